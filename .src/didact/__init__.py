@@ -1,0 +1,28 @@
+"""didact: teaching embodied reinforcement-learning agents.
+
+Worlds that compile (`didact.environments`), teachers that choose the next task
+(`didact.teachers`), students that follow instructions (`didact.students`), and the compiled
+loop that joins them (`didact.experiments`).
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from didact.environments import make as make
+    from didact.students import load_policy as load_policy
+
+__version__ = "0.1.0"
+__all__ = ["load_policy", "make"]
+
+
+def __getattr__(name: str):
+    # Lazy, so that `import didact` and the command line's help pages do not wait for jax.
+    if name == "make":
+        from didact.environments import make
+
+        return make
+    if name == "load_policy":
+        from didact.students import load_policy
+
+        return load_policy
+    raise AttributeError(f"module 'didact' has no attribute {name!r}")

@@ -1,0 +1,40 @@
+# The two set-up commands of the README: `make train` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: train test test-slow lint install install-test clean
+
+install: $(VENV)/.installed
+install-test: $(VENV)/.installed-test
+
+$(BIN)/uv:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "didact needs Python 3.11 or newer; found %d.%d. Set PYTHON=python3.11 or newer." % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]'
+	touch $@ $(VENV)/.installed
+
+# `make train ARGS="--seed 1"` passes options on to `didact train`.
+train: install
+	$(BIN)/didact train $(ARGS)
+
+test: install-test
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: install-test
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: install-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+clean:
+	rm -rf $(VENV)

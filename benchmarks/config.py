@@ -1,0 +1,55 @@
+"""The settings of the benchmarks. Nothing here waits for jax, so help pages are quick."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class ThroughputConfig:
+    """Measures steps a second of the grid worlds, side by side with other packages."""
+
+    worlds: tuple[int, ...] = (128, 1024, 8192)
+    """How many worlds are stepped together; one section of the table for each number."""
+    seconds: float = 2.0
+    """How long each row is timed, all its repeats together."""
+    repeats: int = 5
+    """How many chunks that time is cut into; chunks of all rows take turns."""
+    levels: tuple[str, ...] = (
+        "BabyAI-GoToLocal-v0",
+        "BabyAI-GoToLocal-v0/packed",
+        "BabyAI-GoTo-v0",
+    )
+    """Environments of didact to measure; `/packed` behind a name packs a cell into one byte."""
+    peers: tuple[str, ...] = ("envpool", "xminigrid", "minigrid")
+    """Packages to compare with; those that are not installed are left out, with the reason."""
+    threads: int = 0
+    """Threads that envpool may use; 0 for one for each core."""
+    training: bool = True
+    """Also measure a whole training, and the share of its pieces."""
+    seed: int = 0
+    """Seed of the levels and of the random actions."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CurriculumConfig:
+    """Compares teachers: the same student under each, on a fixed set of tasks, with statistics."""
+
+    env: str = "GoTo"
+    """environment whose task space is taught"""
+    teachers: tuple[str, ...] = ("alp_gmm", "uniform")
+    """teachers to compare; the last is the baseline of the tests"""
+    steps: int = 1_500_000
+    """environment steps of each seed"""
+    seeds: int = 8
+    """seeds of each teacher, side by side in one program"""
+    seed: int = 0
+    """the first of them"""
+    num_envs: int = 256
+    """worlds of each seed"""
+    warm_up: float = 0.0
+    """success rate in easy tasks before the teacher takes over; 0: no warm-up"""
+    test_tasks: int = 256
+    """tasks of the fixed test set, drawn uniformly from the task space"""
+    points: int = 10
+    """evaluations along each curve"""
+    out: str = "runs/curriculum"
+    """folder for the curves as JSON and PNG"""

@@ -1,0 +1,221 @@
+"""Comparing the scores of runs: few seeds, so intervals and tests rather than bare means.
+
+Scores are arrays with the runs (seeds) along the first axis; whatever axes follow (points in
+time, tasks) are worked on side by side. NumPy only, in double precision.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
+
+from didact.environments import SettingError
+
+
+class Interval(NamedTuple):
+    """The bounds of a confidence interval."""
+
+    low: Float[np.ndarray, "*rest"]
+    high: Float[np.ndarray, "*rest"]
+
+
+class Welch(NamedTuple):
+    """The outcome of `welch_test`."""
+
+    statistic: Float[np.ndarray, "*rest"]  # t; positive where the first group's mean is greater
+    degrees: Float[np.ndarray, "*rest"]  # of freedom; infinite where neither group has spread
+    p_value: Float[np.ndarray, "*rest"]  # two-sided
+
+
+class FirstTimes(NamedTuple):
+    """When each run was first good enough, as `first_time_above` tells it."""
+
+    times: Float[np.ndarray, " runs"]  # where not reached: the last time at which it was watched
+    reached: Bool[np.ndarray, " runs"]
+
+
+def bootstrap_interval(
+    values: ArrayLike, confidence: float = 0.95, samples: int = 2000, seed: int = 0
+) -> Interval:
+    """The percentile bootstrap interval of the mean over runs.
+
+    Runs are drawn with replacement, the same ones for every point in time, so that the
+    interval around a curve is that of whole curves.
+
+    Args:
+        values: `[runs, ...]`.
+        confidence: the share of the resampled means that lies inside.
+        samples: how many times the runs are drawn again.
+        seed: of the draws; equal seeds give equal intervals.
+
+    Returns:
+        Bounds `[...]`. With one run both are that run.
+
+    References:
+        Efron, Bootstrap methods: another look at the jackknife, 1979; Efron and Tibshirani, An
+        Introduction to the Bootstrap, 1993, section 13.3 (percentiles).
+    """
+    values = _runs("values", values, 1)
+    if not 0 < confidence < 1:
+        raise SettingError("confidence", confidence, "between 0 and 1")
+    if samples < 1:
+        raise SettingError("samples", samples, "at least 1")
+    n = len(values)
+    # How often each run is drawn is multinomial; a mean is then one row of a product of matrices.
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), samples)
+    means = np.tensordot(counts / n, values, axes=1)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
+    return Interval(low, high)
+
+
+def welch_test(a: ArrayLike, b: ArrayLike) -> Welch:
+    """Welch's t-test of two groups of runs whose variances may differ.
+
+    Args:
+        a, b: `[runs, ...]`, at least two runs each; the numbers of runs may differ.
+
+    Returns:
+        One test for each `[...]`. Where neither group has any spread, p is 1 for equal means and
+        0 otherwise.
+
+    References:
+        Welch, The generalization of "Student's" problem when several different population
+        variances are involved, 1947; degrees of freedom by Satterthwaite, 1946.
+    """
+    a, b = _runs("a", a, 2), _runs("b", b, 2)
+    part_a, part_b = (x.var(axis=0, ddof=1) / len(x) for x in (a, b))
+    gap, variance = a.mean(axis=0) - b.mean(axis=0), part_a + part_b
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(gap == 0, 0.0, gap / np.sqrt(variance))
+        degrees = variance**2 / (part_a**2 / (len(a) - 1) + part_b**2 / (len(b) - 1))
+        degrees = np.where(variance == 0, np.inf, degrees)
+        share = np.where(variance == 0, gap == 0, degrees / (degrees + statistic**2))
+    # P(|T| > t) for Student's T with v degrees of freedom is I_x(v/2, 1/2) at x = v / (v + t^2).
+    finite = np.where(np.isinf(degrees), 1.0, degrees)
+    return Welch(statistic, degrees, incomplete_beta(finite / 2, 0.5, share))
+
+
+def incomplete_beta(a: ArrayLike, b: ArrayLike, x: ArrayLike) -> np.ndarray:
+    """The regularised incomplete beta function I_x(a, b), elementwise.
+
+    Args:
+        a, b: positive, to about a thousand.
+        x: from 0 to 1.
+
+    References:
+        The continued fraction 8.17.22 of the NIST Digital Library of Mathematical Functions.
+    """
+    a, b, x = np.broadcast_arrays(*(np.asarray(v, float) for v in (a, b, x)))
+    # The fraction converges fast below the mean; above it, I_x(a, b) = 1 - I_{1-x}(b, a).
+    swap = x > (a + 1) / (a + b + 2)
+    a, b, x = np.where(swap, b, a), np.where(swap, a, b), np.where(swap, 1 - x, x)
+    log_gamma = np.vectorize(math.lgamma, otypes=[float])
+    with np.errstate(divide="ignore"):
+        front = log_gamma(a + b) - log_gamma(a) - log_gamma(b) - np.log(a)
+        front = np.exp(front + a * np.log(x) + b * np.log1p(-x))
+    fraction = np.ones_like(x)
+    for m in range(200, 0, -1):  # from the innermost term outward
+        odd = -(a + m - 1) * (a + b + m - 1) * x / ((a + 2 * m - 2) * (a + 2 * m - 1))
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        fraction = 1 + odd / (1 + even / fraction)
+    return np.where(swap, 1 - front / fraction, front / fraction)
+
+
+def interquartile_mean(values: ArrayLike) -> float:
+    """The mean of the middle half of all scores: a quarter, rounded down, is cut at each end.
+
+    Args:
+        values: `[runs, ...]`; runs of all tasks are pooled.
+
+    References:
+        Agarwal et al., Deep reinforcement learning at the edge of the statistical precipice,
+        2021, section 4.3.
+    """
+    ordered = np.sort(_runs("values", values, 1), axis=None)
+    cut = len(ordered) // 4
+    return float(ordered[cut : len(ordered) - cut].mean())
+
+
+def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:
+    """How likely a run of `a` beats a run of `b`; ties count half.
+
+    Args:
+        a, b: `[runs]` or `[runs, tasks]`; the probabilities of the tasks are averaged.
+
+    References:
+        Agarwal et al., 2021, section 4.3; Mann and Whitney, 1947.
+    """
+    a, b = _runs("a", a, 1), _runs("b", b, 1)
+    if a.shape[1:] != b.shape[1:]:
+        raise SettingError("b", b.shape, f"an array with the tasks of a, {a.shape[1:]}")
+    return float(((a[:, None] > b[None]) + 0.5 * (a[:, None] == b[None])).mean())
+
+
+def area_under_curve(steps: ArrayLike, values: ArrayLike) -> Float[np.ndarray, " runs"]:
+    """The time average of each run's curve, by the trapezoid rule: in the units of `values`.
+
+    Args:
+        steps: `[points]`, ascending; they need not be evenly spaced.
+        values: `[runs, points]`.
+    """
+    steps, values = _curves(steps, values)
+    if len(steps) < 2:
+        raise SettingError("steps", steps.tolist(), "at least two points in time")
+    middles = (values[:, 1:] + values[:, :-1]) / 2
+    return middles @ np.diff(steps) / (steps[-1] - steps[0])
+
+
+def first_time_above(steps: ArrayLike, values: ArrayLike, threshold: float) -> FirstTimes:
+    """The first point in time at which each run's value is at least `threshold`.
+
+    A run that never is there is censored: all that is known is that it takes longer than the
+    last point. NaN counts as below.
+
+    Args:
+        steps: `[points]`, ascending.
+        values: `[runs, points]`.
+    """
+    steps, values = _curves(steps, values)
+    above = values >= threshold
+    reached = np.asarray(above.any(axis=1))
+    return FirstTimes(np.where(reached, steps[above.argmax(axis=1)], steps[-1]), reached)
+
+
+def median_time(first: FirstTimes) -> float:
+    """The time by which half of the runs have reached the threshold; infinite if fewer do.
+
+    Censored runs count as long as they were watched, by the Kaplan-Meier estimate of the share
+    that has not reached it yet; so runs of different length can be pooled.
+
+    References:
+        Kaplan and Meier, Nonparametric estimation from incomplete observations, 1958.
+    """
+    times, reached = np.asarray(first.times, float), np.asarray(first.reached, bool)
+    waiting = 1.0
+    for time in np.unique(times[reached]):
+        at_risk = np.sum(times >= time)
+        waiting *= 1 - np.sum(reached & (times == time)) / at_risk
+        if waiting <= 0.5 + 1e-12:  # a product of fractions: one half may come out a hair above
+            return float(time)
+    return math.inf
+
+
+def _runs(name: str, values: ArrayLike, least: int) -> np.ndarray:
+    """`values` as floats with at least `least` runs."""
+    array = np.asarray(values, float)
+    if array.ndim == 0 or len(array) < least or array.size == 0:
+        raise SettingError(name, array.shape, f"an array of at least {least} run(s)")
+    return array
+
+
+def _curves(steps: ArrayLike, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Both as floats, with the values of each run along a row."""
+    steps, values = np.asarray(steps, float), _runs("values", values, 1)
+    if steps.ndim != 1 or values.ndim != 2 or values.shape[1] != len(steps):
+        raise SettingError("values", values.shape, f"[runs, points] with {steps.size} points")
+    if np.any(np.diff(steps) <= 0):
+        raise SettingError("steps", steps.tolist(), "ascending")
+    return steps, values

@@ -1,0 +1,25 @@
+"""Worlds. They know nothing of teachers or students."""
+
+import didact.environments.grid  # noqa: F401  (registers its environments)
+from didact.environments import toy_grid
+from didact.environments.base import Environment, Restart, Timestep, for_groups, split_keys
+from didact.environments.errors import SettingError
+from didact.environments.registry import make, register, registered
+from didact.environments.spaces import ArraySpace, Box, Dimension, Discrete
+
+__all__ = [
+    "ArraySpace",
+    "Box",
+    "Dimension",
+    "Discrete",
+    "Environment",
+    "Restart",
+    "SettingError",
+    "Timestep",
+    "for_groups",
+    "make",
+    "register",
+    "registered",
+    "split_keys",
+    "toy_grid",
+]

@@ -1,0 +1,5 @@
+"""Worlds of other libraries, seen as ours."""
+
+from didact.environments.adapters.official import OfficialWorlds
+
+__all__ = ["OfficialWorlds"]

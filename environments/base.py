@@ -1,0 +1,189 @@
+"""What a world is: `Environment`, `Timestep`, and how finished worlds are restarted.
+
+Environments are pure and batch-native: every array has a leading axis of worlds, and one call
+steps all of them. That is several times faster than `vmap` over one world.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_batching import custom_vmap
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from didact.environments.spaces import ArraySpace, Box, Discrete
+
+State = TypeVar("State")
+
+
+class Timestep(NamedTuple):
+    """What worlds show after a reset or a step; `terminated` and `truncated` as in Gymnasium.
+
+    The observation of a finished episode is its last one; worlds do not restart by themselves.
+    """
+
+    observation: dict[str, Array]  # each [n, ...]
+    reward: Float[Array, " n"]
+    terminated: Bool[Array, " n"]  # the world came to an end: the value of what follows is 0
+    truncated: Bool[Array, " n"]  # the time limit came: what would have followed has a value
+    success: Bool[Array, " n"]  # the instruction was fulfilled in this step
+    labels: Bool[Array, "n p"]  # which of `Environment.propositions` hold now
+
+    @property
+    def done(self) -> Bool[Array, " n"]:
+        return self.terminated | self.truncated
+
+
+class Environment(Generic[State]):
+    """Many worlds of one kind, stepped together.
+
+    Subclasses set the attributes and write `reset`, `step` and `render`; all three are
+    deterministic functions of their arguments, and the first two can be jitted.
+
+    Attributes:
+        name: the id it is registered under.
+        task_space: what a teacher may ask for.
+        easy_space: the part of `task_space` where a beginner succeeds now and then.
+        observation_space: the arrays of an observation, by name.
+        action_space: the actions.
+        max_steps: no episode is longer than this.
+        propositions: names of the facts in `Timestep.labels`.
+    """
+
+    name: str
+    task_space: Box
+    observation_space: Mapping[str, ArraySpace]
+    action_space: Discrete
+    max_steps: int
+    propositions: tuple[str, ...] = ()
+
+    @property
+    def easy_space(self) -> Box:
+        return self.task_space
+
+    def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[State, Timestep]:
+        """Starts n worlds, one for each task.
+
+        Args:
+            key: one key, or n keys, one for each world.
+            tasks: points of `task_space`.
+        """
+        raise NotImplementedError
+
+    def step(
+        self, key: PRNGKeyArray, state: State, actions: Int[Array, " n"]
+    ) -> tuple[State, Timestep]:
+        """Lets every world take one action."""
+        raise NotImplementedError
+
+    def render(self, state: State, index: int) -> np.ndarray:
+        """A picture uint8[height, width, 3] of world `index`; drawn on the host."""
+        raise NotImplementedError
+
+    def instruction_text(self, observation: Mapping[str, Any]) -> str:
+        """The instruction of one world's observation (no worlds axis) in words, or ''."""
+        return ""
+
+
+def split_keys(key: PRNGKeyArray, n: int) -> PRNGKeyArray:
+    """n keys: `key` itself where it already is n keys, else split from it."""
+    return key if jnp.ndim(key) == 1 else jax.random.split(key, n)
+
+
+class Restart:
+    """Replaces finished worlds by new ones, generating only as many levels as are needed.
+
+    Worlds finish a few at a time, and making a level costs many times a step. So the finished
+    ones are gathered in groups of `group_size` and only they are reset: generation costs per
+    episode, not per step. Under `vmap` (over seeds) the mapped axis is folded into the axis of
+    worlds, which keeps that property.
+    """
+
+    default_group_size: ClassVar[int] = 16
+
+    def __init__(self, environment: Environment, group_size: int | None = None):
+        self.environment = environment
+        self.group_size = group_size or self.default_group_size
+
+        @custom_vmap
+        def restart(keys, tasks, done, state, observation, labels):
+            return self._restart(keys, tasks, done, state, observation, labels)
+
+        @restart.def_vmap
+        def _(axis_size, in_batched, *arguments):
+            def fold(x, batched):
+                x = x if batched else jnp.broadcast_to(x, (axis_size, *jnp.shape(x)))
+                return x.reshape(axis_size * x.shape[1], *x.shape[2:])
+
+            folded = jax.tree.map(fold, arguments, tuple(in_batched))
+            out = restart(*folded)
+            out = jax.tree.map(
+                lambda x: x.reshape(axis_size, x.shape[0] // axis_size, *x.shape[1:]), out
+            )
+            return out, jax.tree.map(lambda _: True, out)
+
+        self._call = restart
+
+    def __call__(
+        self,
+        keys: PRNGKeyArray,
+        tasks: Float[Array, "n d"],
+        done: Bool[Array, " n"],
+        state: Any,
+        timestep: Timestep,
+    ) -> tuple[Any, Timestep]:
+        """State and timestep in which worlds that are `done` stand at the start of a new episode.
+
+        Args:
+            keys: one key for each world.
+            tasks: the task each world would take if it is done.
+            done: which worlds to restart.
+            state, timestep: as `Environment.step` gave them. Reward, terminated, truncated and
+                success keep telling of the step before; observation and labels are new.
+        """
+        state, observation, labels = self._call(
+            keys, tasks, done, state, timestep.observation, timestep.labels
+        )
+        return state, timestep._replace(observation=observation, labels=labels)
+
+    def _restart(self, keys, tasks, done, state, observation, labels):
+        def fresh(worlds):
+            new_state, first = self.environment.reset(keys[worlds], tasks[worlds])
+            return new_state, first.observation, first.labels
+
+        return for_groups(fresh, done, (state, observation, labels), self.group_size)
+
+
+def for_groups(
+    function: Callable[[Int[Array, " g"]], Any],
+    chosen: Bool[Array, " n"],
+    values: Any,
+    group_size: int,
+) -> Any:
+    """`values` with the rows of chosen worlds replaced by `function` of their indices.
+
+    The chosen worlds are gathered in groups of a fixed size, so the cost grows with how many
+    are chosen. The last group is filled up with a world whose results are dropped.
+
+    Args:
+        function: maps g indices to new rows for all of `values`.
+        chosen: which worlds.
+        values: a tree of arrays `[n, ...]`.
+        group_size: g, how many worlds are worked on at once.
+    """
+    n = chosen.shape[0]
+    size = min(group_size, n)
+    count = jnp.sum(chosen)
+    # The indices of chosen worlds come first, then n ("nobody"), which the scatter drops.
+    order = jnp.nonzero(chosen, size=n, fill_value=n)[0]
+    order = jnp.concatenate([order, jnp.full(size, n)])
+
+    def group(carry):
+        begin, old = carry
+        worlds = jax.lax.dynamic_slice(order, (begin,), (size,))
+        new = function(jnp.minimum(worlds, n - 1))
+        return begin + size, jax.tree.map(lambda x, y: x.at[worlds].set(y, mode="drop"), old, new)
+
+    return jax.lax.while_loop(lambda carry: carry[0] < count, group, (0, values))[1]

@@ -1,0 +1,153 @@
+"""`GridWorld`: MiniGrid's world as an `Environment`."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
+
+from didact.environments.base import Environment, Timestep, split_keys
+from didact.environments.grid import cells, language, levels, rules, verifier, view
+from didact.environments.grid.compiling import folding
+from didact.environments.grid.rules import World
+from didact.environments.grid.verifier import Goal
+from didact.environments.spaces import ArraySpace, Box, Discrete
+
+
+class GridState(NamedTuple):
+    """n worlds in the middle of their episodes."""
+
+    world: World
+    goal: Goal
+    mission: UInt8[Array, "n l"]
+    steps: Int32[Array, " n"]  # taken so far
+    max_steps: Int32[Array, " n"]
+
+
+class Symbols(NamedTuple):
+    """One world as MiniGrid writes it down, on the host."""
+
+    grid: np.ndarray  # uint8[width, height, 3]: (type, colour, state), without the agent
+    agent_position: tuple[int, int]  # (x, y)
+    agent_direction: int
+    carried: np.ndarray | None  # uint8[3]
+    visible: np.ndarray  # bool[width, height]: the cells that the agent sees
+
+
+class GridWorld(Environment[GridState]):
+    """MiniGrid's world and BabyAI's "go to" levels.
+
+    Observations are those of MiniGrid: `image`, the egocentric 7x7 view in MiniGrid's own indexing
+    and triples, or packed cells (`cells.unpack` turns these into triples); `direction`, the
+    agent's; `instruction`, the mission as token ids (`language.decode` gives the text).
+
+    Args:
+        space: the part of `levels.SPACE` that tasks come from; arrays are as small as it allows.
+        packed: whether `image` is packed, uint8[n, 7, 7] instead of uint8[n, 7, 7, 3].
+        mission_length: the number of tokens of an instruction.
+        easy_space: the part of `space` where a beginner succeeds now and then.
+    """
+
+    action_space = Discrete(len(rules.ACTIONS), rules.ACTIONS)
+
+    def __init__(
+        self,
+        space: Box = levels.SPACE,
+        packed: bool = False,
+        mission_length: int = language.DEFAULT_LENGTH,
+        easy_space: Box | None = None,
+    ):
+        self.task_space = space
+        self.packed = packed
+        self.mission_length = mission_length
+        self._easy_space = easy_space or space
+        self.layout = levels.layout_of(space)
+        self.width, self.height = self.layout.width, self.layout.height
+        self.max_steps = self.layout.room_size**2 * self.layout.rooms
+        self._reset, self._step = folding(self._fresh), folding(self._one_step)
+        image = (view.SIZE, view.SIZE) if packed else (view.SIZE, view.SIZE, 3)
+        self.observation_space = {
+            "image": ArraySpace(image, jnp.uint8, 0, 127 if packed else 10),
+            "direction": ArraySpace((), jnp.int32, 0, 3),
+            "instruction": ArraySpace((mission_length,), jnp.uint8, 0, len(language.WORDS) - 1),
+        }
+
+    @property
+    def easy_space(self) -> Box:
+        return self._easy_space
+
+    def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[GridState, Timestep]:
+        return self._reset(split_keys(key, tasks.shape[0]), self.task_space.clip(tasks))
+
+    def _fresh(self, keys: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[GridState, Timestep]:
+        n = tasks.shape[0]
+        level = levels.generate(self.task_space, keys, tasks, self.mission_length)
+        steps = jnp.zeros(n, jnp.int32)
+        state = GridState(level.world, level.goal, level.mission, steps, level.max_steps)
+        no = jnp.zeros(n, bool)
+        return state, self._timestep(state, jnp.zeros(n), no, no, no)
+
+    def step(
+        self, key: PRNGKeyArray | None, state: GridState, actions: Int[Array, " n"]
+    ) -> tuple[GridState, Timestep]:
+        """Lets every world take one action of `rules.ACTIONS`; nothing is random here."""
+        return self._step(state, actions)
+
+    def _one_step(self, state: GridState, actions: Int[Array, " n"]) -> tuple[GridState, Timestep]:
+        world = rules.act(state.world, actions, self.width)
+        goal = verifier.look_up(state.goal, world.places, actions)
+        front = rules.front_of(world.position, world.direction, self.width)
+        success = verifier.faces(goal, front)
+        state = state._replace(world=world, goal=goal, steps=state.steps + 1)
+        reward = jnp.where(success, 1 - 0.9 * (state.steps / state.max_steps), 0.0)
+        truncated = state.steps >= state.max_steps
+        return state, self._timestep(state, reward, success, truncated, success)
+
+    def _timestep(self, state, reward, terminated, truncated, success) -> Timestep:
+        observation = {
+            "image": view.look(state.world, self.width, self.packed),
+            "direction": state.world.direction,
+            "instruction": state.mission,
+        }
+        labels = jnp.zeros((reward.shape[0], 0), bool)
+        return Timestep(observation, reward, terminated, truncated, success, labels)
+
+    def symbols(self, state: GridState, index: int) -> Symbols:
+        """World `index` in MiniGrid's encoding, for drawing and for comparing."""
+        world = World(*(jnp.asarray(x)[index][None] for x in state.world))
+        x, y = (np.asarray(at)[..., 0].T for at in view.coordinates(world, self.width))
+        seen = np.asarray(view.look(world, self.width, packed=True)[0]) != cells.UNSEEN
+        seen &= (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
+        visible = np.zeros((self.width, self.height), bool)
+        visible[x[seen], y[seen]] = True
+        carried = np.asarray(world.carried)[0]
+        grid = np.asarray(world.cells[0]).reshape(self.height, self.width).T
+        place = int(world.position[0])
+        return Symbols(
+            grid=cells.unpack(grid),
+            agent_position=(place % self.width, place // self.width),
+            agent_direction=int(world.direction[0]),
+            carried=None if carried == cells.EMPTY else cells.unpack(carried),
+            visible=visible,
+        )
+
+    def render(self, state: GridState, index: int, tile_size: int = 32) -> np.ndarray:
+        """World `index` from above, uint8[height, width, 3]; what the agent sees is lighter.
+
+        Solid wall around worlds smaller than the arrays is left out.
+        """
+        from didact.environments.grid.picture import draw
+
+        symbols = self.symbols(state, index)
+        return draw(
+            symbols.grid,
+            symbols.agent_position,
+            symbols.agent_direction,
+            visible=symbols.visible,
+            tile_size=tile_size,
+            crop=True,
+        )
+
+    def instruction_text(self, observation: Mapping[str, Any]) -> str:
+        return language.decode(np.asarray(observation["instruction"]))

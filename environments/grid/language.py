@@ -1,0 +1,90 @@
+"""The words of missions: one vocabulary for all of Baby Language and MiniGrid's own missions.
+
+A mission is a row of token ids, 0 where it has ended. Commas are tokens too, because Baby Language
+tells ", then" (a sequence) from "then" in MiniGrid's fixed sentences.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, UInt8
+
+from didact.environments.errors import SettingError
+from didact.environments.grid import cells
+
+WORDS = (
+    "",  # 0: nothing
+    *cells.COLORS,  # 1..6, in MiniGrid's order
+    *("door", "key", "ball", "box", "object"),
+    *("go", "to", "pick", "up", "open", "put", "next"),
+    *("a", "the", "and", ",", "then", "after", "you", "in", "front", "of", "behind"),
+    *("on", "your", "left", "right"),
+    # Only in missions of MiniGrid's own environments.
+    *("get", "fetch", "must", "use", "goal", "square", "avoid", "lava", "find"),
+    *("opening", "near", "reach", "traverse", "rooms", "room", "from", "unlock"),
+    *("matching", "at", "end", "hallway"),
+)
+TOKEN = {word: i for i, word in enumerate(WORDS)}
+
+FIRST_COLOR = TOKEN[cells.COLORS[0]]
+FIRST_TYPE = TOKEN["door"] - cells.DOOR  # types follow one another as MiniGrid numbers them
+
+DEFAULT_LENGTH = 16
+
+
+def tokens(text: str) -> list[int]:
+    """The token ids of a mission text, without padding.
+
+    Raises:
+        SettingError: a word is not in the vocabulary.
+    """
+    ids = []
+    for word in re.findall(r"[^\s,]+|,", text.lower()):
+        if word not in TOKEN:
+            raise SettingError("word", word, "a word of the vocabulary of missions")
+        ids.append(TOKEN[word])
+    return ids
+
+
+def encode(text: str, length: int = DEFAULT_LENGTH) -> np.ndarray:
+    """A mission text, such as the official package gives, as uint8[length] token ids.
+
+    Raises:
+        SettingError: a word is not in the vocabulary, or there are more than `length` tokens.
+    """
+    ids = tokens(text)
+    if len(ids) > length:
+        raise SettingError("mission", text, f"at most {length} tokens long (it has {len(ids)})")
+    return np.array(ids + [0] * (length - len(ids)), np.uint8)
+
+
+def decode(ids: Sequence[int] | np.ndarray | Iterable[Any]) -> str:
+    """The text of a mission of token ids."""
+    words = [WORDS[int(i)] for i in ids]
+    return " ".join(word for word in words if word).replace(" ,", ",")
+
+
+def go_to(
+    target: UInt8[Array, "*s"], several: Bool[Array, "*s"], length: int = DEFAULT_LENGTH
+) -> UInt8[Array, "*s l"]:
+    """The mission "go to the red ball" of a target cell.
+
+    Args:
+        target: the packed cell of the object to go to.
+        several: whether more than one object looks like it: "a red ball" instead of "the".
+        length: the number of tokens l.
+    """
+    kind = cells.kind_of(target)
+    kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)
+    words = [
+        jnp.full(target.shape, TOKEN["go"]),
+        jnp.full(target.shape, TOKEN["to"]),
+        jnp.where(several, TOKEN["a"], TOKEN["the"]),
+        FIRST_COLOR + cells.color_of(target),
+        FIRST_TYPE + kind,
+    ]
+    words += [jnp.zeros(target.shape, jnp.uint8)] * (length - len(words))
+    return jnp.stack([word.astype(jnp.uint8) for word in words], -1)

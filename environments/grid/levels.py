@@ -1,0 +1,280 @@
+"""Levels of the "go to" family: BabyAI's GoTo group, made inside the compiled program."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
+
+from didact.environments.grid import cells, language, verifier
+from didact.environments.grid import rooms as rooms_
+from didact.environments.grid.compiling import varying_as
+from didact.environments.grid.rooms import Layout, Rooms
+from didact.environments.grid.rules import GONE, World
+from didact.environments.grid.verifier import Goal
+from didact.environments.spaces import Box, Dimension
+
+MAX_TRIES = 1000
+GROUP_SIZE = 16
+
+SPACE = Box(
+    (
+        Dimension("room_size", 4, 8, True, "cells", "Side of each square room, walls included."),
+        Dimension("rows", 1, 3, True, "rooms", "Number of rooms from top to bottom."),
+        Dimension("columns", 1, 3, True, "rooms", "Number of rooms from left to right."),
+        Dimension(
+            "distractors",
+            *(0, 17, True, "objects"),
+            "Objects beside the target, scattered over all rooms; objects that would fill more "
+            "than a third of a room are left out.",
+        ),
+        Dimension(
+            "open_doors",
+            *(0, 1, False, "probability"),
+            "Chance of each door between rooms to stand open at the start.",
+        ),
+        Dimension(
+            "red_ball",
+            *(0, 1, False, "probability"),
+            "Chance that the target is a red ball, instead of any object of any colour.",
+        ),
+        Dimension(
+            "grey_distractors",
+            *(0, 1, False, "probability"),
+            "Chance of each distractor to be grey, instead of any colour.",
+        ),
+    )
+)
+
+
+class Level(NamedTuple):
+    """The start of an episode in n worlds."""
+
+    world: World
+    goal: Goal
+    mission: UInt8[Array, "n l"]
+    max_steps: Int32[Array, " n"]
+
+
+class Task(NamedTuple):
+    """One row of `SPACE`, by name."""
+
+    room_size: Float[Array, ""]
+    rows: Float[Array, ""]
+    columns: Float[Array, ""]
+    distractors: Float[Array, ""]
+    open_doors: Float[Array, ""]
+    red_ball: Float[Array, ""]
+    grey_distractors: Float[Array, ""]
+
+
+def layout_of(space: Box) -> Layout:
+    """The smallest layout that holds every task of a part of `SPACE`."""
+    largest = Task(*(int(v) for v in space.high))
+    return Layout(largest.room_size, largest.rows, largest.columns)
+
+
+def generate(
+    space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
+) -> Level:
+    """Makes one level for each key and task.
+
+    The agent stands in a random room; doors are added between random rooms until all are
+    connected; then the target and the distractors are scattered, each in a random room on a
+    random free cell that is not next to the agent. If something cannot be reached without moving
+    something else, the level is made anew, as in BabyAI.
+
+    Args:
+        space: the part of `SPACE` that tasks come from.
+        keys: n keys.
+        mission_length: the number of tokens of a mission.
+    """
+    n = len(tasks)
+    size = min(n, max(GROUP_SIZE, n // 8))
+    attempt = jax.vmap(functools.partial(_attempt, space))
+
+    # Attempts are made in groups, so that the few levels that have to be made anew do not make
+    # all the others wait. When fewer worlds are left than a group has places, they make several
+    # attempts at once, of which the first good one counts: the outcome is the same.
+    def group(carry):
+        tries, good, draft = carry
+        pending = _pending(tries, good)
+        waiting = jnp.minimum(jnp.sum(pending), size)
+        ahead = jnp.arange(size) // waiting
+        worlds = jnp.nonzero(pending, size=size, fill_value=n - 1)[0][jnp.arange(size) % waiting]
+        fresh = jax.vmap(jax.random.fold_in)(keys[worlds], tries[worlds] + ahead)
+        new_good, new = attempt(fresh, tasks[worlds])
+
+        rival = (worlds == worlds[:, None]) & new_good  # [its world's attempts]
+        earlier = jnp.any(jnp.tril(rival, -1), 1)
+        counts = jnp.where(new_good, ~earlier, (ahead == 0) & ~jnp.any(rival, 1))
+        target = jnp.where(counts, worlds, n)  # n: nobody
+        good, draft = jax.tree.map(
+            lambda x, y: x.at[target].set(y, mode="drop"), (good, draft), (new_good, new)
+        )
+        return tries.at[worlds].add(1), good, draft
+
+    shapes = jax.eval_shape(attempt, keys, tasks)
+    nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    start = varying_as(tasks, (jnp.zeros(n, jnp.int32), *nothing))
+    _, good, draft = jax.lax.while_loop(lambda c: jnp.any(_pending(*c[:2])), group, start)
+    return _finish(good, draft, tasks, mission_length)
+
+
+def _pending(tries: Int32[Array, " n"], good: Bool[Array, " n"]) -> Bool[Array, " n"]:
+    return ~good & (tries < MAX_TRIES)
+
+
+class _Draft(NamedTuple):
+    """One level before it is known to be solvable."""
+
+    map: UInt8[Array, " c"]
+    position: Int32[Array, ""]
+    direction: Int32[Array, ""]
+    objects: UInt8[Array, " k"]  # 0 in rows without object; the target is the first
+    places: Int16[Array, " k"]
+
+
+class _Draws(NamedTuple):
+    """All that is random in one level, uniform in 0..1; arrays that cannot matter are empty."""
+
+    agent: Float[Array, " 5"]  # row and column of its room, x and y in it, direction
+    order: Float[Array, " e"]  # in which order walls get doors
+    along: Float[Array, " e"]  # where each door is on its wall
+    door_color: Float[Array, " e"]
+    door_open: Float[Array, " e"]
+    row: Float[Array, " k"]  # of the room of each object
+    column: Float[Array, " k"]
+    looks: Float[Array, " k"]  # kind and colour of each object
+    special: Float[Array, " k"]  # whether it is a red ball, or grey
+    priority: Float[Array, " rq"]  # the order in which the cells of each room are filled
+
+
+def _draw(space: Box, key: PRNGKeyArray) -> _Draws:
+    layout, most = layout_of(space), _most_objects(space)
+    edges, low, high = len(layout.edges), Task(*space.low), Task(*space.high)
+    sizes = _Draws(
+        agent=5,
+        order=edges,
+        along=edges,
+        door_color=edges,
+        door_open=0 if low.open_doors == high.open_doors in (0, 1) else edges,
+        row=most if layout.rows > 1 else 0,
+        column=most if layout.columns > 1 else 0,
+        looks=most,
+        special=most if high.red_ball > 0 or high.grey_distractors > 0 else 0,
+        priority=layout.rooms * layout.inside,
+    )
+    draws = jax.random.uniform(key, (sum(sizes),))
+    parts = jnp.split(draws, np.cumsum(sizes)[:-1])
+    wanted = _Draws(5, *[edges] * 4, *[most] * 4, sizes.priority)
+    # Any number does where none was drawn: the outcome is certain.
+    return _Draws(
+        *(jnp.full(n, 0.5) if p.size < n else p for p, n in zip(parts, wanted, strict=True))
+    )
+
+
+def _most_objects(space: Box) -> int:
+    return int(space.high[space.column("distractors")]) + 1
+
+
+def _attempt(
+    space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
+) -> tuple[Bool[Array, ""], _Draft]:
+    layout, named, draws = layout_of(space), Task(*task), _draw(space, key)
+    rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
+    row, column, across, down, direction = draws.agent
+    x = _pick(column, rooms.columns) * (rooms.size - 1) + 1 + _pick(across, rooms.size - 2)
+    y = _pick(row, rooms.rows) * (rooms.size - 1) + 1 + _pick(down, rooms.size - 2)
+
+    map = rooms_.walls(layout, rooms)
+    if layout.rooms > 1:
+        used = rooms_.connect(layout, rooms, draws.order)
+        door_x, door_y = rooms_.door_cells(layout, rooms, draws.along)
+        kind = jnp.where(draws.door_open < named.open_doors, cells.DOOR, cells.CLOSED_DOOR)
+        door = cells.code(kind, _pick(draws.door_color, 6)).astype(jnp.uint8)
+        map = map.at[jnp.where(used, door_y, layout.height), door_x].set(door, mode="drop")
+
+    index = jnp.arange(_most_objects(space))
+    red_ball = (index == 0) & (draws.special < named.red_ball)
+    grey = (index > 0) & (draws.special < named.grey_distractors)
+    looks = _pick(draws.looks, 18)
+    color = jnp.where(grey, cells.GREY, looks % 6)
+    objects = cells.code(cells.KEY + looks // 6, color)
+    objects = jnp.where(red_ball, cells.code(cells.BALL, cells.RED), objects)
+    place, fits = _scatter(layout, rooms, draws, index <= named.distractors, x, y)
+    objects = jnp.where(fits, objects, 0).astype(jnp.uint8)
+
+    map = map.reshape(-1).at[jnp.where(fits, place, map.size)].set(objects, mode="drop")
+    good = rooms_.all_reachable(map.reshape(layout.height, layout.width), x, y)
+    places = jnp.where(fits, place, GONE).astype(jnp.int16)
+    return good, _Draft(map, y * layout.width + x, _pick(direction, 4), objects, places)
+
+
+def _pick(u: Float[Array, "*s"], n: Int32[Array, "*s"] | int) -> Int32[Array, "*s"]:
+    """A uniform whole number below n from a uniform real number below 1."""
+    return jnp.minimum((u * n).astype(jnp.int32), n - 1)
+
+
+def _scatter(
+    layout: Layout,
+    rooms: Rooms,
+    draws: _Draws,
+    wanted: Bool[Array, " k"],
+    x: Int32[Array, ""],
+    y: Int32[Array, ""],
+) -> tuple[Int32[Array, " k"], Bool[Array, " k"]]:
+    """A place for every wanted object, and whether it found one.
+
+    Each object goes to a uniformly random free cell of its room that is neither the agent's cell
+    (x, y) nor next to it. That is the same as shuffling the cells of every room once (by
+    priority) and dealing them out in that order.
+    """
+    row, column = np.divmod(np.arange(layout.rooms)[:, None], layout.columns)
+    inner = np.arange(layout.inside)
+    cell_x, cell_y = rooms_.cell_in_room(layout, rooms, row, column, inner)
+    far = jnp.abs(cell_x - x) + jnp.abs(cell_y - y) >= 2
+    allowed = far & rooms_.inner_cells(layout, rooms)
+    priority = jnp.where(allowed, draws.priority.reshape(allowed.shape), -1.0)
+    dealt = min(most_in_room(layout.room_size), len(wanted))
+    _, deck = jax.lax.top_k(priority, dealt)
+
+    row, column = _pick(draws.row, rooms.rows), _pick(draws.column, rooms.columns)
+    room = row * layout.columns + column
+    rank = jnp.sum(jnp.tril(wanted & (room[:, None] == room), -1), 1)
+    available = jnp.minimum(most_in_room(rooms.size), jnp.sum(allowed, 1)[room])
+    fits = wanted & (rank < jnp.minimum(available, dealt))
+    inner = deck[room, jnp.minimum(rank, dealt - 1)]
+    place_x, place_y = rooms_.cell_in_room(layout, rooms, row, column, inner)
+    return place_y * layout.width + place_x, fits
+
+
+def most_in_room(room_size: Any) -> Any:
+    """How many objects may lie in a room: a third of its cells, but at least one."""
+    third = (room_size - 2) ** 2 // 3
+    return third + (third == 0)
+
+
+def _finish(
+    good: Bool[Array, " n"], draft: _Draft, tasks: Float[Array, "n d"], mission_length: int
+) -> Level:
+    n, k = draft.objects.shape
+    # A level that could not be made solvable keeps only its target, which is always reachable.
+    keep = good[:, None] | (np.arange(k) == 0)
+    objects = jnp.where(keep, draft.objects, 0).astype(jnp.uint8)
+    places = jnp.where(keep, draft.places, GONE).astype(jnp.int16)
+    keep = good[:, None] | (np.arange(draft.map.shape[1]) == places[:, :1])
+    empty = ~keep & cells.is_portable(cells.kind_of(draft.map))
+    map = jnp.where(empty, cells.EMPTY, draft.map).astype(jnp.uint8)
+
+    target = objects[:, 0]
+    members = verifier.describe(objects, target)
+    mission = language.go_to(target, jnp.sum(members, 1) > 1, mission_length)
+    hand = jnp.full(n, cells.EMPTY, jnp.uint8)
+    world = World(map, draft.position, draft.direction, hand, objects, places)
+    task = Task(*tasks.T)
+    max_steps = task.room_size**2 * task.rows * task.columns
+    goal = Goal(members.astype(jnp.uint8), places)
+    return Level(world, goal, mission, max_steps.astype(jnp.int32))

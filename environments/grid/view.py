@@ -1,0 +1,105 @@
+"""What an agent sees: the 7x7 cells before it, hidden behind walls and closed doors.
+
+The field of view is MiniGrid's: column i counts from the agent's left to its right, row j from
+the far end to the agent, who stands at (3, 6). Inside this file worlds are the last axis, not the
+first: everything is arithmetic on rows of bytes.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int32, UInt8
+
+from didact.environments.grid import cells
+from didact.environments.grid.compiling import apart, varying_as
+from didact.environments.grid.rules import World
+
+SIZE = 7
+MIDDLE = SIZE // 2
+OWN = (SIZE - 1, MIDDLE)  # the agent's own cell (j, i)
+
+_J, _I = np.meshgrid(np.arange(SIZE), np.arange(SIZE), indexing="ij")
+_AHEAD = (SIZE - 1 - _J).astype(np.int32)[..., None]  # steps ahead of the agent
+_ASIDE = (_I - MIDDLE).astype(np.int32)[..., None]  # steps to its right
+_COLUMNS = np.arange(SIZE, dtype=np.uint8)[:, None]
+_TRIPLES = cells.unpack(np.arange(cells.SEEN_BITS + 1, dtype=np.uint8))
+
+
+def look(world: World, width: int, packed: bool = False) -> UInt8[Array, "n 7 7 ..."]:
+    """What every agent sees, [n, i, j]: MiniGrid's triples, or packed cells.
+
+    Hidden cells are 0 (UNSEEN); the agent's own cell shows what it carries.
+
+    Args:
+        width: of the map, in cells. Maps have a wall all around.
+    """
+
+    def image(world):
+        # Otherwise the gather is done again for each of its 49 uses.
+        seen = apart(somewhere, lambda w: field(w, width), world)
+        shown = (visible(seen)[:, None] >> _COLUMNS) & 1
+        return jnp.transpose(seen * shown, (2, 1, 0))
+
+    somewhere = world.position[0] >= 0
+    if packed:
+        return image(world)
+    # A table of triples after the transposition is twice as fast as triples before it.
+    image = apart(somewhere, image, world)
+    return apart(
+        somewhere, lambda i: jnp.asarray(_TRIPLES).at[i].get(mode="promise_in_bounds"), image
+    )
+
+
+def coordinates(world: World, width: int) -> tuple[Int32[Array, "7 7 n"], Int32[Array, "7 7 n"]]:
+    """The map coordinates (x, y) of the field of view, [j, i, n]; some are off the map."""
+    sign = jnp.where(world.direction & 2, -1, 1)
+    vertical = (world.direction & 1) == 1
+    x = world.position % width + jnp.where(vertical, -_ASIDE, _AHEAD) * sign
+    y = world.position // width + jnp.where(vertical, _AHEAD, _ASIDE) * sign
+    return x, y
+
+
+def field(world: World, width: int) -> UInt8[Array, "7 7 n"]:
+    """The cells in the field of view [j, i, n], whether hidden or not; beyond the map is wall.
+
+    The agent's own cell is what it carries. Like the cell it stands on, that hides nothing.
+    """
+    n, size = world.cells.shape
+    x, y = coordinates(world, width)
+    # Off the map is as its border: wall.
+    index = jnp.clip(y, 0, size // width - 1) * width + jnp.clip(x, 0, width - 1)
+    index += size * jnp.arange(n)
+    seen = world.cells.reshape(-1).at[index].get(mode="promise_in_bounds")
+    own = np.zeros((SIZE, SIZE, 1), bool)
+    own[OWN] = True
+    return jnp.where(own, world.carried, seen) & cells.SEEN_BITS
+
+
+def visible(seen: UInt8[Array, "7 7 n"]) -> UInt8[Array, "7 n"]:
+    """Which cells of a field of view [j, i, n] are not hidden: bit i of row j for cell (i, j).
+
+    Sight starts at the agent and spreads row by row away from it. In a row it runs to the right
+    through transparent cells and stops at (but shows) the first opaque one, then likewise to the
+    left; every transparent cell it passes shows its neighbours in the next row. The run to the
+    right is the carry of an addition: adding the seen transparent cells to all transparent cells
+    flips the runs from there up to the first opaque cell. The run to the left goes by doubling.
+    """
+    transparent = ~cells.is_opaque(cells.kind_of(seen))
+    clear = jnp.zeros((SIZE, seen.shape[2]), jnp.uint8)
+    for i in range(SIZE):
+        clear |= transparent[:, i].astype(jnp.uint8) << i
+
+    def spread(row, t):
+        row = (row | (((row & t) + t) ^ t)) & 127
+        rightward = row & t & 63
+        t2 = t & (t << 1)
+        t4 = t2 & (t2 << 2)
+        row |= (row & t) >> 1
+        row |= (row & t2) >> 2
+        row |= (row & t4) >> 4
+        leftward = row & t & 126
+        beyond = rightward | (rightward << 1) | leftward | (leftward >> 1)
+        return beyond & 127, row
+
+    start = varying_as(clear, jnp.full(seen.shape[2], 1 << MIDDLE, jnp.uint8))
+    return jax.lax.scan(spread, start, clear, reverse=True)[1]

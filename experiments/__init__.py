@@ -1,0 +1,1 @@
+"""Joins worlds, teachers and students; runs on disk; the command line."""

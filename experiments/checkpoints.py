@@ -1,0 +1,147 @@
+"""Checkpoints: whole or not there at all.
+
+A checkpoint is written beside its place and moved there when it is complete, with the hash of
+each of its files. One that is truncated or edited is refused, and the one before it is named.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from didact.environments import SettingError
+from didact.students.arrays import read_arrays, write_arrays
+
+MANIFEST = "manifest.json"
+
+
+class Checkpoints:
+    """The checkpoints of a run, by number of updates.
+
+    Args:
+        folder: where they are; made when the first is saved.
+        keep: how many of the latest are kept.
+    """
+
+    def __init__(self, folder: Path, keep: int = 3):
+        self.folder, self.keep = Path(folder), keep
+
+    def saved(self) -> list[int]:
+        """The updates of all checkpoints, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
+
+    def path(self, updates: int) -> Path:
+        return self.folder / f"{updates:08d}"
+
+    def save(self, updates: int, state: Any) -> Path:
+        """Writes a checkpoint, and removes the oldest beyond `keep`.
+
+        Raises:
+            OSError: it could not be written; earlier checkpoints are untouched.
+        """
+        final = self.path(updates)
+        if final.exists():
+            return final
+        draft = self.folder / f".draft-{updates:08d}"
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            save_tree(draft, state)
+            os.replace(draft, final)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        for old in self.saved()[: -self.keep]:
+            self._remove(old)
+        return final
+
+    def remove_after(self, updates: int) -> None:
+        """Removes the checkpoints that come later, which a training from here writes anew."""
+        for later in self.saved():
+            if later > updates:
+                self._remove(later)
+
+    def restore(self, like: Any, updates: int | None = None) -> Any:
+        """A checkpoint, the latest if `updates` is not given.
+
+        Args:
+            like: a tree of arrays (or their shapes) that says what is expected.
+            updates: which checkpoint.
+
+        Raises:
+            SettingError: there is none, or it is damaged.
+        """
+        saved = self.saved()
+        if not saved:
+            raise SettingError("--resume", str(self.folder.parent), "a run with a checkpoint")
+        if updates is None:
+            updates = saved[-1]
+        if updates not in saved:
+            known = ", ".join(map(str, saved))
+            raise SettingError("--checkpoint", updates, f"one that was saved: {known}")
+        try:
+            return load_tree(self.path(updates), like)
+        except Damaged as damage:
+            earlier = [u for u in saved if u < updates]
+            offer = f"--checkpoint {earlier[-1]} is the one before it" if earlier else "none before"
+            raise SettingError(
+                "checkpoint", str(self.path(updates)), f"as it was saved ({damage}; {offer})"
+            ) from None
+
+    def _remove(self, updates: int) -> None:
+        # Renamed first: half a checkpoint must not look like one.
+        trash = self.folder / f".draft-{updates:08d}"
+        shutil.rmtree(trash, ignore_errors=True)
+        os.replace(self.path(updates), trash)
+        shutil.rmtree(trash)
+
+
+class Damaged(Exception):
+    """Files that are not as they were written."""
+
+
+def save_tree(folder: Path, tree: Any) -> None:
+    """Writes a tree of arrays (keys too) into a new folder, with a manifest of hashes."""
+    folder = Path(folder).absolute()
+    write_arrays(folder / "arrays", tree)
+    hashes = {str(path.relative_to(folder)): _hash(path) for path in _files(folder)}
+    (folder / MANIFEST).write_text(json.dumps(hashes, indent=1))
+
+
+def load_tree(folder: Path, like: Any) -> Any:
+    """Reads what `save_tree` wrote, after checking every file.
+
+    Raises:
+        Damaged: a file is missing, was changed or was added, or the arrays are not like `like`.
+    """
+    folder = Path(folder).absolute()
+    try:
+        expected = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        raise Damaged(f"{MANIFEST} is missing or broken") from None
+    found = {str(path.relative_to(folder)) for path in _files(folder)}
+    if not isinstance(expected, dict) or found != set(expected):
+        raise Damaged("files are missing or were added")
+    for name, digest in expected.items():
+        if _hash(folder / name) != digest:
+            raise Damaged(f"{name} was changed")
+    like = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+    try:
+        return read_arrays(folder / "arrays", like)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"its arrays are of another shape: {str(error).splitlines()[0]}") from None
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,354 @@
+"""The command line: `didact train`, `evaluate`, `watch`, `list`, `benchmark`."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from didact.environments.errors import SettingError
+from didact.experiments.config import TrainConfig, option
+from didact.students.config import NetworkConfig, PPOConfig
+
+RANDOM = "random"
+
+
+@dataclasses.dataclass(frozen=True)
+class Network(NetworkConfig):
+    __doc__ = NetworkConfig.__doc__
+
+    def __post_init__(self):
+        """Nothing here: `NetworkConfig` checks itself where its one sentence is printed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PPO(PPOConfig):
+    __doc__ = PPOConfig.__doc__
+
+    network: Network = dataclasses.field(default_factory=Network)
+    """sizes of the network"""
+
+    def __post_init__(self):
+        """Nothing here: `PPOConfig` checks itself where its one sentence is printed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Train(TrainConfig):
+    __doc__ = TrainConfig.__doc__
+
+    ppo: PPO = dataclasses.field(default_factory=PPO)
+    """settings of PPO"""
+    resume: Path | None = None
+    """go on with the run in this folder; its own settings are used"""
+    checkpoint: int | None = None
+    """with --resume: the updates of the checkpoint to go on from; the latest if not given"""
+    json: bool = False
+    """print the result as JSON"""
+
+    def __post_init__(self):
+        """Nothing here: `TrainConfig` checks itself where its one sentence is printed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Measure how often a policy does what it is told."""
+
+    policy: tyro.conf.Positional[Path]
+    """a run folder or a policy folder; or `random`, for random actions"""
+    env: str | None = None
+    """environment; the one it was trained in if not given"""
+    episodes: int = 500
+    """whole episodes, each on a new level"""
+    official: bool = False
+    """play in the official minigrid package instead of our engine"""
+    greedy: bool = False
+    """take the most probable action instead of sampling"""
+    tasks: tuple[str, ...] = ()
+    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
+    seed: int = 0
+    """of levels and actions"""
+    json: bool = False
+    """print the result as JSON"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Watch:
+    """Make a video of a policy's episodes, with the instruction written on it."""
+
+    policy: tyro.conf.Positional[Path]
+    """a run folder or a policy folder"""
+    env: str | None = None
+    """environment; the one it was trained in if not given"""
+    out: Path | None = None
+    """a .gif or .mp4 file; watch.gif in the folder if not given"""
+    episodes: int = 6
+    """episodes, one after another"""
+    greedy: bool = False
+    """take the most probable action instead of sampling"""
+    tasks: tuple[str, ...] = ()
+    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
+    seed: int = 0
+    """of levels and actions"""
+    json: bool = False
+    """print the path as JSON"""
+
+
+@dataclasses.dataclass(frozen=True)
+class List:
+    """Name what there is."""
+
+    what: tyro.conf.Positional[Literal["envs", "teachers", "students", "policies"]]
+    """what to list"""
+    json: bool = False
+    """print as JSON, environments with the schema of their tasks"""
+
+
+@dataclasses.dataclass(frozen=True)
+class JSON:
+    json: bool = False
+    """print the result as JSON"""
+
+
+def commands() -> Any:
+    """The type of all subcommands. Benchmarks are above this folder, so only functions see them."""
+    from didact.benchmarks.config import CurriculumConfig, ThroughputConfig
+
+    @dataclasses.dataclass(frozen=True)
+    class Throughput(JSON, ThroughputConfig):
+        __doc__ = ThroughputConfig.__doc__
+
+    @dataclasses.dataclass(frozen=True)
+    class Curriculum(JSON, CurriculumConfig):
+        __doc__ = CurriculumConfig.__doc__
+
+    @dataclasses.dataclass(frozen=True)
+    class Benchmark:
+        """Measure speed, or compare teachers."""
+
+        what: (
+            Annotated[Throughput, tyro.conf.subcommand("throughput")]
+            | Annotated[Curriculum, tyro.conf.subcommand("curriculum")]
+        )
+
+    return (
+        Annotated[Train, tyro.conf.subcommand("train")]
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[Watch, tyro.conf.subcommand("watch")]
+        | Annotated[List, tyro.conf.subcommand("list")]
+        | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; what a user can mend is told in one sentence, with exit code 2."""
+    try:
+        choice = tyro.cli(
+            commands(),
+            prog="didact",
+            description="Teach embodied agents: compiled worlds, curricula, instructed students.",
+            args=arguments,
+            config=(tyro.conf.OmitSubcommandPrefixes,),
+        )
+        _COMMANDS.get(type(choice), _benchmark)(choice)
+    except SettingError as error:
+        print(f"didact: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _train(choice: Train) -> None:
+    from didact.experiments import report
+    from didact.experiments.run import train
+
+    ppo = PPOConfig(
+        **_fields(choice.ppo, PPOConfig, network=NetworkConfig(**_fields(choice.ppo.network)))
+    )
+    config = TrainConfig(**_fields(choice, TrainConfig, ppo=ppo))
+    if choice.resume is not None:
+        for field in dataclasses.fields(TrainConfig):
+            if getattr(config, field.name) != getattr(TrainConfig(), field.name):
+                name, value = option(field.name), getattr(config, field.name)
+                raise SettingError(name, value, "left out with --resume: the run has its settings")
+        result = train(resume=choice.resume, checkpoint=choice.checkpoint)
+    elif choice.checkpoint is not None:
+        raise SettingError("--checkpoint", choice.checkpoint, "given together with --resume")
+    else:
+        result = train(config)
+    if choice.json:
+        return print(json.dumps(result, indent=1))
+    console = Console()
+    if not result["finished"]:
+        console.print(
+            f"Stopped after {result['steps']:,} steps; everything is saved. "
+            f"Go on with: didact train --resume {result['run']}",
+            soft_wrap=True,
+        )
+        return None
+    console.print(report.table(result))
+    for name, path in result["files"].items():
+        console.print(f"  {name:<15} {path}", highlight=False, soft_wrap=True)
+    console.print(f"  {'TensorBoard':<15} tensorboard --logdir {result['run']}", highlight=False)
+    return None
+
+
+def _evaluate(choice: Evaluate) -> None:
+    import jax
+
+    from didact.environments import make
+    from didact.experiments.evaluate import Results, evaluator, summary
+    from didact.experiments.official import play_official
+    from didact.experiments.setup import narrowed
+    from didact.students import load_policy, random_actions
+
+    _check(choice)
+    policy = None if str(choice.policy) == RANDOM else load_policy(choice.policy)
+    name = choice.env or (policy.environment if policy else "")
+    if policy is None and (choice.official or not name):
+        raise SettingError("policy", RANDOM, "given with --env and without --official")
+    if choice.official and policy is not None:
+        if choice.tasks:
+            raise SettingError("--tasks", choice.tasks, "left out with --official")
+        results = play_official(
+            policy, name, episodes=choice.episodes, seed=choice.seed, greedy=choice.greedy
+        )
+    else:
+        environment = _environment(make, name)
+        if policy is None:
+            student, state = random_actions(environment.action_space), ()
+        else:
+            policy.check(environment.observation_space)
+            student, state = policy.student, policy.state
+        space = narrowed(environment.task_space, choice.tasks)
+        key = jax.random.key(choice.seed)
+        run = jax.jit(evaluator(environment, student, greedy=choice.greedy))
+        parts, left = [], choice.episodes
+        while left > 0:
+            key, task_key, play_key = jax.random.split(key, 3)
+            n = min(left, 1024)
+            parts.append(run(state, play_key, space.sample(task_key, n)))
+            left -= n
+        results = Results(*(np.concatenate(x) for x in zip(*parts, strict=True)))
+    told = {
+        "policy": str(choice.policy),
+        "environment": name,
+        "engine": "minigrid" if choice.official else "didact",
+        "actions": "greedy" if choice.greedy else "sampled",
+        **summary(results),
+    }
+    if choice.json:
+        return print(json.dumps(told, indent=1))
+    Console().print(
+        f"{name} in {told['engine']}, {told['actions']} actions: "
+        f"[bold]{told['success']:.1%}[/] success "
+        f"(±{told['success_standard_error']:.1%} standard error, {told['episodes']} episodes), "
+        f"return {told['return']:.3f}, {told['length']:.1f} steps",
+        highlight=False,
+    )
+    return None
+
+
+def _watch(choice: Watch) -> None:
+    from didact.environments import make
+    from didact.experiments.setup import narrowed
+    from didact.experiments.watch import record
+    from didact.students import load_policy
+
+    _check(choice)
+    policy = load_policy(choice.policy)
+    environment = _environment(make, choice.env or policy.environment)
+    policy.check(environment.observation_space)
+    space = narrowed(environment.task_space, choice.tasks)
+    path = choice.out or choice.policy / "watch.gif"
+    try:
+        record(
+            policy,
+            environment,
+            path,
+            space=space,
+            episodes=choice.episodes,
+            seed=choice.seed,
+            greedy=choice.greedy,
+        )
+    except OSError as error:
+        raise SettingError(
+            "--out", str(path), f"a file that can be written ({error.strerror or error})"
+        ) from None
+    print(json.dumps({"video": str(path)}) if choice.json else path)
+
+
+def _list(choice: List) -> None:
+    from didact.environments import make, registered
+    from didact.experiments import setup
+    from didact.students import policies
+    from didact.teachers import registered as registered_teachers
+
+    rows: list[dict[str, Any]]
+    if choice.what == "envs":
+        rows = [{"name": e.name, "description": e.description} for e in registered()]
+        if choice.json:
+            for row in rows:
+                row["task_schema"] = make(row["name"]).task_space.json_schema()
+    elif choice.what == "teachers":
+        rows = [{"name": e.name, "description": e.description} for e in registered_teachers()]
+    elif choice.what == "students":
+        rows = [{"name": n, "description": d} for n, d in setup.STUDENTS.items()]
+    else:
+        rows = policies.found(Path("runs"))
+    if choice.json:
+        return print(json.dumps(rows, indent=1))
+    if not rows:
+        return print("none yet: `didact train` makes one under runs/")
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for row in rows:
+        table.add_row(f"[bold]{row['name']}[/]", row["description"])
+    Console().print(table)
+    return None
+
+
+def _benchmark(choice: Any) -> None:
+    from didact.benchmarks import curriculum, throughput
+    from didact.benchmarks.config import CurriculumConfig
+
+    what = choice.what
+    if isinstance(what, CurriculumConfig):
+        result, table = curriculum.compare(what), curriculum.table
+    else:
+        result, table = throughput.throughput(what), throughput.table
+    if choice.what.json:
+        return print(json.dumps(result, indent=1))
+    Console().print(table(result))
+    return None
+
+
+def _fields(values: Any, kind: Any = None, **other: Any) -> dict[str, Any]:
+    """The fields that `kind` has (all, if None), some of them replaced."""
+    names = [field.name for field in dataclasses.fields(kind or values)]
+    return {name: getattr(values, name) for name in names} | other
+
+
+def _check(choice: Evaluate | Watch) -> None:
+    if choice.episodes < 1:
+        raise SettingError("--episodes", choice.episodes, "at least 1")
+    if not 0 <= choice.seed < 2**31:
+        raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
+
+
+def _environment(make: Any, name: str) -> Any:
+    try:
+        return make(name)
+    except SettingError as error:
+        raise SettingError("--env", error.value, error.allowed) from None
+
+
+_COMMANDS: dict[type, Any] = {
+    Train: _train,
+    Evaluate: _evaluate,
+    Watch: _watch,
+    List: _list,
+}

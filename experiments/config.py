@@ -1,0 +1,140 @@
+"""Settings of a training; the command line is made from these dataclasses."""
+
+import dataclasses
+from pathlib import Path
+
+from didact.environments.errors import SettingError
+from didact.students.config import NetworkConfig, PPOConfig
+
+LANDMARKS = ("BabyAI-GoToRedBallGrey-v0", "BabyAI-GoToLocal-v0", "BabyAI-GoTo-v0")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Train a student in an environment whose tasks a teacher chooses.
+
+    Without options: the main job. An agent learns to follow "go to the red ball" in one room, and
+    then in up to nine rooms with doors. It takes about five minutes on two CPU cores.
+    """
+
+    env: str = "GoTo"
+    """environment; `didact list envs` names them"""
+    teacher: str = "alp_gmm"
+    """who chooses the tasks; `didact list teachers` names them"""
+    student: str = "ppo"
+    """who learns; `didact list students` names them"""
+    steps: int = 12_000_000
+    """environment steps over all worlds, for each seed"""
+    seed: int = 0
+    """the same seed on the same machine gives the same run"""
+    num_seeds: int = 1
+    """trainings side by side in one program, with seeds from --seed on"""
+    run: Path | None = None
+    """folder for everything of this run; a new one under runs/ if not given"""
+    num_envs: int = 1024
+    """worlds that are stepped together, over all devices"""
+    rollout_length: int = 32
+    """steps of each world between two updates"""
+    tasks: tuple[str, ...] = ()
+    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH, as in rows=1 distractors=2..5"""
+    teacher_settings: tuple[str, ...] = ()
+    """the teacher's own settings: NAME=VALUE, as in fit_rate=500"""
+    warm_up: float = 0.985
+    """success rate in the environment's easy tasks after which the teacher takes over; 0: none"""
+    evaluate_on: tuple[str, ...] = ()
+    """environments (points of the task space) to evaluate on; the usual ones if not given"""
+    evaluation_episodes: int = 128
+    """episodes of each evaluation while training; four times as many at the end"""
+    evaluate_every: float = 0.05
+    """part of the training between evaluations"""
+    checkpoint_every: float = 0.1
+    """part of the training between checkpoints"""
+    chunk: int = 4
+    """updates in one compiled program between two looks from the host"""
+    ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
+    """settings of PPO"""
+
+    def __post_init__(self):
+        for name, least in {
+            "steps": 1,
+            "num_seeds": 1,
+            "num_envs": 1,
+            "rollout_length": 1,
+            "chunk": 1,
+            "evaluation_episodes": 1,
+            "seed": 0,
+        }.items():
+            if getattr(self, name) < least:
+                raise SettingError(option(name), getattr(self, name), f"at least {least}")
+        if self.seed + self.num_seeds > 2**31:
+            raise SettingError("--seed", self.seed, "below 2147483648 with all seeds")
+        for name in ("evaluate_every", "checkpoint_every"):
+            if not 0 < getattr(self, name) <= 1:
+                raise SettingError(option(name), getattr(self, name), "above 0 and at most 1")
+        if not 0 <= self.warm_up <= 1:
+            raise SettingError("--warm-up", self.warm_up, "from 0 to 1")
+
+    @property
+    def steps_per_update(self) -> int:
+        return self.num_envs * self.rollout_length
+
+    @property
+    def updates_per_chunk(self) -> int:
+        return min(self.chunk, self._least_updates)
+
+    @property
+    def num_updates(self) -> int:
+        """Updates of the whole training: whole chunks, at least `steps` environment steps."""
+        return -(-self._least_updates // self.updates_per_chunk) * self.updates_per_chunk
+
+    @property
+    def _least_updates(self) -> int:
+        return -(-self.steps // self.steps_per_update)
+
+
+def option(name: str) -> str:
+    """A setting as it is written on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def to_dict(config: TrainConfig) -> dict:
+    """The settings as JSON holds them."""
+    values = dataclasses.asdict(config)
+    values["run"] = None
+    return values
+
+
+def from_dict(values: dict, run: Path) -> TrainConfig:
+    """The inverse of `to_dict`, for the run in a folder.
+
+    Raises:
+        SettingError: a setting is unknown or has no meaning.
+    """
+    try:
+        values = dict(values)
+        ppo = dict(values.pop("ppo"))
+        network = NetworkConfig(**ppo.pop("network"))
+        for name in ("tasks", "teacher_settings", "evaluate_on"):
+            values[name] = tuple(values[name])
+        for name, usual in dataclasses.asdict(TrainConfig()).items():
+            kinds = (int, float) if isinstance(usual, float) else (type(usual),)
+            if name in values and usual is not None and not isinstance(values[name], kinds):
+                raise TypeError(f"{name} is {values[name]!r}")
+        return TrainConfig(**values | {"run": run, "ppo": PPOConfig(**ppo, network=network)})
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, SettingError):
+            raise
+        raise SettingError(
+            "config.json", str(run), f"the settings of a run of this version ({error})"
+        ) from None
+
+
+def pairs(setting: str, texts: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE texts as a dictionary."""
+    result = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise SettingError(setting, text, "of the form NAME=VALUE")
+        result[name.strip().replace("-", "_")] = value.strip()
+    return result

@@ -1,0 +1,162 @@
+"""What a finished training leaves behind: policy, pictures, video, and a table that names them."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.table import Table
+
+from didact.experiments import logs, plots, watch
+from didact.experiments.config import to_dict
+from didact.experiments.snapshots import load_snapshots
+from didact.students import card, load_policy, save_policy
+
+FINAL_EPISODES = 4  # times as many as an evaluation while training
+
+
+def progress_line(row: dict[str, Any]) -> str:
+    """One line for logs that are no terminal."""
+    scores = "  ".join(f"{short(n)} {told['success']:.1%}" for n, told in row["evaluation"].items())
+    return f"{row['steps'] / 1e6:6.2f}M steps  {row['seconds']:5.0f} s  {scores}"
+
+
+def short(name: str) -> str:
+    """An environment's id without what all of them share."""
+    return name.removeprefix("BabyAI-").removesuffix("-v0")
+
+
+def finish(training: Any, state: Any) -> dict[str, Any]:
+    """Final evaluation, policy, pictures and video of a training."""
+    config, run = training.config, Path(training.run)
+    episodes = FINAL_EPISODES * config.evaluation_episodes
+    updates = config.num_updates
+    evaluation: dict[str, Any] = {}
+    for mode, greedy in (("sampled", False), ("greedy", True)):
+        scores = training.evaluate(state, updates + 1 + greedy, episodes=episodes, greedy=greedy)
+        for name, told in scores.items():
+            if "success_by_seed" in told:
+                band = plots.bootstrap_band(np.asarray(told["success_by_seed"])[:, None])
+                told["interval"] = [float(x[0]) for x in band]
+            evaluation.setdefault(name, {})[mode] = told
+    files = {}
+    seeds = range(config.num_seeds)
+    for i in seeds:
+        params = state.student.params
+        if config.num_seeds > 1:
+            params = jax.tree.map(lambda x, i=i: x[i], params)
+        name = "policy" if i == 0 else f"policy-seed-{config.seed + i}"
+        told = card(
+            config.env,
+            training.environment.observation_space,
+            training.environment.action_space,
+            config.ppo.network,
+            training={
+                "settings": to_dict(config),
+                "steps": updates * config.steps_per_update,
+                "seed": config.seed + i,
+            },
+            scores=_scores(evaluation, i),
+            versions=_versions(),
+        )
+        path = save_policy(run / name, told, jax.device_get(params))
+        files.setdefault("policy", str(path.relative_to(Path.cwd()) if _inside(path) else path))
+    files |= pictures(training)
+    policy = load_policy(run / "policy")
+    names = list(training.landmarks)
+    tasks = np.stack(list(training.landmarks.values())) if names else None
+    video = watch.record(
+        policy, training.environment, run / "video.gif", tasks=tasks, episodes=6, seed=config.seed
+    )
+    files["video"] = str(video)
+    rows = logs.read(run / logs.METRICS)
+    return {
+        "seconds": rows[-1]["seconds"],
+        "compile_seconds": rows[0].get("compile_seconds"),
+        "steps_per_second": float(np.median([row["steps_per_second"] for row in rows])),
+        "evaluation": evaluation,
+        "files": files,
+    }
+
+
+def pictures(training: Any) -> dict[str, str]:
+    """Draws the learning curve and the curriculum."""
+    run = Path(training.run)
+    rows = logs.read(run / logs.METRICS)
+    files = {}
+    series = {}
+    ended = [row for row in rows if row.get("success") is not None]
+    if ended:
+        seeds = np.array([r.get("success_by_seed", [r["success"]]) for r in ended], float).T
+        steps = np.array([r["steps"] for r in ended])
+        series["on the teacher's tasks"] = (steps, seeds)
+    for name in training.landmarks:
+        found = [r for r in rows if name in r.get("evaluation", {})]
+        if found:
+            told = [r["evaluation"][name] for r in found]
+            seeds = np.array([t.get("success_by_seed", [t["success"]]) for t in told], float).T
+            series[short(name)] = (np.array([r["steps"] for r in found]), seeds)
+    if series:
+        path = plots.learning_curves(
+            run / "learning_curve.png", series, y_limits=(0, 1.02), title=training.config.env
+        )
+        files["learning curve"] = str(path)
+    snapshots = load_snapshots(run / "curriculum") if (run / "curriculum").is_dir() else []
+    space = training.environment.task_space
+    if snapshots and (space.low < space.high).any():
+        path = plots.curriculum(run / "curriculum.png", snapshots, space)
+        files["curriculum"] = str(path)
+    return files
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The end of a training, as a table."""
+    made = Table(
+        title=f"{result['steps']:,} steps in {result['seconds']:.0f} s", title_style="bold"
+    )
+    made.add_column("success in", no_wrap=True)
+    for name in ("sampled", "greedy", "return", "steps"):
+        made.add_column(name, justify="right")
+    for name, told in result["evaluation"].items():
+        sampled, greedy = told["sampled"], told["greedy"]
+        made.add_row(
+            short(name),
+            _rate(sampled),
+            _rate(greedy),
+            f"{sampled['return']:.3f}",
+            f"{sampled['length']:.1f}",
+        )
+    return made
+
+
+def _rate(told: dict[str, Any]) -> str:
+    text = f"{told['success']:.1%}"
+    if "interval" in told:
+        low, high = told["interval"]
+        text += f" [{low:.1%}, {high:.1%}]"
+    return text
+
+
+def _scores(evaluation: dict[str, Any], seed: int) -> dict[str, Any]:
+    return {
+        name: {
+            mode: told.get("success_by_seed", {seed: told["success"]})[seed]
+            for mode, told in modes.items()
+        }
+        for name, modes in evaluation.items()
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("didact", "jax", "flax", "minigrid"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _inside(path: Path) -> bool:
+    return path.is_relative_to(Path.cwd())

@@ -1,0 +1,295 @@
+"""A training from beginning to end: the run folder, the loop's chunks, and what the host does
+between them."""
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+
+from didact.environments import SettingError
+from didact.experiments import logs, report, setup
+from didact.experiments.checkpoints import Checkpoints
+from didact.experiments.config import TrainConfig, from_dict, to_dict
+from didact.experiments.evaluate import Results, evaluator
+from didact.experiments.snapshots import CurriculumSnapshot, save_snapshot
+from didact.experiments.video import replacing
+
+CONFIG = "config.json"
+
+
+def train(
+    config: TrainConfig | None = None,
+    *,
+    resume: Path | str | None = None,
+    checkpoint: int | None = None,
+    console: Console | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Trains, and returns what came of it.
+
+    Args:
+        config: settings; or give them by name: `train(env="GoTo", steps=1_000_000)`.
+        resume: a run folder to go on with; its own settings are used.
+        checkpoint: the updates of the checkpoint to go on from; the latest if None.
+        console: where progress is shown.
+
+    Returns:
+        `run` (the folder), `finished`, `steps`, `evaluation` by environment (`success`,
+        `return`, ... with sampled and greedy actions) and `files` (the pictures and the policy).
+
+    Raises:
+        SettingError: a setting has no meaning, or a folder cannot be used.
+    """
+    if resume is not None:
+        if config is not None or settings:
+            raise SettingError("--resume", str(resume), "given alone: the run has its settings")
+        config = _resumed(Path(resume))
+    else:
+        config = config or TrainConfig(**settings)
+    console = console or logs.terminal()
+    _cache_compilations()
+    environment = setup.environment_of(config)
+    loop = setup.loop_of(config, environment, jax.devices())
+    landmarks = setup.landmarks_of(config, environment)
+    run = Path(resume) if resume is not None else _new_folder(config)
+    with _told_if_full(run):
+        training = Training(config, run, environment, loop, landmarks, console)
+        return training.go(resume is not None, checkpoint)
+
+
+class Training:
+    """What the host keeps of a training. See `train`."""
+
+    def __init__(self, config, run, environment, loop, landmarks, console):
+        self.config, self.run, self.environment, self.loop = config, run, environment, loop
+        self.landmarks, self.console = landmarks, console
+        self.checkpoints = Checkpoints(run / "checkpoints")
+        self.student = setup.student_of(config, environment, alone=True)
+        self._evaluators: dict[bool, Any] = {}
+
+    def go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
+        config, loop = self.config, self.loop
+        state = loop.init(config.seed)
+        if resumed:
+            state = loop.place(self.checkpoints.restore(state, checkpoint))
+            self.checkpoints.remove_after(int(np.max(np.asarray(state.updates))))
+        done = int(np.max(np.asarray(state.updates)))
+        total, k = config.num_updates, config.updates_per_chunk
+        self.log = logs.Log(self.run, done)
+        begun = time.perf_counter()
+        bar = logs.Bar(
+            self.console, total * config.steps_per_update, done * config.steps_per_update
+        )
+        every = {
+            "evaluate": max(k, round(total * config.evaluate_every)),
+            "checkpoint": max(k, round(total * config.checkpoint_every)),
+        }
+        seconds = self.log.seconds
+        try:
+            with _signals() as asked:
+                loop.compiled(state, k)
+                compiled = time.perf_counter() - begun
+                while done < total and not asked:
+                    start = time.perf_counter()
+                    state, records = loop.chunk(state, k)
+                    records = jax.device_get(records)
+                    seconds += time.perf_counter() - start
+                    before, done = done, done + k
+                    steps = done * config.steps_per_update
+                    row = {"updates": done, "steps": steps, "seconds": round(seconds, 3)}
+                    row["steps_per_second"] = (k * config.steps_per_update * config.num_seeds) / (
+                        time.perf_counter() - start
+                    )
+                    row |= logs.chunk_row(records.metrics)
+                    if before == 0:
+                        row["compile_seconds"] = round(compiled, 2)
+                    if _crossed(before, done, every["evaluate"]) or done == total:
+                        self.snapshot(state, records, steps)
+                        row["evaluation"] = self.evaluate(state, done)
+                    self.log.write(row)
+                    bar.update(steps, row)
+                    if row.get("evaluation") and not self.console.is_terminal:
+                        bar.line(report.progress_line(row))
+                    if _crossed(before, done, every["checkpoint"]) or done == total:
+                        self.checkpoints.save(done, state)
+                        self.show(steps)
+                if done < total:
+                    self.checkpoints.save(done, state)
+        finally:
+            bar.close()
+            self.log.close()
+        result = {"run": str(self.run), "finished": done >= total, "updates": done}
+        result["steps"] = done * config.steps_per_update
+        if done < total:
+            return result
+        return result | report.finish(self, state)
+
+    def show(self, steps: int) -> None:
+        """Draws the curves and the curriculum so far, in the run's folder and in TensorBoard."""
+        for name, path in report.pictures(self).items():
+            self.log.picture(name.replace(" ", "_"), Path(path), steps)
+
+    def evaluate(
+        self, state: Any, updates: int, *, episodes: int | None = None, greedy: bool = False
+    ) -> dict[str, dict[str, Any]]:
+        """Success by landmark; with several seeds also of each."""
+        if not self.landmarks:
+            return {}
+        results = self.play(state, updates, episodes or self.config.evaluation_episodes, greedy)
+        told = {}
+        for number, name in enumerate(self.landmarks):
+            success = np.asarray(results.success)[..., number, :].mean(-1)
+            told[name] = {
+                "success": float(success.mean()),
+                "return": float(np.asarray(results.returns)[..., number, :].mean()),
+                "length": float(np.asarray(results.lengths)[..., number, :].mean()),
+            }
+            if success.ndim:
+                told[name]["success_by_seed"] = success.tolist()
+        return told
+
+    def play(self, state: Any, updates: int, episodes: int, greedy: bool) -> Results:
+        """Episodes of every landmark: arrays [landmarks, episodes], with seeds a leading axis."""
+        tasks = jnp.repeat(jnp.stack(list(self.landmarks.values())), episodes, axis=0)
+        key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
+        if greedy not in self._evaluators:
+            run = evaluator(self.environment, self.student, greedy=greedy)
+
+            def one(student_state, key, tasks):
+                return run(student_state, key, tasks)
+
+            def each(student_states, key, tasks):
+                return jax.lax.map(lambda s: one(s, key, tasks), student_states)
+
+            self._evaluators[greedy] = jax.jit(each if self.config.num_seeds > 1 else one)
+        results = self._evaluators[greedy](state.student, key, tasks)
+        shape = (len(self.landmarks), episodes)
+        return Results(*(np.asarray(x).reshape(*x.shape[:-1], *shape) for x in results))
+
+    def snapshot(self, state: Any, records: Any, steps: int) -> None:
+        """Writes down what the (first) teacher proposed of late, and what it believes."""
+        first = (lambda x: x[0]) if self.config.num_seeds > 1 else (lambda x: x)
+        records, teacher_state = jax.tree.map(first, (records, state.teacher))
+        finished = np.asarray(records.outcomes.weights) > 0
+        beliefs = jax.device_get(self.loop.teacher.picture(teacher_state))
+        # Evenly spread rows: a few hundred points are enough for a picture.
+        chosen = np.flatnonzero(finished)
+        chosen = chosen[np.linspace(0, chosen.size - 1, min(chosen.size, 400)).astype(int)]
+
+        def pick(x):
+            x = np.asarray(x)
+            return x.reshape(-1, *x.shape[2:])[chosen]
+
+        outcomes = records.outcomes
+        snapshot = CurriculumSnapshot(
+            steps, pick(records.tasks), pick(outcomes.returns), pick(outcomes.success), beliefs
+        )
+        if chosen.size:
+            save_snapshot(self.run / "curriculum" / f"{steps:012d}.npz", snapshot)
+
+
+def _crossed(before: int, now: int, every: int) -> bool:
+    return before // every != now // every
+
+
+def _resumed(run: Path) -> TrainConfig:
+    if not (run / CONFIG).is_file():
+        raise SettingError("--resume", str(run), "the folder of a run")
+    _writable("--resume", run)
+    try:
+        values = json.loads((run / CONFIG).read_text())
+    except (OSError, ValueError, RecursionError):
+        raise SettingError(CONFIG, str(run / CONFIG), "JSON as the run wrote it") from None
+    return from_dict(values, run)
+
+
+def _new_folder(config: TrainConfig) -> Path:
+    """The folder of a new run, with its settings in it."""
+    run = None if config.run is None else Path(config.run)
+    if run is None:
+        number = 1
+        while (run := Path("runs") / f"{config.env}-{config.teacher}-{number}").exists():
+            number += 1
+    if run.exists() and not run.is_dir():
+        raise SettingError("--run", str(run), "a folder")
+    if (run / CONFIG).exists():
+        raise SettingError(
+            "--run", str(run), f"a new folder; it holds a run: go on with it by --resume {run}"
+        )
+    if run.exists() and any(run.iterdir()):
+        raise SettingError("--run", str(run), "a new or empty folder")
+    _writable("--run", run)
+    with _told_if_full(run), replacing(run / CONFIG) as draft:
+        draft.write_text(json.dumps(to_dict(config), indent=1) + "\n")
+    return run
+
+
+def _writable(setting: str, run: Path) -> None:
+    """Makes the folder and tries to write in it."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        probe = run / ".probe"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise SettingError(
+            setting, str(run), f"a folder that can be written to ({error.strerror})"
+        ) from None
+
+
+@contextlib.contextmanager
+def _told_if_full(run: Path) -> Iterator[None]:
+    """Turns a failure to write into one sentence that says what is safe."""
+    try:
+        yield
+    except OSError as error:
+        saved = Checkpoints(run / "checkpoints").saved()
+        safe = f"the checkpoint after {saved[-1]} updates is whole" if saved else "none was saved"
+        raise SettingError(
+            "run", str(run), f"on a disk that can be written to ({error.strerror or error}; {safe})"
+        ) from error
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """A list that is no longer empty once somebody asked to stop (Ctrl-C or SIGTERM).
+
+    The chunk that runs is finished and saved first; a second Ctrl-C does not wait.
+    """
+    asked: list[int] = []
+
+    def note(number, frame):
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    try:
+        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: whoever owns it handles signals
+        yield asked
+        return
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _cache_compilations() -> None:
+    """Compiled programs are kept from run to run, unless the user chose otherwise."""
+    if (
+        jax.config.values["jax_compilation_cache_dir"] is None
+        and "JAX_COMPILATION_CACHE_DIR" not in os.environ
+    ):
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        jax.config.update("jax_compilation_cache_dir", str(Path(cache) / "didact" / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -1,0 +1,143 @@
+"""Makes environment, teacher, student and loop from the settings of a training."""
+
+import contextlib
+import inspect
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+import pydantic
+
+import didact.teachers as teachers
+from didact.environments import Box, Environment, SettingError, make, registered
+from didact.environments.registry import suggest
+from didact.experiments.config import LANDMARKS, TrainConfig, pairs
+from didact.experiments.evaluate import landmark_tasks, landmarks
+from didact.experiments.loop import DEVICES, SEEDS, Loop
+from didact.students import Student, ppo
+from didact.teachers import Teacher
+
+STUDENTS = {"ppo": "PPO with an instructed, recurrent network (Schulman et al., 2017)"}
+
+
+def environment_of(config: TrainConfig) -> Environment:
+    """The environment called `--env`."""
+    try:
+        return make(config.env)
+    except SettingError as error:
+        if error.setting == "environment":
+            raise SettingError("--env", error.value, error.allowed) from None
+        raise
+
+
+def space_of(config: TrainConfig, environment: Environment) -> Box:
+    """The environment's task space as narrowed by `--tasks`."""
+    return narrowed(environment.task_space, config.tasks)
+
+
+def narrowed(space: Box, texts: tuple[str, ...]) -> Box:
+    """The sub-box told by NAME=VALUE and NAME=LOW..HIGH texts.
+
+    Raises:
+        SettingError: a name is unknown or a value out of bounds.
+    """
+    bounds: dict[str, float | tuple[float, float]] = {}
+    for name, text in pairs("--tasks", texts).items():
+        if name not in space.names:
+            raise suggest("--tasks", name, list(space.names))
+        low, dots, high = text.partition("..")
+        try:
+            bounds[name] = (float(low), float(high)) if dots else float(low)
+        except ValueError:
+            raise SettingError(f"--tasks {name}", text, "a number or LOW..HIGH") from None
+    try:
+        return space.restricted(**bounds)
+    except SettingError as error:
+        raise SettingError(f"--tasks {error.setting}", error.value, error.allowed) from None
+
+
+def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
+    """The teacher called `--teacher`, after a warm-up in the easy tasks if there are any."""
+    space = space_of(config, environment)
+    texts = pairs("--teacher-settings", config.teacher_settings)
+    known = {entry.name: entry for entry in teachers.registered()}
+    if config.teacher not in known:
+        raise suggest("--teacher", config.teacher, list(known))
+    make_teacher = known[config.teacher].make
+    allowed = list(inspect.signature(make_teacher).parameters)[1:]
+    kinds = typing.get_type_hints(make_teacher)
+    settings: dict[str, Any] = {}
+    for name, text in texts.items():
+        if name not in allowed:
+            listed = ", ".join(allowed) or "nothing: this teacher has no settings"
+            raise SettingError("--teacher-settings", name, f"one of {listed}")
+        settings[name] = _parsed(name, text, kinds.get(name, Any))
+    try:
+        teacher = teachers.make(config.teacher, space, **settings)
+    except SettingError as error:
+        raise SettingError(
+            f"--teacher-settings {error.setting}", error.value, error.allowed
+        ) from None
+    easy = environment.easy_space
+    inside = (easy.low >= space.low).all() and (easy.high <= space.high).all()
+    if config.warm_up and inside and easy != space:
+        teacher = teachers.warm_started(teacher, easy, until=config.warm_up)
+    return teacher
+
+
+def _parsed(name: str, text: str, kind: Any) -> Any:
+    """The text of a teacher's setting as a value of its kind; words need no quotes."""
+    adapter = pydantic.TypeAdapter(kind)
+    for candidate in (text, f'"{text}"'):
+        with contextlib.suppress(pydantic.ValidationError):
+            return adapter.validate_json(candidate, strict=True)
+    told = kind.__name__ if isinstance(kind, type) else str(kind)
+    raise SettingError(f"--teacher-settings {name}", text, f"of the kind {told}")
+
+
+def student_of(config: TrainConfig, environment: Environment, *, alone: bool = False) -> Student:
+    """The student called `--student`; `alone`: to act outside the loop, without its axes."""
+    if config.student not in STUDENTS:
+        raise suggest("--student", config.student, list(STUDENTS))
+    return ppo(
+        environment.observation_space,
+        environment.action_space,
+        config.ppo,
+        num_updates=config.num_updates,
+        axes=() if alone else (DEVICES,),
+        seeds_axis=SEEDS if config.num_seeds > 1 and not alone else None,
+    )
+
+
+def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any]) -> Loop:
+    """The compiled loop over these devices."""
+    parts = len(devices) * config.ppo.num_minibatches
+    if config.num_envs % parts:
+        raise SettingError(
+            "--num-envs",
+            config.num_envs,
+            f"a multiple of {parts} ({config.ppo.num_minibatches} minibatches, "
+            f"{len(devices)} devices)",
+        )
+    return Loop(
+        environment,
+        teacher_of(config, environment),
+        student_of(config, environment),
+        num_envs=config.num_envs,
+        rollout_length=config.rollout_length,
+        devices=devices,
+        num_seeds=config.num_seeds,
+    )
+
+
+def landmarks_of(config: TrainConfig, environment: Environment) -> dict[str, Any]:
+    """Tasks to evaluate on, by name; empty where there are none."""
+    names = config.evaluate_on
+    if not names:
+        names = landmarks(environment, LANDMARKS)
+        if not names and (environment.task_space.low == environment.task_space.high).all():
+            names = (environment.name,)
+    for name in names:
+        if name not in {entry.name for entry in registered()}:
+            raise suggest("--evaluate-on", name, [entry.name for entry in registered()])
+    return dict(zip(names, landmark_tasks(environment, names), strict=True)) if names else {}

@@ -1,0 +1,80 @@
+"""Settings of students. Nothing here needs jax, so help pages are quick."""
+
+import dataclasses
+
+from didact.environments.errors import SettingError
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of the actor-critic."""
+
+    cell_embedding: int = 32
+    """width of a cell code's embedding, which the instruction modulates"""
+    cell_features: int = 8
+    """features of each cell after the modulation"""
+    token_embedding: int = 32
+    """width of a token's embedding"""
+    instruction_features: int = 64
+    """width of the recurrent encoding of an instruction"""
+    hidden: int = 128
+    """width of the layer after the view"""
+    memory: int = 128
+    """units of the recurrent memory; 0 for none"""
+    max_instructions: int = 64
+    """distinct instructions in a batch up to which the fast path is taken"""
+
+    def __post_init__(self):
+        for name, size in dataclasses.asdict(self).items():
+            if size < (0 if name == "memory" else 1):
+                least = "0 or more" if name == "memory" else "1 or more"
+                raise SettingError(f"network.{name}", size, least)
+
+
+@dataclasses.dataclass(frozen=True)
+class PPOConfig:
+    """Settings of PPO."""
+
+    learning_rate: float = 2e-3
+    """Adam's step size at the start"""
+    final_learning_rate: float = 1e-4
+    """and at the end; it falls linearly"""
+    num_epochs: int = 1
+    """passes over each rollout"""
+    num_minibatches: int = 16
+    """parts of the worlds into which a rollout is cut"""
+    clip: float = 0.2
+    """how far the probability ratio may leave 1"""
+    value_coefficient: float = 0.5
+    """weight of the value's error"""
+    entropy_coefficient: float = 0.01
+    """weight of the entropy at the start"""
+    final_entropy_coefficient: float = 0.001
+    """and at the end; it falls linearly"""
+    discount: float = 0.99
+    """gamma"""
+    gae_lambda: float = 0.95
+    """lambda of the generalised advantage"""
+    max_grad_norm: float = 0.5
+    """gradients are scaled down to this norm"""
+    network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
+    """sizes of the network"""
+
+    def __post_init__(self):
+        for name in ("num_epochs", "num_minibatches"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"ppo.{name}", getattr(self, name), "at least 1")
+        for name in ("discount", "gae_lambda"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingError(f"ppo.{name}", getattr(self, name), "from 0 to 1")
+        for name in ("learning_rate", "clip", "max_grad_norm"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise SettingError(f"ppo.{name}", getattr(self, name), "a positive number")
+        for name in (
+            "final_learning_rate",
+            "value_coefficient",
+            "entropy_coefficient",
+            "final_entropy_coefficient",
+        ):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise SettingError(f"ppo.{name}", getattr(self, name), "a number of at least 0")

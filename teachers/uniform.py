@@ -1,0 +1,34 @@
+"""The teacher that has no opinion."""
+
+from typing import NamedTuple
+
+from didact.environments.spaces import Box
+from didact.teachers.base import Teacher
+
+
+class UniformState(NamedTuple):
+    """Nothing to remember."""
+
+
+def uniform(space: Box) -> Teacher:
+    """Tasks drawn uniformly from the space, whatever came of earlier ones.
+
+    Known as domain randomisation; the baseline that every curriculum has to beat.
+
+    Args:
+        space: where tasks are drawn from.
+
+    Returns:
+        A teacher without state.
+    """
+
+    def init(key):
+        return UniformState()
+
+    def propose(state, key, n):
+        return space.sample(key, n), state
+
+    def observe(state, tasks, outcomes):
+        return state
+
+    return Teacher(init, propose, observe)

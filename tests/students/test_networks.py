@@ -1,0 +1,279 @@
+"""The recurrent, instructed actor-critic."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from didact.environments import ArraySpace, SettingError
+from didact.students.config import NetworkConfig
+from didact.students.networks import ActorCritic, actor_critic, cell_codes, distinct
+
+VOCABULARY, LENGTH, ACTIONS = 20, 5, 7
+SMALL = {
+    "cell_embedding": 4,
+    "cell_features": 3,
+    "token_embedding": 4,
+    "instruction_features": 6,
+    "hidden": 8,
+    "memory": 5,
+}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def apply(net, params, *arguments):
+    return net.apply(params, *arguments)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def initial(net, *arguments):
+    return net.init(jax.random.key(0), *arguments)
+
+
+def network(max_instructions=64, **more):
+    config = NetworkConfig(**SMALL | more, max_instructions=max_instructions)
+    return ActorCritic(ACTIONS, VOCABULARY, config)
+
+
+def observations(time=4, n=6, instructions=5, seed=0):
+    rng = np.random.default_rng(seed)
+    words = rng.integers(1, VOCABULARY, (instructions, LENGTH))
+    words[:, 3:] *= rng.random((instructions, 2)) < 0.5  # some are shorter
+    image = rng.integers(0, 3, (time, n, 7, 7, 3))
+    return {
+        "image": jnp.asarray(image, jnp.uint8),
+        "direction": jnp.asarray(rng.integers(0, 4, (time, n)), jnp.int32),
+        "instruction": jnp.asarray(words[rng.integers(instructions, size=(time, n))], jnp.uint8),
+    }
+
+
+def parameters(net, observation, scale=0.3):
+    """Parameters without zeros, so that nothing is hidden by an initial bias of 0."""
+    time, n = observation["direction"].shape
+    carry, start = jnp.zeros((n, net.config.memory)), jnp.zeros((time, n), bool)
+    params = initial(net, observation, carry, start)
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    leaves = [x + scale * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(tree, leaves)
+
+
+def starts(time=4, n=6):
+    return jnp.asarray(np.random.default_rng(5).random((time, n)) < 0.4)
+
+
+def test_the_table_gives_what_each_cell_alone_would_give():
+    """With `max_instructions` below the number of instructions, cells are gated one by one."""
+    observation, start = observations(), starts()
+    table, cells = network(64), network(1)
+    params = parameters(table, observation)
+    carry = jax.random.normal(jax.random.key(2), (6, SMALL["memory"]))
+
+    @functools.partial(jax.jit, static_argnums=1)
+    @functools.partial(jax.grad, has_aux=True)
+    def gradient(params, net):
+        outputs, last = apply(net, params, observation, carry, start)
+        loss = jnp.sum(jnp.sin(outputs.logits)) + jnp.sum(outputs.value**2) + jnp.sum(last)
+        return loss, (outputs.logits, outputs.value, last)
+
+    (one, told), (other, told_too) = gradient(params, table), gradient(params, cells)
+    for a, b in zip(told, told_too, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+    # The instructions do matter to the loss, else this would compare zeros.
+    assert max(float(abs(x).max()) for x in jax.tree.leaves(one["params"]["instructions"])) > 1e-3
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_a_table_smaller_than_the_batch_gives_the_same():
+    """Between the two: few instructions in a large batch, so that the table is shared."""
+    observation, start = observations(instructions=3), starts()
+    params = parameters(network(24), observation)
+    carry = jnp.zeros((6, SMALL["memory"]))
+    results = [apply(network(m), params, observation, carry, start)[0] for m in (24, 4, 2, 1)]
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_instructions_that_hash_alike_are_not_taken_for_one_another():
+    """Token rows of one hash, with and without room for all of them."""
+    words = np.array([[1_000_003, 0], [0, 1]])  # p * p + 0 == 0 + p**2
+    assert not bool(distinct(jnp.asarray(words), 2)[2])
+    rng = np.random.default_rng(0)
+    image = jnp.asarray(rng.integers(0, 3, (1, 4, 7, 7, 3)), jnp.uint8)
+
+    def observation(rows):
+        return {
+            "image": image,
+            "direction": jnp.zeros((1, 4), jnp.int32),
+            "instruction": jnp.asarray(rows, jnp.int32)[None],
+        }
+
+    rows = words[[0, 1, 0, 1]]
+    for size in (64, 3, 1):
+        net = ActorCritic(ACTIONS, 1_000_004, NetworkConfig(**SMALL, max_instructions=size))
+        params = parameters(net, observation(rows))
+        start, carry = jnp.zeros((1, 4), bool), jnp.zeros((4, SMALL["memory"]))
+        together = apply(net, params, observation(rows), carry, start)[0].value
+        first = apply(net, params, observation(words[[0] * 4]), carry, start)[0].value
+        second = apply(net, params, observation(words[[1] * 4]), carry, start)[0].value
+        expected = np.where([True, False, True, False], first, second)
+        np.testing.assert_allclose(together, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_sequence_is_its_steps_one_by_one():
+    observation, start = observations(), starts()
+    net = network()
+    params = parameters(net, observation)
+    carry = jax.random.normal(jax.random.key(2), (6, SMALL["memory"]))
+    whole, last = apply(net, params, observation, carry, start)
+    memory = np.asarray(carry)
+    for t in range(start.shape[0]):
+        memory = np.where(np.asarray(start[t])[:, None], 0, memory)
+        now = {name: x[t : t + 1] for name, x in observation.items()}
+        outputs, memory = apply(net, params, now, memory, jnp.zeros((1, 6), bool))
+        np.testing.assert_allclose(outputs.logits[0], whole.logits[t], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(outputs.value[0], whole.value[t], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(memory, last, rtol=1e-5, atol=1e-5)
+
+
+def test_the_memory_is_the_published_gru():
+    """Cho et al. (2014) with the candidate's bias inside the reset, in plain NumPy."""
+    from didact.students.networks import Memory
+
+    rng = np.random.default_rng(0)
+    inputs, carry = rng.normal(size=(3, 2, 4)), rng.normal(size=(2, 5))
+    memory = Memory(5)
+    params = memory.init(jax.random.key(0), jnp.asarray(inputs), jnp.asarray(carry))
+    params = jax.tree.map(lambda x: x + 0.1, params)
+    outputs, _ = memory.apply(params, jnp.asarray(inputs), jnp.asarray(carry))
+    p = jax.tree.map(np.asarray, params["params"])
+    for t in range(3):
+        x = inputs[t] @ p["Dense_0"]["kernel"] + p["Dense_0"]["bias"]
+        h = carry @ p["recurrent"]
+        r, z = (1 / (1 + np.exp(-(x[:, i : i + 5] + h[:, i : i + 5]))) for i in (0, 5))
+        candidate = np.tanh(x[:, 10:] + r * (h[:, 10:] + p["candidate_bias"]))
+        carry = z * carry + (1 - z) * candidate
+        np.testing.assert_allclose(outputs[t], carry, rtol=1e-4, atol=1e-5)
+
+
+def test_no_gradient_flows_across_an_episode_start():
+    observation = observations()
+    net = network()
+    params = parameters(net, observation)
+    start = jnp.zeros((4, 6), bool).at[2, :3].set(True)
+
+    def last_values(carry):
+        return apply(net, params, observation, carry, start)[0].value[2:].sum(0)
+
+    carry = jax.random.normal(jax.random.key(2), (6, SMALL["memory"]))
+    jacobian = jax.jacobian(last_values)(carry)  # [6, 6, memory]
+    influence = np.abs(jacobian).sum(-1)
+    assert (influence[:3] == 0).all()
+    assert (np.diag(influence)[3:] > 0).all()
+    assert (influence - np.diag(np.diag(influence)) == 0).all()  # worlds know nothing of others
+
+
+def test_padding_does_not_matter():
+    observation = observations()
+    net = network()
+    params = parameters(net, observation)
+    longer = jnp.pad(observation["instruction"], ((0, 0), (0, 0), (0, 4)))
+    start, carry = starts(), jnp.zeros((6, SMALL["memory"]))
+    a = apply(net, params, observation, carry, start)[0]
+    b = apply(net, params, observation | {"instruction": longer}, carry, start)[0]
+    np.testing.assert_allclose(a.logits, b.logits, rtol=1e-6, atol=1e-6)
+    # And neither does what stands for padding in the embedding.
+    embedding = params["params"]["instructions"]["Embed_0"]["embedding"]
+    params["params"]["instructions"]["Embed_0"]["embedding"] = embedding.at[0].set(100.0)
+    c = apply(net, params, observation, carry, start)[0]
+    np.testing.assert_array_equal(a.logits, c.logits)
+
+
+def test_instructions_matter():
+    observation = observations()
+    net = network()
+    params = parameters(net, observation)
+    start, carry = starts(), jnp.zeros((6, SMALL["memory"]))
+    a = apply(net, params, observation, carry, start)[0]
+    swapped = observation | {"instruction": jnp.flip(observation["instruction"], axis=1)}
+    b = apply(net, params, swapped, carry, start)[0]
+    assert float(jnp.abs(a.logits - b.logits).max()) > 1e-3
+
+
+def test_without_memory():
+    observation, start = observations(), starts()
+    net = network(memory=0)
+    params = parameters(net, observation)
+    outputs, carry = apply(net, params, observation, jnp.zeros((6, 0)), start)
+    assert outputs.logits.shape == (4, 6, ACTIONS)
+    assert carry.shape == (6, 0)
+    again, _ = apply(net, params, observation, carry, ~start)
+    np.testing.assert_array_equal(outputs.value, again.value)
+
+
+@pytest.mark.parametrize("size", [3, 8])
+def test_distinct_rows(size):
+    rows = np.array([[1, 2, 0], [3, 0, 0], [1, 2, 0], [0, 0, 0], [3, 0, 0]])
+    found, which, exact = distinct(jnp.asarray(rows), size)
+    assert bool(exact)
+    np.testing.assert_array_equal(np.asarray(found)[which], rows)
+    assert found.shape == (size, 3)
+
+
+def test_distinct_tells_of_too_many_rows():
+    rows = np.array([[1, 2, 0], [3, 0, 0], [0, 0, 0]])
+    _, which, exact = distinct(jnp.asarray(rows), 2)
+    assert not bool(exact)
+    assert (np.asarray(which) < 2).all()
+
+
+def test_order_of_tokens_tells_rows_apart():
+    rows = np.array([[1, 2, 3], [3, 2, 1], [2, 1, 3]])
+    found, which, exact = distinct(jnp.asarray(rows), 3)
+    assert bool(exact)
+    np.testing.assert_array_equal(np.asarray(found)[which], rows)
+
+
+def test_cells_of_one_kind_share_a_code_and_no_others_do():
+    kinds = np.stack(np.meshgrid(range(11), range(6), range(3), indexing="ij"), -1).reshape(-1, 3)
+    codes = np.asarray(cell_codes(jnp.asarray(kinds, jnp.uint8)[:, None, None]))
+    assert codes.shape == (len(kinds), 1)
+    assert len(np.unique(codes)) == len(kinds)
+    assert 0 <= codes.min() <= codes.max() < 256
+    packed = jnp.arange(49, dtype=jnp.uint8).reshape(1, 7, 7)
+    np.testing.assert_array_equal(cell_codes(packed)[0], np.arange(49))
+
+
+def test_numbers_of_several_shapes_are_read():
+    observation = {
+        "speed": jnp.ones((2, 3)),
+        "lidar": jnp.ones((2, 3, 10)),
+        "proprioception": jnp.ones((2, 3, 4)),
+    }
+    spaces = {
+        "speed": ArraySpace((), np.float32),
+        "lidar": ArraySpace((10,), np.float32),
+        "proprioception": ArraySpace((4,), np.float32),
+    }
+    net = actor_critic(spaces, 2, NetworkConfig(**SMALL))
+    args = (jnp.zeros((3, SMALL["memory"])), jnp.zeros((2, 3), bool))
+    params = initial(net, observation, *args)
+    before = apply(net, params, observation, *args)[0].value
+    for name in observation:
+        after = apply(net, params, observation | {name: 2 * observation[name]}, *args)[0].value
+        assert float(jnp.abs(after - before).max()) > 1e-6, name
+
+
+def test_pictures_are_refused():
+    with pytest.raises(SettingError, match=r"image dtype is 'float32'.*uint8"):
+        actor_critic({"image": ArraySpace((8, 8, 3), "float32")}, 2, NetworkConfig())
+
+
+@pytest.mark.parametrize(("name", "value"), [("hidden", 0), ("memory", -1)])
+def test_sizes_are_checked(name, value):
+    with pytest.raises(SettingError, match=f"network.{name} is {value}"):
+        NetworkConfig(**{name: value})

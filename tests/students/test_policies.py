@@ -1,0 +1,299 @@
+"""Policies on disk."""
+
+import dataclasses
+import json
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from didact.environments import ArraySpace, Discrete, SettingError
+from didact.students import NetworkConfig, Policy, card, load_policy, policies, save_policy
+
+SPACES = {
+    "image": ArraySpace((7, 7, 3), np.uint8, 0, 10),
+    "direction": ArraySpace((), np.int32, 0, 3),
+    "instruction": ArraySpace((4,), np.uint8, 0, 9),
+}
+ACTIONS = Discrete(3, ("left", "right", "forward"))
+NETWORK = NetworkConfig(
+    cell_embedding=4,
+    cell_features=3,
+    token_embedding=4,
+    instruction_features=6,
+    hidden=8,
+    memory=5,
+)
+
+
+def told(**more):
+    return card("Somewhere", SPACES, ACTIONS, NETWORK, training={"steps": 5}, scores={}, **more)
+
+
+def made() -> Policy:
+    blank = Policy(told(), None)
+    state = jax.jit(blank.student.init)(jax.random.key(0))
+    params = jax.tree.map(
+        lambda x: x + 0.5 * jax.random.normal(jax.random.key(x.size), x.shape), state.params
+    )
+    return Policy(told(), jax.device_get(params))
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return made()
+
+
+@pytest.fixture(scope="module")
+def saved(policy, tmp_path_factory):
+    return save_policy(tmp_path_factory.mktemp("run") / "policy", policy.card, policy.params)
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "policy")
+
+
+def observation(n=5, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "image": rng.integers(0, 3, (n, 7, 7, 3)).astype(np.uint8),
+        "direction": rng.integers(0, 4, n).astype(np.int32),
+        "instruction": rng.integers(0, 9, (n, 4)).astype(np.uint8),
+    }
+
+
+def edit(folder, change):
+    path = folder / policies.CARD
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+
+
+def test_what_was_saved_acts_the_same(policy, saved):
+    loaded = load_policy(saved)
+    assert loaded.card == policy.card
+    assert loaded.environment == "Somewhere"
+    carry = one = two = None
+    for step in range(4):
+        seen, key = observation(seed=step), jax.random.key(step)
+        first, one = policy.act(seen, one, key)
+        second, two = loaded.act(seen, two, key)
+        np.testing.assert_array_equal(first, second)
+        jax.tree.map(np.testing.assert_array_equal, one, two)
+        carry = one
+    assert np.abs(np.asarray(carry)).max() > 0
+    for a, b in zip(*map(jax.tree.leaves, (policy.params, loaded.params)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_folder_leads_to_its_policy(saved):
+    assert load_policy(saved.parent).card == load_policy(str(saved)).card
+
+
+@pytest.mark.parametrize("key", [None, 0])
+def test_one_world_is_one_of_many(policy, key):
+    seen = observation()
+    action, carry = policy.act(seen, None, None)
+    _, later = policy.act(seen, carry, None)
+    assert np.abs(later - carry).max(axis=1).min() > 1e-3
+    for i in range(5):
+        single = {name: x[i] for name, x in seen.items()}
+        one, memory = policy.act(single)
+        assert one.shape == ()
+        assert int(one) == int(action[i])
+        np.testing.assert_allclose(memory, carry[i], atol=1e-5)
+        again, memory = policy.act(single, memory, None if key is None else jax.random.key(key))
+        assert again.shape == ()
+        np.testing.assert_allclose(memory, later[i], atol=1e-5)  # it went on from what it knew
+    assert policy.initial_carry().shape == memory.shape
+    assert policy.initial_carry(5).shape == carry.shape
+
+
+def test_numpy_and_jax_are_the_same_to_it(policy):
+    seen = observation()
+    one, _ = policy.act(seen)
+    two, _ = policy.act(jax.tree.map(jnp.asarray, seen))
+    np.testing.assert_array_equal(one, two)
+    # What it does not read does not matter.
+    three, _ = policy.act(seen | {"smell": np.zeros((5, 100))})
+    np.testing.assert_array_equal(one, three)
+
+
+def test_it_acts_inside_a_compiled_program(policy):
+    seen = observation()
+    outside = policy.act(seen)[0]
+    inside = jax.jit(lambda seen: policy.act(seen)[0])(seen)
+    np.testing.assert_array_equal(inside, outside)
+
+
+def test_other_observations_are_refused(policy):
+    seen = observation()
+    with pytest.raises(SettingError, match="observation 'direction' is None"):
+        policy.act({name: seen[name] for name in ("image", "instruction")})
+    with pytest.raises(SettingError, match=r"observation 'image' is \(5, 5, 5, 3\).*\(7, 7, 3\)"):
+        policy.act(seen | {"image": seen["image"][:, :5, :5]})
+    with pytest.raises(SettingError, match="observation 'instruction'"):
+        policy.act(seen | {"instruction": seen["instruction"][:3]})
+    policy.check(SPACES)
+    for other in (
+        {"image": SPACES["image"]},
+        SPACES | {"image": ArraySpace((7, 7), np.uint8, 0, 10)},
+        SPACES | {"instruction": ArraySpace((4,), np.uint8, 0, 90)},
+    ):
+        with pytest.raises(SettingError, match="as in training"):
+            policy.check(other)
+
+
+def test_a_card_without_newer_settings_loads(policy, copy):
+    """A setting that the network got after the policy was trained has its default."""
+    edit(copy, lambda values: values["network"].pop("max_instructions"))
+    np.testing.assert_array_equal(
+        load_policy(copy).act(observation())[0], policy.act(observation())[0]
+    )
+
+
+def test_a_card_survives_other_defaults(policy, copy, monkeypatch):
+    """Every size is on the card, so the defaults of a later version do not matter."""
+    later = dataclasses.make_dataclass(
+        "NetworkConfig",
+        [
+            (field.name, int, dataclasses.field(default=field.default + 3))
+            for field in dataclasses.fields(NetworkConfig)
+        ],
+        frozen=True,
+    )
+    monkeypatch.setattr(policies, "NetworkConfig", later)
+    np.testing.assert_array_equal(
+        load_policy(copy).act(observation())[0], policy.act(observation())[0]
+    )
+
+
+def assert_refused(folder, match="must be"):
+    with pytest.raises(SettingError, match=match) as caught:
+        load_policy(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_policy(tmp_path):
+    assert_refused(tmp_path / "nothing", "nothing")
+    assert_refused(tmp_path, "a policy folder, or a run with a final policy")
+    (tmp_path / "file").write_text("")
+    assert_refused(tmp_path / "file")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values.pop("format"),
+        lambda values: values.pop("environment"),
+        lambda values: values.pop("network"),
+        lambda values: values.pop("actions"),
+        lambda values: values.update(format=99),
+        lambda values: values.update(environment=["a"]),
+        lambda values: values.update(actions=[]),
+        lambda values: values.update(actions=None),
+        lambda values: values.update(observation_space=[]),
+        lambda values: values.update(network={"colour": "red"}),
+        lambda values: values["network"].update(hidden="8"),
+        lambda values: values["network"].update(hidden=-8),
+        lambda values: values["network"].update(hidden=8.5),
+        lambda values: values["network"].update(memory=10**9),
+        lambda values: values["observation_space"]["image"].update(dtype="object"),
+        lambda values: values["observation_space"]["image"].update(dtype="nonsense"),
+        lambda values: values["observation_space"]["image"].update(dtype="float32"),
+        lambda values: values["observation_space"]["image"].update(shape=[7, -7, 3]),
+        lambda values: values["observation_space"]["image"].update(shape="7"),
+        lambda values: values["observation_space"]["image"].pop("high"),
+        lambda values: values["observation_space"]["instruction"].update(high=50),
+        lambda values: values["observation_space"].pop("instruction"),
+    ],
+)
+def test_an_edited_card_is_refused_in_one_sentence(copy, change):
+    edit(copy, change)
+    assert_refused(copy)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", '"card"', "{", "\ud800", "null", "[" * 100_000])
+def test_what_is_no_card_is_refused(copy, text):
+    (copy / policies.CARD).write_bytes(text.encode("utf-8", "surrogatepass"))
+    assert_refused(copy)
+
+
+def test_names_on_the_card_are_never_paths(copy, tmp_path):
+    """Nothing outside the folder is read or written, whatever the card says."""
+    outside = tmp_path / "outside"
+
+    def change(values):
+        values["environment"] = str(outside)
+        values["params"] = str(outside)
+        values["actions"] = ["../outside", str(outside), "/etc/passwd"]
+
+    edit(copy, change)
+    loaded = load_policy(copy)
+    assert loaded.environment == str(outside)
+    loaded.act(observation())
+    assert not outside.exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["policy"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_missing_or_damaged_parameters_are_refused(copy, tmp_path):
+    refused = 0
+    for number, file in enumerate(sorted((copy / "params").rglob("*"))):
+        if not file.is_file() or not file.stat().st_size:
+            continue
+        other = shutil.copytree(copy, tmp_path / f"copy{number}")
+        damaged = other / file.relative_to(copy)
+        damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])
+        told = sentence(other)
+        if told is None:  # a file that tells nothing of the arrays
+            np.testing.assert_array_equal(
+                load_policy(other).act(observation())[0], load_policy(copy).act(observation())[0]
+            )
+        else:
+            assert "whole parameters" in told
+            assert "\n" not in told
+            refused += 1
+    assert refused >= 3
+    shutil.rmtree(copy / "params")
+    assert_refused(copy, "whole parameters")
+
+
+def sentence(folder):
+    try:
+        load_policy(folder)
+    except SettingError as error:
+        return str(error)
+    return None
+
+
+def test_saving_replaces_a_policy_and_nothing_else(policy, copy, tmp_path):
+    other = policy.card | {"environment": "Elsewhere"}
+    save_policy(copy, other, policy.params)
+    assert load_policy(copy).environment == "Elsewhere"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["policy"]  # no drafts
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    with pytest.raises(SettingError, match="thesis"):
+        save_policy(tmp_path / "thesis", other, policy.params)
+    assert (tmp_path / "thesis" / "chapter.tex").read_text() == "years of work"
+    (tmp_path / "empty").mkdir()
+    save_policy(tmp_path / "empty", other, policy.params)
+    assert load_policy(tmp_path / "empty").environment == "Elsewhere"
+
+
+def test_found(policy, tmp_path):
+    scores = {"Somewhere": {"sampled": 0.5, "greedy": 0.75}}
+    whole = policy.card | {"scores": scores, "training": {"steps": 2_000_000}}
+    save_policy(tmp_path / "a" / "policy", whole, policy.params)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / policies.CARD).write_text("[]")
+    rows = policies.found(tmp_path)
+    assert [row["name"] for row in rows] == [str(tmp_path / "a" / "policy")]
+    assert rows[0]["description"] == "Somewhere, 2.0M steps; success: Somewhere 50.0%"
+    assert load_policy(rows[0]["name"]).environment == "Somewhere"
+    assert policies.found(tmp_path / "nothing") == []

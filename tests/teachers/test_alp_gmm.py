@@ -1,0 +1,350 @@
+"""ALP-GMM against NumPy, against the published figures, and against itself."""
+
+import functools
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from didact import teachers
+from didact.benchmarks import toy
+from didact.environments import Box, Dimension, SettingError, toy_grid
+from didact.teachers import Outcomes
+from didact.teachers.alp_gmm import nearest
+
+UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
+
+
+def outcomes(returns, weights=None, success=None):
+    returns = jnp.asarray(returns, jnp.float32)
+    one = jnp.ones_like(returns)
+    weights = one if weights is None else jnp.asarray(weights, jnp.float32)
+    success = returns if success is None else jnp.asarray(success, jnp.float32)
+    return Outcomes(returns, success, one, weights, {})
+
+
+@functools.cache
+def made(space=UNIT, **kwargs):
+    """A teacher and its compiled `observe`, made once."""
+    teacher = teachers.alp_gmm(space, **kwargs)
+    return teacher, jax.jit(teacher.observe)
+
+
+def same(a, b):
+    """Bitwise equality of two states."""
+    return all(
+        np.array_equal(jax.random.key_data(x), jax.random.key_data(y))
+        if jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+        else np.asarray(x).tobytes() == np.asarray(y).tobytes()
+        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
+
+
+def plain_progress(tasks, returns, batch, history):
+    """The absolute learning progress of every row, by the definition."""
+    progress = np.zeros(len(tasks))
+    for start in range(0, len(tasks), batch):
+        known = slice(max(0, start - history), start)
+        for i in range(start, min(start + batch, len(tasks))):
+            if start:
+                away = ((tasks[known] - tasks[i]) ** 2).sum(axis=1)
+                latest = np.flatnonzero(away <= away.min() * (1 + 1e-6))[-1]
+                progress[i] = abs(returns[i] - returns[known][latest])
+    return progress
+
+
+@pytest.mark.parametrize(
+    ("batch", "history", "whole"), [(1, 40, True), (37, 300, False), (64, 64, True)]
+)
+def test_progress_is_that_of_numpy(batch, history, whole):
+    rng = np.random.default_rng(0)
+    space = Box((Dimension("a", 0, 5, integer=whole), Dimension("b", -1, 3, integer=whole)))
+    tasks = np.asarray(space.sample(jax.random.key(0), 259))
+    returns = rng.random(259).astype(np.float32)
+    teacher = teachers.alp_gmm(
+        space, fit_rate=history, window=history, k_max=3, history=history, iterations=1
+    )
+    state = teacher.init(jax.random.key(0))
+    observe = jax.jit(teacher.observe)
+    for start in range(0, 259, batch):
+        rows = slice(start, start + batch)
+        state = observe(state, jnp.asarray(tasks[rows]), outcomes(returns[rows]))
+    unit = (tasks - space.low) / (space.high - space.low)
+    expected = plain_progress(unit, returns, batch, history)
+    latest = np.arange(max(0, 259 - history), 259)
+    assert int(state.count) == 259
+    np.testing.assert_allclose(state.progress[latest % history], expected[latest], atol=1e-6)
+    np.testing.assert_allclose(state.tasks[latest % history], unit[latest], atol=1e-6)
+
+
+def test_of_equally_near_tasks_the_latest_counts():
+    tasks = jnp.array([[0.5], [0.1], [0.5], [0.5]])  # entries 4, 5, 2 and 3 of a ring of 4
+    value, known = nearest(tasks, jnp.array([4.0, 5, 2, 3]), jnp.int32(6), jnp.array([[0.6]]))
+    assert bool(known)
+    assert float(value[0]) == 4
+
+
+def test_rows_of_weight_0_change_nothing():
+    rng = np.random.default_rng(0)
+    teacher, observe = made(fit_rate=50, history=128, k_max=4)
+    a = b = teacher.init(jax.random.key(0))
+    for _ in range(4):
+        tasks, returns = rng.random((60, 2)).astype(np.float32), rng.random(60)
+        weights = rng.random(60) < 0.7
+        junk = np.where(weights, returns, np.nan)
+        a = observe(a, jnp.asarray(tasks), outcomes(returns, weights))
+        # The same rows in the same order, with nothing in between.
+        b = observe(b, jnp.where(weights[:, None], tasks, -7.0), outcomes(junk, weights))
+        assert same(a, b)
+    assert int(a.fitted) > 0
+    nobody = outcomes(np.full(60, np.nan), np.zeros(60))
+    assert same(a, observe(a, jnp.full((60, 2), jnp.nan), nobody))
+    assert not same(a, observe(a, jnp.asarray(tasks), outcomes(returns)))
+
+
+def test_fits_every_fit_rate_episodes_on_the_latest_rows():
+    rng = np.random.default_rng(0)
+    teacher = teachers.alp_gmm(UNIT, fit_rate=30, history=200, k_max=3)
+    observe = jax.jit(teacher.observe)
+    state = teacher.init(jax.random.key(0))
+    rows = []
+    for i in range(1, 76):
+        task = rng.random((1, 2)).astype(np.float32) * (0.5 if i > 30 else 1)
+        state = observe(state, jnp.asarray(task), outcomes(rng.random(1)))
+        rows.append([*task[0], float(state.progress[i - 1])])
+        assert int(state.fitted) == 30 * (i // 30)
+    # The mean of a fitted mixture is the mean of the rows it was fitted to.
+    mean = np.asarray(state.weights @ state.means)
+    np.testing.assert_allclose(mean, np.mean(rows[30:60], axis=0), atol=1e-4)
+
+
+def test_a_batch_fits_once_on_as_many_rows_as_it_brings():
+    rng = np.random.default_rng(0)
+    tasks = rng.random((300, 2)).astype(np.float32)
+    for window, seen in [(None, 300), (80, 80)]:
+        teacher, observe = made(fit_rate=50, window=window, history=400, k_max=3)
+        state = observe(
+            teacher.init(jax.random.key(0)), jnp.asarray(tasks), outcomes(rng.random(300))
+        )
+        assert int(state.fitted) == 300
+        mean = np.asarray(state.weights @ state.means)[:2]
+        np.testing.assert_allclose(mean, tasks[-seen:].mean(axis=0), atol=1e-4)
+
+
+def fitted(seed=0, space=UNIT, **kwargs):
+    """A teacher for which progress is made on the left only, and its state."""
+    teacher, observe = made(space, fit_rate=400, k_max=6, **kwargs)
+    rng = np.random.default_rng(seed)
+    state = teacher.init(jax.random.key(seed))
+    for _ in range(3):
+        unit = rng.permuted(np.tile(np.linspace(0, 1, 400), (space.size, 1)), axis=1).T
+        unit = unit.astype(np.float32)
+        returns = np.where(unit[:, 0] < 0.3, rng.random(400), 0.5)
+        state = observe(state, space.denormalise(jnp.asarray(unit)), outcomes(returns))
+    return teacher, state
+
+
+def test_proposes_where_progress_is_made():
+    teacher, state = fitted()
+    tasks, _ = jax.jit(teacher.propose, static_argnums=2)(state, jax.random.key(1), 20_000)
+    left = float(jnp.mean(tasks[:, 0] < 0.35))
+    assert 0.2 * 0.35 + 0.8 * 0.9 < left < 0.2 * 0.35 + 0.8 * 1.0 + 0.01
+
+
+def test_proposals_have_the_distribution_of_the_mixture():
+    teacher = teachers.alp_gmm(UNIT, k_max=6, random_fraction=0.0)
+    # Small components well inside the box, so that clipping does not matter.
+    rng = np.random.default_rng(0)
+    factor = rng.normal(size=(6, 3, 3)) * 0.02
+    state = teacher.init(jax.random.key(0))._replace(
+        weights=jnp.array([0.2, 0.1, 0.3, 0.4, 0, 0]),
+        means=jnp.asarray(0.4 + 0.2 * rng.random((6, 3)), jnp.float32),
+        covariances=jnp.asarray(factor @ factor.swapaxes(1, 2) + 1e-5 * np.eye(3), jnp.float32),
+    )
+    tasks = np.asarray(teacher.propose(state, jax.random.key(0), 200_000)[0])
+    chance = np.asarray(state.means[:4, 2])
+    chance = chance / chance.sum()
+    means, covariances = np.asarray(state.means)[:4, :2], np.asarray(state.covariances)[:4, :2, :2]
+    mean = chance @ means
+    second = covariances + means[:, :, None] * means[:, None, :]
+    covariance = np.tensordot(chance, second, 1) - np.outer(mean, mean)
+    np.testing.assert_allclose(tasks.mean(axis=0), mean, atol=1e-3)
+    np.testing.assert_allclose(np.cov(tasks.T), covariance, atol=1e-4)
+
+
+def test_without_progress_components_are_alike():
+    teacher, observe = made(fit_rate=300, random_fraction=0.0, k_min=2, k_max=2)
+    rng = np.random.default_rng(0)
+    tasks = np.where(np.arange(300)[:, None] < 270, 0.1, 0.8) + 0.02 * rng.random((300, 2))
+    state = teacher.init(jax.random.key(0))
+    state = observe(state, jnp.asarray(tasks, jnp.float32), outcomes(np.zeros(300)))
+    proposed, _ = teacher.propose(state, jax.random.key(1), 4000)
+    assert abs(float(jnp.mean(proposed[:, 0] > 0.5)) - 0.5) < 0.03
+
+
+def test_is_uniform_before_the_first_fit():
+    teacher = teachers.alp_gmm(UNIT, random_fraction=0.0)
+    tasks, _ = teacher.propose(teacher.init(jax.random.key(0)), jax.random.key(1), 50_000)
+    counts = np.histogram2d(*np.asarray(tasks).T, bins=5)[0]
+    assert np.all(np.abs(counts - 2000) < 250)
+
+
+def test_learns_from_returns_in_their_range_or_from_success():
+    tasks = jnp.full((300, 2), 0.3)
+    first, second = np.zeros(300), np.full(300, 50.0)
+    expected = {"return": 0.1, "success": 1.0}
+    for outcome, progress in expected.items():
+        teacher, observe = made(outcome=outcome, return_range=(-150, 350), k_max=3)
+        state = teacher.init(jax.random.key(0))
+        state = observe(state, tasks, outcomes(first, success=np.zeros(300)))
+        state = observe(state, tasks, outcomes(second, success=np.ones(300)))
+        np.testing.assert_allclose(state.progress[300:600], progress, atol=1e-6)
+        scaled = {"return": [0.3, 0.4], "success": [0, 1]}[outcome]
+        np.testing.assert_allclose(state.outcomes[jnp.array([0, 300])], scaled, atol=1e-6)
+
+
+def test_vmap_equals_a_loop_over_seeds():
+    teacher = teachers.alp_gmm(UNIT, fit_rate=60, history=128, k_max=4)
+
+    def step(state, key):
+        task_key, weight_key, much_key = jax.random.split(key, 3)
+        tasks, state = teacher.propose(state, task_key, 50)
+        # Seeds finish different numbers of episodes, so they fit at different times.
+        weights = jax.random.bernoulli(weight_key, jax.random.uniform(much_key), (50,))
+        return teacher.observe(state, tasks, outcomes(tasks[:, 0] ** 2, weights)), None
+
+    def life(key):
+        init_key, key = jax.random.split(key)
+        state, _ = jax.lax.scan(step, teacher.init(init_key), jax.random.split(key, 4))
+        return state.count, state.fitted, teacher.propose(state, key, 20)[0]
+
+    keys = jax.random.split(jax.random.key(0), 4)
+    together = jax.jit(jax.vmap(life))(keys)
+    one = jax.jit(life)
+    alone = [one(key) for key in keys]
+    alone = jax.tree.map(lambda *leaves: np.stack(leaves), *alone)
+    assert len(set(np.asarray(together[1]).tolist())) > 1
+    np.testing.assert_array_equal(together[0], alone[0])
+    np.testing.assert_array_equal(together[1], alone[1])
+    np.testing.assert_allclose(together[2], alone[2], atol=1e-3)
+
+
+def test_jit_changes_nothing():
+    teacher, state = fitted()
+    a, _ = teacher.propose(state, jax.random.key(0), 100)
+    b, _ = jax.jit(teacher.propose, static_argnums=2)(state, jax.random.key(0), 100)
+    np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+dimensions = st.builds(
+    lambda low, extent, integer: (
+        (round(low), round(low) + round(extent), True) if integer else (low, low + extent, False)
+    ),
+    st.floats(-100, 100, width=32),
+    st.sampled_from([0.0, 1e-3, 0.4, 1.0, 3.0, 250.0]),
+    st.booleans(),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(dimensions, min_size=3, max_size=3), st.integers(0, 1000))
+def test_proposals_lie_in_the_box(bounds, seed):
+    space = Box(tuple(Dimension(f"d{i}", *b) for i, b in enumerate(bounds)))
+    teacher = teachers.alp_gmm(space, k_max=4, random_fraction=0.1)
+    # Components as wide as the box and centred anywhere in it: half of the draws fall outside.
+    rng = np.random.default_rng(seed)
+    state = teacher.init(jax.random.key(0))._replace(
+        weights=jnp.full(4, 0.25),
+        means=jnp.asarray(rng.random((4, 4)), jnp.float32),
+        covariances=jnp.broadcast_to(jnp.eye(4), (4, 4, 4)),
+    )
+    tasks, _ = teacher.propose(state, jax.random.key(seed), 500)
+    assert np.all(np.isfinite(tasks))
+    assert np.all(space.contains(tasks))
+
+
+def test_picture_is_in_task_units():
+    space = Box((Dimension("x", -2, 2), Dimension("y", 100, 300)))
+    teacher, state = fitted(space=space)
+    picture = jax.jit(teacher.picture)(state)
+    weights = np.asarray(picture["weights"])
+    assert picture["means"].shape == (6, 2)
+    assert picture["covariances"].shape == (6, 2, 2)
+    np.testing.assert_allclose(weights.sum(), 1, atol=1e-5)
+    # The rows were uniform in the box, so the mixture as a whole has its mean and spread.
+    mean = weights @ np.asarray(picture["means"])
+    np.testing.assert_allclose(mean, [0, 200], atol=0.2)
+    second = np.asarray(picture["covariances"]) + np.einsum(
+        "ki,kj->kij", picture["means"] - mean, picture["means"] - mean
+    )
+    spread = np.sqrt(np.diag(np.tensordot(weights, second, 1)))
+    np.testing.assert_allclose(spread, [4 / 12**0.5, 200 / 12**0.5], rtol=0.1)
+    unused = weights == 0
+    assert np.all(np.asarray(picture["means"])[unused] == 0)
+    left = np.asarray(picture["means"])[:, 0] < -1
+    progress = np.asarray(picture["progress"])
+    assert progress[left].max() > 5 * progress[~left & ~unused].min()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"fit_rate": 1},
+        {"window": 1},
+        {"k_min": 0},
+        {"k_max": 1},
+        {"random_fraction": 1.1},
+        {"random_fraction": float("nan")},
+        {"history": 100},
+        {"outcome": "reward"},
+        {"return_range": (1.0, 1.0)},
+        {"restarts": 0},
+        {"iterations": 0},
+    ],
+)
+def test_bad_settings_are_named(bad):
+    (name,) = bad
+    with pytest.raises(SettingError, match=f"^{name} is .*, but must be .*\\.$"):
+        teachers.alp_gmm(UNIT, **bad)
+
+
+def test_unknown_settings_are_a_type_error():
+    with pytest.raises(TypeError, match="fit_rat"):
+        teachers.alp_gmm(UNIT, fit_rat=3)
+    kinds = {p.kind for p in inspect.signature(teachers.alp_gmm).parameters.values()}
+    assert inspect.Parameter.VAR_KEYWORD not in kinds
+
+
+def curves(name, seeds, useless=0, **settings):
+    teacher = teachers.make(name, toy_grid.task_space(2, useless), **settings)
+    keys = jax.random.split(jax.random.key(0), seeds)
+    return np.asarray(jax.jit(jax.vmap(lambda key: toy.run(teacher, key)))(keys))
+
+
+def test_masters_the_toy_grid_as_published():
+    scores = curves("alp_gmm", 16, **toy.PAPER["alp_gmm"])
+    mean, sd = toy.PUBLISHED["alp_gmm", 0]
+    assert abs(scores[:, -1].mean() - mean) < 2 * sd
+    # The way there, as the authors' teacher went: figures rounded to whole cells.
+    published = np.array([2, 4, 7, 11, 14, 19, 23, 27, 32, 37])
+    assert np.all(np.abs(scores.mean(axis=0) - published) < 1 + 0.1 * published)
+
+
+def test_defaults_master_more_of_the_toy_grid():
+    assert curves("alp_gmm", 4)[:, -1].mean() > 45
+
+
+def test_uniform_masters_as_little_of_the_toy_grid_as_published():
+    mean, sd = toy.PUBLISHED["uniform", 0]
+    assert abs(curves("uniform", 16)[:, -1].mean() - mean) < 2 * sd
+
+
+@pytest.mark.slow
+def test_masters_the_toy_grid_with_useless_dimensions():
+    scores = curves("alp_gmm", 16, 5, **toy.PAPER["alp_gmm"])
+    mean, sd = toy.PUBLISHED["alp_gmm", 5]
+    assert abs(scores[:, -1].mean() - mean) < 2 * sd

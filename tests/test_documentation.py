@@ -1,0 +1,84 @@
+"""The Python blocks of the pages that people copy from are run."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NOT_RUN = "<!-- not run -->"
+FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```", re.M | re.S
+)
+
+
+def python_blocks(page: str) -> list[tuple[int, str]]:
+    """Line number and code of each Python block that is to be run."""
+    blocks = []
+    for match in FENCE.finditer(page):
+        before = page[: match.start()]
+        exempt = before.rstrip().endswith(NOT_RUN)
+        if match["language"] in ("python", "py") and not exempt:
+            blocks.append((before.count("\n") + 2, match["code"]))
+    return blocks
+
+
+def program(page: str) -> str:
+    """The blocks of a page, each at its own line, so that a traceback tells where in the page."""
+    lines: list[str] = []
+    for number, code in python_blocks(page):
+        lines += [""] * (number - 1 - len(lines)) + code.splitlines()
+    return "\n".join(lines)
+
+
+def run(code: str, folder: Path) -> subprocess.CompletedProcess:
+    """Runs code in a fresh process: nothing it registers stays."""
+    file = folder / "page.py"
+    file.write_text(code)
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    return subprocess.run(
+        [sys.executable, file], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_blocks_run(name, tmp_path):
+    page = ROOT / name
+    if not page.exists():
+        pytest.skip(f"there is no {name}")
+    done = run(program(page.read_text()), tmp_path)
+    assert done.returncode == 0, f"{name} (line numbers are those of the page)\n{done.stderr}"
+
+
+def test_contributing_has_examples():
+    assert len(python_blocks((ROOT / "CONTRIBUTING.md").read_text())) >= 4
+
+
+PAGE = f"""
+```python
+x = 1
+```
+```sh
+exit 1
+```
+{NOT_RUN}
+```python
+raise SystemExit(3)
+```
+
+```python
+assert x == 2, "told"
+```
+"""
+
+
+def test_a_block_that_fails_is_told_with_its_line(tmp_path):
+    assert [line for line, _ in python_blocks(PAGE)] == [3, 14]
+    done = run(program(PAGE), tmp_path)
+    assert done.returncode == 1
+    assert "line 14" in done.stderr
+    assert "told" in done.stderr
+    assert run(program(PAGE.replace("x == 2", "x == 1")), tmp_path).returncode == 0

@@ -1,0 +1,217 @@
+"""How the house is laid: who imports whom, and what no file does."""
+
+import ast
+import importlib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Which folders each folder may import from.
+ALLOWED = {
+    "environments": {"environments"},
+    "teachers": {"environments", "teachers"},
+    "students": {"environments", "students"},
+    "experiments": {"environments", "teachers", "students", "experiments"},
+    "benchmarks": {"environments", "teachers", "students", "experiments", "benchmarks"},
+}
+# The command line runs the benchmarks. It may import them inside a function, so that nothing
+# else in `experiments` comes to need them.
+LAZY = {("experiments", "benchmarks")}
+# What of `didact` itself anyone may use; the rest of its face leads to folders.
+FACE = {"__version__"}
+PICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+LONGEST = 400
+
+
+def files() -> list[Path]:
+    return sorted(path for folder in ALLOWED for path in (ROOT / folder).rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(["didact", *parts[: -1 if parts[-1] == "__init__" else None]])
+
+
+def imports(tree: ast.Module, package: str) -> Iterator[tuple[str, bool, int]]:
+    """Every imported name in full, whether it is inside a function, and its line."""
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) in inside, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                base = package.split(".")[: len(package.split(".")) - node.level + 1]
+                module = ".".join([*base, *([module] if module else [])])
+            for alias in node.names:
+                yield f"{module}.{alias.name}", id(node) in inside, node.lineno
+
+
+def upward_imports(source: str, folder: str, package: str = "didact") -> list[str]:
+    """Imports that a file of `folder` may not have, each as `line N: name`."""
+    found = []
+    for name, lazy, line in imports(ast.parse(source), package):
+        first, *rest = name.split(".")
+        if first in ALLOWED:
+            found.append(f"line {line}: {name} (import didact.{first})")
+        elif first == "didact" and rest:
+            target = rest[0]
+            fine = target in FACE or target in ALLOWED[folder]
+            if not fine and not (lazy and (folder, target) in LAZY):
+                found.append(f"line {line}: {name}")
+    return found
+
+
+def unsafe_calls(source: str) -> list[str]:
+    """Where a file pickles, or evaluates text as a program."""
+    found = []
+    tree = ast.parse(source)
+    for name, _, line in imports(tree, "didact"):
+        if name.split(".")[0] in PICKLERS:
+            found.append(f"line {line}: {name}")
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        function = node.func
+        attribute = isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name)
+        if isinstance(function, ast.Name) and function.id in ("eval", "exec", "compile"):
+            found.append(f"line {node.lineno}: {function.id}")
+        if attribute and function.value.id == "builtins" and function.attr in ("eval", "exec"):
+            found.append(f"line {node.lineno}: builtins.{function.attr}")
+        for keyword in node.keywords:
+            off = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+            if keyword.arg == "allow_pickle" and not off:
+                found.append(f"line {node.lineno}: allow_pickle")
+    return found
+
+
+def undocumented(name: str) -> list[str]:
+    """The functions and classes that a module exports without a docstring of their own."""
+    module = importlib.import_module(name)
+    return [
+        f"{name}.{export}"
+        for export in getattr(module, "__all__", [])
+        for value in [getattr(module, export)]
+        if (inspect.isclass(value) or inspect.isroutine(value)) and not own_docstring(value)
+    ]
+
+
+def own_docstring(value: object) -> str | None:
+    docstring = getattr(value, "__doc__", None)
+    generated = f"{getattr(value, '__name__', '')}("  # by dataclass and NamedTuple
+    return None if not docstring or docstring.startswith(generated) else docstring
+
+
+def parametrised():
+    return pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+
+
+@parametrised()
+def test_imports_run_one_way(path):
+    folder = path.relative_to(ROOT).parts[0]
+    module = module_of(path)
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    assert upward_imports(path.read_text(), folder, package) == []
+
+
+@parametrised()
+def test_nothing_is_pickled_or_evaluated(path):
+    assert unsafe_calls(path.read_text()) == []
+
+
+@parametrised()
+def test_a_file_is_read_in_one_sitting(path):
+    assert len(path.read_text().splitlines()) <= LONGEST
+
+
+@parametrised()
+def test_exports_have_docstrings(path):
+    source = path.read_text()
+    assert ast.get_docstring(ast.parse(source)), "the file has no docstring"
+    if "__all__" in source:
+        assert undocumented(module_of(path)) == []
+
+
+def test_every_folder_is_looked_at():
+    assert {path.relative_to(ROOT).parts[0] for path in files()} == set(ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("folder", "source"),
+    [
+        ("environments", "from didact.teachers import uniform"),
+        ("environments", "import didact.students.base"),
+        ("environments", "from didact import students"),
+        ("environments", "from didact import load_policy"),
+        ("environments", "def f():\n    from didact.teachers import uniform"),
+        ("environments", "if TYPE_CHECKING:\n    import didact.experiments"),
+        ("environments", "from ...teachers import base"),
+        ("teachers", "from didact.students import base"),
+        ("teachers", "from .. import students"),
+        ("students", "from didact.teachers.base import Teacher"),
+        ("students", "from didact.experiments import loop"),
+        ("experiments", "from didact.benchmarks import throughput"),
+        ("benchmarks", "import teachers.base"),
+    ],
+)
+def test_an_upward_import_is_found(folder, source):
+    package = "didact.environments.grid" if "..." in source else f"didact.{folder}"
+    assert len(upward_imports(source, folder, package)) == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "source"),
+    [
+        ("environments", "import jax\nfrom didact import __version__"),
+        ("environments", "from .spaces import Box\nfrom . import base"),
+        ("teachers", "from didact.environments.spaces import Box"),
+        ("experiments", "def f():\n    from didact.benchmarks import throughput"),
+        ("benchmarks", "import didact.experiments.cli"),
+    ],
+)
+def test_a_downward_import_is_fine(folder, source):
+    assert upward_imports(source, folder, f"didact.{folder}") == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "from cloudpickle import dumps",
+        "x = eval('1')",
+        "import builtins\nbuiltins.exec('x = 1')",
+        "numpy.load(file, allow_pickle=True)",
+    ],
+)
+def test_an_unsafe_call_is_found(source):
+    assert len(unsafe_calls(source)) == 1
+
+
+def test_a_safe_call_is_fine():
+    source = "import re\nre.compile('x')\nlower(x).compile()\nnumpy.load(f, allow_pickle=False)"
+    assert unsafe_calls(source) == []
+
+
+def test_a_missing_docstring_is_found(tmp_path, monkeypatch):
+    (tmp_path / "bare_module.py").write_text(
+        "import dataclasses\n"
+        "from typing import NamedTuple\n"
+        "__all__ = ['A', 'B', 'C', 'd', 'e', 'F']\n"
+        "@dataclasses.dataclass\nclass A:\n    x: int\n"
+        "class B(NamedTuple):\n    x: int\n"
+        "class C:\n    pass\n"
+        "def d():\n    pass\n"
+        "def e():\n    'Told.'\n"
+        "F = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert undocumented("bare_module") == [f"bare_module.{name}" for name in "ABCd"]
