@@ -17,8 +17,12 @@ from didact.experiments.rollout import collect
 WARM_UPDATES = 24  # so that episodes end, and every update fits the teacher's mixtures
 
 
-def training(config: ThroughputConfig) -> dict[str, Any]:
-    """Times the main job's update and its pieces in turns, on one device.
+def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> dict[str, Any]:
+    """Times the update of a training and its pieces in turns, on one device.
+
+    Args:
+        config: how long, and how often in turns.
+        settings: of the training; those of the main job without a warm-up if None.
 
     Returns:
         `settings`, `steps_per_second` of the whole update (median, min, max), `compile_seconds`,
@@ -26,7 +30,7 @@ def training(config: ThroughputConfig) -> dict[str, Any]:
         observations), `acting` (the network in the rollout), `teacher` (proposals, and fits to
         the outcomes) and `learning`; `rest` is what is left.
     """
-    settings = TrainConfig(warm_up=0, seed=config.seed)
+    settings = settings or TrainConfig(warm_up=0, seed=config.seed)
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices()[:1])
     n, steps = settings.num_envs, settings.rollout_length

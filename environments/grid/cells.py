@@ -63,7 +63,7 @@ def triple(cells: Any) -> tuple[Any, Any, Any]:
 
     NumPy arrays give NumPy arrays, JAX arrays give JAX arrays.
     """
-    xp = np if isinstance(cells, (np.ndarray, np.generic)) else jnp
+    xp = _module_of(cells)
     kind = cells & KIND_BITS
     state = xp.maximum(kind, 10) - 10
     return xp.where(kind > 10, DOOR, kind).astype(xp.uint8), color_of(cells), state
@@ -74,7 +74,7 @@ def unpack(cells: Any) -> Any:
 
     NumPy arrays give NumPy arrays, JAX arrays give JAX arrays.
     """
-    xp = np if isinstance(cells, (np.ndarray, np.generic)) else jnp
+    xp = _module_of(cells)
     return xp.stack(triple(cells), -1).astype(xp.uint8)
 
 
@@ -83,7 +83,12 @@ def pack(triples: Any) -> Any:
 
     Takes arrays of the official package as well (which has agents, kind 10, in full grids).
     """
-    xp = np if isinstance(triples, (np.ndarray, np.generic)) else jnp
+    xp = _module_of(triples)
     kind, color, state = (triples[..., i].astype(xp.uint8) for i in range(3))
     kind = xp.where((kind == DOOR) & (state > 0), 10 + state, kind)
     return (kind + 16 * color).astype(xp.uint8)
+
+
+def _module_of(array: Any) -> Any:
+    """The module whose functions give arrays of the same kind."""
+    return np if isinstance(array, (np.ndarray, np.generic)) else jnp

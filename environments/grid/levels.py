@@ -72,8 +72,8 @@ class Task(NamedTuple):
 
 def layout_of(space: Box) -> Layout:
     """The smallest layout that holds every task of a part of `SPACE`."""
-    largest = Task(*(int(v) for v in space.high))
-    return Layout(largest.room_size, largest.rows, largest.columns)
+    most = {d.name: int(d.high) for d in space.dimensions}
+    return Layout(most["room_size"], most["rows"], most["columns"])
 
 
 def generate(
@@ -153,26 +153,22 @@ class _Draws(NamedTuple):
 
 
 def _draw(space: Box, key: PRNGKeyArray) -> _Draws:
-    layout, most = layout_of(space), _most_objects(space)
-    edges, low, high = len(layout.edges), Task(*space.low), Task(*space.high)
-    sizes = _Draws(
-        agent=5,
-        order=edges,
-        along=edges,
-        door_color=edges,
-        door_open=0 if low.open_doors == high.open_doors in (0, 1) else edges,
-        row=most if layout.rows > 1 else 0,
-        column=most if layout.columns > 1 else 0,
-        looks=most,
-        special=most if high.red_ball > 0 or high.grey_distractors > 0 else 0,
-        priority=layout.rooms * layout.inside,
-    )
-    draws = jax.random.uniform(key, (sum(sizes),))
-    parts = jnp.split(draws, np.cumsum(sizes)[:-1])
-    wanted = _Draws(5, *[edges] * 4, *[most] * 4, sizes.priority)
+    layout, most, edges = layout_of(space), _most_objects(space), len(layout_of(space).edges)
+    bounds = {d.name: (d.low, d.high) for d in space.dimensions}
+    sizes = dict(zip(_Draws._fields, (5, *[edges] * 4, *[most] * 4), strict=False))
+    sizes["priority"] = layout.rooms * layout.inside
+    matters = {
+        "door_open": bounds["open_doors"] not in ((0, 0), (1, 1)),
+        "row": layout.rows > 1,
+        "column": layout.columns > 1,
+        "special": bounds["red_ball"][1] > 0 or bounds["grey_distractors"][1] > 0,
+    }
+    drawn = {name: n if matters.get(name, True) else 0 for name, n in sizes.items()}
+    draws = jax.random.uniform(key, (sum(drawn.values()),))
+    parts = jnp.split(draws, np.cumsum(list(drawn.values()))[:-1])
     # Any number does where none was drawn: the outcome is certain.
     return _Draws(
-        *(jnp.full(n, 0.5) if p.size < n else p for p, n in zip(parts, wanted, strict=True))
+        *(jnp.full(n, 0.5) if p.size < n else p for p, n in zip(parts, sizes.values(), strict=True))
     )
 
 

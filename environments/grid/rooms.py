@@ -71,7 +71,8 @@ class Rooms(NamedTuple):
 
 def exists(layout: Layout, rooms: Rooms, room: Int[np.ndarray, " r"]) -> Bool[Array, " r"]:
     """Which of the layout's rooms the level has."""
-    return (room // layout.columns < rooms.rows) & (room % layout.columns < rooms.columns)
+    row, column = jnp.asarray(room // layout.columns), jnp.asarray(room % layout.columns)
+    return (row < rooms.rows) & (column < rooms.columns)
 
 
 def walls(layout: Layout, rooms: Rooms) -> UInt8[Array, "h w"]:
@@ -95,7 +96,8 @@ def cell_in_room(
 ) -> tuple[Int[Array, "*s"], Int[Array, "*s"]]:
     """The coordinates (x, y) of cell number `inner` of a room, counted in the largest room."""
     side = layout.room_size - 2
-    down = (inner.astype(np.uint32) // np.uint32(side)).astype(np.int32)  # unsigned is faster
+    row, column, inner = (jnp.asarray(at) for at in (row, column, inner))
+    down = (inner.astype(jnp.uint32) // side).astype(jnp.int32)  # unsigned is faster
     x = column * (rooms.size - 1) + 1 + inner - down * side
     y = row * (rooms.size - 1) + 1 + down
     return x, y
@@ -104,7 +106,7 @@ def cell_in_room(
 def inner_cells(layout: Layout, rooms: Rooms) -> Bool[Array, " q"]:
     """Which cells of the largest room the level's rooms have."""
     side = layout.room_size - 2
-    inner = np.arange(layout.inside)
+    inner = jnp.arange(layout.inside)
     return (inner % side < rooms.size - 2) & (inner // side < rooms.size - 2)
 
 
@@ -142,7 +144,7 @@ def door_cells(
     Args:
         along: where on its wall the door is, uniform in 0..1.
     """
-    room = layout.edges[:, 0]
+    room = jnp.asarray(layout.edges[:, 0])
     near = (along * (rooms.size - 2).astype(jnp.float32)).astype(jnp.int32) + 1
     near = jnp.minimum(near, rooms.size - 2)
     far = rooms.size - 1

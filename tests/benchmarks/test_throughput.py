@@ -16,7 +16,7 @@ import pytest
 import tyro
 from rich.console import Console
 
-from didact.benchmarks import peers
+from didact.benchmarks import peers, training
 from didact.benchmarks import throughput as benchmark
 from didact.benchmarks.config import ThroughputConfig
 from didact.benchmarks.peers import Contestant, Unavailable
@@ -30,6 +30,8 @@ from didact.environments import (
     Timestep,
     registry,
 )
+from didact.experiments.config import TrainConfig
+from didact.students import NetworkConfig, PPOConfig
 
 
 class Countdown(Environment):
@@ -80,7 +82,9 @@ def short(monkeypatch):
 
 def config(**settings):
     return ThroughputConfig(
-        **{"worlds": (8,), "seconds": 0.01, "repeats": 2, "levels": (), "peers": ()} | settings
+        **{"worlds": (8,), "seconds": 0.01, "repeats": 2, "levels": (), "peers": ()}
+        | {"training": False}
+        | settings
     )
 
 
@@ -129,7 +133,7 @@ loop(); loop()
 left, steps, level = loop.carry[1]
 assert len(level.sharding.device_set) == 2 and level.addressable_shards[0].data.shape == (4,)
 assert len(np.unique(level)) == 8 and loop.carry[3].shape == (2,)
-config = ThroughputConfig((8, 5), 0.01, 1, ("Countdown-v0",), ())
+config = ThroughputConfig((8, 5), 0.01, 1, ("Countdown-v0",), (), training=False)
 names = [row["name"] for row in benchmark.throughput(config)["rows"]]
 assert names == ["Countdown-v0", "Countdown-v0, 2 devices", "Countdown-v0"], names
 try:
@@ -202,6 +206,32 @@ def test_ratio_is_to_the_best_of_a_peer_in_the_same_round():
     rates = [np.array([80.0, 40.0, 80.0]), np.array([4.0, 2.0, 4.0]), np.array([8.0, 4.0, 8.0])]
     row = benchmark.compare(8, contestants, rates)[0]
     assert row["ratios"] == {"peer": {"median": 10.0, "min": 10.0, "max": 10.0}}
+
+
+def test_training_is_measured_piece_by_piece(monkeypatch):
+    settings = TrainConfig(
+        env="ToyGrid",
+        teacher_settings=("fit_rate=30", "k_max=3"),
+        num_envs=64,
+        rollout_length=8,
+        warm_up=0,
+        ppo=PPOConfig(network=NetworkConfig(hidden=16, memory=8), num_minibatches=2),
+    )
+    measure = training.training
+    monkeypatch.setattr(benchmark, "training", lambda config: measure(config, settings))
+    result = benchmark.throughput(config(training=True, repeats=3))
+    told = result["training"]
+    assert json.loads(json.dumps(result)) == result
+    assert (told["settings"]["env"], told["settings"]["num_envs"]) == (settings.env, 64)
+    assert told["steps_per_second"]["median"] * told["seconds"]["update"] == pytest.approx(
+        64 * 8, rel=1e-3
+    )
+    assert set(told["shares"]) == {"environment", "acting", "teacher", "learning", "rest"}
+    assert sum(told["shares"].values()) == pytest.approx(1, abs=1e-3)
+    assert min(told["seconds"].values()) > 0
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(benchmark.table(result))
+    assert "Training: ToyGrid under alp_gmm" in console.export_text()
 
 
 @pytest.mark.parametrize(
