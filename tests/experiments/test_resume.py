@@ -28,7 +28,7 @@ def last_arrays(run):
     """The arrays of the last checkpoint of a run."""
     config = from_dict(json.loads((run / "config.json").read_text()), run)
     loop = setup.loop_of(config, setup.environment_of(config), jax.devices())
-    state = Checkpoints(run / "checkpoints").restore(jax.eval_shape(loop._init, jax.random.key(0)))
+    state = Checkpoints(run / "checkpoints").restore(loop.init(config.seed))
     return [
         jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else np.asarray(x)
         for x in jax.tree.leaves(state)

@@ -36,7 +36,7 @@ def made() -> Policy:
     blank = Policy(told(), None)
     state = jax.jit(blank.student.init)(jax.random.key(0))
     params = jax.tree.map(
-        lambda x: x + 0.5 * jax.random.normal(jax.random.key(x.size), x.shape), state.params
+        lambda x: x + 0.2 * jax.random.normal(jax.random.key(x.size), x.shape), state.params
     )
     return Policy(told(), jax.device_get(params))
 
