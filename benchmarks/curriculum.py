@@ -60,7 +60,8 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
             row[f"{score}_p"] = float(welch_test(row[score], baseline[score]).p_value)
     result = {
         "machine": machine.describe(),
-        "settings": {k: v for k, v in vars(config).items() if k not in ("out", "json")},
+        "settings": {k: v for k, v in vars(config).items() if k not in ("out", "json")}
+        | {"teachers": list(config.teachers)},
         "teachers": rows,
     }
     series = {
@@ -108,12 +109,12 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
             steps.append(number * k * settings.steps_per_update)
             success.append(np.asarray(test(state.student, jax.random.key(number))).mean(-1))
     curves: Float[np.ndarray, "seeds p"] = np.stack(success, axis=1).astype(float)
-    area = area_under_curve(np.array([0, *steps]), np.pad(curves, ((0, 0), (1, 0))))
+    average = area_under_curve(np.array([0, *steps]), np.pad(curves, ((0, 0), (1, 0))))
     return {
         "steps": steps,
         "success": curves.tolist(),
         "final": curves[:, -1].tolist(),
-        "average": (np.asarray(area) / steps[-1]).tolist(),
+        "average": average.tolist(),
         "seconds": round(seconds, 1),
     }
 

@@ -1,0 +1,80 @@
+"""The comparison of teachers, on a world in which it is over in seconds."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from didact.benchmarks import curriculum
+from didact.benchmarks.config import CurriculumConfig
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    config = CurriculumConfig(
+        env="ToyGrid",
+        teachers=("alp_gmm", "uniform"),
+        steps=16 * 32 * 16,
+        seeds=3,
+        num_envs=16,
+        test_tasks=32,
+        points=4,
+        out=str(tmp_path_factory.mktemp("out")),
+    )
+    return config, curriculum.compare(config)
+
+
+def test_curves_and_their_summaries(compared):
+    config, result = compared
+    for row in result["teachers"].values():
+        success = np.array(row["success"])
+        assert success.shape == (config.seeds, config.points)
+        assert ((success >= 0) & (success <= 1)).all()
+        assert row["steps"][-1] >= config.steps
+        assert np.all(np.diff(row["steps"]) > 0)
+        np.testing.assert_array_equal(row["final"], success[:, -1])
+        # The mean over time by hand: trapezoids from (0, 0) on.
+        x, y = np.array([0, *row["steps"]]), np.pad(success, ((0, 0), (1, 0)))
+        by_hand = [
+            sum((x[i + 1] - x[i]) * (run[i] + run[i + 1]) / 2 for i in range(len(x) - 1)) / x[-1]
+            for run in y
+        ]
+        np.testing.assert_allclose(row["average"], by_hand)
+        low, high = row["average_interval"]
+        assert low <= np.mean(row["average"]) <= high
+
+
+def test_p_values_are_scipys(monkeypatch, tmp_path):
+    rng = np.random.default_rng(0)
+    runs = {
+        name: {"steps": [1, 2], "success": rng.random((5, 2)).tolist()}
+        | {"final": (rng.random(5) + shift).tolist(), "average": rng.random(5).tolist()}
+        | {"seconds": 1.0}
+        for name, shift in (("alp_gmm", 0.6), ("uniform", 0.0))
+    }
+    monkeypatch.setattr(curriculum, "learn", lambda name, config: dict(runs[name]))
+    config = CurriculumConfig(env="ToyGrid", seeds=5, out=str(tmp_path))
+    one, baseline = curriculum.compare(config)["teachers"].values()
+    for score in ("final", "average"):
+        expected = stats.ttest_ind(one[score], baseline[score], equal_var=False).pvalue
+        assert one[f"{score}_p"] == pytest.approx(expected)
+        assert baseline[f"{score}_p"] == pytest.approx(1)
+    assert one["final_p"] < 0.05 < one["average_p"]
+
+
+def test_what_is_written_and_shown(compared):
+    config, result = compared
+    assert json.loads(json.dumps(result)) == result
+    with open(f"{config.out}/curves.json") as file:
+        assert json.load(file) == result
+    with open(f"{config.out}/curves.png", "rb") as file:
+        assert file.read(4) == b"\x89PNG"
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(curriculum.table(result))
+    text = console.export_text()
+    mean = np.mean(result["teachers"]["alp_gmm"]["average"])
+    for part in ("ToyGrid", "alp_gmm", "uniform", f"{mean:.1%}"):
+        assert part in text
