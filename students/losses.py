@@ -74,11 +74,11 @@ def log_prob(logits: Float[Array, "*b a"], action: Int[Array, "*b"]) -> Float[Ar
 
 
 def clipped_policy(clip: float, axes: Sequence[str] = ()) -> Term:
-    """PPO's clipped surrogate (Schulman et al., 2017, eq. 7) on normalised advantages.
+    """PPO's clipped surrogate (Schulman et al., 2017, eq. 7) on scaled advantages.
 
     Args:
         clip: how far the ratio may leave 1.
-        axes: names of mapped device axes over which advantages are normalised together.
+        axes: names of mapped device axes over which advantages are scaled together.
     """
 
     def mean(x):
@@ -86,9 +86,10 @@ def clipped_policy(clip: float, axes: Sequence[str] = ()) -> Term:
         return jax.lax.pmean(x, tuple(axes)) if axes else x
 
     def term(outputs, batch, progress):
-        average = mean(batch.advantage)
-        variance = mean(jnp.square(batch.advantage - average))
-        advantage = (batch.advantage - average) / jnp.sqrt(variance + 1e-8)
+        # Scaled, not centred: where nothing can be told apart the advantage is 0 and has to stay
+        # so. Centring pushes such steps, and an agent that is stuck makes thousands of them,
+        # towards whatever it did.
+        advantage = batch.advantage / jnp.sqrt(mean(jnp.square(batch.advantage)) + 1e-8)
         log_ratio = log_prob(outputs.logits, batch.action) - batch.log_prob
         ratio = jnp.exp(log_ratio)
         clipped = jnp.clip(ratio, 1 - clip, 1 + clip)

@@ -101,7 +101,7 @@ def test_clipped_policy():
     outputs, made = batch()
     loss, metrics = losses.clipped_policy(0.2)(outputs, made, jnp.zeros(()))
     advantage = np.asarray(made.advantage, float)
-    advantage = (advantage - advantage.mean()) / advantage.std()
+    advantage = advantage / np.sqrt(np.mean(advantage**2))
     p = np.take_along_axis(probabilities(outputs.logits), np.asarray(made.action)[..., None], -1)
     ratio = p[..., 0] / np.exp(np.asarray(made.log_prob, float))
     each = []
@@ -113,6 +113,23 @@ def test_clipped_policy():
     assert float(metrics["approximate_kl"]) == pytest.approx(
         np.mean(ratio - 1 - np.log(ratio)), rel=1e-3
     )
+
+
+def test_steps_without_advantage_are_left_alone():
+    """Nothing pushes them, however good or bad the other steps of the batch were."""
+    for others in (2.0, -2.0):
+        made = batch()[1]._replace(
+            action=jnp.zeros((1, 3), jnp.int32),
+            log_prob=jnp.log(jnp.full((1, 3), 0.5)),
+            advantage=jnp.array([[0.0, others, others]]),
+        )
+
+        def loss(logits, made=made):
+            return losses.clipped_policy(0.2)(Outputs(logits, jnp.zeros((1, 3))), made, 0.0)[0]
+
+        gradient = jax.grad(loss)(jnp.zeros((1, 3, 2)))
+        np.testing.assert_array_equal(gradient[0, 0], 0)
+        assert (jnp.abs(gradient[0, 1:]) > 0.1).all()
 
 
 def test_clipped_policy_stops_at_the_clip():

@@ -91,12 +91,14 @@ def test_before_any_update_the_policy_is_the_one_that_acted(example):
     _, metrics = jax.jit(made.learn)(state, rollout, jax.random.key(1))
     assert float(metrics["approximate_kl"]) == pytest.approx(0, abs=1e-6)
     assert float(metrics["clip_fraction"]) == 0
-    # All ratios 1 and advantages centred: the surrogate is 0.
-    assert float(metrics["policy_loss"]) == pytest.approx(0, abs=1e-5)
+    # All ratios are 1: the surrogate is minus the mean of the scaled advantages.
+    advantage = advantages_by_hand(rollout, CONFIG)
+    expected = -advantage.mean() / np.sqrt(np.mean(advantage**2))
+    assert float(metrics["policy_loss"]) == pytest.approx(expected, abs=1e-5)
 
 
-def hand_written_step(made, state, rollout, config, learning_rate, entropy_coefficient):
-    """One minibatch of all worlds: gradients by way of acting step by step, Adam by optax."""
+def advantages_by_hand(rollout, config):
+    """Generalised advantages, step by step from the last."""
     value = np.asarray(rollout.extras["value"], float)
     advantage = np.zeros((T + 1, N))
     for t in reversed(range(T)):
@@ -107,9 +109,14 @@ def hand_written_step(made, state, rollout, config, learning_rate, entropy_coeff
         delta = np.asarray(rollout.reward[t]) + config.discount * after - value[t]
         carried = config.discount * config.gae_lambda * ~over * advantage[t + 1]
         advantage[t] = delta + carried
-    advantage = advantage[:T]
+    return advantage[:T]
+
+
+def hand_written_step(made, state, rollout, config, learning_rate, entropy_coefficient):
+    """One minibatch of all worlds: gradients by way of acting step by step, Adam by optax."""
+    advantage, value = advantages_by_hand(rollout, config), np.asarray(rollout.extras["value"])
     target = jnp.asarray(advantage + value, jnp.float32)
-    normal = jnp.asarray((advantage - advantage.mean()) / advantage.std(), jnp.float32)
+    normal = jnp.asarray(advantage / np.sqrt(np.mean(advantage**2)), jnp.float32)
 
     def loss(params):
         now = state._replace(params=params)
