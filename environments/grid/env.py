@@ -62,6 +62,7 @@ class GridWorld(Environment[GridState]):
         self.packed = packed
         self.mission_length = mission_length
         self._easy_space = easy_space or space
+        self.kinds = (verifier.GO_TO,)
         self.layout = levels.layout_of(space)
         self.width, self.height = self.layout.width, self.layout.height
         self.max_steps = self.layout.room_size**2 * self.layout.rooms
@@ -96,13 +97,12 @@ class GridWorld(Environment[GridState]):
 
     def _one_step(self, state: GridState, actions: Int[Array, " n"]) -> tuple[GridState, Timestep]:
         world = rules.act(state.world, actions, self.width)
-        goal = verifier.look_up(state.goal, world.places, actions)
-        front = rules.front_of(world.position, world.direction, self.width)
-        success = verifier.faces(goal, front)
+        goal, verdict = verifier.verify(state.goal, world, actions, self.width, self.kinds)
         state = state._replace(world=world, goal=goal, steps=state.steps + 1)
-        reward = jnp.where(success, 1 - 0.9 * (state.steps / state.max_steps), 0.0)
+        reward = jnp.where(verdict.success, 1 - 0.9 * (state.steps / state.max_steps), 0.0)
         truncated = state.steps >= state.max_steps
-        return state, self._timestep(state, reward, success, truncated, success)
+        terminated = verdict.success | verdict.failure
+        return state, self._timestep(state, reward, terminated, truncated, verdict.success)
 
     def _timestep(self, state, reward, terminated, truncated, success) -> Timestep:
         observation = {

@@ -10,14 +10,11 @@ from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.grid import cells, language, verifier
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.compiling import varying_as
+from didact.environments.grid.attempts import pick, until_good
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import GONE, World
 from didact.environments.grid.verifier import Goal
 from didact.environments.spaces import Box, Dimension
-
-MAX_TRIES = 1000
-GROUP_SIZE = 16
 
 SPACE = Box(
     (
@@ -91,40 +88,8 @@ def generate(
         keys: n keys.
         mission_length: the number of tokens of a mission.
     """
-    n = len(tasks)
-    size = min(n, max(GROUP_SIZE, n // 8))
-    attempt = jax.vmap(functools.partial(_attempt, space))
-
-    # Attempts are made in groups, so that the few levels that have to be made anew do not make
-    # all the others wait. When fewer worlds are left than a group has places, they make several
-    # attempts at once, of which the first good one counts: the outcome is the same.
-    def group(carry):
-        tries, good, draft = carry
-        pending = _pending(tries, good)
-        waiting = jnp.minimum(jnp.sum(pending), size)
-        ahead = jnp.arange(size) // waiting
-        worlds = jnp.nonzero(pending, size=size, fill_value=n - 1)[0][jnp.arange(size) % waiting]
-        fresh = jax.vmap(jax.random.fold_in)(keys[worlds], tries[worlds] + ahead)
-        new_good, new = attempt(fresh, tasks[worlds])
-
-        rival = (worlds == worlds[:, None]) & new_good  # [its world's attempts]
-        earlier = jnp.any(jnp.tril(rival, -1), 1)
-        counts = jnp.where(new_good, ~earlier, (ahead == 0) & ~jnp.any(rival, 1))
-        target = jnp.where(counts, worlds, n)  # n: nobody
-        good, draft = jax.tree.map(
-            lambda x, y: x.at[target].set(y, mode="drop"), (good, draft), (new_good, new)
-        )
-        return tries.at[worlds].add(1), good, draft
-
-    shapes = jax.eval_shape(attempt, keys, tasks)
-    nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    start = varying_as(tasks, (jnp.zeros(n, jnp.int32), *nothing))
-    _, good, draft = jax.lax.while_loop(lambda c: jnp.any(_pending(*c[:2])), group, start)
+    good, draft = until_good(functools.partial(_attempt, space), keys, tasks)
     return _finish(good, draft, tasks, mission_length)
-
-
-def _pending(tries: Int32[Array, " n"], good: Bool[Array, " n"]) -> Bool[Array, " n"]:
-    return ~good & (tries < MAX_TRIES)
 
 
 class _Draft(NamedTuple):
@@ -182,21 +147,21 @@ def _attempt(
     layout, named, draws = layout_of(space), Task(*task), _draw(space, key)
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
     row, column, across, down, direction = draws.agent
-    x = _pick(column, rooms.columns) * (rooms.size - 1) + 1 + _pick(across, rooms.size - 2)
-    y = _pick(row, rooms.rows) * (rooms.size - 1) + 1 + _pick(down, rooms.size - 2)
+    x = pick(column, rooms.columns) * (rooms.size - 1) + 1 + pick(across, rooms.size - 2)
+    y = pick(row, rooms.rows) * (rooms.size - 1) + 1 + pick(down, rooms.size - 2)
 
     map = rooms_.walls(layout, rooms)
     if layout.rooms > 1:
         used = rooms_.connect(layout, rooms, draws.order)
         door_x, door_y = rooms_.door_cells(layout, rooms, draws.along)
         kind = jnp.where(draws.door_open < named.open_doors, cells.DOOR, cells.CLOSED_DOOR)
-        door = cells.code(kind, _pick(draws.door_color, 6)).astype(jnp.uint8)
+        door = cells.code(kind, pick(draws.door_color, 6)).astype(jnp.uint8)
         map = map.at[jnp.where(used, door_y, layout.height), door_x].set(door, mode="drop")
 
     index = jnp.arange(_most_objects(space))
     red_ball = (index == 0) & (draws.special < named.red_ball)
     grey = (index > 0) & (draws.special < named.grey_distractors)
-    looks = _pick(draws.looks, 18)
+    looks = pick(draws.looks, 18)
     color = jnp.where(grey, cells.GREY, looks % 6)
     objects = cells.code(cells.KEY + looks // 6, color)
     objects = jnp.where(red_ball, cells.code(cells.BALL, cells.RED), objects)
@@ -206,12 +171,7 @@ def _attempt(
     map = map.reshape(-1).at[jnp.where(fits, place, map.size)].set(objects, mode="drop")
     good = rooms_.all_reachable(map.reshape(layout.height, layout.width), x, y)
     places = jnp.where(fits, place, GONE).astype(jnp.int16)
-    return good, _Draft(map, y * layout.width + x, _pick(direction, 4), objects, places)
-
-
-def _pick(u: Float[Array, "*s"], n: Int32[Array, "*s"] | int) -> Int32[Array, "*s"]:
-    """A uniform whole number below n from a uniform real number below 1."""
-    return jnp.minimum((u * n).astype(jnp.int32), n - 1)
+    return good, _Draft(map, y * layout.width + x, pick(direction, 4), objects, places)
 
 
 def _scatter(
@@ -237,7 +197,7 @@ def _scatter(
     dealt = min(most_in_room(layout.room_size), len(wanted))
     _, deck = jax.lax.top_k(priority, dealt)
 
-    row, column = _pick(draws.row, rooms.rows), _pick(draws.column, rooms.columns)
+    row, column = pick(draws.row, rooms.rows), pick(draws.column, rooms.columns)
     room = row * layout.columns + column
     rank = jnp.sum(jnp.tril(wanted & (room[:, None] == room), -1), 1)
     available = jnp.minimum(most_in_room(rooms.size), jnp.sum(allowed, 1)[room])
@@ -266,11 +226,12 @@ def _finish(
     map = jnp.where(empty, cells.EMPTY, draft.map).astype(jnp.uint8)
 
     target = objects[:, 0]
-    members = verifier.describe(objects, target)
+    members = verifier.describe(objects, cells.kind_of(target), cells.color_of(target))
     mission = language.go_to(target, jnp.sum(members, 1) > 1, mission_length)
     hand = jnp.full(n, cells.EMPTY, jnp.uint8)
     world = World(map, draft.position, draft.direction, hand, objects, places)
     task = Task(*tasks.T)
     max_steps = task.room_size**2 * task.rows * task.columns
-    goal = Goal(members.astype(jnp.uint8), places)
+    clauses = jnp.full((n, 1), verifier.GO_TO, jnp.uint8)
+    goal = verifier.start(clauses, members.astype(jnp.uint8), places)
     return Level(world, goal, mission, max_steps.astype(jnp.int32))

@@ -10,23 +10,29 @@ import jax.numpy as jnp
 import numpy as np
 
 from didact.environments.errors import SettingError
-from didact.environments.grid import cells, language
+from didact.environments.grid import cells, language, verifier
 from didact.environments.grid.env import GridState
 from didact.environments.grid.rules import CARRIED, GONE, INSIDE, World
-from didact.environments.grid.verifier import Goal
+
+_KINDS = {
+    "GoToInstr": verifier.GO_TO,
+    "OpenInstr": verifier.OPEN,
+    "PickupInstr": verifier.PICK_UP,
+    "PutNextInstr": verifier.PUT_NEXT,
+}
 
 
 def from_minigrid(
     environments: Sequence[Any], mission_length: int = language.DEFAULT_LENGTH
 ) -> GridState:
-    """The present state of official BabyAI "go to" environments, one world for each.
+    """Official BabyAI environments as they are after their reset, one world for each.
 
     Args:
-        environments: environments of `minigrid`, already reset, all with maps of the same size.
+        environments: environments of `minigrid`, just reset, all with maps of the same size.
         mission_length: the number of tokens of a mission.
 
     Raises:
-        SettingError: maps differ in size, an instruction is not a single "go to", or a mission
+        SettingError: maps differ in size, an instruction is not of Baby Language, or a mission
             has unknown words or is too long.
     """
     environments = [getattr(e, "unwrapped", e) for e in environments]
@@ -38,14 +44,24 @@ def from_minigrid(
     n, (width, height) = len(environments), sizes.pop()
     map = np.zeros((n, width * height), np.uint8)
     objects, members = np.zeros((2, n, most), np.uint8)
-    places = np.full((n, most), GONE, np.int16)
+    places, known = np.full((2, n, most), GONE, np.int16)
+    clauses = np.zeros((n, 4), np.uint8)
     for i, (e, table) in enumerate(zip(environments, tables, strict=True)):
         map[i] = _map(e)
-        wanted = {id(o) for o in _described(e)}
         for k, (thing, place) in enumerate(table):
             objects[i, k] = _code(thing)
-            members[i, k] = id(thing) in wanted
-            places[i, k] = place
+            places[i, k] = known[i, k] = place
+        row = {id(thing): k for k, (thing, _) in enumerate(table)}
+        for c, instruction in _clauses(e.instrs):
+            clauses[i, c] |= _kind(instruction)
+            for d, description in enumerate(_descriptions(instruction), 2 * c):
+                found = zip(description.obj_set, description.obj_poss, strict=True)
+                for thing, (x, y) in found:
+                    members[i, row[id(thing)]] |= 1 << d
+                    known[i, row[id(thing)]] = y * width + x  # it may be in hand by now
+        if getattr(e.instrs, "strict", False) and clauses[i, 2]:
+            clauses[i, 2] |= verifier.ORDERED
+    joined = 4 if clauses[:, 2].any() else 2 if clauses[:, 1].any() else 1
     position = [int(e.agent_pos[1]) * width + int(e.agent_pos[0]) for e in environments]
     carried = [_code(e.carrying) for e in environments]
     return GridState(
@@ -57,7 +73,9 @@ def from_minigrid(
             objects=jnp.asarray(objects),
             places=jnp.asarray(places),
         ),
-        goal=Goal(jnp.asarray(members), jnp.asarray(places)),
+        goal=verifier.start(
+            jnp.asarray(clauses[:, :joined]), jnp.asarray(members), jnp.asarray(known)
+        ),
         mission=jnp.stack([language.encode(e.mission, mission_length) for e in environments]),
         steps=jnp.asarray([e.step_count for e in environments], jnp.int32),
         max_steps=jnp.asarray([e.max_steps for e in environments], jnp.int32),
@@ -88,9 +106,26 @@ def _objects(environment: Any) -> list[tuple[Any, int]]:
     return table
 
 
-def _described(environment: Any) -> list[Any]:
-    """The objects that the "go to" instruction is about."""
-    instruction = environment.instrs
-    if type(instruction).__name__ != "GoToInstr":
-        raise SettingError("instruction", type(instruction).__name__, "a GoToInstr")
-    return instruction.desc.obj_set
+def _clauses(instruction: Any, first: int = 0) -> list[tuple[int, Any]]:
+    """The single clauses of an instruction, numbered as `verifier.Goal` wants them."""
+    name = type(instruction).__name__
+    if name in ("BeforeInstr", "AfterInstr"):
+        parts = [instruction.instr_a, instruction.instr_b]
+        earlier, later = parts if name == "BeforeInstr" else parts[::-1]
+        return _clauses(earlier, 0) + _clauses(later, 2)
+    if name == "AndInstr":
+        return [(first, instruction.instr_a), (first + 1, instruction.instr_b)]
+    return [(first, instruction)]
+
+
+def _kind(clause: Any) -> int:
+    name = type(clause).__name__
+    if name not in _KINDS:
+        raise SettingError("instruction", name, "one of " + ", ".join(_KINDS))
+    return _KINDS[name] | (verifier.STRICT if getattr(clause, "strict", False) else 0)
+
+
+def _descriptions(clause: Any) -> list[Any]:
+    """The one or two descriptions of objects in a clause."""
+    names = ("desc_move", "desc_fixed") if hasattr(clause, "desc_move") else ("desc",)
+    return [getattr(clause, name) for name in names]

@@ -1,43 +1,162 @@
 """Whether an instruction is fulfilled, decided on the identity of objects.
 
-An instruction describes sets of objects ("a red ball": all red balls there are at the start). The
-sets are fixed for the episode: row k of the table of objects belongs to description d if bit d of
-`members[k]` is set. As in BabyAI, instructions know objects by the places where these were last
-looked up, and look up again only after a drop: until then, a ball that is being carried can still
-be "gone to" where it lay.
+An instruction is one to four clauses ("go to", "open", "pick up", "put next to"), joined by "and"
+and put in order by "then" or "after you". A clause speaks of sets of objects ("a red ball": all
+red balls there are at the start), which are fixed for the episode: row k of the table of objects
+belongs to description d if bit d of `members[k]` is set. As in BabyAI, instructions know objects
+by the places where these were last looked up, and look up again only after a drop: until then, a
+ball that is being carried can still be "gone to" where it lay.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Int16, Int32, UInt8
+import numpy as np
+from jaxtyping import Array, Bool, Int, Int8, Int16, UInt8
 
 from didact.environments.grid import cells, rules
+from didact.environments.grid.rules import World
+
+NONE, GO_TO, OPEN, PICK_UP, PUT_NEXT = range(5)
+KINDS = (GO_TO, OPEN, PICK_UP, PUT_NEXT)
+KIND_BITS = 7
+STRICT = 8  # beside a kind: the wrong door opened, or the wrong object in hand, is a failure
+ORDERED = 16  # beside the kind of clause 2: what comes then must not be fulfilled first
+NOTHING = -1  # in hand
+ANY = 15  # kind or colour of a description that leaves it open
 
 
 class Goal(NamedTuple):
-    """What n worlds are asked for, over their tables of k objects."""
+    """What n worlds are asked for: m clauses (1, 2 or 4) over their tables of k objects.
 
+    Clauses 0 and 1 are joined by "and"; so are 2 and 3, whose turn comes when the first two are
+    done. Clause c speaks of descriptions 2c (what is gone to, opened, picked up or put) and 2c + 1
+    (what it is put next to).
+    """
+
+    clauses: UInt8[Array, "n m"]  # the kind of each, or NONE; with STRICT and ORDERED
     members: UInt8[Array, "n k"]  # bit d: the object belongs to description d
     known: Int16[Array, "n k"]  # its place when last looked up
+    held: Int8[Array, "n m"]  # the row that was carried when the clause was last looked at
+    done: Bool[Array, "n m"]  # the clauses that are fulfilled; those that are NONE are
 
 
-def describe(objects: UInt8[Array, "*n k"], target: UInt8[Array, "*n"]) -> Bool[Array, "*n k"]:
-    """Which objects have the type and colour of `target`, whatever the state of doors."""
-    plain = jnp.where(cells.is_door(cells.kind_of(objects)), cells.DOOR, cells.kind_of(objects))
-    kind = cells.kind_of(target)
-    kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)
-    same_color = cells.color_of(objects) == cells.color_of(target)[..., None]
-    return (plain == kind[..., None]) & same_color & (objects != 0)
+class Verdict(NamedTuple):
+    """What an action did to an instruction."""
+
+    success: Bool[Array, " n"]
+    failure: Bool[Array, " n"]  # it can no longer be fulfilled; only strict clauses fail
 
 
-def look_up(goal: Goal, places: Int16[Array, "n k"], actions: Int[Array, " n"]) -> Goal:
-    """The goal after `actions`, with places looked up where something may have been dropped."""
+def start(
+    clauses: UInt8[Array, "n m"], members: UInt8[Array, "n k"], places: Int16[Array, "n k"]
+) -> Goal:
+    """The goal at the beginning of an episode."""
+    held = jnp.full(clauses.shape, NOTHING, jnp.int8)
+    return Goal(clauses, members, places, held, clauses & KIND_BITS == NONE)
+
+
+def describe(
+    objects: UInt8[Array, "*n k"], kind: Int[Array, "*n"], color: Int[Array, "*n"]
+) -> Bool[Array, "*n k"]:
+    """Which objects have a kind (DOOR: in any state) and a colour, each of which may be ANY."""
+    kinds = cells.kind_of(objects)
+    kinds = jnp.where(cells.is_door(kinds), cells.DOOR, kinds)
+    same_kind = (kinds == kind[..., None]) | (kind == ANY)[..., None]
+    same_color = (cells.color_of(objects) == color[..., None]) | (color == ANY)[..., None]
+    return same_kind & same_color & (objects != 0)
+
+
+def verify(
+    goal: Goal,
+    world: World,
+    actions: Int[Array, " n"],
+    width: int,
+    kinds: tuple[int, ...] = KINDS,
+) -> tuple[Goal, Verdict]:
+    """The goal and the verdict after every world has taken an action.
+
+    Args:
+        goal: as it was before.
+        world: as it is now.
+        actions: what was done.
+        width: of the map, in cells.
+        kinds: which kinds of clauses there are; nothing is computed for the others.
+    """
     dropped = (actions == rules.DROP)[:, None]
-    return goal._replace(known=jnp.where(dropped, places, goal.known))
+    goal = goal._replace(known=jnp.where(dropped, world.places, goal.known))
+    fulfilled, failed, row = _look(goal, world, actions, width, kinds)
+
+    m = goal.clauses.shape[1]
+    first = np.arange(m) < 2
+    looked = ~goal.done & first
+    done = goal.done | (looked & fulfilled)
+    turn = jnp.all(done | ~first, axis=1)  # of what comes then
+    if m == 4:
+        early = goal.clauses[:, 2] & ORDERED != 0
+        looked |= ~goal.done & ~first & (turn | early)[:, None]
+        done |= looked & fulfilled
+    # Joined by "and", a clause that fails is only not fulfilled yet.
+    alone = _partners(goal.clauses) & KIND_BITS == NONE
+    failure = jnp.any(looked & failed & alone & (first | turn[:, None]), axis=1)
+    if m == 4:
+        failure |= ~turn & jnp.all(done[:, 2:], axis=1) & jnp.any(looked[:, 2:], axis=1)
+    held = jnp.where(looked, row[:, None], goal.held) if row is not None else goal.held
+    success = jnp.all(done, axis=1) & ~failure
+    return goal._replace(held=held, done=done), Verdict(success, failure)
 
 
-def faces(goal: Goal, front: Int32[Array, " n"], description: int = 0) -> Bool[Array, " n"]:
-    """Whether an object of the description is known to be in front: "go to" is fulfilled."""
-    member = (goal.members >> description) & 1 == 1
-    return jnp.any(member & (goal.known == front[:, None].astype(jnp.int16)), axis=1)
+def _partners(clauses: UInt8[Array, "n m"]) -> UInt8[Array, "n m"]:
+    """For each clause the one that "and" joins it with."""
+    n, m = clauses.shape
+    if m == 1:
+        return jnp.zeros_like(clauses)
+    return clauses.reshape(n, m // 2, 2)[..., ::-1].reshape(n, m)
+
+
+def _look(goal, world, actions, width, kinds):
+    """Which clauses the action fulfils and which it fails [n, m], and the row in hand [n].
+
+    The row is None where no clause asks for it.
+    """
+    kind = goal.clauses & KIND_BITS
+    strict = goal.clauses & STRICT != 0
+    front = rules.front_of(world.position, world.direction, width)[:, None]
+    which = np.arange(goal.clauses.shape[1], dtype=np.uint8)[:, None]
+    meant = (goal.members[:, None] >> (2 * which)) & 1 == 1  # [n, m, k]
+    fulfilled = failed = jnp.zeros(kind.shape, bool)
+
+    def some(objects):  # [n, k] -> [n, m]
+        return jnp.any(meant & objects[:, None], axis=2)
+
+    if GO_TO in kinds:
+        fulfilled |= (kind == GO_TO) & some(goal.known == front.astype(jnp.int16))
+    if kinds == (GO_TO,):
+        return fulfilled, failed, None
+
+    here = world.places == front.astype(jnp.int16)
+    carried = world.places == rules.CARRIED
+    row = jnp.where(jnp.any(carried, axis=1), jnp.argmax(carried, axis=1), NOTHING)
+    row = row.astype(jnp.int8)
+    if OPEN in kinds:
+        ahead = jnp.take_along_axis(world.cells, front, axis=1)
+        ahead = cells.kind_of(ahead)
+        toggles = (actions == rules.TOGGLE)[:, None] & (kind == OPEN)
+        opened = toggles & (ahead == cells.DOOR) & some(here)
+        fulfilled |= opened
+        failed |= toggles & strict & cells.is_door(ahead) & ~opened
+    picks = (actions == rules.PICKUP)[:, None]
+    if PICK_UP in kinds:
+        picked = picks & (kind == PICK_UP) & (goal.held == NOTHING) & some(carried)
+        fulfilled |= picked
+        failed |= picks & (kind == PICK_UP) & strict & (row >= 0)[:, None] & ~picked
+    if PUT_NEXT in kinds:
+        beside = jnp.abs(goal.known - front.astype(jnp.int16))
+        beside = (beside == 1) | (beside == width)
+        other = (goal.members[:, None] >> (2 * which + 1)) & 1 == 1
+        rows = jnp.arange(world.places.shape[1], dtype=jnp.int8)
+        put = meant & here[:, None] & (rows == goal.held[..., None])
+        put = jnp.any(put, axis=2) & jnp.any(other & beside[:, None], axis=2)
+        fulfilled |= (actions == rules.DROP)[:, None] & (kind == PUT_NEXT) & put
+        failed |= picks & (kind == PUT_NEXT) & strict & (row >= 0)[:, None]
+    return fulfilled, failed, row
