@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 from didact.environments.base import Environment, Timestep, split_keys
 from didact.environments.grid import cells, language, levels, rules, verifier, view
 from didact.environments.grid.compiling import folding
+from didact.environments.grid.levels import Family
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import Goal
 from didact.environments.spaces import ArraySpace, Box, Discrete
@@ -36,17 +37,19 @@ class Symbols(NamedTuple):
 
 
 class GridWorld(Environment[GridState]):
-    """MiniGrid's world and BabyAI's "go to" levels.
+    """MiniGrid's world, with levels and instructions of one of BabyAI's families.
 
     Observations are those of MiniGrid: `image`, the egocentric 7x7 view in MiniGrid's own indexing
     and triples, or packed cells (`cells.unpack` turns these into triples); `direction`, the
     agent's; `instruction`, the mission as token ids (`language.decode` gives the text).
 
     Args:
-        space: the part of `levels.SPACE` that tasks come from; arrays are as small as it allows.
+        space: the part of the family's task space that tasks come from; arrays are as small as
+            it allows.
         packed: whether `image` is packed, uint8[n, 7, 7] instead of uint8[n, 7, 7, 3].
         mission_length: the number of tokens of an instruction.
         easy_space: the part of `space` where a beginner succeeds now and then.
+        family: how levels are made; "go to" levels unless told otherwise.
     """
 
     action_space = Discrete(len(rules.ACTIONS), rules.ACTIONS)
@@ -57,15 +60,17 @@ class GridWorld(Environment[GridState]):
         packed: bool = False,
         mission_length: int = language.DEFAULT_LENGTH,
         easy_space: Box | None = None,
+        family: Family = levels.FAMILY,
     ):
-        self.task_space = space
+        self.task_space, self.family = space, family
         self.packed = packed
         self.mission_length = mission_length
         self._easy_space = easy_space or space
-        self.kinds = (verifier.GO_TO,)
-        self.layout = levels.layout_of(space)
+        self.kinds = family.kinds(space)
+        self.layout = family.layout_of(space)
         self.width, self.height = self.layout.width, self.layout.height
-        self.max_steps = self.layout.room_size**2 * self.layout.rooms
+        longest = self.layout.room_size**2 * self.layout.rooms
+        self.max_steps = family.most_navigations(space) * longest
         self._reset, self._step = folding(self._fresh), folding(self._one_step)
         image = (view.SIZE, view.SIZE) if packed else (view.SIZE, view.SIZE, 3)
         self.observation_space = {
@@ -83,7 +88,7 @@ class GridWorld(Environment[GridState]):
 
     def _fresh(self, keys: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[GridState, Timestep]:
         n = tasks.shape[0]
-        level = levels.generate(self.task_space, keys, tasks, self.mission_length)
+        level = self.family.generate(self.task_space, keys, tasks, self.mission_length)
         steps = jnp.zeros(n, jnp.int32)
         state = GridState(level.world, level.goal, level.mission, steps, level.max_steps)
         no = jnp.zeros(n, bool)

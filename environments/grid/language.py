@@ -33,6 +33,7 @@ FIRST_COLOR = TOKEN[cells.COLORS[0]]
 FIRST_TYPE = TOKEN["door"] - cells.DOOR  # types follow one another as MiniGrid numbers them
 
 DEFAULT_LENGTH = 16
+LONGEST = 72  # tokens of the longest sentence: four times "put next to", with all that is told
 
 
 def tokens(text: str) -> list[int]:

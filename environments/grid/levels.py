@@ -1,6 +1,7 @@
 """Levels of the "go to" family: BabyAI's GoTo group, made inside the compiled program."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -53,6 +54,15 @@ class Level(NamedTuple):
     goal: Goal
     mission: UInt8[Array, "n l"]
     max_steps: Int32[Array, " n"]
+
+
+class Family(NamedTuple):
+    """A way to make levels, as functions of the part of its task space that tasks come from."""
+
+    layout_of: Callable[[Box], Layout]  # the largest map
+    generate: Callable[[Box, PRNGKeyArray, Float[Array, "n d"], int], Level]
+    kinds: Callable[[Box], tuple[int, ...]]  # of clauses that occur
+    most_navigations: Callable[[Box], int]  # that an instruction asks for
 
 
 class Task(NamedTuple):
@@ -152,7 +162,7 @@ def _attempt(
 
     map = rooms_.walls(layout, rooms)
     if layout.rooms > 1:
-        used = rooms_.connect(layout, rooms, draws.order)
+        used, _ = rooms_.connect(layout, rooms, draws.order)
         door_x, door_y = rooms_.door_cells(layout, rooms, draws.along)
         kind = jnp.where(draws.door_open < named.open_doors, cells.DOOR, cells.CLOSED_DOOR)
         door = cells.code(kind, pick(draws.door_color, 6)).astype(jnp.uint8)
@@ -182,28 +192,15 @@ def _scatter(
     x: Int32[Array, ""],
     y: Int32[Array, ""],
 ) -> tuple[Int32[Array, " k"], Bool[Array, " k"]]:
-    """A place for every wanted object, and whether it found one.
-
-    Each object goes to a uniformly random free cell of its room that is neither the agent's cell
-    (x, y) nor next to it. That is the same as shuffling the cells of every room once (by
-    priority) and dealing them out in that order.
-    """
-    row, column = np.divmod(np.arange(layout.rooms)[:, None], layout.columns)
-    inner = np.arange(layout.inside)
-    cell_x, cell_y = rooms_.cell_in_room(layout, rooms, row, column, inner)
-    far = jnp.abs(cell_x - x) + jnp.abs(cell_y - y) >= 2
-    allowed = far & rooms_.inner_cells(layout, rooms)
-    priority = jnp.where(allowed, draws.priority.reshape(allowed.shape), -1.0)
+    """A place for every wanted object, away from the agent at (x, y), and whether it found one."""
     dealt = min(most_in_room(layout.room_size), len(wanted))
-    _, deck = jax.lax.top_k(priority, dealt)
-
     row, column = pick(draws.row, rooms.rows), pick(draws.column, rooms.columns)
-    room = row * layout.columns + column
-    rank = jnp.sum(jnp.tril(wanted & (room[:, None] == room), -1), 1)
-    available = jnp.minimum(most_in_room(rooms.size), jnp.sum(allowed, 1)[room])
+    priority = draws.priority.reshape(layout.rooms, layout.inside)
+    place_x, place_y, rank, available = rooms_.deal(
+        layout, rooms, priority, row, column, wanted, (x, y), dealt
+    )
+    available = jnp.minimum(most_in_room(rooms.size), available)
     fits = wanted & (rank < jnp.minimum(available, dealt))
-    inner = deck[room, jnp.minimum(rank, dealt - 1)]
-    place_x, place_y = rooms_.cell_in_room(layout, rooms, row, column, inner)
     return place_y * layout.width + place_x, fits
 
 
@@ -235,3 +232,6 @@ def _finish(
     clauses = jnp.full((n, 1), verifier.GO_TO, jnp.uint8)
     goal = verifier.start(clauses, members.astype(jnp.uint8), places)
     return Level(world, goal, mission, max_steps.astype(jnp.int32))
+
+
+FAMILY = Family(layout_of, generate, lambda space: (verifier.GO_TO,), lambda space: 1)

@@ -110,16 +110,27 @@ def inner_cells(layout: Layout, rooms: Rooms) -> Bool[Array, " q"]:
     return (inner % side < rooms.size - 2) & (inner // side < rooms.size - 2)
 
 
-def connect(layout: Layout, rooms: Rooms, order: Float[Array, " e"]) -> Bool[Array, " e"]:
+def connect(
+    layout: Layout,
+    rooms: Rooms,
+    order: Float[Array, " e"],
+    allowed: Bool[Array, " e"] | None = None,
+) -> tuple[Bool[Array, " e"], Bool[Array, ""]]:
     """Which walls get a door: one after another in random order, until all rooms are connected.
 
     Args:
         order: the rank of each wall, from a continuous distribution.
+        allowed: the walls that may get one; all if None.
+
+    Returns:
+        The walls with a door, and whether all rooms are connected.
     """
     edges = layout.edges
     if len(edges) == 0:
-        return jnp.zeros(0, bool)
+        return jnp.zeros(0, bool), rooms.size > 0
     there = exists(layout, rooms, edges[:, 1])
+    if allowed is not None:
+        there &= allowed
     sequence = jnp.argsort(jnp.where(there, order, jnp.inf))
     # Rooms of one connected part share a label; rooms that do not exist count as connected.
     label = jnp.where(exists(layout, rooms, np.arange(layout.rooms)), np.arange(layout.rooms), 0)
@@ -133,7 +144,8 @@ def connect(layout: Layout, rooms: Rooms, order: Float[Array, " e"]) -> Bool[Arr
         label = jnp.where(add & (label == jnp.maximum(a, b)), jnp.minimum(a, b), label)
         return label, used | (add & (jnp.arange(len(edges)) == edge))
 
-    return jax.lax.fori_loop(0, len(edges), add, (label, there & False))[1]
+    label, used = jax.lax.fori_loop(0, len(edges), add, (label, there & False))
+    return used, jnp.all(label == label[0])
 
 
 def door_cells(
@@ -151,6 +163,43 @@ def door_cells(
     x = room % layout.columns * far + jnp.where(layout.to_the_right, far, near)
     y = room // layout.columns * far + jnp.where(layout.to_the_right, near, far)
     return x, y
+
+
+def deal(
+    layout: Layout,
+    rooms: Rooms,
+    priority: Float[Array, "r q"],
+    row: Int32[Array, " k"],
+    column: Int32[Array, " k"],
+    wanted: Bool[Array, " k"],
+    near: tuple[Int[Array, ""], Int[Array, ""]],
+    dealt: int,
+) -> tuple[Int32[Array, " k"], Int32[Array, " k"], Int32[Array, " k"], Int32[Array, " k"]]:
+    """A cell for every wanted object, uniform among the free ones of its room.
+
+    Shuffling the cells of every room once (by priority) and dealing them out in that order is
+    the same as drawing them one after another.
+
+    Args:
+        priority: of the cells of each room, uniform in 0..1.
+        row, column: of the room of each object.
+        wanted: which objects there are.
+        near: the coordinates of a cell that stays free, as do the four beside it.
+        dealt: the most objects of a room that get a cell.
+
+    Returns:
+        The coordinates x and y of each object; how many came before it in its room; and how many
+        cells that room has for objects.
+    """
+    rows, columns = np.divmod(np.arange(layout.rooms)[:, None], layout.columns)
+    cell_x, cell_y = cell_in_room(layout, rooms, rows, columns, np.arange(layout.inside))
+    far = jnp.abs(cell_x - near[0]) + jnp.abs(cell_y - near[1]) >= 2
+    free = far & inner_cells(layout, rooms)
+    _, deck = jax.lax.top_k(jnp.where(free, priority, -1.0), dealt)
+    room = row * layout.columns + column
+    rank = jnp.sum(jnp.tril(wanted & (room[:, None] == room), -1), 1)
+    x, y = cell_in_room(layout, rooms, row, column, deck[room, jnp.minimum(rank, dealt - 1)])
+    return x, y, rank, jnp.sum(free, 1)[room]
 
 
 def bit_rows(mask: Bool[Array, "h w"]) -> UInt32[Array, " h"]:

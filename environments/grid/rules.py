@@ -3,12 +3,15 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Int, Int16, Int32, UInt8
 
 from didact.environments.grid import cells
 
 ACTIONS = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(7)
+
+FRONTS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])  # (x, y) of the cell ahead, by direction
 
 # Where an object is when it lies on no cell. In box b (a row of the table): INSIDE - b.
 CARRIED, GONE, INSIDE = -1, -2, -3

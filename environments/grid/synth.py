@@ -1,0 +1,399 @@
+"""Levels with sentences of the whole Baby Language: BabyAI's generator, from Synth to BossLevel.
+
+References:
+    Chevalier-Boisvert et al., BabyAI: a platform to study the sample efficiency of grounded
+    language learning, ICLR 2019, section 3.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
+
+from didact.environments.grid import cells, sentences, verifier
+from didact.environments.grid import rooms as rooms_
+from didact.environments.grid.attempts import pick, until_good
+from didact.environments.grid.levels import Family, Level
+from didact.environments.grid.rooms import Layout, Rooms
+from didact.environments.grid.rules import FRONTS, GONE, World
+from didact.environments.grid.sentences import Sentence
+from didact.environments.grid.verifier import ANY, GO_TO, KINDS, NONE, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.spaces import Box, Dimension
+
+SPACE = Box(
+    (
+        Dimension("room_size", 5, 8, True, "cells", "Side of each square room, walls included."),
+        Dimension("rows", 1, 3, True, "rooms", "Number of rooms from top to bottom."),
+        Dimension("columns", 1, 3, True, "rooms", "Number of rooms from left to right."),
+        Dimension(
+            "objects",
+            *(2, 18, True, "objects"),
+            "Keys, balls and boxes, scattered over all rooms; objects that would fill more than a "
+            "third of the cells are left out.",
+        ),
+        Dimension(
+            "locked_room",
+            *(0, 1, False, "probability"),
+            "Chance that one room is locked; its key lies in another.",
+        ),
+        Dimension(
+            "locations", 0, 1, True, "", "1: instructions also say where (on your left); 0: not."
+        ),
+        Dimension(
+            "unblocking", 0, 1, True, "", "1: objects may stand in the way; 0: nothing is blocked."
+        ),
+        Dimension(
+            "implicit_unlock",
+            *(0, 1, True, ""),
+            "1: what is asked for may lie in the locked room only; 0: never.",
+        ),
+        Dimension("go_to", 0, 1, False, "weight", 'How often a clause is "go to".'),
+        Dimension("open", 0, 1, False, "weight", 'How often a clause is "open".'),
+        Dimension("pick_up", 0, 1, False, "weight", 'How often a clause is "pick up".'),
+        Dimension("put_next", 0, 1, False, "weight", 'How often a clause is "put next to".'),
+        Dimension("single", 0, 1, False, "weight", "How often there is one clause."),
+        Dimension("both", 0, 1, False, "weight", 'How often there are two, joined by "and".'),
+        Dimension(
+            "sequence",
+            *(0, 1, False, "weight"),
+            'How often there is a "then" or "after you", with one or two clauses on either side.',
+        ),
+    )
+)
+
+_TYPES = (cells.DOOR, cells.KEY, cells.BALL, cells.BOX)  # as columns of tables
+# Which types may be described, by kind of clause: what is meant, and what it is put next to.
+_MAY_BE = np.zeros((5, 2, 4), bool)
+_MAY_BE[(NONE, GO_TO), 0] = True
+_MAY_BE[OPEN, 0, 0] = True
+_MAY_BE[PICK_UP, 0, 1:] = _MAY_BE[PUT_NEXT, 0, 1:] = True
+_MAY_BE[:, 1] = True
+
+
+class Task(NamedTuple):
+    """One row of `SPACE`, by name."""
+
+    room_size: Float[Array, "*n"]
+    rows: Float[Array, "*n"]
+    columns: Float[Array, "*n"]
+    objects: Float[Array, "*n"]
+    locked_room: Float[Array, "*n"]
+    locations: Float[Array, "*n"]
+    unblocking: Float[Array, "*n"]
+    implicit_unlock: Float[Array, "*n"]
+    go_to: Float[Array, "*n"]
+    open: Float[Array, "*n"]
+    pick_up: Float[Array, "*n"]
+    put_next: Float[Array, "*n"]
+    single: Float[Array, "*n"]
+    both: Float[Array, "*n"]
+    sequence: Float[Array, "*n"]
+
+
+def most_navigations(space: Box) -> int:
+    """The most ways that a sentence asks for."""
+    return joined(space) * (2 if PUT_NEXT in kinds(space) else 1)
+
+
+def joined(space: Box) -> int:
+    """The most clauses of a sentence: 1, 2 or 4."""
+    highest = {d.name: d.high for d in space.dimensions}
+    return 4 if highest["sequence"] > 0 else 2 if highest["both"] > 0 else 1
+
+
+def kinds(space: Box) -> tuple[int, ...]:
+    """The kinds of clauses that occur."""
+    highest = {d.name: d.high for d in space.dimensions}
+    names = dict(zip(KINDS, ("go_to", "open", "pick_up", "put_next"), strict=True))
+    # "Go to" stands in where nothing else can be said.
+    return tuple(kind for kind, name in names.items() if highest[name] > 0 or kind == GO_TO)
+
+
+def layout_of(space: Box) -> Layout:
+    """The smallest layout that holds every task of a part of `SPACE`."""
+    most = {d.name: int(d.high) for d in space.dimensions}
+    return Layout(most["room_size"], most["rows"], most["columns"])
+
+
+def generate(
+    space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
+) -> Level:
+    """Makes one level for each key and task.
+
+    A room may be locked and its key put into another; doors are added between random rooms until
+    all are connected; objects are scattered, then the agent is put into a room that is not locked;
+    and a sentence is drawn that has a meaning there. What BabyAI rejects is made anew: objects
+    that cannot be reached where nothing may have to be moved, things to put next to one another
+    that already are, or may be the same, and errands with a key that is needed for a door.
+
+    Args:
+        space: the part of `SPACE` that tasks come from.
+        keys: n keys.
+        tasks: n tasks.
+        mission_length: the number of tokens of a mission.
+    """
+    attempt = functools.partial(_attempt, space)
+    good, draft = until_good(attempt, keys, tasks)
+    return _finish(good, draft, tasks, mission_length)
+
+
+class _Draft(NamedTuple):
+    """One level before it is known to be good."""
+
+    map: UInt8[Array, " c"]
+    position: Int32[Array, ""]
+    direction: Int32[Array, ""]
+    objects: UInt8[Array, " k"]  # portable ones, the key of the locked room, doors
+    places: Int16[Array, " k"]
+    sentence: Sentence
+    members: Bool[Array, "2m k"]
+
+
+class _Floor(NamedTuple):
+    """Rooms with doors and objects, before an agent is there."""
+
+    map: UInt8[Array, "h w"]
+    objects: UInt8[Array, " k"]
+    places: Int32[Array, " k"]  # GONE where there is none
+    locked: Int32[Array, ""]  # the locked room, or -1
+    lock_color: Int32[Array, ""]
+    good: Bool[Array, ""]
+
+
+def _attempt(
+    space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
+) -> tuple[Bool[Array, ""], _Draft]:
+    layout, named = layout_of(space), Task(*task)
+    rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
+    floor_key, agent_key, sentence_key = jax.random.split(key, 3)
+    floor = _floor(space, layout, rooms, named, floor_key)
+    x, y, direction, room = _agent(layout, rooms, floor, agent_key)
+    position = y * layout.width + x
+    where = sentences.located(floor.places, position, direction, layout.width, rooms.size)
+    sentence, members, meant = _sentence(
+        layout, rooms, named, joined(space), floor, where, sentence_key
+    )
+    reachable = (named.unblocking > 0) | rooms_.all_reachable(floor.map, x, y)
+    good = floor.good & (room >= 0) & reachable & meant
+    places = floor.places.astype(jnp.int16)
+    draft = _Draft(
+        floor.map.reshape(-1), position, direction, floor.objects, places, sentence, members
+    )
+    return good, draft
+
+
+def _floor(space: Box, layout: Layout, rooms: Rooms, task: Task, key: PRNGKeyArray) -> _Floor:
+    keys = iter(jax.random.split(key, 12))
+
+    def draw(*shape):
+        return jax.random.uniform(next(keys), shape)
+
+    edges, e = layout.edges, len(layout.edges)
+    most = int(space.high[space.column("objects")])
+    there = rooms_.exists(layout, rooms, np.arange(layout.rooms))
+    map = rooms_.walls(layout, rooms)
+    lock = jnp.zeros(e, bool)
+    locked, lock_color = jnp.int32(-1), jnp.int32(0)
+    door_objects, door_places = jnp.zeros(0, jnp.uint8), jnp.zeros(0, jnp.int32)
+    good = jnp.bool_(True)
+    if e:
+        between = rooms_.exists(layout, rooms, edges[:, 1])
+        locks = (draw() < task.locked_room) & jnp.any(between)
+        # A wall between two rooms, and the side of it that is locked.
+        chosen = jnp.argmax(jnp.where(between, draw(e), -1))
+        side = (draw() < 0.5).astype(jnp.int32)
+        lock = (jnp.arange(e) == chosen) & locks
+        locked = jnp.where(locks, jnp.asarray(edges)[chosen, side], -1)
+        apart = jnp.all(jnp.asarray(edges) != locked, axis=1)
+        order = jnp.where(lock, -1, draw(e))
+        used, good = rooms_.connect(layout, rooms, order, apart | lock)
+        door_x, door_y = rooms_.door_cells(layout, rooms, draw(e))
+        color = pick(draw(e), 6)
+        lock_color = color[chosen]
+        kind = jnp.where(lock, cells.LOCKED_DOOR, cells.CLOSED_DOOR)
+        door_objects = jnp.where(used, cells.code(kind, color), 0).astype(jnp.uint8)
+        door_places = jnp.where(used, door_y * layout.width + door_x, GONE)
+        map = map.at[jnp.where(used, door_y, layout.height), door_x].set(door_objects, mode="drop")
+
+    row, column = pick(draw(most + 1), rooms.rows), pick(draw(most + 1), rooms.columns)
+    # The key of the locked room comes last, in any room but that.
+    elsewhere = there & (jnp.arange(layout.rooms) != locked)
+    key_room = jnp.argmax(jnp.where(elsewhere, draw(layout.rooms), -1))
+    row = row.at[most].set(key_room // layout.columns)
+    column = column.at[most].set(key_room % layout.columns)
+    looks = pick(draw(most + 1), 18)
+    objects = cells.code(cells.KEY + looks // 6, looks % 6)
+    objects = objects.at[most].set(cells.code(cells.KEY, lock_color))
+    room_for = jnp.maximum((rooms.size - 2) ** 2 // 3 * rooms.rows * rooms.columns, 1)
+    wanted = jnp.arange(most + 1) < jnp.minimum(task.objects, room_for)
+    wanted = wanted.at[most].set(locked >= 0)
+    # As in BabyAI, the agent's place is the middle of the map until it gets another.
+    far = rooms.size - 1
+    middle = [count // 2 * far + rooms.size // 2 for count in (rooms.columns, rooms.rows)]
+    dealt = min(layout.inside, most + 1)
+    priority = draw(layout.rooms, layout.inside)
+    x, y, rank, available = rooms_.deal(
+        layout, rooms, priority, row, column, wanted, (middle[0], middle[1]), dealt
+    )
+    good &= jnp.all(~wanted | (rank < jnp.minimum(available, dealt)))
+    objects = jnp.where(wanted, objects, 0).astype(jnp.uint8)
+    places = jnp.where(wanted, y * layout.width + x, GONE)
+    map = map.at[jnp.where(wanted, y, layout.height), x].set(objects, mode="drop")
+    return _Floor(
+        map,
+        jnp.concatenate([objects, door_objects]),
+        jnp.concatenate([places, door_places]),
+        locked,
+        lock_color,
+        good,
+    )
+
+
+def _agent(
+    layout: Layout, rooms: Rooms, floor: _Floor, key: PRNGKeyArray
+) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Int32[Array, ""]]:
+    """Coordinates, direction, and room (-1 if there is no place) of an agent.
+
+    The room is not locked; the cell is free, and what is before the agent is free or wall.
+    """
+    room_key, place_key = jax.random.split(key)
+    index = np.arange(layout.rooms)
+    open_ = rooms_.exists(layout, rooms, index) & (index != floor.locked)
+    room = jnp.argmax(jnp.where(open_, jax.random.uniform(room_key, (layout.rooms,)), -1))
+    inner = jnp.arange(layout.inside)
+    row, column = room // layout.columns, room % layout.columns
+    x, y = rooms_.cell_in_room(layout, rooms, row, column, inner)
+    free = rooms_.inner_cells(layout, rooms) & (floor.map[y, x] == cells.EMPTY)
+    ahead = cells.kind_of(floor.map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
+    valid = free[:, None] & ((ahead == cells.EMPTY) | (ahead == cells.WALL))
+    score = jnp.where(valid, jax.random.uniform(place_key, valid.shape), -1).reshape(-1)
+    best = jnp.argmax(score)
+    cell, direction = best // 4, (best % 4).astype(jnp.int32)
+    return x[cell], y[cell], direction, jnp.where(score[best] >= 0, room, -1)
+
+
+def _sentence(
+    layout: Layout,
+    rooms: Rooms,
+    task: Task,
+    m: int,
+    floor: _Floor,
+    where: Bool[Array, "k 5"],
+    key: PRNGKeyArray,
+) -> tuple[Sentence, Bool[Array, "2m k"], Bool[Array, ""]]:
+    """A sentence, which objects each description means, and whether BabyAI would accept it."""
+    form_key, kind_key, description_key = jax.random.split(key, 3)
+    clauses, after = _form(task, m, floor, form_key, kind_key)
+    kind, color, location, possible = _describe(
+        layout, rooms, task, clauses, floor, where, description_key
+    )
+    members = verifier.describe(floor.objects, kind, color) & where[:, location].T
+    used = jnp.stack([clauses != NONE, clauses == PUT_NEXT], axis=1).reshape(-1)
+
+    x, y = floor.places % layout.width, floor.places // layout.width
+    beside = jnp.abs(x[:, None] - x) + jnp.abs(y[:, None] - y) == 1
+    moved, fixed = members[::2], members[1::2]
+    next_to = jnp.any(moved[:, :, None] & fixed[:, None] & beside, axis=(1, 2))
+    wrong = (clauses == PUT_NEXT) & (jnp.any(moved & fixed, axis=1) | next_to)
+    needed = (task.unblocking > 0) & (floor.locked >= 0)
+    needed &= (kind == cells.KEY) & (color == floor.lock_color)
+    good = jnp.all(~used | (possible & ~needed)) & ~jnp.any(wrong)
+    return Sentence(clauses, kind, color, location, after), members & used[:, None], good
+
+
+def _form(
+    task: Task, m: int, floor: _Floor, form_key: PRNGKeyArray, kind_key: PRNGKeyArray
+) -> tuple[Int32[Array, " m"], Bool[Array, ""]]:
+    """The kinds of the clauses, and whether the later half is said first."""
+    shape, one, other, after = jax.random.uniform(form_key, (4,))
+    shapes = jnp.stack([task.single, task.both, task.sequence])[: {1: 1, 2: 2, 4: 3}[m]]
+    shape = _choose(shape, shapes.at[0].add(jnp.all(shapes == 0)))
+    has_doors = jnp.any(cells.is_door(cells.kind_of(floor.objects)))
+    weights = jnp.stack([task.go_to, task.open * has_doors, task.pick_up, task.put_next])
+    weights = weights.at[0].add(jnp.all(weights == 0))
+    said = jnp.asarray(KINDS)[_choose(jax.random.uniform(kind_key, (m,)), weights)]
+    sequence = shape == 2
+    present = jnp.stack(
+        [shape >= 0, (shape == 1) | (sequence & (one < 0.5)), sequence, sequence & (other < 0.5)]
+    )
+    return jnp.where(present[:m], said, NONE), sequence & (after < 0.5)
+
+
+def _describe(
+    layout: Layout,
+    rooms: Rooms,
+    task: Task,
+    clauses: Int32[Array, " m"],
+    floor: _Floor,
+    where: Bool[Array, "k 5"],
+    key: PRNGKeyArray,
+) -> tuple[Int32[Array, " 2m"], Int32[Array, " 2m"], Int32[Array, " 2m"], Bool[Array, " 2m"]]:
+    """Type, colour and location of each description, and whether there is one that fits.
+
+    Any colour or none, any type, half of the time with a location: BabyAI draws until something
+    fits the description. Here the probabilities of all descriptions that fit are made at once.
+    """
+    types = sentences.is_kind(floor.objects).astype(jnp.float32)
+    color = cells.color_of(floor.objects)[:, None] == np.arange(6)
+    colors = jnp.concatenate([jnp.ones((len(color), 1), bool), color], 1).astype(jnp.float32)
+    spots = where.astype(jnp.float32)
+    far = rooms.size - 1
+    left, top = floor.locked % layout.columns * far, floor.locked // layout.columns * far
+    x, y = floor.places % layout.width, floor.places // layout.width
+    inside = (x >= left) & (x <= left + far) & (y >= top) & (y <= top + far)
+    behind_lock = inside & (floor.locked >= 0)
+    counts = ~behind_lock | (task.implicit_unlock > 0)
+    exists = jnp.einsum("kt,kc,ks->tcs", types * counts[:, None], colors, spots) > 0
+    told = jnp.where(task.locations > 0, jnp.array([4.0, 1, 1, 1, 1]), jnp.array([1.0, 0, 0, 0, 0]))
+    weights = (exists * told).reshape(4, -1)
+
+    may_be = jnp.asarray(_MAY_BE)[clauses].reshape(-1, 4)  # [2m, types]
+    weights = (may_be[:, :, None] * weights).reshape(len(may_be), -1)
+    chosen = _choose(jax.random.uniform(key, (len(may_be),)), weights)
+    kind, rest = chosen // (7 * 5), chosen % (7 * 5)
+    color, location = rest // 5 - 1, rest % 5
+    possible = jnp.sum(weights, axis=1) > 0
+    color = jnp.where(color < 0, ANY, color)
+    return jnp.asarray(_TYPES)[kind], color, location, possible
+
+
+def _choose(u: Float[Array, "*n"], weights: Float[Array, "*n w"]) -> Int32[Array, "*n"]:
+    """An index drawn in proportion to weights, from a uniform number below 1."""
+    cumulative = jnp.cumsum(weights, axis=-1)
+    index = jnp.sum(u[..., None] * cumulative[..., -1:] >= cumulative, axis=-1)
+    return jnp.minimum(index, weights.shape[-1] - 1)
+
+
+def _finish(
+    good: Bool[Array, " n"], draft: _Draft, tasks: Float[Array, "n d"], mission_length: int
+) -> Level:
+    n = len(good)
+    sentence, members = draft.sentence, draft.members
+    # Where no sentence was accepted in a thousand tries: "go to" whatever is the first object.
+    first = draft.objects[:, 0]
+    alone = np.arange(sentence.clauses.shape[1]) == 0
+    sentence = Sentence(
+        jnp.where(good[:, None], sentence.clauses, jnp.where(alone, GO_TO, NONE)),
+        jnp.where(good[:, None], sentence.kind, cells.kind_of(first)[:, None]),
+        jnp.where(good[:, None], sentence.color, cells.color_of(first)[:, None]),
+        jnp.where(good[:, None], sentence.location, sentences.NOWHERE),
+        sentence.after & good,
+    )
+    plain = verifier.describe(draft.objects, sentence.kind[:, 0], sentence.color[:, 0])
+    once = plain[:, None] & (np.arange(members.shape[1]) == 0)[:, None]
+    members = jnp.where(good[:, None, None], members, once)
+    bits = jnp.sum(members << np.arange(members.shape[1])[:, None], axis=1).astype(jnp.uint8)
+    mission = sentences.words(sentence, jnp.sum(members, axis=2) > 1, mission_length)
+    goal = verifier.start(sentence.clauses.astype(jnp.uint8), bits, draft.places)
+    hand = jnp.full(n, cells.EMPTY, jnp.uint8)
+    world = World(draft.map, draft.position, draft.direction, hand, draft.objects, draft.places)
+    task = Task(*tasks.T)
+    longest = task.room_size**2 * task.rows * task.columns
+    max_steps = sentences.navigations(sentence.clauses) * longest.astype(jnp.int32)
+    return Level(world, goal, mission, max_steps)
+
+
+FAMILY = Family(layout_of, generate, kinds, most_navigations)
