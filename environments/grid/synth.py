@@ -8,14 +8,13 @@ References:
 import functools
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.grid import cells, sentences, verifier
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import pick, until_good
+from didact.environments.grid.attempts import Numbers, pick, until_good
 from didact.environments.grid.levels import Family, Level
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import FRONTS, GONE, World
@@ -168,14 +167,12 @@ def _attempt(
 ) -> tuple[Bool[Array, ""], _Draft]:
     layout, named = layout_of(space), Task(*task)
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
-    floor_key, agent_key, sentence_key = jax.random.split(key, 3)
-    floor = _floor(space, layout, rooms, named, floor_key)
-    x, y, direction, room = _agent(layout, rooms, floor, agent_key)
+    numbers = Numbers(key, _count(space, layout))
+    floor = _floor(space, layout, rooms, named, numbers)
+    x, y, direction, room = _agent(layout, rooms, floor, numbers)
     position = y * layout.width + x
     where = sentences.located(floor.places, position, direction, layout.width, rooms.size)
-    sentence, members, meant = _sentence(
-        layout, rooms, named, joined(space), floor, where, sentence_key
-    )
+    sentence, members, meant = _sentence(layout, rooms, named, joined(space), floor, where, numbers)
     reachable = (named.unblocking > 0) | rooms_.all_reachable(floor.map, x, y)
     good = floor.good & (room >= 0) & reachable & meant
     places = floor.places.astype(jnp.int16)
@@ -185,12 +182,22 @@ def _attempt(
     return good, draft
 
 
-def _floor(space: Box, layout: Layout, rooms: Rooms, task: Task, key: PRNGKeyArray) -> _Floor:
-    keys = iter(jax.random.split(key, 12))
+def _count(space: Box, layout: Layout) -> int:
+    """How many random numbers a level takes at the most."""
+    objects, clauses = int(space.high[space.column("objects")]) + 1, joined(space)
+    cells_, rooms = layout.inside, layout.rooms
+    return (
+        2
+        + 4 * len(layout.edges)
+        + 3 * objects
+        + rooms * (cells_ + 2)
+        + 4 * cells_
+        + 4
+        + 3 * clauses
+    )
 
-    def draw(*shape):
-        return jax.random.uniform(next(keys), shape)
 
+def _floor(space: Box, layout: Layout, rooms: Rooms, task: Task, draw: Numbers) -> _Floor:
     edges, e = layout.edges, len(layout.edges)
     most = int(space.high[space.column("objects")])
     there = rooms_.exists(layout, rooms, np.arange(layout.rooms))
@@ -253,23 +260,22 @@ def _floor(space: Box, layout: Layout, rooms: Rooms, task: Task, key: PRNGKeyArr
 
 
 def _agent(
-    layout: Layout, rooms: Rooms, floor: _Floor, key: PRNGKeyArray
+    layout: Layout, rooms: Rooms, floor: _Floor, draw: Numbers
 ) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Int32[Array, ""]]:
     """Coordinates, direction, and room (-1 if there is no place) of an agent.
 
     The room is not locked; the cell is free, and what is before the agent is free or wall.
     """
-    room_key, place_key = jax.random.split(key)
     index = np.arange(layout.rooms)
     open_ = rooms_.exists(layout, rooms, index) & (index != floor.locked)
-    room = jnp.argmax(jnp.where(open_, jax.random.uniform(room_key, (layout.rooms,)), -1))
+    room = jnp.argmax(jnp.where(open_, draw(layout.rooms), -1))
     inner = jnp.arange(layout.inside)
     row, column = room // layout.columns, room % layout.columns
     x, y = rooms_.cell_in_room(layout, rooms, row, column, inner)
     free = rooms_.inner_cells(layout, rooms) & (floor.map[y, x] == cells.EMPTY)
     ahead = cells.kind_of(floor.map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
     valid = free[:, None] & ((ahead == cells.EMPTY) | (ahead == cells.WALL))
-    score = jnp.where(valid, jax.random.uniform(place_key, valid.shape), -1).reshape(-1)
+    score = jnp.where(valid, draw(*valid.shape), -1).reshape(-1)
     best = jnp.argmax(score)
     cell, direction = best // 4, (best % 4).astype(jnp.int32)
     return x[cell], y[cell], direction, jnp.where(score[best] >= 0, room, -1)
@@ -282,14 +288,11 @@ def _sentence(
     m: int,
     floor: _Floor,
     where: Bool[Array, "k 5"],
-    key: PRNGKeyArray,
+    draw: Numbers,
 ) -> tuple[Sentence, Bool[Array, "2m k"], Bool[Array, ""]]:
     """A sentence, which objects each description means, and whether BabyAI would accept it."""
-    form_key, kind_key, description_key = jax.random.split(key, 3)
-    clauses, after = _form(task, m, floor, form_key, kind_key)
-    kind, color, location, possible = _describe(
-        layout, rooms, task, clauses, floor, where, description_key
-    )
+    clauses, after = _form(task, m, floor, draw)
+    kind, color, location, possible = _describe(layout, rooms, task, clauses, floor, where, draw)
     members = verifier.describe(floor.objects, kind, color) & where[:, location].T
     used = jnp.stack([clauses != NONE, clauses == PUT_NEXT], axis=1).reshape(-1)
 
@@ -305,16 +308,16 @@ def _sentence(
 
 
 def _form(
-    task: Task, m: int, floor: _Floor, form_key: PRNGKeyArray, kind_key: PRNGKeyArray
+    task: Task, m: int, floor: _Floor, draw: Numbers
 ) -> tuple[Int32[Array, " m"], Bool[Array, ""]]:
     """The kinds of the clauses, and whether the later half is said first."""
-    shape, one, other, after = jax.random.uniform(form_key, (4,))
+    shape, one, other, after = draw(4)
     shapes = jnp.stack([task.single, task.both, task.sequence])[: {1: 1, 2: 2, 4: 3}[m]]
     shape = _choose(shape, shapes.at[0].add(jnp.all(shapes == 0)))
     has_doors = jnp.any(cells.is_door(cells.kind_of(floor.objects)))
     weights = jnp.stack([task.go_to, task.open * has_doors, task.pick_up, task.put_next])
     weights = weights.at[0].add(jnp.all(weights == 0))
-    said = jnp.asarray(KINDS)[_choose(jax.random.uniform(kind_key, (m,)), weights)]
+    said = jnp.asarray(KINDS)[_choose(draw(m), weights)]
     sequence = shape == 2
     present = jnp.stack(
         [shape >= 0, (shape == 1) | (sequence & (one < 0.5)), sequence, sequence & (other < 0.5)]
@@ -329,7 +332,7 @@ def _describe(
     clauses: Int32[Array, " m"],
     floor: _Floor,
     where: Bool[Array, "k 5"],
-    key: PRNGKeyArray,
+    draw: Numbers,
 ) -> tuple[Int32[Array, " 2m"], Int32[Array, " 2m"], Int32[Array, " 2m"], Bool[Array, " 2m"]]:
     """Type, colour and location of each description, and whether there is one that fits.
 
@@ -352,7 +355,7 @@ def _describe(
 
     may_be = jnp.asarray(_MAY_BE)[clauses].reshape(-1, 4)  # [2m, types]
     weights = (may_be[:, :, None] * weights).reshape(len(may_be), -1)
-    chosen = _choose(jax.random.uniform(key, (len(may_be),)), weights)
+    chosen = _choose(draw(len(may_be)), weights)
     kind, rest = chosen // (7 * 5), chosen % (7 * 5)
     color, location = rest // 5 - 1, rest % 5
     possible = jnp.sum(weights, axis=1) > 0
