@@ -2,6 +2,7 @@
 
 import didact.environments.grid  # noqa: F401  (registers its environments)
 from didact.environments import toy_grid
+from didact.environments.adapters.gymnasium import register_all as _register_with_gymnasium
 from didact.environments.base import Environment, Restart, Timestep, for_groups, split_keys
 from didact.environments.errors import SettingError
 from didact.environments.registry import make, register, registered
@@ -23,3 +24,5 @@ __all__ = [
     "split_keys",
     "toy_grid",
 ]
+
+_register_with_gymnasium()

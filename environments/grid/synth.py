@@ -12,12 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.grid import cells, sentences, verifier
+from didact.environments.grid import cells, floors, sentences, verifier
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, pick, until_good
+from didact.environments.grid.attempts import Numbers, until_good
+from didact.environments.grid.floors import Floor
 from didact.environments.grid.levels import Family, Level
 from didact.environments.grid.rooms import Layout, Rooms
-from didact.environments.grid.rules import FRONTS, GONE, World
+from didact.environments.grid.rules import World
 from didact.environments.grid.sentences import Sentence
 from didact.environments.grid.verifier import ANY, GO_TO, KINDS, NONE, OPEN, PICK_UP, PUT_NEXT
 from didact.environments.spaces import Box, Dimension
@@ -151,28 +152,18 @@ class _Draft(NamedTuple):
     members: Bool[Array, "2m k"]
 
 
-class _Floor(NamedTuple):
-    """Rooms with doors and objects, before an agent is there."""
-
-    map: UInt8[Array, "h w"]
-    objects: UInt8[Array, " k"]
-    places: Int32[Array, " k"]  # GONE where there is none
-    locked: Int32[Array, ""]  # the locked room, or -1
-    lock_color: Int32[Array, ""]
-    good: Bool[Array, ""]
-
-
 def _attempt(
     space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
 ) -> tuple[Bool[Array, ""], _Draft]:
     layout, named = layout_of(space), Task(*task)
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
-    numbers = Numbers(key, _count(space, layout))
-    floor = _floor(space, layout, rooms, named, numbers)
-    x, y, direction, room = _agent(layout, rooms, floor, numbers)
+    most, m = int(space.high[space.column("objects")]), joined(space)
+    numbers = Numbers(key, floors.numbers(layout, most) + 4 + 3 * m)
+    floor = floors.furnish(layout, rooms, named.objects, named.locked_room, most, numbers)
+    x, y, direction, room = floors.place_agent(layout, rooms, floor, numbers)
     position = y * layout.width + x
     where = sentences.located(floor.places, position, direction, layout.width, rooms.size)
-    sentence, members, meant = _sentence(layout, rooms, named, joined(space), floor, where, numbers)
+    sentence, members, meant = _sentence(layout, rooms, named, m, floor, where, numbers)
     reachable = (named.unblocking > 0) | rooms_.all_reachable(floor.map, x, y)
     good = floor.good & (room >= 0) & reachable & meant
     places = floor.places.astype(jnp.int16)
@@ -182,111 +173,12 @@ def _attempt(
     return good, draft
 
 
-def _count(space: Box, layout: Layout) -> int:
-    """How many random numbers a level takes at the most."""
-    objects, clauses = int(space.high[space.column("objects")]) + 1, joined(space)
-    cells_, rooms = layout.inside, layout.rooms
-    return (
-        2
-        + 4 * len(layout.edges)
-        + 3 * objects
-        + rooms * (cells_ + 2)
-        + 4 * cells_
-        + 4
-        + 3 * clauses
-    )
-
-
-def _floor(space: Box, layout: Layout, rooms: Rooms, task: Task, draw: Numbers) -> _Floor:
-    edges, e = layout.edges, len(layout.edges)
-    most = int(space.high[space.column("objects")])
-    there = rooms_.exists(layout, rooms, np.arange(layout.rooms))
-    map = rooms_.walls(layout, rooms)
-    lock = jnp.zeros(e, bool)
-    locked, lock_color = jnp.int32(-1), jnp.int32(0)
-    door_objects, door_places = jnp.zeros(0, jnp.uint8), jnp.zeros(0, jnp.int32)
-    good = jnp.bool_(True)
-    if e:
-        between = rooms_.exists(layout, rooms, edges[:, 1])
-        locks = (draw() < task.locked_room) & jnp.any(between)
-        # A wall between two rooms, and the side of it that is locked.
-        chosen = jnp.argmax(jnp.where(between, draw(e), -1))
-        side = (draw() < 0.5).astype(jnp.int32)
-        lock = (jnp.arange(e) == chosen) & locks
-        locked = jnp.where(locks, jnp.asarray(edges)[chosen, side], -1)
-        apart = jnp.all(jnp.asarray(edges) != locked, axis=1)
-        order = jnp.where(lock, -1, draw(e))
-        used, good = rooms_.connect(layout, rooms, order, apart | lock)
-        door_x, door_y = rooms_.door_cells(layout, rooms, draw(e))
-        color = pick(draw(e), 6)
-        lock_color = color[chosen]
-        kind = jnp.where(lock, cells.LOCKED_DOOR, cells.CLOSED_DOOR)
-        door_objects = jnp.where(used, cells.code(kind, color), 0).astype(jnp.uint8)
-        door_places = jnp.where(used, door_y * layout.width + door_x, GONE)
-        map = map.at[jnp.where(used, door_y, layout.height), door_x].set(door_objects, mode="drop")
-
-    row, column = pick(draw(most + 1), rooms.rows), pick(draw(most + 1), rooms.columns)
-    # The key of the locked room comes last, in any room but that.
-    elsewhere = there & (jnp.arange(layout.rooms) != locked)
-    key_room = jnp.argmax(jnp.where(elsewhere, draw(layout.rooms), -1))
-    row = row.at[most].set(key_room // layout.columns)
-    column = column.at[most].set(key_room % layout.columns)
-    looks = pick(draw(most + 1), 18)
-    objects = cells.code(cells.KEY + looks // 6, looks % 6)
-    objects = objects.at[most].set(cells.code(cells.KEY, lock_color))
-    room_for = jnp.maximum((rooms.size - 2) ** 2 // 3 * rooms.rows * rooms.columns, 1)
-    wanted = jnp.arange(most + 1) < jnp.minimum(task.objects, room_for)
-    wanted = wanted.at[most].set(locked >= 0)
-    # As in BabyAI, the agent's place is the middle of the map until it gets another.
-    far = rooms.size - 1
-    middle = [count // 2 * far + rooms.size // 2 for count in (rooms.columns, rooms.rows)]
-    dealt = min(layout.inside, most + 1)
-    priority = draw(layout.rooms, layout.inside)
-    x, y, rank, available = rooms_.deal(
-        layout, rooms, priority, row, column, wanted, (middle[0], middle[1]), dealt
-    )
-    good &= jnp.all(~wanted | (rank < jnp.minimum(available, dealt)))
-    objects = jnp.where(wanted, objects, 0).astype(jnp.uint8)
-    places = jnp.where(wanted, y * layout.width + x, GONE)
-    map = map.at[jnp.where(wanted, y, layout.height), x].set(objects, mode="drop")
-    return _Floor(
-        map,
-        jnp.concatenate([objects, door_objects]),
-        jnp.concatenate([places, door_places]),
-        locked,
-        lock_color,
-        good,
-    )
-
-
-def _agent(
-    layout: Layout, rooms: Rooms, floor: _Floor, draw: Numbers
-) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Int32[Array, ""]]:
-    """Coordinates, direction, and room (-1 if there is no place) of an agent.
-
-    The room is not locked; the cell is free, and what is before the agent is free or wall.
-    """
-    index = np.arange(layout.rooms)
-    open_ = rooms_.exists(layout, rooms, index) & (index != floor.locked)
-    room = jnp.argmax(jnp.where(open_, draw(layout.rooms), -1))
-    inner = jnp.arange(layout.inside)
-    row, column = room // layout.columns, room % layout.columns
-    x, y = rooms_.cell_in_room(layout, rooms, row, column, inner)
-    free = rooms_.inner_cells(layout, rooms) & (floor.map[y, x] == cells.EMPTY)
-    ahead = cells.kind_of(floor.map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
-    valid = free[:, None] & ((ahead == cells.EMPTY) | (ahead == cells.WALL))
-    score = jnp.where(valid, draw(*valid.shape), -1).reshape(-1)
-    best = jnp.argmax(score)
-    cell, direction = best // 4, (best % 4).astype(jnp.int32)
-    return x[cell], y[cell], direction, jnp.where(score[best] >= 0, room, -1)
-
-
 def _sentence(
     layout: Layout,
     rooms: Rooms,
     task: Task,
     m: int,
-    floor: _Floor,
+    floor: Floor,
     where: Bool[Array, "k 5"],
     draw: Numbers,
 ) -> tuple[Sentence, Bool[Array, "2m k"], Bool[Array, ""]]:
@@ -308,7 +200,7 @@ def _sentence(
 
 
 def _form(
-    task: Task, m: int, floor: _Floor, draw: Numbers
+    task: Task, m: int, floor: Floor, draw: Numbers
 ) -> tuple[Int32[Array, " m"], Bool[Array, ""]]:
     """The kinds of the clauses, and whether the later half is said first."""
     shape, one, other, after = draw(4)
@@ -330,7 +222,7 @@ def _describe(
     rooms: Rooms,
     task: Task,
     clauses: Int32[Array, " m"],
-    floor: _Floor,
+    floor: Floor,
     where: Bool[Array, "k 5"],
     draw: Numbers,
 ) -> tuple[Int32[Array, " 2m"], Int32[Array, " 2m"], Int32[Array, " 2m"], Bool[Array, " 2m"]]:

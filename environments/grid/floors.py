@@ -1,0 +1,134 @@
+"""Rooms with doors, one of them locked perhaps, and objects; and a place for an agent in them.
+
+Everything here is written for one level, to be mapped over many.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int32, UInt8
+
+from didact.environments.grid import cells
+from didact.environments.grid import rooms as rooms_
+from didact.environments.grid.attempts import Numbers, pick
+from didact.environments.grid.rooms import Layout, Rooms
+from didact.environments.grid.rules import FRONTS, GONE
+
+
+class Floor(NamedTuple):
+    """Rooms with doors and objects, before an agent is there."""
+
+    map: UInt8[Array, "h w"]
+    objects: UInt8[Array, " k"]
+    places: Int32[Array, " k"]  # GONE where there is none
+    locked: Int32[Array, ""]  # the locked room, or -1
+    lock_color: Int32[Array, ""]
+    good: Bool[Array, ""]
+
+
+def numbers(layout: Layout, most: int) -> int:
+    """How many random numbers `furnish` and `place_agent` take."""
+    per_room = layout.inside + 2
+    return 2 + 4 * len(layout.edges) + 3 * (most + 1) + layout.rooms * per_room + 4 * layout.inside
+
+
+def furnish(
+    layout: Layout,
+    rooms: Rooms,
+    objects: Float[Array, ""],
+    locked_room: Float[Array, ""],
+    most: int,
+    draw: Numbers,
+) -> Floor:
+    """Doors between random rooms until all are connected, and objects in random rooms.
+
+    One room may have a single door, which is locked; the key to it lies in another room.
+
+    Args:
+        objects: how many, beside the key; those that would fill more than a third of the cells
+            are left out.
+        locked_room: the chance of a locked room.
+        most: the most objects of any level.
+        draw: gives random numbers; `numbers` tells how many are taken.
+    """
+    edges, e = layout.edges, len(layout.edges)
+    there = rooms_.exists(layout, rooms, np.arange(layout.rooms))
+    map = rooms_.walls(layout, rooms)
+    lock = jnp.zeros(e, bool)
+    locked, lock_color = jnp.int32(-1), jnp.int32(0)
+    door_objects, door_places = jnp.zeros(0, jnp.uint8), jnp.zeros(0, jnp.int32)
+    good = jnp.bool_(True)
+    if e:
+        between = rooms_.exists(layout, rooms, edges[:, 1])
+        locks = (draw() < locked_room) & jnp.any(between)
+        # A wall between two rooms, and the side of it that is locked.
+        chosen = jnp.argmax(jnp.where(between, draw(e), -1))
+        side = (draw() < 0.5).astype(jnp.int32)
+        lock = (jnp.arange(e) == chosen) & locks
+        locked = jnp.where(locks, jnp.asarray(edges)[chosen, side], -1)
+        apart = jnp.all(jnp.asarray(edges) != locked, axis=1)
+        order = jnp.where(lock, -1, draw(e))
+        used, good = rooms_.connect(layout, rooms, order, apart | lock)
+        door_x, door_y = rooms_.door_cells(layout, rooms, draw(e))
+        color = pick(draw(e), 6)
+        lock_color = color[chosen]
+        kind = jnp.where(lock, cells.LOCKED_DOOR, cells.CLOSED_DOOR)
+        door_objects = jnp.where(used, cells.code(kind, color), 0).astype(jnp.uint8)
+        door_places = jnp.where(used, door_y * layout.width + door_x, GONE)
+        map = map.at[jnp.where(used, door_y, layout.height), door_x].set(door_objects, mode="drop")
+
+    row, column = pick(draw(most + 1), rooms.rows), pick(draw(most + 1), rooms.columns)
+    # The key of the locked room comes last, in any room but that.
+    elsewhere = there & (jnp.arange(layout.rooms) != locked)
+    key_room = jnp.argmax(jnp.where(elsewhere, draw(layout.rooms), -1))
+    row = row.at[most].set(key_room // layout.columns)
+    column = column.at[most].set(key_room % layout.columns)
+    looks = pick(draw(most + 1), 18)
+    things = cells.code(cells.KEY + looks // 6, looks % 6)
+    things = things.at[most].set(cells.code(cells.KEY, lock_color))
+    room_for = jnp.maximum((rooms.size - 2) ** 2 // 3 * rooms.rows * rooms.columns, 1)
+    wanted = jnp.arange(most + 1) < jnp.minimum(objects, room_for)
+    wanted = wanted.at[most].set(locked >= 0)
+    # As in BabyAI, the agent's place is the middle of the map until it gets another.
+    far = rooms.size - 1
+    middle = [count // 2 * far + rooms.size // 2 for count in (rooms.columns, rooms.rows)]
+    dealt = min(layout.inside, most + 1)
+    priority = draw(layout.rooms, layout.inside)
+    x, y, rank, available = rooms_.deal(
+        layout, rooms, priority, row, column, wanted, (middle[0], middle[1]), dealt
+    )
+    good &= jnp.all(~wanted | (rank < jnp.minimum(available, dealt)))
+    things = jnp.where(wanted, things, 0).astype(jnp.uint8)
+    places = jnp.where(wanted, y * layout.width + x, GONE)
+    map = map.at[jnp.where(wanted, y, layout.height), x].set(things, mode="drop")
+    return Floor(
+        map,
+        jnp.concatenate([things, door_objects]),
+        jnp.concatenate([places, door_places]),
+        locked,
+        lock_color,
+        good,
+    )
+
+
+def place_agent(
+    layout: Layout, rooms: Rooms, floor: Floor, draw: Numbers
+) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Int32[Array, ""]]:
+    """Coordinates, direction, and room (-1 if there is no place) of an agent.
+
+    The room is not locked; the cell is free, and what is before the agent is free or wall.
+    """
+    index = np.arange(layout.rooms)
+    open_ = rooms_.exists(layout, rooms, index) & (index != floor.locked)
+    room = jnp.argmax(jnp.where(open_, draw(layout.rooms), -1))
+    inner = jnp.arange(layout.inside)
+    row, column = room // layout.columns, room % layout.columns
+    x, y = rooms_.cell_in_room(layout, rooms, row, column, inner)
+    free = rooms_.inner_cells(layout, rooms) & (floor.map[y, x] == cells.EMPTY)
+    ahead = cells.kind_of(floor.map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
+    valid = free[:, None] & ((ahead == cells.EMPTY) | (ahead == cells.WALL))
+    score = jnp.where(valid, draw(*valid.shape), -1).reshape(-1)
+    best = jnp.argmax(score)
+    cell, direction = best // 4, (best % 4).astype(jnp.int32)
+    return x[cell], y[cell], direction, jnp.where(score[best] >= 0, room, -1)
