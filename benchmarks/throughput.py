@@ -23,6 +23,7 @@ from didact.benchmarks.peers import PEERS, Contestant, Unavailable, random_actio
 from didact.benchmarks.timing import Loop, interleaved, spread
 from didact.benchmarks.training import training
 from didact.environments import Environment, Restart, SettingError, make, registered, split_keys
+from didact.environments.registry import suggest
 
 __all__ = ["ThroughputConfig", "play", "table", "throughput"]
 
@@ -95,11 +96,9 @@ def ours(level: str, worlds: int, seed: int, devices: Sequence[Any] = ()) -> Con
     """One of our environments as a contestant.
 
     Raises:
-        Unavailable: no environment has that name, or it has no packed observation.
+        Unavailable: it has no packed observation.
     """
     name = level.removesuffix(PACKED)
-    if name not in [entry.name for entry in registered()]:
-        raise Unavailable(f"{name} is not registered")
     try:
         environment = make(name, packed=True) if level.endswith(PACKED) else make(name)
     except TypeError:
@@ -129,6 +128,10 @@ def check(config: ThroughputConfig) -> None:
         raise SettingError("--repeats", config.repeats, "at least 1")
     if config.threads < 0:
         raise SettingError("--threads", config.threads, "at least 0")
+    known = [entry.name for entry in registered()]
+    for level in config.levels:
+        if level.removesuffix(PACKED) not in known:
+            raise suggest("--levels", level, known)
     for peer in config.peers:
         if peer not in PEERS:
             raise SettingError("--peers", peer, "one of " + ", ".join(PEERS))

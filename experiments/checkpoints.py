@@ -4,20 +4,13 @@ A checkpoint is written beside its place and moved there when it is complete, wi
 each of its files. One that is truncated or edited is refused, and the one before it is named.
 """
 
-import hashlib
-import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-import jax
-import orbax.checkpoint as ocp
-
 from didact.environments import SettingError
-from didact.students.arrays import read_arrays, write_arrays
-
-MANIFEST = "manifest.json"
+from didact.students.arrays import Damaged, Misfit, load_tree, save_tree
 
 
 class Checkpoints:
@@ -87,6 +80,12 @@ class Checkpoints:
             raise SettingError("--checkpoint", updates, f"one that was saved: {known}")
         try:
             return load_tree(self.path(updates), like)
+        except Misfit:
+            raise SettingError(
+                "config.json",
+                str(self.folder.parent / "config.json"),
+                "as it was when the checkpoint was saved",
+            ) from None
         except Damaged as damage:
             earlier = [u for u in saved if u < updates]
             offer = f"--checkpoint {earlier[-1]} is the one before it" if earlier else "none before"
@@ -100,48 +99,3 @@ class Checkpoints:
         shutil.rmtree(trash, ignore_errors=True)
         os.replace(self.path(updates), trash)
         shutil.rmtree(trash)
-
-
-class Damaged(Exception):
-    """Files that are not as they were written."""
-
-
-def save_tree(folder: Path, tree: Any) -> None:
-    """Writes a tree of arrays (keys too) into a new folder, with a manifest of hashes."""
-    folder = Path(folder).absolute()
-    write_arrays(folder / "arrays", tree)
-    hashes = {str(path.relative_to(folder)): _hash(path) for path in _files(folder)}
-    (folder / MANIFEST).write_text(json.dumps(hashes, indent=1))
-
-
-def load_tree(folder: Path, like: Any) -> Any:
-    """Reads what `save_tree` wrote, after checking every file.
-
-    Raises:
-        Damaged: a file is missing, was changed or was added, or the arrays are not like `like`.
-    """
-    folder = Path(folder).absolute()
-    try:
-        expected = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
-        raise Damaged(f"{MANIFEST} is missing or broken") from None
-    found = {str(path.relative_to(folder)) for path in _files(folder)}
-    if not isinstance(expected, dict) or found != set(expected):
-        raise Damaged("files are missing or were added")
-    for name, digest in expected.items():
-        if _hash(folder / name) != digest:
-            raise Damaged(f"{name} was changed")
-    like = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-    try:
-        return read_arrays(folder / "arrays", like)
-    except (ValueError, KeyError, TypeError) as error:
-        raise Damaged(f"its arrays are of another shape: {str(error).splitlines()[0]}") from None
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,7 +48,8 @@ class Train(TrainConfig):
     resume: Path | None = None
     """go on with the run in this folder; its own settings are used"""
     checkpoint: int | None = None
-    """with --resume: the updates of the checkpoint to go on from; the latest if not given"""
+    """with --resume: the updates of the checkpoint to go on from, and later ones are removed; the
+    latest if not given"""
     json: bool = False
     """print the result as JSON"""
 
@@ -146,6 +149,8 @@ def commands() -> Any:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; what a user can mend is told in one sentence, with exit code 2."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)
     try:
         choice = tyro.cli(
             commands(),
@@ -159,7 +164,12 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"didact: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
+        print("didact: stopped.", file=sys.stderr)
         sys.exit(130)
+
+
+def _stop(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def _train(choice: Train) -> None:
@@ -249,6 +259,7 @@ def _evaluate(choice: Evaluate) -> None:
         f"(±{told['success_standard_error']:.1%} standard error, {told['episodes']} episodes), "
         f"return {told['return']:.3f}, {told['length']:.1f} steps",
         highlight=False,
+        soft_wrap=True,
     )
     return None
 

@@ -93,13 +93,14 @@ class Board:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The whole rows of a metrics file; a line cut off by a crash is left out."""
+    """The rows of a metrics file up to the first that is damaged, as by a crash."""
     rows = []
     if path.is_file():
-        for line in path.read_text().splitlines():
+        for line in path.read_text(errors="replace").splitlines():
             try:
-                rows.append(json.loads(line))
-            except ValueError:
+                row = json.loads(line)
+                rows.append(row | {"steps": int(row["steps"]), "updates": int(row["updates"])})
+            except (ValueError, TypeError, KeyError):
                 break
     return rows
 
@@ -144,10 +145,11 @@ class Bar:
         console: where to.
         total: steps of the whole training.
         done: steps of it that an earlier session did.
+        title: what goes on.
     """
 
-    def __init__(self, console: Console, total: int, done: int):
-        self.console, self.total = console, total
+    def __init__(self, console: Console, total: int, done: int, title: str = "training"):
+        self.console, self.total, self.title = console, total, title
         self.progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None),
@@ -166,7 +168,7 @@ class Bar:
         told = f"[cyan]{row['steps_per_second']:,.0f}[/] steps/s"
         if row.get("success") is not None:
             told += f"  return [cyan]{row['return']:.2f}[/]  success [cyan]{row['success']:.1%}[/]"
-        self.progress.update(self.task, completed=steps, told=told, description="training")
+        self.progress.update(self.task, completed=steps, told=told, description=self.title)
 
     def line(self, text: str) -> None:
         """Prints a line above the bar."""

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from rich.table import Table
 
+from didact.environments import SettingError
 from didact.experiments import logs, plots, watch
 from didact.experiments.config import to_dict
 from didact.experiments.snapshots import load_snapshots
@@ -60,8 +61,8 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
             scores=_scores(evaluation, i),
             versions=_versions(),
         )
-        path = save_policy(run / name, told, jax.device_get(params))
-        files.setdefault("policy", str(path.relative_to(Path.cwd()) if _inside(path) else path))
+        save_policy(run / name, told, jax.device_get(params))
+        files.setdefault("policy", str(run / name))
     files |= pictures(training)
     policy = load_policy(run / "policy")
     names = list(training.landmarks)
@@ -102,7 +103,11 @@ def pictures(training: Any) -> dict[str, str]:
             run / "learning_curve.png", series, y_limits=(0, 1.02), title=training.config.env
         )
         files["learning curve"] = str(path)
-    snapshots = load_snapshots(run / "curriculum") if (run / "curriculum").is_dir() else []
+    try:
+        snapshots = load_snapshots(run / "curriculum")
+    except SettingError as error:  # no reason to end a training
+        training.console.print(f"The curriculum is not drawn: {error}")
+        snapshots = []
     space = training.environment.task_space
     if snapshots and (space.low < space.high).any():
         path = plots.curriculum(run / "curriculum.png", snapshots, space)
@@ -156,7 +161,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _inside(path: Path) -> bool:
-    return path.is_relative_to(Path.cwd())

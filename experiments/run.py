@@ -79,7 +79,7 @@ class Training:
     def go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
         config, loop = self.config, self.loop
         state = loop.init(config.seed)
-        if resumed:
+        if resumed and (self.checkpoints.saved() or logs.read(self.run / logs.METRICS)):
             state = loop.place(self.checkpoints.restore(state, checkpoint))
             self.checkpoints.remove_after(int(np.max(np.asarray(state.updates))))
         done = int(np.max(np.asarray(state.updates)))
@@ -96,6 +96,8 @@ class Training:
         seconds = self.log.seconds
         try:
             with _signals() as asked:
+                if done == 0:
+                    self.checkpoints.save(0, state)
                 loop.compiled(state, k)
                 compiled = time.perf_counter() - begun
                 while done < total and not asked:
@@ -131,7 +133,10 @@ class Training:
         result["steps"] = done * config.steps_per_update
         if done < total:
             return result
-        return result | report.finish(self, state)
+        try:
+            return result | report.finish(self, state)
+        except KeyboardInterrupt:  # the last state is saved
+            return result | {"finished": False}
 
     def show(self, steps: int) -> None:
         """Draws the curves and the curriculum so far, in the run's folder and in TensorBoard."""

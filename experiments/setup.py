@@ -6,6 +6,7 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pydantic
 
 import didact.teachers as teachers
@@ -78,11 +79,20 @@ def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
         raise SettingError(
             f"--teacher-settings {error.setting}", error.value, error.allowed
         ) from None
-    easy = environment.easy_space
-    inside = (easy.low >= space.low).all() and (easy.high <= space.high).all()
-    if config.warm_up and inside and easy != space:
+    easy = common(environment.easy_space, space)
+    if config.warm_up and easy is not None and easy != space:
         teacher = teachers.warm_started(teacher, easy, until=config.warm_up)
     return teacher
+
+
+def common(one: Box, other: Box) -> Box | None:
+    """The tasks that are in both boxes, or None if there are none."""
+    low, high = np.maximum(one.low, other.low), np.minimum(one.high, other.high)
+    if (low > high).any():
+        return None
+    parts = zip(one.dimensions, other.dimensions, strict=True)
+    bounds = [(max(a.low, b.low), min(a.high, b.high)) for a, b in parts]
+    return one.restricted(**dict(zip(one.names, bounds, strict=True)))
 
 
 def _parsed(name: str, text: str, kind: Any) -> Any:

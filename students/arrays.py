@@ -1,8 +1,10 @@
-"""Trees of arrays on disk, by orbax."""
+"""Trees of arrays on disk, by orbax, with a manifest that tells whether they are as written."""
 
 import contextlib
 import errno
 import gc
+import hashlib
+import json
 import logging
 import os
 import re
@@ -14,21 +16,84 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+MANIFEST = "manifest.json"
 FILE_BYTES = 4096  # what an array may take on disk beyond its own bytes
 
 
-def write_arrays(folder: Path, tree: Any) -> None:
-    """Writes a tree of arrays into a new folder.
+class Damaged(Exception):
+    """Files that are not as they were written."""
+
+
+class Misfit(Damaged):
+    """Arrays that are whole, but not those that were expected."""
+
+
+def save_tree(folder: Path, tree: Any) -> None:
+    """Writes a tree of arrays (keys too) into a new folder, with a manifest.
 
     Raises:
         OSError: the disk is full, or cannot be written for another reason.
     """
+    folder = Path(folder).absolute()
     _require_room(folder, tree)
     with _unlogged():
-        failure = _save(folder, tree)
+        failure = _save(folder / "arrays", tree)
         if failure is not None:
             gc.collect()  # what failed tells of it once more when it is collected
             raise failure
+    hashes = {str(path.relative_to(folder)): _hash(path) for path in _files(folder)}
+    manifest = {"files": hashes, "arrays": _shapes(tree)}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+
+
+def load_tree(folder: Path, like: Any) -> Any:
+    """Reads what `save_tree` wrote, after checking every file.
+
+    Args:
+        folder: where it is.
+        like: a tree of arrays, or of their shapes, that says what is expected.
+
+    Raises:
+        Damaged: a file is missing, was changed or was added.
+        Misfit: the arrays are not like `like`.
+    """
+    folder = Path(folder).absolute()
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        expected, shapes = manifest["files"], manifest["arrays"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Damaged(f"{MANIFEST} is missing or broken") from None
+    found = {str(path.relative_to(folder)) for path in _files(folder)}
+    if not isinstance(expected, dict) or found != set(expected):
+        raise Damaged("files are missing or were added")
+    for name, digest in expected.items():
+        if _hash(folder / name) != digest:
+            raise Damaged(f"{name} was changed")
+    if shapes != _shapes(like):
+        raise Misfit("its arrays are not those that these settings make")
+    with _unlogged():
+        try:
+            with ocp.StandardCheckpointer() as reader:
+                like = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+                return reader.restore(folder / "arrays", like)
+        except (ValueError, KeyError, TypeError):
+            gc.collect()
+            raise Damaged("its arrays cannot be read") from None
+
+
+def _shapes(tree: Any) -> dict[str, list]:
+    """Shape and type of each array, by its place in the tree."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): [*x.shape, str(x.dtype)] for path, x in leaves}
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _save(folder: Path, tree: Any) -> OSError | None:
@@ -60,12 +125,6 @@ def _no_room(folder: Path) -> OSError:
 
 def _error(number: int, folder: Path) -> OSError:
     return OSError(number, os.strerror(number), str(folder))
-
-
-def read_arrays(folder: Path, like: Any) -> Any:
-    """Reads a tree of arrays as the tree `like` is; raises whatever orbax finds wrong with it."""
-    with _unlogged(), ocp.StandardCheckpointer() as reader:
-        return reader.restore(folder, like)
 
 
 @contextlib.contextmanager

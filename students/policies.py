@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array
 
 from didact.environments import ArraySpace, Discrete, SettingError
-from didact.students.arrays import read_arrays, write_arrays
+from didact.students.arrays import Damaged, load_tree, save_tree
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
 from didact.students.ppo import ppo
@@ -150,7 +150,7 @@ def save_policy(folder: str | os.PathLike[str], card: Mapping[str, Any], params:
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        write_arrays(draft / "params", params)
+        save_tree(draft / "params", params)
         (draft / CARD).write_text(json.dumps(dict(card), indent=1) + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(draft, folder)
@@ -176,6 +176,8 @@ def load_policy(path: str | os.PathLike[str]) -> Policy:
             raise SettingError(f"{CARD} format", card["format"], f"{FORMAT}")
         if not isinstance(card["environment"], str):
             raise TypeError("environment is not a name")
+        if not all(isinstance(name, str) for name in card["actions"]):
+            raise TypeError("actions are not names")
         student = _student(card)
         like = jax.eval_shape(student.init, jax.random.key(0)).params
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -185,11 +187,10 @@ def load_policy(path: str | os.PathLike[str]) -> Policy:
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
     try:
-        params = read_arrays((folder / "params").absolute(), like)
-    except Exception as error:  # whatever orbax finds wrong with the files
-        reason = str(error).strip().splitlines()[0]
+        params = load_tree(folder / "params", like)
+    except Damaged as damage:
         raise SettingError(
-            "policy", str(folder), f"a folder with whole parameters ({reason})"
+            "policy", str(folder), f"a folder with the parameters as they were saved ({damage})"
         ) from None
     return Policy(card, params)
 

@@ -342,7 +342,13 @@ def train_on_both():
     (rows,) = rows_of(records)
     serial = rows["tasks"][:, 2]
     ended = np.where(serial < N, 0, (serial - N) // N + 1) + rows["lengths"]
+    alike = 0
+    for _ in range(20):
+        state, _ = order.chunk(state, 1)
+        level = np.asarray(state.worlds.state.level)
+        alike += (level[: N // 2] == level[N // 2 :]).sum()
     return {
+        "alike": int(alike),
         "success": success,
         "ordered": bool((np.diff(ended) >= 0).all()),
         "unique": len(set(serial.tolist())) == len(serial),
@@ -352,6 +358,7 @@ def train_on_both():
 
 def test_training_on_two_devices(finished, tmp_path):
     told = on_two_devices(finished, tmp_path, "train_on_both")
+    assert told["alike"] == 0  # each device draws levels of its own
     assert told["ordered"]
     assert told["unique"]
     assert told["episodes"]

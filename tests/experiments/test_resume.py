@@ -151,6 +151,50 @@ def test_checkpoints_that_are_not_there(copy, refused, tmp_path):
     assert "a run with a checkpoint" in refused("train", "--resume", copy)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_before_the_first_update_it_begins_anew(whole, process, finished, tmp_path, number):
+    run = tmp_path / "run"
+    started = process("train", *SETTINGS, "--run", "run", folder=tmp_path)
+    deadline = time.monotonic() + 120
+    while not (run / "config.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.kill(started.pid, number)
+    _, err = started.communicate(timeout=120)
+    assert "Traceback" not in err
+    assert started.returncode in (0, 130, -signal.SIGKILL)
+    code, _, err = finished("train", "--resume", "run", folder=tmp_path)
+    assert code == 0, err
+    assert_same_end(run, whole)
+    assert_each_update_once(run)
+
+
+@pytest.mark.parametrize("delay", [0.2, 0.5, 1.0])
+def test_stopped_while_it_starts_it_says_one_word(finished, tmp_path, delay):
+    code = (
+        "import os, signal, sys, threading\n"
+        f"threading.Timer({delay}, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "sys.argv[1:] = ['list', 'envs', '--json']\n"
+        "from didact.__main__ import main\n"
+        "main()\nmain()\nmain()\nmain()\nmain()\nmain()\nmain()\nmain()\nmain()\n"
+    )
+    status, _, err = finished(folder=tmp_path, code=code)
+    assert status == 130
+    assert err == "didact: stopped.\n"
+
+
+def test_damaged_logs_and_pictures_do_not_end_a_training(copy, finished):
+    run = copy
+    Checkpoints(run / "checkpoints")._remove(60)
+    with (run / "metrics.jsonl").open("ab") as file:
+        file.write(b"\xff\xfe\n[]\n3\n")
+    for snapshot in (run / "curriculum").glob("*.npz"):
+        snapshot.write_bytes(snapshot.read_bytes()[:50])
+    code, _, err = finished("train", "--resume", run, folder=copy.parent)
+    assert code == 0, err
+    assert "Traceback" not in err
+    assert_each_update_once(run)
+
+
 def test_a_run_keeps_its_settings(copy, refused):
     message = refused("train", "--resume", copy, "--num-envs", 32)
     assert "--num-envs is 32" in message
