@@ -82,3 +82,30 @@ def test_a_block_that_fails_is_told_with_its_line(tmp_path):
     assert "line 14" in done.stderr
     assert "told" in done.stderr
     assert run(program(PAGE.replace("x == 2", "x == 1")), tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_what_blocks_import_is_there(name, tmp_path):
+    """Also in the blocks that take too long to run."""
+    text = (ROOT / name).read_text()
+    codes = [m["code"] for m in FENCE.finditer(text) if m["language"] in ("python", "py")]
+    lines = [line for code in codes for line in code.splitlines()]
+    imports = [line for line in lines if line.startswith(("import ", "from "))]
+    imports = [line for line in imports if not line.endswith("(")]
+    assert len(imports) >= 4
+    done = run("\n".join(imports), tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_page_of_levels_names_every_environment_of_minigrid():
+    import gymnasium
+    import minigrid  # noqa: F401  (registers its environments)
+
+    from didact.environments import registered
+
+    made, _, left = (ROOT / "docs" / "levels.md").read_text().partition("## Stepped here")
+    ours = {entry.name for entry in registered()}
+    for name in gymnasium.registry:
+        if name.startswith(("BabyAI-", "MiniGrid-")):
+            assert (f"`{name}`" in made) == (name in ours), name
+            assert (f"`{name}`" in left) == (name not in ours), name

@@ -57,8 +57,10 @@ def from_minigrid(
             for d, description in enumerate(_descriptions(instruction), 2 * c):
                 found = zip(description.obj_set, description.obj_poss, strict=True)
                 for thing, (x, y) in found:
-                    members[i, row[id(thing)]] |= 1 << d
-                    known[i, row[id(thing)]] = y * width + x  # it may be in hand by now
+                    # "A grey object" means the walls, too, but nobody can pick one up.
+                    if id(thing) in row:
+                        members[i, row[id(thing)]] |= 1 << d
+                        known[i, row[id(thing)]] = y * width + x  # it may be in hand by now
         if getattr(e.instrs, "strict", False) and clauses[i, 2]:
             clauses[i, 2] |= verifier.ORDERED
     joined = 4 if clauses[:, 2].any() else 2 if clauses[:, 1].any() else 1
