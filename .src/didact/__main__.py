@@ -1,5 +1,6 @@
 """The command `didact`, also as `python -m didact`."""
 
+import os
 import sys
 
 
@@ -12,6 +13,9 @@ def main() -> None:
     except KeyboardInterrupt:
         print("didact: stopped.", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # whoever reads, as `head` does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

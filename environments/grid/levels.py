@@ -78,7 +78,7 @@ class Task(NamedTuple):
 
 
 def layout_of(space: Box) -> Layout:
-    """The smallest layout that holds every task of a part of `SPACE`."""
+    """The smallest layout that holds every task of a space with room_size, rows and columns."""
     most = {d.name: int(d.high) for d in space.dimensions}
     return Layout(most["room_size"], most["rows"], most["columns"])
 

@@ -16,7 +16,7 @@ from didact.environments.grid import cells, floors, sentences, verifier
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import Numbers, until_good
 from didact.environments.grid.floors import Floor
-from didact.environments.grid.levels import Family, Level
+from didact.environments.grid.levels import Family, Level, layout_of
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import World
 from didact.environments.grid.sentences import Sentence
@@ -110,12 +110,6 @@ def kinds(space: Box) -> tuple[int, ...]:
     names = dict(zip(KINDS, ("go_to", "open", "pick_up", "put_next"), strict=True))
     # "Go to" stands in where nothing else can be said.
     return tuple(kind for kind, name in names.items() if highest[name] > 0 or kind == GO_TO)
-
-
-def layout_of(space: Box) -> Layout:
-    """The smallest layout that holds every task of a part of `SPACE`."""
-    most = {d.name: int(d.high) for d in space.dimensions}
-    return Layout(most["room_size"], most["rows"], most["columns"])
 
 
 def generate(
