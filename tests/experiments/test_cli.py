@@ -110,6 +110,37 @@ def test_settings_of_a_teacher_are_taken(here, monkeypatch):
     }
 
 
+@pytest.mark.parametrize(
+    ("tasks", "easy"),
+    [
+        ((), {"rows": (1, 1), "room_size": (4, 8)}),
+        (("room_size=6..8",), {"rows": (1, 1), "room_size": (6, 8)}),
+        (("rows=1..2", "distractors=2..17"), {"rows": (1, 1), "distractors": (2, 17)}),
+        (("rows=2..3",), None),  # none of these tasks is easy
+        (("rows=1", "columns=1"), None),  # all of them are
+    ],
+)
+def test_the_warm_up_is_in_the_easy_tasks_that_are_left(tasks, easy):
+    import jax
+    import numpy as np
+
+    from didact.experiments import setup
+    from didact.experiments.config import TrainConfig
+    from didact.teachers.combinators import WarmStartedState
+
+    config = TrainConfig(tasks=tasks)
+    environment = setup.environment_of(config)
+    space = setup.space_of(config, environment)
+    teacher = setup.teacher_of(config, environment)
+    state = teacher.init(jax.random.key(0))
+    assert isinstance(state, WarmStartedState) == (easy is not None)
+    proposed = np.asarray(teacher.propose(state, jax.random.key(1), 500)[0])
+    assert space.contains(proposed).all()
+    for name, (low, high) in (easy or {}).items():
+        column = proposed[:, space.column(name)]
+        assert (column.min(), column.max()) == (low, high)
+
+
 def test_folders_that_are_no_place_for_a_run(here, refused):
     (here / "file").write_text("mine")
     (here / "full").mkdir()
