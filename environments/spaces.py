@@ -41,6 +41,11 @@ class Dimension:
     def __post_init__(self):
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
             raise SettingError(self.name, (self.low, self.high), "finite bounds with low <= high")
+        # Devices may take subnormal numbers for zero, so bounds are zero there, too.
+        tiny = float(np.finfo(np.float32).tiny)
+        for name in ("low", "high"):
+            if 0 < abs(getattr(self, name)) < tiny:
+                object.__setattr__(self, name, 0.0)
         if self.integer and (self.low != int(self.low) or self.high != int(self.high)):
             raise SettingError(self.name, (self.low, self.high), "whole bounds (it is an integer)")
 

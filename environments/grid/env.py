@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.base import Environment, Timestep, split_keys
-from didact.environments.grid import cells, language, levels, rules, verifier, view
+from didact.environments.grid import cells, language, rules, verifier, view
 from didact.environments.grid.compiling import folding
-from didact.environments.grid.levels import Family
+from didact.environments.grid.families import Family, go_to
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import Goal
 from didact.environments.spaces import ArraySpace, Box, Discrete
@@ -56,21 +56,19 @@ class GridWorld(Environment[GridState]):
 
     def __init__(
         self,
-        space: Box = levels.SPACE,
+        space: Box = go_to.SPACE,
         packed: bool = False,
         mission_length: int = language.DEFAULT_LENGTH,
         easy_space: Box | None = None,
-        family: Family = levels.FAMILY,
+        family: Family = go_to.FAMILY,
     ):
         self.task_space, self.family = space, family
         self.packed = packed
         self.mission_length = mission_length
         self._easy_space = easy_space or space
         self.kinds = family.kinds(space)
-        self.layout = family.layout_of(space)
-        self.width, self.height = self.layout.width, self.layout.height
-        longest = self.layout.room_size**2 * self.layout.rooms
-        self.max_steps = family.most_navigations(space) * longest
+        self.width, self.height = family.map_size(space)
+        self.max_steps = family.max_steps(space)
         self._reset, self._step = folding(self._fresh), folding(self._one_step)
         image = (view.SIZE, view.SIZE) if packed else (view.SIZE, view.SIZE, 3)
         self.observation_space = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from didact.benchmarks.statistics import (
@@ -45,7 +45,6 @@ def test_welch_has_the_level_it_states():
     np.testing.assert_allclose(np.mean(welch_test(a, b).p_value < 0.05), 0.05, atol=0.01)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.floats(0.05, 1000), st.floats(0.05, 1000), st.floats(0, 1))
 def test_incomplete_beta_is_scipys(a, b, x):
     expected = scipy.special.betainc(a, b, x)
@@ -98,7 +97,6 @@ def test_interquartile_mean_by_hand():
     assert interquartile_mean([[100, 2], [3, -100]]) == 2.5
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.integers(0, 5), min_size=1, max_size=12),
     st.lists(st.integers(0, 5), min_size=1, max_size=12),
@@ -131,7 +129,6 @@ def test_first_time_above():
     np.testing.assert_array_equal(first.reached, [True, True, False, True])
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=12))
 def test_median_time_is_kaplan_and_meiers(runs):
     times, reached = (np.array(column) for column in zip(*runs, strict=True))

@@ -13,7 +13,8 @@ import pytest
 from distributions import same_distribution
 
 import didact.environments
-from didact.environments.grid import catalogue, cells, language, levels, official
+from didact.environments.grid import cells, language, official
+from didact.environments.grid.families import go_to
 
 NAMES = {  # with how many official samples
     "BabyAI-GoToRedBallGrey-v0": 250,
@@ -127,7 +128,7 @@ def test_levels_can_be_solved_but_are_not_yet(name):
     environment = didact.environments.make(name)
     states, tasks = ours(name, 400, seed=5)
     tasks = np.asarray(tasks)
-    named = levels.Task(*tasks.T)
+    named = go_to.Task(*tasks.T)
     for i, state in enumerate(states):
         grid, world = np.asarray(state.world.cells[0]), state.world
         reach = reachable(grid, environment.width, int(world.position[0]))
@@ -140,9 +141,9 @@ def test_levels_can_be_solved_but_are_not_yet(name):
         assert cells.is_portable(cells.kind_of(grid)).sum() == len(places)
         # As many objects as were asked for, where there is room; the size of the map as asked for.
         rooms = named.rows[i] * named.columns[i]
-        if named.distractors[i] + 1 <= levels.most_in_room(int(named.room_size[i])):
+        if named.distractors[i] + 1 <= go_to.most_in_room(int(named.room_size[i])):
             assert len(places) == named.distractors[i] + 1
-        assert len(places) <= rooms * levels.most_in_room(int(named.room_size[i]))
+        assert len(places) <= rooms * go_to.most_in_room(int(named.room_size[i]))
         side = (int(named.room_size[i]) - 2) ** 2
         doors = cells.is_door(cells.kind_of(grid)).sum()
         inside = (grid == cells.EMPTY).sum() + len(places)
@@ -206,7 +207,7 @@ def test_all_official_levels_are_registered_with_their_parameters():
     official_names = [name for name in gymnasium.registry if name.startswith("BabyAI-GoTo")]
     later = ("ImpUnlock", "Seq", "RedBlueBall", "Door", "ObjDoor")
     expected = {n for n in official_names if not any(part in n for part in later)}
-    assert set(catalogue.GO_TO) == expected
+    assert set(go_to.LEVELS) == expected
     for name in expected:
         e = gymnasium.make(name, disable_env_checker=True).unwrapped
         environment = didact.environments.make(name)
@@ -214,4 +215,4 @@ def test_all_official_levels_are_registered_with_their_parameters():
         with contextlib.redirect_stdout(io.StringIO()):
             e.reset(seed=0)
         assert environment.max_steps == e.max_steps
-        assert levels.SPACE.contains(environment.task_space.low[None]).all()
+        assert go_to.SPACE.contains(environment.task_space.low[None]).all()

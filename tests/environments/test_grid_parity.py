@@ -18,7 +18,8 @@ from minigrid.envs.babyai.core.roomgrid_level import RoomGridLevel
 from minigrid.envs.babyai.core.verifier import GoToInstr, ObjDesc
 from minigrid.utils.baby_ai_bot import BabyAIBot
 
-from didact.environments.grid import cells, env, levels, official, verifier
+from didact.environments.grid import cells, env, official, verifier
+from didact.environments.grid.families import go_to
 from didact.environments.grid.language import decode
 
 # left, right, forward, pickup, drop, toggle, done
@@ -139,7 +140,7 @@ def play(environments, seed, longest):
     rng = np.random.default_rng(seed)
     width = environments[0].width
     state = official.from_minigrid(environments, MISSION_LENGTH)
-    world = env.GridWorld(levels.SPACE)
+    world = env.GridWorld(go_to.SPACE)
     world.width, world.height = width, environments[0].height
     world.kinds = verifier.KINDS
     step = jax.jit(lambda s, a: world.step(None, s, a))
@@ -201,7 +202,7 @@ def test_every_step_of_many_episodes_is_minigrids():
 
 def test_pictures_are_minigrids():
     environments = [official_environment("Clutter", seed) for seed in range(3)]
-    world = env.GridWorld(levels.SPACE)
+    world = env.GridWorld(go_to.SPACE)
     world.width, world.height = environments[0].width, environments[0].height
     state = official.from_minigrid(environments, MISSION_LENGTH)
     for i, e in enumerate(environments):

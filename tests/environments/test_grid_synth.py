@@ -16,10 +16,11 @@ from minigrid.envs.babyai.core import verifier as babyai
 from minigrid.envs.babyai.core.levelgen import LevelGen
 
 import didact.environments
-from didact.environments.grid import catalogue, cells, language, sentences, synth, verifier
+from didact.environments.grid import cells, language, sentences, verifier
+from didact.environments.grid.families import synth
 
 THEIRS, OURS = 120, 600
-NAMES = list(catalogue.SYNTH)
+NAMES = list(synth.LEVELS)
 
 
 def official(name, count):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from didact import teachers
@@ -250,7 +250,6 @@ dimensions = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(dimensions, min_size=3, max_size=3), st.integers(0, 1000))
 def test_proposals_lie_in_the_box(bounds, seed):
     space = Box(tuple(Dimension(f"d{i}", *b) for i, b in enumerate(bounds)))

@@ -1,7 +1,6 @@
 """Levels of the "go to" family: BabyAI's GoTo group, made inside the compiled program."""
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,9 +11,16 @@ from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
 from didact.environments.grid import cells, language, verifier
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import pick, until_good
+from didact.environments.grid.families.base import (
+    Family,
+    Group,
+    Level,
+    layout_of,
+    longest,
+    map_size,
+)
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import GONE, World
-from didact.environments.grid.verifier import Goal
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(
@@ -47,24 +53,6 @@ SPACE = Box(
 )
 
 
-class Level(NamedTuple):
-    """The start of an episode in n worlds."""
-
-    world: World
-    goal: Goal
-    mission: UInt8[Array, "n l"]
-    max_steps: Int32[Array, " n"]
-
-
-class Family(NamedTuple):
-    """A way to make levels, as functions of the part of its task space that tasks come from."""
-
-    layout_of: Callable[[Box], Layout]  # the largest map
-    generate: Callable[[Box, PRNGKeyArray, Float[Array, "n d"], int], Level]
-    kinds: Callable[[Box], tuple[int, ...]]  # of clauses that occur
-    most_navigations: Callable[[Box], int]  # that an instruction asks for
-
-
 class Task(NamedTuple):
     """One row of `SPACE`, by name."""
 
@@ -75,12 +63,6 @@ class Task(NamedTuple):
     open_doors: Float[Array, ""]
     red_ball: Float[Array, ""]
     grey_distractors: Float[Array, ""]
-
-
-def layout_of(space: Box) -> Layout:
-    """The smallest layout that holds every task of a space with room_size, rows and columns."""
-    most = {d.name: int(d.high) for d in space.dimensions}
-    return Layout(most["room_size"], most["rows"], most["columns"])
 
 
 def generate(
@@ -234,4 +216,90 @@ def _finish(
     return Level(world, goal, mission, max_steps.astype(jnp.int32))
 
 
-FAMILY = Family(layout_of, generate, lambda space: (verifier.GO_TO,), lambda space: 1)
+FAMILY = Family(
+    map_size, generate, lambda space: (verifier.GO_TO,), functools.partial(longest, navigations=1)
+)
+
+
+def _point(
+    room_size: int = 8,
+    rooms: int = 1,
+    distractors: int = 0,
+    open_doors: float = 0,
+    red_ball: float = 0,
+    grey_distractors: float = 0,
+) -> Box:
+    return SPACE.restricted(
+        room_size=room_size,
+        rows=rooms,
+        columns=rooms,
+        distractors=distractors,
+        open_doors=open_doors,
+        red_ball=red_ball,
+        grey_distractors=grey_distractors,
+    )
+
+
+def _local(room_size: int, objects: int) -> tuple[Box, str]:
+    # The official parameter counts the target among the distractors.
+    text = f"Go to one of {objects} objects in one room of size {room_size}."
+    return _point(room_size, distractors=objects - 1), text
+
+
+def _maze(room_size: int, rooms: int, opened: bool = False) -> tuple[Box, str]:
+    text = f"Go to the only object in {rooms}x{rooms} rooms of size {room_size}"
+    space = _point(room_size, rooms, open_doors=float(opened))
+    return space, text + (", all doors open." if opened else ".")
+
+
+LEVELS: dict[str, tuple[Box, str]] = {
+    "BabyAI-GoToRedBallGrey-v0": (
+        _point(distractors=7, red_ball=1, grey_distractors=1),
+        "Go to the red ball among 7 grey objects in one room.",
+    ),
+    "BabyAI-GoToRedBall-v0": (
+        _point(distractors=7, red_ball=1),
+        "Go to a red ball among 7 objects of any colour in one room.",
+    ),
+    "BabyAI-GoToRedBallNoDists-v0": (_point(red_ball=1), "Go to the red ball in an empty room."),
+    "BabyAI-GoToObj-v0": (_point(), "Go to the only object in one room."),
+    "BabyAI-GoToObjS4-v0": (_point(4), "Go to the only object in one room of size 4."),
+    "BabyAI-GoToObjS6-v1": (_point(6), "Go to the only object in one room of size 6."),
+    "BabyAI-GoToLocal-v0": _local(8, 8),
+    "BabyAI-GoToLocalS5N2-v0": _local(5, 2),
+    "BabyAI-GoToLocalS6N2-v0": _local(6, 2),
+    "BabyAI-GoToLocalS6N3-v0": _local(6, 3),
+    "BabyAI-GoToLocalS6N4-v0": _local(6, 4),
+    "BabyAI-GoToLocalS7N4-v0": _local(7, 4),
+    "BabyAI-GoToLocalS7N5-v0": _local(7, 5),
+    "BabyAI-GoToLocalS8N2-v0": _local(8, 2),
+    "BabyAI-GoToLocalS8N3-v0": _local(8, 3),
+    "BabyAI-GoToLocalS8N4-v0": _local(8, 4),
+    "BabyAI-GoToLocalS8N5-v0": _local(8, 5),
+    "BabyAI-GoToLocalS8N6-v0": _local(8, 6),
+    "BabyAI-GoToLocalS8N7-v0": _local(8, 7),
+    "BabyAI-GoTo-v0": (
+        _point(8, 3, distractors=17),
+        "Go to one of 18 objects in 3x3 rooms with closed doors.",
+    ),
+    "BabyAI-GoToOpen-v0": (
+        _point(8, 3, distractors=17, open_doors=1),
+        "Go to one of 18 objects in 3x3 rooms with open doors.",
+    ),
+    "BabyAI-GoToObjMaze-v0": _maze(8, 3),
+    "BabyAI-GoToObjMazeOpen-v0": _maze(8, 3, opened=True),
+    "BabyAI-GoToObjMazeS4R2-v0": _maze(4, 2),
+    "BabyAI-GoToObjMazeS4-v0": _maze(4, 3),
+    "BabyAI-GoToObjMazeS5-v0": _maze(5, 3),
+    "BabyAI-GoToObjMazeS6-v0": _maze(6, 3),
+    "BabyAI-GoToObjMazeS7-v0": _maze(7, 3),
+}
+
+GROUP = Group(
+    "GoTo",
+    "Go to an object in up to 3x3 rooms: every level of BabyAI's GoTo group is a task of it.",
+    SPACE,
+    FAMILY,
+    LEVELS,
+    easy={"rows": 1, "columns": 1},
+)

@@ -12,11 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.grid import cells, floors, sentences, verifier
+from didact.environments.grid import cells, floors, language, sentences, verifier
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import Numbers, until_good
+from didact.environments.grid.families.base import (
+    Family,
+    Group,
+    Level,
+    layout_of,
+    longest,
+    map_size,
+)
 from didact.environments.grid.floors import Floor
-from didact.environments.grid.levels import Family, Level, layout_of
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import World
 from didact.environments.grid.sentences import Sentence
@@ -285,4 +292,79 @@ def _finish(
     return Level(world, goal, mission, max_steps)
 
 
-FAMILY = Family(layout_of, generate, kinds, most_navigations)
+def max_steps(space: Box) -> int:
+    """The most steps of any episode."""
+    return longest(space, most_navigations(space))
+
+
+FAMILY = Family(map_size, generate, kinds, max_steps)
+
+
+def _synth(room_size: int = 8, rows: int = 3, columns: int = 3, objects: int = 18, **more) -> Box:
+    """BabyAI's generator with its own defaults: everything may be asked for."""
+    usual: dict[str, float] = {
+        "locked_room": 0.5,
+        "locations": 1,
+        "unblocking": 1,
+        "implicit_unlock": 1,
+        **dict.fromkeys(("go_to", "open", "pick_up", "put_next"), 1),
+        **dict.fromkeys(("single", "both", "sequence"), 1),
+    }
+    sizes = {"room_size": room_size, "rows": rows, "columns": columns, "objects": objects}
+    return SPACE.restricted(**sizes, **(usual | more))
+
+
+_ONE = {"both": 0, "sequence": 0}
+_GO_TO_ONLY = {"open": 0, "pick_up": 0, "put_next": 0, "locked_room": 0, "locations": 0}
+_GO_TO_ONLY["unblocking"] = 0
+_PICK_UP_ONLY = {"go_to": 0, "open": 0, "put_next": 0, "locked_room": 0, "unblocking": 0}
+
+LEVELS: dict[str, tuple[Box, str]] = {
+    "BabyAI-GoToSeq-v0": (_synth(**_GO_TO_ONLY), 'Several "go to", in order, in 3x3 rooms.'),
+    "BabyAI-GoToSeqS5R2-v0": (
+        _synth(5, 2, 2, 4, **_GO_TO_ONLY),
+        'Several "go to", in order, in 2x2 small rooms.',
+    ),
+    "BabyAI-PickupLoc-v0": (
+        _synth(8, 1, 1, 8, **_PICK_UP_ONLY, **_ONE),
+        "Pick up an object told by its place, in one room.",
+    ),
+    "BabyAI-Synth-v0": (
+        _synth(locations=0, implicit_unlock=0, **_ONE),
+        "One instruction of any kind in 3x3 rooms.",
+    ),
+    "BabyAI-SynthS5R2-v0": (
+        _synth(5, 2, locations=0, implicit_unlock=0, **_ONE),
+        "One instruction of any kind in 2x3 small rooms.",
+    ),
+    "BabyAI-SynthLoc-v0": (
+        _synth(implicit_unlock=0, **_ONE),
+        "One instruction of any kind, objects also told by their place.",
+    ),
+    "BabyAI-SynthSeq-v0": (
+        _synth(implicit_unlock=0),
+        "Up to four instructions of any kind, in order.",
+    ),
+    "BabyAI-MiniBossLevel-v0": (
+        _synth(5, 2, 2, 7, locked_room=0.25),
+        "The whole language in 2x2 small rooms.",
+    ),
+    "BabyAI-BossLevel-v0": (_synth(), "The whole language in 3x3 rooms, one of them locked."),
+    "BabyAI-BossLevelNoUnlock-v0": (
+        _synth(locked_room=0, implicit_unlock=0),
+        "The whole language in 3x3 rooms, none of them locked.",
+    ),
+}
+
+GROUP = Group(
+    "Synth",
+    "Do what up to four instructions of any kind say: Synth to BossLevel are tasks of it.",
+    SPACE,
+    FAMILY,
+    LEVELS,
+    easy={
+        **dict.fromkeys(("rows", "columns"), 1),
+        **dict.fromkeys(("locations", "unblocking", "put_next", "both", "sequence"), 0),
+    },
+    mission_length=language.LONGEST,
+)

@@ -1,0 +1,60 @@
+"""What a family of levels is: a way to make levels inside the compiled program."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jaxtyping import Array, Float, Int32, PRNGKeyArray, UInt8
+
+from didact.environments.grid import language
+from didact.environments.grid.rooms import Layout
+from didact.environments.grid.rules import World
+from didact.environments.grid.verifier import Goal
+from didact.environments.spaces import Box
+
+
+class Level(NamedTuple):
+    """The start of an episode in n worlds."""
+
+    world: World
+    goal: Goal
+    mission: UInt8[Array, "n l"]
+    max_steps: Int32[Array, " n"]
+
+
+class Family(NamedTuple):
+    """A way to make levels, as functions of the part of its task space that tasks come from."""
+
+    map_size: Callable[[Box], tuple[int, int]]  # width and height of the largest map, in cells
+    generate: Callable[[Box, PRNGKeyArray, Float[Array, "n d"], int], Level]
+    kinds: Callable[[Box], tuple[int, ...]]  # of clauses that occur
+    max_steps: Callable[[Box], int]  # of any level
+
+
+class Group(NamedTuple):
+    """A family as users know it: the environment of its whole task space, and named levels."""
+
+    name: str
+    description: str
+    space: Box
+    family: Family
+    levels: dict[str, tuple[Box, str]]  # official ids: the part of the space, and one line
+    easy: dict[str, Any]  # bounds of the part where a beginner succeeds now and then
+    mission_length: int = language.DEFAULT_LENGTH
+
+
+def layout_of(space: Box) -> Layout:
+    """The smallest layout that holds every task of a space with room_size, rows and columns."""
+    most = {d.name: int(d.high) for d in space.dimensions}
+    return Layout(most["room_size"], most["rows"], most["columns"])
+
+
+def map_size(space: Box) -> tuple[int, int]:
+    """Width and height of the largest map of a space with room_size, rows and columns."""
+    layout = layout_of(space)
+    return layout.width, layout.height
+
+
+def longest(space: Box, navigations: int) -> int:
+    """BabyAI's limit of steps of the largest level, for so many ways to go."""
+    layout = layout_of(space)
+    return navigations * layout.room_size**2 * layout.rooms
