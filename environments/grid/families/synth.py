@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
+from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 
 from didact.environments.grid import cells, floors, language, sentences, verifier
 from didact.environments.grid import rooms as rooms_
@@ -23,9 +23,9 @@ from didact.environments.grid.families.base import (
     longest,
     map_size,
 )
+from didact.environments.grid.families.drafts import Draft, level_of, or_go_to_the_first_object
 from didact.environments.grid.floors import Floor
 from didact.environments.grid.rooms import Layout, Rooms
-from didact.environments.grid.rules import World
 from didact.environments.grid.sentences import Sentence
 from didact.environments.grid.verifier import ANY, GO_TO, KINDS, NONE, OPEN, PICK_UP, PUT_NEXT
 from didact.environments.spaces import Box, Dimension
@@ -138,24 +138,15 @@ def generate(
     """
     attempt = functools.partial(_attempt, space)
     good, draft = until_good(attempt, keys, tasks)
-    return _finish(good, draft, tasks, mission_length)
-
-
-class _Draft(NamedTuple):
-    """One level before it is known to be good."""
-
-    map: UInt8[Array, " c"]
-    position: Int32[Array, ""]
-    direction: Int32[Array, ""]
-    objects: UInt8[Array, " k"]  # portable ones, the key of the locked room, doors
-    places: Int16[Array, " k"]
-    sentence: Sentence
-    members: Bool[Array, "2m k"]
+    named = Task(*tasks.T)
+    longest = (named.room_size**2 * named.rows * named.columns).astype(jnp.int32)
+    draft = or_go_to_the_first_object(good, draft)
+    return level_of(draft, sentences.navigations(draft.sentence.clauses) * longest, mission_length)
 
 
 def _attempt(
     space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
-) -> tuple[Bool[Array, ""], _Draft]:
+) -> tuple[Bool[Array, ""], Draft]:
     layout, named = layout_of(space), Task(*task)
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
     most, m = int(space.high[space.column("objects")]), joined(space)
@@ -168,10 +159,8 @@ def _attempt(
     reachable = (named.unblocking > 0) | rooms_.all_reachable(floor.map, x, y)
     good = floor.good & (room >= 0) & reachable & meant
     places = floor.places.astype(jnp.int16)
-    draft = _Draft(
-        floor.map.reshape(-1), position, direction, floor.objects, places, sentence, members
-    )
-    return good, draft
+    map, hand = floor.map.reshape(-1), jnp.uint8(cells.EMPTY)
+    return good, Draft(map, position, direction, hand, floor.objects, places, sentence, members)
 
 
 def _sentence(
@@ -261,35 +250,6 @@ def _choose(u: Float[Array, "*n"], weights: Float[Array, "*n w"]) -> Int32[Array
     cumulative = jnp.cumsum(weights, axis=-1)
     index = jnp.sum(u[..., None] * cumulative[..., -1:] >= cumulative, axis=-1)
     return jnp.minimum(index, weights.shape[-1] - 1)
-
-
-def _finish(
-    good: Bool[Array, " n"], draft: _Draft, tasks: Float[Array, "n d"], mission_length: int
-) -> Level:
-    n = len(good)
-    sentence, members = draft.sentence, draft.members
-    # Where no sentence was accepted in a thousand tries: "go to" whatever is the first object.
-    first = draft.objects[:, 0]
-    alone = np.arange(sentence.clauses.shape[1]) == 0
-    sentence = Sentence(
-        jnp.where(good[:, None], sentence.clauses, jnp.where(alone, GO_TO, NONE)),
-        jnp.where(good[:, None], sentence.kind, cells.kind_of(first)[:, None]),
-        jnp.where(good[:, None], sentence.color, cells.color_of(first)[:, None]),
-        jnp.where(good[:, None], sentence.location, sentences.NOWHERE),
-        sentence.after & good,
-    )
-    plain = verifier.describe(draft.objects, sentence.kind[:, 0], sentence.color[:, 0])
-    once = plain[:, None] & (np.arange(members.shape[1]) == 0)[:, None]
-    members = jnp.where(good[:, None, None], members, once)
-    bits = jnp.sum(members << np.arange(members.shape[1])[:, None], axis=1).astype(jnp.uint8)
-    mission = sentences.words(sentence, jnp.sum(members, axis=2) > 1, mission_length)
-    goal = verifier.start(sentence.clauses.astype(jnp.uint8), bits, draft.places)
-    hand = jnp.full(n, cells.EMPTY, jnp.uint8)
-    world = World(draft.map, draft.position, draft.direction, hand, draft.objects, draft.places)
-    task = Task(*tasks.T)
-    longest = task.room_size**2 * task.rows * task.columns
-    max_steps = sentences.navigations(sentence.clauses) * longest.astype(jnp.int32)
-    return Level(world, goal, mission, max_steps)
 
 
 def max_steps(space: Box) -> int:
