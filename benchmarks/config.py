@@ -53,3 +53,43 @@ class CurriculumConfig:
     """evaluations along each curve"""
     out: str = "runs/curriculum"
     """folder for the curves as JSON and PNG"""
+
+
+@dataclasses.dataclass(frozen=True)
+class BabyAIConfig:
+    """Trains on each of the BabyAI paper's 19 levels for the same short budget, and tests there."""
+
+    levels: tuple[str, ...] = (
+        "BabyAI-GoToObj-v0",
+        "BabyAI-GoToRedBallGrey-v0",
+        "BabyAI-GoToRedBall-v0",
+        "BabyAI-GoToLocal-v0",
+        "BabyAI-PutNextLocal-v0",
+        "BabyAI-PickupLoc-v0",
+        "BabyAI-GoToObjMaze-v0",
+        "BabyAI-GoTo-v0",
+        "BabyAI-Pickup-v0",
+        "BabyAI-UnblockPickup-v0",
+        "BabyAI-Open-v0",
+        "BabyAI-Unlock-v0",
+        "BabyAI-PutNextS7N4-v0",
+        "BabyAI-Synth-v0",
+        "BabyAI-SynthLoc-v0",
+        "BabyAI-GoToSeq-v0",
+        "BabyAI-SynthSeq-v0",
+        "BabyAI-GoToImpUnlock-v0",
+        "BabyAI-BossLevel-v0",
+    )
+    """levels, each trained from nothing"""
+    steps: int = 3_000_000
+    """environment steps on each level"""
+    seed: int = 0
+    """of each training"""
+    num_envs: int = 1024
+    """worlds that are stepped together"""
+    points: int = 8
+    """tests along each training"""
+    episodes: int = 512
+    """whole episodes of each test"""
+    out: str = "runs/babyai"
+    """folder for the results; levels it already has under the same settings are kept"""

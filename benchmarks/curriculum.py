@@ -3,7 +3,6 @@
 import contextlib
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from didact.benchmarks import machine
 from didact.benchmarks.config import CurriculumConfig
+from didact.benchmarks.folders import writable
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
 from didact.environments import SettingError
 from didact.experiments import logs, plots, setup
@@ -42,15 +42,7 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     for name in config.teachers:
         settings = _settings(name, config)
         setup.loop_of(settings, setup.environment_of(settings), jax.devices())
-    folder = Path(config.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".probe").write_text("")
-        (folder / ".probe").unlink()
-    except OSError as error:
-        raise SettingError(
-            "--out", str(folder), f"a folder that can be written ({error})"
-        ) from None
+    folder = writable(config.out)
     rows = {}
     for name in config.teachers:
         rows[name] = learn(name, config)

@@ -121,7 +121,7 @@ class JSON:
 
 def commands() -> Any:
     """The type of all subcommands. Benchmarks are above this folder, so only functions see them."""
-    from didact.benchmarks.config import CurriculumConfig, ThroughputConfig
+    from didact.benchmarks.config import BabyAIConfig, CurriculumConfig, ThroughputConfig
 
     @dataclasses.dataclass(frozen=True)
     class Throughput(JSON, ThroughputConfig):
@@ -132,12 +132,17 @@ def commands() -> Any:
         __doc__ = CurriculumConfig.__doc__
 
     @dataclasses.dataclass(frozen=True)
+    class BabyAI(JSON, BabyAIConfig):
+        __doc__ = BabyAIConfig.__doc__
+
+    @dataclasses.dataclass(frozen=True)
     class Benchmark:
-        """Measure speed, or compare teachers."""
+        """Measure speed, compare teachers, or see which levels are learned in a short time."""
 
         what: (
             Annotated[Throughput, tyro.conf.subcommand("throughput")]
             | Annotated[Curriculum, tyro.conf.subcommand("curriculum")]
+            | Annotated[BabyAI, tyro.conf.subcommand("babyai")]
         )
 
     return (
@@ -334,12 +339,14 @@ def _list(choice: List) -> None:
 
 
 def _benchmark(choice: Any) -> None:
-    from didact.benchmarks import curriculum, throughput
-    from didact.benchmarks.config import CurriculumConfig
+    from didact.benchmarks import babyai, curriculum, throughput
+    from didact.benchmarks.config import BabyAIConfig, CurriculumConfig
 
     what = choice.what
     if isinstance(what, CurriculumConfig):
         result, table = curriculum.compare(what), curriculum.table
+    elif isinstance(what, BabyAIConfig):
+        result, table = babyai.learn_levels(what), babyai.table
     else:
         result, table = throughput.throughput(what), throughput.table
     if choice.what.json:
