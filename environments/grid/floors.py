@@ -122,13 +122,29 @@ def place_agent(
     index = np.arange(layout.rooms)
     open_ = rooms_.exists(layout, rooms, index) & (index != floor.locked)
     room = jnp.argmax(jnp.where(open_, draw(layout.rooms), -1))
-    inner = jnp.arange(layout.inside)
     row, column = room // layout.columns, room % layout.columns
-    x, y = rooms_.cell_in_room(layout, rooms, row, column, inner)
-    free = rooms_.inner_cells(layout, rooms) & (floor.map[y, x] == cells.EMPTY)
-    ahead = cells.kind_of(floor.map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
+    x, y, direction, possible = stand_in_room(layout, rooms, floor.map, row, column, draw)
+    return x, y, direction, jnp.where(possible, room, -1)
+
+
+def stand_in_room(
+    layout: Layout,
+    rooms: Rooms,
+    map: UInt8[Array, "h w"],
+    row: Int32[Array, ""],
+    column: Int32[Array, ""],
+    draw: Numbers,
+) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Bool[Array, ""]]:
+    """Coordinates and direction of an agent in one room, and whether there is a place for it.
+
+    The cell is free, and what is before the agent is free or wall. Takes `4 * layout.inside`
+    random numbers.
+    """
+    x, y = rooms_.cell_in_room(layout, rooms, row, column, jnp.arange(layout.inside))
+    free = rooms_.inner_cells(layout, rooms) & (map[y, x] == cells.EMPTY)
+    ahead = cells.kind_of(map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
     valid = free[:, None] & ((ahead == cells.EMPTY) | (ahead == cells.WALL))
     score = jnp.where(valid, draw(*valid.shape), -1).reshape(-1)
     best = jnp.argmax(score)
     cell, direction = best // 4, (best % 4).astype(jnp.int32)
-    return x[cell], y[cell], direction, jnp.where(score[best] >= 0, room, -1)
+    return x[cell], y[cell], direction, score[best] >= 0
