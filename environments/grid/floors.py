@@ -123,28 +123,41 @@ def place_agent(
     open_ = rooms_.exists(layout, rooms, index) & (index != floor.locked)
     room = jnp.argmax(jnp.where(open_, draw(layout.rooms), -1))
     row, column = room // layout.columns, room % layout.columns
-    x, y, direction, possible = stand_in_room(layout, rooms, floor.map, row, column, draw)
-    return x, y, direction, jnp.where(possible, room, -1)
+    x, y = rooms_.cell_in_room(layout, rooms, row, column, np.arange(layout.inside))
+    inside = rooms_.inner_cells(layout, rooms)
+    x, y, direction, found = stand(floor.map, x, y, inside, draw)
+    return x, y, direction, jnp.where(found, room, -1)
 
 
-def stand_in_room(
-    layout: Layout,
-    rooms: Rooms,
+def stand(
     map: UInt8[Array, "h w"],
-    row: Int32[Array, ""],
-    column: Int32[Array, ""],
+    x: Int32[Array, " q"],
+    y: Int32[Array, " q"],
+    may: Bool[Array, " q"],
     draw: Numbers,
 ) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Bool[Array, ""]]:
-    """Coordinates and direction of an agent in one room, and whether there is a place for it.
+    """Coordinates and direction of an agent on one of some cells, and whether there is a place.
 
-    The cell is free, and what is before the agent is free or wall. Takes `4 * layout.inside`
-    random numbers.
+    As in BabyAI, the cell is free, and what is before the agent is free or wall.
+
+    Args:
+        map: what there is.
+        x, y: the cells.
+        may: which of them count.
+        draw: gives 4 q random numbers.
     """
-    x, y = rooms_.cell_in_room(layout, rooms, row, column, jnp.arange(layout.inside))
-    free = rooms_.inner_cells(layout, rooms) & (map[y, x] == cells.EMPTY)
+    free = may & (map[y, x] == cells.EMPTY)
     ahead = cells.kind_of(map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
     valid = free[:, None] & ((ahead == cells.EMPTY) | (ahead == cells.WALL))
     score = jnp.where(valid, draw(*valid.shape), -1).reshape(-1)
     best = jnp.argmax(score)
     cell, direction = best // 4, (best % 4).astype(jnp.int32)
     return x[cell], y[cell], direction, score[best] >= 0
+
+
+def lay(
+    map: UInt8[Array, "h w"], things: UInt8[Array, " k"], places: Int32[Array, " k"]
+) -> UInt8[Array, "h w"]:
+    """The map with things on it; those whose place is no cell are left out."""
+    target = jnp.where(places >= 0, places, map.size)
+    return map.reshape(-1).at[target].set(things, mode="drop").reshape(map.shape)

@@ -8,14 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 
-from didact.environments.grid import cells, floors, sentences
+from didact.environments.grid import cells, floors
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import Numbers, pick
 from didact.environments.grid.families.base import Family, Group, Level
-from didact.environments.grid.families.drafts import Draft, level_of
+from didact.environments.grid.families.drafts import Draft, level_of, one_clause
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import FRONTS, GONE, INSIDE
-from didact.environments.grid.sentences import Sentence
 from didact.environments.grid.verifier import PICK_UP
 from didact.environments.spaces import Box, Dimension
 
@@ -118,8 +117,8 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Draft:
     rooms = Rooms(
         named.room_size.astype(jnp.int32), jnp.where(two_rooms, 1, 3), jnp.where(two_rooms, 2, 3)
     )
-    locks, inside = 2 * max(most, 1), layout.inside
-    draw = Numbers(key, 6 + most + 3 * locks + (locks // 2 + 5) * inside + 1)
+    locks = 2 * max(most, 1)
+    draw = Numbers(key, 7 + most + 3 * locks + (locks // 2 + 5) * layout.inside)
     doors = _doors(rooms, named, most, draw)
     locked = jax.tree.map(lambda x: x[most:], doors)
     blocked = locked.exists & (draw(locks) < named.blocked_doors)
@@ -153,35 +152,15 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Draft:
     table = jnp.concatenate(objects).astype(jnp.uint8)
     place = jnp.concatenate(places)
 
-    map = rooms_.walls(layout, rooms).reshape(-1)
-    map = map.at[jnp.where(place >= 0, place, map.size)].set(table, mode="drop")
-    square = map.reshape(layout.height, layout.width)
-    beside = named.start_beside > 0
-    column = jnp.where(two_rooms, 0, jnp.where(beside, 2, 1))
-    x, y, direction, _ = floors.stand_in_room(
-        layout, rooms, square, jnp.where(two_rooms, 0, 1), column, draw
-    )
-    members = np.zeros((2, len(table)), bool)
-    members[0, 0] = True
-    one = np.ones(2, np.int32)
-    sentence = Sentence(
-        jnp.array([PICK_UP]),
-        jnp.asarray(one * cells.BALL),
-        jnp.asarray(one * cells.BLUE),
-        jnp.asarray(one * sentences.NOWHERE),
-        jnp.bool_(False),
-    )
-    hand = jnp.uint8(cells.EMPTY)
-    return Draft(
-        map,
-        at(x, y),
-        direction,
-        hand,
-        table,
-        place.astype(jnp.int16),
-        sentence,
-        jnp.asarray(members),
-    )
+    map = floors.lay(rooms_.walls(layout, rooms), table, place)
+    column = jnp.where(two_rooms, 0, jnp.where(named.start_beside > 0, 2, 1))
+    row, inside = jnp.where(two_rooms, 0, 1), rooms_.inner_cells(layout, rooms)
+    x, y = rooms_.cell_in_room(layout, rooms, row, column, np.arange(layout.inside))
+    x, y, direction, _ = floors.stand(map, x, y, inside, draw)
+    # No other ball is blue.
+    meant = one_clause(table, *jnp.array([PICK_UP, cells.BALL, cells.BLUE]))
+    map, place, hand = map.reshape(-1), place.astype(jnp.int16), jnp.uint8(cells.EMPTY)
+    return Draft(map, at(x, y), direction, hand, table, place, *meant)
 
 
 def _doors(rooms: Rooms, task: Task, most: int, draw: Numbers) -> _Doors:
