@@ -122,13 +122,42 @@ def place_agent(
     index = np.arange(layout.rooms)
     open_ = rooms_.exists(layout, rooms, index) & (index != floor.locked)
     room = jnp.argmax(jnp.where(open_, draw(layout.rooms), -1))
-    inner = jnp.arange(layout.inside)
     row, column = room // layout.columns, room % layout.columns
-    x, y = rooms_.cell_in_room(layout, rooms, row, column, inner)
-    free = rooms_.inner_cells(layout, rooms) & (floor.map[y, x] == cells.EMPTY)
-    ahead = cells.kind_of(floor.map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
+    x, y = rooms_.cell_in_room(layout, rooms, row, column, np.arange(layout.inside))
+    inside = rooms_.inner_cells(layout, rooms)
+    x, y, direction, found = stand(floor.map, x, y, inside, draw)
+    return x, y, direction, jnp.where(found, room, -1)
+
+
+def stand(
+    map: UInt8[Array, "h w"],
+    x: Int32[Array, " q"],
+    y: Int32[Array, " q"],
+    may: Bool[Array, " q"],
+    draw: Numbers,
+) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Bool[Array, ""]]:
+    """Coordinates and direction of an agent on one of some cells, and whether there is a place.
+
+    As in BabyAI, the cell is free, and what is before the agent is free or wall.
+
+    Args:
+        map: what there is.
+        x, y: the cells.
+        may: which of them count.
+        draw: gives 4 q random numbers.
+    """
+    free = may & (map[y, x] == cells.EMPTY)
+    ahead = cells.kind_of(map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
     valid = free[:, None] & ((ahead == cells.EMPTY) | (ahead == cells.WALL))
     score = jnp.where(valid, draw(*valid.shape), -1).reshape(-1)
     best = jnp.argmax(score)
     cell, direction = best // 4, (best % 4).astype(jnp.int32)
-    return x[cell], y[cell], direction, jnp.where(score[best] >= 0, room, -1)
+    return x[cell], y[cell], direction, score[best] >= 0
+
+
+def lay(
+    map: UInt8[Array, "h w"], things: UInt8[Array, " k"], places: Int32[Array, " k"]
+) -> UInt8[Array, "h w"]:
+    """The map with things on it; those whose place is no cell are left out."""
+    target = jnp.where(places >= 0, places, map.size)
+    return map.reshape(-1).at[target].set(things, mode="drop").reshape(map.shape)
