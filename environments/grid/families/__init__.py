@@ -1,8 +1,13 @@
 """The families of levels, each with its task space and its official levels."""
 
-from didact.environments.grid.families import go_to, obstructed, synth
+from didact.environments.grid.families import go_to, key_corridor, obstructed, synth
 from didact.environments.grid.families.base import Family, Group, Level
 
 __all__ = ["GROUPS", "Family", "Group", "Level"]
 
-GROUPS: tuple[Group, ...] = (go_to.GROUP, synth.GROUP, obstructed.GROUP)
+GROUPS: tuple[Group, ...] = (
+    go_to.GROUP,
+    synth.GROUP,
+    key_corridor.GROUP,
+    obstructed.GROUP,
+)
