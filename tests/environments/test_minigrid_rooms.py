@@ -3,17 +3,20 @@
 import functools
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
 from distributions import same_distribution
 from seen import of_official, of_ours, official, samples
 
 import didact.environments
-from didact.environments.grid import cells
-from didact.environments.grid.families import key_corridor, obstructed
+from didact.environments.grid.families import (
+    errands,
+    key_corridor,
+    locked_room,
+    obstructed,
+    playground,
+)
 
-FAMILIES = (key_corridor, obstructed)
+FAMILIES = (errands, key_corridor, locked_room, obstructed, playground)
 IDS = {
     name: family for family in FAMILIES for name in family.LEVELS if name.startswith("MiniGrid-")
 }

@@ -1,6 +1,14 @@
 """The families of levels, each with its task space and its official levels."""
 
-from didact.environments.grid.families import go_to, key_corridor, obstructed, synth
+from didact.environments.grid.families import (
+    errands,
+    go_to,
+    key_corridor,
+    locked_room,
+    obstructed,
+    playground,
+    synth,
+)
 from didact.environments.grid.families.base import Family, Group, Level
 
 __all__ = ["GROUPS", "Family", "Group", "Level"]
@@ -10,4 +18,7 @@ GROUPS: tuple[Group, ...] = (
     synth.GROUP,
     key_corridor.GROUP,
     obstructed.GROUP,
+    errands.GROUP,
+    locked_room.GROUP,
+    playground.GROUP,
 )

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.grid import cells, missions, verifier
-from didact.environments.grid.attempts import Numbers, choose, pick, until_good
+from didact.environments.grid.attempts import Numbers, choose, pick
 from didact.environments.grid.families.base import Family, Group, Level
 from didact.environments.grid.rules import GONE, World
 from didact.environments.grid.templates import Templates
@@ -74,7 +74,7 @@ _SENTENCES = Templates(
 
 
 class _Draft(NamedTuple):
-    """One level before it is known to be sound."""
+    """One level, before it is put into words."""
 
     map: UInt8[Array, " c"]
     position: Int32[Array, ""]
@@ -107,7 +107,7 @@ def generate(
         tasks: n tasks.
         mission_length: the number of tokens of a mission.
     """
-    _, draft = until_good(functools.partial(_attempt, space), keys, tasks)
+    draft = jax.vmap(functools.partial(_draft, space))(keys, tasks)
     index = jnp.arange(draft.objects.shape[1])
     first, second = (draft.objects[jnp.arange(len(tasks)), row] for row in draft.meant.T)
     kind = cells.kind_of(jnp.stack([first, second], axis=1))
@@ -135,9 +135,7 @@ def generate(
     return Level(world, goal, mission, (per_cell * size + per_side) * size)
 
 
-def _attempt(
-    space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
-) -> tuple[Bool[Array, ""], _Draft]:
+def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> _Draft:
     named, possible, side = Task(*task), errands(space), int(space.high[0])
     most = max(int(space.high[1]), *_NEEDED[possible], 1)
     draw = Numbers(key, 7 + 2 * side**2 + 2 * most + 18 + 4 + 6 + 4)
@@ -155,7 +153,10 @@ def _attempt(
     inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
 
     wanted = jnp.maximum(named.objects, jnp.asarray(_NEEDED)[errand])
-    places, count = _scatter(inside, x, y, wanted, most, errand == PUT_NEAR, draw)
+    apart = errand == PUT_NEAR
+    # In the smallest room, an object in the middle would leave no place apart from it.
+    middle = apart & (size == _SMALLEST) & jnp.asarray((x == 2) & (y == 2))
+    places, count = _scatter(inside & ~middle, x, y, wanted, most, apart, draw)
     free = inside & jnp.all(jnp.arange(side**2)[:, None] != places, axis=1)
     position = jnp.argmax(jnp.where(free, draw(side**2), -1))
     objects = jnp.where(places == GONE, 0, _looks(errand == FETCH, most, draw))
@@ -170,9 +171,7 @@ def _attempt(
         meant = jnp.where(to_door, most + pick(target, 4), meant)
     objects = objects.astype(jnp.uint8)
     map = map.at[jnp.where(places >= 0, places, map.size)].set(objects, mode="drop")
-    good = count >= jnp.asarray(_NEEDED)[errand]
-    direction = pick(draw(), 4)
-    return good, _Draft(map, position, direction, objects, places, errand, sentence, meant)
+    return _Draft(map, position, pick(draw(), 4), objects, places, errand, sentence, meant)
 
 
 def _scatter(
@@ -243,12 +242,12 @@ def kinds(space: Box) -> tuple[int, ...]:
 def max_steps(space: Box) -> int:
     """The most steps of any episode."""
     size, _ = map_size(space)
-    return int(max(_STEPS_PER_CELL[e] * size**2 + _STEPS_PER_SIDE[e] * size for e in errands(space)))
+    return int(
+        max(_STEPS_PER_CELL[e] * size**2 + _STEPS_PER_SIDE[e] * size for e in errands(space))
+    )
 
 
-FAMILY = Family(
-    map_size, generate, kinds, max_steps, play=missions.play, see_through_walls=True
-)
+FAMILY = Family(map_size, generate, kinds, max_steps, play=missions.play, see_through_walls=True)
 
 
 def _point(errand: str, size: int, objects: int) -> Box:
@@ -262,10 +261,8 @@ def _fetch(size: int, objects: int) -> tuple[Box, str]:
 
 
 def _go_to_door(size: int) -> tuple[Box, str]:
-    text = f"Stop at one of four doors of a room of size 5 to {size}." if size > 5 else (
-        "Stop at one of four doors of a room of size 5."
-    )
-    return _point("go_to_door", size, 0), text
+    sides = "5" if size == 5 else f"5 to {size}"
+    return _point("go_to_door", size, 0), f"Stop at one of four doors of a room of size {sides}."
 
 
 def _go_to(size: int, objects: int) -> tuple[Box, str]:
