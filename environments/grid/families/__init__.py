@@ -1,8 +1,17 @@
 """The families of levels, each with its task space and its official levels."""
 
-from didact.environments.grid.families import go_to, key_corridor, synth
+from didact.environments.grid.families import go_to, key_corridor, put_next, synth, unlock
 from didact.environments.grid.families.base import Family, Group, Level
 
 __all__ = ["GROUPS", "Family", "Group", "Level"]
 
-GROUPS: tuple[Group, ...] = (go_to.GROUP, synth.GROUP, key_corridor.GROUP)
+GROUPS: tuple[Group, ...] = (
+    *(go_to.GROUP, synth.GROUP),
+    *(key_corridor.GROUP, unlock.GROUP, put_next.GROUP),
+)
+    go_to.GROUP,
+    synth.GROUP,
+    key_corridor.GROUP,
+    unlock.GROUP,
+    put_next.GROUP,
+)
