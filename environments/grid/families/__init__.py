@@ -6,12 +6,9 @@ from didact.environments.grid.families.base import Family, Group, Level
 __all__ = ["GROUPS", "Family", "Group", "Level"]
 
 GROUPS: tuple[Group, ...] = (
-    *(go_to.GROUP, synth.GROUP),
-    *(key_corridor.GROUP, unlock.GROUP, put_next.GROUP),
-)
     go_to.GROUP,
     synth.GROUP,
-    key_corridor.GROUP,
-    unlock.GROUP,
     put_next.GROUP,
+    unlock.GROUP,
+    key_corridor.GROUP,
 )

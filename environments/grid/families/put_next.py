@@ -16,7 +16,6 @@ from didact.environments.grid.families.base import (
     Family,
     Group,
     Level,
-    most_steps,
     steps_allowed,
 )
 from didact.environments.grid.families.drafts import Draft, level_of
@@ -215,7 +214,12 @@ def _sentence(
     return sentence, members, rows[:2]
 
 
-FAMILY = Family(map_size, generate, lambda space: (PUT_NEXT,), most_steps)
+def max_steps(space: Box) -> int:
+    """The most steps of any episode."""
+    return layout_of(space).room_size ** 2 * int(space.high[space.column("step_limit")])
+
+
+FAMILY = Family(map_size, generate, lambda space: (PUT_NEXT,), max_steps)
 
 
 def _one(room_size: int, objects: int) -> tuple[Box, str]:
