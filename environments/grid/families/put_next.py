@@ -12,7 +12,7 @@ from didact.environments.grid import cells, floors, sentences, verifier
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import Numbers, until_good
 from didact.environments.grid.families.base import (
-    STEP_LIMIT,
+    TIME_LIMIT,
     Family,
     Group,
     Level,
@@ -56,7 +56,7 @@ SPACE = Box(
             *(0, 1, False, "probability"),
             "Chance that the agent has the first object in hand at the start.",
         ),
-        STEP_LIMIT,
+        TIME_LIMIT,
     )
 )
 
@@ -69,7 +69,7 @@ class Task(NamedTuple):
     objects: Float[Array, "*n"]
     moves: Float[Array, "*n"]
     carrying: Float[Array, "*n"]
-    step_limit: Float[Array, "*n"]
+    time_limit: Float[Array, "*n"]
 
 
 def layout_of(space: Box) -> Layout:
@@ -112,7 +112,7 @@ def generate(
     """
     _, (draft, known) = until_good(functools.partial(_attempt, space), keys, tasks)
     task = Task(*tasks.T)
-    level = level_of(draft, steps_allowed(_room_size(task), task.step_limit), mission_length)
+    level = level_of(draft, steps_allowed(_room_size(task), task.time_limit), mission_length)
     # BabyAI puts the object into the agent's hand after its instruction has been read.
     return level._replace(goal=level.goal._replace(known=known))
 
@@ -128,9 +128,7 @@ def _attempt(
     draw = Numbers(key, 18 + 3 + layout.columns * (most + layout.inside) + 4 * layout.inside)
     beside, _ = rooms_.between(layout, rooms)
     map = jnp.where(beside, cells.EMPTY, rooms_.walls(layout, rooms)).astype(jnp.uint8)
-    zero = jnp.int32(0)
-    x, y = rooms_.cell_in_room(layout, rooms, zero, zero, np.arange(layout.inside))
-    x, y, direction, _ = floors.stand(map, x, y, rooms_.inner_cells(layout, rooms), draw)
+    x, y, direction, _ = floors.stand(layout, rooms, map, jnp.int32(0), draw)
 
     things, places, fits = _objects(layout, rooms, named, most, (x, y), draw)
     complete = floors.lay(map, things, places)
@@ -216,7 +214,7 @@ def _sentence(
 
 def max_steps(space: Box) -> int:
     """The most steps of any episode."""
-    return layout_of(space).room_size ** 2 * int(space.high[space.column("step_limit")])
+    return layout_of(space).room_size ** 2 * int(space.high[space.column("time_limit")])
 
 
 FAMILY = Family(map_size, generate, lambda space: (PUT_NEXT,), max_steps)
@@ -224,14 +222,14 @@ FAMILY = Family(map_size, generate, lambda space: (PUT_NEXT,), max_steps)
 
 def _one(room_size: int, objects: int) -> tuple[Box, str]:
     return (
-        _point(room_size, 1, objects, step_limit=2),
+        _point(room_size, 1, objects, time_limit=2),
         f"Put one of {objects} objects next to another, in one {room_size - 2}x{room_size - 2} "
         "room.",
     )
 
 
 def _point(
-    room_size: int, halves: int, objects: int, moves: int = 1, carrying: int = 0, step_limit=8
+    room_size: int, halves: int, objects: int, moves: int = 1, carrying: int = 0, time_limit=8
 ) -> Box:
     return SPACE.restricted(
         room_size=room_size,
@@ -239,7 +237,7 @@ def _point(
         objects=objects,
         moves=moves,
         carrying=carrying,
-        step_limit=step_limit,
+        time_limit=time_limit,
     )
 
 
@@ -253,7 +251,7 @@ def _across(room_size: int, objects: int, carrying: int = 0) -> tuple[Box, str]:
 
 def _two(room_size: int, objects: int) -> tuple[Box, str]:
     return (
-        _point(room_size, 2, objects, moves=2, step_limit=16),
+        _point(room_size, 2, objects, moves=2, time_limit=16),
         f"Bring an object next to one in the other half, then one back; {objects} in each.",
     )
 

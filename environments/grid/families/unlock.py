@@ -12,7 +12,7 @@ from didact.environments.grid import cells, floors, verifier
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import Numbers, pick, until_good
 from didact.environments.grid.families.base import (
-    STEP_LIMIT,
+    TIME_LIMIT,
     Family,
     Group,
     Level,
@@ -75,7 +75,7 @@ SPACE = Box(
             "1: instructions tell the colour of what is meant; 0: only where there are two doors "
             "and one has to be opened.",
         ),
-        STEP_LIMIT,
+        TIME_LIMIT,
     )
 )
 
@@ -93,7 +93,7 @@ class Task(NamedTuple):
     pick_up: Float[Array, "*n"]
     ball: Float[Array, "*n"]
     color_told: Float[Array, "*n"]
-    step_limit: Float[Array, "*n"]
+    time_limit: Float[Array, "*n"]
 
 
 def generate(
@@ -114,7 +114,7 @@ def generate(
     """
     _, draft = until_good(functools.partial(_attempt, space), keys, tasks)
     named = Task(*tasks.T)
-    return level_of(draft, steps_allowed(named.room_size, named.step_limit), mission_length)
+    return level_of(draft, steps_allowed(named.room_size, named.time_limit), mission_length)
 
 
 # Rows of the table of objects, before distractors and doors.
@@ -171,10 +171,7 @@ def _attempt(
 
     map = floors.lay(rooms_.walls(layout, rooms), objects, places)
     map = floors.lay(map, doors.objects, doors.places)
-    row, column = doors.home // layout.columns, doors.home % layout.columns
-    x, y = rooms_.cell_in_room(layout, rooms, row, column, np.arange(layout.inside))
-    inside = rooms_.inner_cells(layout, rooms)
-    x, y, direction, found = floors.stand(map, x, y, inside, draw)
+    x, y, direction, found = floors.stand(layout, rooms, map, doors.home, draw)
 
     picks = named.pick_up > 0
     told = (named.color_told > 0) | (doors.two & ~picks)
@@ -268,9 +265,9 @@ def _places(
 FAMILY = Family(map_size, generate, kinds, most_steps)
 
 
-def _point(room_size: int, rows: int, columns: int, step_limit: int, **more: float) -> Box:
+def _point(room_size: int, rows: int, columns: int, time_limit: int, **more: float) -> Box:
     usual = {"locks": 1, **dict.fromkeys(SPACE.names[4:-1], 0)}
-    sizes = {"room_size": room_size, "rows": rows, "columns": columns, "step_limit": step_limit}
+    sizes = {"room_size": room_size, "rows": rows, "columns": columns, "time_limit": time_limit}
     return SPACE.restricted(**sizes, **(usual | more))
 
 
