@@ -7,7 +7,9 @@ from didact.environments.grid.families import (
     locked_room,
     obstructed,
     playground,
+    put_next,
     synth,
+    unlock,
 )
 from didact.environments.grid.families.base import Family, Group, Level
 
@@ -16,6 +18,8 @@ __all__ = ["GROUPS", "Family", "Group", "Level"]
 GROUPS: tuple[Group, ...] = (
     go_to.GROUP,
     synth.GROUP,
+    put_next.GROUP,
+    unlock.GROUP,
     key_corridor.GROUP,
     obstructed.GROUP,
     errands.GROUP,

@@ -12,8 +12,8 @@ from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import Goal
 from didact.environments.spaces import Box, Dimension
 
-STEP_LIMIT = Dimension(
-    "step_limit",
+TIME_LIMIT = Dimension(
+    "time_limit",
     *(2, 30, True, "room areas"),
     "The most steps of an episode, in multiples of room_size squared.",
 )
@@ -68,13 +68,13 @@ def longest(space: Box, navigations: int) -> int:
 
 
 def most_steps(space: Box) -> int:
-    """The limit of steps of the largest level of a space with room_size and `STEP_LIMIT`."""
+    """The limit of steps of the largest level of a space with room_size and `TIME_LIMIT`."""
     most = {d.name: int(d.high) for d in space.dimensions}
-    return most["room_size"] ** 2 * most["step_limit"]
+    return most["room_size"] ** 2 * most["time_limit"]
 
 
 def steps_allowed(
-    room_size: Float[Array, "*n"], step_limit: Float[Array, "*n"]
+    room_size: Float[Array, "*n"], time_limit: Float[Array, "*n"]
 ) -> Int32[Array, "*n"]:
-    """The limit of steps of tasks with a `STEP_LIMIT`."""
-    return (room_size**2 * step_limit).astype(jnp.int32)
+    """The limit of steps of tasks with a `TIME_LIMIT`."""
+    return (room_size**2 * time_limit).astype(jnp.int32)

@@ -80,6 +80,9 @@ def level_of(draft: Draft, max_steps: Int32[Array, " n"], mission_length: int) -
         mission_length: the number of tokens of a mission.
     """
     several = jnp.sum(draft.members, axis=2) > 1
+    # BabyAI counts the walls among grey objects.
+    kind, color = draft.sentence.kind, draft.sentence.color
+    several |= (kind == verifier.ANY) & (color == cells.GREY)
     mission = sentences.words(draft.sentence, several, mission_length)
     descriptions = np.arange(draft.members.shape[1])[:, None]
     bits = jnp.sum(draft.members << descriptions, axis=1).astype(jnp.uint8)

@@ -11,7 +11,7 @@ from didact.environments.grid import cells, floors, verifier
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import Numbers, pick, until_good
 from didact.environments.grid.families.base import (
-    STEP_LIMIT,
+    TIME_LIMIT,
     Family,
     Group,
     Level,
@@ -58,7 +58,7 @@ SPACE = Box(
             *(0, 1, True, ""),
             "1: instructions tell the colour of the ball; 0: not. That of a door is always told.",
         ),
-        STEP_LIMIT,
+        TIME_LIMIT,
     )
 )
 
@@ -73,7 +73,7 @@ class Task(NamedTuple):
     own_color: Float[Array, "*n"]
     pick_up: Float[Array, "*n"]
     ball_color: Float[Array, "*n"]
-    step_limit: Float[Array, "*n"]
+    time_limit: Float[Array, "*n"]
 
 
 def layout_of(space: Box) -> Layout:
@@ -116,7 +116,7 @@ def generate(
     """
     _, draft = until_good(functools.partial(_attempt, space), keys, tasks)
     named = Task(*tasks.T)
-    return level_of(draft, steps_allowed(named.room_size, named.step_limit), mission_length)
+    return level_of(draft, steps_allowed(named.room_size, named.time_limit), mission_length)
 
 
 class Maze(NamedTuple):
@@ -205,7 +205,7 @@ def _attempt(
     y = jnp.minimum(room // COLUMNS * far + down, layout.height - 1)
     may = jnp.asarray(np.maximum(across, down)) <= far
     seen = jnp.where(corridor, map, complete)
-    x, y, direction, found = floors.stand(seen, x, y, may, draw)
+    x, y, direction, found = floors.stand_on(seen, x, y, may, draw)
     good = maze.good & laid & found
     if most > 0:
         reachable = rooms_.all_reachable(complete, x, y)
@@ -284,7 +284,7 @@ def _corridor(room_size: int, rows: int, color_told: int = 0) -> tuple[Box, str]
         own_color=0,
         pick_up=1,
         ball_color=color_told,
-        step_limit=30,
+        time_limit=30,
     )
     side = room_size - 2
     return space, f"Fetch the ball from a locked room; {rows}x3 rooms of {side}x{side} cells."
@@ -298,7 +298,7 @@ _UNLOCK = SPACE.restricted(
     own_color=0.5,
     pick_up=0,
     ball_color=0,
-    step_limit=9,
+    time_limit=9,
 )
 
 LEVELS: dict[str, tuple[Box, str]] = {
