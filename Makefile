@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test test-slow lint install install-test clean
+# What pip is asked for when stable-baselines3 is wanted; it brings torch, which is large.
+TORCH ?= torch
+
+.PHONY: train test test-slow lint install install-test install-sb3 clean
 
 install: $(VENV)/.installed
 install-test: $(VENV)/.installed-test
@@ -30,6 +33,10 @@ test: install-test
 
 test-slow: install-test
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+# For tests/environments/test_stable_baselines3.py, which is skipped without it.
+install-sb3: install-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) stable-baselines3
 
 lint: install-test
 	$(BIN)/ruff check .

@@ -67,8 +67,10 @@ class Evaluate:
     """environment; the one it was trained in if not given"""
     episodes: int = 500
     """whole episodes, each on a new level"""
+    engine: Literal["didact", "minigrid", "envpool"] = "didact"
+    """whose worlds to play in: ours, the official minigrid package's, or envpool's"""
     official: bool = False
-    """play in the official minigrid package instead of our engine"""
+    """the same as --engine minigrid"""
     greedy: bool = False
     """take the most probable action instead of sampling"""
     tasks: tuple[str, ...] = ()
@@ -219,13 +221,22 @@ def _evaluate(choice: Evaluate) -> None:
     _check(choice)
     policy = None if str(choice.policy) == RANDOM else load_policy(choice.policy)
     name = choice.env or (policy.environment if policy else "")
-    if policy is None and (choice.official or not name):
-        raise SettingError("policy", RANDOM, "given with --env and without --official")
-    if choice.official and policy is not None:
+    engine = "minigrid" if choice.official else choice.engine
+    elsewhere = "--official" if choice.official else f"--engine {engine}"
+    if choice.official and choice.engine == "envpool":
+        raise SettingError("--engine", choice.engine, "left out with --official")
+    if policy is None and (engine != "didact" or not name):
+        raise SettingError("policy", RANDOM, f"given with --env and without {elsewhere}")
+    if engine != "didact" and policy is not None:
         if choice.tasks:
-            raise SettingError("--tasks", choice.tasks, "left out with --official")
+            raise SettingError("--tasks", choice.tasks, f"left out with {elsewhere}")
         results = play_official(
-            policy, name, episodes=choice.episodes, seed=choice.seed, greedy=choice.greedy
+            policy,
+            name,
+            episodes=choice.episodes,
+            seed=choice.seed,
+            greedy=choice.greedy,
+            engine=engine,
         )
     else:
         environment = _environment(make, name)
@@ -247,7 +258,7 @@ def _evaluate(choice: Evaluate) -> None:
     told = {
         "policy": str(choice.policy),
         "environment": name,
-        "engine": "minigrid" if choice.official else "didact",
+        "engine": engine,
         "actions": "greedy" if choice.greedy else "sampled",
         **summary(results),
     }

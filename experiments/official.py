@@ -1,4 +1,4 @@
-"""Plays a policy in the official package, where nothing of our engine takes part."""
+"""Plays a policy in another engine, where nothing of ours takes part: minigrid or envpool."""
 
 from functools import partial
 
@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from didact.environments import SettingError
-from didact.environments.adapters import OfficialWorlds
+from didact.environments.adapters import EnvpoolWorlds, OfficialWorlds
 from didact.experiments.evaluate import Results
 from didact.students import Policy
+
+ENGINES = ("didact", "minigrid", "envpool")
 
 
 def play_official(
@@ -20,22 +22,25 @@ def play_official(
     seed: int = 0,
     greedy: bool = False,
     num_worlds: int = 32,
+    engine: str = "minigrid",
 ) -> Results:
-    """Whole episodes of a policy in an environment of the `minigrid` package.
+    """Whole episodes of a policy in an environment of the `minigrid` or the `envpool` package.
 
-    Episode i is the level that the package makes from the seed `seed` + i, so the same call
-    meets the same levels. Success is what the package rewards.
+    In minigrid, episode i is the level that the package makes from the seed `seed` + i; in
+    envpool, the levels follow from `seed` and `num_worlds`. So the same call meets the same
+    levels. Success is what the package rewards.
 
     Args:
         policy: who acts.
-        name: the gymnasium id.
+        name: the package's id.
         episodes: how many levels.
         seed: of the first level, and of the actions.
         greedy: take the most probable actions instead of sampling.
         num_worlds: how many are played side by side.
+        engine: "minigrid" or "envpool".
 
     Raises:
-        SettingError: the id is unknown, or the policy reads other observations.
+        SettingError: the engine or the id is unknown, or the policy reads other observations.
     """
     instruction = policy.observation_space.get("instruction")
     if instruction is None or set(policy.observation_space) != {
@@ -47,7 +52,10 @@ def play_official(
             "policy", policy.environment, "one that reads image, direction and instruction"
         )
     n = min(num_worlds, episodes)
-    worlds = OfficialWorlds(name, n, instruction.shape[0])
+    kinds = {"minigrid": OfficialWorlds, "envpool": EnvpoolWorlds}
+    if engine not in kinds:
+        raise SettingError("--engine", engine, "one of " + ", ".join(kinds))
+    worlds = kinds[engine](name, n, instruction.shape[0], seed)
     key = jax.random.key(seed)
     results = np.zeros((3, episodes))
     episode = np.arange(n)  # which each world plays

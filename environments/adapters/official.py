@@ -22,12 +22,17 @@ class OfficialWorlds:
         name: the gymnasium id, such as "BabyAI-GoToLocal-v0".
         n: how many.
         mission_length: tokens of an instruction.
+        seed: says nothing here; each episode has its own.
 
     Raises:
         SettingError: gymnasium does not know the id, or it is not one of that package.
     """
 
-    def __init__(self, name: str, n: int, mission_length: int = language.DEFAULT_LENGTH):
+    engine = "minigrid"
+
+    def __init__(
+        self, name: str, n: int, mission_length: int = language.DEFAULT_LENGTH, seed: int = 0
+    ):
         import minigrid  # noqa: F401  (registers its environments)
 
         allowed = "an environment of the minigrid package, such as BabyAI-GoToLocal-v0"

@@ -1,5 +1,7 @@
 """Evaluations: every world plays one episode; the official package plays by the same rules."""
 
+import sys
+
 import fakes
 import jax
 import jax.numpy as jnp
@@ -90,9 +92,11 @@ def untrained():
     return Policy(told, jax.jit(blank.student.init)(jax.random.key(0)).params)
 
 
-def test_an_untrained_policy_fares_the_same_in_both(untrained):
+@pytest.mark.parametrize("engine", ["minigrid", "envpool"])
+def test_an_untrained_policy_fares_the_same_everywhere(untrained, engine):
     """Success and length of 400 episodes in the package and of 2000 in our engine, within noise."""
-    theirs = play_official(untrained, OBJECT, episodes=400, seed=1)
+    pytest.importorskip(engine)
+    theirs = play_official(untrained, OBJECT, episodes=400, seed=1, engine=engine)
     world = make(OBJECT)
     tasks = world.task_space.sample(jax.random.key(0), 2000)
     run = jax.jit(evaluator(world, untrained.student))
@@ -128,7 +132,7 @@ class Scripted:
 
     made = None
 
-    def __init__(self, name, n, mission_length):
+    def __init__(self, name, n, mission_length, seed):
         self.n, self.seeds, self.time = n, np.full(n, -1), np.zeros(n, int)
         self.log, self.closed = [], False
         Scripted.made = self
@@ -218,6 +222,19 @@ def test_policies_that_read_something_else_are_refused(untrained):
 def test_other_ids_are_refused(untrained, name):
     with pytest.raises(SettingError, match="an environment of the minigrid package"):
         play_official(untrained, name, episodes=1)
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "Nowhere-v0", "GoTo", ""])
+def test_other_ids_of_envpool_are_refused(untrained, name):
+    pytest.importorskip("envpool")
+    with pytest.raises(SettingError, match="environment of envpool"):
+        play_official(untrained, name, episodes=1, engine="envpool")
+
+
+def test_envpool_may_be_missing(untrained, monkeypatch):
+    monkeypatch.setitem(sys.modules, "envpool", None)
+    with pytest.raises(SettingError, match=r"pip install 'didact\[envpool\]'"):
+        play_official(untrained, OBJECT, episodes=1, engine="envpool")
 
 
 def test_results_are_plain_numbers():

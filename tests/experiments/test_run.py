@@ -124,6 +124,7 @@ def test_evaluate_prints_nothing_but_json(trained):
         ("--env Nowhere-v0 --official", ("--env is 'Nowhere-v0'", "minigrid package")),
         ("--env CartPole-v1 --official", ("--env is 'CartPole-v1'", "minigrid package")),
         ("--official --tasks rows=1", ("--tasks",)),
+        ("--official --engine envpool", ("--engine is 'envpool'", "--official")),
         ("--tasks rows=2", ("--tasks rows is 2",)),
     ],
 )

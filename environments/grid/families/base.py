@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int32, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.grid import language
+from didact.environments.grid import language, rules, verifier
 from didact.environments.grid.rooms import Layout
 from didact.environments.grid.rules import World
-from didact.environments.grid.verifier import Goal
+from didact.environments.grid.verifier import Goal, Verdict
 from didact.environments.spaces import Box, Dimension
 
 TIME_LIMIT = Dimension(
@@ -28,6 +28,27 @@ class Level(NamedTuple):
     max_steps: Int32[Array, " n"]
 
 
+# From keys (None where steps are not random), worlds, goals, actions, the width of maps and the
+# kinds of clauses to the worlds and goals afterwards, and the verdict.
+Play = Callable[
+    [PRNGKeyArray | None, World, Goal, Int[Array, " n"], int, tuple[int, ...]],
+    tuple[World, Goal, Verdict],
+]
+
+
+def follow(
+    keys: PRNGKeyArray | None,
+    world: World,
+    goal: Goal,
+    actions: Int[Array, " n"],
+    width: int,
+    kinds: tuple[int, ...],
+) -> tuple[World, Goal, Verdict]:
+    """What an action does where instructions are of Baby Language; nothing is random."""
+    world = rules.act(world, actions, width)
+    return world, *verifier.verify(goal, world, actions, width, kinds)
+
+
 class Family(NamedTuple):
     """A way to make levels, as functions of the part of its task space that tasks come from."""
 
@@ -35,6 +56,10 @@ class Family(NamedTuple):
     generate: Callable[[Box, PRNGKeyArray, Float[Array, "n d"], int], Level]
     kinds: Callable[[Box], tuple[int, ...]]  # of clauses that occur
     max_steps: Callable[[Box], int]  # of any level
+    play: Play = follow  # what an action does
+    actions: tuple[str, ...] = rules.ACTIONS
+    see_through_walls: bool = False  # whether agents see all of their field of view
+    random_steps: bool = False  # whether `play` needs keys
 
 
 class Group(NamedTuple):

@@ -297,6 +297,15 @@ LEVELS: dict[str, tuple[Box, str]] = {
         _point(6, 1, 3, 30, pick_up=1, locks=2, ball=1),
         "Pick up a ball behind a locked door, whose key is behind another.",
     ),
+    "MiniGrid-Unlock-v0": (_point(6, 1, 2, 8), "Open the locked door of the room."),
+    "MiniGrid-UnlockPickup-v0": (
+        _point(6, 1, 2, 8, pick_up=1, color_told=1),
+        "Pick up a box behind a locked door.",
+    ),
+    "MiniGrid-BlockedUnlockPickup-v0": (
+        _point(6, 1, 2, 16, pick_up=1, blocked=1, color_told=1),
+        "Pick up a box behind a locked door that is blocked by a ball.",
+    ),
 }
 
 GROUP = Group(

@@ -1,0 +1,89 @@
+"""MiniGrid and BabyAI as envpool plays them (in C++), with our observations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from didact.environments.errors import SettingError
+from didact.environments.grid import language
+
+
+class EnvpoolWorlds:
+    """n worlds of the `envpool` package, stepped one after another.
+
+    Nothing of our engine takes part: envpool makes the levels, moves the agent and judges. Only
+    the mission's text is turned into token ids. Each world is a pool of its own, because a pool
+    steps all of its worlds or none.
+
+    Args:
+        name: envpool's id, such as "BabyAI-GoToLocal-v0".
+        n: how many.
+        mission_length: tokens of an instruction.
+        seed: decides the levels; those that follow in the same world are envpool's choice.
+
+    Raises:
+        SettingError: envpool is not installed, or does not know the id.
+    """
+
+    engine = "envpool"
+
+    def __init__(
+        self, name: str, n: int, mission_length: int = language.DEFAULT_LENGTH, seed: int = 0
+    ):
+        try:
+            import envpool
+        except ModuleNotFoundError:
+            raise SettingError(
+                "--engine", "envpool", "installed: pip install 'didact[envpool]'"
+            ) from None
+        known = [x for x in envpool.list_all_envs() if x.startswith(("BabyAI-", "MiniGrid-"))]
+        if name not in known:
+            allowed = "a BabyAI or MiniGrid environment of envpool, such as BabyAI-GoToLocal-v0"
+            raise SettingError("--env", name, allowed)
+        self.name, self.n, self.mission_length = name, n, mission_length
+        self.worlds: list[Any] = [
+            envpool.make(
+                name, env_type="gymnasium", num_envs=1, num_threads=1, seed=(seed + i) % 2**31
+            )
+            for i in range(n)
+        ]
+
+    def reset(self, worlds: Sequence[int], seeds: Sequence[int]) -> dict[str, np.ndarray]:
+        """Starts new episodes in some of the worlds; their first observations, stacked.
+
+        The seeds say nothing here: envpool is seeded once, when a pool is made.
+        """
+        return self._stack([self.worlds[world].reset()[0] for world in worlds])
+
+    def step(
+        self, worlds: Sequence[int], actions: Sequence[int]
+    ) -> tuple[
+        dict[str, np.ndarray],
+        Float[np.ndarray, " m"],
+        Bool[np.ndarray, " m"],
+        Bool[np.ndarray, " m"],
+    ]:
+        """One action in each of some worlds: observation, reward, terminated, truncated."""
+        rows = [
+            self.worlds[world].step(np.array([action], np.int32))
+            for world, action in zip(worlds, actions, strict=True)
+        ]
+        seen, rewards, terminated, truncated, _ = zip(*rows, strict=True)
+        reward = np.concatenate(rewards).astype(np.float32)
+        # A success in the very last step is only truncated for envpool; for minigrid it is both.
+        ended = np.concatenate(terminated).astype(bool) | (reward > 0)
+        return self._stack(seen), reward, ended, np.concatenate(truncated).astype(bool)
+
+    def close(self) -> None:
+        for world in self.worlds:
+            world.close()
+
+    def _stack(self, seen: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        missions = [bytes(one["mission"][0]).partition(b"\0")[0].decode() for one in seen]
+        return {
+            "image": np.concatenate([one["image"] for one in seen]).astype(np.uint8),
+            "direction": np.concatenate([one["direction"] for one in seen]).astype(np.int32),
+            "instruction": np.stack([language.encode(m, self.mission_length) for m in missions]),
+        }
