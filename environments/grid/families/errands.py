@@ -120,7 +120,7 @@ def generate(
     other = (draft.errand == PUT_NEAR)[:, None] & (index == draft.meant[:, 1:])
     members = (one + 2 * other).astype(jnp.uint8)
     places = draft.places.astype(jnp.int16)
-    clauses = jnp.asarray(_KINDS, jnp.uint8)[draft.errand]
+    clauses = jnp.asarray(_KINDS, jnp.uint8)[draft.errand][:, None]
     size = Task(*tasks.T).size.astype(jnp.int32)
     per_cell, per_side = (jnp.asarray(x)[draft.errand] for x in (_STEPS_PER_CELL, _STEPS_PER_SIDE))
     world = World(

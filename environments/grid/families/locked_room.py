@@ -94,8 +94,8 @@ def generate(
         objects=draft.objects,
         places=places,
     )
-    clauses, members = jnp.full(n, missions.REACH), jnp.zeros(draft.objects.shape)
-    goal = missions.start(clauses.astype(jnp.uint8), members.astype(jnp.uint8), places)
+    clauses = jnp.full((n, 1), missions.REACH, jnp.uint8)
+    goal = missions.start(clauses, jnp.zeros_like(draft.objects), places)
     longer = jnp.maximum(*_size(*tasks.T))
     return Level(world, goal, mission, (10 * longer).astype(jnp.int32))
 

@@ -153,10 +153,9 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Draft:
     place = jnp.concatenate(places)
 
     map = floors.lay(rooms_.walls(layout, rooms), table, place)
-    column = jnp.where(two_rooms, 0, jnp.where(named.start_beside > 0, 2, 1))
-    row, inside = jnp.where(two_rooms, 0, 1), rooms_.inner_cells(layout, rooms)
-    x, y = rooms_.cell_in_room(layout, rooms, row, column, np.arange(layout.inside))
-    x, y, direction, _ = floors.stand(map, x, y, inside, draw)
+    middle = layout.rooms // 2
+    start = jnp.where(two_rooms, 0, jnp.where(named.start_beside > 0, middle + 1, middle))
+    x, y, direction, _ = floors.stand(layout, rooms, map, start, draw)
     # No other ball is blue.
     meant = one_clause(table, *jnp.array([PICK_UP, cells.BALL, cells.BLUE]))
     map, place, hand = map.reshape(-1), place.astype(jnp.int16), jnp.uint8(cells.EMPTY)

@@ -58,7 +58,7 @@ def generate(
     world = jax.vmap(functools.partial(_world, space))(keys, tasks)
     n = len(tasks)
     goal = missions.start(
-        jnp.full(n, missions.PLAY, jnp.uint8),
+        jnp.full((n, 1), missions.PLAY, jnp.uint8),
         jnp.zeros(world.objects.shape, jnp.uint8),
         world.places,
     )

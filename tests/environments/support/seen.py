@@ -6,10 +6,11 @@ import io
 from typing import NamedTuple
 
 import gymnasium
+import jax
 import minigrid  # noqa: F401  (registers its environments)
 import numpy as np
 
-from didact.environments.grid import cells, language
+from didact.environments.grid import cells, language, official
 from didact.environments.grid.rules import INSIDE
 
 
@@ -23,13 +24,15 @@ class Seen(NamedTuple):
     mission: str
     max_steps: int
     inside: list[tuple[int, int]]  # what boxes hold: the box and its content, packed
+    clauses: tuple[int, ...]
+    meant: list[tuple[int, int, tuple[int, int]]]  # description, packed object, its row and column
 
 
 def _code(thing):
     return int(cells.pack(np.array(thing.encode()))) | (cells.HOLDS if thing.contains else 0)
 
 
-def official(name, count, seed=0):
+def official_levels(name, count, seed=0):
     """The official environment after each of `count` resets."""
     e = gymnasium.make(name, disable_env_checker=True).unwrapped
     with contextlib.redirect_stdout(io.StringIO()):
@@ -50,6 +53,7 @@ def of_official(e):
         mission=e.mission,
         max_steps=e.max_steps,
         inside=[(_code(t), _code(t.contains)) for t in things if t.contains],
+        **_goal(jax.device_get(official.from_minigrid([e], 32)), 0, e.width),
     )
 
 
@@ -81,7 +85,19 @@ def of_ours(state, index, size, crop=None):
             for thing, place in zip(objects, places, strict=True)
             if place <= INSIDE
         ],
+        **_goal(state, index, width),
     )
+
+
+def _goal(state, index, width):
+    """The clauses of an instruction, and the objects that it means."""
+    objects, places = state.world.objects[index], state.world.places[index]
+    meant = [
+        (d, int(objects[row]), divmod(int(places[row]), width))
+        for d in range(8)
+        for row in np.flatnonzero(state.goal.members[index] >> d & 1)
+    ]
+    return {"clauses": tuple(state.goal.clauses[index].tolist()), "meant": sorted(meant)}
 
 
 def features(seen):
@@ -121,6 +137,10 @@ def features(seen):
         "mission": [" ".join("C" if w in cells.COLORS else w for w in words)],
         "said colors": said,
         "said together": [tuple(said.index(c) for c in said)],
+        "clauses": [seen.clauses],
+        "meant": [len(seen.meant)],
+        "meant things": [(d, thing) for d, thing, _ in seen.meant],
+        "meant places": [(d, *place) for d, _, place in seen.meant],
         "max_steps": [seen.max_steps],
     }
 
