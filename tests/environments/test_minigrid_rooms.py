@@ -69,7 +69,7 @@ def test_levels_are_distributed_as_the_official_ones(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_many_levels_of_each_environment_are_distributed_as_the_official_ones(name):
-    compare(name, 3000, count=6000, whole=False)
+    compare(name, 1500, count=4000, whole=False)
 
 
 @pytest.mark.parametrize("name", NAMES)

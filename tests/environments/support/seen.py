@@ -133,15 +133,15 @@ def features(seen):
         "kinds": [tuple(np.bincount(kind.ravel(), minlength=13).tolist())],
         "objects": grid[things].tolist(),
         "doors": grid[doors].tolist(),
-        "object places": list(zip(kind[things].tolist(), tx.tolist(), ty.tolist(), strict=True)),
-        "other places": [
-            (int(kind[y, x]), int(x), int(y))
-            for y, x in zip(*np.nonzero(doors | (kind == cells.GOAL)), strict=True)
-        ],
+        **_placed("object", kind, things),
+        **_placed("door", kind, doors),
+        **_placed("goal", kind, kind == cells.GOAL),
         "contents": [(int(grid[at]), content) for at, content in seen.inside.items()],
         "twins": [max(looks.values(), default=0)],
         "closest": [int(np.min(apart[apart > 0], initial=9))],
         "agent": [(seen.x, seen.y)],
+        "agent's column": [seen.x],
+        "agent's row": [seen.y],
         "facing": [(seen.direction, int(kind[seen.y + ahead_y, seen.x + ahead_x]))],
         "to the agent": [int(np.min(away, initial=9))],
         "locks with keys": [sum(c in keys for c in locks)],
@@ -152,8 +152,20 @@ def features(seen):
         "clauses": [seen.clauses],
         "meant": [len(seen.meant)],
         "meant things": [(d, thing) for d, thing, _ in seen.meant],
-        "meant places": [(d, *place) for d, _, place in seen.meant],
+        "meant columns": [(d, x) for d, _, (_, x) in seen.meant],
+        "meant rows": [(d, y) for d, _, (y, _) in seen.meant],
         "max_steps": [seen.max_steps],
+    }
+
+
+def _placed(name, kind, which):
+    """Where some things are: their cells and, for small samples, their columns and their rows."""
+    rows, columns = (at.tolist() for at in np.nonzero(which))
+    kinds = kind[which].tolist()
+    return {
+        f"{name} places": list(zip(kinds, columns, rows, strict=True)),
+        f"{name} columns": list(zip(kinds, columns, strict=True)),
+        f"{name} rows": list(zip(kinds, rows, strict=True)),
     }
 
 
