@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Int32, UInt8
+from jaxtyping import Array, Int, UInt8
 
 from didact.environments.errors import SettingError
 from didact.environments.grid.language import FIRST_COLOR, FIRST_TYPE, tokens
@@ -60,11 +59,9 @@ class Templates:
         """
         if length < self.longest:
             raise SettingError("mission_length", length, f"{self.longest} or more here")
-        things: Any = jnp.stack([colors, types], axis=-1).astype(jnp.int32)
-        things = things.reshape(*which.shape, -1)
-        fillings: Int32[Array, "*n g"] = jnp.concatenate(
-            [jnp.zeros((*which.shape, 1), jnp.int32), things], axis=-1
-        )
+        things = jnp.stack([colors, types], axis=-1).reshape(*which.shape, -1)
+        nothing = jnp.zeros((*which.shape, 1), jnp.int32)
+        fillings = jnp.concatenate([nothing, things.astype(jnp.int32)], axis=-1)
         filled = jnp.take_along_axis(fillings, jnp.asarray(self._gap)[which], axis=-1)
         sentence = (jnp.asarray(self._token)[which] + filled).astype(jnp.uint8)
         rest = jnp.zeros((*which.shape, length - self.longest), jnp.uint8)

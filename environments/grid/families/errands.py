@@ -136,9 +136,9 @@ def generate(
 
 
 def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> _Draft:
-    named, possible, side = Task(*task), errands(space), int(space.high[0])
-    most = max(int(space.high[1]), *_NEEDED[possible], 1)
-    draw = Numbers(key, 7 + 2 * side**2 + 2 * most + 18 + 4 + 6 + 4)
+    named, possible, (side, _) = Task(*task), errands(space), map_size(space)
+    most = max(int(space.high[space.column("objects")]), *_NEEDED[possible], 1)
+    draw = Numbers(key, 2 * side**2 + most + 35)
     weights = jnp.stack(named[2:])[np.array(possible)]
     weights = weights.at[0].add(jnp.all(weights == 0))
     errand = jnp.asarray(possible)[choose(draw(), weights)]

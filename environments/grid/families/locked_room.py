@@ -103,7 +103,7 @@ def generate(
 def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> _Draft:
     width, height = map_size(space)
     room_width, room_height, rows = (v.astype(jnp.int32) for v in Task(*task))
-    draw = Numbers(key, 2 * _MOST + 6 + 4)
+    draw = Numbers(key, 2 * _MOST + 7)
     own_width, own_height = _size(room_width, room_height, rows)
     left, right = room_width - 1, room_width + HALLWAY  # the walls of the hallway
     y, x = np.arange(height)[:, None], np.arange(width)
