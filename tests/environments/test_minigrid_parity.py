@@ -19,7 +19,7 @@ from minigrid.core.grid import Grid
 from minigrid.core.world_object import Goal, Lava, Wall
 from minigrid.envs.wfc.wfcenv import WFCEnv
 from minigrid.minigrid_env import MiniGridEnv
-from walkers import policy
+from walkers import follow_obstacles, policy
 
 from didact.environments import SettingError
 from didact.environments.grid import official
@@ -78,26 +78,6 @@ def alike(names, episodes, apart=False):
     return groups.values()
 
 
-def follow_obstacles(e, world, moved):
-    """Lets the obstacles of an official environment go where ours went, if they may."""
-    illegal = []
-    targets = {id(o): int(place) for o, place in zip(e.obstacles, moved, strict=True)}
-
-    def place(obstacle, top, size, max_tries):
-        x, y = map(int, obstacle.cur_pos)
-        near = [(x + dx, y + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
-        free = [at for at in near if e.grid.get(*at) is None and at != tuple(e.agent_pos)]
-        target = targets[id(obstacle)] % world.width, targets[id(obstacle)] // world.width
-        illegal.extend([(target, free)] * (target not in (free or [(x, y)])))
-        if not free:
-            raise RecursionError
-        e.grid.set(*target, obstacle)
-        obstacle.cur_pos = target
-
-    e.place_obj = place
-    return illegal
-
-
 def differences(ours, i, obs, reward, terminated, truncated):
     image = np.array_equal(ours.observation["image"][i], obs["image"])
     direction = int(ours.observation["direction"][i]) == int(obs["direction"])
@@ -137,7 +117,7 @@ def play(group, seed, longest):
         for i in np.flatnonzero(alive):
             e = environments[i]
             if hasattr(e, "obstacles"):
-                illegal = follow_obstacles(e, world, places[i, : len(e.obstacles)])
+                illegal = follow_obstacles(e, world.width, places[i, : len(e.obstacles)])
             else:
                 illegal = []
             obs, reward, terminated, truncated, _ = e.step(actions[i])

@@ -69,16 +69,18 @@ def generate(
         tasks: n tasks.
         mission_length: the number of tokens of a mission.
     """
-    _, start = until_good(functools.partial(_attempt, space), keys, tasks)
+    chain_keys, other_keys = jnp.unstack(jax.vmap(jax.random.split)(keys), axis=1)
+    _, chain = until_good(functools.partial(_attempt, space), chain_keys, tasks)
+    start = jax.vmap(_furnished)(other_keys, chain)
     mission = starts.said(_MISSION, jnp.zeros(len(tasks), jnp.int32), mission_length)
     return starts.level_of(start, missions.REACH, mission, 20 * Task(*tasks.T).rooms)
 
 
 def _attempt(
     space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
-) -> tuple[Bool[Array, ""], Start]:
+) -> tuple[Bool[Array, ""], _Chain]:
     named, most = Task(*task), int(Task(*space.high).rooms)
-    draw = Numbers(key, 4 + 5 * TRIES * most + most + 5)
+    draw = Numbers(key, 4 + 5 * TRIES * most)
     sizes = named.room_size.astype(jnp.int32) - _SMALLEST + 1
     top, size = pick(draw(2), SIDE - 2), _SMALLEST + pick(draw(2), sizes)
     good = (top[0] + size[0] <= SIDE) & (top[1] + size[1] < SIDE)
@@ -98,7 +100,7 @@ def _attempt(
         return jax.tree.map(lambda new, old: jnp.where(wanted, new, old), next, chain)
 
     chain = jax.lax.fori_loop(1, most, add, first)
-    return chain.count == named.rooms, _furnished(chain, draw)
+    return chain.count == named.rooms, chain
 
 
 def _extended(
@@ -141,8 +143,9 @@ def _extended(
     )
 
 
-def _furnished(chain: _Chain, draw: Numbers) -> Start:
+def _furnished(key: PRNGKeyArray, chain: _Chain) -> Start:
     """The level of a chain of rooms; what is in no room is empty, too."""
+    draw = Numbers(key, len(chain.top) + 4)
     x, y = starts.coordinates((SIDE, SIDE))
     index = np.arange(len(chain.top))
     left, upper = chain.top[:, 0, None, None], chain.top[:, 1, None, None]

@@ -182,3 +182,32 @@ def policy(e, mode, rng, noise=0.08):
         return int(rng.choice(7, p=BIASED)) if action is None else action
 
     return act
+
+
+def follow_obstacles(e, width, moved):
+    """Lets the obstacles of an official environment go where ours went, in its next step.
+
+    Args:
+        e: the official environment.
+        width: of our map, in cells.
+        moved: the places of our obstacles after the step.
+
+    Returns:
+        A list that will hold the moves which the official environment could not have made.
+    """
+    illegal = []
+    targets = {id(o): int(place) for o, place in zip(e.obstacles, moved, strict=True)}
+
+    def place(obstacle, top, size, max_tries):
+        x, y = map(int, obstacle.cur_pos)
+        near = [(x + dx, y + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+        free = [at for at in near if e.grid.get(*at) is None and at != tuple(e.agent_pos)]
+        target = targets[id(obstacle)] % width, targets[id(obstacle)] // width
+        illegal.extend([(target, free)] * (target not in (free or [(x, y)])))
+        if not free:
+            raise RecursionError
+        e.grid.set(*target, obstacle)
+        obstacle.cur_pos = target
+
+    e.place_obj = place
+    return illegal
