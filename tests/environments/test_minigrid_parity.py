@@ -211,9 +211,19 @@ def test_obstacles_that_cannot_move_stay():
         e.put_obj(obstacle, *at)
     world = official.world_of([e])
     state, _ = world.reset(jax.random.key(0), jnp.zeros((50, 1)))
-    after, _ = world.step(jax.random.key(1), state, jnp.zeros(50, int))
+    after, _ = jax.jit(world.step)(jax.random.key(1), state, jnp.zeros(50, int))
     assert (after.world.places == state.world.places).all()
     assert (after.world.cells == state.world.cells).all()
+
+
+@pytest.mark.parametrize("name", ["DistShift1", "GoToDoor-8x8", "MultiRoom-N2-S4", "LavaGapS7"])
+def test_pictures_are_minigrids(name):
+    """What the agent sees is lighter: all of its field of view where walls are seen through."""
+    e = environment(f"MiniGrid-{name}-v0", 0)
+    world = official.world_of([e])
+    state, _ = world.reset(jax.random.key(0), jnp.zeros((1, 1)))
+    theirs = e.get_full_render(highlight=True, tile_size=16)
+    assert np.array_equal(world.render(state, 0, tile_size=16), theirs)
 
 
 def test_what_cannot_be_stepped_together_is_refused():

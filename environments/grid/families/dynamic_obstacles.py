@@ -1,4 +1,8 @@
-"""MiniGrid's Dynamic-Obstacles: a goal in a room of balls that wander, which must not be hit."""
+"""MiniGrid's Dynamic-Obstacles: a goal in a room of balls that wander, which must not be hit.
+
+As in MiniGrid, agents can only turn and go forward here: there are three actions, in the whole
+family, so that one policy fits all of its tasks. Any other counts as "left".
+"""
 
 import functools
 from typing import NamedTuple

@@ -70,6 +70,7 @@ def generate(
         mission_length: the number of tokens of a mission.
     """
     chain_keys, other_keys = jnp.unstack(jax.vmap(jax.random.split)(keys), axis=1)
+    # At least one attempt in five is good, so all become good in the tries there are.
     _, chain = until_good(functools.partial(_attempt, space), chain_keys, tasks)
     start = jax.vmap(_furnished)(other_keys, chain)
     mission = starts.said(_MISSION, jnp.zeros(len(tasks), jnp.int32), mission_length)
