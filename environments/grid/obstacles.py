@@ -25,6 +25,8 @@ def wander(keys: PRNGKeyArray, world: World, moving: Bool[Array, "n k"], width: 
         width: of the map, in cells. Maps have a wall all around.
     """
     k = moving.shape[1]
+    if k == 0:
+        return world
     step = jnp.asarray(AROUND[:, 0] + AROUND[:, 1] * width, jnp.int32)
     chances = jax.vmap(lambda key: jax.random.uniform(key, (2, k)))(keys)
 

@@ -1,13 +1,21 @@
 """The families of levels, each with its task space and its official levels."""
 
 from didact.environments.grid.families import (
+    crossing,
+    door_key,
+    dynamic_obstacles,
     errands,
+    four_rooms,
     go_to,
     key_corridor,
     locked_room,
+    memory,
+    multi_room,
     obstructed,
+    open_room,
     playground,
     put_next,
+    red_blue_doors,
     synth,
     unlock,
 )
@@ -25,4 +33,12 @@ GROUPS: tuple[Group, ...] = (
     errands.GROUP,
     locked_room.GROUP,
     playground.GROUP,
+    open_room.GROUP,
+    crossing.GROUP,
+    dynamic_obstacles.GROUP,
+    four_rooms.GROUP,
+    door_key.GROUP,
+    multi_room.GROUP,
+    red_blue_doors.GROUP,
+    memory.GROUP,
 )
