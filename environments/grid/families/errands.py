@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.grid import cells, missions, verifier
+from didact.environments.grid import cells, missions, starts, verifier
 from didact.environments.grid.attempts import Numbers, choose, pick
 from didact.environments.grid.families.base import Family, Group, Level
 from didact.environments.grid.rules import GONE, World
@@ -138,7 +138,7 @@ def generate(
 def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> _Draft:
     named, possible, (side, _) = Task(*task), errands(space), map_size(space)
     most = max(int(space.high[space.column("objects")]), *_NEEDED[possible], 1)
-    draw = Numbers(key, 2 * side**2 + most + 35)
+    draw = Numbers(key, side**2 + most + 36)
     weights = jnp.stack(named[2:])[np.array(possible)]
     weights = weights.at[0].add(jnp.all(weights == 0))
     errand = jnp.asarray(possible)[choose(draw(), weights)]
@@ -158,7 +158,8 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> _Draft:
     middle = apart & (size == _SMALLEST) & jnp.asarray((x == 2) & (y == 2))
     places, count = _scatter(inside & ~middle, x, y, wanted, most, apart, draw)
     free = inside & jnp.all(jnp.arange(side**2)[:, None] != places, axis=1)
-    position = jnp.argmax(jnp.where(free, draw(side**2), -1))
+    agent_x, agent_y = starts.free_cell(draw(), free.reshape(side, side))
+    position = agent_y * side + agent_x
     objects = jnp.where(places == GONE, 0, _looks(errand == FETCH, most, draw))
     target, other = draw(2)
     first = pick(target, count)

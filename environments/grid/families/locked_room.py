@@ -6,12 +6,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int32, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
-from didact.environments.grid import cells, floors, missions
+from didact.environments.grid import cells, floors, missions, starts
 from didact.environments.grid.attempts import Numbers, pick
 from didact.environments.grid.families.base import Family, Group, Level
-from didact.environments.grid.rules import GONE, World
+from didact.environments.grid.rules import GONE
+from didact.environments.grid.starts import Start
 from didact.environments.grid.templates import Templates
 from didact.environments.spaces import Box, Dimension
 
@@ -39,17 +40,6 @@ class Task(NamedTuple):
     room_width: Float[Array, "*n"]
     room_height: Float[Array, "*n"]
     rows: Float[Array, "*n"]
-
-
-class _Draft(NamedTuple):
-    """One level, before it is put into words."""
-
-    map: UInt8[Array, "h w"]
-    position: Int32[Array, ""]
-    direction: Int32[Array, ""]
-    objects: UInt8[Array, " k"]  # 0 in rows without object
-    places: Int32[Array, " k"]
-    colors: Int32[Array, " 2"]  # of the locked room, and of the room with its key
 
 
 def map_size(space: Box) -> tuple[int, int]:
@@ -81,26 +71,17 @@ def generate(
         tasks: n tasks.
         mission_length: the number of tokens of a mission.
     """
-    draft = jax.vmap(functools.partial(_draft, space))(keys, tasks)
-    n = len(tasks)
-    none = jnp.zeros(n, jnp.int32)
-    mission = _MISSION.fill(none, draft.colors, jnp.zeros_like(draft.colors), mission_length)
-    places = draft.places.astype(jnp.int16)
-    world = World(
-        cells=draft.map.reshape(n, -1),
-        position=draft.position,
-        direction=draft.direction,
-        carried=jnp.full(n, cells.EMPTY, jnp.uint8),
-        objects=draft.objects,
-        places=places,
-    )
-    clauses = jnp.full((n, 1), missions.REACH, jnp.uint8)
-    goal = missions.start(clauses, jnp.zeros_like(draft.objects), places)
+    start, colors = jax.vmap(functools.partial(_start, space))(keys, tasks)
+    none = jnp.zeros(len(tasks), jnp.int32)
+    mission = _MISSION.fill(none, colors, jnp.zeros_like(colors), mission_length)
     longer = jnp.maximum(*_size(*tasks.T))
-    return Level(world, goal, mission, (10 * longer).astype(jnp.int32))
+    return starts.level_of(start, missions.REACH, mission, 10 * longer)
 
 
-def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> _Draft:
+def _start(
+    space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
+) -> tuple[Start, Int32[Array, " 2"]]:
+    """One level, and the colours of its locked room and of the room with the key."""
     width, height = map_size(space)
     room_width, room_height, rows = (v.astype(jnp.int32) for v in Task(*task))
     draw = Numbers(key, 2 * _MOST + 7)
@@ -126,14 +107,14 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> _Draft:
     across, down = pick(draw(2), room_width - 2), pick(draw(2), room_height - 2)
     thing_x = jnp.where(room % 2 == 0, 0, right) + 1 + across
     thing_places = (top[room] + 1 + down) * width + thing_x
-    goal = jnp.array([cells.code(cells.GOAL, cells.GREEN)], jnp.uint8)
     objects = jnp.append(cells.code(cells.KEY, color[locked]), doors).astype(jnp.uint8)
     places = jnp.append(thing_places[1], door_places)
-    map = floors.lay(map, goal, thing_places[:1])
+    map = floors.lay(map, jnp.array([starts.GREEN_GOAL], jnp.uint8), thing_places[:1])
     map = floors.lay(map, objects, places)
     agent_x, agent_y = left + 1 + pick(draw(), HALLWAY), 1 + pick(draw(), own_height - 2)
-    position = agent_y * width + agent_x
-    return _Draft(map, position, pick(draw(), 4), objects, places, color[room])
+    no_members = jnp.zeros_like(objects)
+    start = Start(map, agent_x, agent_y, pick(draw(), 4), objects, places, no_members)
+    return start, color[room]
 
 
 FAMILY = Family(

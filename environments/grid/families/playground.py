@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from didact.environments.grid import cells, floors, missions
+from didact.environments.grid import cells, floors, missions, starts
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import Numbers, pick
 from didact.environments.grid.families.base import Family, Group, Level, layout_of, map_size
 from didact.environments.grid.rooms import Rooms
-from didact.environments.grid.rules import GONE, World
+from didact.environments.grid.rules import GONE
+from didact.environments.grid.starts import Start
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(
@@ -55,18 +56,12 @@ def generate(
         tasks: n tasks.
         mission_length: the number of tokens of a mission, none of which is used.
     """
-    world = jax.vmap(functools.partial(_world, space))(keys, tasks)
-    n = len(tasks)
-    goal = missions.start(
-        jnp.full((n, 1), missions.PLAY, jnp.uint8),
-        jnp.zeros(world.objects.shape, jnp.uint8),
-        world.places,
-    )
-    return Level(world, goal, jnp.zeros((n, mission_length), jnp.uint8), jnp.full(n, STEPS))
+    start = jax.vmap(functools.partial(_start, space))(keys, tasks)
+    nothing = jnp.zeros((len(tasks), mission_length), jnp.uint8)
+    return starts.level_of(start, missions.PLAY, nothing, jnp.full(len(tasks), float(STEPS)))
 
 
-def _world(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> World:
-    """One world, without the axis of worlds."""
+def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
     layout, named = layout_of(space), Task(*task)
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
     most, e = int(space.high[space.column("objects")]), len(layout.edges)
@@ -78,7 +73,7 @@ def _world(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> World:
     free = there & rooms_.inner_cells(layout, rooms)
     priority = jnp.where(free, draw(*free.shape), -1).reshape(-1)
     score, first = jax.lax.top_k(priority, min(1 + most, priority.size))
-    place = (y * layout.width + x).reshape(-1)[first]
+    x, y = x.reshape(-1)[first], y.reshape(-1)[first]
     wanted = (score[1:] >= 0) & (jnp.arange(len(first) - 1) < named.objects)
     looks = pick(draw(len(first) - 1), 18)
     things = jnp.where(wanted, cells.code(cells.KEY + looks // 6, looks % 6), 0)
@@ -86,24 +81,17 @@ def _world(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> World:
     # The cell of a wall that is nearest to its right or lower end never has the door.
     doors_there = rooms_.exists(layout, rooms, layout.edges[:, 1])
     shorter = (rooms.size - 3) / (rooms.size - 2)
-    x, y = rooms_.door_cells(layout, rooms, draw(e) * shorter)
+    door_x, door_y = rooms_.door_cells(layout, rooms, draw(e) * shorter)
     doors = jnp.where(doors_there, cells.code(cells.CLOSED_DOOR, pick(draw(e), 6)), 0)
     objects = jnp.concatenate([things, doors]).astype(jnp.uint8)
     places = jnp.concatenate(
         [
-            jnp.where(wanted, place[1:], GONE),
-            jnp.where(doors_there, y * layout.width + x, GONE),
+            jnp.where(wanted, y[1:] * layout.width + x[1:], GONE),
+            jnp.where(doors_there, door_y * layout.width + door_x, GONE),
         ]
     )
     map = floors.lay(rooms_.walls(layout, rooms), objects, places)
-    return World(
-        cells=map.reshape(-1),
-        position=place[0],
-        direction=pick(draw(), 4),
-        carried=jnp.uint8(cells.EMPTY),
-        objects=objects,
-        places=places.astype(jnp.int16),
-    )
+    return Start(map, x[0], y[0], pick(draw(), 4), objects, places, jnp.zeros_like(objects))
 
 
 FAMILY = Family(
