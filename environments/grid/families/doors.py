@@ -286,7 +286,9 @@ def _say(
     same_type = types[asked.row] @ types.T  # [t, k]
     kind = cells.kind_of(target)
     kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)
-    fits = jnp.any(same_type[:, :, None] & where[:, _LOCATIONS], axis=1)  # [t, 4]
+    shut = (asked.verb == OPEN)[:, None] & (cells.kind_of(table) == cells.LOCKED_DOOR)
+    could = same_type & ~shut
+    fits = jnp.any(could[:, :, None] & where[:, _LOCATIONS], axis=1)  # [t, 4]
     location = jnp.asarray(_LOCATIONS)[choose(draw(t), fits.astype(jnp.float32))]
     by_location = draw(t) < task.by_location
     location = jnp.where(by_location, location, sentences.NOWHERE)
