@@ -51,9 +51,9 @@ def cell_of(look: Int[Array, "*s"]) -> UInt8[Array, "*s"]:
     return cells.code(cells.KEY + look // 6, look % 6).astype(jnp.uint8)
 
 
-def room_for(rooms: Rooms) -> Int32[Array, ""]:
-    """How many objects may lie in a room: a third of its cells, but at least one."""
-    return jnp.maximum((rooms.size - 2) ** 2 // 3, 1)
+def room_for(rooms: Rooms, share: int) -> Int32[Array, ""]:
+    """How many objects may lie in a room: one for `share` cells, but at least one."""
+    return jnp.maximum((rooms.size - 2) ** 2 // share, 1)
 
 
 def middle_of(rooms: Rooms) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
@@ -96,9 +96,8 @@ def fill(
     wanted, good = objects != 0, jnp.bool_(True)
     places = jnp.full(len(objects), GONE)
     if len(objects):
-        near = [
-            jnp.where(agent_last, m, at) for m, at in zip(middle_of(rooms), (x, y), strict=True)
-        ]
+        middle_x, middle_y = middle_of(rooms)
+        near_x, near_y = jnp.where(agent_last, middle_x, x), jnp.where(agent_last, middle_y, y)
         left, top = column * (rooms.size - 1), row * (rooms.size - 1)
         alone = Rooms(rooms.size, jnp.int32(1), jnp.int32(1))
         zeros = jnp.zeros(len(objects), jnp.int32)
@@ -110,7 +109,7 @@ def fill(
             zeros,
             zeros,
             wanted,
-            (near[0] - left, near[1] - top),
+            (near_x - left, near_y - top),
             dealt,
         )
         good &= jnp.all(~wanted | (rank < jnp.minimum(available, dealt)))

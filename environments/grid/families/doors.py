@@ -32,8 +32,8 @@ SPACE = Box(
         Dimension(
             "objects",
             *(0, 8, True, "objects"),
-            "Keys, balls and boxes in the agent's room; objects that would fill more than a third "
-            "of it are left out.",
+            "Keys, balls and boxes in the agent's room; objects that would fill more than a "
+            "quarter of it are left out.",
         ),
         Dimension("distinct_doors", 0, 1, True, "", "1: no two doors have the same colour."),
         Dimension("distinct_objects", 0, 1, True, "", "1: no two objects are alike."),
@@ -160,7 +160,7 @@ def _attempt(
     home = (rooms.rows - 1) // 2, (rooms.columns - 1) // 2
     has = _neighbours(rooms, home)
     doors = jnp.minimum(named.doors, jnp.sum(has))
-    objects = jnp.arange(most) < jnp.minimum(named.objects, interiors.room_for(rooms))
+    objects = jnp.arange(most) < jnp.minimum(named.objects, interiors.room_for(rooms, 4))
     asked = _ask(named, t, doors, objects, draw)
     map, door, door_place = _doors(layout, rooms, home, has, named, doors, asked, draw)
 

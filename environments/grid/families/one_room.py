@@ -98,7 +98,7 @@ def _attempt(
     most = int(space.high[space.column("objects")])
     draw = Numbers(key, interiors.numbers(layout, most) + 5)
     objects = jnp.where(
-        jnp.arange(most) < jnp.minimum(named.objects, interiors.room_for(rooms)),
+        jnp.arange(most) < jnp.minimum(named.objects, interiors.room_for(rooms, 3)),
         _objects(named, most, draw),
         0,
     ).astype(jnp.uint8)

@@ -31,7 +31,7 @@ SPACE = Box(
         Dimension(
             "objects",
             *(1, 20, True, "objects"),
-            "Keys, balls and boxes; objects that would fill more than a third of the cells are "
+            "Keys, balls and boxes; objects that would fill more than a sixth of the cells are "
             "left out.",
         ),
         Dimension(
@@ -44,7 +44,7 @@ SPACE = Box(
             "blocked",
             *(0, 2, True, ""),
             "0: nothing is in the way of anything; 1: objects may be; 2: some is, where there are "
-            "many.",
+            "several rooms and at least 3 objects.",
         ),
         Dimension(
             "locked_room",
@@ -76,9 +76,7 @@ SPACE = Box(
 )
 
 _VERBS = (GO_TO, OPEN, PICK_UP)
-# How many objects there have to be, in all and for each room, for some to block others often
-# enough to wait for.
-_CROWD, _CROWD_IN_A_ROOM = 6, 2
+_CROWD = 3  # objects that block something often enough to wait for
 
 
 class Task(NamedTuple):
@@ -141,7 +139,7 @@ def _attempt(
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
     most = int(space.high[space.column("objects")])
     per_room = layout.inside + 4
-    count = 5 * len(layout.edges) + layout.rooms * per_room + 4 * layout.inside + 4 * most + 12
+    count = 5 * len(layout.edges) + layout.rooms * per_room + 5 * layout.inside + 4 * most + 12
     draw = Numbers(key, count)
     plan = _plan(layout, rooms, named, draw)
     last = named.agent_last > 0
@@ -162,13 +160,12 @@ def _attempt(
     x, y = jnp.where(last, x, first_x), jnp.where(last, y, first_y)
     direction = jnp.where(last, direction, first_direction)
 
-    # What is behind the lock is put there when all else is known to be reachable.
-    hidden = (cell == places[0]) & (plan.locked >= 0)
-    reachable = rooms_.all_reachable(jnp.where(hidden, cells.EMPTY, map), x, y)
-    n = jnp.sum(objects != 0)
-    crowded = (n >= _CROWD) & (n >= _CROWD_IN_A_ROOM * rooms.rows * rooms.columns)
-    blocked = named.blocked
-    good &= jnp.where(reachable, (blocked < 2) | ~crowded, blocked > 0)
+    reachable = rooms_.all_reachable(map, x, y)
+    map, hidden, fits = _hide(layout, rooms, plan, map, objects[0], draw)
+    places = places.at[0].set(jnp.where(plan.locked >= 0, hidden, places[0]))
+    good &= fits
+    crowded = (named.objects >= _CROWD) & (rooms.rows * rooms.columns > 1)
+    good &= jnp.where(reachable, (named.blocked < 2) | ~crowded, named.blocked > 0)
 
     table = jnp.concatenate([objects, plan.doors.objects])
     sentence = _sentence(named, table, len(objects), draw)
@@ -225,7 +222,8 @@ def _scatter(
 ) -> tuple[UInt8[Array, "h w"], UInt8[Array, " k"], Int32[Array, " k"], Bool[Array, ""]]:
     """The map with objects, the objects, their places, and whether all have one.
 
-    The object asked for is the first, the key to the locked room the last of k = most + 1.
+    The object asked for is the first, the key to the locked room the last of k = most + 1. What is
+    asked for in a locked room is left to `_hide`.
     """
     k = most + 1
     index = jnp.arange(k)
@@ -240,17 +238,40 @@ def _scatter(
     looks = pick(draw(k), interiors.LOOKS)
     objects = interiors.cell_of(looks)
     objects = objects.at[most].set(cells.code(cells.KEY, plan.lock_color).astype(jnp.uint8))
-    room_for = interiors.room_for(rooms) * rooms.rows * rooms.columns
+    room_for = interiors.room_for(rooms, 6) * rooms.rows * rooms.columns
     wanted = index < jnp.minimum(task.objects, room_for)
     wanted = wanted.at[most].set(plan.locked >= 0)
     dealt = min(layout.inside, k)
     priority = draw(layout.rooms, layout.inside)
-    x, y, rank, available = rooms_.deal(layout, rooms, priority, row, column, wanted, near, dealt)
-    good = jnp.all(~wanted | (rank < jnp.minimum(available, dealt)))
+    now = wanted & ((index > 0) | (plan.locked < 0))
+    x, y, rank, available = rooms_.deal(layout, rooms, priority, row, column, now, near, dealt)
+    good = jnp.all(~now | (rank < jnp.minimum(available, dealt)))
     objects = jnp.where(wanted, objects, 0).astype(jnp.uint8)
-    places = jnp.where(wanted, y * layout.width + x, GONE)
-    map = plan.doors.map.at[jnp.where(wanted, y, layout.height), x].set(objects, mode="drop")
+    places = jnp.where(now, y * layout.width + x, GONE)
+    map = plan.doors.map.at[jnp.where(now, y, layout.height), x].set(objects, mode="drop")
     return map, objects, places, good
+
+
+def _hide(
+    layout: Layout,
+    rooms: Rooms,
+    plan: _Plan,
+    map: UInt8[Array, "h w"],
+    target: UInt8[Array, ""],
+    draw: Numbers,
+) -> tuple[UInt8[Array, "h w"], Int32[Array, ""], Bool[Array, ""]]:
+    """The map with the target on any free cell of the locked room, if any; its place; if it fits.
+
+    It comes last of all: it may be in the middle of the map, and may be blocked by others.
+    """
+    row, column = plan.target // layout.columns, plan.target % layout.columns
+    x, y = rooms_.cell_in_room(layout, rooms, row, column, np.arange(layout.inside))
+    free = rooms_.inner_cells(layout, rooms) & (map[y, x] == cells.EMPTY)
+    score = jnp.where(free, draw(layout.inside), -1)
+    best = jnp.argmax(score)
+    locks = plan.locked >= 0
+    map = map.at[jnp.where(locks, y[best], layout.height), x[best]].set(target, mode="drop")
+    return map, y[best] * layout.width + x[best], ~locks | (score[best] >= 0)
 
 
 def _sentence(task: Task, table: UInt8[Array, " k"], things: int, draw: Numbers) -> Sentence:
