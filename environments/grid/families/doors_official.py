@@ -4,42 +4,45 @@ from didact.environments.grid.families import doors
 from didact.environments.grid.families.base import Group
 from didact.environments.spaces import Box
 
-
-def _point(room_size: int, rows: int = 3, columns: int = 3, doors_: int = 4, **more: float) -> Box:
-    """Distinct closed doors to open, and nothing else, unless told otherwise."""
-    usual: dict[str, float] = dict.fromkeys(doors.SPACE.names[4:], 0)
-    usual |= {"distinct_doors": 1, "agent_last": 1, "open": 1, "single": 1}
-    sizes = {"room_size": room_size, "rows": rows, "columns": columns, "doors": doors_}
-    return doors.SPACE.restricted(**sizes, **(usual | more))
+_USUAL: dict[str, float] = dict.fromkeys(doors.SPACE.names, 0)
+_USUAL |= {"rows": 3, "columns": 3, "doors": 4}
+_USUAL |= {"distinct_doors": 1, "agent_last": 1, "open": 1, "single": 1}
 
 
-def _one(**more: float) -> Box:
-    return _point(8, fixed_walls=1, **more)
+def _point(**given: float) -> Box:
+    """Four closed doors of different colours, to be opened, unless told otherwise."""
+    return doors.SPACE.restricted(**(_USUAL | given))
 
 
-def _two(**more: float) -> Box:
-    return _point(6, doors_=2, fixed_walls=1, single=0, then=1, time_limit=20, **more)
+def _one(**given: float) -> Box:
+    return _point(room_size=8, fixed_walls=1, **given)
 
 
-def _order(count: int, **more: float) -> Box:
-    return _point(6, doors_=count, then=1, after=1, time_limit=20, **more)
+def _two(**given: float) -> Box:
+    return _point(room_size=6, doors=2, fixed_walls=1, single=0, then=1, time_limit=20, **given)
 
+
+def _order(count: int, **given: float) -> Box:
+    return _point(room_size=6, doors=count, then=1, after=1, time_limit=20, **given)
+
+
+_ANY_DOORS = {"distinct_doors": 0, "go_to": 1}
 
 LEVELS: dict[str, tuple[Box, str]] = {
     "BabyAI-GoToDoor-v0": (
-        _point(7, distinct_doors=0, locked_doors=0.5, go_to=1, open=0),
+        _point(room_size=7, locked_doors=0.5, open=0, **_ANY_DOORS),
         "Go to one of the four doors of a room.",
     ),
     "BabyAI-GoToObjDoor-v0": (
-        _point(8, distinct_doors=0, locked_doors=0.5, go_to=1, open=0, objects=8, agent_last=0),
+        _point(room_size=8, objects=8, locked_doors=0.5, agent_last=0, open=0, **_ANY_DOORS),
         "Go to one of the 8 objects and four doors of a room.",
     ),
     "BabyAI-ActionObjDoor-v0": (
-        _point(7, distinct_doors=0, objects=5, distinct_objects=1, go_to=1, pick_up=1),
+        _point(room_size=7, objects=5, distinct_objects=1, pick_up=1, **_ANY_DOORS),
         "Go to, open or pick up one of the 5 objects and four doors of a room.",
     ),
     "BabyAI-OpenRedDoor-v0": (
-        _point(5, 1, 2, 1, red_blue=1, fixed_walls=1),
+        _point(room_size=5, rows=1, columns=2, doors=1, red_blue=1, fixed_walls=1),
         "Open the red door, the only one.",
     ),
     "BabyAI-OpenDoor-v0": (
@@ -85,8 +88,7 @@ GROUP = Group(
     doors.FAMILY,
     LEVELS,
     easy={
-        **dict.fromkeys(("rows",), 1),
-        **dict.fromkeys(("columns",), 2),
+        **{"rows": 1, "columns": 2},
         **dict.fromkeys(("objects", "by_location", "then", "after", "strict"), 0),
     },
     mission_length=doors.MISSION_LENGTH,
