@@ -3,6 +3,7 @@
 from didact.environments.grid.families import (
     crossing,
     door_key,
+    doors_official,
     dynamic_obstacles,
     errands,
     four_rooms,
@@ -12,10 +13,12 @@ from didact.environments.grid.families import (
     memory,
     multi_room,
     obstructed,
+    one_room,
     open_room,
     playground,
     put_next,
     red_blue_doors,
+    search,
     synth,
     unlock,
 )
@@ -26,6 +29,9 @@ __all__ = ["GROUPS", "Family", "Group", "Level"]
 GROUPS: tuple[Group, ...] = (
     go_to.GROUP,
     synth.GROUP,
+    doors_official.GROUP,
+    one_room.GROUP,
+    search.GROUP,
     put_next.GROUP,
     unlock.GROUP,
     key_corridor.GROUP,
