@@ -24,7 +24,10 @@ def wander(keys: PRNGKeyArray, world: World, moving: Bool[Array, "n k"], width: 
         moving: which objects of the table are obstacles; they lie on the map.
         width: of the map, in cells. Maps have a wall all around.
     """
-    k = moving.shape[1]
+    n, k = moving.shape
+    if k == 0:
+        return world
+    worlds = jnp.arange(n)
     step = jnp.asarray(AROUND[:, 0] + AROUND[:, 1] * width, jnp.int32)
     chances = jax.vmap(lambda key: jax.random.uniform(key, (2, k)))(keys)
 
@@ -40,10 +43,10 @@ def wander(keys: PRNGKeyArray, world: World, moving: Bool[Array, "n k"], width: 
         chosen = jnp.minimum((which * count).astype(jnp.int32), count - 1)
         new = jnp.sum(jnp.where(free & (jnp.cumsum(free, 1) - 1 == chosen[:, None]), near, 0), 1)
         moves &= found >= (1 - count / len(AROUND)) ** TRIES
-        index = jnp.arange(map.shape[1])
-        there = (index == new[:, None]) & moves[:, None]
-        left = (index == old[:, None]) & moves[:, None]
-        map = jnp.where(there, world.objects[:, row, None], jnp.where(left, cells.EMPTY, map))
+        # Out of the map is nowhere.
+        left, there = (jnp.where(moves, at, map.shape[1]) for at in (old, new))
+        map = map.at[worlds, left].set(cells.EMPTY, mode="drop")
+        map = map.at[worlds, there].set(world.objects[:, row], mode="drop")
         places = places.at[:, row].set(jnp.where(moves, new, old).astype(places.dtype))
         return map, places
 

@@ -60,8 +60,8 @@ def world_of(
     levels that only the official package makes can be learnt from, too.
 
     Args:
-        environments: environments of `minigrid`, just reset, with maps of the same size and with
-            the same kind of sight and rules.
+        environments: environments of `minigrid`, just reset, with the same kind of sight and
+            rules.
         mission_length: the number of tokens of a mission.
         packed: as `GridWorld` has it.
 
@@ -77,7 +77,7 @@ def world_of(
     if len(sight) > 1 or any(speaks) != all(speaks):
         names = sorted({type(e).__name__ for e in environments})
         raise SettingError("environments", names, "alike in their rules and in what is hidden")
-    size = environments[0].width, environments[0].height
+    size = _size(environments)
     last = len(environments) - 1
     space = Box((Dimension("level", 0, last, True, "", "Which of the given levels it is."),))
     dodges = missions.DODGE in kinds
@@ -106,29 +106,27 @@ def from_minigrid(
 ) -> GridState:
     """Official environments as they are after their reset, one world for each.
 
+    Arrays have the size of the largest map; smaller ones have wall to the right and below.
     `world_of` gives the world that steps them.
 
     Args:
-        environments: environments of `minigrid`, just reset, all with maps of the same size.
+        environments: environments of `minigrid`, just reset.
         mission_length: the number of tokens of a mission.
 
     Raises:
-        SettingError: maps differ in size, an environment is neither BabyAI's nor one of
-            MiniGrid's own, or a mission has unknown words or is too long.
+        SettingError: an environment is neither BabyAI's nor one of MiniGrid's own, or a mission
+            has unknown words or is too long.
     """
     environments = [getattr(e, "unwrapped", e) for e in environments]
-    sizes = {(e.width, e.height) for e in environments}
-    if len(sizes) != 1:
-        raise SettingError("map sizes", sorted(sizes), "the same for all environments")
-    tables = [_objects(e) for e in environments]
+    n, (width, height) = len(environments), _size(environments)
+    tables = [_objects(e, width) for e in environments]
     most = max(len(t) for t in tables) or 1
-    n, (width, height) = len(environments), sizes.pop()
     map = np.zeros((n, width * height), np.uint8)
     objects, members = np.zeros((2, n, most), np.uint8)
     places, known = np.full((2, n, most), GONE, np.int16)
     clauses = np.zeros((n, 4), np.uint8)
     for i, (e, table) in enumerate(zip(environments, tables, strict=True)):
-        map[i] = _map(e)
+        map[i] = _map(e, width, height)
         for k, (thing, place) in enumerate(table):
             objects[i, k] = _code(thing)
             places[i, k] = known[i, k] = place
@@ -167,13 +165,22 @@ def _code(thing: Any) -> int:
     return int(cells.pack(np.array(thing.encode()))) | (cells.HOLDS if thing.contains else 0)
 
 
-def _map(environment: Any) -> list[int]:
-    return [_code(thing) for thing in environment.grid.grid]
+def _size(environments: Sequence[Any]) -> tuple[int, int]:
+    return max(e.width for e in environments), max(e.height for e in environments)
 
 
-def _objects(environment: Any) -> list[tuple[Any, int]]:
+def _map(environment: Any, width: int, height: int) -> np.ndarray:
+    grid = [_code(thing) for thing in environment.grid.grid]
+    map = np.full((height, width), cells.GREY_WALL, np.uint8)
+    map[: environment.height, : environment.width] = np.reshape(grid, (-1, environment.width))
+    return map.reshape(-1)
+
+
+def _objects(environment: Any, width: int) -> list[tuple[Any, int]]:
     """Everything that a description could mean, with its place; what boxes hold comes along."""
-    found = [(t, i) for i, t in enumerate(environment.grid.grid) if t is not None]
+    own = environment.width
+    grid = enumerate(environment.grid.grid)
+    found = [(t, i // own * width + i % own) for i, t in grid if t is not None]
     if environment.carrying is not None:
         found.append((environment.carrying, CARRIED))
     table = [(t, i) for t, i in found if t.type in cells.TYPES]
@@ -242,7 +249,9 @@ def _meant(environment: Any) -> list[tuple[int, Any]]:
         return [(0, e.grid.get(*e.target_pos))]
     if kind == missions.FETCH:
         looks = e.targetType, e.targetColor
-        return [(0, thing) for thing, _ in _objects(e) if (thing.type, thing.color) == looks]
+        return [
+            (0, thing) for thing, _ in _objects(e, e.width) if (thing.type, thing.color) == looks
+        ]
     if kind == missions.PUT_NEAR:
         return [(0, e.grid.get(*e.move_pos)), (1, e.grid.get(*e.target_pos))]
     if kind == missions.MATCH:

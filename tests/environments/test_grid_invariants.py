@@ -107,7 +107,9 @@ def test_no_law_is_broken(name):
 def test_the_laws_are_noticed_when_broken():
     """Each kind of damage to a good state breaks at least the law against it."""
     environment = make("BabyAI-BossLevel-v0")
-    state, _ = environment.reset(jax.random.key(0), environment.task_space.sample(jax.random.key(1), 4))
+    state, _ = environment.reset(
+        jax.random.key(0), environment.task_space.sample(jax.random.key(1), 4)
+    )
     assert not any(np.any(x) for x in broken(environment, state).values())
     world, portable = state.world, np.asarray(cells.is_portable(cells.kind_of(state.world.objects)))
     row = int(np.flatnonzero(portable[0] & (np.asarray(world.places[0]) >= 0))[0])

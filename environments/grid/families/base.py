@@ -3,13 +3,20 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.grid import language, rules, verifier
 from didact.environments.grid.rooms import Layout
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import Goal, Verdict
-from didact.environments.spaces import Box
+from didact.environments.spaces import Box, Dimension
+
+TIME_LIMIT = Dimension(
+    "time_limit",
+    *(2, 30, True, "room areas"),
+    "The most steps of an episode, in multiples of room_size squared.",
+)
 
 
 class Level(NamedTuple):
@@ -83,3 +90,16 @@ def longest(space: Box, navigations: int) -> int:
     """BabyAI's limit of steps of the largest level, for so many ways to go."""
     layout = layout_of(space)
     return navigations * layout.room_size**2 * layout.rooms
+
+
+def most_steps(space: Box) -> int:
+    """The limit of steps of the largest level of a space with room_size and `TIME_LIMIT`."""
+    most = {d.name: int(d.high) for d in space.dimensions}
+    return most["room_size"] ** 2 * most["time_limit"]
+
+
+def steps_allowed(
+    room_size: Float[Array, "*n"], time_limit: Float[Array, "*n"]
+) -> Int32[Array, "*n"]:
+    """The limit of steps of tasks with a `TIME_LIMIT`."""
+    return (room_size**2 * time_limit).astype(jnp.int32)
