@@ -87,7 +87,9 @@ class GridWorld(Environment[GridState]):
         self.observation_space = {
             "image": ArraySpace(image, jnp.uint8, 0, 127 if packed else 10),
             "direction": ArraySpace((), jnp.int32, 0, 3),
-            "instruction": ArraySpace((mission_length,), jnp.uint8, 0, len(language.WORDS) - 1),
+            "instruction": ArraySpace(
+                (mission_length,), jnp.uint8, 0, language.VOCABULARY_SIZE - 1
+            ),
         }
 
     @property
