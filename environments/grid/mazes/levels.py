@@ -13,9 +13,9 @@ from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt32
 from didact.environments.errors import SettingError
 from didact.environments.grid.attempts import pick
 from didact.environments.grid.mazes import paths, text
-from didact.environments.grid.mazes.maze import Maze, well_formed
+from didact.environments.grid.mazes.maze import Maze, embedded, well_formed
 from didact.environments.grid.mazes.samplers import Blocks, Sampler
-from didact.environments.spaces import Box, Dimension
+from didact.environments.spaces import Box, Dimension, TaskSpace
 
 FLIP, MOVE_AGENT, MOVE_GOAL = range(3)
 
@@ -47,6 +47,10 @@ class Levels:
         self.sampler.check(self.height, self.width)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    @property
     def cells(self) -> int:
         return self.height * self.width
 
@@ -73,15 +77,22 @@ class Levels:
         """The space with a narrower distribution: `levels.restricted(walls=(0, 25))`."""
         return dataclasses.replace(self, sampler=self.sampler.restricted(**bounds))
 
-    def point_of(self, other: Any) -> np.ndarray | None:
-        """The only task of another space, if it has but one and that is one of this space."""
-        if not isinstance(other, Levels) or (other.height, other.width) != (
-            self.height,
-            self.width,
-        ):
+    def common(self, other: TaskSpace) -> "Levels | None":
+        """The narrower of two spaces of one size; None if they are of different kinds."""
+        if not isinstance(other, Levels) or (other.height, other.width) != self.shape:
+            return None
+        sampler = self.sampler.common(other.sampler)
+        return None if sampler is None else dataclasses.replace(self, sampler=sampler)
+
+    def point_of(self, other: TaskSpace) -> np.ndarray | None:
+        """The only maze of another space, if it has but one and that is no larger than these.
+
+        A smaller maze comes into the upper left corner, and all around it is wall.
+        """
+        if not isinstance(other, Levels) or other.height > self.height or other.width > self.width:
             return None
         only = other.sampler.only
-        return None if only is None else np.asarray(self.pack(only))
+        return None if only is None else self.pack(embedded(only, *self.shape))
 
     # On the device.
 
@@ -108,12 +119,14 @@ class Levels:
         Numbers are rounded into their bounds, a goal in the agent's cell moves to the next one,
         and walls in the agent's or the goal's cell go.
         """
-        last = jnp.minimum(jnp.where(tasks > 0, jnp.round(tasks), 0), self.high)  # 0 for NaN
-        maze = self.unpack(last)
+        rows = jnp.minimum(jnp.where(tasks > 0, jnp.round(tasks), 0), self.high)  # 0 for NaN
+        maze = self.unpack(rows)
         same = maze.agent == maze.goal
         goal = jnp.where(same, (maze.agent + 1) % self.cells, maze.goal)
-        walls = self._cleared(maze.walls.reshape(-1, self.cells), maze.agent, goal)
-        return self.pack(Maze(walls.reshape(maze.walls.shape), maze.agent, maze.direction, goal))
+        cell = np.arange(self.cells).reshape(self.shape)
+        taken = [cell == at[:, None, None] for at in (maze.agent, goal)]
+        walls = maze.walls & ~taken[0] & ~taken[1]
+        return self.pack(Maze(walls, maze.agent, maze.direction, goal))
 
     def contains(self, tasks: Float[Array, "n d"]) -> Bool[Array, " n"]:
         """Which rows are levels: agent and goal in different cells, without walls there.
@@ -226,12 +239,6 @@ class Levels:
         moves = jnp.maximum(self.shortest_path(tasks), 0).astype(jnp.float32)
         return jnp.stack([jnp.sum(tasks[:, : self.cells], axis=1), moves], axis=1)
 
-    def _cleared(
-        self, walls: Bool[Array, "n c"], agent: Int32[Array, " n"], goal: Int32[Array, " n"]
-    ) -> Bool[Array, "n c"]:
-        cell = np.arange(self.cells)
-        return walls & (cell != agent[:, None]) & (cell != goal[:, None])
-
     # On the host.
 
     def parse(self, given: str) -> Float[np.ndarray, " d"]:
@@ -241,8 +248,8 @@ class Levels:
             SettingError: it is not a maze, or not of this size.
         """
         maze = text.parse(given)
-        if maze.walls.shape != (self.height, self.width):
-            allowed = f"{(self.height, self.width)} as the space has"
+        if maze.walls.shape != self.shape:
+            allowed = f"{self.shape} as the space has"
             raise SettingError("size of the maze", maze.walls.shape, allowed)
         return np.asarray(self.pack(maze))
 
@@ -276,6 +283,8 @@ class Levels:
     def from_json(self, given: str | bytes | Mapping[str, Any]) -> Float[np.ndarray, " d"]:
         """One level from a JSON object (text, or already parsed), checked against the schema.
 
+        Beyond the schema, the map may also be one text with a line for each row.
+
         Raises:
             SettingError: it is not such an object, or its map is not a level of this size.
         """
@@ -288,6 +297,8 @@ class Levels:
         if not isinstance(value, Mapping) or set(value) != {"map"}:
             raise SettingError("task", value, 'a JSON object of exactly "map"')
         rows = value["map"]
+        if isinstance(rows, str):
+            rows = [row.strip() for row in rows.strip().splitlines()]
         if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
             raise SettingError("map", rows, "a list of texts, one for each row")
         allowed = f"{self.height} rows of {self.width} cells"

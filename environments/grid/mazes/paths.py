@@ -74,9 +74,7 @@ def _free_and_goal(maze: Maze) -> tuple[Bool[Array, "h w n"], Bool[Array, "h w n
     return free, cell == jnp.asarray(maze.goal)
 
 
-def _waves(
-    start: Bool[Array, "*s n"], spread: Callable[[Array], Array]
-) -> Int32[Array, "*s n"]:
+def _waves(start: Bool[Array, "*s n"], spread: Callable[[Array], Array]) -> Int32[Array, "*s n"]:
     """At which wave each place is reached; `spread` gives what is reached one wave later."""
 
     def wave(carry):

@@ -39,6 +39,10 @@ class Sampler:
             raise SettingError(name, value, "left out: these levels have no such parameter")
         return self
 
+    def common(self, other: "Sampler") -> "Sampler | None":
+        """The narrower of two distributions, or None where they are of different kinds."""
+        return self if other == self else None
+
     @property
     def only(self) -> Maze | None:
         """The maze, without a leading axis, where there is only one."""
@@ -76,6 +80,12 @@ class Blocks(Sampler):
         if not self.fewest <= low <= high <= self.most or low != int(low) or high != int(high):
             raise SettingError("walls", given, f"whole numbers from {self.fewest} to {self.most}")
         return Blocks(int(low), int(high))
+
+    def common(self, other: Sampler) -> "Blocks | None":
+        if not isinstance(other, Blocks):
+            return None
+        fewest, most = max(self.fewest, other.fewest), min(self.most, other.most)
+        return Blocks(fewest, most) if fewest <= most else None
 
     def __call__(self, key: PRNGKeyArray, n: int, height: int, width: int) -> Maze:
         size = height * width
