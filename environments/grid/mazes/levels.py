@@ -39,7 +39,7 @@ class Levels:
 
     height: int = 13
     width: int = 13
-    sampler: Sampler = Blocks()
+    sampler: Sampler = dataclasses.field(default_factory=Blocks)
 
     def __post_init__(self):
         if min(self.height, self.width) < 1 or self.height * self.width < 3:
