@@ -208,8 +208,9 @@ class Box:
         """The only task of another box, if it has but one and that is one of this box."""
         if not isinstance(other, Box) or other.names != self.names:
             return None
-        inside = np.array_equal(other.low, other.high) and self.contains(other.low[None]).all()
-        return other.low if inside else None
+        if not np.array_equal(other.low, other.high):
+            return None
+        return other.low if self.contains(jnp.asarray(other.low)) else None
 
     @property
     def feature_space(self) -> "Box":

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, Int32, PRNGKeyArray
+from jaxtyping import Array, Bool, Int32, PRNGKeyArray
 
 from didact.environments.grid.attempts import pick
 
@@ -59,8 +59,9 @@ def embedded(maze: Maze, height: int, width: int) -> Maze:
     h, w = walls.shape[-2:]
     around = [(0, 0)] * (walls.ndim - 2) + [(0, height - h), (0, width - w)]
 
-    def moved(cell: Any) -> Int[np.ndarray, "*n"]:
+    def moved(cell: Any) -> Any:
         return np.asarray(cell) // w * width + np.asarray(cell) % w
 
-    walls = np.pad(walls, around, constant_values=True)
-    return Maze(walls, moved(maze.agent), np.asarray(maze.direction), moved(maze.goal))
+    wider: Any = np.pad(walls, around, constant_values=True)
+    direction: Any = np.asarray(maze.direction)
+    return Maze(wider, moved(maze.agent), direction, moved(maze.goal))

@@ -18,6 +18,8 @@ from didact.environments.grid.mazes.levels import Levels
 from didact.environments.grid.mazes.samplers import Crossings, FourRooms, OneOf, Perfect
 from didact.environments.registry import suggest
 
+_PACKAGE = "didact.environments.grid.mazes"
+
 
 class Named(NamedTuple):
     """A task space with a name, and one line about it."""
@@ -29,7 +31,7 @@ class Named(NamedTuple):
 @functools.cache
 def all_named() -> Mapping[str, Named]:
     """All named mazes, those that are drawn at random among them."""
-    source = importlib.resources.files(__package__).joinpath("named.txt").read_text("utf-8")
+    source = importlib.resources.files(_PACKAGE).joinpath("named.txt").read_text("utf-8")
     mazes = {name: Named(space_of(map), line) for name, line, map in parse_file(source)}
     winding = Perfect(depth_first=True, corners=False)
     return MappingProxyType(

@@ -258,4 +258,5 @@ class OneOf(Sampler):
 
 @functools.lru_cache
 def _stacked(texts: tuple[str, ...]) -> Maze:
-    return Maze(*(np.stack(part) for part in zip(*map(text.parse, texts), strict=True)))
+    parts: list[Any] = [np.stack(part) for part in zip(*map(text.parse, texts), strict=True)]
+    return Maze(*parts)

@@ -23,7 +23,7 @@ def parse(text: str) -> Maze:
     glyphs = np.array([list(row) for row in rows_of(text)])
     agent = _only(glyphs, AGENT, "agent")
     goal = _only(glyphs, GOAL, "goal")
-    direction = AGENT.index(glyphs.reshape(-1)[agent])
+    direction = AGENT.index(str(glyphs.reshape(-1)[agent]))
     return Maze(glyphs == WALL, agent, np.int32(direction), goal)  # type: ignore[arg-type]
 
 
