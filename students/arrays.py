@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 MANIFEST = "manifest.json"
@@ -75,10 +76,18 @@ def load_tree(folder: Path, like: Any) -> Any:
         try:
             with ocp.StandardCheckpointer() as reader:
                 like = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-                return reader.restore(folder / "arrays", like)
+                found = reader.restore(folder / "arrays", _without_empty(like))
+                return jax.tree.map(
+                    lambda x, y: jnp.zeros(x.shape, x.dtype) if y is None else y, like, found
+                )
         except (ValueError, KeyError, TypeError):
             gc.collect()
             raise Damaged("its arrays cannot be read") from None
+
+
+def _without_empty(tree: Any) -> Any:
+    """The tree with None for arrays without elements, which orbax refuses to write."""
+    return jax.tree.map(lambda x: None if 0 in x.shape else x, tree)
 
 
 def _shapes(tree: Any) -> dict[str, list]:
@@ -100,7 +109,7 @@ def _save(folder: Path, tree: Any) -> OSError | None:
     """Writes the arrays, or tells what kept them from being written."""
     try:
         with ocp.StandardCheckpointer() as writer:
-            writer.save(folder, tree)
+            writer.save(folder, _without_empty(tree))
             writer.wait_until_finished()
     except (ValueError, RuntimeError) as error:
         # The array library tells of files in its own words, as "RESOURCE_EXHAUSTED: ...".

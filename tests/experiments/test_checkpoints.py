@@ -22,6 +22,7 @@ class State(NamedTuple):
     keys: jax.Array
     parts: dict
     nothing: tuple
+    empty: jax.Array
 
 
 def state(value=0.0):
@@ -30,6 +31,7 @@ def state(value=0.0):
         jax.random.split(jax.random.key(int(value)), 4),
         {"count": jnp.int32(7), "done": jnp.array([True, False]), "bytes": jnp.uint8(3)},
         (),
+        jnp.zeros((4, 0), jnp.int16),  # as of worlds without objects
     )
 
 

@@ -92,7 +92,7 @@ class Levels:
         if not isinstance(other, Levels) or other.height > self.height or other.width > self.width:
             return None
         only = other.sampler.only
-        return None if only is None else self.pack(embedded(only, *self.shape))
+        return None if only is None else np.asarray(self.pack(embedded(only, *self.shape)))
 
     # On the device.
 
@@ -101,10 +101,11 @@ class Levels:
         xp = jnp if isinstance(maze.walls, jax.Array) else np
         walls = xp.reshape(maze.walls, (*maze.walls.shape[:-2], self.cells))
         last = xp.stack([xp.asarray(x) for x in maze[1:]], axis=-1)
-        return xp.concatenate([walls.astype(xp.float32), last.astype(xp.float32)], axis=-1)
+        rows: Any = xp.concatenate([walls, last], axis=-1)
+        return rows.astype(xp.float32)
 
-    def unpack(self, tasks: Float[Array, "*n d"]) -> Maze:
-        """The mazes of rows, of the host or the device, with or without a leading axis."""
+    def unpack(self, tasks: Any) -> Maze:
+        """The mazes of rows float32[*n, d], of the host or the device."""
         walls, last = tasks[..., : self.cells] > 0.5, tasks[..., self.cells :].astype(np.int32)
         walls = walls.reshape(*walls.shape[:-1], self.height, self.width)
         return Maze(walls, *(last[..., i] for i in range(3)))
