@@ -28,7 +28,7 @@ MISSION_WORDS = (
     # Only in missions of MiniGrid's own environments.
     *("get", "fetch", "must", "use", "goal", "square", "avoid", "lava", "find"),
     *("opening", "near", "reach", "traverse", "rooms", "room", "from", "unlock"),
-    *("matching", "at", "end", "hallway"),
+    *("matching", "at", "end", "hallway", "maze"),
 )
 # New words come last: policies and saved missions know words by their ids.
 WORDS = (
