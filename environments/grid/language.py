@@ -48,6 +48,7 @@ WORDS = (
     *("afterwards", "once", "done", "subsequently", "soon", "only", "but", "first", "before"),
     *("immediately", "beforehand", "hand", "ahead", "out", "back", "rear", "rearward"),
 )
+VOCABULARY_SIZE = 256  # room for words to come, so that policies outlive them
 TOKEN = {word: i for i, word in enumerate(WORDS)}
 
 FIRST_COLOR = TOKEN[cells.COLORS[0]]
