@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.base import Environment, Timestep, split_keys
 from didact.environments.errors import SettingError
-from didact.environments.grid import cells, language, view
+from didact.environments.grid import cells, language, texts, view
 from didact.environments.grid.compiling import folding
 from didact.environments.grid.families import Family, go_to
 from didact.environments.grid.families.base import follow
@@ -44,7 +44,8 @@ class GridWorld(Environment[GridState]):
 
     Observations are those of MiniGrid: `image`, the egocentric 7x7 view in MiniGrid's own indexing
     and triples, or packed cells (`cells.unpack` turns these into triples); `direction`, the
-    agent's; `instruction`, the mission as token ids (`language.decode` gives the text).
+    agent's; `instruction`, the mission as token ids (`language.decode` gives the text); and, if
+    asked for, `text`, what the view shows as token ids (`texts.decode` gives the sentences).
 
     Args:
         space: the part of the family's task space that tasks come from; arrays are as small as
@@ -55,9 +56,13 @@ class GridWorld(Environment[GridState]):
         family: how levels are made; "go to" levels unless told otherwise.
         done_action: whether the agent has to claim success by the action "done", as
             `verifier.verify` tells; instructions must be of Baby Language.
+        text: whether observations have `text`, uint8[n, text_length].
+        text_length: the number of tokens of `text`; where a view needs more, the farthest things
+            are left out. `texts.LONGEST` is enough for any view.
 
     Raises:
-        SettingError: `done_action` in a family that is not of Baby Language.
+        SettingError: `done_action` in a family that is not of Baby Language, or a `text_length`
+            below 1.
     """
 
     def __init__(
@@ -68,7 +73,11 @@ class GridWorld(Environment[GridState]):
         easy_space: Box | None = None,
         family: Family = go_to.FAMILY,
         done_action: bool = False,
+        text: bool = False,
+        text_length: int = texts.DEFAULT_LENGTH,
     ):
+        if text_length < 1:
+            raise SettingError("text_length", text_length, "at least 1 token")
         self._play = family.play
         if done_action:
             if family.play is not follow:
@@ -91,6 +100,11 @@ class GridWorld(Environment[GridState]):
                 (mission_length,), jnp.uint8, 0, language.VOCABULARY_SIZE - 1
             ),
         }
+        self.text_length = text_length if text else None
+        if text:
+            self.observation_space["text"] = ArraySpace(
+                (text_length,), jnp.uint8, 0, language.VOCABULARY_SIZE - 1
+            )
 
     @property
     def easy_space(self) -> Box:
@@ -143,6 +157,8 @@ class GridWorld(Environment[GridState]):
             "direction": state.world.direction,
             "instruction": state.mission,
         }
+        if self.text_length is not None:
+            observation["text"] = texts.tokens(observation["image"], self.text_length)
         labels = jnp.zeros((reward.shape[0], 0), bool)
         return Timestep(observation, reward, terminated, truncated, success, labels)
 

@@ -72,7 +72,8 @@ def tokens(image: UInt8[Array, "n 7 7 ..."], length: int) -> UInt8[Array, "n l"]
     Args:
         image: the observations of n worlds, as triples or as packed cells.
         length: l, the number of tokens. If the sentences are longer, the farthest things are left
-            out; `LONGEST` holds every view.
+            out. `DEFAULT_LENGTH` holds the views of all our families but those full of lava;
+            `LONGEST` holds any view.
     """
     codes = _codes(image)
     n = len(codes)
@@ -103,7 +104,7 @@ def tokens(image: UInt8[Array, "n 7 7 ..."], length: int) -> UInt8[Array, "n l"]
 def decode(ids: Sequence[int] | np.ndarray | Iterable[Any]) -> list[str]:
     """The sentences of one row of token ids, as `describe` gives them."""
     sentences = language.decode(ids).split(", ")
-    return [sentence[:1].upper() + sentence[1:] for sentence in sentences if sentence]
+    return [sentence.capitalize() for sentence in sentences if sentence]
 
 
 def _codes(image: Any) -> Any:
@@ -157,7 +158,8 @@ _WALL_PIECES = {
     for side in _LINES
 }
 
-# Tokens of the longest text that there can be.
+# Tokens of a text: enough for every view of our families, save of much lava; and for any view.
+DEFAULT_LENGTH = 256
 LONGEST = int(
     np.sum(np.max(np.sum(_SEEN_PIECES != 0, -1), 1)) + np.max(np.sum(_CARRIED_PIECES != 0, -1)) - 1
 )
