@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
@@ -92,6 +93,10 @@ class GridWorld(Environment[GridState]):
         self.width, self.height = family.map_size(space)
         self.max_steps = family.max_steps(space)
         self._reset, self._step = folding(self._fresh), folding(self._one_step)
+        # For the host, which otherwise compiles the loops in it for every picture.
+        self._sight = jax.jit(
+            lambda world: (self._look(world, packed=True), view.coordinates(world, self.width))
+        )
         image = (view.SIZE, view.SIZE) if packed else (view.SIZE, view.SIZE, 3)
         self.observation_space = {
             "image": ArraySpace(image, jnp.uint8, 0, 127 if packed else 10),
@@ -168,8 +173,9 @@ class GridWorld(Environment[GridState]):
     def symbols(self, state: GridState, index: int) -> Symbols:
         """World `index` in MiniGrid's encoding, for drawing and for comparing."""
         world = World(*(jnp.asarray(x)[index][None] for x in state.world))
-        x, y = (np.asarray(at)[..., 0].T for at in view.coordinates(world, self.width))
-        seen = np.asarray(self._look(world, packed=True)[0]) != cells.UNSEEN
+        looks, places = jax.device_get(self._sight(world))
+        x, y = (at[..., 0].T for at in places)
+        seen = looks[0] != cells.UNSEEN
         seen &= (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
         visible = np.zeros((self.width, self.height), bool)
         visible[x[seen], y[seen]] = True
@@ -199,6 +205,29 @@ class GridWorld(Environment[GridState]):
             visible=symbols.visible,
             tile_size=tile_size,
             crop=True,
+        )
+
+    def render_ansi(
+        self,
+        state: GridState,
+        index: int,
+        color: bool = True,
+        window: tuple[int, int] | None = None,
+    ) -> str:
+        """World `index` as lines for a terminal, two characters a cell, as `ansi` explains.
+
+        Args:
+            state: the worlds.
+            index: which of them.
+            color: whether there are codes for colours; what the agent sees is then lighter.
+            window: at most so many columns and rows of cells, those around the agent.
+        """
+        from didact.environments.grid import ansi
+
+        symbols = self.symbols(state, index)
+        place = symbols.agent_position, symbols.agent_direction
+        return ansi.draw(
+            symbols.grid, *place, symbols.visible, color=color, crop=True, window=window
         )
 
     def instruction_text(self, observation: Mapping[str, Any]) -> str:

@@ -116,9 +116,10 @@ def _steps(n: int) -> str:
     return f"{n} step" if n == 1 else f"{n} steps"
 
 
-def _name(code: int) -> str:
-    """What a cell shows, or '' if that is not worth a sentence."""
-    kind, color = int(cells.kind_of(code)), int(cells.color_of(code))
+def name(code: int) -> str:
+    """What a packed cell shows ("a blue key"), or '' if that is not worth a sentence."""
+    code = int(code)
+    kind, color = code & cells.KIND_BITS, (code & cells.SEEN_BITS) >> cells.COLOR_SHIFT
     if kind == cells.LAVA:
         return "lava"
     if kind not in _NAMES or color >= len(cells.COLORS):
@@ -128,13 +129,13 @@ def _name(code: int) -> str:
 
 
 def _carried(code: int) -> str:
-    return f"You carry {_name(code)}" if cells.is_portable(cells.kind_of(code)) else ""
+    return f"You carry {name(code)}" if cells.is_portable(cells.kind_of(code)) else ""
 
 
 def _seen(code: int, i: int, j: int) -> str:
     ways = [(abs(_ASIDE[i]), "right" if _ASIDE[i] > 0 else "left"), (_AHEAD[j], "forward")]
     where = " and ".join(f"{_steps(n)} {way}" for n, way in ways if n)
-    return f"You see {_name(code)} {where}" if _name(code) else ""
+    return f"You see {name(code)} {where}" if name(code) else ""
 
 
 def _table(sentences: list[str]) -> Int[np.ndarray, "m w"]:
