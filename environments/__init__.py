@@ -6,7 +6,7 @@ from didact.environments.adapters.gymnasium import register_all as _register_wit
 from didact.environments.base import Environment, Restart, Timestep, for_groups, split_keys
 from didact.environments.errors import SettingError
 from didact.environments.registry import make, register, registered
-from didact.environments.spaces import ArraySpace, Box, Dimension, Discrete
+from didact.environments.spaces import ArraySpace, Box, Dimension, Discrete, TaskSpace
 
 __all__ = [
     "ArraySpace",
@@ -16,6 +16,7 @@ __all__ = [
     "Environment",
     "Restart",
     "SettingError",
+    "TaskSpace",
     "Timestep",
     "for_groups",
     "make",

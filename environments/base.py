@@ -13,7 +13,7 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from didact.environments.spaces import ArraySpace, Box, Discrete
+from didact.environments.spaces import ArraySpace, Discrete, TaskSpace
 
 State = TypeVar("State")
 
@@ -53,14 +53,14 @@ class Environment(Generic[State]):
     """
 
     name: str
-    task_space: Box
+    task_space: TaskSpace
     observation_space: Mapping[str, ArraySpace]
     action_space: Discrete
     max_steps: int
     propositions: tuple[str, ...] = ()
 
     @property
-    def easy_space(self) -> Box:
+    def easy_space(self) -> TaskSpace:
         return self.task_space
 
     def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[State, Timestep]:

@@ -1,15 +1,16 @@
 """Task spaces: what a teacher can choose from.
 
-A task is one row of numbers, one for each named dimension. The space knows their names, bounds
-and meaning; it samples, clips and mutates tasks on the device, and on the host it prints itself
-as a JSON schema and reads tasks back from JSON, so that anything that writes JSON can teach.
+A task is one row of numbers; in a `Box`, one for each named dimension. The space knows their
+names, bounds and meaning; it samples, clips and mutates tasks on the device, and on the host it
+prints itself as a JSON schema and reads tasks back from JSON, so that anything that writes JSON
+can teach.
 """
 
 import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -59,6 +60,82 @@ class Dimension:
         if not inside or (self.integer and value != int(value)):
             raise SettingError(self.name, value, allowed)
         return float(value)
+
+
+class TaskSpace(Protocol):
+    """What everything that is written for rows of numbers may ask of a task space.
+
+    `Box` is one, and so is `Levels` of the mazes, whose tasks are whole maps.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What `restricted` can narrow."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """The length of a task."""
+        ...
+
+    @property
+    def low(self) -> np.ndarray:
+        """The least value of each number of a task."""
+        ...
+
+    @property
+    def high(self) -> np.ndarray:
+        """The greatest value of each number of a task."""
+        ...
+
+    @property
+    def feature_space(self) -> "Box":
+        """The named numbers that describe a task in pictures."""
+        ...
+
+    def features(self, tasks: Any) -> Any:
+        """The points of `feature_space`, [n, k], that tasks [n, d] have."""
+        ...
+
+    def restricted(self, **bounds: Any) -> "TaskSpace":
+        """The part of the space with bounds narrowed, by name."""
+        ...
+
+    def common(self, other: "TaskSpace") -> "TaskSpace | None":
+        """The tasks that are in both spaces, or None if there are none, or if nobody knows."""
+        ...
+
+    def point_of(self, other: "TaskSpace") -> np.ndarray | None:
+        """The only task of another space, if it has but one and that is one of this space."""
+        ...
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
+        """n tasks at random."""
+        ...
+
+    def clip(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """Tasks of the space near any rows."""
+        ...
+
+    def contains(self, tasks: Float[Array, "n d"]) -> Bool[Array, " n"]:
+        """Which rows are tasks."""
+        ...
+
+    def mutate(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """Tasks that differ a little from these."""
+        ...
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON schema (draft 2020-12) of one task."""
+        ...
+
+    def to_json(self, task: Any) -> str:
+        """One task as a JSON object."""
+        ...
+
+    def from_json(self, text: str | bytes | Mapping[str, Any]) -> np.ndarray:
+        """One task from a JSON object, checked."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +193,33 @@ class Box:
                 d = dataclasses.replace(d, low=d.parse(low), high=d.parse(high))
             dimensions.append(d)
         return Box(tuple(dimensions))
+
+    def common(self, other: TaskSpace) -> "Box | None":
+        """The tasks that are in both boxes, or None if there are none."""
+        if not isinstance(other, Box) or other.names != self.names:
+            return None
+        pairs = list(zip(self.dimensions, other.dimensions, strict=True))
+        bounds = [(max(a.low, b.low), min(a.high, b.high)) for a, b in pairs]
+        if any(low > high for low, high in bounds):
+            return None
+        return self.restricted(**dict(zip(self.names, bounds, strict=True)))
+
+    def point_of(self, other: TaskSpace) -> np.ndarray | None:
+        """The only task of another box, if it has but one and that is one of this box."""
+        if not isinstance(other, Box) or other.names != self.names:
+            return None
+        if not np.array_equal(other.low, other.high):
+            return None
+        return other.low if self.contains(jnp.asarray(other.low)) else None
+
+    @property
+    def feature_space(self) -> "Box":
+        """The box itself: its dimensions describe tasks best."""
+        return self
+
+    def features(self, tasks: Any) -> Any:
+        """The tasks as they are."""
+        return tasks
 
     # On the device.
 

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 from didact.environments.base import Environment, Timestep
 from didact.environments.errors import SettingError
 from didact.environments.registry import register
-from didact.environments.spaces import ArraySpace, Box, Dimension, Discrete
+from didact.environments.spaces import ArraySpace, Box, Dimension, Discrete, TaskSpace
 
 UNLOCKING = 75  # the competence at which a cell unlocks its neighbours, and counts as mastered
 HIGHEST = 100
@@ -110,7 +110,7 @@ class ToyGrid(Environment[ToyGridState]):
         }
 
     @property
-    def easy_space(self) -> Box:
+    def easy_space(self) -> TaskSpace:
         """The cell that is unlocked from the start."""
         return self.task_space.restricted(
             **{f"x{i}": (0.0, 0.5 / self.side) for i in range(self.dimensions)}

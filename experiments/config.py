@@ -6,7 +6,10 @@ from pathlib import Path
 from didact.environments.errors import SettingError
 from didact.students.config import NetworkConfig, PPOConfig
 
-LANDMARKS = ("BabyAI-GoToRedBallGrey-v0", "BabyAI-GoToLocal-v0", "BabyAI-GoTo-v0")
+LANDMARKS = (
+    *("BabyAI-GoToRedBallGrey-v0", "BabyAI-GoToLocal-v0", "BabyAI-GoTo-v0"),
+    *("Maze-SixteenRooms", "Maze-Labyrinth", "Maze-StandardMaze"),
+)
 
 
 @dataclasses.dataclass(frozen=True)

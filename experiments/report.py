@@ -109,8 +109,13 @@ def pictures(training: Any) -> dict[str, str]:
         training.console.print(f"The curriculum is not drawn: {error}")
         snapshots = []
     space = training.environment.task_space
-    if snapshots and (space.low < space.high).any():
-        path = plots.curriculum(run / "curriculum.png", snapshots, space)
+    shown = space.feature_space
+    if snapshots and (shown.low < shown.high).any():
+        if shown is not space:  # and beliefs about tasks are none about their features
+            features = [np.asarray(space.features(s.tasks)) for s in snapshots]
+            pairs = zip(snapshots, features, strict=True)
+            snapshots = [s._replace(tasks=told, beliefs={}) for s, told in pairs]
+        path = plots.curriculum(run / "curriculum.png", snapshots, shown)
         files["curriculum"] = str(path)
     return files
 

@@ -6,11 +6,10 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pydantic
 
 import didact.teachers as teachers
-from didact.environments import Box, Environment, SettingError, make, registered
+from didact.environments import Environment, SettingError, TaskSpace, make, registered
 from didact.environments.registry import suggest
 from didact.experiments.config import LANDMARKS, TrainConfig, pairs
 from didact.experiments.evaluate import landmark_tasks, landmarks
@@ -31,13 +30,13 @@ def environment_of(config: TrainConfig) -> Environment:
         raise
 
 
-def space_of(config: TrainConfig, environment: Environment) -> Box:
+def space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
     """The environment's task space as narrowed by `--tasks`."""
     return narrowed(environment.task_space, config.tasks)
 
 
-def narrowed(space: Box, texts: tuple[str, ...]) -> Box:
-    """The sub-box told by NAME=VALUE and NAME=LOW..HIGH texts.
+def narrowed(space: TaskSpace, texts: tuple[str, ...]) -> TaskSpace:
+    """The part of the space told by NAME=VALUE and NAME=LOW..HIGH texts.
 
     Raises:
         SettingError: a name is unknown or a value out of bounds.
@@ -76,23 +75,16 @@ def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     try:
         teacher = teachers.make(config.teacher, space, **settings)
     except SettingError as error:
+        if error.setting == "space":
+            allowed = f"one for the tasks of {config.env}: its space must be {error.allowed}"
+            raise SettingError("--teacher", config.teacher, allowed) from None
         raise SettingError(
             f"--teacher-settings {error.setting}", error.value, error.allowed
         ) from None
-    easy = common(environment.easy_space, space)
+    easy = environment.easy_space.common(space)
     if config.warm_up and easy is not None and easy != space:
         teacher = teachers.warm_started(teacher, easy, until=config.warm_up)
     return teacher
-
-
-def common(one: Box, other: Box) -> Box | None:
-    """The tasks that are in both boxes, or None if there are none."""
-    low, high = np.maximum(one.low, other.low), np.minimum(one.high, other.high)
-    if (low > high).any():
-        return None
-    parts = zip(one.dimensions, other.dimensions, strict=True)
-    bounds = [(max(a.low, b.low), min(a.high, b.high)) for a, b in parts]
-    return one.restricted(**dict(zip(one.names, bounds, strict=True)))
 
 
 def _parsed(name: str, text: str, kind: Any) -> Any:
@@ -144,9 +136,9 @@ def landmarks_of(config: TrainConfig, environment: Environment) -> dict[str, Any
     """Tasks to evaluate on, by name; empty where there are none."""
     names = config.evaluate_on
     if not names:
-        names = landmarks(environment, LANDMARKS)
-        if not names and (environment.task_space.low == environment.task_space.high).all():
-            names = (environment.name,)
+        space = environment.task_space
+        single = space.point_of(space) is not None
+        names = (environment.name,) if single else landmarks(environment, LANDMARKS)
     for name in names:
         if name not in {entry.name for entry in registered()}:
             raise suggest("--evaluate-on", name, [entry.name for entry in registered()])

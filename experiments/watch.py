@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from didact.environments import Box, Environment
+from didact.environments import Environment, TaskSpace
 from didact.experiments.video import caption, status, write_video
 from didact.students import Policy
 
@@ -20,7 +20,7 @@ def record(
     path: Path,
     *,
     tasks: Float[np.ndarray, "k d"] | None = None,
-    space: Box | None = None,
+    space: TaskSpace | None = None,
     episodes: int = 6,
     seed: int = 0,
     greedy: bool = False,

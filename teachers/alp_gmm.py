@@ -78,12 +78,15 @@ def alp_gmm(
         A teacher whose `picture` holds the mixture in task units.
 
     Raises:
-        SettingError: a setting is out of its range.
+        SettingError: a setting is out of its range, or tasks are not points of a box.
 
     References:
         Portelas, Colas, Hofmann and Oudeyer, Teacher algorithms for curriculum learning of deep
         RL in continuously parameterized environments, CoRL 2019, algorithm 1.
     """
+    if not isinstance(space, Box):
+        allowed = "a Box of named numbers, to which Gaussians can be fitted"
+        raise SettingError("space", type(space).__name__, allowed)
     shortest = fit_rate if window is None else window
     history = max(1024, shortest) if history is None else history
     _require("k_min", k_min, k_min >= 1, "at least 1")

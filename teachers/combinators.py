@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from didact.environments.errors import SettingError
-from didact.environments.spaces import Box
+from didact.environments.spaces import TaskSpace
 from didact.teachers.base import Teacher
 from didact.teachers.uniform import uniform
 
@@ -87,7 +87,7 @@ class WarmStartedState(NamedTuple):
 
 def warm_started(
     teacher: Teacher,
-    easy: Teacher | Box,
+    easy: Teacher | TaskSpace,
     *,
     until: float = 0.95,
     horizon: int = 500,
@@ -100,7 +100,7 @@ def warm_started(
 
     Args:
         teacher: proposes after the warm-up.
-        easy: proposes before it; a box is sampled uniformly.
+        easy: proposes before it; a task space is sampled uniformly.
         until: the success rate that ends the warm-up.
         horizon: over how many episodes the success rate is averaged, exponentially.
         minimum: the fewest episodes before the warm-up can end.
@@ -117,7 +117,7 @@ def warm_started(
         raise SettingError("minimum", minimum, "at least 1")
     if not 0 <= remaining <= 1:
         raise SettingError("remaining", remaining, "from 0 to 1")
-    beginner = uniform(easy) if isinstance(easy, Box) else easy
+    beginner = easy if isinstance(easy, Teacher) else uniform(easy)
     log_keep = math.log1p(-1 / horizon) if horizon > 1 else -math.inf
 
     def kept(episodes):
@@ -163,7 +163,7 @@ def warm_started(
     return Teacher(init, propose, observe, lambda state: teacher.picture(state.inner))
 
 
-def restricted(teacher: Teacher, space: Box) -> Teacher:
+def restricted(teacher: Teacher, space: TaskSpace) -> Teacher:
     """The teacher with every proposal moved to the nearest task of a smaller space.
 
     To let a teacher know nothing but the smaller space, make it with

@@ -6,7 +6,7 @@ from typing import Any
 
 from didact.environments.errors import SettingError
 from didact.environments.registry import suggest
-from didact.environments.spaces import Box
+from didact.environments.spaces import TaskSpace
 from didact.teachers.base import Teacher
 
 
@@ -38,7 +38,7 @@ def registered() -> tuple[Entry, ...]:
     return tuple(_entries.values())
 
 
-def make(name: str, space: Box, **settings: Any) -> Teacher:
+def make(name: str, space: TaskSpace, **settings: Any) -> Teacher:
     """The teacher registered under `name`, for the tasks of `space`.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from didact.environments.spaces import Box
+from didact.environments.spaces import TaskSpace
 from didact.teachers.base import Teacher
 
 
@@ -10,7 +10,7 @@ class UniformState(NamedTuple):
     """Nothing to remember."""
 
 
-def uniform(space: Box) -> Teacher:
+def uniform(space: TaskSpace) -> Teacher:
     """Tasks drawn uniformly from the space, whatever came of earlier ones.
 
     Known as domain randomisation; the baseline that every curriculum has to beat.

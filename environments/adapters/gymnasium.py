@@ -17,7 +17,7 @@ from gymnasium.vector.utils import batch_space
 from didact.environments.base import Environment, Restart, Timestep
 from didact.environments.errors import SettingError
 from didact.environments.registry import make, registered
-from didact.environments.spaces import ArraySpace, Box
+from didact.environments.spaces import ArraySpace, TaskSpace
 
 NAMESPACE = "didact"
 
@@ -59,7 +59,7 @@ def _spaces(environment: Environment) -> tuple[gymnasium.spaces.Dict, gymnasium.
 class _Worlds:
     """n worlds and the randomness that goes on with them."""
 
-    def __init__(self, name: str, n: int, tasks: Box | None, settings: dict[str, Any]):
+    def __init__(self, name: str, n: int, tasks: TaskSpace | None, settings: dict[str, Any]):
         self.environment = make(name, **settings)
         self.n, self.space = n, tasks or self.environment.task_space
         self.key = jax.random.key(0)
@@ -137,7 +137,11 @@ class SingleWorld(gymnasium.Env):
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 6}  # noqa: RUF012
 
     def __init__(
-        self, name: str, render_mode: str | None = None, tasks: Box | None = None, **settings: Any
+        self,
+        name: str,
+        render_mode: str | None = None,
+        tasks: TaskSpace | None = None,
+        **settings: Any,
     ):
         self._worlds = _Worlds(name, 1, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
@@ -199,7 +203,7 @@ class ManyWorlds(VectorEnv):
         name: str,
         num_envs: int = 1,
         render_mode: str | None = None,
-        tasks: Box | None = None,
+        tasks: TaskSpace | None = None,
         **settings: Any,
     ):
         if num_envs < 1:

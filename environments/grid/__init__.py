@@ -4,6 +4,7 @@ import functools
 
 from didact.environments.grid.env import GridState, GridWorld, Symbols
 from didact.environments.grid.families import GROUPS
+from didact.environments.grid.mazes import all_named, maze_world, random_mazes
 from didact.environments.registry import register
 
 __all__ = ["GridState", "GridWorld", "Symbols"]
@@ -18,3 +19,12 @@ for _group in GROUPS:
     )
     for _name, (_space, _description) in _group.levels.items():
         register(_name, functools.partial(_make, _space), _description)
+
+register(
+    "Maze",
+    random_mazes,
+    "Get to the goal square of a maze of single walls, any maze: for unsupervised environment "
+    "design.",
+)
+for _name, _maze in all_named().items():
+    register(f"Maze-{_name}", functools.partial(maze_world, _maze.space), _maze.description)

@@ -17,7 +17,7 @@ from didact.environments.grid.families import Family, go_to
 from didact.environments.grid.families.base import follow
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import Goal
-from didact.environments.spaces import ArraySpace, Box, Discrete
+from didact.environments.spaces import ArraySpace, Discrete, TaskSpace
 
 
 class GridState(NamedTuple):
@@ -68,10 +68,10 @@ class GridWorld(Environment[GridState]):
 
     def __init__(
         self,
-        space: Box = go_to.SPACE,
+        space: TaskSpace = go_to.SPACE,
         packed: bool = False,
         mission_length: int = language.DEFAULT_LENGTH,
-        easy_space: Box | None = None,
+        easy_space: TaskSpace | None = None,
         family: Family = go_to.FAMILY,
         done_action: bool = False,
         text: bool = False,
@@ -112,7 +112,7 @@ class GridWorld(Environment[GridState]):
             )
 
     @property
-    def easy_space(self) -> Box:
+    def easy_space(self) -> TaskSpace:
         return self._easy_space
 
     def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[GridState, Timestep]:

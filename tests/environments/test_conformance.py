@@ -22,12 +22,14 @@ def make(name):
 def one_of_each_kind():
     """The first name of every kind of environments: these are really run.
 
-    Environments differ in kind by their class, and by whether their steps are random.
+    Environments differ in kind by their class, by whether their steps are random, and by the kind
+    of their tasks.
     """
     kinds = {}
     for name in ALL:
         random_steps = getattr(getattr(make(name), "family", None), "random_steps", False)
-        kinds.setdefault((type(make(name)), random_steps), []).append(name)
+        kind = type(make(name)), random_steps, type(make(name).task_space)
+        kinds.setdefault(kind, []).append(name)
     return [name for names in kinds.values() for name in names[:1]]
 
 

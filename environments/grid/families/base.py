@@ -51,12 +51,15 @@ def follow(
 
 
 class Family(NamedTuple):
-    """A way to make levels, as functions of the part of its task space that tasks come from."""
+    """A way to make levels, as functions of the part of its task space that tasks come from.
 
-    map_size: Callable[[Box], tuple[int, int]]  # width and height of the largest map, in cells
-    generate: Callable[[Box, PRNGKeyArray, Float[Array, "n d"], int], Level]
-    kinds: Callable[[Box], tuple[int, ...]]  # of clauses that occur
-    max_steps: Callable[[Box], int]  # of any level
+    That is a `Box`, but for mazes, which are `Levels`.
+    """
+
+    map_size: Callable[[Any], tuple[int, int]]  # width and height of the largest map, in cells
+    generate: Callable[[Any, PRNGKeyArray, Float[Array, "n d"], int], Level]
+    kinds: Callable[[Any], tuple[int, ...]]  # of clauses that occur
+    max_steps: Callable[[Any], int]  # of any level
     play: Play = follow  # what an action does
     actions: tuple[str, ...] = rules.ACTIONS
     see_through_walls: bool = False  # whether agents see all of their field of view

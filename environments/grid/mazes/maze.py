@@ -1,0 +1,67 @@
+"""`Maze`: levels of a maze as arrays."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int32, PRNGKeyArray
+
+from didact.environments.grid.attempts import pick
+
+
+class Maze(NamedTuple):
+    """Mazes h cells high and w wide, without the wall around them.
+
+    Cells are numbered row by row from 0, the upper left one: y * w + x. One maze has no leading
+    axis; n mazes have one. Functions of the host give NumPy arrays, those of the device JAX's.
+    """
+
+    walls: Bool[Array, "*n h w"]
+    agent: Int32[Array, "*n"]  # its cell
+    direction: Int32[Array, "*n"]  # 0 right, 1 down, 2 left, 3 up
+    goal: Int32[Array, "*n"]  # its cell
+
+
+def well_formed(maze: Maze) -> Bool[Array, " n"]:
+    """Which of n mazes have agent and goal inside, in two different cells, and in no wall."""
+    n, h, w = maze.walls.shape
+    walls = maze.walls.reshape(n, h * w)
+    good = (maze.direction >= 0) & (maze.direction < 4) & (maze.agent != maze.goal)
+    for cell in (maze.agent, maze.goal):
+        inside = (cell >= 0) & (cell < h * w)
+        here = jnp.take_along_axis(walls, jnp.clip(cell, 0, h * w - 1)[:, None], 1)[:, 0]
+        good &= inside & ~here
+    return good
+
+
+def populated(key: PRNGKeyArray, walls: Bool[Array, "n h w"]) -> Maze:
+    """The agent and the goal in two free cells of each map, and a direction, all at random.
+
+    Every map must have two free cells.
+    """
+    n = len(walls)
+    rank = jnp.cumsum(~walls.reshape(n, -1), axis=1)  # of each free cell, from 1
+    free = rank[:, -1]
+    u = jax.random.uniform(key, (3, n))
+    agent, goal = pick(u[0], free), pick(u[1], free - 1)
+    goal += goal >= agent
+    cell = [jnp.argmax(rank > nth[:, None], axis=1).astype(jnp.int32) for nth in (agent, goal)]
+    return Maze(walls, cell[0], pick(u[2], 4), cell[1])
+
+
+def embedded(maze: Maze, height: int, width: int) -> Maze:
+    """The mazes in the upper left corner of larger maps, whose other cells are wall; on the host.
+
+    Nothing of a maze changes by that but its size.
+    """
+    walls = np.asarray(maze.walls)
+    h, w = walls.shape[-2:]
+    around = [(0, 0)] * (walls.ndim - 2) + [(0, height - h), (0, width - w)]
+
+    def moved(cell: Any) -> Any:
+        return np.asarray(cell) // w * width + np.asarray(cell) % w
+
+    wider: Any = np.pad(walls, around, constant_values=True)
+    direction: Any = np.asarray(maze.direction)
+    return Maze(wider, moved(maze.agent), direction, moved(maze.goal))

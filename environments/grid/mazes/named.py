@@ -1,0 +1,95 @@
+"""The named mazes on which unsupervised environment design is evaluated.
+
+Their maps are in `named.txt`. The rooms, labyrinths, mazes and corridors go back to Dennis et al.
+(NeurIPS 2020) and Jiang et al. (NeurIPS 2021, with more of them in its code, "dcd"); names are
+those that minimax and JaxUED share, or dcd's where these have none. Where sources leave the
+agent's direction open it faces right, as in minimax and JaxUED.
+"""
+
+import functools
+import importlib.resources
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from didact.environments.errors import SettingError
+from didact.environments.grid.mazes import text
+from didact.environments.grid.mazes.levels import Levels
+from didact.environments.grid.mazes.samplers import Crossings, FourRooms, OneOf, Perfect
+from didact.environments.registry import suggest
+
+_PACKAGE = "didact.environments.grid.mazes"
+
+
+class Named(NamedTuple):
+    """A task space with a name, and one line about it."""
+
+    space: Levels
+    description: str
+
+
+@functools.cache
+def all_named() -> Mapping[str, Named]:
+    """All named mazes, those that are drawn at random among them."""
+    source = importlib.resources.files(_PACKAGE).joinpath("named.txt").read_text("utf-8")
+    mazes = {name: Named(space_of(map), line) for name, line, map in parse_file(source)}
+    winding = Perfect(depth_first=True, corners=False)
+    return MappingProxyType(
+        {
+            **mazes,
+            "FourRooms": Named(
+                Levels(17, 17, FourRooms()),
+                "Four rooms with openings at random, 17x17; agent and goal are anywhere.",
+            ),
+            "SimpleCrossing": Named(
+                Levels(9, 9, Crossings(5)),
+                "Five walls from side to side with an opening each, 9x9, from corner to corner.",
+            ),
+            **{
+                f"PerfectMaze{name}": Named(
+                    Levels(size, size, winding),
+                    f"Winding perfect mazes, {size}x{size}; agent and goal are anywhere.",
+                )
+                for name, size in (("", 13), ("Medium", 19), ("ExtraLarge", 101))
+            },
+        }
+    )
+
+
+def named(name: str) -> Levels:
+    """The task space of the maze called `name`, such as "Labyrinth".
+
+    Raises:
+        SettingError: there is no such maze.
+    """
+    if name not in all_named():
+        raise suggest("maze", name, list(all_named()))
+    return all_named()[name].space
+
+
+def space_of(map: str) -> Levels:
+    """The space of the one maze that a map shows, or of one maze for each goal that it shows."""
+    rows = text.rows_of(map)
+    flat = "\n".join(rows)
+    goals = [i for i, glyph in enumerate(flat) if glyph == text.GOAL]
+    bare = flat.replace(text.GOAL, text.FREE)
+    mazes = tuple(bare[:i] + text.GOAL + bare[i + 1 :] for i in goals)
+    return Levels(len(rows), len(rows[0]), OneOf(mazes or (flat,)))
+
+
+def parse_file(source: str) -> list[tuple[str, str, str]]:
+    """The name, the description and the map of each maze in a text like `named.txt`.
+
+    Raises:
+        SettingError: a map has no heading before it.
+    """
+    found: list[tuple[str, str, list[str]]] = []
+    for number, line in enumerate(source.splitlines(), 1):
+        if line.startswith("["):
+            name, _, description = line[1:].partition("]")
+            found.append((name, description.strip(), []))
+        elif line and not line.startswith(";"):
+            if not found:
+                raise SettingError(f"line {number}", line, "below a [name]")
+            found[-1][2].append(line)
+    return [(name, description, "\n".join(rows)) for name, description, rows in found]

@@ -1,0 +1,104 @@
+"""Shortest ways through mazes, for many mazes at once.
+
+Lengths are counted in moves (steps from cell to cell, as the literature has it) or in actions
+(turns count, too, so the agent's direction matters). Everything is measured backwards from the
+goal, where a step counts once it leads into the goal's cell.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int32
+
+from didact.environments.grid.mazes.maze import Maze
+
+NO_WAY = -1
+
+
+@jax.jit
+def move_distances(maze: Maze) -> Int32[Array, "n h w"]:
+    """Moves from each cell to the goal; -1 in walls and where there is no way."""
+    free, goal = _free_and_goal(maze)
+
+    def spread(reached):
+        return reached | (free & (_any_side(reached)))
+
+    return jnp.moveaxis(_waves(goal, spread), -1, 0)
+
+
+@jax.jit
+def action_distances(maze: Maze) -> Int32[Array, "n 4 h w"]:
+    """Actions (left, right, forward) to the goal from each direction in each cell.
+
+    0 at the goal, -1 in walls and where there is no way. The actions that lower it are the
+    optimal ones.
+    """
+    free, goal = _free_and_goal(maze)
+
+    def spread(reached):  # [4, h, w, n]
+        turned = jnp.roll(reached, 1, axis=0) | jnp.roll(reached, -1, axis=0)
+        ahead = jnp.stack([_cell_ahead(reached[d], d) for d in range(4)])
+        return reached | (free & (turned | ahead))
+
+    start = jnp.broadcast_to(goal, (4, *goal.shape))
+    return jnp.moveaxis(_waves(start, spread), -1, 0)
+
+
+def shortest_path(maze: Maze) -> Int32[Array, " n"]:
+    """The fewest moves from the agent to the goal, or -1 where there is no way."""
+    n = len(maze.agent)
+    distances = move_distances(maze).reshape(n, -1)
+    return jnp.take_along_axis(distances, maze.agent[:, None], axis=1)[:, 0]
+
+
+def shortest_actions(maze: Maze) -> Int32[Array, " n"]:
+    """The fewest actions, turns included, from the agent to the goal, or -1: there is no way."""
+    n, h, w = maze.walls.shape
+    distances = action_distances(maze).reshape(n, -1)
+    state = maze.direction * (h * w) + maze.agent
+    return jnp.take_along_axis(distances, state[:, None], axis=1)[:, 0]
+
+
+def solvable(maze: Maze) -> Bool[Array, " n"]:
+    """Whether there is a way from the agent to the goal."""
+    return shortest_path(maze) != NO_WAY
+
+
+# Inside this file mazes are the last axis: everything is arithmetic on rows of bytes.
+
+
+def _free_and_goal(maze: Maze) -> tuple[Bool[Array, "h w n"], Bool[Array, "h w n"]]:
+    free = ~jnp.moveaxis(jnp.asarray(maze.walls), 0, -1)
+    cell = jnp.arange(free.shape[0] * free.shape[1]).reshape(*free.shape[:2], 1)
+    return free, cell == jnp.asarray(maze.goal)
+
+
+def _waves(start: Bool[Array, "*s n"], spread: Callable[[Array], Array]) -> Int32[Array, "*s n"]:
+    """At which wave each place is reached; `spread` gives what is reached one wave later."""
+
+    def wave(carry):
+        t, reached, distances, _ = carry
+        wider = spread(reached)
+        new = wider & ~reached
+        return t + 1, wider, jnp.where(new, t, distances), jnp.any(new)
+
+    distances = jnp.where(start, 0, NO_WAY)
+    first = (jnp.int32(1), start, distances, jnp.any(start))
+    return jax.lax.while_loop(lambda carry: carry[3], wave, first)[2]
+
+
+def _any_side(reached: Bool[Array, "h w n"]) -> Bool[Array, "h w n"]:
+    sides = [_cell_ahead(reached, d) for d in range(4)]
+    return sides[0] | sides[1] | sides[2] | sides[3]
+
+
+def _cell_ahead(reached: Bool[Array, "h w n"], direction: int) -> Bool[Array, "h w n"]:
+    """At each cell what holds in the next one in a direction; nothing holds beyond the map."""
+    axis = 0 if direction & 1 else 1
+    back = direction & 2
+    none = jnp.zeros_like(jax.lax.slice_in_dim(reached, 0, 1, axis=axis))
+    last = reached.shape[axis]
+    if back:
+        return jnp.concatenate([none, jax.lax.slice_in_dim(reached, 0, last - 1, axis=axis)], axis)
+    return jnp.concatenate([jax.lax.slice_in_dim(reached, 1, last, axis=axis), none], axis)

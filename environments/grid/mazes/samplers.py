@@ -1,0 +1,262 @@
+"""Where mazes come from: each sampler draws levels of a given size from one distribution."""
+
+import dataclasses
+import functools
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int32, PRNGKeyArray
+
+from didact.environments.errors import SettingError
+from didact.environments.grid.attempts import pick
+from didact.environments.grid.mazes import text
+from didact.environments.grid.mazes.maze import Maze, populated
+from didact.environments.grid.mazes.perfect import passages
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampler:
+    """A distribution of mazes. Samplers are compared by their settings.
+
+    Attributes:
+        names: the settings that `restricted` can narrow.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ()
+
+    def check(self, height: int, width: int) -> None:
+        """Raises a `SettingError` if there are no such mazes of this size."""
+
+    def __call__(self, key: PRNGKeyArray, n: int, height: int, width: int) -> Maze:
+        """n mazes, on the device."""
+        raise NotImplementedError
+
+    def restricted(self, **bounds: Any) -> "Sampler":
+        """The sampler with some settings narrowed."""
+        for name, value in bounds.items():
+            raise SettingError(name, value, "left out: these levels have no such parameter")
+        return self
+
+    def common(self, other: "Sampler") -> "Sampler | None":
+        """The narrower of two distributions, or None where they are of different kinds."""
+        return self if other == self else None
+
+    @property
+    def only(self) -> Maze | None:
+        """The maze, without a leading axis, where there is only one."""
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Blocks(Sampler):
+    """Single blocks of wall, agent and goal, all in different cells at random.
+
+    The number of blocks is uniform. This is the domain randomisation of the literature, with up to
+    25, 50 or 60 blocks; mazes that cannot be solved are among them.
+
+    Args:
+        fewest, most: bounds of the number of blocks, inclusive.
+
+    References:
+        Dennis et al., Emergent complexity and zero-shot transfer via unsupervised environment
+        design, NeurIPS 2020, section 5.
+    """
+
+    fewest: int = 0
+    most: int = 60
+    names: ClassVar[tuple[str, ...]] = ("walls",)
+
+    def check(self, height: int, width: int) -> None:
+        if not 0 <= self.fewest <= self.most <= height * width - 2:
+            allowed = f"from 0 to {height * width - 2}, the lower number first"
+            raise SettingError("walls", (self.fewest, self.most), allowed)
+
+    def restricted(self, **bounds: Any) -> "Blocks":
+        given = bounds.pop("walls", (self.fewest, self.most))
+        super().restricted(**bounds)
+        low, high = given if isinstance(given, tuple) else (given, given)
+        if not self.fewest <= low <= high <= self.most or low != int(low) or high != int(high):
+            raise SettingError("walls", given, f"whole numbers from {self.fewest} to {self.most}")
+        return Blocks(int(low), int(high))
+
+    def common(self, other: Sampler) -> "Blocks | None":
+        if not isinstance(other, Blocks):
+            return None
+        fewest, most = max(self.fewest, other.fewest), min(self.most, other.most)
+        return Blocks(fewest, most) if fewest <= most else None
+
+    def __call__(self, key: PRNGKeyArray, n: int, height: int, width: int) -> Maze:
+        size = height * width
+        places_key, walls_key = jax.random.split(key)
+        u = jax.random.uniform(places_key, (4, n))
+        agent, goal = pick(u[0], size), pick(u[1], size - 1)
+        goal += goal >= agent
+        count = self.fewest + pick(u[2], self.most - self.fewest + 1)
+
+        # Cell by cell, each becomes wall as likely as is right for what is left to place: every
+        # choice of `count` cells has the same probability, and nothing need be sorted.
+        def place(needed, cell):
+            i, u = cell
+            left = size - i - (agent >= i) - (goal >= i)
+            wall = (agent != i) & (goal != i) & (u * left < needed)
+            return needed - wall, wall
+
+        cells = jnp.arange(size), jax.random.uniform(walls_key, (size, n))
+        walls = jax.lax.scan(place, count, cells)[1]
+        return Maze(walls.T.reshape(n, height, width), agent, pick(u[3], 4), goal)
+
+
+@dataclasses.dataclass(frozen=True)
+class Perfect(Sampler):
+    """Perfect mazes: exactly one way between any two free cells. Sides must be odd.
+
+    Args:
+        depth_first: carved by a random walk that turns back at dead ends, which gives long winding
+            corridors; else as Kruskal's algorithm does over walls in random order, which gives
+            many short dead ends.
+        corners: agent and goal in two different corners, facing right; else anywhere.
+
+    References:
+        Jiang et al., Replay-guided adversarial environment design, NeurIPS 2021, has Kruskal's
+        mazes with corners; Jiang et al., minimax: efficient baselines for autocurricula in JAX,
+        2023, has depth-first ones without.
+    """
+
+    depth_first: bool = False
+    corners: bool = True
+
+    def check(self, height: int, width: int) -> None:
+        if height % 2 == 0 or width % 2 == 0:
+            raise SettingError("size", (height, width), "odd numbers of cells")
+
+    def __call__(self, key: PRNGKeyArray, n: int, height: int, width: int) -> Maze:
+        walls_key, places_key = jax.random.split(key)
+        rows, columns = height // 2 + 1, width // 2 + 1
+        opened = passages(walls_key, n, rows, columns, self.depth_first)
+        cells = np.arange(height * width).reshape(height, width)
+        walls = jnp.ones((n, height * width), bool).at[:, cells[::2, ::2].reshape(-1)].set(False)
+        walls = walls.at[jnp.arange(n)[:, None], opened].set(False).reshape(n, height, width)
+        if not self.corners:
+            return populated(places_key, walls)
+        corner = jnp.asarray(cells[[0, 0, -1, -1], [0, -1, 0, -1]], jnp.int32)
+        u = jax.random.uniform(places_key, (2, n))
+        agent, goal = pick(u[0], 4), pick(u[1], 3)
+        goal += goal >= agent
+        return Maze(walls, corner[agent], jnp.zeros(n, jnp.int32), corner[goal])
+
+
+@dataclasses.dataclass(frozen=True)
+class FourRooms(Sampler):
+    """Four rooms around a cross of walls with a door in each arm, as in MiniGrid."""
+
+    def check(self, height: int, width: int) -> None:
+        if height % 2 == 0 or width % 2 == 0 or min(height, width) < 3:
+            raise SettingError("size", (height, width), "odd numbers of cells from 3")
+
+    def __call__(self, key: PRNGKeyArray, n: int, height: int, width: int) -> Maze:
+        doors_key, places_key = jax.random.split(key)
+        y, x = height // 2, width // 2
+        walls = np.zeros((height, width), bool)
+        walls[y], walls[:, x] = True, True
+        u = jax.random.uniform(doors_key, (n, 4))
+        across = pick(u[:, :2], x) + np.array([0, x + 1])
+        down = pick(u[:, 2:], y) + np.array([0, y + 1])
+        door = jnp.concatenate([y * width + across, down * width + x], axis=1)
+        walls = jnp.tile(jnp.asarray(walls.reshape(-1)), (n, 1))
+        walls = walls.at[jnp.arange(n)[:, None], door].set(False)
+        return populated(places_key, walls.reshape(n, height, width))
+
+
+@dataclasses.dataclass(frozen=True)
+class Crossings(Sampler):
+    """Walls from side to side with one opening each, as in MiniGrid's SimpleCrossing.
+
+    The agent is in the upper left corner, the goal in the lower right one, and the openings let
+    pass a way that leads only right and down.
+
+    Args:
+        count: how many walls there are.
+    """
+
+    count: int = 5
+
+    def check(self, height: int, width: int) -> None:
+        most = (height - 1) // 2 + (width - 1) // 2
+        if height % 2 == 0 or width % 2 == 0:
+            raise SettingError("size", (height, width), "odd numbers of cells")
+        if not 0 <= self.count <= most:
+            raise SettingError("count", self.count, f"from 0 to {most}")
+
+    def __call__(self, key: PRNGKeyArray, n: int, height: int, width: int) -> Maze:
+        columns, rows = np.arange(1, width - 1, 2), np.arange(1, height - 1, 2)
+        rivers_key, order_key, openings_key = jax.random.split(key, 3)
+        u = jax.random.uniform(rivers_key, (n, len(columns) + len(rows)))
+        river = jnp.argsort(jnp.argsort(u, axis=1), axis=1) < self.count
+        upright, level = river[:, : len(columns)], river[:, len(columns) :]
+        down, across = jnp.zeros((n, width), bool), jnp.zeros((n, height), bool)
+        walls = across.at[:, rows].set(level)[:, :, None]
+        walls |= down.at[:, columns].set(upright)[:, None]
+
+        # The rooms along the way: each step crosses the next upright wall, or the next level one.
+        order = jnp.argsort(jax.random.uniform(order_key, (n, self.count)), axis=1)
+        right = order < jnp.sum(upright, axis=1, keepdims=True)
+        at = (jnp.cumsum(right, axis=1) - right, jnp.cumsum(~right, axis=1) - ~right)
+        (left, x), (top, y) = (
+            _sides(which, chosen, end, room)
+            for which, chosen, end, room in (
+                (columns, upright, width, at[0]),
+                (rows, level, height, at[1]),
+            )
+        )
+        u = jax.random.uniform(openings_key, (n, self.count))
+        inside_x, inside_y = left + 1 + pick(u, x - left - 1), top + 1 + pick(u, y - top - 1)
+        opening = jnp.where(right, inside_y * width + x, y * width + inside_x)
+        walls = walls.reshape(n, -1).at[jnp.arange(n)[:, None], opening].set(False)
+        zero = jnp.zeros(n, jnp.int32)
+        return Maze(walls.reshape(n, height, width), zero, zero, zero + height * width - 1)
+
+
+def _sides(
+    places: np.ndarray, chosen: Bool[Array, "n k"], end: int, room: Int32[Array, "n m"]
+) -> tuple[Int32[Array, "n m"], Int32[Array, "n m"]]:
+    """Where the walls before and behind each room are, along one axis that is `end` cells long."""
+    n = len(chosen)
+    inner = jnp.sort(jnp.where(chosen, places, end), axis=1)
+    sides = jnp.concatenate([jnp.full((n, 1), -1), inner, jnp.full((n, 1), end)], axis=1)
+    before, behind = (jnp.take_along_axis(sides, room + i, axis=1) for i in (0, 1))
+    return before.astype(jnp.int32), behind.astype(jnp.int32)
+
+
+@dataclasses.dataclass(frozen=True)
+class OneOf(Sampler):
+    """One of some given mazes, each with the same probability.
+
+    Args:
+        texts: the mazes, as `text.parse` reads them, all of the size that is asked for.
+    """
+
+    texts: tuple[str, ...]
+
+    def check(self, height: int, width: int) -> None:
+        if not self.texts:
+            raise SettingError("texts", self.texts, "at least one maze")
+        for given in self.texts:
+            shape = text.parse(given).walls.shape
+            if shape != (height, width):
+                raise SettingError("size of a maze", shape, f"{(height, width)} as the space has")
+
+    def __call__(self, key: PRNGKeyArray, n: int, height: int, width: int) -> Maze:
+        which = jax.random.randint(key, (n,), 0, len(self.texts))
+        return Maze(*(jnp.asarray(part)[which] for part in _stacked(self.texts)))
+
+    @property
+    def only(self) -> Maze | None:
+        return text.parse(self.texts[0]) if len(self.texts) == 1 else None
+
+
+@functools.lru_cache
+def _stacked(texts: tuple[str, ...]) -> Maze:
+    parts: list[Any] = [np.stack(part) for part in zip(*map(text.parse, texts), strict=True)]
+    return Maze(*parts)

@@ -1,0 +1,120 @@
+"""Mazes as environments: MiniGrid's rules and observations, and levels that are the tasks."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from didact.environments.errors import SettingError
+from didact.environments.grid import cells, missions, starts
+from didact.environments.grid.env import GridWorld
+from didact.environments.grid.families.base import Family, Level
+from didact.environments.grid.mazes.levels import Levels
+from didact.environments.grid.mazes.samplers import Blocks
+from didact.environments.grid.starts import Start
+from didact.environments.grid.templates import Templates
+
+SIZE = 13  # of the literature's mazes, without the wall around them
+MOST_BLOCKS = 60  # in a maze of that size
+STEPS = 250  # of an episode in a maze of at most that size
+
+_MISSION = Templates(["get to the green goal square"])
+
+
+def steps_allowed(space: Levels) -> int:
+    """The literature's limit of steps: 250, and in mazes above 13x13 two for each cell.
+
+    These are counted with the wall around. Evaluations differ in it: JaxUED's are of 250 steps,
+    those of minimax of two for each cell in small mazes, too (450 steps in 13x13).
+    """
+    if max(space.height, space.width) <= SIZE:
+        return STEPS
+    return 2 * (space.height + 2) * (space.width + 2)
+
+
+def family(max_steps: int | None = None, see_through_walls: bool = True) -> Family:
+    """How mazes become levels.
+
+    Args:
+        max_steps: the limit of each episode; that of `steps_allowed` if None.
+        see_through_walls: whether agents see all of their field of view.
+    """
+
+    def limit(space: Levels) -> int:
+        return steps_allowed(space) if max_steps is None else max_steps
+
+    def generate(
+        space: Levels, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
+    ) -> Level:
+        n, maze = len(tasks), space.unpack(tasks)
+        map = jnp.where(maze.walls, cells.GREY_WALL, cells.EMPTY).astype(jnp.uint8)
+        cell = np.arange(space.cells).reshape(space.height, space.width)
+        map = jnp.where(cell == maze.goal[:, None, None], jnp.uint8(starts.GREEN_GOAL), map)
+        map = jnp.pad(map, ((0, 0), (1, 1), (1, 1)), constant_values=cells.GREY_WALL)
+        start = Start(
+            map=map,
+            x=maze.agent % space.width + 1,
+            y=maze.agent // space.width + 1,
+            direction=maze.direction,
+            objects=jnp.zeros((n, 0), jnp.uint8),
+            places=jnp.zeros((n, 0), jnp.int32),
+            members=jnp.zeros((n, 0), jnp.uint8),
+        )
+        mission = starts.said(_MISSION, jnp.zeros(n, jnp.int32), mission_length)
+        return starts.level_of(start, missions.REACH, mission, jnp.full(n, float(limit(space))))
+
+    return Family(
+        map_size=lambda space: (space.width + 2, space.height + 2),
+        generate=generate,
+        kinds=lambda space: (missions.REACH,),
+        max_steps=limit,
+        play=missions.play,
+        see_through_walls=see_through_walls,
+    )
+
+
+def maze_world(
+    space: Levels,
+    *,
+    max_steps: int | None = None,
+    see_through_walls: bool = True,
+    **settings: Any,
+) -> GridWorld:
+    """An environment whose tasks are the mazes of a space.
+
+    The agent gets to the green goal square; its reward is MiniGrid's, 1 - 0.9 t / `max_steps`, and
+    it has MiniGrid's seven actions, of which three do something. It sees 7x7 cells, as everywhere
+    in MiniGrid; in the literature of unsupervised environment design it is mostly 5x5.
+
+    Args:
+        space: its mazes.
+        max_steps: the limit of each episode; see `steps_allowed` if None.
+        see_through_walls: whether agents see what is behind walls, as is usual there.
+        settings: of `GridWorld`.
+
+    Raises:
+        SettingError: `max_steps` is not positive.
+    """
+    if max_steps is not None and max_steps < 1:
+        raise SettingError("max_steps", max_steps, "at least 1")
+    return GridWorld(space, family=family(max_steps, see_through_walls), **settings)
+
+
+def random_mazes(
+    size: int | tuple[int, int] = SIZE, max_walls: int | None = None, **settings: Any
+) -> GridWorld:
+    """Mazes of single blocks of wall in places at random: the literature's domain randomisation.
+
+    Args:
+        size: height and width in cells, without the wall around; one number for both.
+        max_walls: the most blocks; their number is uniform from 0. If None, 60 in a maze of
+            13x13, and in other sizes as many for each cell.
+        settings: of `maze_world`.
+
+    Raises:
+        SettingError: there are too many blocks for the size, or a setting is out of its range.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    most = height * width * MOST_BLOCKS // SIZE**2 if max_walls is None else max_walls
+    return maze_world(Levels(height, width, Blocks(0, most)), **settings)
