@@ -129,7 +129,8 @@ def name(code: int) -> str:
 
 
 def _carried(code: int) -> str:
-    return f"You carry {name(code)}" if cells.is_portable(cells.kind_of(code)) else ""
+    portable = int(code) & cells.KIND_BITS in (cells.KEY, cells.BALL, cells.BOX)
+    return f"You carry {name(code)}" if portable else ""
 
 
 def _seen(code: int, i: int, j: int) -> str:
