@@ -16,11 +16,12 @@ class ThroughputConfig:
     levels: tuple[str, ...] = (
         "BabyAI-GoToLocal-v0",
         "BabyAI-GoToLocal-v0/packed",
-        "BabyAI-GoTo-v0",
+        "MiniGrid-DoorKey-8x8-v0",
+        "BabyAI-BossLevel-v0",
     )
     """Environments of didact to measure; `/packed` behind a name packs a cell into one byte."""
     peers: tuple[str, ...] = ("envpool", "xminigrid", "minigrid")
-    """Packages to compare with; those that are not installed are left out, with the reason."""
+    """Packages to compare with on the same levels; what cannot run is left out, with a reason."""
     threads: int = 0
     """Threads that envpool may use; 0 for one for each core."""
     training: bool = True

@@ -32,6 +32,7 @@ class Contestant:
 
     Attributes:
         package: `didact`, or the name of the peer.
+        level: our name of the level it plays.
         name: what exactly runs, in a few words.
         worlds: how many worlds step together.
         observation: what each step shows, in a few words.
@@ -42,6 +43,7 @@ class Contestant:
     """
 
     package: str
+    level: str
     name: str
     worlds: int
     observation: str
@@ -83,10 +85,11 @@ def load(package: str) -> ModuleType:
         raise Unavailable(f"{package} does not import: {type(error).__name__}: {reason}") from None
 
 
-def envpool(worlds: int, config: ThroughputConfig) -> list[Contestant]:
+def envpool(level: str, worlds: int, config: ThroughputConfig) -> list[Contestant]:
     """The C++ pool on the same level: all worlds at once, and asynchronously in two halves."""
     package = load("envpool")
-    level = "BabyAI-GoToLocal-v0"
+    if level not in package.list_all_envs():
+        raise Unavailable(f"envpool has no {level}")
     threads = config.threads or cores()
     generator = np.random.default_rng(config.seed)
     contestants = []
@@ -121,6 +124,7 @@ def envpool(worlds: int, config: ThroughputConfig) -> list[Contestant]:
         contestants.append(
             Contestant(
                 package="envpool",
+                level=level,
                 name=f"{level}, {mode}, {threads} threads",
                 worlds=worlds,
                 observation="image 7x7x3, direction, mission",
@@ -132,11 +136,13 @@ def envpool(worlds: int, config: ThroughputConfig) -> list[Contestant]:
     return contestants
 
 
-def xminigrid(worlds: int, config: ThroughputConfig) -> list[Contestant]:
-    """XLand-MiniGrid's DoorKey-8x8: vmap of one world, its own auto-reset, one jitted scan."""
+def xminigrid(level: str, worlds: int, config: ThroughputConfig) -> list[Contestant]:
+    """XLand-MiniGrid on the same level: vmap of one world, its own auto-reset, one jitted scan."""
     package = load("xminigrid")
-    level = "MiniGrid-DoorKey-8x8"
-    environment, parameters = package.make(level)
+    theirs = level.removesuffix("-v0")
+    if theirs not in package.registered_environments():
+        raise Unavailable(f"xminigrid has no {level}")
+    environment, parameters = package.make(theirs)
     environment = load("xminigrid.wrappers").GymAutoResetWrapper(environment)
     steps = scan_length(worlds)
 
@@ -162,7 +168,8 @@ def xminigrid(worlds: int, config: ThroughputConfig) -> list[Contestant]:
     return [
         Contestant(
             package="xminigrid",
-            name=level,
+            level=level,
+            name=theirs,
             worlds=worlds,
             observation=f"image {shape}",
             steps=steps * worlds,
@@ -172,11 +179,12 @@ def xminigrid(worlds: int, config: ThroughputConfig) -> list[Contestant]:
     ]
 
 
-def minigrid(worlds: int, config: ThroughputConfig) -> list[Contestant]:
+def minigrid(level: str, worlds: int, config: ThroughputConfig) -> list[Contestant]:
     """MiniGrid itself: one world in one process, whatever `worlds` is."""
     load("minigrid")
     gymnasium = load("gymnasium")
-    level = "BabyAI-GoToLocal-v0"
+    if level not in gymnasium.registry:
+        raise Unavailable(f"minigrid has no {level}")
     world = gymnasium.make(level, disable_env_checker=True)
     generator = np.random.default_rng(config.seed)
     actions = itertools.cycle(generator.integers(0, int(world.action_space.n), 1024).tolist())
@@ -194,6 +202,7 @@ def minigrid(worlds: int, config: ThroughputConfig) -> list[Contestant]:
     return [
         Contestant(
             package="minigrid",
+            level=level,
             name=f"{level}, one process",
             worlds=1,
             observation="image 7x7x3, direction, mission",
@@ -204,7 +213,7 @@ def minigrid(worlds: int, config: ThroughputConfig) -> list[Contestant]:
     ]
 
 
-PEERS: dict[str, Callable[[int, ThroughputConfig], list[Contestant]]] = {
+PEERS: dict[str, Callable[[str, int, ThroughputConfig], list[Contestant]]] = {
     "envpool": envpool,
     "xminigrid": xminigrid,
     "minigrid": minigrid,

@@ -31,7 +31,7 @@ PACKED = "/packed"  # behind a level's name: the observation packed into one byt
 
 NOTES = (
     "steps of one world a second: median over the repeats (slowest to fastest)",
-    "xminigrid has no instructions; its DoorKey is the nearest level that several packages share",
+    "ratios are to the same level in the other package; xminigrid has no instructions",
     "navix is left out: it does not import beside jax 0.10",
 )
 
@@ -106,6 +106,7 @@ def ours(level: str, worlds: int, seed: int, devices: Sequence[Any] = ()) -> Con
     loop = play(environment, worlds, jax.random.key(seed), devices)
     return Contestant(
         package="didact",
+        level=name,
         name=level + (f", {len(devices)} devices" if devices else ""),
         worlds=worlds,
         observation=", ".join(
@@ -146,7 +147,8 @@ def throughput(config: ThroughputConfig) -> dict[str, Any]:
         `rows`: for each contestant its `package`, `name`, `group` (the number of worlds it was
             measured beside), `worlds`, `observation`, `steps_per_second` (median, min and max
             over the repeats), `compile_seconds` (None where nothing compiles) and, for didact,
-            `ratios`: by peer, how many times as fast as the fastest way of running that peer.
+            `ratios`: by peer, how many times as fast as the fastest way of running the same
+            level in that peer.
         `skipped`: contestants left out, each with `name` and `reason`.
         `notes`: what to know when comparing.
         `training`: what `training` gives, or None.
@@ -196,11 +198,13 @@ def gather(worlds: int, config: ThroughputConfig, skipped: dict[str, str]) -> li
             contestants += [ours(level, worlds, config.seed, spread) for spread in spreads]
         except Unavailable as reason:
             skipped[level] = str(reason)
+    levels = list(dict.fromkeys(level.removesuffix(PACKED) for level in config.levels))
     for peer in config.peers:
-        try:
-            contestants += PEERS[peer](worlds, config)
-        except Unavailable as reason:
-            skipped[peer] = str(reason)
+        for level in levels:
+            try:
+                contestants += PEERS[peer](level, worlds, config)
+            except Unavailable as reason:
+                skipped.setdefault(f"{peer}, {level}", str(reason))
     return contestants
 
 
@@ -208,11 +212,12 @@ def compare(
     group: int, contestants: Sequence[Contestant], rates: Sequence[np.ndarray]
 ) -> list[dict[str, Any]]:
     """The rows of one group, from each contestant's steps a second in each round."""
-    best: dict[str, np.ndarray] = {}
+    best: dict[tuple[str, str], np.ndarray] = {}
     for contestant, rate in zip(contestants, rates, strict=True):
-        old = best.get(contestant.package)
+        what = contestant.level, contestant.package
+        old = best.get(what)
         if contestant.package != "didact" and (old is None or np.median(rate) > np.median(old)):
-            best[contestant.package] = rate
+            best[what] = rate
     rows = []
     for contestant, rate in zip(contestants, rates, strict=True):
         seconds = contestant.compile_seconds
@@ -226,7 +231,11 @@ def compare(
             "compile_seconds": None if seconds is None else round(seconds, 2),
         }
         if contestant.package == "didact":
-            row["ratios"] = {peer: spread((rate / other).tolist()) for peer, other in best.items()}
+            row["ratios"] = {
+                peer: spread((rate / other).tolist())
+                for (level, peer), other in best.items()
+                if level == contestant.level
+            }
         rows.append(row)
     return rows
 
@@ -261,7 +270,8 @@ def _worlds_table(result: dict[str, Any]) -> Table:
     jax_version = facts["versions"]["jax"]
     devices = f"{facts['devices']} {facts['device_kind']} device(s)"
     lines = [f"{facts['cpu']}, {facts['cores']} cores, {devices}, jax {jax_version}"]
-    lines += [f"left out: {s['name']}: {s['reason']}" for s in result["skipped"]]
+    left_out = dict.fromkeys(s["reason"] for s in result["skipped"])
+    lines += [f"left out: {reason}" for reason in left_out]
     view = Table(
         title="Steps a second, random actions",
         caption="\n".join([*lines, *result["notes"]]),

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.base import Environment, Timestep, split_keys
-from didact.environments.grid import cells, language, rules, verifier, view
+from didact.environments.errors import SettingError
+from didact.environments.grid import cells, language, view
 from didact.environments.grid.compiling import folding
 from didact.environments.grid.families import Family, go_to
 from didact.environments.grid.rules import World
@@ -37,7 +38,7 @@ class Symbols(NamedTuple):
 
 
 class GridWorld(Environment[GridState]):
-    """MiniGrid's world, with levels and instructions of one of BabyAI's families.
+    """MiniGrid's world, with levels and instructions of one of BabyAI's or MiniGrid's families.
 
     Observations are those of MiniGrid: `image`, the egocentric 7x7 view in MiniGrid's own indexing
     and triples, or packed cells (`cells.unpack` turns these into triples); `direction`, the
@@ -52,8 +53,6 @@ class GridWorld(Environment[GridState]):
         family: how levels are made; "go to" levels unless told otherwise.
     """
 
-    action_space = Discrete(len(rules.ACTIONS), rules.ACTIONS)
-
     def __init__(
         self,
         space: Box = go_to.SPACE,
@@ -63,6 +62,7 @@ class GridWorld(Environment[GridState]):
         family: Family = go_to.FAMILY,
     ):
         self.task_space, self.family = space, family
+        self.action_space = Discrete(len(family.actions), family.actions)
         self.packed = packed
         self.mission_length = mission_length
         self._easy_space = easy_space or space
@@ -95,32 +95,50 @@ class GridWorld(Environment[GridState]):
     def step(
         self, key: PRNGKeyArray | None, state: GridState, actions: Int[Array, " n"]
     ) -> tuple[GridState, Timestep]:
-        """Lets every world take one action of `rules.ACTIONS`; nothing is random here."""
-        return self._step(state, actions)
+        """Lets every world take one action of `action_space`.
 
-    def _one_step(self, state: GridState, actions: Int[Array, " n"]) -> tuple[GridState, Timestep]:
-        world = rules.act(state.world, actions, self.width)
-        goal, verdict = verifier.verify(state.goal, world, actions, self.width, self.kinds)
+        Args:
+            key: one key, or n keys; None will do where nothing moves by itself.
+
+        Raises:
+            SettingError: there is no key, and obstacles move at random.
+        """
+        if not self.family.random_steps:
+            return self._step(state, actions)
+        if key is None:
+            raise SettingError("key", key, "a key, because obstacles move at random here")
+        return self._step(state, actions, split_keys(key, actions.shape[0]))
+
+    def _one_step(
+        self, state: GridState, actions: Int[Array, " n"], keys: PRNGKeyArray | None = None
+    ) -> tuple[GridState, Timestep]:
+        world, goal, verdict = self.family.play(
+            keys, state.world, state.goal, actions, self.width, self.kinds
+        )
         state = state._replace(world=world, goal=goal, steps=state.steps + 1)
-        reward = jnp.where(verdict.success, 1 - 0.9 * (state.steps / state.max_steps), 0.0)
+        won = 1 - 0.9 * (state.steps / state.max_steps)
+        reward = jnp.where(verdict.success, won, verdict.reward)
         truncated = state.steps >= state.max_steps
         terminated = verdict.success | verdict.failure
         return state, self._timestep(state, reward, terminated, truncated, verdict.success)
 
     def _timestep(self, state, reward, terminated, truncated, success) -> Timestep:
         observation = {
-            "image": view.look(state.world, self.width, self.packed),
+            "image": self._look(state.world, self.packed),
             "direction": state.world.direction,
             "instruction": state.mission,
         }
         labels = jnp.zeros((reward.shape[0], 0), bool)
         return Timestep(observation, reward, terminated, truncated, success, labels)
 
+    def _look(self, world: World, packed: bool) -> UInt8[Array, "n 7 7 ..."]:
+        return view.look(world, self.width, packed, self.family.see_through_walls)
+
     def symbols(self, state: GridState, index: int) -> Symbols:
         """World `index` in MiniGrid's encoding, for drawing and for comparing."""
         world = World(*(jnp.asarray(x)[index][None] for x in state.world))
         x, y = (np.asarray(at)[..., 0].T for at in view.coordinates(world, self.width))
-        seen = np.asarray(view.look(world, self.width, packed=True)[0]) != cells.UNSEEN
+        seen = np.asarray(self._look(world, packed=True)[0]) != cells.UNSEEN
         seen &= (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
         visible = np.zeros((self.width, self.height), bool)
         visible[x[seen], y[seen]] = True

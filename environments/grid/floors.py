@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int32, UInt8
+from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
 
 from didact.environments.grid import cells
 from didact.environments.grid import rooms as rooms_
@@ -25,6 +25,16 @@ class Floor(NamedTuple):
     locked: Int32[Array, ""]  # the locked room, or -1
     lock_color: Int32[Array, ""]
     good: Bool[Array, ""]
+
+
+class Doors(NamedTuple):
+    """Rooms with doors and nothing else; e is the number of walls between two rooms."""
+
+    map: UInt8[Array, "h w"]
+    objects: UInt8[Array, " e"]  # 0 where there is no door
+    places: Int32[Array, " e"]  # GONE where there is none
+    color: Int32[Array, " e"]  # what it is, or would be
+    good: Bool[Array, ""]  # whether all rooms are connected
 
 
 def numbers(layout: Layout, most: int) -> int:
@@ -54,11 +64,8 @@ def furnish(
     """
     edges, e = layout.edges, len(layout.edges)
     there = rooms_.exists(layout, rooms, np.arange(layout.rooms))
-    map = rooms_.walls(layout, rooms)
     lock = jnp.zeros(e, bool)
-    locked, lock_color = jnp.int32(-1), jnp.int32(0)
-    door_objects, door_places = jnp.zeros(0, jnp.uint8), jnp.zeros(0, jnp.int32)
-    good = jnp.bool_(True)
+    locked, lock_color, chosen = jnp.int32(-1), jnp.int32(0), jnp.int32(0)
     if e:
         between = rooms_.exists(layout, rooms, edges[:, 1])
         locks = (draw() < locked_room) & jnp.any(between)
@@ -67,16 +74,10 @@ def furnish(
         side = (draw() < 0.5).astype(jnp.int32)
         lock = (jnp.arange(e) == chosen) & locks
         locked = jnp.where(locks, jnp.asarray(edges)[chosen, side], -1)
-        apart = jnp.all(jnp.asarray(edges) != locked, axis=1)
-        order = jnp.where(lock, -1, draw(e))
-        used, good = rooms_.connect(layout, rooms, order, apart | lock)
-        door_x, door_y = rooms_.door_cells(layout, rooms, draw(e))
-        color = pick(draw(e), 6)
-        lock_color = color[chosen]
-        kind = jnp.where(lock, cells.LOCKED_DOOR, cells.CLOSED_DOOR)
-        door_objects = jnp.where(used, cells.code(kind, color), 0).astype(jnp.uint8)
-        door_places = jnp.where(used, door_y * layout.width + door_x, GONE)
-        map = map.at[jnp.where(used, door_y, layout.height), door_x].set(door_objects, mode="drop")
+    doors = hang_doors(layout, rooms, lock, locked, draw)
+    map, good = doors.map, doors.good
+    if e:
+        lock_color = doors.color[chosen]
 
     row, column = pick(draw(most + 1), rooms.rows), pick(draw(most + 1), rooms.columns)
     # The key of the locked room comes last, in any room but that.
@@ -104,12 +105,45 @@ def furnish(
     map = map.at[jnp.where(wanted, y, layout.height), x].set(things, mode="drop")
     return Floor(
         map,
-        jnp.concatenate([things, door_objects]),
-        jnp.concatenate([places, door_places]),
+        jnp.concatenate([things, doors.objects]),
+        jnp.concatenate([places, doors.places]),
         locked,
         lock_color,
         good,
     )
+
+
+def hang_doors(
+    layout: Layout,
+    rooms: Rooms,
+    lock: Bool[Array, " e"],
+    locked: Int32[Array, ""],
+    draw: Numbers,
+    certain: Bool[Array, " e"] | None = None,
+) -> Doors:
+    """Closed doors between random rooms, one after another until all rooms are connected.
+
+    Args:
+        lock: the wall with a locked door, if any; the locked room has no other.
+        locked: the room that it locks, or -1.
+        draw: gives random numbers, three for each wall.
+        certain: more walls that have a door whatever is drawn; walls of the locked room have not.
+    """
+    edges, e = layout.edges, len(layout.edges)
+    map = rooms_.walls(layout, rooms)
+    if not e:
+        nothing = jnp.zeros(0, jnp.int32)
+        return Doors(map, nothing.astype(jnp.uint8), nothing, nothing, jnp.bool_(True))
+    apart = jnp.all(jnp.asarray(edges) != locked, axis=1)
+    certain = lock if certain is None else lock | certain
+    order = jnp.where(certain, -1, draw(e))
+    used, good = rooms_.connect(layout, rooms, order, apart | lock)
+    x, y = rooms_.door_cells(layout, rooms, draw(e))
+    color = pick(draw(e), 6)
+    kind = jnp.where(lock, cells.LOCKED_DOOR, cells.CLOSED_DOOR)
+    objects = jnp.where(used, cells.code(kind, color), 0).astype(jnp.uint8)
+    map = map.at[jnp.where(used, y, layout.height), x].set(objects, mode="drop")
+    return Doors(map, objects, jnp.where(used, y * layout.width + x, GONE), color, good)
 
 
 def place_agent(
@@ -122,13 +156,47 @@ def place_agent(
     index = np.arange(layout.rooms)
     open_ = rooms_.exists(layout, rooms, index) & (index != floor.locked)
     room = jnp.argmax(jnp.where(open_, draw(layout.rooms), -1))
+    x, y, direction, found = stand(layout, rooms, floor.map, room, draw)
+    return x, y, direction, jnp.where(found, room, -1)
+
+
+def stand(
+    layout: Layout, rooms: Rooms, map: UInt8[Array, "h w"], room: Int[Array, ""], draw: Numbers
+) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Bool[Array, ""]]:
+    """Coordinates and direction of an agent in a room, and whether there is a place for it.
+
+    The cell is free, and what is before the agent is free or wall.
+
+    Args:
+        room: its number in the layout.
+        draw: gives random numbers, four for each cell of a room.
+    """
     inner = jnp.arange(layout.inside)
     row, column = room // layout.columns, room % layout.columns
     x, y = rooms_.cell_in_room(layout, rooms, row, column, inner)
-    free = rooms_.inner_cells(layout, rooms) & (floor.map[y, x] == cells.EMPTY)
-    ahead = cells.kind_of(floor.map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
+    return stand_on(map, x, y, rooms_.inner_cells(layout, rooms), draw)
+
+
+def stand_on(
+    map: UInt8[Array, "h w"],
+    x: Int[Array, " q"],
+    y: Int[Array, " q"],
+    may: Bool[Array, " q"],
+    draw: Numbers,
+) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Bool[Array, ""]]:
+    """As `stand`, on any of the cells (x, y) where it `may`; takes four numbers for each."""
+    free = may & (map[y, x] == cells.EMPTY)
+    ahead = cells.kind_of(map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
     valid = free[:, None] & ((ahead == cells.EMPTY) | (ahead == cells.WALL))
     score = jnp.where(valid, draw(*valid.shape), -1).reshape(-1)
     best = jnp.argmax(score)
     cell, direction = best // 4, (best % 4).astype(jnp.int32)
-    return x[cell], y[cell], direction, jnp.where(score[best] >= 0, room, -1)
+    return x[cell], y[cell], direction, score[best] >= 0
+
+
+def lay(
+    map: UInt8[Array, "h w"], things: UInt8[Array, " k"], places: Int32[Array, " k"]
+) -> UInt8[Array, "h w"]:
+    """The map with things on it; those whose place is no cell are left out."""
+    target = jnp.where(places >= 0, places, map.size)
+    return map.reshape(-1).at[target].set(things, mode="drop").reshape(map.shape)

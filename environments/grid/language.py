@@ -25,7 +25,7 @@ WORDS = (
     # Only in missions of MiniGrid's own environments.
     *("get", "fetch", "must", "use", "goal", "square", "avoid", "lava", "find"),
     *("opening", "near", "reach", "traverse", "rooms", "room", "from", "unlock"),
-    *("matching", "at", "end", "hallway"),
+    *("matching", "at", "end", "hallway", "maze"),
 )
 TOKEN = {word: i for i, word in enumerate(WORDS)}
 

@@ -87,6 +87,25 @@ def walls(layout: Layout, rooms: Rooms) -> UInt8[Array, "h w"]:
     return jnp.where(wall, cells.GREY_WALL, cells.EMPTY).astype(jnp.uint8)
 
 
+def between(layout: Layout, rooms: Rooms) -> tuple[Bool[Array, "h w"], Bool[Array, "h w"]]:
+    """The cells of walls between rooms side by side, and between rooms one above the other.
+
+    Cells where walls cross are neither. Without these cells two rooms are one.
+    """
+    far = (rooms.size - 1).astype(jnp.uint32)
+
+    def lines(length: int, count: Int32[Array, ""]):
+        at = np.arange(length, dtype=np.uint32)
+        inside = (at > 0) & (at < far * count.astype(jnp.uint32))
+        return inside & (at % far == 0), inside & (at % far > 0)
+
+    (x_wall, x_room), (y_wall, y_room) = (
+        lines(layout.width, rooms.columns),
+        lines(layout.height, rooms.rows),
+    )
+    return y_room[:, None] & x_wall, y_wall[:, None] & x_room
+
+
 def cell_in_room(
     layout: Layout,
     rooms: Rooms,

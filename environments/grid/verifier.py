@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, Int8, Int16, UInt8
+from jaxtyping import Array, Bool, Float, Int, Int8, Int16, UInt8
 
 from didact.environments.grid import cells, rules
 from didact.environments.grid.rules import World
@@ -46,6 +46,7 @@ class Verdict(NamedTuple):
 
     success: Bool[Array, " n"]
     failure: Bool[Array, " n"]  # it can no longer be fulfilled; only strict clauses fail
+    reward: Float[Array, " n"] | float = 0.0  # of those who did not succeed
 
 
 def start(

@@ -25,16 +25,21 @@ _COLUMNS = np.arange(SIZE, dtype=np.uint8)[:, None]
 _TRIPLES = cells.unpack(np.arange(cells.SEEN_BITS + 1, dtype=np.uint8))
 
 
-def look(world: World, width: int, packed: bool = False) -> UInt8[Array, "n 7 7 ..."]:
+def look(
+    world: World, width: int, packed: bool = False, see_through_walls: bool = False
+) -> UInt8[Array, "n 7 7 ..."]:
     """What every agent sees, [n, i, j]: MiniGrid's triples, or packed cells.
 
     Hidden cells are 0 (UNSEEN); the agent's own cell shows what it carries.
 
     Args:
-        width: of the map, in cells. Maps have a wall all around.
+        width: of the map, in cells. Maps have a wall all around, unless it is seen through.
+        see_through_walls: whether nothing is hidden.
     """
 
     def image(world):
+        if see_through_walls:
+            return jnp.transpose(_beyond_too(world, width), (2, 1, 0))
         # Otherwise the gather is done again for each of its 49 uses.
         seen = apart(somewhere, lambda w: field(w, width), world)
         shown = (visible(seen)[:, None] >> _COLUMNS) & 1
@@ -73,6 +78,14 @@ def field(world: World, width: int) -> UInt8[Array, "7 7 n"]:
     own = np.zeros((SIZE, SIZE, 1), bool)
     own[OWN] = True
     return jnp.where(own, world.carried, seen) & cells.SEEN_BITS
+
+
+def _beyond_too(world: World, width: int) -> UInt8[Array, "7 7 n"]:
+    """The field of view of maps whose border need not be wall: beyond it there is."""
+    x, y = coordinates(world, width)
+    height = world.cells.shape[1] // width
+    off = (x < 0) | (y < 0) | (x >= width) | (y >= height)
+    return jnp.where(off, jnp.uint8(cells.GREY_WALL), field(world, width))
 
 
 def visible(seen: UInt8[Array, "7 7 n"]) -> UInt8[Array, "7 n"]:

@@ -177,6 +177,7 @@ def test_result_is_complete_and_shown(registered, short, monkeypatch):
     assert result["rows"][0]["compile_seconds"] > 0
     assert result["skipped"] == [
         {"name": "Plain-v0/packed", "reason": "Plain-v0 has no packed observation"},
+        {"name": "tortoise, Plain-v0", "reason": "tortoise has no Plain-v0"},
     ]
     assert {"cpu", "cores", "device_kind", "versions"} <= set(result["machine"])
     for name in (socket.gethostname(), os.path.expanduser("~"), os.getcwd(), getpass.getuser()):
@@ -188,21 +189,25 @@ def test_result_is_complete_and_shown(registered, short, monkeypatch):
         assert part in text
 
 
-def tortoise(worlds, config):
+def tortoise(level, worlds, config):
+    if level != "Countdown-v0":
+        raise Unavailable(f"tortoise has no {level}")
     return [
-        Contestant("tortoise", name, worlds, "nothing", steps, lambda: None)
+        Contestant("tortoise", level, name, worlds, "nothing", steps, lambda: None)
         for name, steps in (("slow", 20), ("slower", 10))
     ]
 
 
-def test_ratio_is_to_the_best_of_a_peer_in_the_same_round():
+def test_ratio_is_to_the_best_of_a_peer_in_the_same_round_and_level():
     contestants = [
-        Contestant("didact", "ours", 8, "", 1, lambda: None),
-        Contestant("peer", "a", 8, "", 1, lambda: None),
-        Contestant("peer", "b", 8, "", 1, lambda: None),
+        Contestant("didact", "level", "ours", 8, "", 1, lambda: None),
+        Contestant("peer", "level", "a", 8, "", 1, lambda: None),
+        Contestant("peer", "level", "b", 8, "", 1, lambda: None),
+        Contestant("peer", "other", "c", 8, "", 1, lambda: None),
     ]
     # The second round is twice as slow for all: the ratios are those of a steady machine.
     rates = [np.array([80.0, 40.0, 80.0]), np.array([4.0, 2.0, 4.0]), np.array([8.0, 4.0, 8.0])]
+    rates.append(np.array([99.0, 99.0, 99.0]))
     row = benchmark.compare(8, contestants, rates)[0]
     assert row["ratios"] == {"peer": {"median": 10.0, "min": 10.0, "max": 10.0}}
 
@@ -279,7 +284,9 @@ def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["envpool", "minigrid"])
 def test_peers_play(name, short):
     pytest.importorskip(name)
-    contestants = peers.PEERS[name](4, config(peers=(name,), threads=1))
+    with pytest.raises(Unavailable, match=f"{name} has no GoTo"):
+        peers.PEERS[name]("GoTo", 4, config())
+    contestants = peers.PEERS[name]("BabyAI-GoToLocal-v0", 4, config(peers=(name,), threads=1))
     assert contestants
     for contestant in contestants:
         contestant.call()
@@ -289,7 +296,7 @@ def test_peers_play(name, short):
 @pytest.mark.slow
 def test_xminigrid_plays(short):
     pytest.importorskip("xminigrid")
-    (contestant,) = peers.PEERS["xminigrid"](4, config())
+    (contestant,) = peers.PEERS["xminigrid"]("MiniGrid-DoorKey-8x8-v0", 4, config())
     contestant.call()
     _, timesteps, reward = contestant.call.carry
     assert timesteps.observation.shape == (4, 7, 7, 2)

@@ -1,18 +1,23 @@
 """Levels with whole sentences beside BabyAI's own: the same distributions, meanings and rules."""
 
 import collections
-import contextlib
-import io
 
 import gymnasium
 import jax
 import jax.numpy as jnp
-import minigrid  # noqa: F401  (registers its environments)
 import numpy as np
 import pytest
+from babyai_levels import (
+    grid_features,
+    meant_places,
+    mission_features,
+    official,
+    ours,
+    parse,
+    parts,
+    rebuild,
+)
 from distributions import same_distribution
-from minigrid.core.world_object import WorldObj
-from minigrid.envs.babyai.core import verifier as babyai
 from minigrid.envs.babyai.core.levelgen import LevelGen
 
 import didact.environments
@@ -21,69 +26,6 @@ from didact.environments.grid.families import synth
 
 THEIRS, OURS = 120, 600
 NAMES = list(synth.LEVELS)
-
-
-def official(name, count):
-    e = gymnasium.make(name, disable_env_checker=True).unwrapped
-    with contextlib.redirect_stdout(io.StringIO()):
-        for seed in range(count):
-            e.reset(seed=seed)
-            yield e
-
-
-def ours(name, count, seed=0):
-    environment = didact.environments.make(name)
-    tasks = environment.task_space.sample(jax.random.key(1), count)
-    state, timestep = jax.jit(environment.reset)(jax.random.key(seed), tasks)
-    return environment, tasks, jax.device_get(state), jax.device_get(timestep)
-
-
-def grid_features(grid, x, y, room_size):
-    """Of a map of packed cells [height, width]: lists of categories."""
-    kind, color = grid & cells.KIND_BITS, (grid & cells.SEEN_BITS) >> 4
-    things, doors = cells.is_portable(kind), cells.is_door(kind)
-    far = room_size - 1
-    row, column = np.nonzero(things)
-    here = (column // far == x // far) & (row // far == y // far)
-    inner = [_folded(at, far) for at in zip(row, column, strict=True)]
-    looks = collections.Counter(grid[things].tolist())
-    return {
-        "objects": [int(things.sum())],
-        "types": kind[things].tolist(),
-        "colors": color[things].tolist(),
-        "twins": [max(looks.values())],
-        "in the agent's room": [int(here.sum())],
-        "place in room": inner,
-        "doors": [int(doors.sum())],
-        "door state": kind[doors].tolist(),
-        "door color": color[doors].tolist(),
-        "agent in room": [_folded((x, y), far)],
-        "agent's room": [(int(x // far), int(y // far))],
-    }
-
-
-def _folded(at, far):
-    """The place in a room; rooms are symmetric."""
-    return tuple(sorted(int(min(v % far, far - v % far)) for v in at))
-
-
-def mission_features(text):
-    words = text.replace(",", " ,").split()
-    count = collections.Counter(words)
-    form = ("then" in count, "after" in count, count["and"])
-    verbs = tuple(sorted(w for w in words if w in ("go", "open", "pick", "put")))
-    return {
-        "form": [form],
-        "verbs": [verbs if len(verbs) == 1 else len(verbs)],
-        "each verb": list(verbs),
-        "article": [w for w in words if w in ("a", "the")],
-        "said color": [w for w in words if w in cells.COLORS],
-        "colors": [sum(count[c] for c in cells.COLORS)],
-        "said type": [w for w in words if w in cells.TYPES],
-        "location": [w for w in words if w in ("left", "right", "front", "behind")],
-        "locations": [count["you"] + count["your"]],
-        "length": [min(len(words) // 4, 8)],
-    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -111,45 +53,9 @@ def test_levels_are_distributed_as_the_official_ones(name):
     assert not wrong, wrong
 
 
-def parse(text):
-    """The official instruction that a mission says."""
-    for word, kind in ((", then ", babyai.BeforeInstr), (" after you ", babyai.AfterInstr)):
-        if word in text:
-            return kind(*(parse(part) for part in text.split(word)))
-    if " and " in text:
-        return babyai.AndInstr(*(parse(part) for part in text.split(" and ")))
-    if text.startswith("put "):
-        return babyai.PutNextInstr(*(described(p) for p in text[4:].split(" next to ")))
-    for start, kind in (
-        ("go to ", babyai.GoToInstr),
-        ("open ", babyai.OpenInstr),
-        ("pick up ", babyai.PickupInstr),
-    ):
-        if text.startswith(start):
-            return kind(described(text.removeprefix(start)))
-    raise ValueError(text)
-
-
-def described(text):
-    loc = None
-    for end, name in (
-        (" on your left", "left"),
-        (" on your right", "right"),
-        (" in front of you", "front"),
-        (" behind you", "behind"),
-    ):
-        if text.endswith(end):
-            text, loc = text.removesuffix(end), name
-    *_, kind = words = text.split()[1:]
-    return babyai.ObjDesc(kind, words[0] if len(words) == 2 else None, loc)
-
-
 @pytest.fixture(scope="module")
 def boss():
-    e = gymnasium.make("BabyAI-BossLevel-v0", disable_env_checker=True).unwrapped
-    with contextlib.redirect_stdout(io.StringIO()):
-        e.reset(seed=0)
-    return e
+    return next(official("BabyAI-BossLevel-v0", 1))
 
 
 @pytest.mark.parametrize("name", ["BabyAI-BossLevel-v0", "BabyAI-SynthLoc-v0", "BabyAI-Synth-v0"])
@@ -160,18 +66,8 @@ def test_missions_mean_what_babyai_says_they_mean(name, boss):
     named = synth.Task(*np.asarray(tasks).T)
     kinds_seen = collections.Counter()
     for i in range(count):
-        triples = cells.unpack(state.world.cells[i].reshape(environment.height, environment.width))
-        for y, x in np.ndindex(*triples.shape[:2]):
-            boss.grid.set(x, y, WorldObj.decode(*map(int, triples[y, x])))
-            if boss.grid.get(x, y) is not None:
-                boss.grid.get(x, y).cur_pos = boss.grid.get(x, y).init_pos = (x, y)
-        y, x = divmod(int(state.world.position[i]), environment.width)
-        boss.agent_pos, boss.agent_dir = np.array([x, y]), int(state.world.direction[i])
-        boss.carrying, boss.unblocking = None, bool(named.unblocking[i])
-        for room in (room for row in boss.room_grid for room in row):
-            doors = [boss.grid.get(*at) if at else None for at in room.door_pos]
-            room.doors = [d if d is not None and d.type == "door" else None for d in doors]
-
+        rebuild(boss, state, i, environment.width, environment.height)
+        boss.unblocking = bool(named.unblocking[i])
         text = language.decode(state.mission[i])
         instruction = parse(text)
         assert instruction.surface(boss) == text
@@ -179,27 +75,14 @@ def test_missions_mean_what_babyai_says_they_mean(name, boss):
         instruction.reset_verifier(boss)
         assert boss.num_navs_needed(instruction) * 64 * 9 == state.max_steps[i]
 
-        clauses = _clauses(instruction)
+        clauses = parts(instruction)
         kinds_seen.update(type(clause).__name__ for _, clause in clauses)
-        members = state.goal.members[i]
         for c, clause in clauses:
-            names = ("desc_move", "desc_fixed") if hasattr(clause, "desc_move") else ("desc",)
-            for d, description in enumerate((getattr(clause, n) for n in names), 2 * c):
-                meant = np.flatnonzero(members & (1 << d))
-                places = sorted(map(int, state.world.places[i][meant]))
-                assert places == sorted(y * 22 + x for x, y in description.obj_poss), text
+            for d, expected in enumerate(meant_places(clause), 2 * c):
+                meant = np.flatnonzero(state.goal.members[i] & (1 << d))
+                places = [divmod(int(at), 22)[::-1] for at in state.world.places[i][meant]]
+                assert sorted(places) == expected, text
     assert set(kinds_seen) == {"GoToInstr", "OpenInstr", "PickupInstr", "PutNextInstr"}
-
-
-def _clauses(instruction, first=0):
-    name = type(instruction).__name__
-    if name in ("BeforeInstr", "AfterInstr"):
-        parts = [instruction.instr_a, instruction.instr_b]
-        earlier, later = parts if name == "BeforeInstr" else parts[::-1]
-        return _clauses(earlier) + _clauses(later, 2)
-    if name == "AndInstr":
-        return [(first, instruction.instr_a), (first + 1, instruction.instr_b)]
-    return [(first, instruction)]
 
 
 def test_every_corner_of_the_space_gives_sound_levels():

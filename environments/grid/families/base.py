@@ -3,13 +3,20 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxtyping import Array, Float, Int32, PRNGKeyArray, UInt8
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.grid import language
+from didact.environments.grid import language, rules, verifier
 from didact.environments.grid.rooms import Layout
 from didact.environments.grid.rules import World
-from didact.environments.grid.verifier import Goal
-from didact.environments.spaces import Box
+from didact.environments.grid.verifier import Goal, Verdict
+from didact.environments.spaces import Box, Dimension
+
+TIME_LIMIT = Dimension(
+    "time_limit",
+    *(2, 30, True, "room areas"),
+    "The most steps of an episode, in multiples of room_size squared.",
+)
 
 
 class Level(NamedTuple):
@@ -21,6 +28,27 @@ class Level(NamedTuple):
     max_steps: Int32[Array, " n"]
 
 
+# From keys (None where steps are not random), worlds, goals, actions, the width of maps and the
+# kinds of clauses to the worlds and goals afterwards, and the verdict.
+Play = Callable[
+    [PRNGKeyArray | None, World, Goal, Int[Array, " n"], int, tuple[int, ...]],
+    tuple[World, Goal, Verdict],
+]
+
+
+def follow(
+    keys: PRNGKeyArray | None,
+    world: World,
+    goal: Goal,
+    actions: Int[Array, " n"],
+    width: int,
+    kinds: tuple[int, ...],
+) -> tuple[World, Goal, Verdict]:
+    """What an action does where instructions are of Baby Language; nothing is random."""
+    world = rules.act(world, actions, width)
+    return world, *verifier.verify(goal, world, actions, width, kinds)
+
+
 class Family(NamedTuple):
     """A way to make levels, as functions of the part of its task space that tasks come from."""
 
@@ -28,6 +56,10 @@ class Family(NamedTuple):
     generate: Callable[[Box, PRNGKeyArray, Float[Array, "n d"], int], Level]
     kinds: Callable[[Box], tuple[int, ...]]  # of clauses that occur
     max_steps: Callable[[Box], int]  # of any level
+    play: Play = follow  # what an action does
+    actions: tuple[str, ...] = rules.ACTIONS
+    see_through_walls: bool = False  # whether agents see all of their field of view
+    random_steps: bool = False  # whether `play` needs keys
 
 
 class Group(NamedTuple):
@@ -58,3 +90,16 @@ def longest(space: Box, navigations: int) -> int:
     """BabyAI's limit of steps of the largest level, for so many ways to go."""
     layout = layout_of(space)
     return navigations * layout.room_size**2 * layout.rooms
+
+
+def most_steps(space: Box) -> int:
+    """The limit of steps of the largest level of a space with room_size and `TIME_LIMIT`."""
+    most = {d.name: int(d.high) for d in space.dimensions}
+    return most["room_size"] ** 2 * most["time_limit"]
+
+
+def steps_allowed(
+    room_size: Float[Array, "*n"], time_limit: Float[Array, "*n"]
+) -> Int32[Array, "*n"]:
+    """The limit of steps of tasks with a `TIME_LIMIT`."""
+    return (room_size**2 * time_limit).astype(jnp.int32)

@@ -26,6 +26,30 @@ class Draft(NamedTuple):
     members: Bool[Array, "*n 2m k"]  # the objects that each description means
 
 
+def one_clause(
+    objects: UInt8[Array, " k"],
+    clause: Int32[Array, ""],
+    kind: Int32[Array, ""],
+    color: Int32[Array, ""],
+) -> tuple[Sentence, Bool[Array, "2 k"]]:
+    """The sentence "open the red door" or the like, and which objects are meant.
+
+    Args:
+        objects: the packed objects of a level.
+        clause: what is to be done, any kind but "put next to".
+        kind, color: of the objects that are meant, each of which may be `verifier.ANY`.
+    """
+    sentence = Sentence(
+        clause[None],
+        jnp.stack([kind, kind]),
+        jnp.stack([color, color]),
+        jnp.full(2, sentences.NOWHERE),
+        jnp.bool_(False),
+    )
+    meant = verifier.describe(objects, kind, color)
+    return sentence, jnp.stack([meant, jnp.zeros_like(meant)])
+
+
 def or_go_to_the_first_object(good: Bool[Array, " n"], draft: Draft) -> Draft:
     """The drafts, where those that never became good ask to go to their first object.
 
@@ -56,6 +80,9 @@ def level_of(draft: Draft, max_steps: Int32[Array, " n"], mission_length: int) -
         mission_length: the number of tokens of a mission.
     """
     several = jnp.sum(draft.members, axis=2) > 1
+    # BabyAI counts the walls among grey objects.
+    kind, color = draft.sentence.kind, draft.sentence.color
+    several |= (kind == verifier.ANY) & (color == cells.GREY)
     mission = sentences.words(draft.sentence, several, mission_length)
     descriptions = np.arange(draft.members.shape[1])[:, None]
     bits = jnp.sum(draft.members << descriptions, axis=1).astype(jnp.uint8)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 
 from didact.environments.grid import cells, floors, language, sentences, verifier
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, until_good
+from didact.environments.grid.attempts import Numbers, choose, until_good
 from didact.environments.grid.families.base import (
     Family,
     Group,
@@ -195,11 +195,11 @@ def _form(
     """The kinds of the clauses, and whether the later half is said first."""
     shape, one, other, after = draw(4)
     shapes = jnp.stack([task.single, task.both, task.sequence])[: {1: 1, 2: 2, 4: 3}[m]]
-    shape = _choose(shape, shapes.at[0].add(jnp.all(shapes == 0)))
+    shape = choose(shape, shapes.at[0].add(jnp.all(shapes == 0)))
     has_doors = jnp.any(cells.is_door(cells.kind_of(floor.objects)))
     weights = jnp.stack([task.go_to, task.open * has_doors, task.pick_up, task.put_next])
     weights = weights.at[0].add(jnp.all(weights == 0))
-    said = jnp.asarray(KINDS)[_choose(draw(m), weights)]
+    said = jnp.asarray(KINDS)[choose(draw(m), weights)]
     sequence = shape == 2
     present = jnp.stack(
         [shape >= 0, (shape == 1) | (sequence & (one < 0.5)), sequence, sequence & (other < 0.5)]
@@ -237,19 +237,12 @@ def _describe(
 
     may_be = jnp.asarray(_MAY_BE)[clauses].reshape(-1, 4)  # [2m, types]
     weights = (may_be[:, :, None] * weights).reshape(len(may_be), -1)
-    chosen = _choose(draw(len(may_be)), weights)
+    chosen = choose(draw(len(may_be)), weights)
     kind, rest = chosen // (7 * 5), chosen % (7 * 5)
     color, location = rest // 5 - 1, rest % 5
     possible = jnp.sum(weights, axis=1) > 0
     color = jnp.where(color < 0, ANY, color)
     return jnp.asarray(_TYPES)[kind], color, location, possible
-
-
-def _choose(u: Float[Array, "*n"], weights: Float[Array, "*n w"]) -> Int32[Array, "*n"]:
-    """An index drawn in proportion to weights, from a uniform number below 1."""
-    cumulative = jnp.cumsum(weights, axis=-1)
-    index = jnp.sum(u[..., None] * cumulative[..., -1:] >= cumulative, axis=-1)
-    return jnp.minimum(index, weights.shape[-1] - 1)
 
 
 def max_steps(space: Box) -> int:
