@@ -1,5 +1,6 @@
 """`GridWorld`: MiniGrid's world as an `Environment`."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from didact.environments.errors import SettingError
 from didact.environments.grid import cells, language, view
 from didact.environments.grid.compiling import folding
 from didact.environments.grid.families import Family, go_to
+from didact.environments.grid.families.base import follow
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import Goal
 from didact.environments.spaces import ArraySpace, Box, Discrete
@@ -51,6 +53,11 @@ class GridWorld(Environment[GridState]):
         mission_length: the number of tokens of an instruction.
         easy_space: the part of `space` where a beginner succeeds now and then.
         family: how levels are made; "go to" levels unless told otherwise.
+        done_action: whether the agent has to claim success by the action "done", as
+            `verifier.verify` tells; instructions must be of Baby Language.
+
+    Raises:
+        SettingError: `done_action` in a family that is not of Baby Language.
     """
 
     def __init__(
@@ -60,7 +67,13 @@ class GridWorld(Environment[GridState]):
         mission_length: int = language.DEFAULT_LENGTH,
         easy_space: Box | None = None,
         family: Family = go_to.FAMILY,
+        done_action: bool = False,
     ):
+        self._play = family.play
+        if done_action:
+            if family.play is not follow:
+                raise SettingError("done_action", True, "False where missions are MiniGrid's own")
+            self._play = functools.partial(follow, done_action=True)
         self.task_space, self.family = space, family
         self.action_space = Discrete(len(family.actions), family.actions)
         self.packed = packed
@@ -74,7 +87,9 @@ class GridWorld(Environment[GridState]):
         self.observation_space = {
             "image": ArraySpace(image, jnp.uint8, 0, 127 if packed else 10),
             "direction": ArraySpace((), jnp.int32, 0, 3),
-            "instruction": ArraySpace((mission_length,), jnp.uint8, 0, len(language.WORDS) - 1),
+            "instruction": ArraySpace(
+                (mission_length,), jnp.uint8, 0, language.VOCABULARY_SIZE - 1
+            ),
         }
 
     @property
@@ -112,7 +127,7 @@ class GridWorld(Environment[GridState]):
     def _one_step(
         self, state: GridState, actions: Int[Array, " n"], keys: PRNGKeyArray | None = None
     ) -> tuple[GridState, Timestep]:
-        world, goal, verdict = self.family.play(
+        world, goal, verdict = self._play(
             keys, state.world, state.goal, actions, self.width, self.kinds
         )
         state = state._replace(world=world, goal=goal, steps=state.steps + 1)

@@ -99,7 +99,9 @@ def furnish(
     x, y, rank, available = rooms_.deal(
         layout, rooms, priority, row, column, wanted, (middle[0], middle[1]), dealt
     )
-    good &= jnp.all(~wanted | (rank < jnp.minimum(available, dealt)))
+    fits = rank < jnp.minimum(available, dealt)
+    good &= jnp.all(~wanted | fits)
+    wanted &= fits
     things = jnp.where(wanted, things, 0).astype(jnp.uint8)
     places = jnp.where(wanted, y * layout.width + x, GONE)
     map = map.at[jnp.where(wanted, y, layout.height), x].set(things, mode="drop")

@@ -27,6 +27,7 @@ WORDS = (
     *("opening", "near", "reach", "traverse", "rooms", "room", "from", "unlock"),
     *("matching", "at", "end", "hallway", "maze"),
 )
+VOCABULARY_SIZE = 256  # room for words to come, so that policies outlive them
 TOKEN = {word: i for i, word in enumerate(WORDS)}
 
 FIRST_COLOR = TOKEN[cells.COLORS[0]]

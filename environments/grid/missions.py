@@ -38,7 +38,8 @@ def start(
         places: where all objects lie.
     """
     held = jnp.full(clauses.shape, NOTHING, jnp.int8)
-    return Goal(clauses, members, places, held, jnp.zeros(clauses.shape, bool))
+    no = jnp.zeros(clauses.shape, bool)
+    return Goal(clauses, members, places, held, no, no)
 
 
 def play(

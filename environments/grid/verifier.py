@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Int8, Int16, UInt8
+from jaxtyping import Array, Bool, Float, Int, Int8, Int16, Shaped, UInt8
 
 from didact.environments.grid import cells, rules
 from didact.environments.grid.rules import World
@@ -39,6 +39,7 @@ class Goal(NamedTuple):
     known: Int16[Array, "n k"]  # its place when last looked up
     held: Int8[Array, "n m"]  # the row that was carried when the clause was last looked at
     done: Bool[Array, "n m"]  # the clauses that are fulfilled; those that are NONE are
+    matched: Bool[Array, "n m"]  # the step before fulfilled the clause; with `done_action` only
 
 
 class Verdict(NamedTuple):
@@ -54,7 +55,8 @@ def start(
 ) -> Goal:
     """The goal at the beginning of an episode."""
     held = jnp.full(clauses.shape, NOTHING, jnp.int8)
-    return Goal(clauses, members, places, held, clauses & KIND_BITS == NONE)
+    done = clauses & KIND_BITS == NONE
+    return Goal(clauses, members, places, held, done, jnp.zeros_like(done))
 
 
 def describe(
@@ -74,8 +76,13 @@ def verify(
     actions: Int[Array, " n"],
     width: int,
     kinds: tuple[int, ...] = KINDS,
+    done_action: bool = False,
 ) -> tuple[Goal, Verdict]:
     """The goal and the verdict after every world has taken an action.
+
+    With `done_action`, the agent has to say that a clause is fulfilled, in the very next step: to
+    say "done" at any other time is a failure. After "then", that is asked for each part; BabyAI
+    judges the second part by the same "done" as the first, which nobody can pass.
 
     Args:
         goal: as it was before.
@@ -83,32 +90,42 @@ def verify(
         actions: what was done.
         width: of the map, in cells.
         kinds: which kinds of clauses there are; nothing is computed for the others.
+        done_action: whether success has to be claimed by the action "done".
     """
     dropped = (actions == rules.DROP)[:, None]
     goal = goal._replace(known=jnp.where(dropped, world.places, goal.known))
     fulfilled, failed, row = _look(goal, world, actions, width, kinds)
 
+    says, meets = (actions == rules.DONE)[:, None], fulfilled
+    if done_action:
+        fulfilled, failed = says & goal.matched, says & ~goal.matched
+
     m = goal.clauses.shape[1]
     first = np.arange(m) < 2
     looked = ~goal.done & first
     done = goal.done | (looked & fulfilled)
-    turn = jnp.all(done | ~first, axis=1)  # of what comes then
+    turn = jnp.all((goal.done if done_action else done) | ~first, axis=1)  # of what comes then
     if m == 4:
         early = goal.clauses[:, 2] & ORDERED != 0
         looked |= ~goal.done & ~first & (turn | early)[:, None]
         done |= looked & fulfilled
     # Joined by "and", a clause that fails is only not fulfilled yet.
     alone = _partners(goal.clauses) & KIND_BITS == NONE
+    if done_action:  # but to be wrong about both is a failure
+        alone |= _partners(looked & failed)
     failure = jnp.any(looked & failed & alone & (first | turn[:, None]), axis=1)
     if m == 4:
         failure |= ~turn & jnp.all(done[:, 2:], axis=1) & jnp.any(looked[:, 2:], axis=1)
+    if done_action:
+        looked &= ~says
+        goal = goal._replace(matched=jnp.where(looked, meets, goal.matched))
     held = jnp.where(looked, row[:, None], goal.held) if row is not None else goal.held
     success = jnp.all(done, axis=1) & ~failure
     return goal._replace(held=held, done=done), Verdict(success, failure)
 
 
-def _partners(clauses: UInt8[Array, "n m"]) -> UInt8[Array, "n m"]:
-    """For each clause the one that "and" joins it with."""
+def _partners(clauses: Shaped[Array, "n m"]) -> Shaped[Array, "n m"]:
+    """For each clause (or what is known of it) the one that "and" joins it with; 0 if none."""
     n, m = clauses.shape
     if m == 1:
         return jnp.zeros_like(clauses)

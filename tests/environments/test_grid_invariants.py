@@ -10,7 +10,7 @@ from didact.environments.grid import GridWorld, cells
 from didact.environments.grid.rules import CARRIED, GONE, INSIDE
 
 GRIDS = [e.name for e in registered() if isinstance(make(e.name), GridWorld)]
-SOME = ["GoTo", "Synth", "BabyAI-BossLevel-v0"]
+SOME = ["Synth", "Unlock", "ObstructedMaze", "DynamicObstacles"]
 STEPS = 10_000_000
 
 
@@ -50,7 +50,7 @@ def broken(environment, state):
     return {
         "the agent stands where it can": ~cells.is_walkable(own),
         "the agent is inside the walls": (x < 1) | (y < 1),
-        "there is wall all around": jnp.any(border & (kind != cells.WALL), axis=1),
+        "there is a border all around": jnp.any(border & cells.is_walkable(kind), axis=1),
         "objects look as they did": jnp.any(there & (plain(at) != plain(objects)), axis=1),
         "what lies there is in the table": on_cells != jnp.sum(there & things, axis=1),
         "two objects share no cell": jnp.any(same_place, axis=(1, 2)),
@@ -101,7 +101,7 @@ def play(name, worlds, steps, seed=0):
 def test_no_law_is_broken(name):
     bad, episodes = play(name, 256, 400)
     assert not bad
-    assert episodes > 20
+    assert episodes > 5
 
 
 def test_the_laws_are_noticed_when_broken():
@@ -125,7 +125,7 @@ def test_the_laws_are_noticed_when_broken():
         "objects look as they did": world._replace(
             objects=world.objects.at[0, row].set(world.objects[0, row] ^ 16)
         ),
-        "there is wall all around": world._replace(cells=world.cells.at[0, 3].set(cells.EMPTY)),
+        "there is a border all around": world._replace(cells=world.cells.at[0, 3].set(cells.EMPTY)),
     }
     for law, damaged in damages.items():
         found = broken(environment, state._replace(world=damaged))

@@ -43,10 +43,11 @@ def follow(
     actions: Int[Array, " n"],
     width: int,
     kinds: tuple[int, ...],
+    done_action: bool = False,
 ) -> tuple[World, Goal, Verdict]:
     """What an action does where instructions are of Baby Language; nothing is random."""
     world = rules.act(world, actions, width)
-    return world, *verifier.verify(goal, world, actions, width, kinds)
+    return world, *verifier.verify(goal, world, actions, width, kinds, done_action)
 
 
 class Family(NamedTuple):
