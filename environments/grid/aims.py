@@ -173,7 +173,8 @@ def ground_of(
         boards.of_places(scene.places, is_key & where, width, height)
         for where in (~scene.boxed, scene.boxed)
     )
-    lone = (jnp.sum(is_key & (world.places >= 0), 1) == 1) & (scene.key_held != color)
+    somewhere = (world.places >= 0) | scene.boxed
+    lone = (jnp.sum(is_key & somewhere, 1) == 1) & (scene.key_held != color)
     blocked = scene.portable & ~scene.boxes & ~scene.late_objects
     lone_moved = jnp.where(puts, scene.lone_target, 0)
     takes_key = ~boards.none(lone_moved & keys)
@@ -189,7 +190,7 @@ def ground_of(
         locked=jnp.where(strict_open, 0, locked & ~scene.late_doors),
         keys=keys & ~scene.late_objects,
         boxed_keys=boxed_keys,
-        lone_key=jnp.where(lone, keys, 0),
+        lone_key=jnp.where(lone, keys | boxed_keys, 0),
         moved=jnp.where(puts & ~strict_pick, scene.targets & scene.portable, 0),
         boxed_moved=jnp.where(puts & ~strict_pick, scene.boxed_targets, 0),
         lone_moved=lone_moved,
@@ -278,7 +279,7 @@ def in_the_way(scene: Scene, ground: Ground, found: Found) -> UInt32[Array, "h n
     """
 
     def on_the_edge(region):
-        beside = ground.blocked & around(region)
+        beside = ground.blocked & (region | around(region))
         beyond = (ground.free | ground.toggled) & ~region
         edge = beside & around(beyond)
         return jnp.where(boards.none(edge), beside & around(ground.blocked), edge)

@@ -33,9 +33,7 @@ def of_places(
     )
 
 
-def at(
-    board: UInt32[Array, "h n"], place: Int32[Array, " n"], width: int
-) -> Bool[Array, " n"]:
+def at(board: UInt32[Array, "h n"], place: Int32[Array, " n"], width: int) -> Bool[Array, " n"]:
     """The bit of one cell of each world."""
     row = jnp.take_along_axis(board, (place // width)[None], 0, mode="promise_in_bounds")[0]
     return (row >> (place % width).astype(jnp.uint32)) & 1 == 1

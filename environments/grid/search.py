@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int32, UInt32
 
-from didact.environments.grid import boards, cells, rules
+from didact.environments.grid import boards, rules
 from didact.environments.grid.boards import before_step, before_turn, facing
 from didact.environments.grid.compiling import varying_as
 
@@ -41,7 +41,7 @@ class Ground(NamedTuple):
     locked: UInt32[Array, "h n"]  # doors that the key opens
     keys: UInt32[Array, "h n"]
     boxed_keys: UInt32[Array, "h n"]
-    lone_key: UInt32[Array, "h n"]  # the same as `keys` where there is but one
+    lone_key: UInt32[Array, "h n"]  # the one key there is, in a box or not; nothing if several
     moved: UInt32[Array, "h n"]  # what is to be put somewhere
     boxed_moved: UInt32[Array, "h n"]
     lone_moved: UInt32[Array, "h n"]

@@ -9,6 +9,8 @@ that ends the clause. Where none does, the expert takes an aim on the way there:
 - to lay down what is in hand.
 
 A clause for which there is nothing left that it could mean (its box was opened, say) is given up.
+MiniGrid's own missions are translated into clauses first; obstacles that wander are avoided as they
+stand, and an expert that is asked for nothing says "done".
 """
 
 from collections.abc import Callable
@@ -16,9 +18,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Int32
 
-from didact.environments.grid import aims, rules, verifier
+from didact.environments.grid import aims, cells, missions, rules, translation, verifier
 from didact.environments.grid.aims import CLEAR, GIVE_UP, LAY_DOWN, NO_COLOR, PURSUE, UNLOCK
 from didact.environments.grid.compiling import folding, varying_as
 from didact.environments.grid.env import GridState, GridWorld
@@ -55,6 +58,42 @@ def expert(environment: GridWorld) -> Callable[[GridState], Int32[Array, " n"]]:
 
 def plan(state: GridState, width: int, kinds: tuple[int, ...] = verifier.KINDS) -> Plan:
     """What to do next in each world, and what for; arguments are those of `act`."""
+    if max(kinds) < missions.REACH:
+        return _wander(state, _plan(state, width, kinds), width)
+    found = _plan(translation.as_clauses(state, width), width, translation.known(kinds))
+    # In front of the square that is to be reached, one step is left; beside whatever else is to
+    # be gone to, "done" is what is asked for.
+    reaches = jnp.isin(state.goal.clauses[:, 0], np.array(translation.SQUARE))
+    arrived = reaches & (found.aims == PURSUE) & (found.lengths == 0)
+    ahead = rules.front_of(state.world.position, state.world.direction, width)
+    ahead = jnp.take_along_axis(state.world.cells, ahead[:, None], 1, mode="clip")[:, 0]
+    arrived &= cells.kind_of(ahead) == cells.GOAL
+    found = found._replace(
+        actions=jnp.where(arrived, rules.FORWARD, found.actions), lengths=found.lengths + reaches
+    )
+    return _wander(state, found, width)
+
+
+def _wander(state: GridState, plan: Plan, width: int) -> Plan:
+    """The plan, but now and then a few steps without aim where much time has passed.
+
+    Plans that are made anew at every step can go in a circle: what one puts down here, the next
+    takes away. After a quarter of the time that is no longer rare among those who are not done.
+    """
+    world, steps = state.world, state.steps.astype(jnp.uint32)
+    late = (state.steps > state.max_steps // 4) & ((plan.lengths > 2) | (plan.aims > UNLOCK))
+    slot = (steps // 8 + world.carried) * jnp.uint32(2654435761)
+    late &= (slot >> 16) & 3 == 0
+    front = rules.front_of(world.position, world.direction, width)
+    ahead = jnp.take_along_axis(world.cells, front[:, None], 1, mode="clip")[:, 0]
+    free = cells.is_walkable(cells.kind_of(ahead)) & (cells.kind_of(ahead) != cells.LAVA)
+    turn = jnp.where((slot >> 20) & 1 == 1, rules.LEFT, rules.RIGHT)
+    aside = (steps * jnp.uint32(2654435761) >> 24) & 3 == 0
+    move = jnp.where(free & ~aside, rules.FORWARD, turn)
+    return plan._replace(actions=jnp.where(late, move, plan.actions))
+
+
+def _plan(state: GridState, width: int, kinds: tuple[int, ...]) -> Plan:
     world, goal = state.world, state.goal
     scene = aims.scene_of(state, width)
     puts = PUT_NEXT in kinds
@@ -74,7 +113,10 @@ def plan(state: GridState, width: int, kinds: tuple[int, ...] = verifier.KINDS) 
         aim, color, tried, bars, actions, lengths = carry
         wanted = _unsettled(aim, lengths)
         action, length, barring = jax.lax.cond(
-            any_lock, lambda *a: look(True, *a), lambda *a: look(False, *a), *(aim, color, bars, wanted)
+            any_lock,
+            lambda *a: look(True, *a),
+            lambda *a: look(False, *a),
+            *(aim, color, bars, wanted),
         )
         actions = jnp.where(wanted, action, actions)
         lengths = jnp.where(wanted, length, lengths)
@@ -108,20 +150,20 @@ def _unsettled(aim: Int32[Array, " n"], lengths: Int32[Array, " n"]) -> Bool[Arr
 
 
 def _choose(colors: Int32[Array, " n"], key_held: Int32[Array, " n"]) -> Int32[Array, " n"]:
-    """One of some colours (bits): that of the key in hand if possible; NO_COLOR if there is none."""
+    """One of some colours (bits): that of the key in hand if possible; NO_COLOR if none is left."""
     fits = (colors >> key_held) & 1 == 1
     lowest = jax.lax.population_count((colors & -colors) - 1)
     return jnp.where(fits, key_held, jnp.where(colors == 0, NO_COLOR, lowest))
 
 
 def _next(aim, color, tried, scene, carried):
-    """The aim after one that nothing leads to, the colour of locked door to open, and those tried."""
+    """The aim after one that nothing leads to; the colour of door to unlock, and those tried."""
     tried = tried | (1 << color)
     left = scene.locks & ~tried
     over = (left == 0) | (aim >= CLEAR)
     aim = jnp.where(over, aim + 1, aim)
     aim = jnp.where((aim == UNLOCK) & (scene.locks == 0), CLEAR, aim)
-    aim = jnp.where((aim == LAY_DOWN) & (carried == aims.cells.EMPTY), GIVE_UP, aim)
+    aim = jnp.where((aim == LAY_DOWN) & (carried == cells.EMPTY), GIVE_UP, aim)
     tried = jnp.where(over, 0, tried)
     color = _choose(jnp.where(over, scene.locks, left), scene.key_held)
     return aim, color, tried
