@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32
 
+from didact.environments.errors import SettingError
 from didact.environments.grid import aims, cells, missions, rules, translation, verifier
 from didact.environments.grid.aims import CLEAR, GIVE_UP, LAY_DOWN, NO_COLOR, PURSUE, UNLOCK
 from didact.environments.grid.compiling import folding, varying_as
@@ -183,7 +184,12 @@ def solve(
 
     Returns:
         Success, and the steps taken until the episode ended, or `max_steps`.
+
+    Raises:
+        SettingError: obstacles wander there, which no plan foresees.
     """
+    if environment.family.random_steps:
+        raise SettingError("environment", environment.name, "one without wandering obstacles")
     return _solve(environment, state, jnp.int32(NEVER if max_steps is None else max_steps))
 
 

@@ -14,7 +14,7 @@ _AS = {
     missions.STOP_AT: verifier.GO_TO,
     missions.MATCH: verifier.GO_TO,
     missions.FETCH: verifier.PICK_UP | verifier.STRICT,
-    missions.PUT_NEAR: verifier.PUT_NEXT | verifier.STRICT,
+    missions.PUT_NEAR: verifier.PUT_NEXT,
     missions.OPEN_IN_ORDER: verifier.OPEN,
     missions.PLAY: verifier.NONE,
 }
@@ -31,7 +31,8 @@ def as_clauses(state: GridState, width: int) -> GridState:
     """The same worlds, with one clause of Baby Language for each mission of MiniGrid's own.
 
     The square to reach is a row of the table of objects that lies nowhere, but is known to be
-    there. Obstacles are wall to whoever may not touch them, and so is a border that is not wall.
+    there. What must not be touched is wall: obstacles that wander, things beside the one to be put
+    somewhere, things that could only be toggled, and a border that is not wall.
     """
     world, goal = state.world, state.goal
     mission = goal.clauses[:, 0].astype(jnp.int32)
@@ -41,8 +42,17 @@ def as_clauses(state: GridState, width: int) -> GridState:
     what = cells.kind_of(world.cells)
     at = np.arange(size)
     border = (at % width % (width - 1) == 0) | (at // width % (size // width - 1) == 0)
-    dodges = (mission == missions.DODGE)[:, None]
+    dodges, stops, puts = (
+        (mission == kind)[:, None] for kind in (missions.DODGE, missions.STOP_AT, missions.PUT_NEAR)
+    )
+    first = (goal.members & 1 == 1) & (world.places >= 0)
+    row = jnp.where(first, world.places.astype(jnp.int32), size)
+    meant = (
+        jnp.zeros(what.shape, bool).at[np.arange(len(mission))[:, None], row].set(True, mode="drop")
+    )
     wall = (border & (what == cells.EMPTY)) | (dodges & (what == cells.BALL))
+    wall |= stops & ((what == cells.BOX) | cells.is_door(what)) & ~meant
+    wall |= puts & cells.is_portable(what) & ~meant
     map = jnp.where(wall, cells.GREY_WALL, world.cells).astype(jnp.uint8)
 
     square = what == cells.GOAL
