@@ -1,4 +1,4 @@
-"""The command line: `didact train`, `evaluate`, `watch`, `list`, `benchmark`."""
+"""The command line: `didact train`, `evaluate`, `watch`, `play`, `list`, `benchmark`."""
 
 import dataclasses
 import json
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from didact.environments.errors import SettingError
 from didact.experiments.config import TrainConfig, option
+from didact.experiments.play import Play, play
 from didact.students.config import NetworkConfig, PPOConfig
 
 RANDOM = "random"
@@ -149,6 +150,7 @@ def commands() -> Any:
         Annotated[Train, tyro.conf.subcommand("train")]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
         | Annotated[Watch, tyro.conf.subcommand("watch")]
+        | Annotated[Play, tyro.conf.subcommand("play")]
         | Annotated[List, tyro.conf.subcommand("list")]
         | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     )
@@ -379,5 +381,6 @@ _COMMANDS: dict[type, Any] = {
     Train: _train,
     Evaluate: _evaluate,
     Watch: _watch,
+    Play: play,
     List: _list,
 }

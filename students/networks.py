@@ -19,6 +19,9 @@ from didact.environments import ArraySpace, SettingError
 from didact.students.config import NetworkConfig
 
 NUM_CODES = 256
+# Observations that have their own way into the network, and one that has none: `text` says in
+# words what `image` shows, and is for students that read.
+ENCODED, UNREAD = ("image", "instruction", "direction"), ("text",)
 
 
 class Outputs(NamedTuple):
@@ -120,7 +123,8 @@ class ActorCritic(nn.Module):
 
     All inputs are time-first, `[T, n, ...]`. Observation keys used where they are there:
     `image` (a view of cells), `instruction` (token ids), `direction`; any other key of at most
-    one axis is taken as numbers. `seeds_axis` names the `vmap` over seeds, where there is one.
+    one axis is taken as numbers, except `text`, which is not read: it repeats the image in words.
+    `seeds_axis` names the `vmap` over seeds, where there is one.
     """
 
     num_actions: int
@@ -161,7 +165,7 @@ class ActorCritic(nn.Module):
         numbers = [
             (values if values.ndim == 3 else values[..., None]).astype(jnp.float32)
             for name, values in sorted(observation.items())
-            if name not in ("image", "instruction", "direction")
+            if name not in ENCODED + UNREAD
         ]
         if numbers:
             hidden += self.numbers(jnp.concatenate(numbers, axis=-1))
@@ -214,8 +218,10 @@ def actor_critic(
     """The network for these observations.
 
     Raises:
-        SettingError: an image is not a view of cells.
+        SettingError: an image is not a view of cells, or there is nothing that the network reads.
     """
+    if set(observation_space) <= {*UNREAD, "instruction"}:
+        raise SettingError("observations", sorted(observation_space), "an image or numbers, too")
     image = observation_space.get("image")
     if image is not None and np.dtype(image.dtype) != np.uint8:
         raise SettingError("image dtype", str(image.dtype), "uint8 cell codes")

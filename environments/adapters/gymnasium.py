@@ -125,12 +125,16 @@ class SingleWorld(gymnasium.Env):
 
     Args:
         name: of the environment in our registry.
-        render_mode: "rgb_array" or None.
+        render_mode: "rgb_array"; "ansi", for lines of text with codes for colours, where worlds
+            can be drawn so (grid worlds can); or None.
         tasks: where tasks are drawn from; the whole task space if None.
         settings: of the environment.
+
+    Raises:
+        SettingError: the world cannot be drawn in this mode.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 6}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 6}  # noqa: RUF012
 
     def __init__(
         self,
@@ -141,6 +145,11 @@ class SingleWorld(gymnasium.Env):
     ):
         self._worlds = _Worlds(name, 1, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
+        if not hasattr(self.environment, "render_ansi"):
+            self.metadata = self.metadata | {"render_modes": ["rgb_array"]}
+        modes = self.metadata["render_modes"]
+        if render_mode not in (None, *modes):
+            raise SettingError("render_mode", render_mode, f"None or one of {', '.join(modes)}")
         self.observation_space, self.action_space = _spaces(self.environment)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
@@ -161,9 +170,12 @@ class SingleWorld(gymnasium.Env):
         return observation, float(seen.reward[0]), *ended, info
 
     def render(self):
-        if self.render_mode != "rgb_array":
+        if self.render_mode is None:
             return None
-        return self.environment.render(jax.device_get(self._worlds.state), 0)
+        state = jax.device_get(self._worlds.state)
+        if self.render_mode == "ansi":
+            return self.environment.render_ansi(state, 0)  # type: ignore[attr-defined]
+        return self.environment.render(state, 0)
 
 
 class ManyWorlds(VectorEnv):

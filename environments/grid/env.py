@@ -4,13 +4,14 @@ import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.base import Environment, Timestep, split_keys
 from didact.environments.errors import SettingError
-from didact.environments.grid import cells, language, view
+from didact.environments.grid import cells, language, texts, view
 from didact.environments.grid.compiling import folding
 from didact.environments.grid.families import Family, go_to
 from didact.environments.grid.families.base import follow
@@ -44,7 +45,8 @@ class GridWorld(Environment[GridState]):
 
     Observations are those of MiniGrid: `image`, the egocentric 7x7 view in MiniGrid's own indexing
     and triples, or packed cells (`cells.unpack` turns these into triples); `direction`, the
-    agent's; `instruction`, the mission as token ids (`language.decode` gives the text).
+    agent's; `instruction`, the mission as token ids (`language.decode` gives the text); and, if
+    asked for, `text`, what the view shows as token ids (`texts.decode` gives the sentences).
 
     Args:
         space: the part of the family's task space that tasks come from; arrays are as small as
@@ -55,9 +57,13 @@ class GridWorld(Environment[GridState]):
         family: how levels are made; "go to" levels unless told otherwise.
         done_action: whether the agent has to claim success by the action "done", as
             `verifier.verify` tells; instructions must be of Baby Language.
+        text: whether observations have `text`, uint8[n, text_length].
+        text_length: the number of tokens of `text`; where a view needs more, the farthest things
+            are left out. `texts.LONGEST` is enough for any view.
 
     Raises:
-        SettingError: `done_action` in a family that is not of Baby Language.
+        SettingError: `done_action` in a family that is not of Baby Language, or a `text_length`
+            below 1.
     """
 
     def __init__(
@@ -68,7 +74,11 @@ class GridWorld(Environment[GridState]):
         easy_space: TaskSpace | None = None,
         family: Family = go_to.FAMILY,
         done_action: bool = False,
+        text: bool = False,
+        text_length: int = texts.DEFAULT_LENGTH,
     ):
+        if text_length < 1:
+            raise SettingError("text_length", text_length, "at least 1 token")
         self._play = family.play
         if done_action:
             if family.play is not follow:
@@ -83,6 +93,10 @@ class GridWorld(Environment[GridState]):
         self.width, self.height = family.map_size(space)
         self.max_steps = family.max_steps(space)
         self._reset, self._step = folding(self._fresh), folding(self._one_step)
+        # For the host, which otherwise compiles the loops in it for every picture.
+        self._sight = jax.jit(
+            lambda world: (self._look(world, packed=True), view.coordinates(world, self.width))
+        )
         image = (view.SIZE, view.SIZE) if packed else (view.SIZE, view.SIZE, 3)
         self.observation_space = {
             "image": ArraySpace(image, jnp.uint8, 0, 127 if packed else 10),
@@ -91,6 +105,11 @@ class GridWorld(Environment[GridState]):
                 (mission_length,), jnp.uint8, 0, language.VOCABULARY_SIZE - 1
             ),
         }
+        self.text_length = text_length if text else None
+        if text:
+            self.observation_space["text"] = ArraySpace(
+                (text_length,), jnp.uint8, 0, language.VOCABULARY_SIZE - 1
+            )
 
     @property
     def easy_space(self) -> TaskSpace:
@@ -143,6 +162,8 @@ class GridWorld(Environment[GridState]):
             "direction": state.world.direction,
             "instruction": state.mission,
         }
+        if self.text_length is not None:
+            observation["text"] = texts.tokens(observation["image"], self.text_length)
         labels = jnp.zeros((reward.shape[0], 0), bool)
         return Timestep(observation, reward, terminated, truncated, success, labels)
 
@@ -152,8 +173,9 @@ class GridWorld(Environment[GridState]):
     def symbols(self, state: GridState, index: int) -> Symbols:
         """World `index` in MiniGrid's encoding, for drawing and for comparing."""
         world = World(*(jnp.asarray(x)[index][None] for x in state.world))
-        x, y = (np.asarray(at)[..., 0].T for at in view.coordinates(world, self.width))
-        seen = np.asarray(self._look(world, packed=True)[0]) != cells.UNSEEN
+        looks, places = jax.device_get(self._sight(world))
+        x, y = (at[..., 0].T for at in places)
+        seen = looks[0] != cells.UNSEEN
         seen &= (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
         visible = np.zeros((self.width, self.height), bool)
         visible[x[seen], y[seen]] = True
@@ -183,6 +205,29 @@ class GridWorld(Environment[GridState]):
             visible=symbols.visible,
             tile_size=tile_size,
             crop=True,
+        )
+
+    def render_ansi(
+        self,
+        state: GridState,
+        index: int,
+        color: bool = True,
+        window: tuple[int, int] | None = None,
+    ) -> str:
+        """World `index` as lines for a terminal, two characters a cell, as `ansi` explains.
+
+        Args:
+            state: the worlds.
+            index: which of them.
+            color: whether there are codes for colours; what the agent sees is then lighter.
+            window: at most so many columns and rows of cells, those around the agent.
+        """
+        from didact.environments.grid import ansi
+
+        symbols = self.symbols(state, index)
+        place = symbols.agent_position, symbols.agent_direction
+        return ansi.draw(
+            symbols.grid, *place, symbols.visible, color=color, crop=True, window=window
         )
 
     def instruction_text(self, observation: Mapping[str, Any]) -> str:

@@ -1,5 +1,8 @@
 """The words of missions: one vocabulary for all of Baby Language and MiniGrid's own missions.
 
+Paraphrases (`phrases`) and views in words (`texts`) have more words; these come after those of
+missions, so that no id ever changes.
+
 A mission is a row of token ids, 0 where it has ended. Commas are tokens too, because Baby Language
 tells ", then" (a sequence) from "then" in MiniGrid's fixed sentences.
 """
@@ -15,7 +18,7 @@ from jaxtyping import Array, Bool, UInt8
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells
 
-WORDS = (
+MISSION_WORDS = (
     "",  # 0: nothing
     *cells.COLORS,  # 1..6, in MiniGrid's order
     *("door", "key", "ball", "box", "object"),
@@ -26,6 +29,24 @@ WORDS = (
     *("get", "fetch", "must", "use", "goal", "square", "avoid", "lava", "find"),
     *("opening", "near", "reach", "traverse", "rooms", "room", "from", "unlock"),
     *("matching", "at", "end", "hallway", "maze"),
+)
+# New words come last: policies and saved missions know words by their ids.
+WORDS = (
+    *MISSION_WORDS,
+    # Only in views in words.
+    *("see", "carry", "wall", "floor", "an", "closed", "locked", "step", "steps", "forward"),
+    *("1", "2", "3", "4", "5", "6"),
+    # Only in paraphrases.
+    *("walk", "over", "head", "move", "travel", "make", "way", "proceed", "approach", "come"),
+    *("visit", "navigate", "pull", "push", "swing", "throw", "fling", "slide", "ease", "crack"),
+    *("nudge", "unseal", "unfasten", "sure", "be", "tug", "unbar", "unlatch", "yank", "grab"),
+    *("take", "collect", "lift", "hold", "retrieve", "seize", "obtain", "acquire", "possession"),
+    *("snatch", "gather", "scoop", "secure", "beside", "down", "place", "set", "lay", "leave"),
+    *("drop", "deposit", "position", "adjacent", "bring", "alongside", "rest", "side", "by"),
+    *("with", "park", "directly", "please", "now", "should", "have", "need", "task", "is", "i"),
+    *("want", "would", "like", "also", "additionally", "as", "well", "plus", "besides", "that"),
+    *("afterwards", "once", "done", "subsequently", "soon", "only", "but", "first", "before"),
+    *("immediately", "beforehand", "hand", "ahead", "out", "back", "rear", "rearward"),
 )
 VOCABULARY_SIZE = 256  # room for words to come, so that policies outlive them
 TOKEN = {word: i for i, word in enumerate(WORDS)}

@@ -22,6 +22,7 @@ _OPEN, _CLOSED, _LOCKED = range(3)
 _COLOURS = np.array(
     [(255, 0, 0), (0, 255, 0), (0, 0, 255), (112, 39, 195), (255, 255, 0), (100, 100, 100)], float
 )
+_LIMITS = (_TYPES, len(_COLOURS), _LOCKED + 1)
 _RED, _GREY = _COLOURS[0], _COLOURS[5]
 _BLACK, _ORANGE = np.array((0.0, 0, 0)), np.array((255.0, 128, 0))
 
@@ -55,21 +56,14 @@ def draw(
     Raises:
         SettingError: symbols, direction or tile size that no picture exists for.
     """
-    symbols = np.asarray(symbols)
-    if symbols.ndim != 3 or symbols.shape[2] != 3:
-        raise SettingError("symbols", symbols.shape, "an array [width, height, 3]")
-    limits = (_TYPES, len(_COLOURS), _LOCKED + 1)
-    if (symbols < 0).any() or (symbols >= limits).any():
-        raise SettingError("symbols", symbols.max(axis=(0, 1)).tolist(), f"each below {limits}")
-    if agent_direction not in range(4):
-        raise SettingError("agent_direction", agent_direction, "0, 1, 2 or 3")
+    symbols = checked(symbols, agent_direction)
     if tile_size < 1:
         raise SettingError("tile_size", tile_size, "at least 1 pixel")
 
     # One number says everything about a tile; the last digit is the agent's direction plus 1.
     width, height = int(symbols.shape[0]), int(symbols.shape[1])
     codes = np.zeros((width, height), np.int64)
-    for i, limit in enumerate(limits):
+    for i, limit in enumerate(_LIMITS):
         codes = codes * limit + symbols[..., i]
     codes = 2 * codes if visible is None else 2 * codes + np.asarray(visible, bool)
     codes = 5 * codes
@@ -78,9 +72,7 @@ def draw(
         codes[x, y] += int(agent_direction) + 1
 
     if crop:
-        inside = symbols[..., 0] != WALL
-        columns, rows = (_extent(inside.any(axis=axis)) for axis in (1, 0))
-        codes = codes[columns, rows]
+        codes = codes[inner(symbols)]
     width, height = codes.shape[0], codes.shape[1]
 
     kinds, index = np.unique(codes, return_inverse=True)
@@ -88,6 +80,28 @@ def draw(
     picture = np.empty((height, tile_size, width, tile_size, 3), np.uint8)
     picture.transpose(2, 0, 1, 3, 4)[:] = tiles[index.reshape(width, height)]
     return picture.reshape(height * tile_size, width * tile_size, 3)
+
+
+def checked(symbols: np.ndarray, agent_direction: int) -> UInt8[np.ndarray, "width height 3"]:
+    """The symbols as an array, if they and the direction are MiniGrid's.
+
+    Raises:
+        SettingError: they are not.
+    """
+    symbols = np.asarray(symbols)
+    if symbols.ndim != 3 or symbols.shape[2] != 3:
+        raise SettingError("symbols", symbols.shape, "an array [width, height, 3]")
+    if (symbols < 0).any() or (symbols >= _LIMITS).any():
+        raise SettingError("symbols", symbols.max(axis=(0, 1)).tolist(), f"each below {_LIMITS}")
+    if agent_direction not in range(4):
+        raise SettingError("agent_direction", agent_direction, "0, 1, 2 or 3")
+    return symbols
+
+
+def inner(symbols: UInt8[np.ndarray, "width height 3"]) -> tuple[slice, slice]:
+    """Columns and rows without those of nothing but walls, save the nearest."""
+    inside = symbols[..., 0] != WALL
+    return _extent(inside.any(axis=1)), _extent(inside.any(axis=0))
 
 
 def _extent(occupied: np.ndarray) -> slice:

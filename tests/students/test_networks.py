@@ -268,6 +268,22 @@ def test_numbers_of_several_shapes_are_read():
         assert float(jnp.abs(after - before).max()) > 1e-6, name
 
 
+def test_texts_are_not_read():
+    """A view in words says what the image says; policies with and without it are the same."""
+    net, plain = network(), observations()
+    text = np.random.default_rng(0).integers(0, VOCABULARY, (4, 6, 40))
+    told = plain | {"text": jnp.asarray(text, jnp.uint8)}
+    params = parameters(net, plain)
+    shapes = [jax.tree.map(jnp.shape, parameters(net, seen)) for seen in (plain, told)]
+    assert shapes[0] == shapes[1]
+    carry, start = jnp.zeros((6, net.config.memory)), jnp.zeros((4, 6), bool)
+    outputs = [apply(net, params, seen, carry, start)[0] for seen in (plain, told)]
+    np.testing.assert_array_equal(outputs[0].logits, outputs[1].logits)
+    spaces = {"text": ArraySpace((40,), "uint8", 0, 255)}
+    with pytest.raises(SettingError, match=r"observations is \['text'\], but must be an image"):
+        actor_critic(spaces, 2, NetworkConfig())
+
+
 def test_pictures_are_refused():
     with pytest.raises(SettingError, match=r"image dtype is 'float32'.*uint8"):
         actor_critic({"image": ArraySpace((8, 8, 3), "float32")}, 2, NetworkConfig())

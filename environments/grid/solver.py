@@ -1,0 +1,210 @@
+"""An expert that sees everything: the next action of a short plan for each of n worlds.
+
+The plan is for the clause whose turn it is, and is made anew in every state, whatever happened
+before: doors left open or closed, things in hand, moved or gone. `search` finds the shortest one
+that ends the clause. Where none does, the expert takes an aim on the way there:
+
+- to open a locked door for which the key can be had;
+- to take away what bars the way of a key, or of a thing to be put somewhere;
+- to lay down what is in hand.
+
+A clause for which there is nothing left that it could mean (its box was opened, say) is given up.
+MiniGrid's own missions are translated into clauses first; obstacles that wander are avoided as they
+stand, and an expert that is asked for nothing says "done".
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int32
+
+from didact.environments.errors import SettingError
+from didact.environments.grid import aims, cells, missions, rules, translation, verifier
+from didact.environments.grid.aims import CLEAR, GIVE_UP, LAY_DOWN, NO_COLOR, PURSUE, UNLOCK
+from didact.environments.grid.compiling import folding, varying_as
+from didact.environments.grid.env import GridState, GridWorld
+from didact.environments.grid.search import NEVER, Agent, layers, search
+from didact.environments.grid.verifier import PUT_NEXT
+
+
+class Plan(NamedTuple):
+    """What the expert is about to do in n worlds."""
+
+    actions: Int32[Array, " n"]  # the next ones, of `rules.ACTIONS`
+    lengths: Int32[Array, " n"]  # steps until the aim is reached
+    clauses: Int32[Array, " n"]  # the clause that it is for
+    aims: Int32[Array, " n"]  # PURSUE the clause, or first UNLOCK, CLEAR or LAY_DOWN; or GIVE_UP
+
+
+def act(
+    state: GridState, width: int, kinds: tuple[int, ...] = verifier.KINDS
+) -> Int32[Array, " n"]:
+    """The next action of each world.
+
+    Args:
+        state: n worlds, in any state that can be reached.
+        width: of the map, in cells, at most 32.
+        kinds: which kinds of clauses there are (`GridWorld.kinds`).
+    """
+    return plan(state, width, kinds).actions
+
+
+def expert(environment: GridWorld) -> Callable[[GridState], Int32[Array, " n"]]:
+    """`act` for the worlds of an environment: a function from states to actions."""
+    return folding(lambda state: act(state, environment.width, environment.kinds))
+
+
+def plan(state: GridState, width: int, kinds: tuple[int, ...] = verifier.KINDS) -> Plan:
+    """What to do next in each world, and what for; arguments are those of `act`."""
+    if max(kinds) < missions.REACH:
+        return _wander(state, _plan(state, width, kinds), width)
+    found = _plan(translation.as_clauses(state, width), width, translation.known(kinds))
+    # In front of the square that is to be reached, one step is left; beside whatever else is to
+    # be gone to, "done" is what is asked for.
+    reaches = jnp.isin(state.goal.clauses[:, 0], np.array(translation.SQUARE))
+    arrived = reaches & (found.aims == PURSUE) & (found.lengths == 0)
+    ahead = rules.front_of(state.world.position, state.world.direction, width)
+    ahead = jnp.take_along_axis(state.world.cells, ahead[:, None], 1, mode="clip")[:, 0]
+    arrived &= cells.kind_of(ahead) == cells.GOAL
+    found = found._replace(
+        actions=jnp.where(arrived, rules.FORWARD, found.actions), lengths=found.lengths + reaches
+    )
+    return _wander(state, found, width)
+
+
+def _wander(state: GridState, plan: Plan, width: int) -> Plan:
+    """The plan, but now and then a few steps without aim where much time has passed.
+
+    Plans that are made anew at every step can go in a circle: what one puts down here, the next
+    takes away. After a quarter of the time that is no longer rare among those who are not done.
+    """
+    world, steps = state.world, state.steps.astype(jnp.uint32)
+    late = (state.steps > state.max_steps // 4) & ((plan.lengths > 2) | (plan.aims > UNLOCK))
+    slot = (steps // 8 + world.carried) * jnp.uint32(2654435761)
+    late &= (slot >> 16) & 3 == 0
+    front = rules.front_of(world.position, world.direction, width)
+    ahead = jnp.take_along_axis(world.cells, front[:, None], 1, mode="clip")[:, 0]
+    free = cells.is_walkable(cells.kind_of(ahead)) & (cells.kind_of(ahead) != cells.LAVA)
+    turn = jnp.where((slot >> 20) & 1 == 1, rules.LEFT, rules.RIGHT)
+    aside = (steps * jnp.uint32(2654435761) >> 24) & 3 == 0
+    move = jnp.where(free & ~aside, rules.FORWARD, turn)
+    return plan._replace(actions=jnp.where(late, move, plan.actions))
+
+
+def _plan(state: GridState, width: int, kinds: tuple[int, ...]) -> Plan:
+    world, goal = state.world, state.goal
+    scene = aims.scene_of(state, width)
+    puts = PUT_NEXT in kinds
+    finished = jnp.all(goal.done, 1)
+    any_lock = jnp.any(scene.locks != 0)
+
+    def look(locks, aim, color, bars, wanted):
+        which = layers(puts, locks)
+        ground = aims.ground_of(scene, state, aim, color, width)
+        ends = aims.ends_of(scene, ground, aim, color, bars, world, width)
+        hand = aims.hand_of(scene, aim, color, world.carried, which)
+        agent = Agent(world.position, world.direction, hand)
+        found = search(ground, ends, agent, wanted, width, which)
+        return found.actions, found.lengths, aims.in_the_way(scene, ground, found)
+
+    def attempt(carry):
+        aim, color, tried, bars, actions, lengths = carry
+        wanted = _unsettled(aim, lengths)
+        action, length, barring = jax.lax.cond(
+            any_lock,
+            lambda *a: look(True, *a),
+            lambda *a: look(False, *a),
+            *(aim, color, bars, wanted),
+        )
+        actions = jnp.where(wanted, action, actions)
+        lengths = jnp.where(wanted, length, lengths)
+        bars = jnp.where(wanted, bars | barring, bars)
+        again = _unsettled(aim, lengths)
+        next_ = _next(aim, color, tried, scene, world.carried)
+        aim, color, tried = (
+            jnp.where(again, new, old) for new, old in zip(next_, (aim, color, tried), strict=True)
+        )
+        return aim, color, tried, bars, actions, lengths
+
+    n = len(finished)
+    aim = jnp.where(scene.possible & ~finished, PURSUE, GIVE_UP)
+    color = _choose(scene.locks, scene.key_held)
+    done = jnp.full(n, rules.DONE, jnp.int32)
+    start = (jnp.zeros(n, jnp.int32), jnp.zeros_like(scene.free), done, jnp.full(n, NEVER))
+    carry = (aim, color, *varying_as(world.position, start))
+    aim, *_, actions, lengths = jax.lax.while_loop(
+        lambda carry: jnp.any(_unsettled(carry[0], carry[-1])), attempt, carry
+    )
+    # Only what was in hand before counts as put somewhere.
+    row = jnp.argmax(world.places == rules.CARRIED, 1)
+    held = jnp.take_along_axis(goal.held, scene.clause[:, None], 1)[:, 0]
+    early = (aim == PURSUE) & (scene.kind == PUT_NEXT) & scene.target_held & (held != row)
+    actions = jnp.where((early & (actions == rules.DROP)) | (aim == GIVE_UP), rules.DONE, actions)
+    return Plan(actions, lengths, scene.clause, aim)
+
+
+def _unsettled(aim: Int32[Array, " n"], lengths: Int32[Array, " n"]) -> Bool[Array, " n"]:
+    return (lengths == NEVER) & (aim != GIVE_UP)
+
+
+def _choose(colors: Int32[Array, " n"], key_held: Int32[Array, " n"]) -> Int32[Array, " n"]:
+    """One of some colours (bits): that of the key in hand if possible; NO_COLOR if none is left."""
+    fits = (colors >> key_held) & 1 == 1
+    lowest = jax.lax.population_count((colors & -colors) - 1)
+    return jnp.where(fits, key_held, jnp.where(colors == 0, NO_COLOR, lowest))
+
+
+def _next(aim, color, tried, scene, carried):
+    """The aim after one that nothing leads to; the colour of door to unlock, and those tried."""
+    tried = tried | (1 << color)
+    left = scene.locks & ~tried
+    over = (left == 0) | (aim >= CLEAR)
+    aim = jnp.where(over, aim + 1, aim)
+    aim = jnp.where((aim == UNLOCK) & (scene.locks == 0), CLEAR, aim)
+    aim = jnp.where((aim == LAY_DOWN) & (carried == cells.EMPTY), GIVE_UP, aim)
+    tried = jnp.where(over, 0, tried)
+    color = _choose(jnp.where(over, scene.locks, left), scene.key_held)
+    return aim, color, tried
+
+
+def solve(
+    environment: GridWorld, state: GridState, max_steps: int | None = None
+) -> tuple[Bool[Array, " n"], Int32[Array, " n"]]:
+    """Whether the expert fulfils each world's instruction, and in how many steps.
+
+    It plays all worlds to the end, in one compiled loop. An instruction that it does not fulfil
+    need not be impossible, but see the tests for how rare that is.
+
+    Args:
+        state: where to start.
+        max_steps: when to stop; each world's own limit holds in any case.
+
+    Returns:
+        Success, and the steps taken until the episode ended, or `max_steps`.
+
+    Raises:
+        SettingError: obstacles wander there, which no plan foresees.
+    """
+    if environment.family.random_steps:
+        raise SettingError("environment", environment.name, "one without wandering obstacles")
+    return _solve(environment, state, jnp.int32(NEVER if max_steps is None else max_steps))
+
+
+def _solve(environment, state, max_steps):
+    choose = expert(environment)
+
+    def step(carry):
+        state, success, over, steps, t = carry
+        after, timestep = environment.step(None, state, choose(state))
+        success |= timestep.success & ~over
+        steps = jnp.where(over, steps, t + 1)
+        over |= timestep.terminated | timestep.truncated
+        return after, success, over, steps, t + 1
+
+    no = state.steps < 0
+    carry = (state, no, no, jnp.zeros_like(state.steps), jnp.int32(0))
+    carry = jax.lax.while_loop(lambda c: jnp.any(~c[2]) & (c[4] < max_steps), step, carry)
+    return carry[1], carry[3]
