@@ -17,7 +17,7 @@ import jax
 import numpy as np
 import tyro
 
-from didact.environments import Box, Environment, SettingError
+from didact.environments import Environment, SettingError, TaskSpace
 from didact.environments.grid import GridWorld, ansi, texts
 from didact.environments.grid.cells import pack
 
@@ -72,7 +72,11 @@ class Game:
     """
 
     def __init__(
-        self, environment: GridWorld, seed: int = 0, space: Box | None = None, color: bool = True
+        self,
+        environment: GridWorld,
+        seed: int = 0,
+        space: TaskSpace | None = None,
+        color: bool = True,
     ):
         self.environment, self.color = environment, color
         self.space = space or environment.task_space

@@ -2,7 +2,13 @@
 
 from didact.environments.grid.mazes.levels import Levels
 from didact.environments.grid.mazes.maze import Maze
-from didact.environments.grid.mazes.named import all_named, named
+from didact.environments.grid.mazes.named import (
+    EVALUATION,
+    EvaluationSet,
+    all_named,
+    evaluation_set,
+    named,
+)
 from didact.environments.grid.mazes.samplers import (
     Blocks,
     Crossings,
@@ -14,8 +20,10 @@ from didact.environments.grid.mazes.samplers import (
 from didact.environments.grid.mazes.world import maze_world, random_mazes
 
 __all__ = [
+    "EVALUATION",
     "Blocks",
     "Crossings",
+    "EvaluationSet",
     "FourRooms",
     "Levels",
     "Maze",
@@ -23,6 +31,7 @@ __all__ = [
     "Perfect",
     "Sampler",
     "all_named",
+    "evaluation_set",
     "maze_world",
     "named",
     "random_mazes",

@@ -8,16 +8,26 @@ agent's direction open it faces right, as in minimax and JaxUED.
 
 import functools
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
 
 from didact.environments.errors import SettingError
 from didact.environments.grid.mazes import text
 from didact.environments.grid.mazes.levels import Levels
+from didact.environments.grid.mazes.maze import Maze, embedded
 from didact.environments.grid.mazes.samplers import Crossings, FourRooms, OneOf, Perfect
 from didact.environments.registry import suggest
 
+# The single mazes that results are most often told of.
+EVALUATION = (
+    *("SixteenRooms", "SixteenRooms2", "Labyrinth", "LabyrinthFlipped", "Labyrinth2"),
+    *("StandardMaze", "StandardMaze2", "StandardMaze3"),
+)
 _PACKAGE = "didact.environments.grid.mazes"
 
 
@@ -26,6 +36,14 @@ class Named(NamedTuple):
 
     space: Levels
     description: str
+
+
+class EvaluationSet(NamedTuple):
+    """Named mazes as tasks of one space."""
+
+    space: Levels  # it samples from these tasks
+    tasks: Float[np.ndarray, "k d"]
+    names: tuple[str, ...]  # of each task
 
 
 @functools.cache
@@ -65,6 +83,37 @@ def named(name: str) -> Levels:
     if name not in all_named():
         raise suggest("maze", name, list(all_named()))
     return all_named()[name].space
+
+
+def evaluation_set(
+    names: Sequence[str] = EVALUATION, each: int = 1, seed: int = 0
+) -> EvaluationSet:
+    """Named mazes as tasks of one space, to evaluate on all of them at once.
+
+    Smaller mazes come into the upper left corner, and all around them it is wall.
+    `maze_world(found.space)` is the world that plays them.
+
+    Args:
+        names: the mazes.
+        each: tasks of each name; a name of only one maze gives it so many times.
+        seed: decides which mazes there are of names that have many.
+
+    Raises:
+        SettingError: there is no such maze, there are no names, or `each` is below 1.
+    """
+    if not names:
+        raise SettingError("names", tuple(names), "at least one name")
+    if each < 1:
+        raise SettingError("each", each, "at least 1")
+    parts = [named(name) for name in names]
+    height, width = (max(sides) for sides in zip(*(part.shape for part in parts), strict=True))
+    mazes = []
+    for key, part in zip(jax.random.split(jax.random.key(seed), len(parts)), parts, strict=True):
+        found = embedded(part.unpack(part.sample(key, each)), height, width)
+        mazes += [Maze(*one) for one in zip(*found, strict=True)]
+    space = Levels(height, width, OneOf(tuple(text.format(maze) for maze in mazes)))
+    told = tuple(name for name in names for _ in range(each))
+    return EvaluationSet(space, np.stack([space.pack(maze) for maze in mazes]), told)
 
 
 def space_of(map: str) -> Levels:

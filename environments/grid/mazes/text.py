@@ -52,7 +52,7 @@ def _only(glyphs: np.ndarray, kinds: str, name: str) -> Int32[np.ndarray, ""]:
         raise SettingError("maze", "\n".join(map("".join, glyphs)), allowed)
     if len(found) > 1:
         y, x = divmod(int(found[1]), glyphs.shape[1])
-        raise SettingError(f"maze, row {y + 1}, column {x + 1},", glyphs[y, x], allowed)
+        raise SettingError(f"maze, row {y + 1}, column {x + 1},", str(glyphs[y, x]), allowed)
     return found[0].astype(np.int32)
 
 

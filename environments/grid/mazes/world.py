@@ -7,10 +7,12 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from didact.environments.errors import SettingError
-from didact.environments.grid import cells, missions, starts
+from didact.environments.grid import cells, missions, starts, view
 from didact.environments.grid.env import GridWorld
 from didact.environments.grid.families.base import Family, Level
+from didact.environments.grid.mazes import narrow
 from didact.environments.grid.mazes.levels import Levels
+from didact.environments.grid.mazes.narrow import NarrowWorld
 from didact.environments.grid.mazes.samplers import Blocks
 from didact.environments.grid.starts import Start
 from didact.environments.grid.templates import Templates
@@ -79,26 +81,32 @@ def maze_world(
     *,
     max_steps: int | None = None,
     see_through_walls: bool = True,
+    view_size: int = view.SIZE,
     **settings: Any,
 ) -> GridWorld:
     """An environment whose tasks are the mazes of a space.
 
     The agent gets to the green goal square; its reward is MiniGrid's, 1 - 0.9 t / `max_steps`, and
     it has MiniGrid's seven actions, of which three do something. It sees 7x7 cells, as everywhere
-    in MiniGrid; in the literature of unsupervised environment design it is mostly 5x5.
+    in MiniGrid; in the literature of unsupervised environment design it is mostly 5x5, which
+    `view_size` gives.
 
     Args:
         space: its mazes.
         max_steps: the limit of each episode; see `steps_allowed` if None.
         see_through_walls: whether agents see what is behind walls, as is usual there.
+        view_size: the side of the view, 7 or 5; with 5, walls must be seen through.
         settings: of `GridWorld`.
 
     Raises:
-        SettingError: `max_steps` is not positive.
+        SettingError: a setting is out of its range.
     """
     if max_steps is not None and max_steps < 1:
         raise SettingError("max_steps", max_steps, "at least 1")
-    return GridWorld(space, family=family(max_steps, see_through_walls), **settings)
+    if view_size not in (narrow.SIZE, view.SIZE):
+        raise SettingError("view_size", view_size, "5 or 7")
+    world = NarrowWorld if view_size == narrow.SIZE else GridWorld
+    return world(space, family=family(max_steps, see_through_walls), **settings)
 
 
 def random_mazes(
