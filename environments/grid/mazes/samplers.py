@@ -173,8 +173,8 @@ class FourRooms(Sampler):
 class Crossings(Sampler):
     """Walls from side to side with one opening each, as in MiniGrid's SimpleCrossing.
 
-    The agent is in the upper left corner, the goal in the lower right one, and the openings let
-    pass a way that leads only right and down.
+    The agent is in the upper left corner, the goal in the lower right one, and the openings lie on
+    a way that crosses each wall once, to the right or down.
 
     Args:
         count: how many walls there are.
