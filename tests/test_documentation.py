@@ -44,7 +44,7 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/language.md"])
 def test_blocks_run(name, tmp_path):
     page = ROOT / name
     if not page.exists():
