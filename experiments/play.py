@@ -188,7 +188,7 @@ def play(choice: Play) -> None:
     world = playable(environment)
     space = narrowed(world.task_space, choice.tasks)
     with terminal() as keys:
-        print("Making the world ...", end="\r\n", flush=True)
+        print("Making the world ...", flush=True)
         game = Game(world, choice.seed, space, color=not os.environ.get("NO_COLOR"))
         sit(game, keys, show)
     print(f"{game.level} level{'s' * (game.level > 1)} of {choice.env}.")
@@ -225,8 +225,8 @@ def show(game: Game) -> None:
     size = shutil.get_terminal_size()
     lines = game.frame(*size).split("\n")
     # A line is cleared before it is written: afterwards its last character could go, too.
-    frame = "\r\n".join(f"{_ESCAPE}[2K{line}" for line in lines)
-    below = f"\r\n{_ESCAPE}[J" if len(lines) < size.lines else ""
+    frame = "\n".join(f"{_ESCAPE}[2K{line}" for line in lines)
+    below = f"\n{_ESCAPE}[J" if len(lines) < size.lines else ""
     sys.stdout.write(f"{_ESCAPE}[H{frame}{below}")
     sys.stdout.flush()
 

@@ -44,7 +44,10 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/mazes.md"])
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/language.md", "docs/mazes.md")
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_blocks_run(name, tmp_path):
     page = ROOT / name
     if not page.exists():

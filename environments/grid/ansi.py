@@ -6,6 +6,7 @@ letter. `##` wall, `+` closed door, `X` locked door, `/` open door, `K` key, `O`
 empty cells, those that the agent sees have a dot. Colours are added to these same characters.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -82,16 +83,25 @@ def draw(
     if window is not None:
         columns, rows = map(_around, agent, (columns, rows), window)
 
-    def cell(x: int, y: int) -> str:
-        kind, shade = int(kinds[x, y]), int(colors[x, y])
+    def cell(x: int, y: int) -> tuple[str, tuple[int, int]]:
+        kind, shade, light = int(kinds[x, y]), int(colors[x, y]), bool(seen[x, y])
         if (x, y) == agent:
-            text, paint = _AGENT[agent_direction], (_WHITE, _ground(bool(seen[x, y])))
-        else:
-            text = _text(kind, shade, bool(seen[x, y]))
-            paint = _paint(kind, shade, bool(seen[x, y]))
-        return _painted(text, *paint) if color else text
+            return _AGENT[agent_direction], (_WHITE, _ground(light))
+        return _text(kind, shade, light), _paint(kind, shade, light)
 
-    return "\n".join("".join(cell(x, y) for x in columns) for y in rows)
+    return "\n".join(_row([cell(x, y) for x in columns], color) for y in rows)
+
+
+def _row(row: list[tuple[str, tuple[int, int]]], color: bool) -> str:
+    """Texts and paints of cells side by side; there is one code for neighbours painted alike."""
+    groups = [
+        (paint, "".join(text for text, _ in group))
+        for paint, group in itertools.groupby(row, key=lambda cell: cell[1])
+    ]
+    return "".join(
+        f"\x1b[1;38;5;{front};48;5;{back}m{text}{_RESET}" if color else text
+        for (front, back), text in groups
+    )
 
 
 def _around(at: int, whole: range, most: int) -> range:
@@ -124,7 +134,3 @@ def _paint(kind: int, color: int, seen: bool) -> tuple[int, int]:
     if kind in (cells.GOAL, cells.CLOSED_DOOR, cells.LOCKED_DOOR):
         return _BLACK, _PAINTS[color]
     return _PAINTS[color], _ground(seen)
-
-
-def _painted(text: str, front: int, back: int) -> str:
-    return f"\x1b[1;38;5;{front};48;5;{back}m{text}{_RESET}"

@@ -68,12 +68,12 @@ def test_text_read_back_is_the_world():
 
 
 def test_what_is_seen_is_lighter_and_colors_tell_things_apart():
-    cells = np.array([[cell] for cell in every_cell() if cell[0] not in (8, 9)], np.uint8)
+    cells = np.array([[cell for cell in every_cell() if cell[0] not in (8, 9)]], np.uint8)
 
     def painted(seen):
         text = ansi.draw(cells, (-1, 0), 0, np.full(cells.shape[:2], seen))
         found = re.findall(r"\x1b\[1;38;5;(\d+);48;5;(\d+)m(..)\x1b\[0m", text)
-        assert len(found) == len(cells)
+        assert len(found) == cells.shape[1]
         return [(int(front), int(back), pair) for front, back, pair in found]
 
     dark, light = painted(False), painted(True)

@@ -14,7 +14,7 @@ import didact.environments as environments
 from didact.environments.grid import GridWorld, cells, language, texts
 
 FAMILIES = ["Playground", "ObstructedMaze", "Crossing"]
-MORE = ["GoTo", "DynamicObstacles", "Errands", "KeyCorridor"]
+MORE = ["GoTo", "DynamicObstacles", "Errands"]
 N = 32
 
 STATES = {i: name for name, i in STATE_TO_IDX.items()}

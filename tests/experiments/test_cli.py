@@ -237,6 +237,7 @@ def test_bad_settings_of_the_comparison(arguments, words, here, refused):
         "train",
         "evaluate",
         "watch",
+        "play",
         "list",
         "benchmark",
         "benchmark throughput",
