@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int32
+from jaxtyping import Array, Bool, Int32, PRNGKeyArray
 
 from didact.environments.errors import SettingError
 from didact.environments.grid import aims, cells, missions, rules, translation, verifier
@@ -34,7 +34,7 @@ class Plan(NamedTuple):
     """What the expert is about to do in n worlds."""
 
     actions: Int32[Array, " n"]  # the next ones, of `rules.ACTIONS`
-    lengths: Int32[Array, " n"]  # steps until the aim is reached
+    lengths: Int32[Array, " n"]  # about how many steps until the aim is reached
     clauses: Int32[Array, " n"]  # the clause that it is for
     aims: Int32[Array, " n"]  # PURSUE the clause, or first UNLOCK, CLEAR or LAY_DOWN; or GIVE_UP
 
@@ -79,10 +79,11 @@ def _wander(state: GridState, plan: Plan, width: int) -> Plan:
     """The plan, but now and then a few steps without aim where much time has passed.
 
     Plans that are made anew at every step can go in a circle: what one puts down here, the next
-    takes away. After a quarter of the time that is no longer rare among those who are not done.
+    takes away. After many steps that is no longer rare among those who are not done.
     """
     world, steps = state.world, state.steps.astype(jnp.uint32)
-    late = (state.steps > state.max_steps // 4) & ((plan.lengths > 2) | (plan.aims > UNLOCK))
+    long = jnp.minimum(state.max_steps // 4, 64 + state.max_steps // 16)
+    late = (state.steps > long) & ((plan.lengths > 2) | (plan.aims > UNLOCK))
     slot = (steps // 8 + world.carried) * jnp.uint32(2654435761)
     late &= (slot >> 16) & 3 == 0
     front = rules.front_of(world.position, world.direction, width)
@@ -171,7 +172,10 @@ def _next(aim, color, tried, scene, carried):
 
 
 def solve(
-    environment: GridWorld, state: GridState, max_steps: int | None = None
+    environment: GridWorld,
+    state: GridState,
+    max_steps: int | None = None,
+    key: PRNGKeyArray | None = None,
 ) -> tuple[Bool[Array, " n"], Int32[Array, " n"]]:
     """Whether the expert fulfils each world's instruction, and in how many steps.
 
@@ -181,6 +185,7 @@ def solve(
     Args:
         state: where to start.
         max_steps: when to stop; each world's own limit holds in any case.
+        key: for what moves at random, where there is such a thing.
 
     Returns:
         Success, and the steps taken until the episode ended, or `max_steps`.
@@ -190,15 +195,16 @@ def solve(
     """
     if environment.family.random_steps:
         raise SettingError("environment", environment.name, "one without wandering obstacles")
-    return _solve(environment, state, jnp.int32(NEVER if max_steps is None else max_steps))
+    return _solve(environment, state, jnp.int32(NEVER if max_steps is None else max_steps), key)
 
 
-def _solve(environment, state, max_steps):
+def _solve(environment, state, max_steps, key):
     choose = expert(environment)
 
     def step(carry):
         state, success, over, steps, t = carry
-        after, timestep = environment.step(None, state, choose(state))
+        now = None if key is None else jax.random.fold_in(key, t)
+        after, timestep = environment.step(now, state, choose(state))
         success |= timestep.success & ~over
         steps = jnp.where(over, steps, t + 1)
         over |= timestep.terminated | timestep.truncated
