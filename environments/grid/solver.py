@@ -21,7 +21,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, PRNGKeyArray
 
-from didact.environments.errors import SettingError
 from didact.environments.grid import aims, cells, missions, rules, translation, verifier
 from didact.environments.grid.aims import CLEAR, GIVE_UP, LAY_DOWN, NO_COLOR, PURSUE, UNLOCK
 from didact.environments.grid.compiling import folding, varying_as
@@ -176,6 +175,7 @@ def solve(
     state: GridState,
     max_steps: int | None = None,
     key: PRNGKeyArray | None = None,
+    lanes: int = 256,
 ) -> tuple[Bool[Array, " n"], Int32[Array, " n"]]:
     """Whether the expert fulfils each world's instruction, and in how many steps.
 
@@ -186,31 +186,41 @@ def solve(
         state: where to start.
         max_steps: when to stop; each world's own limit holds in any case.
         key: for what moves at random, where there is such a thing.
+        lanes: how many worlds are played at a time; the next one begins when one has ended.
 
     Returns:
         Success, and the steps taken until the episode ended, or `max_steps`.
-
-    Raises:
-        SettingError: obstacles wander there, which no plan foresees.
     """
-    if environment.family.random_steps:
-        raise SettingError("environment", environment.name, "one without wandering obstacles")
-    return _solve(environment, state, jnp.int32(NEVER if max_steps is None else max_steps), key)
+    n = len(state.steps)
+    choose, most = expert(environment), NEVER if max_steps is None else max_steps
 
+    def load(lanes, which, new):
+        fresh = jax.tree.map(lambda x: x.at[which].get(mode="clip"), state)
+        # Nothing is searched for where no world is left to play.
+        done = fresh.goal.done | (which >= n)[:, None]
+        fresh = fresh._replace(goal=fresh.goal._replace(done=done))
 
-def _solve(environment, state, max_steps, key):
-    choose = expert(environment)
+        def pick(a, b):
+            return jnp.where(new.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+        return jax.tree.map(pick, fresh, lanes)
 
     def step(carry):
-        state, success, over, steps, t = carry
+        lanes, which, following, success, steps, t = carry
         now = None if key is None else jax.random.fold_in(key, t)
-        after, timestep = environment.step(now, state, choose(state))
-        success |= timestep.success & ~over
-        steps = jnp.where(over, steps, t + 1)
-        over |= timestep.terminated | timestep.truncated
-        return after, success, over, steps, t + 1
+        lanes, timestep = environment.step(now, lanes, choose(lanes))
+        taken = lanes.steps - state.steps.at[which].get(mode="clip")
+        over = (timestep.terminated | timestep.truncated | (taken >= most)) & (which < n)
+        at = jnp.where(over, which, n)
+        success = success.at[at].set(timestep.success, mode="drop")
+        steps = steps.at[at].set(taken, mode="drop")
+        which = jnp.where(over, following + jnp.cumsum(over) - 1, which)
+        return load(lanes, which, over), which, following + jnp.sum(over), success, steps, t + 1
 
-    no = state.steps < 0
-    carry = (state, no, no, jnp.zeros_like(state.steps), jnp.int32(0))
-    carry = jax.lax.while_loop(lambda c: jnp.any(~c[2]) & (c[4] < max_steps), step, carry)
-    return carry[1], carry[3]
+    count = min(lanes, n)
+    which = jnp.arange(count)
+    first = jax.tree.map(lambda x: x[:count], state)
+    carry = (first, which, jnp.int32(count), state.steps < 0, jnp.zeros_like(state.steps))
+    carry = (*carry, jnp.int32(0))
+    *_, success, steps, _ = jax.lax.while_loop(lambda c: jnp.any(c[1] < n), step, carry)
+    return success, steps
