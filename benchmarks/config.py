@@ -94,3 +94,17 @@ class BabyAIConfig:
     """whole episodes of each test"""
     out: str = "runs/babyai"
     """folder for the results; levels it already has under the same settings are kept"""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExpertsConfig:
+    """Plays official levels with the expert that sees everything, and with BabyAI's own bot."""
+
+    levels: tuple[str, ...] = ()
+    """ids of the `minigrid` package, BabyAI's or MiniGrid's own; all of BabyAI's, if empty"""
+    episodes: int = 50
+    """levels of each id"""
+    seed: int = 1000
+    """of the first level of each id; the others follow"""
+    bot: bool = True
+    """also play BabyAI's bot, which takes most of the time"""

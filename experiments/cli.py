@@ -122,7 +122,12 @@ class JSON:
 
 def commands() -> Any:
     """The type of all subcommands. Benchmarks are above this folder, so only functions see them."""
-    from didact.benchmarks.config import BabyAIConfig, CurriculumConfig, ThroughputConfig
+    from didact.benchmarks.config import (
+        BabyAIConfig,
+        CurriculumConfig,
+        ExpertsConfig,
+        ThroughputConfig,
+    )
 
     @dataclasses.dataclass(frozen=True)
     class Throughput(JSON, ThroughputConfig):
@@ -137,13 +142,18 @@ def commands() -> Any:
         __doc__ = BabyAIConfig.__doc__
 
     @dataclasses.dataclass(frozen=True)
+    class Experts(JSON, ExpertsConfig):
+        __doc__ = ExpertsConfig.__doc__
+
+    @dataclasses.dataclass(frozen=True)
     class Benchmark:
-        """Measure speed, compare teachers, or see which levels are learned in a short time."""
+        """Measure speed, compare teachers or experts, or see which levels are learned quickly."""
 
         what: (
             Annotated[Throughput, tyro.conf.subcommand("throughput")]
             | Annotated[Curriculum, tyro.conf.subcommand("curriculum")]
             | Annotated[BabyAI, tyro.conf.subcommand("babyai")]
+            | Annotated[Experts, tyro.conf.subcommand("experts")]
         )
 
     return (
@@ -341,14 +351,16 @@ def _list(choice: List) -> None:
 
 
 def _benchmark(choice: Any) -> None:
-    from didact.benchmarks import babyai, curriculum, throughput
-    from didact.benchmarks.config import BabyAIConfig, CurriculumConfig
+    from didact.benchmarks import babyai, curriculum, experts, throughput
+    from didact.benchmarks.config import BabyAIConfig, CurriculumConfig, ExpertsConfig
 
     what = choice.what
     if isinstance(what, CurriculumConfig):
         result, table = curriculum.compare(what), curriculum.table
     elif isinstance(what, BabyAIConfig):
         result, table = babyai.learn_levels(what), babyai.table
+    elif isinstance(what, ExpertsConfig):
+        result, table = experts.compare(what), experts.table
     else:
         result, table = throughput.throughput(what), throughput.table
     if choice.what.json:

@@ -42,7 +42,8 @@ class Scene(NamedTuple):
     boxed_targets: UInt32[Array, "h n"]
     known_targets: UInt32[Array, "h n"]  # where the instruction believes that targets are
     lone_target: UInt32[Array, "h n"]  # the target, if there is but one, and not in hand
-    beside_fixed: UInt32[Array, "h n"]  # where to put what is to be put next to something
+    fixed: UInt32[Array, "h n"]  # what something is to be put next to,
+    beside_fixed: UInt32[Array, "h n"]  # and the cells for that
     late_doors: UInt32[Array, "h n"]  # what must not be opened, picked up or faced yet
     late_objects: UInt32[Array, "h n"]
     late_places: UInt32[Array, "h n"]
@@ -93,6 +94,7 @@ def scene_of(state, width: int) -> Scene:
     boxed_targets = board(target & boxed)
     lone = (jnp.sum(target & exists, 1) == 1) & ~target_held
 
+    beacons = board(fixed & ~boxed)
     # What is dropped beside something that has to be put next to could take the place needed.
     puts = (kinds == PUT_NEXT) & ~goal.done
     others = jnp.sum(jnp.where(puts, 2 << 2 * np.arange(m), 0), 1)[:, None]
@@ -127,7 +129,8 @@ def scene_of(state, width: int) -> Scene:
         boxed_targets=boxed_targets,
         known_targets=board(target, known),
         lone_target=jnp.where(lone, targets, 0),
-        beside_fixed=around(board(fixed & ~boxed)),
+        fixed=beacons,
+        beside_fixed=around(beacons),
         late_doors=board(late[OPEN]),
         late_objects=board(late[PICK_UP] & ~boxed),
         late_places=board(late[GO_TO], known),
@@ -176,6 +179,7 @@ def ground_of(
     somewhere = (world.places >= 0) | scene.boxed
     lone = (jnp.sum(is_key & somewhere, 1) == 1) & (scene.key_held != color)
     blocked = scene.portable & ~scene.boxes & ~scene.late_objects
+    blocked &= ~jnp.where(puts, scene.fixed, 0)
     lone_moved = jnp.where(puts, scene.lone_target, 0)
     takes_key = ~boards.none(lone_moved & keys)
     holds_key = scene.target_held & (scene.key_held == color)

@@ -9,7 +9,7 @@ time step an iteration, until it meets the agent. Actions that take several step
 What a plan changes on the map is known to the search only as far as a layer tells it: the opened
 door, the object in hand. Two rules keep plans true all the same. What is dropped is never walked
 through next. And an object in the way is carried on, or put aside where two cells beside the
-agent's allow it. After each action the plan is made anew, and its length is shorter by one.
+agent's allow it. After each action the plan is made anew.
 """
 
 from typing import NamedTuple
@@ -24,8 +24,11 @@ from didact.environments.grid.compiling import varying_as
 
 NEVER = 10_000  # a time that no plan takes
 MEMORY = 8  # how many of the last waves are remembered
-ASIDE, BEHIND = 5, 7  # pick up what is in the way, drop it beside or behind, and step on
-UNSAFE = 7  # what dropping a thing where it may be in the way counts
+# What it counts to pick up what is in the way, drop it beside or behind, and step on; to drop what
+# is in hand; and to drop it where it may be in the way. All are a little more than the steps that
+# they take: what lies in the way of the rest of a plan is walked around, not picked up again.
+ASIDE, BEHIND = 6, 8
+LAID, UNSAFE = 3, 8
 
 
 class Ground(NamedTuple):
@@ -86,7 +89,7 @@ class Found(NamedTuple):
     """What a search found out."""
 
     actions: Int32[Array, " n"]
-    lengths: Int32[Array, " n"]  # of the plan, or NEVER if there is none
+    lengths: Int32[Array, " n"]  # what the plan counts, or NEVER if there is none
     key_region: UInt32[Array, "h n"]  # from where the locked door can be reached with the key
     moved_region: UInt32[Array, "h n"]  # from where what is moved can be put where it should
 
@@ -150,7 +153,7 @@ def search(
             new[empty] |= before_step(ago(BEHIND, i, 0) & blocked) & behind
             if moved >= 0:
                 new[empty] |= (last[moved] & before_moved) | (before[moved] & before_moved_box)
-            drops = (ago(1, i, 1) & safe) | (ago(UNSAFE, i, 1) & unsafe)
+            drops = (ago(LAID, i, 1) & safe) | (ago(UNSAFE, i, 1) & unsafe)
             new[full] |= drops
             if locks and i == 0:
                 new[which.key] |= drops | (last[which.opened_full] & before_lock)
@@ -307,7 +310,7 @@ def _first_action(
         (blocked, 2, after(which.full, AHEAD), rules.PICKUP),
         (aside, ASIDE, after(which.empty, AHEAD), rules.PICKUP),
         (behind, BEHIND, after(which.empty, AHEAD), rules.PICKUP),
-        (drops & safe, 1, after(which.empty), rules.DROP),
+        (drops & safe, LAID, after(which.empty), rules.DROP),
         (drops & ~safe, UNSAFE, after(which.empty), rules.DROP),
         (ahead(ground.free), 1, own[AHEAD], rules.FORWARD),
         (always, 1, own[LEFT], rules.LEFT),

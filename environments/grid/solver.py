@@ -19,9 +19,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int32
+from jaxtyping import Array, Bool, Int32, PRNGKeyArray
 
-from didact.environments.errors import SettingError
 from didact.environments.grid import aims, cells, missions, rules, translation, verifier
 from didact.environments.grid.aims import CLEAR, GIVE_UP, LAY_DOWN, NO_COLOR, PURSUE, UNLOCK
 from didact.environments.grid.compiling import folding, varying_as
@@ -34,7 +33,7 @@ class Plan(NamedTuple):
     """What the expert is about to do in n worlds."""
 
     actions: Int32[Array, " n"]  # the next ones, of `rules.ACTIONS`
-    lengths: Int32[Array, " n"]  # steps until the aim is reached
+    lengths: Int32[Array, " n"]  # about how many steps until the aim is reached
     clauses: Int32[Array, " n"]  # the clause that it is for
     aims: Int32[Array, " n"]  # PURSUE the clause, or first UNLOCK, CLEAR or LAY_DOWN; or GIVE_UP
 
@@ -79,10 +78,11 @@ def _wander(state: GridState, plan: Plan, width: int) -> Plan:
     """The plan, but now and then a few steps without aim where much time has passed.
 
     Plans that are made anew at every step can go in a circle: what one puts down here, the next
-    takes away. After a quarter of the time that is no longer rare among those who are not done.
+    takes away. After many steps that is no longer rare among those who are not done.
     """
     world, steps = state.world, state.steps.astype(jnp.uint32)
-    late = (state.steps > state.max_steps // 4) & ((plan.lengths > 2) | (plan.aims > UNLOCK))
+    long = jnp.minimum(state.max_steps // 4, 64 + state.max_steps // 16)
+    late = (state.steps > long) & ((plan.lengths > 2) | (plan.aims > UNLOCK))
     slot = (steps // 8 + world.carried) * jnp.uint32(2654435761)
     late &= (slot >> 16) & 3 == 0
     front = rules.front_of(world.position, world.direction, width)
@@ -171,7 +171,11 @@ def _next(aim, color, tried, scene, carried):
 
 
 def solve(
-    environment: GridWorld, state: GridState, max_steps: int | None = None
+    environment: GridWorld,
+    state: GridState,
+    max_steps: int | None = None,
+    key: PRNGKeyArray | None = None,
+    lanes: int = 256,
 ) -> tuple[Bool[Array, " n"], Int32[Array, " n"]]:
     """Whether the expert fulfils each world's instruction, and in how many steps.
 
@@ -181,30 +185,42 @@ def solve(
     Args:
         state: where to start.
         max_steps: when to stop; each world's own limit holds in any case.
+        key: for what moves at random, where there is such a thing.
+        lanes: how many worlds are played at a time; the next one begins when one has ended.
 
     Returns:
         Success, and the steps taken until the episode ended, or `max_steps`.
-
-    Raises:
-        SettingError: obstacles wander there, which no plan foresees.
     """
-    if environment.family.random_steps:
-        raise SettingError("environment", environment.name, "one without wandering obstacles")
-    return _solve(environment, state, jnp.int32(NEVER if max_steps is None else max_steps))
+    n = len(state.steps)
+    choose, most = expert(environment), NEVER if max_steps is None else max_steps
 
+    def load(lanes, which, new):
+        fresh = jax.tree.map(lambda x: x.at[which].get(mode="clip"), state)
+        # Nothing is searched for where no world is left to play.
+        done = fresh.goal.done | (which >= n)[:, None]
+        fresh = fresh._replace(goal=fresh.goal._replace(done=done))
 
-def _solve(environment, state, max_steps):
-    choose = expert(environment)
+        def pick(a, b):
+            return jnp.where(new.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+        return jax.tree.map(pick, fresh, lanes)
 
     def step(carry):
-        state, success, over, steps, t = carry
-        after, timestep = environment.step(None, state, choose(state))
-        success |= timestep.success & ~over
-        steps = jnp.where(over, steps, t + 1)
-        over |= timestep.terminated | timestep.truncated
-        return after, success, over, steps, t + 1
+        lanes, which, following, success, steps, t = carry
+        now = None if key is None else jax.random.fold_in(key, t)
+        lanes, timestep = environment.step(now, lanes, choose(lanes))
+        taken = lanes.steps - state.steps.at[which].get(mode="clip")
+        over = (timestep.terminated | timestep.truncated | (taken >= most)) & (which < n)
+        at = jnp.where(over, which, n)
+        success = success.at[at].set(timestep.success, mode="drop")
+        steps = steps.at[at].set(taken, mode="drop")
+        which = jnp.where(over, following + jnp.cumsum(over) - 1, which)
+        return load(lanes, which, over), which, following + jnp.sum(over), success, steps, t + 1
 
-    no = state.steps < 0
-    carry = (state, no, no, jnp.zeros_like(state.steps), jnp.int32(0))
-    carry = jax.lax.while_loop(lambda c: jnp.any(~c[2]) & (c[4] < max_steps), step, carry)
-    return carry[1], carry[3]
+    count = min(lanes, n)
+    which = jnp.arange(count)
+    first = jax.tree.map(lambda x: x[:count], state)
+    carry = (first, which, jnp.int32(count), state.steps < 0, jnp.zeros_like(state.steps))
+    carry = (*carry, jnp.int32(0))
+    *_, success, steps, _ = jax.lax.while_loop(lambda c: jnp.any(c[1] < n), step, carry)
+    return success, steps
