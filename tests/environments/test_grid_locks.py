@@ -124,7 +124,7 @@ def test_levels_can_be_solved_but_only_with_the_key(name):
 def test_episodes_go_on_as_in_the_official_environment(name):
     """The same actions have the same outcome in our level and in its official copy."""
     environment, state, _ = levels.ours(name, OURS)
-    count, rng = 24, np.random.default_rng(0)
+    count, rng = 16, np.random.default_rng(0)
     copies = [levels.reset(levels.official(name), 0) for _ in range(count)]
     for i, e in enumerate(copies):
         levels.moved_in(e, environment, state, i)
@@ -190,8 +190,6 @@ def test_every_corner_of_the_space_gives_sound_levels(family):
             assert not wanted & levels.reached(level, with_keys=False), (task, level.mission)
         elif level.mission.startswith("open"):
             assert any(level.grid[y, x] & 15 == cells.LOCKED_DOOR for x, y in wanted)
-        size = put_next.layout_of(environment.task_space).room_size
-        assert level.max_steps <= size**2 * 30
         assert level.max_steps <= environment.max_steps
         assert set(state.goal.clauses[i]) <= {verifier.NONE, *environment.kinds}
 
