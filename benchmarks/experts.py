@@ -52,7 +52,7 @@ def compare(config: ExpertsConfig) -> dict[str, Any]:
         levels = [level for rows in group.values() for level in rows]
         world = official.world_of(levels, LONGEST_MISSION)
         state = official.from_minigrid(levels, LONGEST_MISSION)
-        solve = jax.jit(functools.partial(solver.solve, world))
+        solve: Any = jax.jit(functools.partial(solver.solve, world))
         key = jax.random.key(config.seed) if world.family.random_steps else None
         for i, name in enumerate(group):
             part = slice(i * config.episodes, (i + 1) * config.episodes)
