@@ -186,6 +186,26 @@ def test_stopped_while_it_imports_it_says_one_word(finished, tmp_path, module):
     assert (status, out, err) == (130, "", "didact: stopped.\n")
 
 
+def test_an_interrupt_in_a_callback_of_the_garbage_collector_is_not_lost(finished, tmp_path):
+    code = (
+        "import gc, os, signal, sys\n"
+        "def interrupting(phase, information):\n"
+        "    if 'didact.experiments.setup' in sys.modules:\n"
+        "        gc.callbacks.remove(interrupting)\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        signal.sigtimedwait([], 5)\n"
+        "gc.callbacks.append(interrupting)\n"
+        f"sys.argv[1:] = ['train', *{SETTINGS!r}, '--run', 'run']\n"
+        "from didact.__main__ import main\n"
+        "main()\n"
+    )
+    status, _, err = finished(folder=tmp_path, code=code)
+    assert status in (0, 130)  # 0: it had begun, and saved where it stopped
+    assert "Traceback" not in err
+    rows = tmp_path / "run" / "metrics.jsonl"
+    assert not rows.exists() or len(rows.read_text().splitlines()) < UPDATES // CHUNK
+
+
 def test_damaged_logs_and_pictures_do_not_end_a_training(copy, finished):
     run = copy
     Checkpoints(run / "checkpoints")._remove(60)
