@@ -211,4 +211,4 @@ def _wordings(split: str) -> _Wordings:
         for i, row in enumerate(rows):
             for j, wording in enumerate(row):
                 table[i, j, : len(wording)] = wording
-    return _Wordings(*tables, counts)
+    return _Wordings(tables[0], tables[1], counts)
