@@ -28,8 +28,9 @@ $(VENV)/.installed-test: pyproject.toml | $(BIN)/uv
 train: install
 	$(BIN)/didact train $(ARGS)
 
+# Two processes: much of the time is compiling, which uses one core.
 test: install-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-slow: install-test
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -46,13 +46,15 @@ def compare(config: ExpertsConfig) -> dict[str, Any]:
     if config.episodes < 1:
         raise SettingError(option("episodes"), config.episodes, "at least 1")
     names = _names(config.levels)
-    played, seconds, compile_seconds = {}, 0.0, 0.0
+    played: dict[str, Any] = {}
+    told: dict[str, Any] = {}
+    seconds = compile_seconds = 0.0
     for group in _alike(names, config).values():
         # One map for a whole group, so that one program plays all of it.
         levels = [level for rows in group.values() for level in rows]
         world = official.world_of(levels, LONGEST_MISSION)
         state = official.from_minigrid(levels, LONGEST_MISSION)
-        solve = jax.jit(functools.partial(solver.solve, world))
+        solve: Any = jax.jit(functools.partial(solver.solve, world))
         key = jax.random.key(config.seed) if world.family.random_steps else None
         for i, name in enumerate(group):
             part = slice(i * config.episodes, (i + 1) * config.episodes)
@@ -67,11 +69,12 @@ def compare(config: ExpertsConfig) -> dict[str, Any]:
         for name, rows in group.items():
             beyond = any(part in name for part in BEYOND_THE_BOT)
             steps = np.array([bot_steps(e) if config.bot and not beyond else 0 for e in rows])
-            played[name] = _row(*played[name], None if beyond or not config.bot else steps)
+            success, taken = played[name]
+            told[name] = _row(success, taken, None if beyond or not config.bot else steps)
     return {
         "machine": machine.describe(("minigrid",)),
         "settings": {"episodes": config.episodes, "seed": config.seed},
-        "levels": {name: played[name] for name in names},
+        "levels": {name: told[name] for name in names},
         "seconds": round(seconds, 1),
         "compile_seconds": round(compile_seconds, 1),
     }

@@ -200,7 +200,7 @@ def test_all_official_levels_are_tasks_of_a_space():
         n for n in gymnasium.registry if n.startswith("BabyAI-") and any(w in n for w in words)
     }
     later = {"BabyAI-GoToImpUnlock-v0", "BabyAI-BossLevelNoUnlock-v0"}
-    assert set(NAMES) == theirs - later
+    assert {n for n in NAMES if n.startswith("BabyAI-")} == theirs - later
     for family in FAMILIES:
         for space, _ in family.LEVELS.values():
             assert family.SPACE.contains(space.low[None]).all()

@@ -101,7 +101,10 @@ def test_every_corner_of_the_space_gives_sound_levels():
         kind = grid & cells.KIND_BITS
         assert grid[state.world.position[i]] == cells.EMPTY
         rooms = named.rows[i] * named.columns[i]
-        capacity = max((named.room_size[i] - 2) ** 2 // 3 * rooms, 1)
+        area = (named.room_size[i] - 2) ** 2
+        capacity = max(area // 3 * rooms, 1)
+        if not named.unblocking[i]:
+            capacity = min(capacity, max(area // 4 * rooms, 2))
         locked = (kind == cells.LOCKED_DOOR).sum()
         assert locked == (named.locked_room[i] == 1 and rooms > 1)
         expected = min(named.objects[i], capacity) + locked
