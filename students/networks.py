@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from didact.environments import ArraySpace, SettingError
 from didact.students.config import NetworkConfig
@@ -21,7 +21,7 @@ from didact.students.config import NetworkConfig
 NUM_CODES = 256
 # Observations that have their own way into the network, and one that has none: `text` says in
 # words what `image` shows, and is for students that read.
-ENCODED, UNREAD = ("image", "instruction", "direction"), ("text",)
+ENCODED, UNREAD = ("image", "instruction", "direction", "instruction_vector"), ("text",)
 
 
 class Outputs(NamedTuple):
@@ -45,15 +45,19 @@ def cell_codes(image: Array) -> Int[Array, "*batch cells"]:
 
 
 def distinct(
-    tokens: Int[Array, "n length"], size: int
-) -> tuple[Int[Array, "size length"], Int[Array, " n"], Bool[Array, ""]]:
+    tokens: Num[Array, "n length"], size: int
+) -> tuple[Num[Array, "size length"], Int[Array, " n"], Bool[Array, ""]]:
     """The distinct rows of `tokens`, for each row where it is among them, and whether that holds.
 
     Rows are told apart by a hash, and the result is checked against the rows themselves: the
     last value is False where there are more than `size` distinct rows or two of them collide.
     """
     powers = np.cumprod(np.full(tokens.shape[-1], 1_000_003, np.uint32), dtype=np.uint32)
-    hashes = jnp.sum(tokens.astype(jnp.uint32) * powers, axis=-1, dtype=jnp.uint32)
+    numbers = tokens.astype(jnp.uint32)
+    if jnp.issubdtype(tokens.dtype, jnp.floating):
+        numbers = jax.lax.bitcast_convert_type(tokens.astype(jnp.float32), jnp.uint32)
+        numbers ^= numbers >> 16  # the lower bits of simple fractions are all 0
+    hashes = jnp.sum(numbers * powers, axis=-1, dtype=jnp.uint32)
     _, first, inverse = jnp.unique(hashes, size=size, return_index=True, return_inverse=True)
     rows = tokens[first]
     inverse = jnp.minimum(inverse.reshape(-1), size - 1)
@@ -124,6 +128,8 @@ class ActorCritic(nn.Module):
     All inputs are time-first, `[T, n, ...]`. Observation keys used where they are there:
     `image` (a view of cells), `instruction` (token ids), `direction`; any other key of at most
     one axis is taken as numbers, except `text`, which is not read: it repeats the image in words.
+    Where there is an `instruction_vector` (of a sentence encoder), it is read in place of the
+    tokens, so that words which were never trained do no harm.
     `seeds_axis` names the `vmap` over seeds, where there is one.
     """
 
@@ -136,6 +142,7 @@ class ActorCritic(nn.Module):
         c = self.config
         self.codes = self.param("codes", nn.initializers.normal(1.0), (NUM_CODES, c.cell_embedding))
         self.instructions = InstructionEncoder(self.vocabulary, c)
+        self.sentences = nn.Dense(c.instruction_features)
         # Gains start near 1 and differ between instructions from the first step.
         self.gate = nn.Dense(2 * c.cell_embedding)
         self.squeeze = nn.Dense(c.cell_features, kernel_init=nn.initializers.he_normal())
@@ -159,27 +166,39 @@ class ActorCritic(nn.Module):
         hidden = jnp.zeros(())
         if "image" in observation:
             image = observation["image"]
-            hidden += self.view(self._cells(image, observation.get("instruction")))
+            said = observation.get("instruction_vector", observation.get("instruction"))
+            hidden += self.view(self._cells(image, said))
         if "direction" in observation:
             hidden += self.directions(observation["direction"].astype(jnp.int32))
         numbers = [
             (values if values.ndim == 3 else values[..., None]).astype(jnp.float32)
             for name, values in sorted(observation.items())
             if name not in ENCODED + UNREAD
+            or (name == "instruction_vector" and "image" not in observation)
         ]
         if numbers:
             hidden += self.numbers(jnp.concatenate(numbers, axis=-1))
         return jax.nn.relu(self.body(jax.nn.relu(hidden)))
 
-    def _cells(self, image: Array, tokens: Array | None) -> Float[Array, "T n features"]:
+    def _instruction(self, rows: Num[Array, "m length"]) -> Float[Array, "m features"]:
+        """The encoding of token ids, or of sentence vectors."""
+        if jnp.issubdtype(rows.dtype, jnp.floating):
+            # Encoders differ in the length of their vectors; many make all of length 1.
+            size = jnp.sqrt(jnp.mean(rows**2, axis=-1, keepdims=True) + 1e-8)
+            return jnp.tanh(self.sentences(rows / size))
+        return self.instructions(rows)
+
+    def _cells(self, image: Array, said: Array | None) -> Float[Array, "T n features"]:
         """Features of all cells of each view under its instruction, flattened."""
         codes = cell_codes(image)
         time, n, cells = codes.shape
         flat = codes.reshape(time * n, cells)
-        if tokens is None:
+        if said is None:
             features = self._gated(jnp.zeros((1, 2 * self.config.cell_embedding)))[0][flat]
             return features.reshape(time, n, -1)
-        words = tokens.reshape(time * n, -1).astype(jnp.int32)
+        words = said.reshape(time * n, -1)
+        if not jnp.issubdtype(words.dtype, jnp.floating):
+            words = words.astype(jnp.int32)
         size = self.config.max_instructions
         if self.is_initializing() or time * n <= size:
             features = self._by_table(words, jnp.arange(time * n), words, flat)
@@ -194,11 +213,11 @@ class ActorCritic(nn.Module):
         return features.reshape(time, n, -1)
 
     def _by_table(self, rows: Array, which: Array, words: Array, flat: Array) -> Array:
-        table = self._gated(self.gate(self.instructions(rows)))
+        table = self._gated(self.gate(self._instruction(rows)))
         return table.reshape(-1, self.config.cell_features)[which[:, None] * NUM_CODES + flat]
 
     def _by_cell(self, rows: Array, which: Array, words: Array, flat: Array) -> Array:
-        return self._modulate(self.codes[flat], self.gate(self.instructions(words))[:, None])
+        return self._modulate(self.codes[flat], self.gate(self._instruction(words))[:, None])
 
     def _gated(self, gate: Float[Array, "m 2e"]) -> Float[Array, "m codes features"]:
         return self._modulate(self.codes[None], gate[:, None])

@@ -44,7 +44,7 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/language.md", "docs/mazes.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/language.md", "docs/mazes.md", "docs/phrases.md")
 
 
 @pytest.mark.parametrize("name", PAGES)

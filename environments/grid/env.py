@@ -15,9 +15,13 @@ from didact.environments.grid import cells, language, texts, view
 from didact.environments.grid.compiling import folding
 from didact.environments.grid.families import Family, go_to
 from didact.environments.grid.families.base import follow
+from didact.environments.grid.phrases import SPLITS
+from didact.environments.grid.phrasing import longest, rephrase
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import Goal
 from didact.environments.spaces import ArraySpace, Discrete, TaskSpace
+
+_PHRASING = 0x70687261  # folded into a level's key: the words have randomness of their own
 
 
 class GridState(NamedTuple):
@@ -60,10 +64,14 @@ class GridWorld(Environment[GridState]):
         text: whether observations have `text`, uint8[n, text_length].
         text_length: the number of tokens of `text`; where a view needs more, the farthest things
             are left out. `texts.LONGEST` is enough for any view.
+        phrasing: "train", "validation" or "test": instructions are said in other words, drawn from
+            that split of the pool of `phrases` for each phrase and episode, and have
+            `phrasing.longest(mission_length)` tokens; they must be of Baby Language. The same
+            key makes the same level in any phrasing. None: BabyAI's own words.
 
     Raises:
-        SettingError: `done_action` in a family that is not of Baby Language, or a `text_length`
-            below 1.
+        SettingError: `done_action` or `phrasing` in a family that is not of Baby Language, a
+            `phrasing` that is no split, or a `text_length` below 1.
     """
 
     def __init__(
@@ -76,6 +84,7 @@ class GridWorld(Environment[GridState]):
         done_action: bool = False,
         text: bool = False,
         text_length: int = texts.DEFAULT_LENGTH,
+        phrasing: str | None = None,
     ):
         if text_length < 1:
             raise SettingError("text_length", text_length, "at least 1 token")
@@ -84,6 +93,11 @@ class GridWorld(Environment[GridState]):
             if family.play is not follow:
                 raise SettingError("done_action", True, "False where missions are MiniGrid's own")
             self._play = functools.partial(follow, done_action=True)
+        if phrasing is not None and family.play is not follow:
+            raise SettingError("phrasing", phrasing, "None where missions are MiniGrid's own")
+        if phrasing not in (None, *SPLITS):
+            raise SettingError("phrasing", phrasing, "None, or one of " + ", ".join(SPLITS))
+        self.phrasing = phrasing
         self.task_space, self.family = space, family
         self.action_space = Discrete(len(family.actions), family.actions)
         self.packed = packed
@@ -102,7 +116,8 @@ class GridWorld(Environment[GridState]):
             "image": ArraySpace(image, jnp.uint8, 0, 127 if packed else 10),
             "direction": ArraySpace((), jnp.int32, 0, 3),
             "instruction": ArraySpace(
-                (mission_length,), jnp.uint8, 0, language.VOCABULARY_SIZE - 1
+                (mission_length if phrasing is None else longest(mission_length),),
+                *(jnp.uint8, 0, language.VOCABULARY_SIZE - 1),
             ),
         }
         self.text_length = text_length if text else None
@@ -121,8 +136,12 @@ class GridWorld(Environment[GridState]):
     def _fresh(self, keys: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[GridState, Timestep]:
         n = tasks.shape[0]
         level = self.family.generate(self.task_space, keys, tasks, self.mission_length)
+        mission = level.mission
+        if self.phrasing is not None:
+            own = jax.vmap(lambda key: jax.random.fold_in(key, _PHRASING))(keys)
+            mission = rephrase(own, mission, self.phrasing)
         steps = jnp.zeros(n, jnp.int32)
-        state = GridState(level.world, level.goal, level.mission, steps, level.max_steps)
+        state = GridState(level.world, level.goal, mission, steps, level.max_steps)
         no = jnp.zeros(n, bool)
         return state, self._timestep(state, jnp.zeros(n), no, no, no)
 

@@ -53,6 +53,7 @@ def world_of(
     environments: Sequence[Any],
     mission_length: int = language.DEFAULT_LENGTH,
     packed: bool = False,
+    phrasing: str | None = None,
 ) -> GridWorld:
     """A world whose tasks are these official environments, as they are after their reset.
 
@@ -63,7 +64,7 @@ def world_of(
         environments: environments of `minigrid`, just reset, with the same kind of sight and
             rules.
         mission_length: the number of tokens of a mission.
-        packed: as `GridWorld` has it.
+        packed, phrasing: as `GridWorld` has them.
 
     Raises:
         SettingError: as `from_minigrid` does, or the environments differ too much.
@@ -93,7 +94,7 @@ def world_of(
         see_through_walls=sight.pop(),
         random_steps=dodges,
     )
-    return GridWorld(space, packed, mission_length, family=family)
+    return GridWorld(space, packed, mission_length, family=family, phrasing=phrasing)
 
 
 def _kinds_of(state: GridState) -> np.ndarray:

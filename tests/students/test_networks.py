@@ -284,6 +284,78 @@ def test_texts_are_not_read():
         actor_critic(spaces, 2, NetworkConfig())
 
 
+def told_by_vectors(features=9, **more):
+    """Observations whose instructions have vectors, too: one for each distinct row of tokens."""
+    observation = observations(**more)
+    words = np.asarray(observation["instruction"])
+    _, which = np.unique(words.reshape(-1, LENGTH), axis=0, return_inverse=True)
+    vectors = np.random.default_rng(3).normal(size=(which.max() + 1, features))
+    told = vectors[which.reshape(words.shape[:2])]
+    return observation | {"instruction_vector": jnp.asarray(told, jnp.float32)}
+
+
+def test_vectors_are_read_in_place_of_tokens():
+    observation, start = told_by_vectors(), starts()
+    net, carry = network(), jnp.zeros((6, SMALL["memory"]))
+    params = parameters(net, observation)
+    assert "instructions" not in params["params"]
+    outputs = apply(net, params, observation, carry, start)[0]
+    other_words = observation | {"instruction": observation["instruction"][::-1]}
+    same = apply(net, params, other_words, carry, start)[0]
+    np.testing.assert_array_equal(outputs.logits, same.logits)
+    vectors = observation["instruction_vector"]
+    swapped = apply(
+        net, params, observation | {"instruction_vector": vectors[:, ::-1]}, carry, start
+    )
+    assert float(jnp.abs(swapped[0].logits - outputs.logits).max()) > 1e-3
+    # Encoders whose vectors are all longer or shorter tell the same.
+    scaled = apply(net, params, observation | {"instruction_vector": 0.05 * vectors}, carry, start)
+    np.testing.assert_allclose(scaled[0].logits, outputs.logits, atol=1e-4)
+    unread = parameters(net, observations())["params"]
+    assert "sentences" not in unread
+
+
+def test_the_table_of_vectors_gives_what_each_cell_alone_would_give():
+    observation, start = told_by_vectors(), starts()
+    params = parameters(network(64), observation)
+    carry = jnp.zeros((6, SMALL["memory"]))
+
+    @functools.partial(jax.jit, static_argnums=1)
+    @functools.partial(jax.grad, has_aux=True)
+    def gradient(params, net):
+        outputs = apply(net, params, observation, carry, start)[0]
+        return jnp.sum(jnp.sin(outputs.logits)) + jnp.sum(outputs.value**2), outputs.value
+
+    results = [gradient(params, network(size)) for size in (64, 8, 1)]
+    change = results[0][0]["params"]["sentences"]["kernel"]
+    assert float(jnp.abs(change).max()) > 1e-3
+    for other in results[1:]:
+        for a, b in zip(*map(jax.tree.leaves, (results[0], other)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_vectors_without_an_image_are_numbers():
+    spaces = {"instruction_vector": ArraySpace((9,), np.float32)}
+    net = actor_critic(spaces, 2, NetworkConfig(**SMALL))
+    observation = {"instruction_vector": jnp.ones((2, 3, 9))}
+    args = (jnp.zeros((3, SMALL["memory"])), jnp.zeros((2, 3), bool))
+    params = initial(net, observation, *args)
+    before = apply(net, params, observation, *args)[0].value
+    after = apply(net, params, {"instruction_vector": jnp.zeros((2, 3, 9))}, *args)[0].value
+    assert float(jnp.abs(after - before).max()) > 1e-6
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+def test_distinct_rows_of_numbers(scale):
+    """Simple fractions, whose lower bits are 0, and others."""
+    signs = np.array(list(np.ndindex(2, 2, 2, 2, 2)), np.float32) * scale
+    rows = np.concatenate([signs, signs[::-1]])
+    found, which, exact = distinct(jnp.asarray(rows), 40)
+    assert bool(exact)
+    np.testing.assert_array_equal(np.asarray(found)[which], rows)
+    assert len(np.unique(which)) == 32
+
+
 def test_pictures_are_refused():
     with pytest.raises(SettingError, match=r"image dtype is 'float32'.*uint8"):
         actor_critic({"image": ArraySpace((8, 8, 3), "float32")}, 2, NetworkConfig())
