@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import tyro
@@ -14,156 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from didact.environments.errors import SettingError
+from didact.experiments.commands import RANDOM, Evaluate, List, Train, Watch, commands
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.play import Play, play
 from didact.students.config import NetworkConfig, PPOConfig
-
-RANDOM = "random"
-
-
-@dataclasses.dataclass(frozen=True)
-class Network(NetworkConfig):
-    __doc__ = NetworkConfig.__doc__
-
-    def __post_init__(self):
-        """Nothing here: `NetworkConfig` checks itself where its one sentence is printed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class PPO(PPOConfig):
-    __doc__ = PPOConfig.__doc__
-
-    network: Network = dataclasses.field(default_factory=Network)
-    """sizes of the network"""
-
-    def __post_init__(self):
-        """Nothing here: `PPOConfig` checks itself where its one sentence is printed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Train(TrainConfig):
-    __doc__ = TrainConfig.__doc__
-
-    ppo: PPO = dataclasses.field(default_factory=PPO)
-    """settings of PPO"""
-    resume: Path | None = None
-    """go on with the run in this folder; its own settings are used"""
-    checkpoint: int | None = None
-    """with --resume: the updates of the checkpoint to go on from, and later ones are removed; the
-    latest if not given"""
-    json: bool = False
-    """print the result as JSON"""
-
-    def __post_init__(self):
-        """Nothing here: `TrainConfig` checks itself where its one sentence is printed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluate:
-    """Measure how often a policy does what it is told."""
-
-    policy: tyro.conf.Positional[Path]
-    """a run folder or a policy folder; or `random`, for random actions"""
-    env: str | None = None
-    """environment; the one it was trained in if not given"""
-    episodes: int = 500
-    """whole episodes, each on a new level"""
-    engine: Literal["didact", "minigrid", "envpool"] = "didact"
-    """whose worlds to play in: ours, the official minigrid package's, or envpool's"""
-    official: bool = False
-    """the same as --engine minigrid"""
-    greedy: bool = False
-    """take the most probable action instead of sampling"""
-    tasks: tuple[str, ...] = ()
-    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
-    seed: int = 0
-    """of levels and actions"""
-    json: bool = False
-    """print the result as JSON"""
-
-
-@dataclasses.dataclass(frozen=True)
-class Watch:
-    """Make a video of a policy's episodes, with the instruction written on it."""
-
-    policy: tyro.conf.Positional[Path]
-    """a run folder or a policy folder"""
-    env: str | None = None
-    """environment; the one it was trained in if not given"""
-    out: Path | None = None
-    """a .gif or .mp4 file; watch.gif in the folder if not given"""
-    episodes: int = 6
-    """episodes, one after another"""
-    greedy: bool = False
-    """take the most probable action instead of sampling"""
-    tasks: tuple[str, ...] = ()
-    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
-    seed: int = 0
-    """of levels and actions"""
-    json: bool = False
-    """print the path as JSON"""
-
-
-@dataclasses.dataclass(frozen=True)
-class List:
-    """Name what there is."""
-
-    what: tyro.conf.Positional[Literal["envs", "teachers", "students", "policies"]]
-    """what to list"""
-    json: bool = False
-    """print as JSON, environments with the schema of their tasks"""
-
-
-@dataclasses.dataclass(frozen=True)
-class JSON:
-    json: bool = False
-    """print the result as JSON"""
-
-
-def commands() -> Any:
-    """The type of all subcommands. Benchmarks are above this folder, so only functions see them."""
-    from didact.benchmarks.config import (
-        BabyAIConfig,
-        CurriculumConfig,
-        ExpertsConfig,
-        ThroughputConfig,
-    )
-
-    @dataclasses.dataclass(frozen=True)
-    class Throughput(JSON, ThroughputConfig):
-        __doc__ = ThroughputConfig.__doc__
-
-    @dataclasses.dataclass(frozen=True)
-    class Curriculum(JSON, CurriculumConfig):
-        __doc__ = CurriculumConfig.__doc__
-
-    @dataclasses.dataclass(frozen=True)
-    class BabyAI(JSON, BabyAIConfig):
-        __doc__ = BabyAIConfig.__doc__
-
-    @dataclasses.dataclass(frozen=True)
-    class Experts(JSON, ExpertsConfig):
-        __doc__ = ExpertsConfig.__doc__
-
-    @dataclasses.dataclass(frozen=True)
-    class Benchmark:
-        """Measure speed, compare teachers or experts, or see which levels are learned quickly."""
-
-        what: (
-            Annotated[Throughput, tyro.conf.subcommand("throughput")]
-            | Annotated[Curriculum, tyro.conf.subcommand("curriculum")]
-            | Annotated[BabyAI, tyro.conf.subcommand("babyai")]
-            | Annotated[Experts, tyro.conf.subcommand("experts")]
-        )
-
-    return (
-        Annotated[Train, tyro.conf.subcommand("train")]
-        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-        | Annotated[Watch, tyro.conf.subcommand("watch")]
-        | Annotated[Play, tyro.conf.subcommand("play")]
-        | Annotated[List, tyro.conf.subcommand("list")]
-        | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
-    )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -229,7 +83,6 @@ def _train(choice: Train) -> None:
 def _evaluate(choice: Evaluate) -> None:
     import jax
 
-    from didact.environments import make
     from didact.experiments.evaluate import Results, evaluator, summary
     from didact.experiments.official import play_official
     from didact.experiments.setup import narrowed
@@ -245,8 +98,9 @@ def _evaluate(choice: Evaluate) -> None:
     if policy is None and (engine != "didact" or not name):
         raise SettingError("policy", RANDOM, f"given with --env and without {elsewhere}")
     if engine != "didact" and policy is not None:
-        if choice.tasks:
-            raise SettingError("--tasks", choice.tasks, f"left out with {elsewhere}")
+        for option_, texts in (("--tasks", choice.tasks), ("--env-settings", choice.env_settings)):
+            if texts:
+                raise SettingError(option_, texts, f"left out with {elsewhere}")
         results = play_official(
             policy,
             name,
@@ -256,7 +110,7 @@ def _evaluate(choice: Evaluate) -> None:
             engine=engine,
         )
     else:
-        environment = _environment(make, name)
+        environment = _environment(choice, policy)
         if policy is None:
             student, state = random_actions(environment.action_space), ()
         else:
@@ -293,14 +147,13 @@ def _evaluate(choice: Evaluate) -> None:
 
 
 def _watch(choice: Watch) -> None:
-    from didact.environments import make
     from didact.experiments.setup import narrowed
     from didact.experiments.watch import record
     from didact.students import load_policy
 
     _check(choice)
     policy = load_policy(choice.policy)
-    environment = _environment(make, choice.env or policy.environment)
+    environment = _environment(choice, policy)
     policy.check(environment.observation_space)
     space = narrowed(environment.task_space, choice.tasks)
     path = choice.out or choice.policy / "watch.gif"
@@ -382,11 +235,14 @@ def _check(choice: Evaluate | Watch) -> None:
         raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
 
 
-def _environment(make: Any, name: str) -> Any:
-    try:
-        return make(name)
-    except SettingError as error:
-        raise SettingError("--env", error.value, error.allowed) from None
+def _environment(choice: Evaluate | Watch, policy: Any) -> Any:
+    """The environment that is asked for, or the one that the policy was trained in."""
+    from didact.experiments.setup import made
+
+    texts = choice.env_settings
+    if choice.env is None and not texts:
+        texts = policy.card.get("training", {}).get("settings", {}).get("env_settings", ())
+    return made(choice.env or policy.environment, tuple(texts))
 
 
 _COMMANDS: dict[type, Any] = {

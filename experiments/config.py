@@ -22,6 +22,8 @@ class TrainConfig:
 
     env: str = "GoTo"
     """environment; `didact list envs` names them"""
+    env_settings: tuple[str, ...] = ()
+    """the environment's own settings: NAME=VALUE, as in phrasing=train done_action=true"""
     teacher: str = "alp_gmm"
     """who chooses the tasks; `didact list teachers` names them"""
     student: str = "ppo"
@@ -118,8 +120,8 @@ def from_dict(values: dict, run: Path) -> TrainConfig:
         values = dict(values)
         ppo = dict(values.pop("ppo"))
         network = NetworkConfig(**ppo.pop("network"))
-        for name in ("tasks", "teacher_settings", "evaluate_on"):
-            values[name] = tuple(values[name])
+        for name in ("env_settings", "tasks", "teacher_settings", "evaluate_on"):
+            values[name] = tuple(values.get(name, ()))
         for name, usual in dataclasses.asdict(TrainConfig()).items():
             kinds = (int, float) if isinstance(usual, float) else (type(usual),)
             if name in values and usual is not None and not isinstance(values[name], kinds):

@@ -55,6 +55,8 @@ class Play:
 
     env: tyro.conf.Positional[str]
     """a grid world; `didact list envs` names them"""
+    env_settings: tuple[str, ...] = ()
+    """the environment's own settings: NAME=VALUE, as in phrasing=train done_action=true"""
     tasks: tuple[str, ...] = ()
     """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
     seed: int = 0
@@ -176,16 +178,11 @@ def play(choice: Play) -> None:
     Raises:
         SettingError: there is no terminal, or it is no grid world.
     """
-    from didact.environments import make
-    from didact.experiments.setup import narrowed
+    from didact.experiments.setup import made, narrowed
 
     if not 0 <= choice.seed < 2**31:
         raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
-    try:
-        environment = make(choice.env)
-    except SettingError as error:
-        raise SettingError("env", error.value, error.allowed) from None
-    world = playable(environment)
+    world = playable(made(choice.env, choice.env_settings, "env"))
     space = narrowed(world.task_space, choice.tasks)
     with terminal() as keys:
         print("Making the world ...", flush=True)

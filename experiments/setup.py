@@ -1,9 +1,11 @@
 """Makes environment, teacher, student and loop from the settings of a training."""
 
 import contextlib
+import functools
 import inspect
+import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pydantic
@@ -21,13 +23,38 @@ STUDENTS = {"ppo": "PPO with an instructed, recurrent network (Schulman et al., 
 
 
 def environment_of(config: TrainConfig) -> Environment:
-    """The environment called `--env`."""
+    """The environment called `--env`, with `--env-settings`."""
+    return made(config.env, config.env_settings)
+
+
+def made(name: str, texts: tuple[str, ...] = (), option: str = "--env") -> Environment:
+    """The environment that an option names, with settings told by NAME=VALUE texts.
+
+    Raises:
+        SettingError: there is none of that name, or it has no such setting or value.
+    """
+    makers = {entry.name: entry.make for entry in registered()}
+    if name not in makers:
+        raise suggest(option, name, list(makers))
+    settings = _settings("--env-settings", texts, _told_in_words(makers[name]), "environment")
     try:
-        return make(config.env)
+        return make(name, **settings)
     except SettingError as error:
-        if error.setting == "environment":
-            raise SettingError("--env", error.value, error.allowed) from None
-        raise
+        raise SettingError(f"--env-settings {error.setting}", error.value, error.allowed) from None
+
+
+def _told_in_words(maker: Callable[..., Any]) -> dict[str, Any]:
+    """Those parameters of a function that a word or a number can tell, with their kinds."""
+    inner: Any = maker
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    kinds = typing.get_type_hints(inner.__init__ if isinstance(inner, type) else inner)
+    words = {bool, int, float, str, types.NoneType}
+    return {
+        name: kinds[name]
+        for name in inspect.signature(maker).parameters
+        if name in kinds and {*(typing.get_args(kinds[name]) or [kinds[name]])} <= words
+    }
 
 
 def space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
@@ -59,19 +86,15 @@ def narrowed(space: TaskSpace, texts: tuple[str, ...]) -> TaskSpace:
 def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     """The teacher called `--teacher`, after a warm-up in the easy tasks if there are any."""
     space = space_of(config, environment)
-    texts = pairs("--teacher-settings", config.teacher_settings)
     known = {entry.name: entry for entry in teachers.registered()}
     if config.teacher not in known:
         raise suggest("--teacher", config.teacher, list(known))
     make_teacher = known[config.teacher].make
-    allowed = list(inspect.signature(make_teacher).parameters)[1:]
-    kinds = typing.get_type_hints(make_teacher)
-    settings: dict[str, Any] = {}
-    for name, text in texts.items():
-        if name not in allowed:
-            listed = ", ".join(allowed) or "nothing: this teacher has no settings"
-            raise SettingError("--teacher-settings", name, f"one of {listed}")
-        settings[name] = _parsed(name, text, kinds.get(name, Any))
+    hints = typing.get_type_hints(make_teacher)
+    kinds = {
+        name: hints.get(name, Any) for name in list(inspect.signature(make_teacher).parameters)[1:]
+    }
+    settings = _settings("--teacher-settings", config.teacher_settings, kinds, "teacher")
     try:
         teacher = teachers.make(config.teacher, space, **settings)
     except SettingError as error:
@@ -87,14 +110,27 @@ def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     return teacher
 
 
-def _parsed(name: str, text: str, kind: Any) -> Any:
-    """The text of a teacher's setting as a value of its kind; words need no quotes."""
+def _settings(
+    option: str, texts: tuple[str, ...], kinds: dict[str, Any], whose: str
+) -> dict[str, Any]:
+    """NAME=VALUE texts as values of their kinds."""
+    settings: dict[str, Any] = {}
+    for name, text in pairs(option, texts).items():
+        if name not in kinds:
+            listed = ", ".join(kinds) or f"nothing: this {whose} has no settings"
+            raise SettingError(option, name, f"one of {listed}")
+        settings[name] = _parsed(f"{option} {name}", text, kinds[name])
+    return settings
+
+
+def _parsed(setting: str, text: str, kind: Any) -> Any:
+    """A text as a value of its kind; words need no quotes."""
     adapter = pydantic.TypeAdapter(kind)
     for candidate in (text, f'"{text}"'):
         with contextlib.suppress(pydantic.ValidationError):
             return adapter.validate_json(candidate, strict=True)
     told = kind.__name__ if isinstance(kind, type) else str(kind)
-    raise SettingError(f"--teacher-settings {name}", text, f"of the kind {told}")
+    raise SettingError(setting, text, f"of the kind {told}")
 
 
 def student_of(config: TrainConfig, environment: Environment, *, alone: bool = False) -> Student:

@@ -199,24 +199,32 @@ class ActorCritic(nn.Module):
         words = said.reshape(time * n, -1)
         if not jnp.issubdtype(words.dtype, jnp.floating):
             words = words.astype(jnp.int32)
-        size = self.config.max_instructions
-        if self.is_initializing() or time * n <= size:
+        few, some = self.config.max_instructions, time * n // 4
+        if self.is_initializing() or time * n <= few:
             features = self._by_table(words, jnp.arange(time * n), words, flat)
         else:
-            rows, which, exact = distinct(words, size)
+            rows, which, exact = distinct(words, max(few, some))
+            path = jnp.where(exact, (jnp.max(which) >= few).astype(jnp.int32), 2)
             if self.seeds_axis is not None:
-                # One decision for all seeds, so that `vmap` does not turn the branch into both.
-                exact = jax.lax.pmin(exact.astype(jnp.int32), self.seeds_axis) == 1
-            features = nn.cond(
-                exact, type(self)._by_table, type(self)._by_cell, self, rows, which, words, flat
-            )
+                # One decision for all seeds, so that `vmap` does not turn it into all of them.
+                path = jax.lax.pmax(path, self.seeds_axis)
+            cls = type(self)
+            paths = [cls._by_table, cls._by_row, cls._by_cell]
+            features = nn.switch(path, paths, self, rows, which, words, flat)
         return features.reshape(time, n, -1)
 
     def _by_table(self, rows: Array, which: Array, words: Array, flat: Array) -> Array:
+        """Few instructions: features of all codes under each of them, looked up."""
+        rows = rows[: self.config.max_instructions]
         table = self._gated(self.gate(self._instruction(rows)))
         return table.reshape(-1, self.config.cell_features)[which[:, None] * NUM_CODES + flat]
 
+    def _by_row(self, rows: Array, which: Array, words: Array, flat: Array) -> Array:
+        """Some: each is read once."""
+        return self._modulate(self.codes[flat], self.gate(self._instruction(rows))[which][:, None])
+
     def _by_cell(self, rows: Array, which: Array, words: Array, flat: Array) -> Array:
+        """Many, as where a batch has one of each world only."""
         return self._modulate(self.codes[flat], self.gate(self._instruction(words))[:, None])
 
     def _gated(self, gate: Float[Array, "m 2e"]) -> Float[Array, "m codes features"]:

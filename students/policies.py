@@ -52,7 +52,8 @@ class Policy:
         """Raises a `SettingError` unless the policy can read these observations."""
         for name, space in self.observation_space.items():
             other = observation_space.get(name)
-            if other is None or other.shape != space.shape or other.high > space.high:
+            fits = other is not None and _fits(name, other.shape, space.shape)
+            if other is None or not fits or other.high > space.high:
                 raise SettingError(
                     f"observation {name!r}",
                     None if other is None else other.shape,
@@ -81,7 +82,7 @@ class Policy:
         for name, space in self.observation_space.items():
             shape = np.shape(observation[name]) if name in observation else None
             axes = 0 if shape is None else len(shape) - len(space.shape)
-            if shape is None or axes not in (0, 1) or shape[axes:] != space.shape:
+            if shape is None or axes not in (0, 1) or not _fits(name, shape[axes:], space.shape):
                 raise SettingError(f"observation {name!r}", shape, f"of shape {space.shape}")
             worlds.add(shape[:axes])
             if len(worlds) > 1:
@@ -107,6 +108,11 @@ class Policy:
         choose = self.student.act_greedily if greedy else self.student.act
         action, carry, _ = choose(state, carry, observation, key)
         return action, carry
+
+
+def _fits(name: str, shape: tuple[int, ...], trained: tuple[int, ...]) -> bool:
+    """Whether an observation has the shape of training; instructions may be of any length."""
+    return len(shape) == len(trained) and (name == "instruction" or shape == trained)
 
 
 def card(

@@ -1,0 +1,162 @@
+"""The commands and their options: dataclasses, from which the help pages are made."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from didact.experiments.config import TrainConfig
+from didact.experiments.play import Play
+from didact.students.config import NetworkConfig, PPOConfig
+
+RANDOM = "random"
+
+
+@dataclasses.dataclass(frozen=True)
+class Network(NetworkConfig):
+    __doc__ = NetworkConfig.__doc__
+
+    def __post_init__(self):
+        """Nothing here: `NetworkConfig` checks itself where its one sentence is printed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PPO(PPOConfig):
+    __doc__ = PPOConfig.__doc__
+
+    network: Network = dataclasses.field(default_factory=Network)
+    """sizes of the network"""
+
+    def __post_init__(self):
+        """Nothing here: `PPOConfig` checks itself where its one sentence is printed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Train(TrainConfig):
+    __doc__ = TrainConfig.__doc__
+
+    ppo: PPO = dataclasses.field(default_factory=PPO)
+    """settings of PPO"""
+    resume: Path | None = None
+    """go on with the run in this folder; its own settings are used"""
+    checkpoint: int | None = None
+    """with --resume: the updates of the checkpoint to go on from, and later ones are removed; the
+    latest if not given"""
+    json: bool = False
+    """print the result as JSON"""
+
+    def __post_init__(self):
+        """Nothing here: `TrainConfig` checks itself where its one sentence is printed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Measure how often a policy does what it is told."""
+
+    policy: tyro.conf.Positional[Path]
+    """a run folder or a policy folder; or `random`, for random actions"""
+    env: str | None = None
+    """environment; the one it was trained in if not given"""
+    env_settings: tuple[str, ...] = ()
+    """settings of --env: NAME=VALUE, as in phrasing=test; those of training if both are left out"""
+    episodes: int = 500
+    """whole episodes, each on a new level"""
+    engine: Literal["didact", "minigrid", "envpool"] = "didact"
+    """whose worlds to play in: ours, the official minigrid package's, or envpool's"""
+    official: bool = False
+    """the same as --engine minigrid"""
+    greedy: bool = False
+    """take the most probable action instead of sampling"""
+    tasks: tuple[str, ...] = ()
+    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
+    seed: int = 0
+    """of levels and actions"""
+    json: bool = False
+    """print the result as JSON"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Watch:
+    """Make a video of a policy's episodes, with the instruction written on it."""
+
+    policy: tyro.conf.Positional[Path]
+    """a run folder or a policy folder"""
+    env: str | None = None
+    """environment; the one it was trained in if not given"""
+    env_settings: tuple[str, ...] = ()
+    """settings of --env: NAME=VALUE, as in phrasing=test; those of training if both are left out"""
+    out: Path | None = None
+    """a .gif or .mp4 file; watch.gif in the folder if not given"""
+    episodes: int = 6
+    """episodes, one after another"""
+    greedy: bool = False
+    """take the most probable action instead of sampling"""
+    tasks: tuple[str, ...] = ()
+    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
+    seed: int = 0
+    """of levels and actions"""
+    json: bool = False
+    """print the path as JSON"""
+
+
+@dataclasses.dataclass(frozen=True)
+class List:
+    """Name what there is."""
+
+    what: tyro.conf.Positional[Literal["envs", "teachers", "students", "policies"]]
+    """what to list"""
+    json: bool = False
+    """print as JSON, environments with the schema of their tasks"""
+
+
+@dataclasses.dataclass(frozen=True)
+class JSON:
+    json: bool = False
+    """print the result as JSON"""
+
+
+def commands() -> Any:
+    """The type of all subcommands. Benchmarks are above this folder, so only functions see them."""
+    from didact.benchmarks.config import (
+        BabyAIConfig,
+        CurriculumConfig,
+        ExpertsConfig,
+        ThroughputConfig,
+    )
+
+    @dataclasses.dataclass(frozen=True)
+    class Throughput(JSON, ThroughputConfig):
+        __doc__ = ThroughputConfig.__doc__
+
+    @dataclasses.dataclass(frozen=True)
+    class Curriculum(JSON, CurriculumConfig):
+        __doc__ = CurriculumConfig.__doc__
+
+    @dataclasses.dataclass(frozen=True)
+    class BabyAI(JSON, BabyAIConfig):
+        __doc__ = BabyAIConfig.__doc__
+
+    @dataclasses.dataclass(frozen=True)
+    class Experts(JSON, ExpertsConfig):
+        __doc__ = ExpertsConfig.__doc__
+
+    @dataclasses.dataclass(frozen=True)
+    class Benchmark:
+        """Measure speed, compare teachers or experts, or see which levels are learned quickly."""
+
+        what: (
+            Annotated[Throughput, tyro.conf.subcommand("throughput")]
+            | Annotated[Curriculum, tyro.conf.subcommand("curriculum")]
+            | Annotated[BabyAI, tyro.conf.subcommand("babyai")]
+            | Annotated[Experts, tyro.conf.subcommand("experts")]
+        )
+
+    return (
+        Annotated[Train, tyro.conf.subcommand("train")]
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[Watch, tyro.conf.subcommand("watch")]
+        | Annotated[Play, tyro.conf.subcommand("play")]
+        | Annotated[List, tyro.conf.subcommand("list")]
+        | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
+    )
