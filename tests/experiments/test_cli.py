@@ -53,6 +53,10 @@ def contents(folder):
         ("--tasks room_size=5.5", ("--tasks room_size is 5.5", "a whole number")),
         ("--tasks room_size=big", ("--tasks room_size is 'big'", "LOW..HIGH")),
         ("--tasks room_size", ("--tasks is 'room_size'", "NAME=VALUE")),
+        ("--env-settings mode=3", ("--env-settings is 'mode'", "phrasing")),
+        ("--env-settings phrasing=loud", ("--env-settings phrasing is 'loud'", "validation")),
+        ("--env-settings done_action=7", ("--env-settings done_action is '7'", "bool")),
+        ("--env Counting --env-settings a=1", ("--env-settings is 'a'", "no settings")),
         ("--teacher-settings rate=3", ("--teacher-settings is 'rate'", "fit_rate")),
         ("--teacher-settings fit_rate=0", ("--teacher-settings fit_rate is 0", "more than")),
         ("--teacher-settings fit_rate=lots", ("--teacher-settings fit_rate is 'lots'", "int")),
@@ -84,6 +88,18 @@ def test_what_cannot_be_read_is_refused(arguments, here, capsys):
     assert out == ""
     assert "Traceback" not in err
     assert contents(here) == []
+
+
+def test_settings_of_an_environment_are_taken(here):
+    from didact.environments.grid.phrasing import longest
+    from didact.experiments import setup
+    from didact.experiments.config import TrainConfig
+
+    texts = ("phrasing=train", "mission_length=5", "done_action=true")
+    world = setup.environment_of(TrainConfig(env="GoTo", env_settings=texts))
+    assert world.phrasing == "train"
+    assert world.observation_space["instruction"].shape == (longest(5),)
+    assert setup.environment_of(TrainConfig(env="GoTo")).phrasing is None
 
 
 def test_settings_of_a_teacher_are_taken(here, monkeypatch):

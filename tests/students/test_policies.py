@@ -137,14 +137,29 @@ def test_other_observations_are_refused(policy):
         policy.act(seen | {"image": seen["image"][:, :5, :5]})
     with pytest.raises(SettingError, match="observation 'instruction'"):
         policy.act(seen | {"instruction": seen["instruction"][:3]})
+    with pytest.raises(SettingError, match="observation 'instruction'"):
+        policy.act(seen | {"instruction": seen["instruction"][..., None]})
     policy.check(SPACES)
     for other in (
         {"image": SPACES["image"]},
         SPACES | {"image": ArraySpace((7, 7), np.uint8, 0, 10)},
-        SPACES | {"instruction": ArraySpace((4,), np.uint8, 0, 90)},
+        SPACES | {"instruction": ArraySpace((), np.uint8, 0, 9)},
     ):
         with pytest.raises(SettingError, match="as in training"):
             policy.check(other)
+
+
+def test_instructions_may_be_of_any_length(policy):
+    """Zeros at the end are padding, so they do not matter; a longer sentence can be read, too."""
+    seen = observation()
+    words = seen["instruction"]
+    padded = np.concatenate([words, np.zeros((5, 30), words.dtype)], axis=1)
+    for a, b in zip(policy.act(seen), policy.act(seen | {"instruction": padded}), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+    length = SPACES["instruction"].shape[0]
+    policy.check(SPACES | {"instruction": ArraySpace((length + 3,), np.uint8, 0, 9)})
+    with pytest.raises(SettingError, match="as in training"):
+        policy.check(SPACES | {"instruction": ArraySpace((length, 1), np.uint8, 0, 9)})
 
 
 def test_a_card_without_newer_settings_loads(policy, copy):
