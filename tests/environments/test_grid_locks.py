@@ -79,7 +79,8 @@ def test_many_levels_are_distributed_as_the_official_ones(name):
     compare(name, 4000, 8000)
 
 
-@pytest.mark.parametrize("name", SPEED)
+# MiniGrid's own environments keep no instructions of this kind; test_minigrid_parity.py has them.
+@pytest.mark.parametrize("name", [n for n in SPEED if "MiniGrid-" not in str(n)])
 def test_levels_moved_into_the_official_environment_are_the_same_there(name):
     """Its own code reads our missions, accepts them, and means what ours means."""
     environment, state, _ = levels.ours(name, OURS)
