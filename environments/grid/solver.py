@@ -5,8 +5,11 @@ before: doors left open or closed, things in hand, moved or gone. `search` finds
 that ends the clause. Where none does, the expert takes an aim on the way there:
 
 - to open a locked door for which the key can be had;
-- to take away what bars the way of a key, or of a thing to be put somewhere;
+- to take away what bars the way of a key, of a thing to be put somewhere, or of the agent;
 - to lay down what is in hand.
+
+As long as something has yet to be carried along a way, nothing is dropped where it might bar one,
+unless no other plan is left.
 
 A clause for which there is nothing left that it could mean (its box was opened, say) is given up.
 MiniGrid's own missions are translated into clauses first; obstacles that wander are avoided as they
@@ -77,9 +80,10 @@ def plan(state: GridState, width: int, kinds: tuple[int, ...] = verifier.KINDS) 
 def _wander(state: GridState, plan: Plan, width: int) -> Plan:
     """The plan, but now and then a few steps without aim where much time has passed.
 
-    Plans that are made anew at every step can go in a circle: what one puts down here, the next
-    takes away. After many steps that is no longer rare among those who are not done. What they had
-    in hand is then laid down elsewhere, but for missions where one drop decides.
+    This is a last resort, and a poor example for a student. Plans that are made anew at every step
+    can go in a circle: what one puts down here, the next takes away. That is rare, but of those who
+    are not done after many steps it is the rule. What they had in hand is then laid down elsewhere,
+    but for missions where one drop decides.
     """
     once = state.goal.clauses[:, 0] == missions.PUT_NEAR
     world, steps = state.world, state.steps.astype(jnp.uint32)
