@@ -23,12 +23,12 @@ from didact.environments.grid.boards import before_step, before_turn, facing
 from didact.environments.grid.compiling import varying_as
 
 NEVER = 10_000  # a time that no plan takes
-MEMORY = 16  # how many of the last waves are remembered
+MEMORY = 8  # how many of the last waves are remembered
 # What it counts to pick up what is in the way, drop it beside or behind, and step on; to drop what
 # is in hand; and to drop it where it may be in the way. All are a little more than the steps that
 # they take: what lies in the way of the rest of a plan is walked around, not picked up again.
 ASIDE, BEHIND = 6, 8
-LAID, UNSAFE = 3, 16
+LAID, UNSAFE = 3, 8
 
 
 class Ground(NamedTuple):
