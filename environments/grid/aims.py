@@ -128,7 +128,7 @@ def scene_of(state, width: int) -> Scene:
         targets=targets,
         boxed_targets=boxed_targets,
         known_targets=board(target, known),
-        lone_target=jnp.where(lone, targets, 0),
+        lone_target=jnp.where(lone, targets | boxed_targets, 0),
         fixed=beacons,
         beside_fixed=around(beacons),
         late_doors=board(late[OPEN]),
@@ -159,10 +159,19 @@ def _late(goal: verifier.Goal) -> dict[int, Bool[Array, "n k"]]:
 
 
 def ground_of(
-    scene: Scene, state, aim: Int32[Array, " n"], color: Int32[Array, " n"], width: int
+    scene: Scene,
+    world: rules.World,
+    aim: Int32[Array, " n"],
+    color: Int32[Array, " n"],
+    careless: Bool[Array, " n"],
+    width: int,
 ) -> Ground:
-    """The ground on which an aim is pursued, with the keys and locked doors of one colour."""
-    world = state.world
+    """The ground on which an aim is pursued, with the keys and locked doors of one colour.
+
+    Args:
+        careless: things may be dropped anywhere. Otherwise they are dropped where they might be in
+            the way only if no key and nothing that is put somewhere has to pass there later.
+    """
     height = scene.free.shape[0]
     strict_open = scene.strict & (scene.kind == OPEN)
     strict_pick = scene.strict & ((scene.kind == PICK_UP) | (scene.kind == PUT_NEXT))
@@ -181,7 +190,9 @@ def ground_of(
     blocked = scene.portable & ~scene.boxes & ~scene.late_objects
     blocked &= ~jnp.where(puts, scene.fixed, 0)
     lone_moved = jnp.where(puts, scene.lone_target, 0)
-    takes_key = ~boards.none(lone_moved & keys)
+    takes_key = ~boards.none(lone_moved & (keys | boxed_keys))
+    simple = (aim == PURSUE) & (scene.kind != PUT_NEXT)
+    unsafe = scene.empty & ~scene.safe
     holds_key = scene.target_held & (scene.key_held == color)
     return Ground(
         open=scene.open,
@@ -191,6 +202,8 @@ def ground_of(
         blocked=jnp.where(strict_pick, 0, blocked),
         empty=scene.empty,
         safe=scene.safe,
+        unsafe=jnp.where(careless | (simple & (scene.locks == 0)), unsafe, 0),
+        opened_unsafe=jnp.where(careless | simple, unsafe, 0),
         locked=jnp.where(strict_open, 0, locked & ~scene.late_doors),
         keys=keys & ~scene.late_objects,
         boxed_keys=boxed_keys,
@@ -249,7 +262,7 @@ def ends_of(
             [
                 nowhere,
                 where(goes & scene.target_held, scene.empty) | where(lays, scene.safe),
-                where((picks & scene.target_held) | lays, scene.empty),
+                where(picks & scene.target_held, scene.empty) | where(lays, ground.unsafe),
             ]
         ),
         with_key=jnp.stack(
@@ -276,19 +289,35 @@ def hand_of(
     return hand
 
 
-def in_the_way(scene: Scene, ground: Ground, found: Found) -> UInt32[Array, "h n"]:
-    """What bars keys from the locked door, and things from where they should be put.
+def in_the_way(
+    scene: Scene, ground: Ground, found: Found, aim: Int32[Array, " n"]
+) -> UInt32[Array, "h n"]:
+    """What bars keys from the locked door, things from where they should be put, or the agent.
 
-    These are the objects on the edge of the region from which that can be done.
+    These are the objects on the edge of the region from which that can be done. What something is
+    to be put next to is among them only if nothing else is.
     """
+    portable = scene.portable & ~scene.boxes & ~scene.late_objects
+    strict = scene.strict & ((scene.kind == PICK_UP) | (scene.kind == PUT_NEXT))
+    portable = jnp.where(strict, 0, portable)
 
     def on_the_edge(region):
-        beside = ground.blocked & (region | around(region))
-        beyond = (ground.free | ground.toggled) & ~region
-        edge = beside & around(beyond)
-        return jnp.where(boards.none(edge), beside & around(ground.blocked), edge)
+        beside = portable & (region | around(region))
+        return beside, beside & around((ground.free | ground.toggled) & ~region)
 
     room = (scene.empty | ground.lone_moved) & scene.beside_fixed
     full = boards.none(room) & ~boards.none(ground.moved)
-    crowd = jnp.where(full, ground.blocked & scene.beside_fixed & ~ground.moved, 0)
-    return on_the_edge(found.key_region) | on_the_edge(found.moved_region) | crowd
+    crowd = scene.portable & ~scene.late_objects & ~scene.fixed & ~ground.moved
+    bars = jnp.where(full, crowd & scene.beside_fixed, 0)
+    beside = jnp.zeros_like(bars)
+    for region, matters in (
+        (found.key_region, aim != CLEAR),
+        (found.moved_region, aim != CLEAR),
+        (found.region, True),
+    ):
+        near, edge = on_the_edge(jnp.where(matters, region, 0))
+        others = edge & ~scene.fixed
+        bars |= jnp.where(boards.none(others), edge, others)
+        beside |= near
+    # What is two or more objects thick has no edge beyond.
+    return jnp.where(boards.none(bars), beside & around(portable), bars)

@@ -40,7 +40,9 @@ class Ground(NamedTuple):
     portable: UInt32[Array, "h n"]  # objects that can be picked up,
     blocked: UInt32[Array, "h n"]  # and may be carried out of the way
     empty: UInt32[Array, "h n"]  # things can be dropped there,
-    safe: UInt32[Array, "h n"]  # and are in nobody's way
+    safe: UInt32[Array, "h n"]  # and are in nobody's way,
+    unsafe: UInt32[Array, "h n"]  # or might be, but that can be borne
+    opened_unsafe: UInt32[Array, "h n"]  # the same, once the locked door is open
     locked: UInt32[Array, "h n"]  # doors that the key opens
     keys: UInt32[Array, "h n"]
     boxed_keys: UInt32[Array, "h n"]
@@ -92,6 +94,7 @@ class Found(NamedTuple):
     lengths: Int32[Array, " n"]  # what the plan counts, or NEVER if there is none
     key_region: UInt32[Array, "h n"]  # from where the locked door can be reached with the key
     moved_region: UInt32[Array, "h n"]  # from where what is moved can be put where it should
+    region: UInt32[Array, "h n"]  # from where an end can be reached, with whatever is in hand
 
 
 class Agent(NamedTuple):
@@ -123,7 +126,8 @@ def search(
     height, n = ground.free.shape
     count, locks = which.count, which.key >= 0
     free, toggled, blocked = _free(ground, which), ground.toggled, ground.blocked
-    safe, unsafe = facing(ground.safe), facing(ground.empty & ~ground.safe)
+    safe = facing(ground.safe)
+    unsafe = facing(ground.unsafe), facing(ground.opened_unsafe | ground.lone_key)
     aside, behind = before_turn(safe), jnp.roll(safe, 2, 0)
     before_key, before_box = facing(ground.keys), facing(ground.boxed_keys)
     before_moved, before_moved_box = facing(ground.moved), facing(ground.boxed_moved)
@@ -153,7 +157,7 @@ def search(
             new[empty] |= before_step(ago(BEHIND, i, 0) & blocked) & behind
             if moved >= 0:
                 new[empty] |= (last[moved] & before_moved) | (before[moved] & before_moved_box)
-            drops = (ago(LAID, i, 1) & safe) | (ago(UNSAFE, i, 1) & unsafe)
+            drops = (ago(LAID, i, 1) & safe) | (ago(UNSAFE, i, 1) & unsafe[i])
             new[full] |= drops
             if locks and i == 0:
                 new[which.key] |= drops | (last[which.opened_full] & before_lock)
@@ -188,7 +192,11 @@ def search(
     ended = [look_up(_of_layer(start[k], agent.hand))[HERE] for k in range(3)]
     actions, lengths = _first_action(ground, agent, ended, times, dropped, width, which)
     return Found(
-        actions, lengths, _region(seen, which.key), _region(seen, which.moved, which.opened_moved)
+        actions,
+        lengths,
+        _region(seen, which.key),
+        _region(seen, which.moved, which.opened_moved),
+        _region(seen, which.empty, which.full),
     )
 
 
@@ -311,7 +319,7 @@ def _first_action(
         (aside, ASIDE, after(which.empty, AHEAD), rules.PICKUP),
         (behind, BEHIND, after(which.empty, AHEAD), rules.PICKUP),
         (drops & safe, LAID, after(which.empty), rules.DROP),
-        (drops & ~safe, UNSAFE, after(which.empty), rules.DROP),
+        (drops & ahead(ground.unsafe), UNSAFE, after(which.empty), rules.DROP),
         (ahead(ground.free), 1, own[AHEAD], rules.FORWARD),
         (always, 1, own[LEFT], rules.LEFT),
         (always, 1, own[RIGHT], rules.RIGHT),

@@ -5,8 +5,11 @@ before: doors left open or closed, things in hand, moved or gone. `search` finds
 that ends the clause. Where none does, the expert takes an aim on the way there:
 
 - to open a locked door for which the key can be had;
-- to take away what bars the way of a key, or of a thing to be put somewhere;
+- to take away what bars the way of a key, of a thing to be put somewhere, or of the agent;
 - to lay down what is in hand.
+
+As long as something has yet to be carried along a way, nothing is dropped where it might bar one,
+unless no other plan is left.
 
 A clause for which there is nothing left that it could mean (its box was opened, say) is given up.
 MiniGrid's own missions are translated into clauses first; obstacles that wander are avoided as they
@@ -77,9 +80,12 @@ def plan(state: GridState, width: int, kinds: tuple[int, ...] = verifier.KINDS) 
 def _wander(state: GridState, plan: Plan, width: int) -> Plan:
     """The plan, but now and then a few steps without aim where much time has passed.
 
-    Plans that are made anew at every step can go in a circle: what one puts down here, the next
-    takes away. After many steps that is no longer rare among those who are not done.
+    This is a last resort, and a poor example for a student. Plans that are made anew at every step
+    can go in a circle: what one puts down here, the next takes away. That is rare, but of those who
+    are not done after many steps it is the rule. What they had in hand is then laid down elsewhere,
+    but for missions where one drop decides.
     """
+    once = state.goal.clauses[:, 0] == missions.PUT_NEAR
     world, steps = state.world, state.steps.astype(jnp.uint32)
     long = jnp.minimum(state.max_steps // 4, 64 + state.max_steps // 16)
     late = (state.steps > long) & ((plan.lengths > 2) | (plan.aims > UNLOCK))
@@ -91,6 +97,8 @@ def _wander(state: GridState, plan: Plan, width: int) -> Plan:
     turn = jnp.where((slot >> 20) & 1 == 1, rules.LEFT, rules.RIGHT)
     aside = (steps * jnp.uint32(2654435761) >> 24) & 3 == 0
     move = jnp.where(free & ~aside, rules.FORWARD, turn)
+    lays = (world.carried != cells.EMPTY) & (cells.kind_of(ahead) == cells.EMPTY)
+    move = jnp.where(lays & ~once & (steps % 8 == 7), rules.DROP, move)
     return plan._replace(actions=jnp.where(late, move, plan.actions))
 
 
@@ -101,39 +109,39 @@ def _plan(state: GridState, width: int, kinds: tuple[int, ...]) -> Plan:
     finished = jnp.all(goal.done, 1)
     any_lock = jnp.any(scene.locks != 0)
 
-    def look(locks, aim, color, bars, wanted):
+    def look(locks, aim, color, careless, bars, wanted):
         which = layers(puts, locks)
-        ground = aims.ground_of(scene, state, aim, color, width)
+        ground = aims.ground_of(scene, world, aim, color, careless, width)
         ends = aims.ends_of(scene, ground, aim, color, bars, world, width)
         hand = aims.hand_of(scene, aim, color, world.carried, which)
         agent = Agent(world.position, world.direction, hand)
         found = search(ground, ends, agent, wanted, width, which)
-        return found.actions, found.lengths, aims.in_the_way(scene, ground, found)
+        return found.actions, found.lengths, aims.in_the_way(scene, ground, found, aim)
 
     def attempt(carry):
-        aim, color, tried, bars, actions, lengths = carry
+        aim, color, tried, careless, bars, actions, lengths = carry
         wanted = _unsettled(aim, lengths)
         action, length, barring = jax.lax.cond(
             any_lock,
             lambda *a: look(True, *a),
             lambda *a: look(False, *a),
-            *(aim, color, bars, wanted),
+            *(aim, color, careless, bars, wanted),
         )
         actions = jnp.where(wanted, action, actions)
         lengths = jnp.where(wanted, length, lengths)
         bars = jnp.where(wanted, bars | barring, bars)
         again = _unsettled(aim, lengths)
-        next_ = _next(aim, color, tried, scene, world.carried)
-        aim, color, tried = (
-            jnp.where(again, new, old) for new, old in zip(next_, (aim, color, tried), strict=True)
-        )
-        return aim, color, tried, bars, actions, lengths
+        this = aim, color, tried, careless
+        next_ = _next(*this, scene, world.carried)
+        this = (jnp.where(again, new, old) for new, old in zip(next_, this, strict=True))
+        return *this, bars, actions, lengths
 
     n = len(finished)
     aim = jnp.where(scene.possible & ~finished, PURSUE, GIVE_UP)
     color = _choose(scene.locks, scene.key_held)
     done = jnp.full(n, rules.DONE, jnp.int32)
-    start = (jnp.zeros(n, jnp.int32), jnp.zeros_like(scene.free), done, jnp.full(n, NEVER))
+    no = jnp.zeros(n, bool)
+    start = (jnp.zeros(n, jnp.int32), no, jnp.zeros_like(scene.free), done, jnp.full(n, NEVER))
     carry = (aim, color, *varying_as(world.position, start))
     aim, *_, actions, lengths = jax.lax.while_loop(
         lambda carry: jnp.any(_unsettled(carry[0], carry[-1])), attempt, carry
@@ -157,17 +165,21 @@ def _choose(colors: Int32[Array, " n"], key_held: Int32[Array, " n"]) -> Int32[A
     return jnp.where(fits, key_held, jnp.where(colors == 0, NO_COLOR, lowest))
 
 
-def _next(aim, color, tried, scene, carried):
-    """The aim after one that nothing leads to; the colour of door to unlock, and those tried."""
+def _next(aim, color, tried, careless, scene, carried):
+    """What to try after an aim that nothing leads to.
+
+    First come the other colours of locked doors, then the other aims, then all of them carelessly.
+    """
     tried = tried | (1 << color)
     left = scene.locks & ~tried
     over = (left == 0) | (aim >= CLEAR)
     aim = jnp.where(over, aim + 1, aim)
     aim = jnp.where((aim == UNLOCK) & (scene.locks == 0), CLEAR, aim)
     aim = jnp.where((aim == LAY_DOWN) & (carried == cells.EMPTY), GIVE_UP, aim)
-    tried = jnp.where(over, 0, tried)
+    again = (aim == GIVE_UP) & ~careless
+    aim = jnp.where(again, PURSUE, aim)
     color = _choose(jnp.where(over, scene.locks, left), scene.key_held)
-    return aim, color, tried
+    return aim, color, jnp.where(over, 0, tried), careless | again
 
 
 def solve(
