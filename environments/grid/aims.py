@@ -290,12 +290,16 @@ def hand_of(
 
 
 def in_the_way(
-    scene: Scene, ground: Ground, found: Found, aim: Int32[Array, " n"]
+    scene: Scene,
+    ground: Ground,
+    found: Found,
+    aim: Int32[Array, " n"],
+    careless: Bool[Array, " n"],
 ) -> UInt32[Array, "h n"]:
     """What bars keys from the locked door, things from where they should be put, or the agent.
 
     These are the objects on the edge of the region from which that can be done. What something is
-    to be put next to is among them only if nothing else is.
+    to be put next to is among them only if nothing else is, or nothing else has helped.
     """
     portable = scene.portable & ~scene.boxes & ~scene.late_objects
     strict = scene.strict & ((scene.kind == PICK_UP) | (scene.kind == PUT_NEXT))
@@ -317,7 +321,7 @@ def in_the_way(
     ):
         near, edge = on_the_edge(jnp.where(matters, region, 0))
         others = edge & ~scene.fixed
-        bars |= jnp.where(boards.none(others), edge, others)
+        bars |= jnp.where(boards.none(others) | careless, edge, others)
         beside |= near
     # What is two or more objects thick has no edge beyond.
     return jnp.where(boards.none(bars), beside & around(portable), bars)

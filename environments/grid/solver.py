@@ -116,7 +116,7 @@ def _plan(state: GridState, width: int, kinds: tuple[int, ...]) -> Plan:
         hand = aims.hand_of(scene, aim, color, world.carried, which)
         agent = Agent(world.position, world.direction, hand)
         found = search(ground, ends, agent, wanted, width, which)
-        return found.actions, found.lengths, aims.in_the_way(scene, ground, found, aim)
+        return found.actions, found.lengths, aims.in_the_way(scene, ground, found, aim, careless)
 
     def attempt(carry):
         aim, color, tried, careless, bars, actions, lengths = carry

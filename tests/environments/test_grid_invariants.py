@@ -12,6 +12,8 @@ from didact.environments.grid.rules import CARRIED, GONE, INSIDE
 GRIDS = [e.name for e in registered() if isinstance(make(e.name), GridWorld)]
 SOME = ["Synth", "Unlock", "ObstructedMaze", "DynamicObstacles"]
 STEPS = 10_000_000
+# A room of any size in the corner of a larger map, which is empty beyond it, as in MiniGrid.
+SMALLER_ROOMS = "MiniGrid-GoToDoor-"
 
 
 def broken(environment, state):
@@ -49,7 +51,10 @@ def broken(environment, state):
     hand = world.carried & cells.SEEN_BITS
     return {
         "the agent stands where it can": ~cells.is_walkable(own),
-        "the agent is inside the walls": (x < 1) | (y < 1),
+        "the agent is inside the walls": (x < 1)
+        | (y < 1)
+        | (x >= environment.width - 1)
+        | (y >= environment.height - 1),
         "there is a border all around": jnp.any(border & cells.is_walkable(kind), axis=1),
         "objects look as they did": jnp.any(there & (plain(at) != plain(objects)), axis=1),
         "what lies there is in the table": on_cells != jnp.sum(there & things, axis=1),
@@ -94,6 +99,8 @@ def play(name, worlds, steps, seed=0):
         return jax.lax.scan(step, carry, jax.random.split(steps_key, steps))[0][1:]
 
     bad, episodes = run(jax.random.key(seed))
+    if name.startswith(SMALLER_ROOMS):
+        del bad["there is a border all around"]
     return {law: int(x) for law, x in bad.items() if int(x)}, int(episodes)
 
 
