@@ -12,8 +12,8 @@ from didact.environments.grid.rules import CARRIED, GONE, INSIDE
 GRIDS = [e.name for e in registered() if isinstance(make(e.name), GridWorld)]
 SOME = ["Synth", "Unlock", "ObstructedMaze", "DynamicObstacles"]
 STEPS = 10_000_000
-# A room of any size in the corner of a larger map, which is empty beyond it, as in MiniGrid.
-SMALLER_ROOMS = "MiniGrid-GoToDoor-"
+# Rooms of any size on a larger map, which is empty beyond them, as in MiniGrid.
+SMALLER_ROOMS = ("MiniGrid-GoToDoor-", "Errands", "MiniGrid-MultiRoom-", "MultiRoom")
 
 
 def broken(environment, state):
