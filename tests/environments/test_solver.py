@@ -15,6 +15,7 @@ from solving import (
     lost,
     official_levels,
     random_walk,
+    solved,
 )
 
 from didact.environments import make
@@ -111,15 +112,10 @@ def test_who_is_done_says_so(mixed):
 
 def played(name, count, seed=0):
     """Levels of ours: the environment, their state, and the expert's success and steps."""
-    environment = make(name)
-
-    def run(key):
-        tasks = environment.task_space.sample(jax.random.fold_in(key, 1), count)
-        state, _ = environment.reset(key, tasks)
-        return state, *solver.solve(environment, state)
-
-    state, success, steps = jax.device_get(jax.jit(run)(jax.random.key(seed)))
-    return environment, state, success, steps
+    environment, key = make(name), jax.random.key(seed)
+    tasks = environment.task_space.sample(jax.random.fold_in(key, 1), count)
+    state = jax.device_get(jax.jit(environment.reset)(key, tasks)[0])
+    return environment, state, *solved(environment, state)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +147,7 @@ def test_every_level_is_ended(name):
 def test_no_level_takes_longer_than_the_bot(name):
     levels = official_levels(name, range(2000, 2040))
     world, state = as_states(levels)
-    success, steps = (np.asarray(x) for x in jax.jit(functools.partial(solver.solve, world))(state))
+    success, steps = solved(world, state)
     theirs = np.array([bot_steps(level) or 0 for level in levels])
     both = success & (theirs > 0)
     assert both.any()

@@ -5,7 +5,7 @@ import functools
 import jax
 import numpy as np
 import pytest
-from solving import as_states, official_levels
+from solving import as_states, official_levels, solved
 
 from didact.environments import make, registered
 from didact.environments.grid import language, solver
@@ -46,14 +46,10 @@ def test_official_levels_are_ended(names):
 
 
 def played(name, count):
-    environment = make(name)
-
-    def run(key):
-        keys = jax.random.split(key, 3)
-        state, _ = environment.reset(keys[0], environment.task_space.sample(keys[1], count))
-        return state, *solver.solve(environment, state, key=keys[2])
-
-    return jax.device_get(jax.jit(run)(jax.random.key(3)))
+    environment, keys = make(name), jax.random.split(jax.random.key(3), 3)
+    tasks = environment.task_space.sample(keys[1], count)
+    state = jax.device_get(jax.jit(environment.reset)(keys[0], tasks)[0])
+    return state, *solved(environment, state, keys[2])
 
 
 @pytest.mark.slow
