@@ -19,6 +19,7 @@ from didact.environments import ArraySpace, SettingError
 from didact.students.config import NetworkConfig
 
 NUM_CODES = 256
+WORDS_AT_A_TIME = 8
 # Observations that have their own way into the network, and one that has none: `text` says in
 # words what `image` shows, and is for students that read.
 ENCODED, UNREAD = ("image", "instruction", "direction", "instruction_vector"), ("text",)
@@ -64,24 +65,96 @@ def distinct(
     return rows, inverse, jnp.all(rows[inverse] == tokens)
 
 
+class GRU(NamedTuple):
+    """The weights of a gated recurrent unit (Cho et al., 2014)."""
+
+    kernel: Float[Array, "i 3h"]  # of the input, for reset, update and candidate
+    bias: Float[Array, " 3h"]
+    recurrent: Float[Array, "h 3h"]
+    candidate_bias: Float[Array, " h"]
+
+
+def gru_of(module: nn.Module, inputs: int, features: int) -> GRU:
+    """Weights that are parameters of a module."""
+    zeros = nn.initializers.zeros
+    return GRU(
+        module.param("kernel", nn.initializers.lecun_normal(), (inputs, 3 * features)),
+        module.param("bias", zeros, (3 * features,)),
+        module.param("recurrent", nn.initializers.orthogonal(), (features, 3 * features)),
+        module.param("candidate_bias", zeros, (features,)),
+    )
+
+
+def run_gru(
+    weights: GRU,
+    inputs: Float[Array, "T n i"],
+    carry: Float[Array, "n h"],
+    start: Bool[Array, "T n"] | None = None,
+    keep: Bool[Array, "T n"] | None = None,
+) -> tuple[Float[Array, "T n h"], Float[Array, "n h"]]:
+    """What a GRU remembers after each t, and the last of it; the input side is one product.
+
+    Args:
+        weights: of the GRU.
+        inputs: the inputs.
+        carry: what is remembered before the first.
+        start: where True, the memory is cleared before that input.
+        keep: where False, the input is passed over.
+    """
+    h = carry.shape[-1]
+    projected = inputs @ weights.kernel + weights.bias
+
+    def step(carry, now):
+        x, first, used = now
+        if first is not None:
+            carry = jnp.where(first[:, None], 0, carry)
+        gates = carry @ weights.recurrent
+        reset, update = jnp.split(jax.nn.sigmoid(x[:, : 2 * h] + gates[:, : 2 * h]), 2, -1)
+        candidate = gates[:, 2 * h :] + weights.candidate_bias
+        after = (1 - update) * jnp.tanh(x[:, 2 * h :] + reset * candidate) + update * carry
+        carry = after if used is None else jnp.where(used[:, None], after, carry)
+        return carry, carry
+
+    carry, outputs = jax.lax.scan(step, carry, (projected, start, keep))
+    return outputs, carry
+
+
 class InstructionEncoder(nn.Module):
-    """A GRU over tokens (0 is padding), ids `[n, length]` to `[n, features]`."""
+    """A GRU over tokens (0 is padding), ids `[n, length]` to `[n, features]`.
+
+    It reads some words at a time and stops where all sentences have ended: there is room for long
+    ones, but most are short.
+    """
 
     vocabulary: int
     config: NetworkConfig
+    seeds_axis: str | None = None
 
     @nn.compact
     def __call__(self, tokens: Int[Array, "n length"]) -> Float[Array, "n features"]:
-        embedded = nn.Embed(self.vocabulary, self.config.token_embedding)(tokens)
-        memory = Memory(self.config.instruction_features)
-        present = (tokens > 0)[..., None]
-        first = jnp.zeros((tokens.shape[0], self.config.instruction_features))
-        _, last = memory(embedded.swapaxes(0, 1), first, keep=present.swapaxes(0, 1))
-        return last
+        size, features = self.config.token_embedding, self.config.instruction_features
+        spread = nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
+        table = self.param("embedding", spread, (self.vocabulary, size))
+        weights = gru_of(self, size, features)
+        n, length = tokens.shape
+        padded = jnp.pad(tokens, ((0, 0), (0, -length % WORDS_AT_A_TIME)))
+        parts = padded.T.reshape(-1, WORDS_AT_A_TIME, n)
+
+        def read(carry, part):
+            return run_gru(weights, table[part], carry, keep=part > 0)[1]
+
+        def next_part(carry, part):
+            some = jnp.any(part > 0)
+            if self.seeds_axis is not None:
+                some = jax.lax.pmax(some.astype(jnp.int32), self.seeds_axis) > 0
+            return jax.lax.cond(some, read, lambda carry, part: carry, carry, part), None
+
+        first = jnp.zeros((n, features))
+        return jax.lax.scan(next_part, first, parts)[0]
 
 
 class Memory(nn.Module):
-    """A GRU (Cho et al., 2014) over time-first inputs; the input side is one product for all t."""
+    """A GRU over time-first inputs; see `run_gru`."""
 
     features: int
 
@@ -91,35 +164,9 @@ class Memory(nn.Module):
         inputs: Float[Array, "T n i"],
         carry: Float[Array, "n h"],
         start: Bool[Array, "T n"] | None = None,
-        keep: Bool[Array, "T n 1"] | None = None,
     ) -> tuple[Float[Array, "T n h"], Float[Array, "n h"]]:
-        """The memory after each t, and the last one.
-
-        Args:
-            inputs: the inputs.
-            carry: the memory before the first.
-            start: where True, the memory is cleared before that input.
-            keep: where False, the input is passed over.
-        """
-        h = self.features
-        projected = nn.Dense(3 * h)(inputs)
-        kernel = self.param("recurrent", nn.initializers.orthogonal(), (h, 3 * h))
-        bias = self.param("candidate_bias", nn.initializers.zeros, (h,))
-        n = carry.shape[0]
-        start = jnp.zeros((inputs.shape[0], n), bool) if start is None else start
-        keep = jnp.ones((inputs.shape[0], n, 1), bool) if keep is None else keep
-
-        def step(carry, now):
-            x, first, used = now
-            carry = jnp.where(first[:, None], 0, carry)
-            gates = carry @ kernel
-            reset, update = jnp.split(jax.nn.sigmoid(x[:, : 2 * h] + gates[:, : 2 * h]), 2, -1)
-            candidate = jnp.tanh(x[:, 2 * h :] + reset * (gates[:, 2 * h :] + bias))
-            carry = jnp.where(used, (1 - update) * candidate + update * carry, carry)
-            return carry, carry
-
-        carry, outputs = jax.lax.scan(step, carry, (projected, start, keep))
-        return outputs, carry
+        """The memory after each t, and the last one."""
+        return run_gru(gru_of(self, inputs.shape[-1], self.features), inputs, carry, start)
 
 
 class ActorCritic(nn.Module):
@@ -141,7 +188,7 @@ class ActorCritic(nn.Module):
     def setup(self):
         c = self.config
         self.codes = self.param("codes", nn.initializers.normal(1.0), (NUM_CODES, c.cell_embedding))
-        self.instructions = InstructionEncoder(self.vocabulary, c)
+        self.instructions = InstructionEncoder(self.vocabulary, c, self.seeds_axis)
         self.sentences = nn.Dense(c.instruction_features)
         # Gains start near 1 and differ between instructions from the first step.
         self.gate = nn.Dense(2 * c.cell_embedding)
@@ -199,17 +246,23 @@ class ActorCritic(nn.Module):
         words = said.reshape(time * n, -1)
         if not jnp.issubdtype(words.dtype, jnp.floating):
             words = words.astype(jnp.int32)
-        few, some = self.config.max_instructions, time * n // 4
+        few, some, more = self.config.max_instructions, time * n // 16, time * n // 4
         if self.is_initializing() or time * n <= few:
             features = self._by_table(words, jnp.arange(time * n), words, flat)
         else:
-            rows, which, exact = distinct(words, max(few, some))
-            path = jnp.where(exact, (jnp.max(which) >= few).astype(jnp.int32), 2)
+            rows, which, exact = distinct(words, max(few, more))
+            count = jnp.max(which) + 1
+            path = jnp.where(exact, jnp.where(count <= few, 0, 1 + (count > some)), 3)
             if self.seeds_axis is not None:
                 # One decision for all seeds, so that `vmap` does not turn it into all of them.
                 path = jax.lax.pmax(path, self.seeds_axis)
             cls = type(self)
-            paths = [cls._by_table, cls._by_row, cls._by_cell]
+            paths = [
+                cls._by_table,
+                lambda self, rows, *rest: self._by_row(rows[: max(some, 1)], *rest),
+                cls._by_row,
+                cls._by_cell,
+            ]
             features = nn.switch(path, paths, self, rows, which, words, flat)
         return features.reshape(time, n, -1)
 

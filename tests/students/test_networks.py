@@ -88,14 +88,18 @@ def test_the_table_gives_what_each_cell_alone_would_give():
 
 
 def test_a_table_smaller_than_the_batch_gives_the_same():
-    """Between the two: few instructions in a large batch, so that the table is shared."""
-    observation, start = observations(instructions=3), starts()
-    params = parameters(network(24), observation)
+    """Between the two: few instructions in a large batch, so that each is read once."""
+    observation, start = observations(time=16, instructions=3), starts(time=16)
+    params = parameters(network(96), observation)
     carry = jnp.zeros((6, SMALL["memory"]))
-    results = [apply(network(m), params, observation, carry, start)[0] for m in (24, 4, 2, 1)]
-    for other in results[1:]:
-        for a, b in zip(results[0], other, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+    results = [apply(network(m), params, observation, carry, start)[0] for m in (96, 4, 2, 1)]
+    many = observations(time=16, instructions=20)
+    params = parameters(network(96), many)
+    results += [apply(network(m), params, many, carry, start)[0] for m in (96, 20, 7, 1)]
+    for first in (0, 4):
+        for other in results[first + 1 : first + 4]:
+            for a, b in zip(results[first], other, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
 def test_instructions_that_hash_alike_are_not_taken_for_one_another():
@@ -152,7 +156,7 @@ def test_the_memory_is_the_published_gru():
     outputs, _ = memory.apply(params, jnp.asarray(inputs), jnp.asarray(carry))
     p = jax.tree.map(np.asarray, params["params"])
     for t in range(3):
-        x = inputs[t] @ p["Dense_0"]["kernel"] + p["Dense_0"]["bias"]
+        x = inputs[t] @ p["kernel"] + p["bias"]
         h = carry @ p["recurrent"]
         r, z = (1 / (1 + np.exp(-(x[:, i : i + 5] + h[:, i : i + 5]))) for i in (0, 5))
         candidate = np.tanh(x[:, 10:] + r * (h[:, 10:] + p["candidate_bias"]))
@@ -187,10 +191,35 @@ def test_padding_does_not_matter():
     b = apply(net, params, observation | {"instruction": longer}, carry, start)[0]
     np.testing.assert_allclose(a.logits, b.logits, rtol=1e-6, atol=1e-6)
     # And neither does what stands for padding in the embedding.
-    embedding = params["params"]["instructions"]["Embed_0"]["embedding"]
-    params["params"]["instructions"]["Embed_0"]["embedding"] = embedding.at[0].set(100.0)
+    embedding = params["params"]["instructions"]["embedding"]
+    params["params"]["instructions"]["embedding"] = embedding.at[0].set(100.0)
     c = apply(net, params, observation, carry, start)[0]
     np.testing.assert_array_equal(a.logits, c.logits)
+
+
+@pytest.mark.parametrize("longest", [0, 3, 8, 9, 30])
+def test_sentences_are_read_to_their_end(longest):
+    """A batch of sentences of many lengths gives what each alone gives, and gradients, too."""
+    from didact.students.networks import InstructionEncoder
+
+    encoder = InstructionEncoder(20, NetworkConfig(**SMALL))
+    rng = np.random.default_rng(longest)
+    words = rng.integers(1, 20, (7, 30))
+    lengths = rng.integers(0, longest + 1, 7)
+    lengths[0] = longest
+    words[np.arange(30) >= lengths[:, None]] = 0
+    params = encoder.init(jax.random.key(0), jnp.asarray(words))
+
+    @jax.jit
+    def loss(params, words):
+        return jnp.sum(jnp.sin(encoder.apply(params, words)))
+
+    whole = jax.value_and_grad(loss)(params, jnp.asarray(words))
+    alone = [jax.value_and_grad(loss)(params, jnp.asarray(words[i : i + 1])) for i in range(7)]
+    total = jax.tree.map(lambda *x: sum(x), *alone)
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(total), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+    assert bool(whole[0] == 0) == (longest == 0)
 
 
 def test_instructions_matter():
