@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from didact.environments.errors import SettingError
-from didact.experiments.commands import RANDOM, Evaluate, List, Train, Watch, commands
+from didact.experiments.commands import RANDOM, Acting, Evaluate, List, Train, Watch, commands
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.play import Play, play
 from didact.students.config import NetworkConfig, PPOConfig
@@ -228,14 +228,14 @@ def _fields(values: Any, kind: Any = None, **other: Any) -> dict[str, Any]:
     return {name: getattr(values, name) for name in names} | other
 
 
-def _check(choice: Evaluate | Watch) -> None:
+def _check(choice: Acting) -> None:
     if choice.episodes < 1:
         raise SettingError("--episodes", choice.episodes, "at least 1")
     if not 0 <= choice.seed < 2**31:
         raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
 
 
-def _environment(choice: Evaluate | Watch, policy: Any) -> Any:
+def _environment(choice: Acting, policy: Any) -> Any:
     """The environment that is asked for, or the one that the policy was trained in."""
     from didact.experiments.setup import made
 

@@ -51,21 +51,15 @@ class Train(TrainConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class Evaluate:
-    """Measure how often a policy does what it is told."""
+class Acting:
+    """What a policy plays, and how."""
 
     policy: tyro.conf.Positional[Path]
-    """a run folder or a policy folder; or `random`, for random actions"""
+    """a run folder or a policy folder"""
     env: str | None = None
     """environment; the one it was trained in if not given"""
     env_settings: tuple[str, ...] = ()
     """settings of --env: NAME=VALUE, as in phrasing=test; those of training if both are left out"""
-    episodes: int = 500
-    """whole episodes, each on a new level"""
-    engine: Literal["didact", "minigrid", "envpool"] = "didact"
-    """whose worlds to play in: ours, the official minigrid package's, or envpool's"""
-    official: bool = False
-    """the same as --engine minigrid"""
     greedy: bool = False
     """take the most probable action instead of sampling"""
     tasks: tuple[str, ...] = ()
@@ -77,27 +71,27 @@ class Evaluate:
 
 
 @dataclasses.dataclass(frozen=True)
-class Watch:
-    """Make a video of a policy's episodes, with the instruction written on it."""
+class Evaluate(Acting):
+    """Measure how often a policy does what it is told."""
 
     policy: tyro.conf.Positional[Path]
-    """a run folder or a policy folder"""
-    env: str | None = None
-    """environment; the one it was trained in if not given"""
-    env_settings: tuple[str, ...] = ()
-    """settings of --env: NAME=VALUE, as in phrasing=test; those of training if both are left out"""
+    """a run folder or a policy folder; or `random`, for random actions"""
+    episodes: int = 500
+    """whole episodes, each on a new level"""
+    engine: Literal["didact", "minigrid", "envpool"] = "didact"
+    """whose worlds to play in: ours, the official minigrid package's, or envpool's"""
+    official: bool = False
+    """the same as --engine minigrid"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Watch(Acting):
+    """Make a video of a policy's episodes, with the instruction written on it."""
+
     out: Path | None = None
     """a .gif or .mp4 file; watch.gif in the folder if not given"""
     episodes: int = 6
     """episodes, one after another"""
-    greedy: bool = False
-    """take the most probable action instead of sampling"""
-    tasks: tuple[str, ...] = ()
-    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
-    seed: int = 0
-    """of levels and actions"""
-    json: bool = False
-    """print the path as JSON"""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,6 +40,8 @@ def made(name: str, texts: tuple[str, ...] = (), option: str = "--env") -> Envir
     try:
         return make(name, **settings)
     except SettingError as error:
+        if error.setting not in settings:
+            raise
         raise SettingError(f"--env-settings {error.setting}", error.value, error.allowed) from None
 
 
