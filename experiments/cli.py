@@ -228,7 +228,7 @@ def _fields(values: Any, kind: Any = None, **other: Any) -> dict[str, Any]:
     return {name: getattr(values, name) for name in names} | other
 
 
-def _check(choice: Acting) -> None:
+def _check(choice: Evaluate | Watch) -> None:
     if choice.episodes < 1:
         raise SettingError("--episodes", choice.episodes, "at least 1")
     if not 0 <= choice.seed < 2**31:
