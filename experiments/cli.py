@@ -17,7 +17,6 @@ from didact.environments.errors import SettingError
 from didact.experiments.commands import RANDOM, Acting, Evaluate, List, Train, Watch, commands
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.play import Play, play
-from didact.students.config import NetworkConfig, PPOConfig
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -49,10 +48,7 @@ def _train(choice: Train) -> None:
     from didact.experiments import report
     from didact.experiments.run import train
 
-    ppo = PPOConfig(
-        **_fields(choice.ppo, PPOConfig, network=NetworkConfig(**_fields(choice.ppo.network)))
-    )
-    config = TrainConfig(**_fields(choice, TrainConfig, ppo=ppo))
+    config = choice.checked()
     if choice.resume is not None:
         for field in dataclasses.fields(TrainConfig):
             if getattr(config, field.name) != getattr(TrainConfig(), field.name):
@@ -220,12 +216,6 @@ def _benchmark(choice: Any) -> None:
         return print(json.dumps(result, indent=1))
     Console().print(table(result))
     return None
-
-
-def _fields(values: Any, kind: Any = None, **other: Any) -> dict[str, Any]:
-    """The fields that `kind` has (all, if None), some of them replaced."""
-    names = [field.name for field in dataclasses.fields(kind or values)]
-    return {name: getattr(values, name) for name in names} | other
 
 
 def _check(choice: Evaluate | Watch) -> None:

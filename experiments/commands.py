@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from didact.experiments.config import TrainConfig
+from didact.experiments.config import KickstartConfig, TrainConfig
 from didact.experiments.play import Play
-from didact.students.config import NetworkConfig, PPOConfig
+from didact.students.config import DistillConfig, NetworkConfig, PPOConfig
 
 RANDOM = "random"
 
@@ -33,11 +33,34 @@ class PPO(PPOConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class Distillation(DistillConfig):
+    __doc__ = DistillConfig.__doc__
+
+    network: Network = dataclasses.field(default_factory=Network)
+    """sizes of the network"""
+
+    def __post_init__(self):
+        """Nothing here, as in `PPO`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kickstart(KickstartConfig):
+    __doc__ = KickstartConfig.__doc__
+
+    def __post_init__(self):
+        """Nothing here, as in `PPO`."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Train(TrainConfig):
     __doc__ = TrainConfig.__doc__
 
     ppo: PPO = dataclasses.field(default_factory=PPO)
     """settings of PPO"""
+    distill: Distillation = dataclasses.field(default_factory=Distillation)
+    """settings of distillation"""
+    kickstart: Kickstart = dataclasses.field(default_factory=Kickstart)
+    """how strongly experts draw PPO"""
     resume: Path | None = None
     """go on with the run in this folder; its own settings are used"""
     checkpoint: int | None = None
@@ -48,6 +71,25 @@ class Train(TrainConfig):
 
     def __post_init__(self):
         """Nothing here: `TrainConfig` checks itself where its one sentence is printed."""
+
+    def checked(self) -> TrainConfig:
+        """The settings, if all of them have a meaning.
+
+        Raises:
+            SettingError: one of them has none.
+        """
+        parts: dict[str, Any] = {"kickstart": KickstartConfig(**_fields(self.kickstart))}
+        for name, kind in (("ppo", PPOConfig), ("distill", DistillConfig)):
+            part = getattr(self, name)
+            network: Any = NetworkConfig(**_fields(part.network))
+            settings = _fields(part) | {"network": network}
+            parts[name] = kind(**settings)
+        return TrainConfig(**_fields(self, TrainConfig) | parts)
+
+
+def _fields(values: Any, kind: Any = None) -> dict[str, Any]:
+    """The fields that `kind` has; all, if None."""
+    return {f.name: getattr(values, f.name) for f in dataclasses.fields(kind or values)}
 
 
 @dataclasses.dataclass(frozen=True)

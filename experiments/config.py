@@ -2,14 +2,35 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any, Literal
 
 from didact.environments.errors import SettingError
-from didact.students.config import NetworkConfig, PPOConfig
+from didact.students.config import DistillConfig, NetworkConfig, PPOConfig
 
 LANDMARKS = (
     *("BabyAI-GoToRedBallGrey-v0", "BabyAI-GoToLocal-v0", "BabyAI-GoTo-v0"),
     *("Maze-SixteenRooms", "Maze-Labyrinth", "Maze-StandardMaze"),
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class KickstartConfig:
+    """How strongly experts draw a student that also learns from rewards."""
+
+    weight: float = 1.0
+    """lambda at the start"""
+    schedule: Literal["constant", "linear", "exponential"] = "linear"
+    """how lambda goes on: it stays, falls to 0, or falls to a hundredth"""
+    until: float = 0.5
+    """part of the training after which it has fallen"""
+    distance: Literal["cross_entropy", "kl"] = "cross_entropy"
+    """from the experts' distributions to the student's; the gradient is the same"""
+
+    def __post_init__(self):
+        if not 0 <= self.weight < float("inf"):
+            raise SettingError("kickstart.weight", self.weight, "a number of at least 0")
+        if not 0 < self.until <= 1:
+            raise SettingError("kickstart.until", self.until, "above 0 and at most 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +78,18 @@ class TrainConfig:
     """part of the training between checkpoints"""
     chunk: int = 4
     """updates in one compiled program between two looks from the host"""
+    experts: tuple[str, ...] = ()
+    """who else teaches: policies, or `solver`, which sees everything; PPO is kickstarted by them,
+    and the student `distill` learns from them alone; a policy advises in the tasks it knows"""
+    exploit_every: float = 0.0
+    """part of the training after which, of several seeds, the worst go on from the best with
+    another weight of the experts (population-based training); 0: never"""
     ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
     """settings of PPO"""
+    distill: DistillConfig = dataclasses.field(default_factory=DistillConfig)
+    """settings of distillation"""
+    kickstart: KickstartConfig = dataclasses.field(default_factory=KickstartConfig)
+    """how strongly experts draw PPO"""
 
     def __post_init__(self):
         for name, least in {
@@ -77,8 +108,19 @@ class TrainConfig:
         for name in ("evaluate_every", "checkpoint_every"):
             if not 0 < getattr(self, name) <= 1:
                 raise SettingError(option(name), getattr(self, name), "above 0 and at most 1")
+        if not 0 <= self.exploit_every <= 1:
+            raise SettingError("--exploit-every", self.exploit_every, "from 0 to 1")
+        if self.exploit_every and self.num_seeds < 2:
+            raise SettingError("--exploit-every", self.exploit_every, "0 where there is one seed")
+        if self.exploit_every and not self.experts:
+            raise SettingError("--exploit-every", self.exploit_every, "0 without --experts")
         if not 0 <= self.warm_up <= 1:
             raise SettingError("--warm-up", self.warm_up, "from 0 to 1")
+
+    @property
+    def learner(self) -> PPOConfig | DistillConfig:
+        """The settings of the student that learns."""
+        return self.distill if self.student == "distill" else self.ppo
 
     @property
     def steps_per_update(self) -> int:
@@ -118,15 +160,21 @@ def from_dict(values: dict, run: Path) -> TrainConfig:
     """
     try:
         values = dict(values)
-        ppo = dict(values.pop("ppo"))
-        network = NetworkConfig(**ppo.pop("network"))
-        for name in ("env_settings", "tasks", "teacher_settings", "evaluate_on"):
+        nested: dict[str, Any] = {"kickstart": KickstartConfig(**values.pop("kickstart", {}))}
+        for name, kind in (("ppo", PPOConfig), ("distill", DistillConfig)):
+            part = dict(values.pop(name, {}))
+            network = NetworkConfig(**part.pop("network", {}))
+            nested[name] = kind(**part, network=network)
+        for name in ("env_settings", "tasks", "teacher_settings", "evaluate_on", "experts"):
             values[name] = tuple(values.get(name, ()))
         for name, usual in dataclasses.asdict(TrainConfig()).items():
+            if name not in values or usual is None:
+                continue
             kinds = (int, float) if isinstance(usual, float) else (type(usual),)
-            if name in values and usual is not None and not isinstance(values[name], kinds):
+            if not isinstance(values[name], kinds):
                 raise TypeError(f"{name} is {values[name]!r}")
-        return TrainConfig(**values | {"run": run, "ppo": PPOConfig(**ppo, network=network)})
+        settings: dict[str, Any] = values | nested | {"run": run}
+        return TrainConfig(**settings)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, SettingError):
             raise

@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.environments import Environment, Restart, SettingError
-from didact.experiments.rollout import Episodes, Worlds, collect, start_worlds
+from didact.experiments.rollout import Episodes, Reveal, Worlds, collect, start_worlds
 from didact.students import Student
 from didact.teachers import Outcomes, Teacher
 
@@ -52,6 +52,7 @@ class Loop:
             more finish, these are spread evenly over them.
         devices: the devices over which the worlds are spread; parameters are on all of them.
         num_seeds: trainings that run beside each other in the same program.
+        reveal: what the student's experts may know beside the observation; see `collect`.
 
     Raises:
         SettingError: the worlds cannot be spread evenly over the devices.
@@ -69,7 +70,9 @@ class Loop:
         devices: Sequence[Any] | None = None,
         num_seeds: int = 1,
         group_size: int | None = None,
+        reveal: Reveal | None = None,
     ):
+        self.reveal = reveal
         self.environment, self.teacher, self.student = environment, teacher, student
         self.num_envs, self.rollout_length = num_envs, rollout_length
         self.num_seeds = num_seeds
@@ -150,6 +153,7 @@ class Loop:
                     w,
                     key,
                     jnp.zeros((1, *tasks.shape)),
+                    self.reveal,
                 )[0].totals
             ),
             worlds,
@@ -171,6 +175,7 @@ class Loop:
             state.worlds,
             jax.random.fold_in(act_key, device),
             tasks,
+            self.reveal,
         )
         rows, outcomes = self.report(episodes)
         teacher_state = self.teacher.observe(teacher_state, rows, outcomes)

@@ -52,7 +52,7 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
             config.env,
             training.environment.observation_space,
             training.environment.action_space,
-            config.ppo.network,
+            config.learner.network,
             training={
                 "settings": to_dict(config),
                 "steps": updates * config.steps_per_update,

@@ -1,5 +1,6 @@
 """Lets many worlds act: one scan over steps, restarting worlds as they finish."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,6 +9,9 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from didact.environments import Environment, Restart, for_groups
 from didact.students import Rollout, Student
+
+# From states and tasks of n worlds to what experts may know of them, each [n, ...], by name.
+Reveal = Callable[[Any, Array], dict[str, Array]]
 
 
 class Worlds(NamedTuple):
@@ -47,6 +51,7 @@ def collect(
     worlds: Worlds,
     key: PRNGKeyArray,
     tasks: Float[Array, "T n d"],
+    reveal: Reveal | None = None,
 ) -> tuple[Worlds, Rollout, Episodes]:
     """T steps of all worlds.
 
@@ -56,6 +61,7 @@ def collect(
         key: randomness of actions and levels.
         tasks: for each step the task that a world takes if it finishes in that step. Each is
             used at most once, so no world meets a level that was not proposed for it.
+        reveal: what is shown beside the observation while the student acts, for its experts.
     """
     n = worlds.start.shape[0]
     first_carry = worlds.carry
@@ -63,15 +69,16 @@ def collect(
     def step(worlds: Worlds, now):
         key, new_tasks = now
         act_key, step_key, reset_key = jax.random.split(key, 3)
-        action, carry, extras = student.act(
-            student_state, worlds.carry, worlds.observation, act_key
-        )
+        shown = worlds.observation
+        if reveal is not None:
+            shown = shown | reveal(worlds.state, worlds.tasks)
+        action, carry, extras = student.act(student_state, worlds.carry, shown, act_key)
         state, seen = environment.step(step_key, worlds.state, action)
         done = seen.done
 
         def value_at_the_end(index):
             observation, remembered = jax.tree.map(lambda x: x[index], (seen.observation, carry))
-            return student.act(student_state, remembered, observation, act_key)[2]["value"]
+            return student.look(student_state, remembered, observation)[0].value
 
         final_value = for_groups(
             value_at_the_end, seen.truncated & ~seen.terminated, jnp.zeros(n), restart.group_size
@@ -101,11 +108,9 @@ def collect(
         )
         return following, (row, (done, worlds.tasks, seen.success))
 
-    keys = jax.random.split(key, tasks.shape[0] + 1)
-    worlds, (rollout, (done, episode_tasks, success)) = jax.lax.scan(
-        step, worlds, (keys[:-1], tasks)
-    )
-    last_value = student.act(student_state, worlds.carry, worlds.observation, keys[-1])[2]["value"]
+    keys = jax.random.split(key, tasks.shape[0])
+    worlds, (rollout, (done, episode_tasks, success)) = jax.lax.scan(step, worlds, (keys, tasks))
+    last_value = student.look(student_state, worlds.carry, worlds.observation)[0].value
     rollout = rollout._replace(last_value=last_value, carry=first_carry)
     quantities = {
         "return": rollout.reward,

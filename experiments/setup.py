@@ -10,16 +10,20 @@ from typing import Any
 
 import pydantic
 
+import didact.experiments.advisers as advisers
 import didact.teachers as teachers
 from didact.environments import Environment, SettingError, TaskSpace, make, registered
 from didact.environments.registry import suggest
 from didact.experiments.config import LANDMARKS, TrainConfig, pairs
 from didact.experiments.evaluate import landmark_tasks, landmarks
 from didact.experiments.loop import DEVICES, SEEDS, Loop
-from didact.students import Student, ppo
+from didact.students import Expert, PPOConfig, Student, distill, ppo
 from didact.teachers import Teacher
 
-STUDENTS = {"ppo": "PPO with an instructed, recurrent network (Schulman et al., 2017)"}
+STUDENTS = {
+    "ppo": "PPO with an instructed, recurrent network (Schulman et al., 2017)",
+    "distill": "Learns from --experts alone, in its own states (Ross et al., 2011)",
+}
 
 
 def environment_of(config: TrainConfig) -> Environment:
@@ -135,38 +139,57 @@ def _parsed(setting: str, text: str, kind: Any) -> Any:
     raise SettingError(setting, text, f"of the kind {told}")
 
 
-def student_of(config: TrainConfig, environment: Environment, *, alone: bool = False) -> Student:
-    """The student called `--student`; `alone`: to act outside the loop, without its axes."""
+def student_of(
+    config: TrainConfig,
+    environment: Environment,
+    *,
+    alone: bool = False,
+    experts: Sequence[Expert] = (),
+) -> Student:
+    """The student called `--student`.
+
+    Args:
+        config, environment: of the training.
+        alone: to act outside the loop, without its axes and without experts.
+        experts: who else teaches.
+    """
     if config.student not in STUDENTS:
         raise suggest("--student", config.student, list(STUDENTS))
-    return ppo(
-        environment.observation_space,
-        environment.action_space,
-        config.ppo,
-        num_updates=config.num_updates,
-        axes=() if alone else (DEVICES,),
-        seeds_axis=SEEDS if config.num_seeds > 1 and not alone else None,
-    )
+    spaces = environment.observation_space, environment.action_space
+    settings: Any = {
+        "num_updates": config.num_updates,
+        "axes": () if alone else (DEVICES,),
+        "seeds_axis": SEEDS if config.num_seeds > 1 and not alone else None,
+    }
+    if alone:
+        # Losses are of no use here, so any student with this network will do.
+        return ppo(*spaces, PPOConfig(network=config.learner.network), **settings)
+    if config.student == "distill":
+        return distill(*spaces, experts, config.distill, **settings)
+    lessons = advisers.lessons_of(config, experts)
+    return ppo(*spaces, config.ppo, lessons=lessons, **settings)
 
 
 def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any]) -> Loop:
     """The compiled loop over these devices."""
-    parts = len(devices) * config.ppo.num_minibatches
+    experts = advisers.experts_of(config, environment)
+    minibatches = config.learner.num_minibatches
+    parts = len(devices) * minibatches
     if config.num_envs % parts:
         raise SettingError(
             "--num-envs",
             config.num_envs,
-            f"a multiple of {parts} ({config.ppo.num_minibatches} minibatches, "
-            f"{len(devices)} devices)",
+            f"a multiple of {parts} ({minibatches} minibatches, {len(devices)} devices)",
         )
     return Loop(
         environment,
         teacher_of(config, environment),
-        student_of(config, environment),
+        student_of(config, environment, experts=experts),
         num_envs=config.num_envs,
         rollout_length=config.rollout_length,
         devices=devices,
         num_seeds=config.num_seeds,
+        reveal=advisers.reveal_of(experts, environment),
     )
 
 

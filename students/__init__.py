@@ -1,21 +1,33 @@
 """Students: they know observations and actions, no teacher."""
 
+from didact.students import experts
 from didact.students.base import Rollout, Student
-from didact.students.config import NetworkConfig, PPOConfig
+from didact.students.config import DistillConfig, LearnerConfig, NetworkConfig, PPOConfig
+from didact.students.distill import distill
+from didact.students.experts import Expert
+from didact.students.kickstart import kickstart
+from didact.students.learner import LearnerState, Lesson
 from didact.students.networks import ActorCritic
 from didact.students.policies import Policy, card, load_policy, save_policy
-from didact.students.ppo import PPOState, ppo
+from didact.students.ppo import ppo
 from didact.students.random_actions import random_actions
 
 __all__ = [
     "ActorCritic",
+    "DistillConfig",
+    "Expert",
+    "LearnerConfig",
+    "LearnerState",
+    "Lesson",
     "NetworkConfig",
     "PPOConfig",
-    "PPOState",
     "Policy",
     "Rollout",
     "Student",
     "card",
+    "distill",
+    "experts",
+    "kickstart",
     "load_policy",
     "ppo",
     "random_actions",

@@ -1,6 +1,7 @@
 """Settings of students. Nothing here needs jax, so help pages are quick."""
 
 import dataclasses
+from typing import ClassVar, Literal
 
 from didact.environments.errors import SettingError
 
@@ -32,8 +33,8 @@ class NetworkConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class PPOConfig:
-    """Settings of PPO."""
+class LearnerConfig:
+    """Settings of how a student descends on its losses."""
 
     learning_rate: float = 2e-3
     """Adam's step size at the start"""
@@ -43,14 +44,8 @@ class PPOConfig:
     """passes over each rollout"""
     num_minibatches: int = 16
     """parts of the worlds into which a rollout is cut"""
-    clip: float = 0.2
-    """how far the probability ratio may leave 1"""
     value_coefficient: float = 0.5
     """weight of the value's error"""
-    entropy_coefficient: float = 0.01
-    """weight of the entropy at the start"""
-    final_entropy_coefficient: float = 0.001
-    """and at the end; it falls linearly"""
     discount: float = 0.99
     """gamma"""
     gae_lambda: float = 0.95
@@ -60,21 +55,42 @@ class PPOConfig:
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     """sizes of the network"""
 
+    prefix: ClassVar[str] = "learner"  # how its settings are named in errors
+
     def __post_init__(self):
         for name in ("num_epochs", "num_minibatches"):
             if getattr(self, name) < 1:
-                raise SettingError(f"ppo.{name}", getattr(self, name), "at least 1")
+                raise SettingError(f"{self.prefix}.{name}", getattr(self, name), "at least 1")
         for name in ("discount", "gae_lambda"):
             if not 0 <= getattr(self, name) <= 1:
-                raise SettingError(f"ppo.{name}", getattr(self, name), "from 0 to 1")
-        for name in ("learning_rate", "clip", "max_grad_norm"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise SettingError(f"ppo.{name}", getattr(self, name), "a positive number")
-        for name in (
-            "final_learning_rate",
-            "value_coefficient",
-            "entropy_coefficient",
-            "final_entropy_coefficient",
-        ):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise SettingError(f"ppo.{name}", getattr(self, name), "a number of at least 0")
+                raise SettingError(f"{self.prefix}.{name}", getattr(self, name), "from 0 to 1")
+        for name, value in dataclasses.asdict(self).items():
+            if name in ("learning_rate", "clip", "max_grad_norm") and not 0 < value < float("inf"):
+                raise SettingError(f"{self.prefix}.{name}", value, "a positive number")
+            weighs = name == "final_learning_rate" or name.endswith("_coefficient")
+            if weighs and not 0 <= value < float("inf"):
+                raise SettingError(f"{self.prefix}.{name}", value, "a number of at least 0")
+
+
+@dataclasses.dataclass(frozen=True)
+class PPOConfig(LearnerConfig):
+    """Settings of PPO."""
+
+    clip: float = 0.2
+    """how far the probability ratio may leave 1"""
+    entropy_coefficient: float = 0.01
+    """weight of the entropy at the start"""
+    final_entropy_coefficient: float = 0.001
+    """and at the end; it falls linearly"""
+
+    prefix: ClassVar[str] = "ppo"
+
+
+@dataclasses.dataclass(frozen=True)
+class DistillConfig(LearnerConfig):
+    """Settings of distillation."""
+
+    distance: Literal["cross_entropy", "kl"] = "kl"
+    """from the experts' distributions to the student's; the gradient is the same"""
+
+    prefix: ClassVar[str] = "distill"

@@ -1,8 +1,8 @@
 """Losses as terms that compose.
 
-A term is `term(outputs, batch, progress) -> (loss, metrics)`: what the network says of a batch of
-sequences, the batch itself, and how much of the training is over (0 to 1). A student minimises
-the sum of its terms, so whatever teaches beside the reward is one more term.
+A term is `term(outputs, batch, now) -> (loss, metrics)`: what the network says of a batch of
+sequences, the batch itself, and the moment of the training. A student minimises the sum of its
+terms, so whatever teaches beside the reward is one more term.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,13 +24,20 @@ class Batch(NamedTuple):
     start: Bool[Array, "T n"]
     carry: Any  # each [n, ...]
     action: Int[Array, "T n"]
-    log_prob: Float[Array, "T n"]  # of the action when it was taken
-    value: Float[Array, "T n"]  # predicted when the action was taken
+    extras: Mapping[str, Array]  # noted when it was taken: log_prob, value, ... each [T, n, ...]
     advantage: Float[Array, "T n"]
     target: Float[Array, "T n"]  # for the value
 
 
-Term = Callable[[Outputs, Batch, Array], tuple[Array, dict[str, Array]]]
+class Moment(NamedTuple):
+    """How far a training has come."""
+
+    updates: Int[Array, ""]  # rollouts learned from
+    progress: Float[Array, ""]  # how much of the training is over, 0 to 1
+    weights: Mapping[str, Float[Array, ""]]  # of what teaches beside the reward, by name
+
+
+Term = Callable[[Outputs, Batch, Moment], tuple[Array, dict[str, Array]]]
 
 
 def linear(start: float, end: float) -> Schedule:
@@ -85,12 +92,12 @@ def clipped_policy(clip: float, axes: Sequence[str] = ()) -> Term:
         x = jnp.mean(x)
         return jax.lax.pmean(x, tuple(axes)) if axes else x
 
-    def term(outputs, batch, progress):
+    def term(outputs, batch, now):
         # Scaled, not centred: where nothing can be told apart the advantage is 0 and has to stay
         # so. Centring pushes such steps, and an agent that is stuck makes thousands of them,
         # towards whatever it did.
         advantage = batch.advantage / jnp.sqrt(mean(jnp.square(batch.advantage)) + 1e-8)
-        log_ratio = log_prob(outputs.logits, batch.action) - batch.log_prob
+        log_ratio = log_prob(outputs.logits, batch.action) - batch.extras["log_prob"]
         ratio = jnp.exp(log_ratio)
         clipped = jnp.clip(ratio, 1 - clip, 1 + clip)
         loss = -jnp.mean(jnp.minimum(ratio * advantage, clipped * advantage))
@@ -106,10 +113,10 @@ def clipped_policy(clip: float, axes: Sequence[str] = ()) -> Term:
 def value_error() -> Term:
     """Half the squared error of the value."""
 
-    def term(outputs, batch, progress):
+    def term(outputs, batch, now):
         loss = 0.5 * jnp.mean(jnp.square(outputs.value - batch.target))
         variance = jnp.var(batch.target)
-        explained = 1 - jnp.var(batch.target - batch.value) / jnp.maximum(variance, 1e-8)
+        explained = 1 - jnp.var(batch.target - batch.extras["value"]) / jnp.maximum(variance, 1e-8)
         return loss, {"value_loss": loss, "explained_variance": explained}
 
     return term
@@ -118,10 +125,10 @@ def value_error() -> Term:
 def negative_entropy(coefficient: Schedule) -> Term:
     """Minus the policy's mean entropy, times a schedule over progress."""
 
-    def term(outputs, batch, progress):
+    def term(outputs, batch, now):
         log_probs = jax.nn.log_softmax(outputs.logits)
         entropy = -jnp.mean(jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1))
-        return -coefficient(progress) * entropy, {"entropy": entropy}
+        return -coefficient(now.progress) * entropy, {"entropy": entropy}
 
     return term
 
@@ -129,10 +136,10 @@ def negative_entropy(coefficient: Schedule) -> Term:
 def total(terms: Sequence[tuple[float, Term]]) -> Term:
     """The weighted sum of terms; metrics are joined."""
 
-    def term(outputs, batch, progress):
+    def term(outputs, batch, now):
         loss, metrics = jnp.zeros(()), {}
         for weight, part in terms:
-            value, told = part(outputs, batch, progress)
+            value, told = part(outputs, batch, now)
             loss += weight * value
             metrics |= told
         return loss, metrics

@@ -84,12 +84,19 @@ def batch(seed=0):
         start=jnp.zeros((T, N), bool),
         carry=(),
         action=jnp.asarray(rng.integers(ACTIONS, size=(T, N))),
-        log_prob=jnp.asarray(rng.normal(size=(T, N)) - 1.5, jnp.float32),
-        value=jnp.asarray(rng.normal(size=(T, N)), jnp.float32),
+        extras={
+            "log_prob": jnp.asarray(rng.normal(size=(T, N)) - 1.5, jnp.float32),
+            "value": jnp.asarray(rng.normal(size=(T, N)), jnp.float32),
+        },
         advantage=jnp.asarray(3 + 2 * rng.normal(size=(T, N)), jnp.float32),
         target=jnp.asarray(rng.normal(size=(T, N)), jnp.float32),
     )
     return outputs, made
+
+
+def at(progress):
+    """A moment of the training."""
+    return losses.Moment(jnp.int32(0), jnp.float32(progress), {})
 
 
 def probabilities(logits):
@@ -99,11 +106,11 @@ def probabilities(logits):
 
 def test_clipped_policy():
     outputs, made = batch()
-    loss, metrics = losses.clipped_policy(0.2)(outputs, made, jnp.zeros(()))
+    loss, metrics = losses.clipped_policy(0.2)(outputs, made, at(0))
     advantage = np.asarray(made.advantage, float)
     advantage = advantage / np.sqrt(np.mean(advantage**2))
     p = np.take_along_axis(probabilities(outputs.logits), np.asarray(made.action)[..., None], -1)
-    ratio = p[..., 0] / np.exp(np.asarray(made.log_prob, float))
+    ratio = p[..., 0] / np.exp(np.asarray(made.extras["log_prob"], float))
     each = []
     for r, a in zip(ratio.ravel(), advantage.ravel(), strict=True):
         inside = r if abs(r - 1) <= 0.2 else (1.2 if r > 1 else 0.8)
@@ -120,12 +127,12 @@ def test_steps_without_advantage_are_left_alone():
     for others in (2.0, -2.0):
         made = batch()[1]._replace(
             action=jnp.zeros((1, 3), jnp.int32),
-            log_prob=jnp.log(jnp.full((1, 3), 0.5)),
+            extras={"log_prob": jnp.log(jnp.full((1, 3), 0.5))},
             advantage=jnp.array([[0.0, others, others]]),
         )
 
         def loss(logits, made=made):
-            return losses.clipped_policy(0.2)(Outputs(logits, jnp.zeros((1, 3))), made, 0.0)[0]
+            return losses.clipped_policy(0.2)(Outputs(logits, jnp.zeros((1, 3))), made, at(0))[0]
 
         gradient = jax.grad(loss)(jnp.zeros((1, 3, 2)))
         np.testing.assert_array_equal(gradient[0, 0], 0)
@@ -137,22 +144,22 @@ def test_clipped_policy_stops_at_the_clip():
     action = jnp.zeros((1, 2), jnp.int32)
     made = batch()[1]._replace(
         action=action,
-        log_prob=jnp.log(jnp.array([[0.1, 0.9]])),
+        extras={"log_prob": jnp.log(jnp.array([[0.1, 0.9]]))},
         advantage=jnp.array([[1.0, -1.0]]),  # ratios 5 and 0.56: both already too far
     )
 
     def loss(logits):
-        return losses.clipped_policy(0.2)(Outputs(logits, jnp.zeros((1, 2))), made, 0.0)[0]
+        return losses.clipped_policy(0.2)(Outputs(logits, jnp.zeros((1, 2))), made, at(0))[0]
 
     np.testing.assert_array_equal(jax.grad(loss)(jnp.zeros((1, 2, 2))), 0)
 
 
 def test_value_error():
     outputs, made = batch()
-    loss, metrics = losses.value_error()(outputs, made, jnp.zeros(()))
+    loss, metrics = losses.value_error()(outputs, made, at(0))
     error = np.asarray(outputs.value, float) - np.asarray(made.target, float)
     assert float(loss) == pytest.approx(0.5 * np.mean(error**2), rel=1e-5)
-    target, value = np.asarray(made.target, float), np.asarray(made.value, float)
+    target, value = np.asarray(made.target, float), np.asarray(made.extras["value"], float)
     explained = 1 - np.var(target - value) / np.var(target)
     assert float(metrics["explained_variance"]) == pytest.approx(explained, rel=1e-4)
 
@@ -162,7 +169,7 @@ def test_negative_entropy(progress, weight):
     outputs, made = batch()
     p = probabilities(outputs.logits)
     entropy = -np.mean(np.sum(p * np.log(p), -1))
-    loss, metrics = losses.negative_entropy(losses.linear(0.5, 0.1))(outputs, made, progress)
+    loss, metrics = losses.negative_entropy(losses.linear(0.5, 0.1))(outputs, made, at(progress))
     assert float(metrics["entropy"]) == pytest.approx(entropy, rel=1e-5)
     assert float(loss) == pytest.approx(-weight * entropy, rel=1e-5)
 
@@ -171,13 +178,13 @@ def test_total_is_the_weighted_sum():
     outputs, made = batch()
     parts = [losses.clipped_policy(0.1), losses.value_error()]
 
-    def extra(outputs, batch, progress):
-        return 7 * progress, {"extra": progress}
+    def extra(outputs, batch, now):
+        return 7 * now.progress, {"extra": now.progress}
 
     loss, metrics = losses.total([(1.0, parts[0]), (0.25, parts[1]), (2.0, extra)])(
-        outputs, made, jnp.float32(0.5)
+        outputs, made, at(0.5)
     )
-    alone = [float(part(outputs, made, 0.5)[0]) for part in parts]
+    alone = [float(part(outputs, made, at(0.5))[0]) for part in parts]
     assert float(loss) == pytest.approx(alone[0] + 0.25 * alone[1] + 2.0 * 3.5, rel=1e-6)
     assert set(metrics) >= {"policy_loss", "value_loss", "explained_variance", "extra"}
 

@@ -223,7 +223,7 @@ def test_rates_fall_over_the_training(example):
 def test_extra_terms_are_minimised_too(example):
     _, state, rollout = example
 
-    def pull(outputs, batch, progress):
+    def pull(outputs, batch, now):
         loss = jnp.mean(outputs.value**2)
         return loss, {"pull": loss}
 

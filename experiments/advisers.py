@@ -1,0 +1,93 @@
+"""The experts of a training: from names to advice."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optax
+
+from didact.environments import Environment, SettingError
+from didact.environments.grid import GridWorld, solver
+from didact.experiments.config import TrainConfig
+from didact.experiments.rollout import Reveal
+from didact.students import Expert, Lesson, Policy, experts, kickstart, load_policy
+
+SOLVER = "solver"
+LAST = 0.01  # what an exponential schedule falls to
+
+
+def experts_of(config: TrainConfig, environment: Environment) -> list[Expert]:
+    """The experts named by `--experts`; each policy advises in the tasks it was trained on.
+
+    Raises:
+        SettingError: there is no such policy, it does not fit, or experts are missing or unused.
+    """
+    if config.student == "distill" and not config.experts:
+        raise SettingError("--experts", (), "at least one expert for --student distill")
+    return [_expert(name, environment) for name in config.experts]
+
+
+def _expert(name: str, environment: Environment) -> Expert:
+    if name == SOLVER:
+        if not isinstance(environment, GridWorld):
+            raise SettingError("--experts", name, "a policy, where worlds are no grid worlds")
+        return experts.told(SOLVER, environment.action_space.n)
+    policy = load_policy(Path(name))
+    policy.check(environment.observation_space)
+    expert = experts.of_policy(policy, environment.action_space)._replace(name=name)
+    known = known_tasks(policy, environment)
+    return expert if known is None else experts.only_tasks(expert, known)
+
+
+def known_tasks(policy: Policy, environment: Environment) -> Any:
+    """The part of the environment's task space that a policy was trained on.
+
+    Returns:
+        A task space; None where it is all of it, or where that cannot be told, because the policy
+        is of another family of tasks.
+
+    Raises:
+        SettingError: it was trained on none of these tasks.
+    """
+    from didact.experiments.setup import made, narrowed
+
+    settings = policy.card.get("training", {}).get("settings", {})
+    home = made(policy.environment, tuple(settings.get("env_settings", ())))
+    space = narrowed(home.task_space, tuple(settings.get("tasks", ())))
+    if type(space) is not type(environment.task_space) or space.names != (
+        environment.task_space.names
+    ):
+        return None
+    common = environment.task_space.common(space)
+    if common is None:
+        allowed = f"a policy that was trained on some task of {environment.name}"
+        raise SettingError("--experts", policy.environment, allowed)
+    return None if common == environment.task_space else common
+
+
+def reveal_of(advice: Sequence[Expert], environment: Environment) -> Reveal | None:
+    """What these experts have to be shown beside the observation; None if nothing."""
+    names = {name for expert in advice for name in expert.reveals}
+    facts: dict[str, Any] = {experts.TASK: lambda state, tasks: tasks}
+    if SOLVER in names and isinstance(environment, GridWorld):
+        choose = solver.expert(environment)
+        facts[SOLVER] = lambda state, tasks: choose(state)
+    if not names:
+        return None
+    return lambda state, tasks: {name: facts[name](state, tasks) for name in sorted(names)}
+
+
+def lessons_of(config: TrainConfig, advice: Sequence[Expert]) -> tuple[Lesson, ...]:
+    """What experts teach PPO beside the rewards: a lambda that falls as `--kickstart` says."""
+    if not advice:
+        return ()
+    settings = config.kickstart
+    steps = max(1, round(settings.until * config.num_updates))
+    schedule = {
+        "constant": optax.constant_schedule(settings.weight),
+        "linear": optax.linear_schedule(settings.weight, 0.0, steps),
+        "exponential": optax.exponential_decay(
+            settings.weight, steps, LAST, end_value=LAST * settings.weight
+        ),
+    }[settings.schedule]
+    return (kickstart(advice, schedule, distance=settings.distance),)
