@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from didact.environments import SettingError
-from didact.experiments import logs, report, setup
+from didact.experiments import logs, population, report, setup
 from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.config import TrainConfig, from_dict, to_dict
 from didact.experiments.evaluate import Results, evaluator
@@ -79,6 +79,8 @@ class Training:
     def go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
         config, loop = self.config, self.loop
         state = loop.init(config.seed)
+        if config.exploit_every:
+            state = loop.place(population.spread(state, self._key(0)))
         if resumed and (self.checkpoints.saved() or logs.read(self.run / logs.METRICS)):
             state = loop.place(self.checkpoints.restore(state, checkpoint))
             self.checkpoints.remove_after(int(np.max(np.asarray(state.updates))))
@@ -92,6 +94,7 @@ class Training:
         every = {
             "evaluate": max(k, round(total * config.evaluate_every)),
             "checkpoint": max(k, round(total * config.checkpoint_every)),
+            "exploit": max(k, round(total * config.exploit_every)),
         }
         seconds = self.log.seconds
         try:
@@ -117,6 +120,8 @@ class Training:
                     if _crossed(before, done, every["evaluate"]) or done == total:
                         self.snapshot(state, records, steps)
                         row["evaluation"] = self.evaluate(state, done)
+                    if config.exploit_every and _crossed(before, done, every["exploit"]):
+                        state, row["exploited"] = self.exploit(state, records, done)
                     self.log.write(row)
                     bar.update(steps, row)
                     if row.get("evaluation") and not self.console.is_terminal:
@@ -137,6 +142,17 @@ class Training:
             return result | report.finish(self, state)
         except KeyboardInterrupt:  # the last state is saved
             return result | {"finished": False}
+
+    def exploit(self, state: Any, records: Any, updates: int) -> tuple[Any, list[int]]:
+        """Lets the seeds that did worst in the last chunk go on from those that did best."""
+        episodes = np.maximum(records.metrics["episodes"].sum(-1), 1)
+        scores = jnp.asarray(records.metrics["success_sum"].sum(-1) / episodes)
+        state, source = population.exploit(state, scores, self._key(updates))
+        return self.loop.place(state), np.asarray(source).tolist()
+
+    def _key(self, updates: int) -> Any:
+        key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
+        return jax.random.fold_in(key, 0x706F70)  # of the population, not of tests
 
     def show(self, steps: int) -> None:
         """Draws the curves and the curriculum so far, in the run's folder and in TensorBoard."""

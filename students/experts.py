@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from didact.environments import Discrete, SettingError, TaskSpace
+from didact.environments import Discrete, SettingError, TaskSpace, for_groups
 from didact.students.policies import Policy
 
 Observation = Mapping[str, Array]
+GROUP_SIZE = 128  # worlds in which one of several experts is asked at once
 TASK = "task"  # how a world's task is called among what is revealed to experts
 
 
@@ -129,10 +130,29 @@ def panel(
     def ask(carry, observation):
         advice, known, after = [], [], []
         for expert, remembered in zip(experts, carry, strict=True):
-            likely, remembered = expert.advise(remembered, observation)
+            knows = expert.knows(observation)
+            if len(experts) == 1:
+                likely, remembered = expert.advise(remembered, observation)
+            else:
+                likely, remembered = _ask_where(knows, expert, remembered, observation)
             advice.append(likely)
-            known.append(expert.knows(observation))
+            known.append(knows)
             after.append(remembered)
         return jnp.stack(advice, 1), jnp.stack(known, 1), tuple(after)
 
     return initial_carry, ask
+
+
+def _ask_where(knows, expert, carry, observation):
+    """An expert's advice, and its carry, in the worlds that it knows; 0 and the old one elsewhere.
+
+    Asking costs per world that is known: several experts that share the tasks between them cost
+    about as much as one.
+    """
+    observation = dict(observation)
+    shape = jax.eval_shape(expert.advise, carry, observation)[0]
+
+    def rows(worlds):
+        return expert.advise(*jax.tree.map(lambda x: x[worlds], (carry, observation)))
+
+    return for_groups(rows, knows, (jnp.zeros(shape.shape, shape.dtype), carry), GROUP_SIZE)

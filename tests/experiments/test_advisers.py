@@ -1,0 +1,202 @@
+"""Experts in whole trainings: the solver, loaded policies, populations."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from didact.environments import SettingError, make
+from didact.environments.grid import solver
+from didact.experiments import advisers, population, setup, train
+from didact.experiments.config import KickstartConfig, TrainConfig
+from didact.experiments.loop import TrainState
+from didact.students import DistillConfig, NetworkConfig, PPOConfig, load_policy
+from didact.students.learner import LearnerState
+
+SMALL = NetworkConfig(cell_embedding=8, hidden=32, memory=16, instruction_features=16)
+DISTILL = DistillConfig(network=SMALL, num_minibatches=4)
+PPO = PPOConfig(network=SMALL, num_minibatches=4)
+EASY = {"env": "BabyAI-GoToLocal-v0", "num_envs": 64, "rollout_length": 16, "warm_up": 0.0}
+EASY |= {"teacher": "uniform", "evaluation_episodes": 32, "evaluate_every": 1.0, "chunk": 2}
+
+
+@pytest.fixture(scope="module")
+def distilled(tmp_path_factory):
+    """A student that learned a little from the solver."""
+    run = tmp_path_factory.mktemp("distilled") / "run"
+    result = train(
+        **EASY, student="distill", experts=("solver",), distill=DISTILL, steps=160_000, run=run
+    )
+    return run, result
+
+
+def rows(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_student_learns_from_the_solver(distilled):
+    run, result = distilled
+    told = rows(run)
+    agreement = [row["learning"]["distill_agreement"] for row in told]
+    assert np.mean(agreement[-5:]) > agreement[0] + 0.1
+    random = rows(run)[0]["success"]
+    assert result["evaluation"]["BabyAI-GoToLocal-v0"]["sampled"]["success"] > random + 0.1
+    # What it leaves behind is a policy like any other, and needs no expert.
+    assert load_policy(run).act(observed())[0].shape == (4,)
+
+
+def observed():
+    environment = make("BabyAI-GoToLocal-v0")
+    key = jax.random.key(0)
+    return environment.reset(key, environment.task_space.sample(key, 4))[1].observation
+
+
+def test_the_solver_is_asked_in_the_states_of_the_student():
+    """What is noted is what the solver says of each state, played again from the beginning."""
+    config = TrainConfig(**EASY, student="distill", experts=("solver",), distill=DISTILL)
+    environment = setup.environment_of(config)
+    advice = advisers.experts_of(config, environment)
+    reveal = advisers.reveal_of(advice, environment)
+    key = jax.random.key(3)
+    tasks = environment.task_space.sample(key, 8)
+    state, _ = environment.reset(key, tasks)
+    choose = jax.jit(solver.expert(environment))
+    for t in range(20):
+        shown = reveal(state, tasks)
+        assert set(shown) == {"solver"}
+        np.testing.assert_array_equal(shown["solver"], choose(state))
+        actions = jax.random.randint(jax.random.key(t), (8,), 0, 7)
+        state, _ = environment.step(None, state, actions)
+
+
+def test_an_expert_kickstarts_in_the_tasks_it_was_trained_on(distilled, tmp_path):
+    run, _ = distilled
+    config = TrainConfig(env="GoTo", experts=(str(run / "policy"),))
+    environment = setup.environment_of(config)
+    (expert,) = advisers.experts_of(config, environment)
+    assert expert.reveals == ("task",)
+    home = make("BabyAI-GoToLocal-v0").task_space
+    others = environment.task_space.sample(jax.random.key(0), 50)
+    inside = home.sample(jax.random.key(1), 50)
+    assert np.asarray(expert.knows({"task": inside})).all()
+    expected = np.asarray(home.contains(others))
+    np.testing.assert_array_equal(expert.knows({"task": others}), expected)
+    assert not expected.all()
+    # And a training with it is drawn towards it.
+    result = train(
+        **EASY,
+        experts=(str(run / "policy"), str(run)),
+        ppo=PPO,
+        kickstart=KickstartConfig(weight=5.0, schedule="constant"),
+        steps=16_000,
+        run=tmp_path / "run",
+    )
+    assert result["finished"]
+    told = [row["learning"]["kickstart_agreement"] for row in rows(tmp_path / "run")]
+    assert told[-1] > told[0] + 0.05
+    assert {row["learning"]["kickstart_lambda"] for row in rows(tmp_path / "run")} == {5.0}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [("constant", [2, 2, 2, 2]), ("linear", [2, 1, 0, 0]), ("exponential", [2, 0.2, 0.02, 0.02])],
+)
+def test_lambda_falls_as_told(schedule, expected):
+    config = TrainConfig(
+        steps=100 * 32 * 1024, kickstart=KickstartConfig(weight=2, schedule=schedule, until=0.5)
+    )
+    from didact.students import experts, losses
+
+    (lesson,) = advisers.lessons_of(config, [experts.told("solver", 2)])
+    from didact.students.networks import Outputs
+
+    outputs = Outputs(jnp.zeros((1, 1, 2)), jnp.zeros((1, 1)))
+    extras = {"kickstart_advice": jnp.ones((1, 1, 1, 2)), "kickstart_known": jnp.ones((1, 1, 1))}
+    batch = losses.Batch({}, jnp.zeros((1, 1), bool), (), 0, extras, 0, 0)
+    assert config.num_updates == 100
+    for updates, strength in zip((0, 25, 50, 100), expected, strict=True):
+        now = losses.Moment(jnp.int32(updates), 0.0, {"kickstart": jnp.ones(())})
+        told = lesson.term(outputs, batch, now)[1]["kickstart_lambda"]
+        assert float(told) == pytest.approx(strength, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"student": "distill"}, "--experts is .* at least one expert"),
+        ({"experts": ("nobody",)}, "policy is 'nobody'"),
+        ({"env": "toy-grid", "experts": ("solver",)}, "--experts is 'solver'"),
+    ],
+)
+def test_bad_experts_are_told(settings, message):
+    config = TrainConfig(**settings)
+    with pytest.raises(SettingError, match=message):
+        advisers.experts_of(config, setup.environment_of(config))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"exploit_every": 0.1}, "--exploit-every is 0.1.*one seed"),
+        ({"exploit_every": 0.1, "num_seeds": 2}, "--exploit-every is 0.1.*--experts"),
+        ({"exploit_every": 1.5}, "--exploit-every is 1.5"),
+    ],
+)
+def test_bad_populations_are_told(settings, message):
+    with pytest.raises(SettingError, match=message):
+        TrainConfig(**settings)
+    with pytest.raises(SettingError, match=r"kickstart.until is 0"):
+        KickstartConfig(until=0)
+    with pytest.raises(SettingError, match=r"kickstart.weight is -1"):
+        KickstartConfig(weight=-1)
+
+
+def people(count):
+    student = LearnerState(
+        {"w": jnp.arange(count, dtype=jnp.float32)},
+        (),
+        jnp.zeros(count, jnp.int32),
+        {"kickstart": jnp.ones(count)},
+    )
+    return TrainState(student, jnp.arange(count), (), (), ())
+
+
+def test_the_worst_go_on_from_the_best():
+    scores = jnp.array([0.5, 0.1, 0.9, 0.3, 0.8, 0.2, 0.6, 0.7])
+    seen = set()
+    for seed in range(20):
+        state, source = population.exploit(people(8), scores, jax.random.key(seed))
+        np.testing.assert_array_equal(state.student.params["w"], source)
+        kept = [0, 2, 3, 4, 6, 7]
+        np.testing.assert_array_equal(source[jnp.array(kept)], kept)
+        assert {int(source[1]), int(source[5])} <= {2, 4}
+        weights = np.asarray(state.student.weights["kickstart"])
+        np.testing.assert_array_equal(weights[kept], 1)
+        seen |= set(np.round(weights[[1, 5]], 3).tolist())
+        np.testing.assert_array_equal(state.teacher, np.arange(8))
+    assert seen == {1.25, 0.8}
+
+
+def test_weights_start_spread_out():
+    weights = np.asarray(
+        population.spread(people(2000), jax.random.key(0)).student.weights["kickstart"]
+    )
+    logs = np.log(weights) / np.log(4)
+    assert -1 <= logs.min() < -0.98
+    assert 0.98 < logs.max() <= 1
+    assert abs(logs.mean()) < 0.05
+
+
+def test_a_population_trains_and_resumes(distilled, tmp_path):
+    run, _ = distilled
+    settings = EASY | {"num_seeds": 4, "ppo": PPO, "steps": 8192, "experts": (str(run),)}
+    result = train(**settings, exploit_every=0.5, checkpoint_every=0.5, run=tmp_path / "a")
+    told = [row["exploited"] for row in rows(tmp_path / "a") if "exploited" in row]
+    assert len(told) == 2
+    assert all(sum(i != source for i, source in enumerate(each)) <= 1 for each in told)
+    assert result["finished"]
+    train(resume=tmp_path / "a", checkpoint=4)
+    again = [row["exploited"] for row in rows(tmp_path / "a") if "exploited" in row]
+    assert again == told
