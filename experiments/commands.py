@@ -8,6 +8,7 @@ import tyro
 
 from didact.experiments.config import TrainConfig
 from didact.experiments.play import Play
+from didact.experiments.policies import Policies
 from didact.students.config import NetworkConfig, PPOConfig
 
 RANDOM = "random"
@@ -54,8 +55,8 @@ class Train(TrainConfig):
 class Acting:
     """What a policy plays, and how."""
 
-    policy: tyro.conf.Positional[Path]
-    """a run folder or a policy folder"""
+    policy: tyro.conf.Positional[str]
+    """the name of a policy (`didact list policies`), a run folder or a policy folder"""
     env: str | None = None
     """environment; the one it was trained in if not given"""
     env_settings: tuple[str, ...] = ()
@@ -74,8 +75,8 @@ class Acting:
 class Evaluate(Acting):
     """Measure how often a policy does what it is told."""
 
-    policy: tyro.conf.Positional[Path]
-    """a run folder or a policy folder; or `random`, for random actions"""
+    policy: tyro.conf.Positional[str]
+    """the name of a policy, a run folder or a policy folder; or `random`, for random actions"""
     episodes: int = 500
     """whole episodes, each on a new level"""
     engine: Literal["didact", "minigrid", "envpool"] = "didact"
@@ -89,7 +90,7 @@ class Watch(Acting):
     """Make a video of a policy's episodes, with the instruction written on it."""
 
     out: Path | None = None
-    """a .gif or .mp4 file; watch.gif in the folder if not given"""
+    """a .gif or .mp4 file; if not given watch.gif in the folder, or NAME.gif here"""
     episodes: int = 6
     """episodes, one after another"""
 
@@ -152,5 +153,6 @@ def commands() -> Any:
         | Annotated[Watch, tyro.conf.subcommand("watch")]
         | Annotated[Play, tyro.conf.subcommand("play")]
         | Annotated[List, tyro.conf.subcommand("list")]
+        | Annotated[Policies, tyro.conf.subcommand("policies")]
         | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     )
