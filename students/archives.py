@@ -167,21 +167,22 @@ def _told_if_unwritable(home: Path) -> Iterator[None]:
 
 def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
     """The entries that are files, if all of them are what a policy has."""
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(archive.infolist()) > MOST_FILES:
+    entries = archive.infolist()
+    if len(entries) > MOST_FILES:
         raise _refused(file, f"of at most {MOST_FILES} files")
     size = sum(entry.file_size for entry in entries)
     if size > LARGEST:
         raise _refused(file, f"of at most {LARGEST / 2**30:g} GiB ({size / 2**30:.1f} unpacked)")
     seen = set()
-    for entry in archive.infolist():
+    for entry in entries:
         name = entry.orig_filename
+        folder = name.endswith("/")
         parts = name.removesuffix("/").split("/")
         proper = all(part not in ("", ".", "..") and part.isprintable() for part in parts)
         if not proper or "\\" in name or ":" in name or parts[0] not in (CARD, PARAMS):
             raise _refused(file, f"with {CARD} and {PARAMS}/ only ({name[:100]!r} is in it)")
         kind = stat.S_IFMT(entry.external_attr >> 16)
-        if kind not in (0, stat.S_IFDIR if entry.is_dir() else stat.S_IFREG):
+        if kind not in (0, stat.S_IFDIR if folder else stat.S_IFREG):
             raise _refused(file, f"of plain files ({name[:100]!r} is none)")
         known = entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
         if entry.flag_bits & 1 or not known:
@@ -189,7 +190,7 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
         if name.casefold() in seen:
             raise _refused(file, f"with each file once ({name[:100]!r} is there twice)")
         seen.add(name.casefold())
-    return entries
+    return [entry for entry in entries if not entry.orig_filename.endswith("/")]
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, file: Path) -> None:

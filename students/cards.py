@@ -30,7 +30,7 @@ LARGEST = 1 << 30  # bytes of parameters, and of all files of a policy
 WIDEST = 8192  # any one size of a network
 MOST_NUMBERS = 1 << 24  # in one array of an observation
 # What cards mean that were written before the network had these settings, whatever their
-# defaults are now.
+# defaults are now. All others must be there.
 EARLIER = {"max_instructions": 64}
 
 
@@ -212,18 +212,21 @@ def _check_spaces(spaces: Any, path: str) -> None:
         for end in ("low", "high"):
             if type(space[end]) not in (int, float) or math.isnan(space[end]):
                 raise _error(f"{where}: {end}", path, space[end], "a number")
-        if name == "instruction" and not 0 <= space["high"] < 2**31:
-            raise _error(f"{where}: high", path, space["high"], "the last of less than 2^31 tokens")
+        if name == "instruction" and not 0 <= space["high"] < MOST_NUMBERS:
+            allowed = f"the last of at most {MOST_NUMBERS} tokens"
+            raise _error(f"{where}: high", path, space["high"], allowed)
 
 
 def _check_network(network: Any, path: str) -> None:
     if not isinstance(network, dict):
         raise _error("network", path, network, "an object with the sizes of the network")
     known = [field.name for field in dataclasses.fields(NetworkConfig)]
-    for name, size in network.items():
+    for name in network:
         if name not in known:
             allowed = f"a setting that this version knows: {', '.join(known)}"
             raise _error("network setting", path, name, allowed)
+    for name in known:
+        size = network.get(name, EARLIER.get(name))
         least = 0 if name == "memory" else 1
         if not _is_whole(size, least, WIDEST):
             allowed = f"a whole number from {least} to {WIDEST}"

@@ -87,9 +87,9 @@ def found(runs: Path) -> list[dict[str, Any]]:
 
 def describe(card: dict[str, Any]) -> str:
     """One line: the card's own description, or environment and steps; and the success rates."""
-    parts = [card.get("description") or card["environment"]]
+    parts = [card.get("description", "").rstrip(".") or card["environment"]]
     steps = card.get("training", {}).get("steps")
-    if type(steps) in (int, float) and not card.get("description"):
+    if type(steps) in (int, float):
         parts[0] += f", {steps / 1e6:.1f}M steps"
     rates = [
         f"{name} {score['sampled']:.1%}"
