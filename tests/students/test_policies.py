@@ -146,13 +146,15 @@ def test_a_card_without_newer_settings_loads(policy, copy):
 def test_a_policy_survives_other_defaults(policy, copy, monkeypatch):
     """Every size is on the card, so the defaults of a later version do not matter."""
     expected = policy.act(observation())[0]
-    later = tuple(size + 3 for size in NetworkConfig.__init__.__defaults__)
+    # The last is `max_instructions`, which nobody may leave out any more: 0 has no meaning.
+    later = (*(size + 3 for size in NetworkConfig.__init__.__defaults__[:-1]), 0)
     monkeypatch.setattr(NetworkConfig.__init__, "__defaults__", later)
     defaults = PPOConfig.__init__.__defaults__
     more = tuple(x * 1.5 if isinstance(x, float) and x < 0.6 else x for x in defaults)
     monkeypatch.setattr(PPOConfig.__init__, "__defaults__", more)
-    assert (NetworkConfig().hidden, NetworkConfig().memory) == (131, 131)
-    assert PPOConfig().learning_rate == pytest.approx(3e-3)
+    network = NetworkConfig(max_instructions=1)
+    assert (network.hidden, network.memory) == (131, 131)
+    assert PPOConfig(network=network).learning_rate == pytest.approx(3e-3)
     np.testing.assert_array_equal(load_policy(copy).act(observation())[0], expected)
     # And what a card does not say, because it is older than the setting, is what it was then.
     edit(copy, lambda values: values["network"].pop("max_instructions"))
