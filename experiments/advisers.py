@@ -1,7 +1,6 @@
 """The experts of a training: from names to advice."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import optax
@@ -32,7 +31,7 @@ def _expert(name: str, environment: Environment) -> Expert:
         if not isinstance(environment, GridWorld):
             raise SettingError("--experts", name, "a policy, where worlds are no grid worlds")
         return experts.told(SOLVER, environment.action_space.n)
-    policy = load_policy(Path(name))
+    policy = load_policy(name)
     policy.check(environment.observation_space)
     expert = experts.of_policy(policy, environment.action_space)._replace(name=name)
     known = known_tasks(policy, environment)
@@ -49,11 +48,10 @@ def known_tasks(policy: Policy, environment: Environment) -> Any:
     Raises:
         SettingError: it was trained on none of these tasks.
     """
-    from didact.experiments.setup import made, narrowed
+    from didact.experiments.setup import narrowed
 
-    settings = policy.card.get("training", {}).get("settings", {})
-    home = made(policy.environment, tuple(settings.get("env_settings", ())))
-    space = narrowed(home.task_space, tuple(settings.get("tasks", ())))
+    tasks = policy.card.get("training", {}).get("settings", {}).get("tasks", ())
+    space = narrowed(policy.make_environment().task_space, tuple(tasks))
     if type(space) is not type(environment.task_space) or space.names != (
         environment.task_space.names
     ):

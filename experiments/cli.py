@@ -1,4 +1,4 @@
-"""The command line: `didact train`, `evaluate`, `watch`, `play`, `list`, `benchmark`."""
+"""The command line: `didact train`, `evaluate`, `watch`, `policies`, `benchmark`, and others."""
 
 import dataclasses
 import json
@@ -12,11 +12,13 @@ import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from didact.environments.errors import SettingError
 from didact.experiments.commands import RANDOM, Acting, Evaluate, List, Train, Watch, commands
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.play import Play, play
+from didact.experiments.policies import Policies, move
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -85,7 +87,7 @@ def _evaluate(choice: Evaluate) -> None:
     from didact.students import load_policy, random_actions
 
     _check(choice)
-    policy = None if str(choice.policy) == RANDOM else load_policy(choice.policy)
+    policy = None if choice.policy == RANDOM else load_policy(choice.policy)
     name = choice.env or (policy.environment if policy else "")
     engine = "minigrid" if choice.official else choice.engine
     elsewhere = "--official" if choice.official else f"--engine {engine}"
@@ -110,7 +112,7 @@ def _evaluate(choice: Evaluate) -> None:
         if policy is None:
             student, state = random_actions(environment.action_space), ()
         else:
-            policy.check(environment.observation_space)
+            policy.check(environment.observation_space, environment.action_space)
             student, state = policy.student, policy.state
         space = narrowed(environment.task_space, choice.tasks)
         key = jax.random.key(choice.seed)
@@ -123,7 +125,7 @@ def _evaluate(choice: Evaluate) -> None:
             left -= n
         results = Results(*(np.concatenate(x) for x in zip(*parts, strict=True)))
     told = {
-        "policy": str(choice.policy),
+        "policy": choice.policy,
         "environment": name,
         "engine": engine,
         "actions": "greedy" if choice.greedy else "sampled",
@@ -150,9 +152,10 @@ def _watch(choice: Watch) -> None:
     _check(choice)
     policy = load_policy(choice.policy)
     environment = _environment(choice, policy)
-    policy.check(environment.observation_space)
+    policy.check(environment.observation_space, environment.action_space)
     space = narrowed(environment.task_space, choice.tasks)
-    path = choice.out or choice.policy / "watch.gif"
+    folder = Path(choice.policy)
+    path = choice.out or (folder / "watch.gif" if folder.is_dir() else Path(f"{folder.name}.gif"))
     try:
         record(
             policy,
@@ -173,7 +176,7 @@ def _watch(choice: Watch) -> None:
 def _list(choice: List) -> None:
     from didact.environments import make, registered
     from didact.experiments import setup
-    from didact.students import policies
+    from didact.students.names import found
     from didact.teachers import registered as registered_teachers
 
     rows: list[dict[str, Any]]
@@ -187,14 +190,14 @@ def _list(choice: List) -> None:
     elif choice.what == "students":
         rows = [{"name": n, "description": d} for n, d in setup.STUDENTS.items()]
     else:
-        rows = policies.found(Path("runs"))
+        rows = found(Path("runs"))
     if choice.json:
         return print(json.dumps(rows, indent=1))
     if not rows:
         return print("none yet: `didact train` makes one under runs/")
     table = Table(box=None, show_header=False, padding=(0, 2))
     for row in rows:
-        table.add_row(f"[bold]{row['name']}[/]", row["description"])
+        table.add_row(Text(row["name"], "bold"), Text(row["description"]))
     Console().print(table)
     return None
 
@@ -231,7 +234,7 @@ def _environment(choice: Acting, policy: Any) -> Any:
 
     texts = choice.env_settings
     if choice.env is None and not texts:
-        texts = policy.card.get("training", {}).get("settings", {}).get("env_settings", ())
+        texts = policy.environment_settings
     return made(choice.env or policy.environment, tuple(texts))
 
 
@@ -241,4 +244,5 @@ _COMMANDS: dict[type, Any] = {
     Watch: _watch,
     Play: play,
     List: _list,
+    Policies: move,
 }

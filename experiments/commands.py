@@ -8,6 +8,7 @@ import tyro
 
 from didact.experiments.config import KickstartConfig, TrainConfig
 from didact.experiments.play import Play
+from didact.experiments.policies import Policies
 from didact.students.config import DistillConfig, NetworkConfig, PPOConfig
 
 RANDOM = "random"
@@ -96,8 +97,8 @@ def _fields(values: Any, kind: Any = None) -> dict[str, Any]:
 class Acting:
     """What a policy plays, and how."""
 
-    policy: tyro.conf.Positional[Path]
-    """a run folder or a policy folder"""
+    policy: tyro.conf.Positional[str]
+    """the name of a policy (`didact list policies`), a run folder or a policy folder"""
     env: str | None = None
     """environment; the one it was trained in if not given"""
     env_settings: tuple[str, ...] = ()
@@ -116,8 +117,8 @@ class Acting:
 class Evaluate(Acting):
     """Measure how often a policy does what it is told."""
 
-    policy: tyro.conf.Positional[Path]
-    """a run folder or a policy folder; or `random`, for random actions"""
+    policy: tyro.conf.Positional[str]
+    """the name of a policy, a run folder or a policy folder; or `random`, for random actions"""
     episodes: int = 500
     """whole episodes, each on a new level"""
     engine: Literal["didact", "minigrid", "envpool"] = "didact"
@@ -131,7 +132,7 @@ class Watch(Acting):
     """Make a video of a policy's episodes, with the instruction written on it."""
 
     out: Path | None = None
-    """a .gif or .mp4 file; watch.gif in the folder if not given"""
+    """a .gif or .mp4 file; if not given watch.gif in the folder, or NAME.gif here"""
     episodes: int = 6
     """episodes, one after another"""
 
@@ -194,5 +195,6 @@ def commands() -> Any:
         | Annotated[Watch, tyro.conf.subcommand("watch")]
         | Annotated[Play, tyro.conf.subcommand("play")]
         | Annotated[List, tyro.conf.subcommand("list")]
+        | Annotated[Policies, tyro.conf.subcommand("policies")]
         | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     )

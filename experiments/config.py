@@ -181,14 +181,3 @@ def from_dict(values: dict, run: Path) -> TrainConfig:
         raise SettingError(
             "config.json", str(run), f"the settings of a run of this version ({error})"
         ) from None
-
-
-def pairs(setting: str, texts: tuple[str, ...]) -> dict[str, str]:
-    """NAME=VALUE texts as a dictionary."""
-    result = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name or not value:
-            raise SettingError(setting, text, "of the form NAME=VALUE")
-        result[name.strip().replace("-", "_")] = value.strip()
-    return result

@@ -1,5 +1,6 @@
 """What a finished training leaves behind: policy, pictures, video, and a table that names them."""
 
+import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rich.table import Table
 from didact.environments import SettingError
 from didact.experiments import logs, plots, watch
 from didact.experiments.config import to_dict
+from didact.experiments.made_by import score_command, train_command
 from didact.experiments.snapshots import load_snapshots
 from didact.students import card, load_policy, save_policy
 
@@ -53,12 +55,20 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
             training.environment.observation_space,
             training.environment.action_space,
             config.learner.network,
+            name=_name(run.resolve().name if i == 0 else f"{run.resolve().name}-{name}"),
+            description=f"Trained in {config.env} by {config.teacher} and {config.student}",
+            made_by=train_command(config),
+            environment_settings=list(config.env_settings),
             training={
                 "settings": to_dict(config),
                 "steps": updates * config.steps_per_update,
                 "seed": config.seed + i,
             },
-            scores=_scores(evaluation, i),
+            scores={
+                place: rates
+                | {"command": score_command(str(run / name), place, config.env_settings, episodes)}
+                for place, rates in _scores(evaluation, i).items()
+            },
             versions=_versions(),
         )
         save_policy(run / name, told, jax.device_get(params))
@@ -156,6 +166,11 @@ def _scores(evaluation: dict[str, Any], seed: int) -> dict[str, Any]:
         }
         for name, modes in evaluation.items()
     }
+
+
+def _name(text: str) -> str:
+    """The name of a folder as a policy may be called."""
+    return re.sub("[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:100] or "policy"
 
 
 def _versions() -> dict[str, str]:

@@ -1,20 +1,16 @@
 """Makes environment, teacher, student and loop from the settings of a training."""
 
-import contextlib
-import functools
 import inspect
-import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import pydantic
 
 import didact.experiments.advisers as advisers
 import didact.teachers as teachers
-from didact.environments import Environment, SettingError, TaskSpace, make, registered
+from didact.environments import Environment, SettingError, TaskSpace, registered
 from didact.environments.registry import suggest
-from didact.experiments.config import LANDMARKS, TrainConfig, pairs
+from didact.environments.words import make_told, pairs, parsed
+from didact.experiments.config import LANDMARKS, TrainConfig
 from didact.experiments.evaluate import landmark_tasks, landmarks
 from didact.experiments.loop import DEVICES, SEEDS, Loop
 from didact.students import Expert, PPOConfig, Student, distill, ppo
@@ -37,30 +33,7 @@ def made(name: str, texts: tuple[str, ...] = (), option: str = "--env") -> Envir
     Raises:
         SettingError: there is none of that name, or it has no such setting or value.
     """
-    makers = {entry.name: entry.make for entry in registered()}
-    if name not in makers:
-        raise suggest(option, name, list(makers))
-    settings = _settings("--env-settings", texts, _told_in_words(makers[name]), "environment")
-    try:
-        return make(name, **settings)
-    except SettingError as error:
-        if error.setting not in settings:
-            raise
-        raise SettingError(f"--env-settings {error.setting}", error.value, error.allowed) from None
-
-
-def _told_in_words(maker: Callable[..., Any]) -> dict[str, Any]:
-    """Those parameters of a function that a word or a number can tell, with their kinds."""
-    inner: Any = maker
-    while isinstance(inner, functools.partial):
-        inner = inner.func
-    kinds = typing.get_type_hints(inner.__init__ if isinstance(inner, type) else inner)
-    words = {bool, int, float, str, types.NoneType}
-    return {
-        name: kinds[name]
-        for name in inspect.signature(maker).parameters
-        if name in kinds and {*(typing.get_args(kinds[name]) or [kinds[name]])} <= words
-    }
+    return make_told(name, texts, option, "--env-settings")
 
 
 def space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
@@ -100,7 +73,7 @@ def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     kinds = {
         name: hints.get(name, Any) for name in list(inspect.signature(make_teacher).parameters)[1:]
     }
-    settings = _settings("--teacher-settings", config.teacher_settings, kinds, "teacher")
+    settings = parsed("--teacher-settings", config.teacher_settings, kinds, "teacher")
     try:
         teacher = teachers.make(config.teacher, space, **settings)
     except SettingError as error:
@@ -114,29 +87,6 @@ def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     if config.warm_up and easy is not None and easy != space:
         teacher = teachers.warm_started(teacher, easy, until=config.warm_up)
     return teacher
-
-
-def _settings(
-    option: str, texts: tuple[str, ...], kinds: dict[str, Any], whose: str
-) -> dict[str, Any]:
-    """NAME=VALUE texts as values of their kinds."""
-    settings: dict[str, Any] = {}
-    for name, text in pairs(option, texts).items():
-        if name not in kinds:
-            listed = ", ".join(kinds) or f"nothing: this {whose} has no settings"
-            raise SettingError(option, name, f"one of {listed}")
-        settings[name] = _parsed(f"{option} {name}", text, kinds[name])
-    return settings
-
-
-def _parsed(setting: str, text: str, kind: Any) -> Any:
-    """A text as a value of its kind; words need no quotes."""
-    adapter = pydantic.TypeAdapter(kind)
-    for candidate in (text, f'"{text}"'):
-        with contextlib.suppress(pydantic.ValidationError):
-            return adapter.validate_json(candidate, strict=True)
-    told = kind.__name__ if isinstance(kind, type) else str(kind)
-    raise SettingError(setting, text, f"of the kind {told}")
 
 
 def student_of(

@@ -1,14 +1,18 @@
 """Students: they know observations and actions, no teacher."""
 
 from didact.students import experts
+from didact.students.archives import export_policy, import_policy
 from didact.students.base import Rollout, Student
+from didact.students.cards import card
 from didact.students.config import DistillConfig, LearnerConfig, NetworkConfig, PPOConfig
 from didact.students.distill import distill
 from didact.students.experts import Expert
+from didact.students.folders import save_policy
+from didact.students.hub import pull_policy, push_policy
 from didact.students.kickstart import kickstart
 from didact.students.learner import LearnerState, Lesson
 from didact.students.networks import ActorCritic
-from didact.students.policies import Policy, card, load_policy, save_policy
+from didact.students.policies import Policy, load_policy
 from didact.students.ppo import ppo
 from didact.students.random_actions import random_actions
 
@@ -27,9 +31,13 @@ __all__ = [
     "card",
     "distill",
     "experts",
+    "export_policy",
+    "import_policy",
     "kickstart",
     "load_policy",
     "ppo",
+    "pull_policy",
+    "push_policy",
     "random_actions",
     "save_policy",
 ]

@@ -62,7 +62,7 @@ def load_tree(folder: Path, like: Any) -> Any:
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         expected, shapes = manifest["files"], manifest["arrays"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise Damaged(f"{MANIFEST} is missing or broken") from None
     found = {str(path.relative_to(folder)) for path in _files(folder)}
     if not isinstance(expected, dict) or found != set(expected):
@@ -80,7 +80,7 @@ def load_tree(folder: Path, like: Any) -> Any:
                 return jax.tree.map(
                     lambda x, y: jnp.zeros(x.shape, x.dtype) if y is None else y, like, found
                 )
-        except (ValueError, KeyError, TypeError):
+        except Exception:  # files that orbax did not write make it fail in any way
             gc.collect()
             raise Damaged("its arrays cannot be read") from None
 

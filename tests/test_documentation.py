@@ -44,7 +44,10 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/language.md", "docs/mazes.md", "docs/phrases.md")
+PAGES = (
+    *("README.md", "CONTRIBUTING.md"),
+    *("docs/language.md", "docs/mazes.md", "docs/phrases.md", "docs/policies.md"),
+)
 
 
 @pytest.mark.parametrize("name", PAGES)

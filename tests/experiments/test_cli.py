@@ -215,7 +215,7 @@ def test_policies_that_are_none(command, here, refused):
     (here / "card").mkdir()
     (here / "card" / "policy.json").write_text("{}")
     assert "policy is 'missing'" in refused(command, "missing")
-    assert "a policy card" in refused(command, "card")
+    assert "format in card/policy.json is None" in refused(command, "card")
     for episodes in (0, -3):
         message = refused(command, "missing", "--episodes", episodes)
         assert f"--episodes is {episodes}, but must be at least 1" in message
@@ -257,6 +257,9 @@ def test_bad_settings_of_the_comparison(arguments, words, here, refused):
         "list",
         "benchmark",
         "benchmark throughput",
+        "policies",
+        "policies export",
+        "policies pull",
         "benchmark curriculum",
     ],
 )
@@ -289,6 +292,10 @@ def test_list(what, name, capsys):
         assert "room_size" in schema["properties"]
 
 
-def test_list_policies(here, capsys):
+def test_no_policies(here, capsys, monkeypatch):
+    from didact.students import names
+
+    monkeypatch.setattr(names, "SHIPPED", here / "none")
+    monkeypatch.setenv("DIDACT_POLICIES", str(here / "none"))
     assert json.loads(printed(capsys, "list", "policies", "--json")) == []
     assert "didact train" in printed(capsys, "list", "policies")

@@ -70,6 +70,10 @@ def test_what_a_training_leaves_behind(trained):
     told = load_policy(run).card
     assert told["environment"] == OBJECT
     assert told["training"]["steps"] == result["steps"]
+    assert told["name"] == run.name
+    assert told["made_by"].startswith(f"didact train --env {OBJECT} ")
+    command = told["scores"][OBJECT]["command"]
+    assert command.startswith(f"didact evaluate {run / 'policy'} --env {OBJECT} --episodes ")
     assert told["scores"][OBJECT]["sampled"] == result["evaluation"][OBJECT]["sampled"]["success"]
 
 

@@ -1,7 +1,13 @@
-"""Compiled programs are kept from one test to the next, and from session to session."""
+"""Compiled programs are kept from one test to the next; a small policy; no policies of the user."""
+
+import shutil
+import sys
+from pathlib import Path
 
 import jax
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -16,3 +22,41 @@ def keep_compiled_programs(request):
     yield
     for name, value in before.items():
         jax.config.update(name, value)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Where imported policies are, for this test alone."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("DIDACT_POLICIES", str(folder))
+    return folder
+
+
+@pytest.fixture
+def pretrained(tmp_path, monkeypatch):
+    """Where the policies are that didact brings along, for this test alone."""
+    from didact.students import names
+
+    folder = tmp_path / "pretrained"
+    folder.mkdir()
+    monkeypatch.setattr(names, "SHIPPED", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def policy():
+    import small
+
+    return small.made()
+
+
+@pytest.fixture(scope="session")
+def saved(policy, tmp_path_factory):
+    from didact.students import save_policy
+
+    return save_policy(tmp_path_factory.mktemp("run") / "policy", policy.card, policy.params)
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "policy")

@@ -1,75 +1,15 @@
-"""Policies on disk."""
+"""Policies: saved, loaded, acting."""
 
-import dataclasses
-import json
 import shutil
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small import SPACES, edit, observation
 
 from didact.environments import ArraySpace, Discrete, SettingError
-from didact.students import NetworkConfig, Policy, card, load_policy, policies, save_policy
-
-SPACES = {
-    "image": ArraySpace((7, 7, 3), np.uint8, 0, 10),
-    "direction": ArraySpace((), np.int32, 0, 3),
-    "instruction": ArraySpace((4,), np.uint8, 0, 9),
-}
-ACTIONS = Discrete(3, ("left", "right", "forward"))
-NETWORK = NetworkConfig(
-    cell_embedding=4,
-    cell_features=3,
-    token_embedding=4,
-    instruction_features=6,
-    hidden=8,
-    memory=5,
-)
-
-
-def told(**more):
-    return card("Somewhere", SPACES, ACTIONS, NETWORK, training={"steps": 5}, scores={}, **more)
-
-
-def made() -> Policy:
-    blank = Policy(told(), None)
-    state = jax.jit(blank.student.init)(jax.random.key(0))
-    params = jax.tree.map(
-        lambda x: x + 0.2 * jax.random.normal(jax.random.key(x.size), x.shape), state.params
-    )
-    return Policy(told(), jax.device_get(params))
-
-
-@pytest.fixture(scope="module")
-def policy():
-    return made()
-
-
-@pytest.fixture(scope="module")
-def saved(policy, tmp_path_factory):
-    return save_policy(tmp_path_factory.mktemp("run") / "policy", policy.card, policy.params)
-
-
-@pytest.fixture
-def copy(saved, tmp_path):
-    return shutil.copytree(saved, tmp_path / "policy")
-
-
-def observation(n=5, seed=0):
-    rng = np.random.default_rng(seed)
-    return {
-        "image": rng.integers(0, 3, (n, 7, 7, 3)).astype(np.uint8),
-        "direction": rng.integers(0, 4, n).astype(np.int32),
-        "instruction": rng.integers(0, 9, (n, 4)).astype(np.uint8),
-    }
-
-
-def edit(folder, change):
-    path = folder / policies.CARD
-    values = json.loads(path.read_text())
-    change(values)
-    path.write_text(json.dumps(values))
+from didact.students import NetworkConfig, Policy, PPOConfig, card, load_policy, save_policy
 
 
 def test_what_was_saved_acts_the_same(policy, saved):
@@ -147,6 +87,39 @@ def test_other_observations_are_refused(policy):
     ):
         with pytest.raises(SettingError, match="as in training"):
             policy.check(other)
+    with pytest.raises(SettingError, match=r"with values up to 12', but .* up to 10, as in train"):
+        policy.check(SPACES | {"image": ArraySpace((7, 7, 3), np.uint8, 0, 12)})
+
+
+def test_other_actions_are_refused(policy):
+    policy.check(SPACES, Discrete(3, ("left", "right", "forward")))
+    for other in (Discrete(4, ("left", "right", "forward", "done")), Discrete(3)):
+        with pytest.raises(SettingError, match="those of training: left, right, forward"):
+            policy.check(SPACES, other)
+
+
+def test_it_makes_its_environment():
+    from didact.environments import make
+
+    world = make("GoTo", phrasing="test")
+    spaces = world.observation_space, world.action_space
+    policy = Policy(
+        card("GoTo", *spaces, NetworkConfig(), environment_settings=["phrasing=test"]), None
+    )
+    assert policy.make_environment().phrasing == "test"
+    assert policy.make_environment().name == "GoTo"
+    # As cards of earlier versions tell it.
+    training = {"settings": {"env_settings": ["phrasing=test"]}}
+    earlier = Policy(card("GoTo", *spaces, NetworkConfig(), training=training), None)
+    assert earlier.make_environment().phrasing == "test"
+    for name, settings, words in (
+        ("Gato", [], "environment is 'Gato', but .* GoTo"),
+        ("GoTo", ["loud=1"], "environment setting is 'loud'"),
+        ("ToyGrid", [], "as in training"),
+    ):
+        other = Policy(card(name, *spaces, NetworkConfig(), environment_settings=settings), None)
+        with pytest.raises(SettingError, match=words):
+            other.make_environment()
 
 
 def test_instructions_may_be_of_any_length(policy):
@@ -170,20 +143,27 @@ def test_a_card_without_newer_settings_loads(policy, copy):
     )
 
 
-def test_a_card_survives_other_defaults(policy, copy, monkeypatch):
+def test_a_policy_survives_other_defaults(policy, copy, monkeypatch):
     """Every size is on the card, so the defaults of a later version do not matter."""
-    later = dataclasses.make_dataclass(
-        "NetworkConfig",
-        [
-            (field.name, int, dataclasses.field(default=field.default + 3))
-            for field in dataclasses.fields(NetworkConfig)
-        ],
-        frozen=True,
-    )
-    monkeypatch.setattr(policies, "NetworkConfig", later)
-    np.testing.assert_array_equal(
-        load_policy(copy).act(observation())[0], policy.act(observation())[0]
-    )
+    expected = policy.act(observation())[0]
+    # The last is `max_instructions`, which nobody may leave out any more: 0 has no meaning.
+    later = (*(size + 3 for size in NetworkConfig.__init__.__defaults__[:-1]), 0)
+    monkeypatch.setattr(NetworkConfig.__init__, "__defaults__", later)
+    defaults = PPOConfig.__init__.__defaults__
+    more = tuple(x * 1.5 if isinstance(x, float) and x < 0.6 else x for x in defaults)
+    monkeypatch.setattr(PPOConfig.__init__, "__defaults__", more)
+    network = NetworkConfig(max_instructions=1)
+    assert (network.hidden, network.memory) == (131, 131)
+    assert PPOConfig(network=network).learning_rate == pytest.approx(3e-3)
+    np.testing.assert_array_equal(load_policy(copy).act(observation())[0], expected)
+    # And what a card does not say, because it is older than the setting, is what it was then.
+    edit(copy, lambda values: values["network"].pop("max_instructions"))
+    np.testing.assert_array_equal(load_policy(copy).act(observation())[0], expected)
+
+
+def test_a_missing_size_is_told(copy):
+    edit(copy, lambda values: values["network"].pop("hidden"))
+    assert_refused(copy, "network.hidden")
 
 
 def assert_refused(folder, match="must be"):
@@ -194,6 +174,9 @@ def assert_refused(folder, match="must be"):
 
 def test_no_policy(tmp_path):
     assert_refused(tmp_path / "nothing", "nothing")
+    assert_refused("", "the name of a policy")
+    assert_refused("a\0b")
+    assert_refused("n" * 5000)
     assert_refused(tmp_path, "a policy folder, or a run with a final policy")
     (tmp_path / "file").write_text("")
     assert_refused(tmp_path / "file")
@@ -227,7 +210,7 @@ def test_a_card_that_asks_for_another_network_is_refused(copy, capfd):
     edit(copy, lambda values: values["network"].update(hidden=16))
     assert_refused(copy, "not those that these settings make")
     edit(copy, lambda values: values["actions"].__setitem__(1, 5))
-    assert_refused(copy, "actions are not names")
+    assert_refused(copy, "actions in .* a list of 1 to 8192 names")
     assert capfd.readouterr().err == ""
 
 
@@ -252,16 +235,3 @@ def test_saving_replaces_a_policy_and_nothing_else(policy, copy, tmp_path):
     (tmp_path / "empty").mkdir()
     save_policy(tmp_path / "empty", other, policy.params)
     assert load_policy(tmp_path / "empty").environment == "Elsewhere"
-
-
-def test_found(policy, tmp_path):
-    scores = {"Somewhere": {"sampled": 0.5, "greedy": 0.75}}
-    whole = policy.card | {"scores": scores, "training": {"steps": 2_000_000}}
-    save_policy(tmp_path / "a" / "policy", whole, policy.params)
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / policies.CARD).write_text("[]")
-    rows = policies.found(tmp_path)
-    assert [row["name"] for row in rows] == [str(tmp_path / "a" / "policy")]
-    assert rows[0]["description"] == "Somewhere, 2.0M steps; success: Somewhere 50.0%"
-    assert load_policy(rows[0]["name"]).environment == "Somewhere"
-    assert policies.found(tmp_path / "nothing") == []

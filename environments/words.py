@@ -1,0 +1,105 @@
+"""Settings told in words, NAME=VALUE, as command lines and cards of policies have them."""
+
+import contextlib
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pydantic
+
+from didact.environments.base import Environment
+from didact.environments.errors import SettingError
+from didact.environments.registry import make, registered, suggest
+
+
+def make_told(
+    name: str,
+    texts: Sequence[str] = (),
+    name_option: str = "environment",
+    settings_option: str = "environment setting",
+) -> Environment:
+    """The environment of a name, with settings told by NAME=VALUE texts.
+
+    Args:
+        name: as it is registered.
+        texts: settings, as in phrasing=test.
+        name_option, settings_option: what the two are called in errors.
+
+    Raises:
+        SettingError: there is none of that name, or it has no such setting or value.
+    """
+    makers = {entry.name: entry.make for entry in registered()}
+    if name not in makers:
+        raise suggest(name_option, name, list(makers))
+    settings = parsed(settings_option, texts, _told_in_words(makers[name]), "environment")
+    try:
+        return make(name, **settings)
+    except SettingError as error:
+        if error.setting not in settings:
+            raise
+        raise SettingError(
+            f"{settings_option} {error.setting}", error.value, error.allowed
+        ) from None
+
+
+def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE texts as a dictionary.
+
+    Raises:
+        SettingError: a text is not of that form.
+    """
+    result = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise SettingError(option, text, "of the form NAME=VALUE")
+        result[name.strip().replace("-", "_")] = value.strip()
+    return result
+
+
+def parsed(option: str, texts: Sequence[str], kinds: dict[str, Any], whose: str) -> dict[str, Any]:
+    """NAME=VALUE texts as values of their kinds.
+
+    Args:
+        option: what the texts are called in errors.
+        texts: what was said.
+        kinds: the type of each setting there is.
+        whose: what has these settings, for errors.
+
+    Raises:
+        SettingError: there is no such setting, or the value is of another kind.
+    """
+    settings: dict[str, Any] = {}
+    for name, text in pairs(option, texts).items():
+        if name not in kinds:
+            listed = ", ".join(kinds) or f"nothing: this {whose} has no settings"
+            raise SettingError(option, name, f"one of {listed}")
+        settings[name] = _parsed(f"{option} {name}", text, kinds[name])
+    return settings
+
+
+def _told_in_words(maker: Callable[..., Any]) -> dict[str, Any]:
+    """Those parameters of a function that a word or a number can tell, with their kinds."""
+    inner: Any = maker
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    kinds = typing.get_type_hints(inner.__init__ if isinstance(inner, type) else inner)
+    words = {bool, int, float, str, types.NoneType}
+    return {
+        name: kinds[name]
+        for name in inspect.signature(maker).parameters
+        if name in kinds and {*(typing.get_args(kinds[name]) or [kinds[name]])} <= words
+    }
+
+
+def _parsed(setting: str, text: str, kind: Any) -> Any:
+    """A text as a value of its kind; words need no quotes."""
+    adapter = pydantic.TypeAdapter(kind)
+    for candidate in (text, f'"{text}"'):
+        with contextlib.suppress(pydantic.ValidationError):
+            return adapter.validate_json(candidate, strict=True)
+    told = kind.__name__ if isinstance(kind, type) else str(kind)
+    raise SettingError(setting, text, f"of the kind {told}")

@@ -1,0 +1,243 @@
+"""The card of a policy, `policy.json`: what a person reads, and all that is needed to load it.
+
+A card may come from anyone and from a later version, so nothing of it is believed before it was
+looked at: kinds, names, and sizes before a network of that size is made.
+"""
+
+import dataclasses
+import json
+import math
+import re
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from didact.environments import ArraySpace, Discrete, SettingError
+from didact.students.base import Student
+from didact.students.config import NetworkConfig, PPOConfig
+from didact.students.ppo import ppo
+
+CARD = "policy.json"
+FORMAT = 1
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a policy; never more than a file's name
+NAME_TOLD = "a name of letters, digits, '.', '_' and '-', at most 100 of them"
+CARD_BYTES = 1 << 20
+LARGEST = 1 << 30  # bytes of parameters, and of all files of a policy
+WIDEST = 8192  # any one size of a network
+MOST_NUMBERS = 1 << 24  # in one array of an observation
+# What cards mean that were written before the network had these settings, whatever their
+# defaults are now. All others must be there.
+EARLIER = {"max_instructions": 64}
+
+
+def card(
+    environment: str,
+    observation_space: Mapping[str, ArraySpace],
+    action_space: Discrete,
+    network: NetworkConfig,
+    **more: Any,
+) -> dict[str, Any]:
+    """The card of a policy.
+
+    Args:
+        environment: the name of the environment it was trained in.
+        observation_space, action_space: of that environment.
+        network: the sizes of its network.
+        more: what else there is to tell, all of it optional. `name` and `description` (one line);
+            `made_by` (the command that made it); `environment_settings` (a list of NAME=VALUE);
+            `scores` by environment, `{"sampled": rate, "greedy": rate, "command": what measures
+            it}`; `training` and `versions`.
+    """
+    spaces = {
+        name: {
+            "shape": list(space.shape),
+            "dtype": np.dtype(space.dtype).name,
+            "low": space.low,
+            "high": space.high,
+        }
+        for name, space in observation_space.items()
+    }
+    return {
+        "format": FORMAT,
+        "environment": environment,
+        "observation_space": spaces,
+        "actions": action_names(action_space),
+        "network": dataclasses.asdict(network),
+        **more,
+    }
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card in a policy folder.
+
+    Raises:
+        SettingError: it is missing, is no card, or asks for what cannot be.
+    """
+    path = folder / CARD
+    try:
+        if path.stat().st_size > CARD_BYTES:
+            raise SettingError(
+                "policy", str(path), f"a policy card (of at most {CARD_BYTES} bytes)"
+            )
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, SettingError):
+            raise
+        why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+        raise SettingError("policy", str(path), f"a policy card in JSON ({why})") from None
+    check_card(told, str(path))
+    return told
+
+
+def check_card(card: Any, path: str = CARD) -> None:
+    """Looks at everything that a policy is made from.
+
+    Args:
+        card: what was read.
+        path: where, for the sentence.
+
+    Raises:
+        SettingError: something is missing, of another kind, or beyond its bounds.
+    """
+    if not isinstance(card, dict):
+        raise _error("policy card", path, card, "an object with the fields of a card")
+    if type(card.get("format")) is not int or card["format"] != FORMAT:
+        later = " (a later version of didact wrote the card)"
+        higher = type(card.get("format")) is int and card["format"] > FORMAT
+        raise _error("format", path, card.get("format"), f"{FORMAT}{later * higher}")
+    if not isinstance(card.get("environment"), str) or not card["environment"]:
+        raise _error("environment", path, card.get("environment"), "the name of an environment")
+    actions = card.get("actions")
+    names = isinstance(actions, list) and all(isinstance(name, str) for name in actions)
+    if not actions or not names or len(actions) > WIDEST:
+        raise _error("actions", path, actions, f"a list of 1 to {WIDEST} names")
+    _check_spaces(card.get("observation_space"), path)
+    _check_network(card.get("network"), path)
+    for field in ("description", "made_by"):
+        if not isinstance(card.get(field, ""), str):
+            raise _error(field, path, card[field], "a text")
+    if "name" in card and not is_name(card["name"]):
+        raise _error("name", path, card["name"], NAME_TOLD)
+    for field in ("training", "versions", "scores"):
+        if not isinstance(card.get(field, {}), dict):
+            raise _error(field, path, card[field], "an object")
+    for name, score in card.get("scores", {}).items():
+        if not isinstance(score, dict):
+            raise _error("scores", path, {name: score}, "an object of an object for each")
+    settings = environment_settings(card)
+    if not isinstance(settings, list) or not all(isinstance(text, str) for text in settings):
+        raise _error("environment settings", path, settings, "a list of NAME=VALUE")
+
+
+def is_name(name: Any) -> bool:
+    """Whether a policy may be called so: it is then the name of a folder, too, and no path."""
+    return isinstance(name, str) and NAME.fullmatch(name) is not None
+
+
+def environment_settings(card: Mapping[str, Any]) -> Any:
+    """NAME=VALUE texts of the settings that the environment had in training."""
+    if "environment_settings" in card:
+        return card["environment_settings"]
+    settings = card.get("training", {}).get("settings", {})
+    return settings.get("env_settings", []) if isinstance(settings, dict) else settings
+
+
+def action_names(space: Discrete) -> list[str]:
+    """The names of the actions, as a card has them."""
+    return list(space.names) or [str(i) for i in range(space.n)]
+
+
+def spaces_of(card: Mapping[str, Any]) -> dict[str, ArraySpace]:
+    """The observation space that a card tells of."""
+    return {
+        name: ArraySpace(tuple(s["shape"]), np.dtype(s["dtype"]), s["low"], s["high"])
+        for name, s in card["observation_space"].items()
+    }
+
+
+def student_of(card: Mapping[str, Any]) -> Student:
+    """The student that a card tells of, to act."""
+    config = PPOConfig(network=NetworkConfig(**EARLIER | card["network"]))
+    actions = Discrete(len(card["actions"]), tuple(card["actions"]))
+    return ppo(spaces_of(card), actions, config, num_updates=1)
+
+
+def parameters_of(card: Mapping[str, Any], path: str = CARD) -> Any:
+    """Shapes and types of the parameters that a card tells of; none of them is made.
+
+    Raises:
+        SettingError: they are more than `LARGEST` bytes, or no network reads these observations.
+    """
+    try:
+        like = jax.eval_shape(student_of(card).init, jax.random.key(0)).params
+    except SettingError as error:
+        raise SettingError(f"{error.setting} in {path}", error.value, error.allowed) from None
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise SettingError(
+            "policy", path, f"a card of a network that can be made ({why})"
+        ) from None
+    size = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(like))
+    if size > LARGEST:
+        raise SettingError(
+            f"size of the network in {path}",
+            f"{size / 2**30:.1f} GiB",
+            f"at most {LARGEST / 2**30:g} GiB of parameters",
+        )
+    return like
+
+
+def _check_spaces(spaces: Any, path: str) -> None:
+    if not isinstance(spaces, dict) or not spaces:
+        raise _error("observation_space", path, spaces, "an object with at least one observation")
+    for name, space in spaces.items():
+        where = f"observation {reprlib.repr(name)}"
+        if not isinstance(space, dict) or not {"shape", "dtype", "low", "high"} <= set(space):
+            raise _error(where, path, space, "an object with shape, dtype, low and high")
+        shape = space["shape"]
+        whole = isinstance(shape, list) and all(_is_whole(x, 0, MOST_NUMBERS) for x in shape)
+        if not whole or len(shape) > 8 or math.prod(shape) > MOST_NUMBERS:
+            allowed = f"a list of at most 8 whole numbers, together at most {MOST_NUMBERS} places"
+            raise _error(f"{where}: shape", path, shape, allowed)
+        try:
+            kind = np.dtype(space["dtype"]).kind if isinstance(space["dtype"], str) else ""
+        except TypeError:
+            kind = ""
+        if kind not in ("b", "i", "u", "f"):
+            raise _error(f"{where}: dtype", path, space["dtype"], "a type of numbers, as 'uint8'")
+        for end in ("low", "high"):
+            if type(space[end]) not in (int, float) or math.isnan(space[end]):
+                raise _error(f"{where}: {end}", path, space[end], "a number")
+        if name == "instruction" and not 0 <= space["high"] < MOST_NUMBERS:
+            allowed = f"the last of at most {MOST_NUMBERS} tokens"
+            raise _error(f"{where}: high", path, space["high"], allowed)
+
+
+def _check_network(network: Any, path: str) -> None:
+    if not isinstance(network, dict):
+        raise _error("network", path, network, "an object with the sizes of the network")
+    known = [field.name for field in dataclasses.fields(NetworkConfig)]
+    for name in network:
+        if name not in known:
+            allowed = f"a setting that this version knows: {', '.join(known)}"
+            raise _error("network setting", path, name, allowed)
+    for name in known:
+        size = network.get(name, EARLIER.get(name))
+        least = 0 if name == "memory" else 1
+        if not _is_whole(size, least, WIDEST):
+            allowed = f"a whole number from {least} to {WIDEST}"
+            raise _error(f"network.{name}", path, size, allowed)
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+def _error(what: str, path: str, value: Any, allowed: str) -> SettingError:
+    """The sentence; what is told of a value has an end, whatever is on the card."""
+    short = value if len(repr(value)) <= 80 else reprlib.repr(value)
+    return SettingError(f"{what} in {path}", short, allowed)

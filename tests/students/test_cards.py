@@ -1,0 +1,223 @@
+"""Cards from anyone: one sentence each for what cannot be."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import pytest
+from small import edit, told
+
+from didact.environments import SettingError
+from didact.students import NetworkConfig, load_policy
+from didact.students.cards import CARD, EARLIER, check_card, student_of
+
+HUGE = 10**9
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+def refused(folder):
+    with pytest.raises(SettingError) as caught:
+        load_policy(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 700 + 3 * len(str(folder))
+    return message
+
+
+def put(*path, value):
+    """A change of a card: the value at the end of a path."""
+
+    def change(card):
+        for name in path[:-1]:
+            card = card[name]
+        card[path[-1]] = value
+
+    return change
+
+
+SPACE = ("observation_space", "image")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (put("format", value=2), ("format", "is 2", "later version")),
+        (put("format", value=0), ("format", "is 0", "must be 1.")),
+        (put("format", value=True), ("format", "is True")),
+        (put("format", value="1"), ("format",)),
+        (put("environment", value=None), ("environment", "is None")),
+        (put("environment", value=""), ("environment", "is ''")),
+        (put("actions", value=[]), ("actions", "is []")),
+        (put("actions", value="left"), ("actions", "is 'left'")),
+        (put("actions", value=["x"] * 10**5), ("actions", "8192")),
+        (put("actions", value=5), ("actions", "is 5")),
+        (put("network", value=[]), ("network", "is []")),
+        (put("network", "depth", value=3), ("'depth'", "this version knows", "hidden")),
+        (put("network", "hidden", value=HUGE), ("network.hidden", "is 1000000000", "1 to 8192")),
+        (put("network", "hidden", value=0), ("network.hidden", "is 0")),
+        (put("network", "hidden", value=-8), ("network.hidden", "is -8")),
+        (put("network", "hidden", value=8.0), ("network.hidden", "is 8.0")),
+        (put("network", "hidden", value=True), ("network.hidden", "is True")),
+        (put("network", "hidden", value="8"), ("network.hidden", "is '8'")),
+        (put("network", "hidden", value=None), ("network.hidden", "is None")),
+        (put("network", "memory", value=-1), ("network.memory", "from 0")),
+        (put("network", "memory", value=10**4000), ("network.memory",)),
+        (put("network", "cell_features", value=8192), ("not those that",)),
+        (put("observation_space", value={}), ("observation_space",)),
+        (put("observation_space", value=7), ("observation_space", "is 7")),
+        (put(*SPACE, value=None), ("observation 'image'", "shape, dtype, low and high")),
+        (put(*SPACE, "shape", value=[7, -7, 3]), ("'image': shape",)),
+        (put(*SPACE, "shape", value=[HUGE, HUGE]), ("'image': shape", "16777216")),
+        (put(*SPACE, "shape", value=[4096, 4096, 2]), ("'image': shape",)),
+        (put(*SPACE, "shape", value=[1] * 40), ("'image': shape",)),
+        (put(*SPACE, "shape", value=49), ("'image': shape", "is 49")),
+        (put(*SPACE, "dtype", value="O"), ("'image': dtype", "is 'O'")),
+        (put(*SPACE, "dtype", value="V999999999"), ("'image': dtype",)),
+        (put(*SPACE, "dtype", value="builtins.print"), ("'image': dtype",)),
+        (put(*SPACE, "dtype", value=3), ("'image': dtype", "is 3")),
+        (put(*SPACE, "dtype", value="float32"), ("image dtype", "uint8 cell codes")),
+        (put(*SPACE, "high", value=None), ("'image': high", "is None")),
+        (put(*SPACE, "low", value=float("nan")), ("'image': low", "is nan")),
+        (
+            put("observation_space", "instruction", "high", value=10**12),
+            ("'instruction': high", "1000000000000"),
+        ),
+        (
+            put("observation_space", "instruction", "high", value=2**31 - 1),
+            ("'instruction': high", "16777216 tokens"),
+        ),
+        (put("observation_space", "instruction", "high", value=-1), ("'instruction': high",)),
+        (put("name", value="../../etc"), ("name", "is '../../etc'", "letters")),
+        (put("name", value=".."), ("name", "is '..'")),
+        (put("name", value=7), ("name", "is 7")),
+        (put("description", value=["a"]), ("description", "a text")),
+        (put("made_by", value=1), ("made_by", "is 1")),
+        (put("training", value=5), ("training", "is 5")),
+        (put("training", value={"settings": 5}), ("environment settings", "is 5")),
+        (put("environment_settings", value="a=1"), ("environment settings", "is 'a=1'")),
+        (put("environment_settings", value=[1]), ("environment settings", "is [1]")),
+        (put("scores", value=[]), ("scores", "is []")),
+        (put("scores", value={"X": 0.5}), ("scores", "{'X': 0.5}")),
+        (put("versions", value="0.1"), ("versions", "is '0.1'")),
+    ],
+)
+def test_what_cannot_be_is_told(copy, change, words, capfd):
+    sys.set_int_max_str_digits(5000)
+    try:
+        edit(copy, change)
+    finally:
+        sys.set_int_max_str_digits(4300)
+    message = refused(copy)
+    for word in words:
+        assert word in message
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("field", ["format", "environment", "actions", "observation_space"])
+def test_fields_that_must_be_there(copy, field):
+    edit(copy, lambda values: values.pop(field))
+    assert f"{field} in {copy / CARD} is None" in refused(copy)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]", b"null", b"7", b'"policy"', b"\xff\xfe", DEEP.encode(), b" " * 2_000_000],
+    ids=["empty", "cut", "list", "null", "number", "text", "bytes", "deep", "large"],
+)
+def test_what_is_no_card(copy, text):
+    (copy / CARD).write_bytes(text)
+    message = refused(copy)
+    assert CARD in message
+    assert "policy card" in message
+
+
+def test_what_later_versions_add_does_no_harm(copy):
+    edit(copy, lambda values: values.update(licence="CC0", name="a-name", made_by="didact train"))
+    assert load_policy(copy).card["licence"] == "CC0"
+
+
+def test_cards_of_earlier_versions_say_all_that_was_there_then():
+    """A setting that the network gets must be listed with what it was before."""
+    first = {"cell_embedding", "cell_features", "token_embedding", "instruction_features"}
+    first |= {"hidden", "memory"}
+    assert set(told()["network"]) == first | set(EARLIER)
+    check_card(told())
+    assert EARLIER["max_instructions"] == NetworkConfig().max_instructions
+
+
+def test_a_card_that_asks_for_everything_gets_nothing(copy):
+    """Also where its manifest agrees: nothing of that size is ever made."""
+    edit(copy, lambda values: values["network"].update(hidden=8192, memory=8192))
+    path = copy / "params" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    card = json.loads((copy / CARD).read_text())
+    like = jax.eval_shape(student_of(card).init, jax.random.key(0)).params
+    leaves = jax.tree_util.tree_leaves_with_path(like)
+    arrays = {jax.tree_util.keystr(at): [*x.shape, str(x.dtype)] for at, x in leaves}
+    assert set(arrays) == set(manifest["arrays"])
+    path.write_text(json.dumps(manifest | {"arrays": arrays}))
+    code = (
+        "import resource, sys\n"
+        "from didact.students import load_policy\n"
+        "try:\n    load_policy(sys.argv[1])\nexcept ValueError as error:\n    print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", code, copy]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert "is '1.8 GiB', but must be at most 1 GiB of parameters" in done.stdout, done.stderr
+    assert int(done.stdout.split()[-1]) < 1_000_000  # kilobytes
+
+
+def test_links_that_lead_out_are_refused(copy, tmp_path):
+    outside = tmp_path / "outside"
+    (copy / "params").rename(outside)
+    (copy / "params").symlink_to(outside)
+    assert "'params'" in refused(copy)
+    (copy / "params").unlink()
+    outside.rename(copy / "params")
+    load_policy(copy)
+    secret = tmp_path / "secret"
+    manifest = copy / "params" / "manifest.json"
+    manifest.rename(secret)
+    manifest.symlink_to(secret)
+    assert "without links that lead out ('params/manifest.json' does)" in refused(copy)
+    manifest.unlink()
+    secret.rename(manifest)
+    (copy / "params" / "more").symlink_to(tmp_path)
+    assert "'params/more'" in refused(copy)
+    (copy / "params" / "more").unlink()
+    (copy / CARD).rename(tmp_path / "card")
+    (copy / CARD).symlink_to(tmp_path / "card")
+    assert f"'{CARD}'" in refused(copy)
+
+
+def test_a_policy_may_be_found_by_a_link(saved, tmp_path):
+    (tmp_path / "latest").symlink_to(saved)
+    assert load_policy(tmp_path / "latest").environment == "Somewhere"
+
+
+def test_what_is_no_file_is_refused(copy):
+    os.mkfifo(copy / "params" / "pipe")
+    assert "'params/pipe'" in refused(copy)
+
+
+@pytest.mark.parametrize("manifest", [DEEP, "[]", '{"files": [], "arrays": {}}', '{"files": 5}'])
+def test_what_is_no_manifest(copy, manifest):
+    (copy / "params" / "manifest.json").write_text(manifest)
+    assert "parameters as they were saved" in refused(copy)
+
+
+def test_whole_files_that_are_no_arrays(copy, capfd):
+    """Their hashes are right, so that only reading them tells."""
+    import hashlib
+
+    path = copy / "params" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for name in manifest["files"]:
+        (copy / "params" / name).write_bytes(b"{}")
+        manifest["files"][name] = hashlib.sha256(b"{}").hexdigest()
+    path.write_text(json.dumps(manifest))
+    assert "its arrays cannot be read" in refused(copy)
