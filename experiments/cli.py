@@ -1,4 +1,4 @@
-"""The command line: `didact train`, `evaluate`, `watch`, `play`, `list`, `benchmark`."""
+"""The command line: `didact train`, `evaluate`, `watch`, `play`, `record`, `list`, `benchmark`."""
 
 import dataclasses
 import json
@@ -17,6 +17,7 @@ from didact.environments.errors import SettingError
 from didact.experiments.commands import RANDOM, Acting, Evaluate, List, Train, Watch, commands
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.play import Play, play
+from didact.experiments.record import Record, save_recording
 from didact.students.config import NetworkConfig, PPOConfig
 
 
@@ -250,5 +251,6 @@ _COMMANDS: dict[type, Any] = {
     Evaluate: _evaluate,
     Watch: _watch,
     Play: play,
+    Record: save_recording,
     List: _list,
 }

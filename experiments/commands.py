@@ -8,6 +8,7 @@ import tyro
 
 from didact.experiments.config import TrainConfig
 from didact.experiments.play import Play
+from didact.experiments.record import Record
 from didact.students.config import NetworkConfig, PPOConfig
 
 RANDOM = "random"
@@ -151,6 +152,7 @@ def commands() -> Any:
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
         | Annotated[Watch, tyro.conf.subcommand("watch")]
         | Annotated[Play, tyro.conf.subcommand("play")]
+        | Annotated[Record, tyro.conf.subcommand("record")]
         | Annotated[List, tyro.conf.subcommand("list")]
         | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     )
