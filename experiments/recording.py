@@ -77,10 +77,11 @@ def shard_of(rows: Mapping[str, np.ndarray], environment: Environment) -> Shard:
 
 def _texts(first: Mapping[str, np.ndarray], environment: Environment) -> np.ndarray:
     """The instruction of each episode; equal tokens are put into words once."""
-    tokens = first.get("instruction")
-    if tokens is None:
-        return np.full(len(next(iter(first.values()))), "")
-    _, where, which = np.unique(tokens, axis=0, return_index=True, return_inverse=True)
+    which = where = np.arange(len(next(iter(first.values()))))
+    if "instruction" in first:
+        _, where, which = np.unique(
+            first["instruction"], axis=0, return_index=True, return_inverse=True
+        )
     texts = [environment.instruction_text({k: v[i] for k, v in first.items()}) for i in where]
     return np.array(texts)[which.reshape(-1)]
 

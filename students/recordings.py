@@ -223,11 +223,10 @@ class RecordingWriter:
 
     def __init__(self, folder: str | os.PathLike[str], card: Mapping[str, Any]):
         self.folder = Path(folder)
-        if self.folder.exists() and not self.folder.is_dir():
+        there = self.folder.exists()
+        if there and not (self.folder.is_dir() and not any(self.folder.iterdir())):
             raise SettingError("--out", str(folder), "a new or an empty folder")
-        if self.folder.is_dir() and any(self.folder.iterdir()):
-            raise SettingError("--out", str(folder), "a new or an empty folder")
-        self._new = not self.folder.exists()
+        self._new = not there
         self.folder.mkdir(parents=True, exist_ok=True)
         self.card: dict[str, Any] = {"format": FORMAT, **card}
         self.card |= {"finished": False, "episodes": 0, "steps": 0, "shards": []}
