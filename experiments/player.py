@@ -64,19 +64,20 @@ class Playing(NamedTuple):
     observation: dict[str, Array]  # each [n, ...]
     carry: Any  # the actor's memory, each [n, ...]
     tasks: Float[Array, "n d"]
-    start: Bool[Array, " n"]  # the observation is the first of its episode
+    start: Bool[Array, " n"]  # the episode has yet to begin
     episode: Int[Array, " n"]  # its number; at least that of all episodes where there is none left
-    following: Int[Array, ""]  # the next episode that nobody has begun
+    following: Int[Array, ""]  # the next episode that nobody has
     time: Int[Array, ""]  # steps so far
+    key: PRNGKeyArray
 
 
 # From the parameters, the number of episodes and the worlds to the worlds T steps later, and rows.
 GoOn = Callable[[Any, Any, Playing], tuple[Playing, dict[str, Array]]]
 
 
-def level_keys(seed: int, episodes: Int[Array, " n"]) -> tuple[PRNGKeyArray, PRNGKeyArray]:
+def level_keys(key: PRNGKeyArray, episodes: Int[Array, " n"]) -> tuple[PRNGKeyArray, PRNGKeyArray]:
     """What episodes are made from: the keys [n] of their tasks, and those of their levels."""
-    root = jax.random.fold_in(jax.random.key(seed), 0)
+    root = jax.random.fold_in(key, 0)
     keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(root, i)))(episodes)
     return keys[:, 0], keys[:, 1]
 
@@ -87,70 +88,78 @@ def tasks_of(space: TaskSpace, keys: PRNGKeyArray) -> Float[Array, "n d"]:
 
 
 def player(
-    environment: Environment, space: TaskSpace, actor: Actor, seed: int, num_worlds: int
-) -> tuple[Callable[[Any], Playing], GoOn]:
-    """Compiled functions that begin and go on.
+    environment: Environment, space: TaskSpace, actor: Actor, num_worlds: int
+) -> tuple[Callable[[PRNGKeyArray], Playing], GoOn]:
+    """Where worlds begin, and a compiled function that goes on.
 
     Args:
         environment: where.
         space: where tasks are drawn from.
         actor: who acts.
-        seed: of levels and actions.
-        num_worlds: n, how many are played side by side.
+        num_worlds: n, how many are played side by side; no more than there are episodes.
 
     Returns:
-        `begin(total) -> Playing`, and `go_on(params, total, playing) -> (playing, rows)`, which
+        `begin(key) -> Playing`, and `go_on(params, total, playing) -> (playing, rows)`, which
         takes T steps. `total` is the number of episodes. Rows are arrays [T, n, ...] with numbers
         as small as on disk; those of episodes from `total` on are nobody's.
     """
-    act_root = jax.random.fold_in(jax.random.key(seed), 1)
     stores = {name: stored(s) for name, s in environment.observation_space.items()}
-    group_size = Restart.default_group_size
 
-    def fresh(episodes):
-        task_keys, reset_keys = level_keys(seed, episodes)
+    def fresh(key, episodes):
+        task_keys, reset_keys = level_keys(key, episodes)
         tasks = tasks_of(space, task_keys)
         state, first = environment.reset(reset_keys, tasks)
         return state, first.observation, tasks
 
-    @jax.jit
-    def begin(total):
-        episodes = jnp.arange(num_worlds)
-        state, observation, tasks = fresh(episodes)
+    def begin(key):
+        # Their levels are made in the first step: so that is compiled only once.
+        episodes = jnp.arange(num_worlds, dtype=jnp.int32)
+        worlds = jax.tree.map(_nothing, jax.eval_shape(fresh, key, episodes))
+        state, observation, tasks = worlds
         carry = actor.initial_carry(num_worlds)
-        start = jnp.ones(num_worlds, bool)
-        following = jnp.int32(num_worlds)
-        return Playing(state, observation, carry, tasks, start, episodes, following, jnp.int32(0))
+        start, following = jnp.ones(num_worlds, bool), jnp.int32(num_worlds)
+        time = jnp.int32(0)
+        return Playing(state, observation, carry, tasks, start, episodes, following, time, key)
 
     def step(params, total, now: Playing):
+        state, observation, tasks = for_groups(
+            lambda worlds: fresh(now.key, now.episode[worlds]),
+            now.start & (now.episode < total),
+            (now.state, now.observation, now.tasks),
+            Restart.default_group_size,
+        )
+        carry = jax.tree.map(
+            lambda x, y: jnp.where(now.start.reshape(-1, *[1] * (x.ndim - 1)), y, x),
+            now.carry,
+            actor.initial_carry(num_worlds),
+        )
+        act_root = jax.random.fold_in(now.key, 1)
         act_key, step_key = jax.random.split(jax.random.fold_in(act_root, now.time))
-        action, carry = actor.act(params, now.state, now.carry, now.observation, act_key)
-        state, seen = environment.step(step_key, now.state, action)
+        action, carry = actor.act(params, state, carry, observation, act_key)
+        state, seen = environment.step(step_key, state, action)
         row = {
-            **{OBSERVATION + k: v.astype(stores[k]) for k, v in now.observation.items()},
+            **{OBSERVATION + k: v.astype(stores[k]) for k, v in observation.items()},
             "action": action.astype(small(environment.action_space.n - 1)),
             "reward": seen.reward.astype(jnp.float32),
             "terminated": seen.terminated,
             "truncated": seen.truncated,
             "success": seen.success,
-            "task": now.tasks,
+            "task": tasks,
             "start": now.start,
             "episode": now.episode,
         }
         over = seen.done & (now.episode < total)
-        after = now.following + jnp.cumsum(over) - 1
-        episode = jnp.where(over, after.astype(now.episode.dtype), now.episode)
-        values = state, seen.observation, now.tasks
-        state, observation, tasks = for_groups(
-            lambda worlds: fresh(episode[worlds]), over & (episode < total), values, group_size
-        )
-        blank = actor.initial_carry(num_worlds)
-        carry = jax.tree.map(
-            lambda x, y: jnp.where(over.reshape(-1, *[1] * (x.ndim - 1)), y, x), carry, blank
-        )
-        following = now.following + jnp.sum(over, dtype=jnp.int32)
-        playing = Playing(state, observation, carry, tasks, over, episode, following, now.time + 1)
-        return playing, row
+        following = now.following + jnp.cumsum(over, dtype=jnp.int32)
+        return now._replace(
+            state=state,
+            observation=seen.observation,
+            carry=carry,
+            tasks=tasks,
+            start=over,
+            episode=jnp.where(over, following - 1, now.episode),
+            following=following[-1],
+            time=now.time + 1,
+        ), row
 
     @jax.jit
     def go_on(params, total, playing):
@@ -159,10 +168,16 @@ def player(
                 lambda now, _: step(params, total, now), playing, length=STEPS_PER_CHUNK
             )
 
-        def nothing(playing):
-            shapes = jax.eval_shape(scan, playing)[1]
-            return playing, jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+        def rest(playing):
+            return playing, jax.tree.map(_nothing, jax.eval_shape(scan, playing)[1])
 
-        return jax.lax.cond(jnp.any(playing.episode < total), scan, nothing, playing)
+        return jax.lax.cond(jnp.any(playing.episode < total), scan, rest, playing)
 
     return begin, go_on
+
+
+def _nothing(like: Any) -> Array:
+    """An array of a shape and type."""
+    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return jnp.broadcast_to(jax.random.key(0), like.shape)
+    return jnp.zeros(like.shape, like.dtype)

@@ -122,11 +122,11 @@ def record_episodes(
     """
     space = space or environment.task_space
     num_worlds = min(num_worlds, episodes)
-    begin, go_on = player(environment, space, actor, seed, num_worlds)
+    begin, go_on = player(environment, space, actor, num_worlds)
     cutter = _Cutter(environment, writer, successful_only, steps_per_shard)
     sorter, steps, success = Sorter(), 0, None
     try:
-        playing, following = begin(episodes), None
+        playing, following = begin(jax.random.key(seed)), None
         frontier = 0
         while frontier < episodes:
             playing, rows = following or go_on(actor.params, episodes, playing)
