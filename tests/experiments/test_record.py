@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import signal
+import time
 
 import gymnasium
 import jax
@@ -15,7 +17,7 @@ from fakes import Counting
 from didact.environments import make
 from didact.environments.grid import language, official
 from didact.experiments import record
-from didact.experiments.player import level_keys, solver_actor, student_actor, tasks_of
+from didact.experiments.player import Actor, level_keys, solver_actor, student_actor, tasks_of
 from didact.experiments.recording import Sorter, record_episodes
 from didact.students import load_policy, random_actions, shards
 from didact.students.recordings import CARD, RecordingWriter, open_recording
@@ -138,9 +140,14 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path):
 
 def test_levels_do_not_depend_on_how_many_are_played_side_by_side(tmp_path):
     environment = make(ROOM)
+
+    def by_sight(params, state, carry, seen, key):
+        total = jnp.sum(seen["image"], axis=(1, 2, 3), dtype=jnp.int32) + carry
+        return total // 3 % 3, carry + 1
+
     files = []
     for n in (5, 40):
-        actor = solver_actor(environment)
+        actor = Actor((), lambda n: jnp.zeros(n, jnp.int32), by_sight)
         record_here(tmp_path / str(n), environment, actor, episodes=40, num_worlds=n)
         files.append(contents(tmp_path / str(n)))
     assert files[0] == files[1]
@@ -195,6 +202,32 @@ def test_ctrl_c_before_the_first_shard_leaves_nothing(tmp_path, monkeypatch, cap
     with pytest.raises(KeyboardInterrupt):
         record.save_recording(record.Record("random", tmp_path / "r", env="Counting", episodes=50))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_process_that_is_stopped_leaves_a_recording(number, process, tmp_path):
+    arguments = ["record", "random", "--env", "Counting", "--episodes", 10**7, "--out", "r"]
+    running = process(*arguments, folder=tmp_path)
+    try:
+        until = time.monotonic() + 200
+        while not list(tmp_path.glob("r/episodes-00001.npz")):
+            assert running.poll() is None, running.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        running.send_signal(number)
+        out, err = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert "Traceback" not in err
+    recording = open_recording(tmp_path / "r")
+    assert not recording.card["finished"]
+    windows = list(recording.batches(500, 64))
+    assert sum(int(w.weight.sum()) for w in windows) == recording.num_steps >= 2**16
+    if number != signal.SIGKILL:
+        assert running.returncode == 0
+        assert "Stopped; the shards that were whole are kept." in out
+        assert f"{len(recording):,} episodes of random" in out
+        assert len(list((tmp_path / "r").iterdir())) == len(recording.card["shards"]) + 1
 
 
 def test_failures_can_be_left_out(tmp_path):
