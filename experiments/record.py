@@ -51,13 +51,18 @@ def save_recording(choice: Record) -> None:
 
     from didact.experiments import logs
 
-    bar, begun = None, time.perf_counter()
+    bar = None
+    first: list[tuple[float, int]] = []  # time and steps when it was compiled
     if not choice.json:
         bar = logs.Bar(logs.terminal(), choice.episodes, 0, "recording", unit="episodes")
 
     def progress(episodes: int, steps: int, success: float | None) -> None:
+        now = time.perf_counter()
+        if not first:
+            first.append((now, steps))
         if bar is not None:
-            rate = steps / (time.perf_counter() - begun)
+            begun, before = first[0]
+            rate = (steps - before) / max(now - begun, 1e-9)
             bar.update(episodes, {"steps_per_second": rate, "success": success})
 
     try:
@@ -103,7 +108,7 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
         least = int(option == "--episodes")
         if not least <= value < 2**31 - NUM_WORLDS:
             raise SettingError(option, value, f"from {least} to {2**31 - NUM_WORLDS - 1}")
-    environment, actor = _players(choice)
+    environment, texts, actor = _players(choice)
     space = narrowed(environment.task_space, choice.tasks)
     spaces = {
         name: {
@@ -123,7 +128,7 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
         "num_worlds": min(NUM_WORLDS, choice.episodes),
         "successful_only": choice.successful_only,
         "environment": environment.name,
-        "environment_settings": list(choice.env_settings),
+        "environment_settings": texts,
         "task_space": space.json_schema(),
         "observation_space": spaces,
         "actions": list(actions.names) or [str(i) for i in range(actions.n)],
@@ -149,8 +154,8 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
         raise SettingError("--out", str(choice.out), allowed) from None
 
 
-def _players(choice: Record) -> tuple[Any, Any]:
-    """Where it is played, and who acts."""
+def _players(choice: Record) -> tuple[Any, list[str], Any]:
+    """Where it is played, with which settings, and who acts."""
     from didact.experiments.player import solver_actor, student_actor
     from didact.experiments.setup import made
     from didact.students import load_policy, random_actions
@@ -161,13 +166,14 @@ def _players(choice: Record) -> tuple[Any, Any]:
         if choice.greedy:
             raise SettingError("--greedy", True, f"left out with {choice.who}")
         environment = made(choice.env, choice.env_settings)
+        texts = list(choice.env_settings)
         if choice.who == SOLVER:
-            return environment, solver_actor(environment)
-        return environment, student_actor(random_actions(environment.action_space), ())
+            return environment, texts, solver_actor(environment)
+        return environment, texts, student_actor(random_actions(environment.action_space), ())
     policy = load_policy(choice.who)
-    texts = choice.env_settings
+    texts = list(choice.env_settings)
     if choice.env is None and not texts:
-        texts = policy.card.get("training", {}).get("settings", {}).get("env_settings", ())
+        texts = policy.card.get("training", {}).get("settings", {}).get("env_settings", [])
     environment = made(choice.env or policy.environment, tuple(texts))
     policy.check(environment.observation_space)
-    return environment, student_actor(policy.student, policy.state, choice.greedy)
+    return environment, list(texts), student_actor(policy.student, policy.state, choice.greedy)

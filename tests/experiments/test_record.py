@@ -160,9 +160,8 @@ def lengths(recording):
 def test_short_and_long_episodes_count_alike(tmp_path):
     """The episodes are exactly the first N draws of tasks, however long these take."""
     world = Counting()
-    recording = record_here(
-        tmp_path / "r", world, random_of(world), episodes=3000, num_worlds=128, seed=5
-    )
+    settings = {"episodes": 3000, "num_worlds": 16, "steps_per_shard": 500, "seed": 5}
+    recording = record_here(tmp_path / "r", world, random_of(world), **settings)
     tasks = np.asarray(
         tasks_of(world.task_space, level_keys(jax.random.key(5), jnp.arange(3000))[0])
     )
@@ -254,13 +253,16 @@ def test_a_policy_is_recorded_with_its_memory(tmp_path):
     network = NetworkConfig()
     spaces = environment.observation_space, environment.action_space
     student = ppo(*spaces, PPOConfig(network=network), num_updates=1)
+    # Large weights, so that what it does depends on what it remembers.
     params = jax.tree.map(lambda x: 3 * x, jax.jit(student.init)(jax.random.key(1)).params)
     save_policy(tmp_path / "policy", card(ROOM, *spaces, network), params)
     policy = load_policy(tmp_path / "policy")
-    choice = record.Record(str(tmp_path / "policy"), tmp_path / "r", episodes=6, greedy=True)
+    choice = record.Record(str(tmp_path / "policy"), tmp_path / "r", episodes=3, greedy=True)
     assert record.recorded(choice)["environment"] == ROOM
+    actor = student_actor(policy.student, policy.state, greedy=True)
+    recording = record_here(tmp_path / "s", environment, actor, episodes=12, num_worlds=3)
     same, steps = 0, 0
-    for episode in open_recording(tmp_path / "r"):
+    for episode in recording:
         carry = None
         for t, action in enumerate(episode["action"][:20]):
             seen = {k: v[t] for k, v in episode["observation"].items()}
@@ -280,6 +282,7 @@ def test_the_command_tells_what_it_recorded(tmp_path, capsys):
     assert (told["episodes"], told["steps"], told["who"]) == (30, 90, "random")
     card = open_recording(folder).card
     assert card["task_space"]["properties"]["length"]["minimum"] == 3
+    assert card["environment_settings"] == []
     assert told["bytes"] == sum(p.stat().st_size for p in folder.glob("*.npz"))
     main([*arguments.replace("deep", "other").split()])
     out = capsys.readouterr().out

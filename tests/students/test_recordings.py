@@ -132,7 +132,20 @@ def test_the_order_is_that_of_the_seed(tmp_path):
     assert order(0) == order(0)
     assert order(0) != order(1)
     assert sorted(itertools.chain(*order(1))) == list(range(60))
-    assert order(1)[0] != sorted(order(1)[0])
+
+
+def test_episodes_are_shuffled_among_the_shards_in_memory(tmp_path):
+    recording = write(tmp_path / "r", [1 + i % 5 for i in range(60)], 10)
+
+    def order(memory):
+        rows = histories(recording.batches(1, 6, shards_in_memory=memory))[0]
+        return np.array([int(r["serial"][0]) for r in rows if r["start"]])
+
+    for memory in (1, 2, 6):
+        shards = order(memory).reshape(-1, 10 * memory) // 10
+        assert all(len(set(group)) == memory for group in shards)
+        assert np.mean(np.diff(order(memory)) == 1) < 0.2
+    assert np.mean(np.diff(order(6) // 10) == 0) < 0.4
 
 
 def test_passes_follow_one_another_without_a_gap(tmp_path):
