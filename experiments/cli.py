@@ -1,4 +1,4 @@
-"""The command line: `didact train`, `evaluate`, `watch`, `policies`, `benchmark`, and others."""
+"""The command line: `didact train`, `evaluate`, `watch`, `record`, `benchmark`, and others."""
 
 import dataclasses
 import json
@@ -19,6 +19,7 @@ from didact.experiments.commands import RANDOM, Acting, Evaluate, List, Train, W
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.play import Play, play
 from didact.experiments.policies import Policies, move
+from didact.experiments.record import Record, save_recording
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -243,6 +244,7 @@ _COMMANDS: dict[type, Any] = {
     Evaluate: _evaluate,
     Watch: _watch,
     Play: play,
+    Record: save_recording,
     List: _list,
     Policies: move,
 }

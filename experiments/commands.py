@@ -9,6 +9,7 @@ import tyro
 from didact.experiments.config import KickstartConfig, TrainConfig
 from didact.experiments.play import Play
 from didact.experiments.policies import Policies
+from didact.experiments.record import Record
 from didact.students.config import DistillConfig, NetworkConfig, PPOConfig
 
 RANDOM = "random"
@@ -194,6 +195,7 @@ def commands() -> Any:
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
         | Annotated[Watch, tyro.conf.subcommand("watch")]
         | Annotated[Play, tyro.conf.subcommand("play")]
+        | Annotated[Record, tyro.conf.subcommand("record")]
         | Annotated[List, tyro.conf.subcommand("list")]
         | Annotated[Policies, tyro.conf.subcommand("policies")]
         | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]

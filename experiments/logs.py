@@ -146,14 +146,17 @@ class Bar:
         total: steps of the whole training.
         done: steps of it that an earlier session did.
         title: what goes on.
+        unit: what is counted, if it is not steps.
     """
 
-    def __init__(self, console: Console, total: int, done: int, title: str = "training"):
+    def __init__(
+        self, console: Console, total: int, done: int, title: str = "training", unit: str = ""
+    ):
         self.console, self.total, self.title = console, total, title
         self.progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None),
-            _Steps(table_column=Column(no_wrap=True)),
+            _Count(unit, table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[told]}", table_column=Column(no_wrap=True)),
             TimeRemainingColumn(compact=True),
             console=console,
@@ -166,8 +169,10 @@ class Bar:
     def update(self, steps: int, row: dict[str, Any]) -> None:
         """Shows a row of the log."""
         told = f"[cyan]{row['steps_per_second']:,.0f}[/] steps/s"
+        if row.get("return") is not None:
+            told += f"  return [cyan]{row['return']:.2f}[/]"
         if row.get("success") is not None:
-            told += f"  return [cyan]{row['return']:.2f}[/]  success [cyan]{row['success']:.1%}[/]"
+            told += f"  success [cyan]{row['success']:.1%}[/]"
         self.progress.update(self.task, completed=steps, told=told, description=self.title)
 
     def line(self, text: str) -> None:
@@ -178,8 +183,14 @@ class Bar:
         self.progress.stop()
 
 
-class _Steps(ProgressColumn):
+class _Count(ProgressColumn):
+    def __init__(self, unit: str, **more: Any):
+        super().__init__(**more)
+        self.unit = unit
+
     def render(self, task: Any) -> Text:
+        if self.unit:
+            return Text(f"{task.completed:,.0f}/{task.total:,.0f} {self.unit}", no_wrap=True)
         return Text(f"{task.completed / 1e6:.2f}/{task.total / 1e6:.2f}M", no_wrap=True)
 
 

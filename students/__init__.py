@@ -15,6 +15,8 @@ from didact.students.networks import ActorCritic
 from didact.students.policies import Policy, load_policy
 from didact.students.ppo import ppo
 from didact.students.random_actions import random_actions
+from didact.students.recordings import Recording, open_recording
+from didact.students.windows import Window
 
 __all__ = [
     "ActorCritic",
@@ -26,8 +28,10 @@ __all__ = [
     "NetworkConfig",
     "PPOConfig",
     "Policy",
+    "Recording",
     "Rollout",
     "Student",
+    "Window",
     "card",
     "distill",
     "experts",
@@ -35,6 +39,7 @@ __all__ = [
     "import_policy",
     "kickstart",
     "load_policy",
+    "open_recording",
     "ppo",
     "pull_policy",
     "push_policy",

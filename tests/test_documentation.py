@@ -44,10 +44,8 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-PAGES = (
-    *("README.md", "CONTRIBUTING.md"),
-    *("docs/language.md", "docs/mazes.md", "docs/phrases.md", "docs/policies.md"),
-)
+DOCS = ("language", "mazes", "phrases", "policies", "recordings")
+PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in DOCS))
 
 
 @pytest.mark.parametrize("name", PAGES)

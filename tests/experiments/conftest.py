@@ -53,12 +53,14 @@ def process(compiled):
     The environments of `fakes` are known there.
     """
 
+    ours = os.environ.get("PYTHONPATH")
+
     def start(*arguments, folder, code=None, devices=1):
         environment = os.environ | {
             "JAX_COMPILATION_CACHE_DIR": str(compiled),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
             "JAX_PLATFORMS": "cpu",
-            "PYTHONPATH": str(SUPPORT),
+            "PYTHONPATH": os.pathsep.join([str(SUPPORT), *filter(None, [ours])]),
             "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
         }
         code = (
