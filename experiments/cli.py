@@ -17,6 +17,7 @@ from rich.text import Text
 from didact.environments.errors import SettingError
 from didact.experiments.commands import RANDOM, Acting, Evaluate, List, Train, Watch, commands
 from didact.experiments.config import TrainConfig, option
+from didact.experiments.distill import Distill, distill
 from didact.experiments.play import Play, play
 from didact.experiments.policies import Policies, move
 from didact.experiments.record import Record, save_recording
@@ -244,6 +245,7 @@ _COMMANDS: dict[type, Any] = {
     Evaluate: _evaluate,
     Watch: _watch,
     Play: play,
+    Distill: distill,
     Record: save_recording,
     List: _list,
     Policies: move,

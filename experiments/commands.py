@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from didact.experiments.config import KickstartConfig, TrainConfig
+from didact.experiments.distill import Distill
 from didact.experiments.play import Play
 from didact.experiments.policies import Policies
 from didact.experiments.record import Record
@@ -195,6 +196,7 @@ def commands() -> Any:
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
         | Annotated[Watch, tyro.conf.subcommand("watch")]
         | Annotated[Play, tyro.conf.subcommand("play")]
+        | Annotated[Distill, tyro.conf.subcommand("distill")]
         | Annotated[Record, tyro.conf.subcommand("record")]
         | Annotated[List, tyro.conf.subcommand("list")]
         | Annotated[Policies, tyro.conf.subcommand("policies")]

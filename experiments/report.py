@@ -69,7 +69,7 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
                 | {"command": score_command(str(run / name), place, config.env_settings, episodes)}
                 for place, rates in _scores(evaluation, i).items()
             },
-            versions=_versions(),
+            versions=versions(),
         )
         save_policy(run / name, told, jax.device_get(params))
         files.setdefault("policy", str(run / name))
@@ -173,7 +173,8 @@ def _name(text: str) -> str:
     return re.sub("[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:100] or "policy"
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of what a policy was made with."""
     found = {}
     for package in ("didact", "jax", "flax", "minigrid"):
         try:

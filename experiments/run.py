@@ -56,7 +56,7 @@ def train(
     else:
         config = config or TrainConfig(**settings)
     console = console or logs.terminal()
-    _cache_compilations()
+    cache_compilations()
     environment = setup.environment_of(config)
     loop = setup.loop_of(config, environment, jax.devices())
     landmarks = setup.landmarks_of(config, environment)
@@ -225,7 +225,7 @@ def _crossed(before: int, now: int, every: int) -> bool:
 def _resumed(run: Path) -> TrainConfig:
     if not (run / CONFIG).is_file():
         raise SettingError("--resume", str(run), "the folder of a run")
-    _writable("--resume", run)
+    writable("--resume", run)
     try:
         values = json.loads((run / CONFIG).read_text())
     except (OSError, ValueError, RecursionError):
@@ -248,14 +248,18 @@ def _new_folder(config: TrainConfig) -> Path:
         )
     if run.exists() and any(run.iterdir()):
         raise SettingError("--run", str(run), "a new or empty folder")
-    _writable("--run", run)
+    writable("--run", run)
     with _told_if_full(run), replacing(run / CONFIG) as draft:
         draft.write_text(json.dumps(to_dict(config), indent=1) + "\n")
     return run
 
 
-def _writable(setting: str, run: Path) -> None:
-    """Makes the folder and tries to write in it."""
+def writable(setting: str, run: Path) -> None:
+    """Makes the folder and tries to write in it.
+
+    Raises:
+        SettingError: that cannot be done; it names the setting.
+    """
     try:
         run.mkdir(parents=True, exist_ok=True)
         probe = run / ".probe"
@@ -305,7 +309,7 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _cache_compilations() -> None:
+def cache_compilations() -> None:
     """Compiled programs are kept from run to run, unless the user chose otherwise."""
     if (
         jax.config.values["jax_compilation_cache_dir"] is None

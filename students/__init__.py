@@ -4,6 +4,7 @@ from didact.students import experts
 from didact.students.archives import export_policy, import_policy
 from didact.students.base import Rollout, Student
 from didact.students.cards import card
+from didact.students.clone import Cloner, clone
 from didact.students.config import DistillConfig, LearnerConfig, NetworkConfig, PPOConfig
 from didact.students.distill import distill
 from didact.students.experts import Expert
@@ -20,6 +21,7 @@ from didact.students.windows import Window
 
 __all__ = [
     "ActorCritic",
+    "Cloner",
     "DistillConfig",
     "Expert",
     "LearnerConfig",
@@ -33,6 +35,7 @@ __all__ = [
     "Student",
     "Window",
     "card",
+    "clone",
     "distill",
     "experts",
     "export_policy",

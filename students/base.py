@@ -32,6 +32,8 @@ class Student(NamedTuple):
         initial_carry: `initial_carry(n) -> carry`, what is remembered at an episode's start.
         look: `look(state, carry, observation) -> (outputs, carry)`, what it thinks without acting:
             `logits` [n, actions] and `value` [n].
+        read: `read(state, carry, observation, start) -> (outputs, carry)`, the same of sequences,
+            time first, [T, n, ...]; the carry is as at an episode's start where `start` is True.
         act: `act(state, carry, observation, key) -> (action [n], carry, extras)`, sampled.
             `extras` holds at least `value` [n], and what `learn` needs to know of the choice.
         act_greedily: the same, with the most probable action.
@@ -43,6 +45,7 @@ class Student(NamedTuple):
     init: Callable[[PRNGKeyArray], Any]
     initial_carry: Callable[[int], Any]
     look: Callable[[Any, Any, dict[str, Array]], tuple[Any, Any]]
+    read: Callable[[Any, Any, dict[str, Array], Array], tuple[Any, Any]]
     act: Callable[[Any, Any, dict[str, Array], PRNGKeyArray], tuple[Array, Any, dict[str, Array]]]
     act_greedily: Callable[..., tuple[Array, Any, dict[str, Array]]]
     learn: Callable[[Any, Rollout, PRNGKeyArray], tuple[Any, dict[str, Array]]]

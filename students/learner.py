@@ -97,7 +97,7 @@ def learner(
         memory = jnp.zeros((n, config.network.memory))
         return (memory, tuple(x.initial_carry(n) for x in lessons)) if lessons else memory
 
-    def read(observation):
+    def seen(observation):
         return {name: observation[name] for name in observation_space}
 
     def init(key):
@@ -109,12 +109,15 @@ def learner(
         weights = {name: jnp.ones(()) for name in names}
         return LearnerState(params, optimiser.init(params), jnp.zeros((), jnp.int32), weights)
 
-    def look(state, carry, observation) -> tuple[Any, Any]:
-        now = jax.tree.map(lambda x: x[None], read(observation))
-        n = jax.tree.leaves(now)[0].shape[1]
-        outputs, memory = network.apply(state.params, now, own(carry), jnp.zeros((1, n), bool))
-        outputs = jax.tree.map(lambda x: x[0], outputs)
+    def read(state, carry, observation, start) -> tuple[Any, Any]:
+        outputs, memory = network.apply(state.params, seen(observation), own(carry), start)
         return outputs, (memory, carry[1]) if lessons else memory
+
+    def look(state, carry, observation) -> tuple[Any, Any]:
+        now = jax.tree.map(lambda x: x[None], seen(observation))
+        n = jax.tree.leaves(now)[0].shape[1]
+        outputs, carry = read(state, carry, now, jnp.zeros((1, n), bool))
+        return jax.tree.map(lambda x: x[0], outputs), carry
 
     def act(state, carry, observation, key):
         outputs, carry = look(state, carry, observation)
@@ -154,7 +157,7 @@ def learner(
     def learn(state: LearnerState, rollout: Rollout, key):
         advantage = estimate(rollout)
         batch = losses.Batch(
-            read(rollout.observation),
+            seen(rollout.observation),
             rollout.start,
             own(rollout.carry),
             rollout.action,
@@ -190,7 +193,7 @@ def learner(
         metrics = jax.tree.map(jnp.mean, metrics)
         return LearnerState(params, opt_state, state.updates + 1, state.weights), metrics
 
-    return Student(init, initial_carry, look, act, act_greedily, learn, step_scores)
+    return Student(init, initial_carry, look, read, act, act_greedily, learn, step_scores)
 
 
 def _take_worlds(batch: losses.Batch, worlds: Int[Array, " m"]) -> losses.Batch:

@@ -24,12 +24,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, PRNGKeyArray
 
+from didact.environments.base import for_groups
 from didact.environments.grid import aims, cells, missions, rules, translation, verifier
 from didact.environments.grid.aims import CLEAR, GIVE_UP, LAY_DOWN, NO_COLOR, PURSUE, UNLOCK
 from didact.environments.grid.compiling import folding, varying_as
 from didact.environments.grid.env import GridState, GridWorld
 from didact.environments.grid.search import NEVER, Agent, layers, search
 from didact.environments.grid.verifier import PUT_NEXT
+
+GROUP_SIZE = 64  # worlds that are searched at once on a CPU; accelerators have room for all
 
 
 class Plan(NamedTuple):
@@ -103,6 +106,26 @@ def _wander(state: GridState, plan: Plan, width: int) -> Plan:
 
 
 def _plan(state: GridState, width: int, kinds: tuple[int, ...]) -> Plan:
+    """The plans of all worlds: first what is found at once, then the few that need more attempts.
+
+    A search takes as long as the hardest of its worlds, so they are searched in groups.
+    """
+    n = len(state.steps)
+    size = n if jax.default_backend() != "cpu" else min(n, GROUP_SIZE)
+
+    def attempts(found, most):
+        def rows(worlds):
+            return _attempts(jax.tree.map(lambda x: x[worlds], state), width, kinds, most)
+
+        return for_groups(rows, _unsettled(found.aims, found.lengths), found, size), None
+
+    one = jnp.zeros(n, jnp.int32)
+    start = varying_as(state.steps, Plan(one, one + NEVER, one, one + PURSUE))
+    return jax.lax.scan(attempts, start, jnp.array([1, NEVER]))[0]
+
+
+def _attempts(state: GridState, width: int, kinds: tuple[int, ...], most: Array) -> Plan:
+    """The plans after at most so many attempts; where more are needed, the length is NEVER."""
     world, goal = state.world, state.goal
     scene = aims.scene_of(state, width)
     puts = PUT_NEXT in kinds
@@ -119,7 +142,7 @@ def _plan(state: GridState, width: int, kinds: tuple[int, ...]) -> Plan:
         return found.actions, found.lengths, aims.in_the_way(scene, ground, found, aim, careless)
 
     def attempt(carry):
-        aim, color, tried, careless, bars, actions, lengths = carry
+        number, aim, color, tried, careless, bars, actions, lengths = carry
         wanted = _unsettled(aim, lengths)
         action, length, barring = jax.lax.cond(
             any_lock,
@@ -134,7 +157,11 @@ def _plan(state: GridState, width: int, kinds: tuple[int, ...]) -> Plan:
         this = aim, color, tried, careless
         next_ = _next(*this, scene, world.carried)
         this = (jnp.where(again, new, old) for new, old in zip(next_, this, strict=True))
-        return *this, bars, actions, lengths
+        return number + 1, *this, bars, actions, lengths
+
+    def waiting(carry):
+        number, aim, *_, lengths = carry
+        return (number < most) & jnp.any(_unsettled(aim, lengths))
 
     n = len(finished)
     aim = jnp.where(scene.possible & ~finished, PURSUE, GIVE_UP)
@@ -142,10 +169,8 @@ def _plan(state: GridState, width: int, kinds: tuple[int, ...]) -> Plan:
     done = jnp.full(n, rules.DONE, jnp.int32)
     no = jnp.zeros(n, bool)
     start = (jnp.zeros(n, jnp.int32), no, jnp.zeros_like(scene.free), done, jnp.full(n, NEVER))
-    carry = (aim, color, *varying_as(world.position, start))
-    aim, *_, actions, lengths = jax.lax.while_loop(
-        lambda carry: jnp.any(_unsettled(carry[0], carry[-1])), attempt, carry
-    )
+    carry = (jnp.int32(0), aim, color, *varying_as(world.position, start))
+    _, aim, *_, actions, lengths = jax.lax.while_loop(waiting, attempt, carry)
     # Only what was in hand before counts as put somewhere.
     row = jnp.argmax(world.places == rules.CARRIED, 1)
     held = jnp.take_along_axis(goal.held, scene.clause[:, None], 1)[:, 0]

@@ -131,7 +131,7 @@ def test_lambda_falls_as_told(schedule, expected):
     [
         ({"student": "distill"}, "--experts is .* at least one expert"),
         ({"experts": ("nobody",)}, "policy is 'nobody'"),
-        ({"env": "toy-grid", "experts": ("solver",)}, "--experts is 'solver'"),
+        ({"env": "ToyGrid", "experts": ("solver",)}, "--experts is 'solver'"),
     ],
 )
 def test_bad_experts_are_told(settings, message):

@@ -1,0 +1,142 @@
+"""Behaviour cloning from a recording, from beginning to end: a run folder with a policy."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from didact.environments import Environment, SettingError
+from didact.environments.words import make_told
+from didact.experiments import logs, report
+from didact.experiments.evaluate import evaluator, summary
+from didact.experiments.run import cache_compilations, writable
+from didact.students import DistillConfig, card, clone, open_recording, save_policy
+from didact.students.recordings import Recording
+
+LENGTH = 32  # steps of a window
+MOST_LANES = 512
+TEST_EPISODES = 512
+ROWS = 50  # lines of metrics in a whole run
+
+
+def clone_recording(
+    path: str | os.PathLike[str],
+    config: DistillConfig | None = None,
+    *,
+    env: str | None = None,
+    steps: int = 3_000_000,
+    seed: int = 0,
+    run: Path | None = None,
+) -> dict[str, Any]:
+    """A student that imitates a recording, and how it does in the recording's environment.
+
+    Args:
+        path: of the recording.
+        config: settings of the student.
+        env: where to test it; in the recording's environment if None.
+        steps: recorded steps to learn from; the recording is read as often as that takes.
+        seed: of parameters and order.
+        run: a new folder; one under runs/ if None.
+
+    Returns:
+        `run`, `finished`, `steps`, `seconds`, `evaluation` and `files`, as `train` does. If it is
+        interrupted the policy is saved as it was then, without an evaluation.
+
+    Raises:
+        SettingError: the recording cannot be used, or a setting has no meaning.
+    """
+    config = config or DistillConfig()
+    if steps < 1:
+        raise SettingError("--steps", steps, "at least 1")
+    recording = open_recording(path)
+    environment = make_told(
+        env or recording.environment,
+        () if env else recording.card["environment_settings"],
+        "--env",
+    )
+    recording.check(environment.observation_space)
+    parts = config.num_minibatches
+    lanes = min(MOST_LANES, len(recording)) // parts * parts
+    if not lanes:
+        allowed = f"one with at least {parts} episodes, one for each minibatch"
+        raise SettingError("recording", str(path), allowed)
+    updates = -(-steps // (LENGTH * lanes))
+    cloner = clone(
+        environment.observation_space, environment.action_space, config, num_updates=updates
+    )
+    folder = _new_folder(run, environment.name)
+    cache_compilations()
+    done, state = 0, jax.jit(cloner.student.init)(jax.random.key(seed))
+    learn = jax.jit(cloner.learn, donate_argnums=(0, 1))
+    carry = cloner.student.initial_carry(lanes)
+    windows = recording.batches(lanes, LENGTH, seed, repeat=True)
+    begun, log = time.perf_counter(), logs.Log(folder, 0)
+    bar = logs.Bar(logs.terminal(), updates * LENGTH * lanes, 0, "cloning")
+    every = max(1, updates // ROWS)
+    with contextlib.closing(bar), contextlib.closing(log), contextlib.suppress(KeyboardInterrupt):
+        while done < updates:
+            key = jax.random.fold_in(jax.random.key(seed), done)
+            now, carry, metrics = learn(state, carry, next(windows), key)
+            state, done = now, done + 1
+            if done % every == 0 or done == updates:
+                _tell(log, bar, done, LENGTH * lanes, time.perf_counter() - begun, metrics)
+    seconds = time.perf_counter() - begun
+    result: dict[str, Any] = {"run": str(folder), "finished": done == updates}
+    result |= {"steps": done * LENGTH * lanes, "seconds": seconds}
+    if result["finished"]:
+        with contextlib.suppress(KeyboardInterrupt):
+            result["evaluation"] = {environment.name: _test(environment, cloner, state, seed)}
+    result["files"] = {"policy": str(_save(folder, recording, environment, config, result, state))}
+    return result
+
+
+def _tell(log, bar, done: int, size: int, seconds: float, metrics: Any) -> None:
+    learning = {name: float(x) for name, x in jax.device_get(metrics).items()}
+    rate = done * size / seconds
+    row = {"updates": done, "steps": done * size, "seconds": round(seconds, 3)}
+    row |= {"steps_per_second": rate, "success": None, "learning": learning}
+    log.write(row)
+    bar.update(done * size, row)
+
+
+def _test(environment: Environment, cloner: Any, state: Any, seed: int) -> dict[str, Any]:
+    told = {}
+    tasks = environment.task_space.sample(jax.random.key(seed), TEST_EPISODES)
+    for mode in ("sampled", "greedy"):
+        run = jax.jit(evaluator(environment, cloner.student, greedy=mode == "greedy"))
+        told[mode] = summary(run(state, jax.random.key(seed + 1), tasks))
+    return told
+
+
+def _save(folder, recording: Recording, environment, config, result, state) -> Path:
+    scores = {
+        name: {mode: told["success"] for mode, told in modes.items()}
+        for name, modes in result.get("evaluation", {}).items()
+    }
+    told = card(
+        environment.name,
+        environment.observation_space,
+        environment.action_space,
+        config.network,
+        description=f"Cloned from {len(recording)} episodes of {recording.card['who']}",
+        environment_settings=list(recording.card["environment_settings"]),
+        training={"recording": str(recording.folder), "steps": result["steps"]},
+        scores=scores,
+        versions=report.versions(),
+    )
+    return save_policy(folder / "policy", told, jax.tree.map(np.asarray, state.params))
+
+
+def _new_folder(run: Path | None, name: str) -> Path:
+    if run is None:
+        number = 1
+        while (run := Path("runs") / f"{name}-clone-{number}").exists():
+            number += 1
+    if run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise SettingError("--run", str(run), "a new or empty folder")
+    writable("--run", run)
+    return run
