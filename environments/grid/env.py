@@ -71,7 +71,8 @@ class GridWorld(Environment[GridState]):
 
     Raises:
         SettingError: `done_action` or `phrasing` in a family that is not of Baby Language, a
-            `phrasing` that is no split, or a `text_length` below 1.
+            `phrasing` that is no split, a `text_length` below 1, or a `mission_length` below that
+            of the longest mission that `space` can make.
     """
 
     def __init__(
@@ -88,6 +89,9 @@ class GridWorld(Environment[GridState]):
     ):
         if text_length < 1:
             raise SettingError("text_length", text_length, "at least 1 token")
+        least = max(family.longest_mission(space), 1)
+        if mission_length < least:
+            raise SettingError("mission_length", mission_length, f"{least} or more here")
         self._play = family.play
         if done_action:
             if family.play is not follow:

@@ -71,6 +71,7 @@ def family(max_steps: int | None = None, see_through_walls: bool = True) -> Fami
         generate=generate,
         kinds=lambda space: (missions.REACH,),
         max_steps=limit,
+        longest_mission=lambda space: _MISSION.longest,
         play=missions.play,
         see_through_walls=see_through_walls,
     )
