@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +42,16 @@ class Symbols(NamedTuple):
     agent_direction: int
     carried: np.ndarray | None  # uint8[3]
     visible: np.ndarray  # bool[width, height]: the cells that the agent sees
+
+
+class GridSettings(TypedDict, total=False):
+    """Those settings of a `GridWorld` that go with any mission, for makers that pass them on."""
+
+    packed: bool
+    mission_length: int
+    easy_space: TaskSpace | None
+    text: bool
+    text_length: int
 
 
 class GridWorld(Environment[GridState]):
