@@ -50,7 +50,8 @@ def contents(folder):
         ("--evaluate-on ToyGrid", ("--evaluate-on is 'ToyGrid'", "task space of GoTo")),
         ("--tasks roomsize=8", ("--tasks is 'roomsize'", "room_size")),
         ("--tasks room_size=99", ("--tasks room_size is 99", "from 4 to")),
-        ("--tasks room_size=8..5", ("--tasks room_size",)),
+        ("--tasks room_size=8..5", ("--tasks room_size is '8..5'", "LOW at most HIGH")),
+        ("--tasks room_size=5..3", ("--tasks room_size is '5..3'", "LOW at most HIGH")),
         ("--tasks room_size=5.5", ("--tasks room_size is 5.5", "a whole number")),
         ("--tasks room_size=big", ("--tasks room_size is 'big'", "LOW..HIGH")),
         ("--tasks room_size", ("--tasks is 'room_size'", "NAME=VALUE")),
@@ -89,6 +90,18 @@ def test_what_cannot_be_read_is_refused(arguments, here, capsys):
     assert out == ""
     assert "Traceback" not in err
     assert contents(here) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", "--env is None, but must be given with the policy random"),
+        ("--env GoTo --official", "policy is 'random', but must be a trained one with --official"),
+        ("--engine envpool", "must be a trained one with --engine envpool"),
+    ],
+)
+def test_what_random_actions_need(arguments, words, refused, here):
+    assert words in refused("evaluate", "random", *arguments.split())
 
 
 def test_settings_of_an_environment_are_taken(here):
