@@ -82,17 +82,30 @@ def parsed(option: str, texts: Sequence[str], kinds: dict[str, Any], whose: str)
 
 
 def _told_in_words(maker: Callable[..., Any]) -> dict[str, Any]:
-    """Those parameters of a function that a word or a number can tell, with their kinds."""
+    """Those parameters of a function that words and numbers can tell, with their kinds.
+
+    What is passed on, `**settings: Unpack[Kinds]`, counts as well.
+    """
     inner: Any = maker
     while isinstance(inner, functools.partial):
         inner = inner.func
     kinds = typing.get_type_hints(inner.__init__ if isinstance(inner, type) else inner)
-    words = {bool, int, float, str, types.NoneType}
-    return {
-        name: kinds[name]
-        for name in inspect.signature(maker).parameters
-        if name in kinds and {*(typing.get_args(kinds[name]) or [kinds[name]])} <= words
-    }
+    known: dict[str, Any] = {}
+    for name in inspect.signature(maker).parameters:
+        kind = kinds.get(name)
+        if typing.get_origin(kind) is typing.Unpack:
+            known |= typing.get_type_hints(*typing.get_args(kind))
+        else:
+            known[name] = kind
+    return {name: kind for name, kind in known.items() if _can_be_told(kind)}
+
+
+def _can_be_told(kind: Any) -> bool:
+    """Whether words and numbers, or some of them, can be of a kind."""
+    if typing.get_origin(kind) in (types.UnionType, typing.Union, tuple):
+        parts = [part for part in typing.get_args(kind) if part is not types.NoneType]
+        return all(map(_can_be_told, parts))
+    return kind in (bool, int, float, str)
 
 
 def _parsed(setting: str, text: str, kind: Any) -> Any:

@@ -95,8 +95,10 @@ def _evaluate(choice: Evaluate) -> None:
     elsewhere = "--official" if choice.official else f"--engine {engine}"
     if choice.official and choice.engine == "envpool":
         raise SettingError("--engine", choice.engine, "left out with --official")
-    if policy is None and (engine != "didact" or not name):
-        raise SettingError("policy", RANDOM, f"given with --env and without {elsewhere}")
+    if policy is None and engine != "didact":
+        raise SettingError("policy", RANDOM, f"a trained one with {elsewhere}")
+    if policy is None and not name:
+        raise SettingError("--env", None, f"given with the policy {RANDOM}")
     if engine != "didact" and policy is not None:
         for option_, texts in (("--tasks", choice.tasks), ("--env-settings", choice.env_settings)):
             if texts:

@@ -56,6 +56,8 @@ def narrowed(space: TaskSpace, texts: tuple[str, ...]) -> TaskSpace:
             bounds[name] = (float(low), float(high)) if dots else float(low)
         except ValueError:
             raise SettingError(f"--tasks {name}", text, "a number or LOW..HIGH") from None
+        if dots and float(low) > float(high):
+            raise SettingError(f"--tasks {name}", text, "LOW..HIGH with LOW at most HIGH")
     try:
         return space.restricted(**bounds)
     except SettingError as error:

@@ -4,19 +4,18 @@ They are registered when `didact.environments` is imported. Both run the compile
 vector environment steps all of them in one call, which is where the speed is.
 """
 
-import functools
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import jax
-import jax.numpy as jnp
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from didact.environments.base import Environment, Restart, Timestep
+from didact.environments.adapters.worlds import Worlds, key_from
+from didact.environments.base import Environment
 from didact.environments.errors import SettingError
-from didact.environments.registry import make, registered
+from didact.environments.registry import registered
 from didact.environments.spaces import ArraySpace, TaskSpace
 
 NAMESPACE = "didact"
@@ -56,72 +55,26 @@ def _spaces(environment: Environment) -> tuple[gymnasium.spaces.Dict, gymnasium.
     )
 
 
-class _Worlds:
-    """n worlds and the randomness that goes on with them."""
+def _modes(environment: Environment, render_mode: str | None) -> list[str]:
+    """How these worlds can be drawn."""
+    modes = ["rgb_array", *(["ansi"] if hasattr(environment, "render_ansi") else [])]
+    if render_mode not in (None, *modes):
+        raise SettingError("render_mode", render_mode, f"None or one of {', '.join(modes)}")
+    return modes
 
-    def __init__(self, name: str, n: int, tasks: TaskSpace | None, settings: dict[str, Any]):
-        self.environment = make(name, **settings)
-        self.n, self.space = n, tasks or self.environment.task_space
-        self.key = jax.random.key(0)
-        restart = Restart(self.environment)
 
-        @jax.jit
-        def start(key, tasks):
-            return self.environment.reset(key, tasks)
-
-        @functools.partial(jax.jit, donate_argnums=1)
-        def step(key, state, actions, tasks):
-            step_key, restart_key = jax.random.split(key)
-            state, seen = self.environment.step(step_key, state, actions)
-            keys = jax.random.split(restart_key, n)
-            state, after = restart(keys, tasks, seen.done, state, seen)
-            return state, seen, after.observation
-
-        @functools.partial(jax.jit, donate_argnums=1)
-        def step_only(key, state, actions):
-            return self.environment.step(key, state, actions)
-
-        self._start, self._step, self._step_only = start, step, step_only
-        self._sample = jax.jit(lambda key: self.space.sample(key, n))
-
-    def seed(self, seed: int) -> None:
-        self.key = jax.random.key(seed)
-
-    def draw(self, tasks: Any = None) -> jax.Array:
-        """The tasks given, checked, or new ones."""
-        if tasks is None:
-            return self._sample(self._next())
-        rows = jnp.asarray(
-            np.broadcast_to(np.asarray(tasks, np.float32), (self.n, self.space.size))
-        )
-        if not bool(self.environment.task_space.contains(rows).all()):
-            raise SettingError("task", np.asarray(tasks).tolist(), "inside the task space")
-        return rows
-
-    def reset(self, tasks: Any = None) -> Timestep:
-        self.state, seen = self._start(self._next(), self.draw(tasks))
-        return seen
-
-    def step(self, actions: Any) -> tuple[Timestep, dict[str, jax.Array]]:
-        """One step; worlds that ended start anew, and what they show then comes last."""
-        arguments = self._next(), self.state, jnp.asarray(actions), self.draw()
-        self.state, seen, after = self._step(*arguments)
-        return seen, after
-
-    def step_only(self, actions: Any) -> Timestep:
-        self.state, seen = self._step_only(self._next(), self.state, jnp.asarray(actions))
-        return seen
-
-    def _next(self) -> jax.Array:
-        self.key, key = jax.random.split(self.key)
-        return key
+def _drawn(environment: Environment, render_mode: str, state: Any, index: int) -> Any:
+    if render_mode == "ansi":
+        return environment.render_ansi(state, index)  # type: ignore[attr-defined]
+    return environment.render(state, index)
 
 
 class SingleWorld(gymnasium.Env):
     """One world.
 
     `info` has the instruction in words (`mission`) and, after a step, `success`. A task may be
-    given with `reset(options={"task": [...]})`; else it is drawn from `tasks`.
+    given with `reset(options={"task": [...]})`, as numbers or as a JSON object; else it is drawn
+    from `tasks`.
 
     Args:
         name: of the environment in our registry.
@@ -143,25 +96,24 @@ class SingleWorld(gymnasium.Env):
         tasks: TaskSpace | None = None,
         **settings: Any,
     ):
-        self._worlds = _Worlds(name, 1, tasks, settings)
+        self._worlds = Worlds(name, 1, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
-        if not hasattr(self.environment, "render_ansi"):
-            self.metadata = self.metadata | {"render_modes": ["rgb_array"]}
-        modes = self.metadata["render_modes"]
-        if render_mode not in (None, *modes):
-            raise SettingError("render_mode", render_mode, f"None or one of {', '.join(modes)}")
+        self.metadata = self.metadata | {"render_modes": _modes(self.environment, render_mode)}
         self.observation_space, self.action_space = _spaces(self.environment)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)
-        if seed is not None:
-            self._worlds.seed(seed)
-        observation = _first(self._worlds.reset((options or {}).get("task")))
+        tasks = (options or {}).get("task")
+        observation = _first(self._worlds.reset(key_from(self.np_random), tasks))
         return observation, {"mission": self.environment.instruction_text(observation)}
 
     def step(self, action: Any):
-        seen = jax.device_get(self._worlds.step_only(np.asarray(action, np.int32)[None]))
-        observation = _first(seen)
+        action = np.asarray(action)
+        if action.ndim:
+            allowed = f"a whole number from 0 to {self.environment.action_space.n - 1}"
+            raise SettingError("action", action.tolist(), allowed)
+        seen = jax.device_get(self._worlds.step_only(action[None]))
+        observation = _first(seen.observation)
         info = {
             "mission": self.environment.instruction_text(observation),
             "success": bool(seen.success[0]),
@@ -173,27 +125,30 @@ class SingleWorld(gymnasium.Env):
         if self.render_mode is None:
             return None
         state = jax.device_get(self._worlds.state)
-        if self.render_mode == "ansi":
-            return self.environment.render_ansi(state, 0)  # type: ignore[attr-defined]
-        return self.environment.render(state, 0)
+        return _drawn(self.environment, self.render_mode, state, 0)
 
 
 class ManyWorlds(VectorEnv):
     """n worlds, stepped together; one that ends starts anew in the same step.
 
     `info` has `success` and, where worlds ended, `final_obs`: the last observation of each of
-    them, as gymnasium's own vector environments give it.
+    them, as gymnasium's own vector environments give it. As there, `reset` with the option
+    `reset_mask` starts some worlds only and shows all; the option `task` gives one task for all
+    worlds or one for each. All worlds draw from one generator, so a seed is for all that follows.
 
     Args:
         name: of the environment in our registry.
         num_envs: n.
-        render_mode: "rgb_array" or None.
+        render_mode: as `SingleWorld` has it.
         tasks: where tasks are drawn from; the whole task space if None.
         settings: of the environment.
+
+    Raises:
+        SettingError: there is no world, or it cannot be drawn in this mode.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
-        "render_modes": ["rgb_array"],
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "render_modes": ["rgb_array", "ansi"],
         "render_fps": 6,
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
@@ -208,8 +163,9 @@ class ManyWorlds(VectorEnv):
     ):
         if num_envs < 1:
             raise SettingError("num_envs", num_envs, "at least 1")
-        self._worlds = _Worlds(name, num_envs, tasks, settings)
+        self._worlds = Worlds(name, num_envs, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
+        self.metadata = self.metadata | {"render_modes": _modes(self.environment, render_mode)}
         self.num_envs = num_envs
         self.single_observation_space, self.single_action_space = _spaces(self.environment)
         self._batched = {
@@ -221,13 +177,12 @@ class ManyWorlds(VectorEnv):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)
-        if seed is not None:
-            self._worlds.seed(seed)
-        seen = self._worlds.reset((options or {}).get("task"))
-        return self._batch(seen.observation), {}
+        told = options or {}
+        key, tasks = key_from(self.np_random), told.get("task")
+        return self._batch(self._worlds.reset(key, tasks, told.get("reset_mask"))), {}
 
     def step(self, actions: Any):
-        seen, after = self._worlds.step(np.asarray(actions, np.int32))
+        seen, after = self._worlds.step(actions)
         done = np.asarray(seen.done)
         info: dict[str, Any] = {"success": np.asarray(seen.success), "_success": done | True}
         if done.any():
@@ -241,10 +196,10 @@ class ManyWorlds(VectorEnv):
         return self._batch(after), reward, *ended, info
 
     def render(self):
-        if self.render_mode != "rgb_array":
+        if self.render_mode is None:
             return None
-        state = jax.device_get(self._worlds.state)
-        return tuple(self.environment.render(state, i) for i in range(self.num_envs))
+        state, mode = jax.device_get(self._worlds.state), self.render_mode
+        return tuple(_drawn(self.environment, mode, state, i) for i in range(self.num_envs))
 
     def _batch(self, observation: dict[str, jax.Array]) -> dict[str, np.ndarray]:
         return {
@@ -253,9 +208,9 @@ class ManyWorlds(VectorEnv):
         }
 
 
-def _first(seen: Timestep) -> dict[str, Any]:
+def _first(observation: dict[str, Any]) -> dict[str, Any]:
     """The observation of the first world."""
     return {
         name: np.int64(x[0]) if np.ndim(x) == 1 and x.dtype.kind == "i" else np.asarray(x[0])
-        for name, x in jax.device_get(seen.observation).items()
+        for name, x in jax.device_get(observation).items()
     }

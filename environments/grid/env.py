@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,16 @@ class Symbols(NamedTuple):
     visible: np.ndarray  # bool[width, height]: the cells that the agent sees
 
 
+class GridSettings(TypedDict, total=False):
+    """Those settings of a `GridWorld` that go with any mission, for makers that pass them on."""
+
+    packed: bool
+    mission_length: int
+    easy_space: TaskSpace | None
+    text: bool
+    text_length: int
+
+
 class GridWorld(Environment[GridState]):
     """MiniGrid's world, with levels and instructions of one of BabyAI's or MiniGrid's families.
 
@@ -71,7 +81,8 @@ class GridWorld(Environment[GridState]):
 
     Raises:
         SettingError: `done_action` or `phrasing` in a family that is not of Baby Language, a
-            `phrasing` that is no split, or a `text_length` below 1.
+            `phrasing` that is no split, a `text_length` below 1, or a `mission_length` below that
+            of the longest mission that `space` can make.
     """
 
     def __init__(
@@ -88,6 +99,9 @@ class GridWorld(Environment[GridState]):
     ):
         if text_length < 1:
             raise SettingError("text_length", text_length, "at least 1 token")
+        least = max(family.longest_mission(space), 1)
+        if mission_length < least:
+            raise SettingError("mission_length", mission_length, f"{least} or more here")
         self._play = family.play
         if done_action:
             if family.play is not follow:

@@ -89,6 +89,7 @@ def world_of(
         ),
         kinds=lambda space: tuple(kinds),
         max_steps=lambda space: int(level.max_steps.max()),
+        longest_mission=lambda space: mission_length,  # all missions have been found to fit
         play=follow if all(speaks) else missions.play,
         actions=rules.ACTIONS[: rules.FORWARD + 1] if dodges and len(kinds) == 1 else rules.ACTIONS,
         see_through_walls=sight.pop(),

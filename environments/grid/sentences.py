@@ -1,5 +1,6 @@
 """Sentences of Baby Language as arrays: what they ask for, and their words."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from didact.environments.grid.verifier import (
 )
 
 NOWHERE, LEFT, RIGHT, FRONT, BEHIND = range(5)  # where an object is, seen from the agent at first
+PLACE_TOKENS = 4  # of the longest place, "in front of you"
 
 
 class Sentence(NamedTuple):
@@ -76,6 +78,19 @@ _VERBS = np.zeros((5, 2), np.int32)
 for _kind, _text in ((GO_TO, "go to"), (OPEN, "open"), (PICK_UP, "pick up"), (PUT_NEXT, "put")):
     for _i, _word in enumerate(_text.split()):
         _VERBS[_kind, _i] = TOKEN[_word]
+
+
+def longest_clause(kinds: Iterable[int], described: int = 3) -> int:
+    """The tokens of the longest clause of some kinds.
+
+    Args:
+        kinds: of clauses.
+        described: the tokens of the longest description: 3 for "the red ball".
+    """
+    return max(
+        int(np.count_nonzero(_VERBS[kind])) + described + (kind == PUT_NEXT) * (2 + described)
+        for kind in kinds
+    )
 
 
 def _constant(text: tuple[str, ...], present: Bool[Array, "*n"]) -> Int32[Array, "*n w"]:

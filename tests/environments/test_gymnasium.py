@@ -73,8 +73,24 @@ def test_a_task_can_be_given():
     _, info = world.reset(seed=0, options={"task": task})
     assert info["mission"] == "go to the red ball"
     assert int(world._worlds.state.max_steps[0]) == 36 * 2
-    with pytest.raises(environments.SettingError, match="inside the task space"):
-        world.reset(options={"task": task + 100})
+    told = {"room_size": 6, "rows": 1, "columns": 2, "distractors": 3, "open_doors": 1}
+    told |= {"red_ball": 1, "grey_distractors": 1}
+    again = world.reset(seed=0, options={"task": told})[1]
+    assert again == info
+    for wrong, message in (
+        (task + 100, "room_size is 106.0, but must be a whole number from 4 to 8"),
+        (
+            task + np.array([0, 0, 0, 0.5, 0, 0, 0]),
+            "distractors is 3.5, but must be a whole number",
+        ),
+        ("hard", "task is 'hard', but must be a JSON object"),
+        ({"room_size": 6}, "task, missing name, is 'rows'"),
+        (told | {"rows": 9}, "rows is 9, but must be a whole number from 1 to 3"),
+        (["big"] * 7, "task is .*, but must be 7 numbers, .*: room_size, rows"),
+        (task[:3], r"shape of the task is \(3,\), but must be that of 7 numbers"),
+    ):
+        with pytest.raises(environments.SettingError, match=message):
+            world.reset(options={"task": wrong})
 
 
 def test_many_worlds_start_anew_in_the_step_in_which_they_end():
@@ -101,6 +117,120 @@ def test_many_worlds_start_anew_in_the_step_in_which_they_end():
         assert (truncated == (length == 16)).all()
         length[done] = 0
     assert ended > 50
+
+
+def leaves(worlds):
+    return [np.asarray(x) for x in jax.tree.leaves(worlds.unwrapped._worlds.state)]
+
+
+def test_some_worlds_can_be_started_anew():
+    """As gymnasium's own vector environments do with `reset_mask`: the others go on."""
+    n = 6
+    worlds = gymnasium.make_vec("didact/BabyAI-GoToLocal-v0", num_envs=n)
+    mask = np.arange(n) % 3 == 0
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        worlds.reset(options={"reset_mask": mask})
+    worlds.reset(seed=0)
+    for _ in range(5):
+        observation = worlds.step(np.full(n, 1))[0]
+    before, seen = leaves(worlds), {name: x.copy() for name, x in observation.items()}
+    options = {"reset_mask": mask}
+    after, _ = worlds.reset(options=options)
+    assert worlds.observation_space.contains(after)
+    assert "reset_mask" in options  # gymnasium's wrappers look at it afterwards
+    for old, new in zip(before, leaves(worlds), strict=True):
+        np.testing.assert_array_equal(old[~mask], new[~mask])
+    for name in seen:
+        np.testing.assert_array_equal(seen[name][~mask], after[name][~mask])
+    assert worlds.unwrapped._worlds.state.steps.tolist() == [0 if m else 5 for m in mask]
+    assert (before[0][mask] != leaves(worlds)[0][mask]).any()  # other maps
+    # Steps, and masks after them, go on from there.
+    stepped = worlds.step(np.full(n, 0))[0]
+    again, _ = worlds.reset(options={"reset_mask": ~mask})
+    for name in again:
+        np.testing.assert_array_equal(again[name][mask], stepped[name][mask])
+    for wrong in (mask.tolist(), mask[1:], mask.astype(int), np.zeros(n, bool)):
+        with pytest.raises(environments.SettingError, match=r"reset_mask is .* of 6 booleans"):
+            worlds.reset(options={"reset_mask": wrong})
+
+
+def test_many_worlds_are_drawn_as_each_of_them():
+    worlds = gymnasium.make_vec("didact/ToyGrid", num_envs=2, render_mode="rgb_array")
+    worlds.reset(seed=0)
+    assert [picture.dtype for picture in worlds.render()] == [np.uint8] * 2
+    worlds = gymnasium.make_vec("didact/BabyAI-GoToObjS4-v0", num_envs=2, render_mode="ansi")
+    worlds.reset(seed=0)
+    state, environment = worlds.unwrapped._worlds.state, worlds.unwrapped.environment
+    assert worlds.render() == tuple(environment.render_ansi(state, i) for i in range(2))
+    for name, mode in (("ToyGrid", "ansi"), ("GoTo", "human")):
+        with pytest.raises(environments.SettingError, match=f"render_mode is '{mode}'"):
+            gymnasium.make_vec(f"didact/{name}", num_envs=2, render_mode=mode)
+
+
+def test_nothing_goes_before_the_first_reset():
+    worlds = gymnasium.make_vec("didact/BabyAI-GoToObjS4-v0", num_envs=2, render_mode="ansi")
+    world = gymnasium.make("didact/BabyAI-GoToObjS4-v0", render_mode="ansi").unwrapped
+    for early in (
+        lambda: worlds.step(np.zeros(2, int)),
+        worlds.render,
+        lambda: world.step(0),
+        world.render,
+    ):
+        with pytest.raises(gymnasium.error.ResetNeeded, match="call reset first"):
+            early()
+
+
+def test_only_actions_are_taken():
+    world = gymnasium.make("didact/BabyAI-GoToObjS4-v0", disable_env_checker=True)
+    world.reset(seed=0)
+    for wrong, value in ((7, "7"), (-1, "-1"), (2.5, "2.5"), (2.0, "2.0"), ("left", "'left'")):
+        with pytest.raises(
+            environments.SettingError, match=f"^action is {value}, .* a whole number from 0 to 6"
+        ):
+            world.step(wrong)
+    for wrong in (None, True, [2], [0, 1]):
+        with pytest.raises(environments.SettingError, match=r"^action is .* from 0 to 6"):
+            world.step(wrong)
+    for right in (0, 6, np.int64(2), np.uint8(1), np.array(3), jnp.int32(4)):
+        world.step(right)
+    assert int(world.unwrapped._worlds.state.steps[0]) == 6  # and none of the wrong ones counted
+
+    worlds = gymnasium.make_vec("didact/BabyAI-GoToObjS4-v0", num_envs=3)
+    worlds.reset(seed=0)
+    for wrong, message in (
+        ([0, 7, 0], "action of world 1 is 7, .* from 0 to 6"),
+        ([0, 0, -1], "action of world 2 is -1"),
+        ([0.0, 1.0, 2.0], "action of world 0 is 0.0"),
+        ([0, 1], r"shape of the actions is \(2,\), but must be \(3,\) for 3 worlds"),
+        (2, r"shape of the actions is \(\)"),
+        (np.zeros((3, 1), int), r"shape of the actions is \(3, 1\)"),
+    ):
+        with pytest.raises(environments.SettingError, match=message):
+            worlds.step(wrong)
+    worlds.step([0, 6, 1])
+
+
+def start_of(worlds, **arguments):
+    worlds.reset(**arguments)
+    return np.concatenate([x.reshape(-1).astype(int) for x in leaves(worlds)])
+
+
+def test_seeds_decide_and_without_one_every_start_is_another():
+    name = "didact/BabyAI-GoTo-v0"  # with so many levels that no two are alike
+    world = gymnasium.make(name)
+    large = [start_of(world, seed=seed) for seed in (5, 2**32 + 5, 2**63, 2**64 + 5, 0)]
+    for i, one in enumerate(large):
+        assert all((one != other).any() for other in large[i + 1 :])
+    np.testing.assert_array_equal(start_of(world, seed=2**63), large[2])
+    following = start_of(world)
+    assert (following != large[2]).any()
+    start_of(world, seed=2**63)
+    np.testing.assert_array_equal(start_of(world), following)  # one seed, and all that follows
+    with pytest.raises(gymnasium.error.Error, match="greater or equal to zero"):
+        world.reset(seed=-1)
+    for make, n in ((gymnasium.make, {}), (gymnasium.make_vec, {"num_envs": 2})):
+        one, other = (start_of(make(name, **n)) for _ in range(2))
+        assert (one != other).any()
 
 
 def test_settings_reach_the_environment():

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from didact.environments import SettingError
 from didact.experiments.cli import main
 
 TINY = ["--num-envs", "16", "--rollout-length", "4", "--steps", "128", "--ppo.num-minibatches", "2"]
@@ -49,7 +50,8 @@ def contents(folder):
         ("--evaluate-on ToyGrid", ("--evaluate-on is 'ToyGrid'", "task space of GoTo")),
         ("--tasks roomsize=8", ("--tasks is 'roomsize'", "room_size")),
         ("--tasks room_size=99", ("--tasks room_size is 99", "from 4 to")),
-        ("--tasks room_size=8..5", ("--tasks room_size",)),
+        ("--tasks room_size=8..5", ("--tasks room_size is '8..5'", "LOW at most HIGH")),
+        ("--tasks room_size=5..3", ("--tasks room_size is '5..3'", "LOW at most HIGH")),
         ("--tasks room_size=5.5", ("--tasks room_size is 5.5", "a whole number")),
         ("--tasks room_size=big", ("--tasks room_size is 'big'", "LOW..HIGH")),
         ("--tasks room_size", ("--tasks is 'room_size'", "NAME=VALUE")),
@@ -90,6 +92,18 @@ def test_what_cannot_be_read_is_refused(arguments, here, capsys):
     assert contents(here) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", "--env is None, but must be given with the policy random"),
+        ("--env GoTo --official", "policy is 'random', but must be a trained one with --official"),
+        ("--engine envpool", "must be a trained one with --engine envpool"),
+    ],
+)
+def test_what_random_actions_need(arguments, words, refused, here):
+    assert words in refused("evaluate", "random", *arguments.split())
+
+
 def test_settings_of_an_environment_are_taken(here):
     from didact.environments.grid.phrasing import longest
     from didact.experiments import setup
@@ -100,6 +114,29 @@ def test_settings_of_an_environment_are_taken(here):
     assert world.phrasing == "train"
     assert world.observation_space["instruction"].shape == (longest(5),)
     assert setup.environment_of(TrainConfig(env="GoTo")).phrasing is None
+
+
+def test_settings_of_mazes_are_taken(here, capsys):
+    """Those that makers of mazes pass on, and numbers that may also be pairs."""
+    from didact.experiments import setup
+
+    texts = ("size=9", "max_walls=12", "max_steps=100", "view_size=5", "packed=true")
+    maze = setup.made("Maze", texts)
+    assert (maze.width, maze.height, maze.max_steps) == (11, 11, 100)
+    assert maze.observation_space["image"].shape == (5, 5)
+    assert setup.made("Maze", ("size=[5, 9]",)).task_space.shape == (5, 9)
+    labyrinth = setup.made("Maze-Labyrinth", ("max_steps=450", "text=true", "text_length=90"))
+    assert labyrinth.max_steps == 450
+    assert labyrinth.observation_space["text"].shape == (90,)
+    with pytest.raises(SettingError, match=r"--env-settings view_size is 6, .* 5 or 7"):
+        setup.made("Maze-Labyrinth", ("view_size=6",))
+    with pytest.raises(SettingError, match="--env-settings size is '9x9'"):
+        setup.made("Maze", ("size=9x9",))
+    with pytest.raises(SettingError, match=r"'easy_space', .* one of size, max_walls, packed"):
+        setup.made("Maze", ("easy_space=null",))
+    arguments = "evaluate random --env Maze --episodes 2 --env-settings max_steps=3 --json"
+    main(arguments.split())
+    assert json.loads(capsys.readouterr().out)["length"] <= 3
 
 
 def test_settings_of_a_teacher_are_taken(here, monkeypatch):

@@ -60,6 +60,7 @@ class Family(NamedTuple):
     generate: Callable[[Any, PRNGKeyArray, Float[Array, "n d"], int], Level]
     kinds: Callable[[Any], tuple[int, ...]]  # of clauses that occur
     max_steps: Callable[[Any], int]  # of any level
+    longest_mission: Callable[[Any], int]  # its tokens; what stands in for others included
     play: Play = follow  # what an action does
     actions: tuple[str, ...] = rules.ACTIONS
     see_through_walls: bool = False  # whether agents see all of their field of view

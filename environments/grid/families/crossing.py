@@ -135,6 +135,7 @@ FAMILY = Family(
     generate,
     kinds=lambda space: (missions.REACH,),
     max_steps=lambda space: 4 * map_size(space)[0] ** 2,
+    longest_mission=lambda space: _MISSIONS.longest,
     play=missions.play,
 )
 

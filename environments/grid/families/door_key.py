@@ -79,6 +79,7 @@ FAMILY = Family(
     generate,
     kinds=lambda space: (missions.REACH,),
     max_steps=lambda space: 10 * map_size(space)[0] ** 2,
+    longest_mission=lambda space: _MISSION.longest,
     play=missions.play,
 )
 

@@ -329,4 +329,17 @@ def max_steps(space: Box) -> int:
     return most_steps(space, targets(space))
 
 
-FAMILY = Family(map_size, generate, kinds, max_steps)
+def longest_mission(space: Box) -> int:
+    """The tokens of the longest sentence."""
+    least, most = Task(*space.low), Task(*space.high)
+    said = {kind for kind in kinds(space) if kind != GO_TO}
+    # Without its own weight, "go to" stands in where no verb of the others fits.
+    if most.go_to > 0 or least.open == 0:
+        said.add(GO_TO)
+    described = 2 + sentences.PLACE_TOKENS if most.by_location > 0 else 3
+    clause = sentences.longest_clause(said, described)
+    # Where no level is good, "go to" and a colour stand in for all.
+    return max(sentences.longest_clause([GO_TO]), targets(space) * (clause + 2) - 2)
+
+
+FAMILY = Family(map_size, generate, kinds, max_steps, longest_mission)

@@ -99,6 +99,7 @@ FAMILY = Family(
     generate,
     kinds=lambda space: (missions.DODGE,),
     max_steps=lambda space: 4 * map_size(space)[0] ** 2,
+    longest_mission=lambda space: MISSION.longest,
     play=missions.play,
     actions=rules.ACTIONS[: rules.FORWARD + 1],
     see_through_walls=True,

@@ -248,7 +248,15 @@ def max_steps(space: Box) -> int:
     )
 
 
-FAMILY = Family(map_size, generate, kinds, max_steps, play=missions.play, see_through_walls=True)
+FAMILY = Family(
+    map_size,
+    generate,
+    kinds,
+    max_steps,
+    longest_mission=lambda space: _SENTENCES.longest,
+    play=missions.play,
+    see_through_walls=True,
+)
 
 
 def _point(errand: str, size: int, objects: int) -> Box:

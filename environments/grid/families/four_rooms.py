@@ -75,6 +75,7 @@ FAMILY = Family(
     generate,
     kinds=lambda space: (missions.REACH,),
     max_steps=lambda space: STEPS,
+    longest_mission=lambda space: _MISSION.longest,
     play=missions.play,
 )
 

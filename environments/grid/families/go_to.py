@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.grid import cells, language, verifier
+from didact.environments.grid import cells, language, sentences, verifier
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import pick, until_good
 from didact.environments.grid.families.base import (
@@ -217,7 +217,11 @@ def _finish(
 
 
 FAMILY = Family(
-    map_size, generate, lambda space: (verifier.GO_TO,), functools.partial(longest, navigations=1)
+    map_size,
+    generate,
+    kinds=lambda space: (verifier.GO_TO,),
+    max_steps=functools.partial(longest, navigations=1),
+    longest_mission=lambda space: sentences.longest_clause([verifier.GO_TO]),
 )
 
 

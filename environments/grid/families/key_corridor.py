@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.grid import cells, floors, verifier
+from didact.environments.grid import cells, floors, sentences, verifier
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import Numbers, pick, until_good
 from didact.environments.grid.families.base import (
@@ -272,7 +272,14 @@ def _objects(
     return things, places, fits & jnp.any(opens)
 
 
-FAMILY = Family(map_size, generate, kinds, most_steps)
+def longest_mission(space: Box) -> int:
+    """The tokens of the longest sentence."""
+    told = 3 if space.high[space.column("ball_color")] > 0 else 2
+    described = {OPEN: 3, PICK_UP: told}
+    return max(sentences.longest_clause([kind], described[kind]) for kind in kinds(space))
+
+
+FAMILY = Family(map_size, generate, kinds, most_steps, longest_mission)
 
 
 def _corridor(room_size: int, rows: int, color_told: int = 0) -> tuple[Box, str]:

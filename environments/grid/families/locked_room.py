@@ -122,6 +122,7 @@ FAMILY = Family(
     generate,
     kinds=lambda space: (missions.REACH,),
     max_steps=max_steps,
+    longest_mission=lambda space: _MISSION.longest,
     play=missions.play,
 )
 

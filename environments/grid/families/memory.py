@@ -101,6 +101,7 @@ FAMILY = Family(
     generate,
     kinds=lambda space: (missions.MATCH,),
     max_steps=lambda space: 5 * map_size(space)[0] ** 2,
+    longest_mission=lambda space: _MISSION.longest,
     play=missions.play,
 )
 

@@ -179,6 +179,7 @@ FAMILY = Family(
     generate=generate,
     kinds=lambda space: (missions.REACH,),
     max_steps=lambda space: 20 * int(Task(*space.high).rooms),
+    longest_mission=lambda space: _MISSION.longest,
     play=missions.play,
 )
 

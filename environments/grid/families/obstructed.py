@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 
-from didact.environments.grid import cells, floors
+from didact.environments.grid import cells, floors, sentences
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import Numbers, pick
 from didact.environments.grid.families.base import Family, Group, Level
@@ -262,7 +262,13 @@ def max_steps(space: Box) -> int:
     return int(4 * (_VISITED[int(task.quarters)] - beside) * task.room_size**2)
 
 
-FAMILY = Family(map_size, generate, lambda space: (PICK_UP,), max_steps)
+FAMILY = Family(
+    map_size,
+    generate,
+    kinds=lambda space: (PICK_UP,),
+    max_steps=max_steps,
+    longest_mission=lambda space: sentences.longest_clause([PICK_UP]),
+)
 
 
 def _maze(

@@ -164,7 +164,11 @@ def _max_steps(space: Box) -> int:
     return _layout(space).room_size ** 2
 
 
-FAMILY = Family(_map_size, generate, _kinds, _max_steps)
+def _longest_mission(space: Box) -> int:
+    return sentences.longest_clause(_kinds(space))
+
+
+FAMILY = Family(_map_size, generate, _kinds, _max_steps, _longest_mission)
 
 
 def _point(room_size: int, objects: int, **more: float) -> Box:

@@ -111,6 +111,7 @@ FAMILY = Family(
     generate,
     kinds=lambda space: (missions.REACH,),
     max_steps=max_steps,
+    longest_mission=lambda space: MISSION.longest,
     play=missions.play,
     see_through_walls=True,
 )

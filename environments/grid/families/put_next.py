@@ -217,7 +217,13 @@ def max_steps(space: Box) -> int:
     return layout_of(space).room_size ** 2 * int(space.high[space.column("time_limit")])
 
 
-FAMILY = Family(map_size, generate, lambda space: (PUT_NEXT,), max_steps)
+def longest_mission(space: Box) -> int:
+    """The tokens of the longest sentence; two clauses are joined by ", then"."""
+    clause = sentences.longest_clause([PUT_NEXT])
+    return 2 * clause + 2 if _clauses(space) > 1 else clause
+
+
+FAMILY = Family(map_size, generate, lambda space: (PUT_NEXT,), max_steps, longest_mission)
 
 
 def _one(room_size: int, objects: int) -> tuple[Box, str]:

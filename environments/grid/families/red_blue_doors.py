@@ -85,6 +85,7 @@ FAMILY = Family(
     generate,
     kinds=lambda space: (missions.OPEN_IN_ORDER,),
     max_steps=lambda space: 20 * map_size(space)[1] ** 2,
+    longest_mission=lambda space: _MISSION.longest,
     play=missions.play,
 )
 

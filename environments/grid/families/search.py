@@ -298,7 +298,13 @@ def _kinds(space: Box) -> tuple[int, ...]:
     return tuple(kind for kind, name in names.items() if highest[name] > 0 or kind == GO_TO)
 
 
-FAMILY = Family(map_size, generate, _kinds, functools.partial(most_steps, navigations=1))
+def _longest_mission(space: Box) -> int:
+    return sentences.longest_clause(_kinds(space))
+
+
+FAMILY = Family(
+    map_size, generate, _kinds, functools.partial(most_steps, navigations=1), _longest_mission
+)
 
 
 def _point(room_size: int, objects: int, **more: float) -> Box:

@@ -255,7 +255,15 @@ def max_steps(space: Box) -> int:
     return longest(space, most_navigations(space))
 
 
-FAMILY = Family(map_size, generate, kinds, max_steps)
+def longest_mission(space: Box) -> int:
+    """The tokens of the longest sentence."""
+    told = sentences.PLACE_TOKENS if space.high[space.column("locations")] > 0 else 0
+    clauses = joined(space)
+    joiners = {1: 0, 2: 1, 4: 4}[clauses]  # "and"; of four, twice, and ", then" or "after you"
+    return clauses * sentences.longest_clause(kinds(space), 3 + told) + joiners
+
+
+FAMILY = Family(map_size, generate, kinds, max_steps, longest_mission)
 
 
 def _synth(room_size: int = 8, rows: int = 3, columns: int = 3, objects: int = 18, **more) -> Box:

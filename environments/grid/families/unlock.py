@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.grid import cells, floors, verifier
+from didact.environments.grid import cells, floors, sentences, verifier
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import Numbers, pick, until_good
 from didact.environments.grid.families.base import (
@@ -262,7 +262,15 @@ def _places(
     return jnp.where((index == _KEY) & boxed, INSIDE - _CONTAINER, places), good
 
 
-FAMILY = Family(map_size, generate, kinds, most_steps)
+def longest_mission(space: Box) -> int:
+    """The tokens of the longest sentence."""
+    most = Task(*space.high)
+    two = most.locks > 1 and most.columns > 2
+    described = {OPEN: 3 if most.color_told > 0 or two else 2, PICK_UP: 2 + int(most.color_told)}
+    return max(sentences.longest_clause([kind], described[kind]) for kind in kinds(space))
+
+
+FAMILY = Family(map_size, generate, kinds, most_steps, longest_mission)
 
 
 def _point(room_size: int, rows: int, columns: int, time_limit: int, **more: float) -> Box:

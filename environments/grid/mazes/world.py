@@ -1,6 +1,6 @@
 """Mazes as environments: MiniGrid's rules and observations, and levels that are the tasks."""
 
-from typing import Any
+from typing import Unpack
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells, missions, starts, view
-from didact.environments.grid.env import GridWorld
+from didact.environments.grid.env import GridSettings, GridWorld
 from didact.environments.grid.families.base import Family, Level
 from didact.environments.grid.mazes import narrow
 from didact.environments.grid.mazes.levels import Levels
@@ -71,9 +71,18 @@ def family(max_steps: int | None = None, see_through_walls: bool = True) -> Fami
         generate=generate,
         kinds=lambda space: (missions.REACH,),
         max_steps=limit,
+        longest_mission=lambda space: _MISSION.longest,
         play=missions.play,
         see_through_walls=see_through_walls,
     )
+
+
+class MazeSettings(GridSettings, total=False):
+    """The settings of `maze_world`."""
+
+    max_steps: int | None
+    see_through_walls: bool
+    view_size: int
 
 
 def maze_world(
@@ -82,7 +91,7 @@ def maze_world(
     max_steps: int | None = None,
     see_through_walls: bool = True,
     view_size: int = view.SIZE,
-    **settings: Any,
+    **settings: Unpack[GridSettings],
 ) -> GridWorld:
     """An environment whose tasks are the mazes of a space.
 
@@ -110,7 +119,9 @@ def maze_world(
 
 
 def random_mazes(
-    size: int | tuple[int, int] = SIZE, max_walls: int | None = None, **settings: Any
+    size: int | tuple[int, int] = SIZE,
+    max_walls: int | None = None,
+    **settings: Unpack[MazeSettings],
 ) -> GridWorld:
     """Mazes of single blocks of wall in places at random: the literature's domain randomisation.
 
