@@ -212,6 +212,7 @@ def test_settings_are_checked():
         next(phrasings("go to the ball", "plain"))
     for group in GROUPS:
         arguments = {"family": group.family, "phrasing": "train"}
+        arguments["mission_length"] = group.mission_length
         if group.family.play is follow:
             GridWorld(group.space, **arguments)
         else:
