@@ -92,5 +92,16 @@ class DistillConfig(LearnerConfig):
 
     distance: Literal["cross_entropy", "kl"] = "kl"
     """from the experts' distributions to the student's; the gradient is the same"""
+    lead: float = 1.0
+    """how often experts act in the student's place at the start; it falls linearly to 0"""
+    lead_until: float = 0.5
+    """part of the training after which the student acts alone"""
 
     prefix: ClassVar[str] = "distill"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.lead <= 1:
+            raise SettingError("distill.lead", self.lead, "from 0 to 1")
+        if not 0 < self.lead_until <= 1:
+            raise SettingError("distill.lead_until", self.lead_until, "above 0 and at most 1")

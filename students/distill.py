@@ -1,4 +1,4 @@
-"""Distillation: a student that learns from experts alone, in its own states.
+"""Distillation: a student that learns from experts alone, more and more in its own states.
 
 References:
     Rusu et al., Policy Distillation, 2016 (arXiv:1511.06295); Ross et al., A Reduction of Imitation
@@ -7,6 +7,10 @@ References:
 """
 
 from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import optax
 
 from didact.environments import ArraySpace, Discrete
 from didact.students import losses
@@ -29,8 +33,9 @@ def distill(
 ) -> Student:
     """A student that is distilled from experts while it acts.
 
-    It learns the value of what it does, too, so that PPO can go on from its parameters. States in
-    which no expert knows anything teach nothing.
+    At first experts often act in its place, so that it comes to see what they would see; that falls
+    to never (beta of DAgger). It learns the value of what is done, too, so that PPO can go on from
+    its parameters. States in which no expert knows anything teach nothing.
 
     Args:
         observation_space, action_space: of the environment.
@@ -44,7 +49,7 @@ def distill(
         SettingError: a setting has no meaning, or there is no expert.
     """
     config = config or DistillConfig()
-    return learner(
+    student = learner(
         observation_space,
         action_space,
         config,
@@ -54,3 +59,17 @@ def distill(
         axes=axes,
         seeds_axis=seeds_axis,
     )
+    steps = max(1, round(config.lead_until * num_updates))
+    leads = optax.linear_schedule(config.lead, 0.0, steps)
+
+    def act(state, carry, observation, key):
+        own_key, lead_key, choice_key = jax.random.split(key, 3)
+        action, carry, extras = student.act(state, carry, observation, own_key)
+        known = extras["distill_known"]
+        likely = jnp.sum(jnp.where(known[..., None], extras["distill_advice"], 0), 1)
+        advised = jax.random.categorical(choice_key, jnp.log(likely))
+        led = jax.random.bernoulli(lead_key, leads(state.updates), action.shape)
+        action = jnp.where(led & jnp.any(known, -1), advised, action)
+        return action, carry, extras
+
+    return student._replace(act=act) if config.lead else student
