@@ -296,6 +296,39 @@ def test_a_distilled_student_becomes_its_expert():
     assert np.mean(agrees[-10:]) > 0.85
 
 
+def test_experts_lead_less_and_less():
+    """At the start they act, in what they know; at the end nobody acts but the student."""
+    sure = experts.of_function(lambda seen: jnp.eye(4)[jnp.full(N, 2)])
+    sure = experts.only(sure, lambda seen: jnp.arange(N) < 4)
+    config = DistillConfig(network=NETWORK, num_minibatches=1, lead=0.8, lead_until=0.5)
+    made = distill(SPACES, ACTIONS, sure, config, num_updates=100)
+    state = made.init(jax.random.key(0))
+    seen = observation(np.random.default_rng(0), N)
+    act = jax.jit(jax.vmap(made.act, in_axes=(None, None, None, 0)))
+
+    def share(updates):
+        now = state._replace(updates=jnp.int32(updates))
+        keys = jax.random.split(jax.random.key(1), 1000)
+        action = np.asarray(act(now, made.initial_carry(N), seen, keys)[0])
+        return (action == 2).mean(0)
+
+    own = share(50)
+    np.testing.assert_array_equal(own, share(100))
+    assert (abs(own - 0.25) < 0.06).all()  # hardly trained: nearly uniform
+    for updates, lead in ((0, 0.8), (25, 0.4)):
+        found = share(updates)
+        np.testing.assert_allclose(found[:4], lead + (1 - lead) * own[:4], atol=0.05)
+        np.testing.assert_allclose(found[4:], own[4:], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("lead", 1.5), ("lead", -0.1), ("lead_until", 0.0), ("learning_rate", 0.0)]
+)
+def test_settings_of_distillation_are_checked(name, value):
+    with pytest.raises(SettingError, match=f"distill.{name} is {value}"):
+        DistillConfig(**{name: value})
+
+
 def test_settings_are_checked():
     with pytest.raises(SettingError, match=r"experts is .*at least one"):
         kickstart([], 1.0)
