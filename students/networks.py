@@ -145,7 +145,7 @@ class InstructionEncoder(nn.Module):
 
         def next_part(carry, part):
             some = jnp.any(part > 0)
-            if self.seeds_axis is not None:
+            if self.seeds_axis is not None and not self.is_initializing():
                 some = jax.lax.pmax(some.astype(jnp.int32), self.seeds_axis) > 0
             return jax.lax.cond(some, read, lambda carry, part: carry, carry, part), None
 

@@ -41,9 +41,9 @@ def test_a_student_learns_from_the_solver(distilled):
     told = rows(run)
     agreement = [row["learning"]["distill_agreement"] for row in told]
     assert np.mean(agreement[-5:]) > agreement[0] + 0.1
-    early, late = (np.mean([row["return"] for row in part]) for part in (told[2:10], told[-8:]))
-    assert late > early + 0.1
-    assert result["finished"]
+    # Random actions: 0.29. While the expert leads, success is its own.
+    assert result["evaluation"]["BabyAI-GoToLocal-v0"]["sampled"]["success"] > 0.4
+    assert told[0]["success"] > 0.95
     # What it leaves behind is a policy like any other, and needs no expert.
     assert load_policy(run).act(observed())[0].shape == (4,)
 
@@ -178,7 +178,7 @@ def test_the_worst_go_on_from_the_best():
         assert {int(source[1]), int(source[5])} <= {2, 4}
         weights = np.asarray(state.student.weights["kickstart"])
         np.testing.assert_array_equal(weights[kept], 1)
-        seen |= set(np.round(weights[[1, 5]], 3).tolist())
+        seen |= set(weights[[1, 5]].astype(float).round(3).tolist())
         np.testing.assert_array_equal(state.teacher, np.arange(8))
     assert seen == {1.25, 0.8}
 
