@@ -1,0 +1,62 @@
+"""Makes the policies that didact has: `python -m didact.experiments.pretrained [NAME ...]`.
+
+Each is trained by one command line, which its card tells, and copied to where policies are found by
+their names. What is under runs/ already is not trained again.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+
+from didact.environments import SettingError
+from didact.environments.registry import suggest
+from didact.experiments.cli import main
+from didact.students import load_policy, save_policy
+from didact.students.names import SHIPPED
+
+RUNS = Path("runs") / "pretrained"
+
+# Name: (what it does, how it is made).
+POLICIES = {
+    "goto-local": (
+        "Goes to one of eight objects in a room.",
+        "train --env BabyAI-GoToLocal-v0 --steps 3000000",
+    ),
+    "put-next-local": (
+        "Puts one of eight objects in a room next to another.",
+        "distill solver --env BabyAI-PutNextLocal-v0 --steps 4000000",
+    ),
+}
+
+
+def make_policy(name: str) -> Path:
+    """Trains a policy unless that was done, and puts it where it is found by its name.
+
+    Raises:
+        SettingError: there is no recipe of that name.
+    """
+    if name not in POLICIES:
+        raise suggest("policy", name, list(POLICIES))
+    description, command = POLICIES[name]
+    run = RUNS / name
+    if not (run / "policy").is_dir():
+        main([*shlex.split(command), "--run", str(run)])
+    policy = load_policy(run)
+    card = policy.card | {
+        "name": name,
+        "description": description,
+        "made_by": f"didact {command}",
+        "scores": {
+            place: score | {"command": score["command"].replace(str(run / "policy"), name)}
+            for place, score in policy.card["scores"].items()
+        },
+    }
+    return save_policy(SHIPPED / name, card, policy.params)
+
+
+if __name__ == "__main__":
+    try:
+        for name in sys.argv[1:] or POLICIES:
+            print(make_policy(name))
+    except SettingError as error:
+        sys.exit(f"didact: {error}")
