@@ -42,6 +42,8 @@ def save_tree(folder: Path, tree: Any) -> None:
         if failure is not None:
             gc.collect()  # what failed tells of it once more when it is collected
             raise failure
+    # It names the folder that was written to, and is not needed on a file system.
+    (folder / "arrays" / "commit_success.txt").unlink(missing_ok=True)
     hashes = {str(path.relative_to(folder)): _hash(path) for path in _files(folder)}
     manifest = {"files": hashes, "arrays": _shapes(tree)}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))

@@ -222,6 +222,16 @@ def sentence(folder):
     return None
 
 
+def test_what_is_saved_does_not_tell_where(policy, tmp_path):
+    """Policies are shared: the folders of whoever made one are nobody's business."""
+    folder = save_policy(tmp_path / "somewhere" / "mine", policy.card, policy.params)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 3
+    for path in files:
+        assert str(tmp_path).encode() not in path.read_bytes(), path
+    assert load_policy(folder).environment == policy.environment
+
+
 def test_saving_replaces_a_policy_and_nothing_else(policy, copy, tmp_path):
     other = policy.card | {"environment": "Elsewhere"}
     save_policy(copy, other, policy.params)
