@@ -32,21 +32,22 @@ class Student(NamedTuple):
         initial_carry: `initial_carry(n) -> carry`, what is remembered at an episode's start.
         look: `look(state, carry, observation) -> (outputs, carry)`, what it thinks without acting:
             `logits` [n, actions] and `value` [n].
-        read: `read(state, carry, observation, start) -> (outputs, carry)`, the same of sequences,
-            time first, [T, n, ...]; the carry is as at an episode's start where `start` is True.
         act: `act(state, carry, observation, key) -> (action [n], carry, extras)`, sampled.
             `extras` holds at least `value` [n], and what `learn` needs to know of the choice.
         act_greedily: the same, with the most probable action.
         learn: `learn(state, rollout, key) -> (state, metrics)`; metrics are scalars by name.
         step_scores: `step_scores(rollout) -> dict` of numbers [T, n] for each step; their means
             over an episode become the teacher's `Outcomes.scores`.
+        read: `read(state, carry, observation, start) -> (outputs, carry)`, as `look`, but of
+            sequences, time first, [T, n, ...]; the carry is as at an episode's start where `start`
+            is True. None: it cannot learn from recordings.
     """
 
     init: Callable[[PRNGKeyArray], Any]
     initial_carry: Callable[[int], Any]
     look: Callable[[Any, Any, dict[str, Array]], tuple[Any, Any]]
-    read: Callable[[Any, Any, dict[str, Array], Array], tuple[Any, Any]]
     act: Callable[[Any, Any, dict[str, Array], PRNGKeyArray], tuple[Array, Any, dict[str, Array]]]
     act_greedily: Callable[..., tuple[Array, Any, dict[str, Array]]]
     learn: Callable[[Any, Rollout, PRNGKeyArray], tuple[Any, dict[str, Array]]]
     step_scores: Callable[[Rollout], dict[str, Array]] = lambda rollout: {}
+    read: Callable[[Any, Any, dict[str, Array], Array], tuple[Any, Any]] | None = None

@@ -70,10 +70,12 @@ def clone(
         lessons=(lesson,),
     )
 
+    read: Any = student.read
+
     def learn(state: Any, carry: Any, window: Window, key: PRNGKeyArray):
         observation = {name: jnp.asarray(x) for name, x in window.observation.items()}
         start, known = jnp.asarray(window.start), jnp.asarray(window.weight) > 0
-        outputs, after = student.read(state, carry, observation, start)
+        outputs, after = read(state, carry, observation, start)
         extras: dict[str, Array] = {
             "value": outputs.value,
             "clone_advice": jax.nn.one_hot(window.action, action_space.n)[..., None, :],

@@ -193,7 +193,7 @@ def learner(
         metrics = jax.tree.map(jnp.mean, metrics)
         return LearnerState(params, opt_state, state.updates + 1, state.weights), metrics
 
-    return Student(init, initial_carry, look, read, act, act_greedily, learn, step_scores)
+    return Student(init, initial_carry, look, act, act_greedily, learn, step_scores, read)
 
 
 def _take_worlds(batch: losses.Batch, worlds: Int[Array, " m"]) -> losses.Batch:

@@ -15,9 +15,6 @@ def random_actions(action_space: Discrete) -> Student:
         n = jax.tree.leaves(observation)[0].shape[0]
         return Outputs(jnp.zeros((n, action_space.n)), jnp.zeros(n)), carry
 
-    def read(state, carry, observation, start):
-        return Outputs(jnp.zeros((*start.shape, action_space.n)), jnp.zeros(start.shape)), carry
-
     def act(state, carry, observation, key):
         n = jax.tree.leaves(observation)[0].shape[0]
         action = jax.random.randint(key, (n,), 0, action_space.n)
@@ -27,7 +24,6 @@ def random_actions(action_space: Discrete) -> Student:
         init=lambda key: (),
         initial_carry=lambda n: jnp.zeros((n, 0)),
         look=look,
-        read=read,
         act=act,
         act_greedily=act,
         learn=lambda state, rollout, key: (state, {}),
