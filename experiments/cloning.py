@@ -13,7 +13,7 @@ from didact.environments import Environment, SettingError
 from didact.environments.words import make_told
 from didact.experiments import logs, report
 from didact.experiments.evaluate import evaluator, summary
-from didact.experiments.run import cache_compilations, writable
+from didact.experiments.run import cache_compilations, signals, writable
 from didact.students import DistillConfig, card, clone, open_recording, save_policy
 from didact.students.recordings import Recording
 
@@ -77,11 +77,12 @@ def clone_recording(
     begun, log = time.perf_counter(), logs.Log(folder, 0)
     bar = logs.Bar(logs.terminal(), updates * LENGTH * lanes, 0, "cloning")
     every = max(1, updates // ROWS)
-    with contextlib.closing(bar), contextlib.closing(log), contextlib.suppress(KeyboardInterrupt):
-        while done < updates:
+    # A window that is being learned from is finished first: its state is used up by then.
+    with contextlib.closing(bar), contextlib.closing(log), signals() as asked:
+        while done < updates and not asked:
             key = jax.random.fold_in(jax.random.key(seed), done)
-            now, carry, metrics = learn(state, carry, next(windows), key)
-            state, done = now, done + 1
+            state, carry, metrics = learn(state, carry, next(windows), key)
+            done += 1
             if done % every == 0 or done == updates:
                 _tell(log, bar, done, LENGTH * lanes, time.perf_counter() - begun, metrics)
     seconds = time.perf_counter() - begun

@@ -98,7 +98,7 @@ class Training:
         }
         seconds = self.log.seconds
         try:
-            with _signals() as asked:
+            with signals() as asked:
                 if done == 0:
                     self.checkpoints.save(0, state)
                 loop.compiled(state, k)
@@ -285,7 +285,7 @@ def _told_if_full(run: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
+def signals() -> Iterator[list[int]]:
     """A list that is no longer empty once somebody asked to stop (Ctrl-C or SIGTERM).
 
     The chunk that runs is finished and saved first; a second Ctrl-C does not wait.

@@ -1,6 +1,8 @@
 """Distillation from recordings: behaviour cloning, against a world it can be tested in."""
 
 import json
+import os
+import signal
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from didact.environments import ArraySpace, Discrete, SettingError
+from didact.experiments import cloning
 from didact.experiments.cloning import clone_recording
 from didact.experiments.distill import Distill, distilled
 from didact.experiments.record import Record, recorded
@@ -36,6 +39,19 @@ def test_a_student_imitates_a_recording(recording, tmp_path):
     assert policy.card["scores"]["BabyAI-GoToLocal-v0"]["sampled"] == scores["sampled"]["success"]
     assert scores["sampled"]["success"] > 0.4  # random actions: 0.29
     assert "2000 episodes of solver" in policy.card["description"]
+
+
+def test_what_was_learned_is_kept_when_it_is_stopped(recording, tmp_path, monkeypatch):
+    def interrupted(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(cloning, "_tell", interrupted)
+    result = cloning.clone_recording(recording, CONFIG, steps=10_000_000, run=tmp_path / "run")
+    assert not result["finished"]
+    assert 0 < result["steps"] < 1_000_000
+    policy = load_policy(tmp_path / "run")
+    assert policy.card["training"]["steps"] == result["steps"]
+    assert policy.card["scores"] == {}
 
 
 def window_of(rng, length, lanes, action):
