@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from didact.environments import Environment, SettingError
+from didact.environments import Box, Environment, SettingError, TaskSpace
 from didact.environments.grid import GridWorld, solver
 from didact.experiments.config import TrainConfig
 from didact.experiments.rollout import Reveal
@@ -23,10 +23,13 @@ def experts_of(config: TrainConfig, environment: Environment) -> list[Expert]:
     """
     if config.student == "distill" and not config.experts:
         raise SettingError("--experts", (), "at least one expert for --student distill")
-    return [_expert(name, environment) for name in config.experts]
+    from didact.experiments.setup import space_of
+
+    space = space_of(config, environment)
+    return [_expert(name, environment, space) for name in config.experts]
 
 
-def _expert(name: str, environment: Environment) -> Expert:
+def _expert(name: str, environment: Environment, space: TaskSpace) -> Expert:
     if name == SOLVER:
         if not isinstance(environment, GridWorld):
             raise SettingError("--experts", name, "a policy, where worlds are no grid worlds")
@@ -34,33 +37,44 @@ def _expert(name: str, environment: Environment) -> Expert:
     policy = load_policy(name)
     policy.check(environment.observation_space)
     expert = experts.of_policy(policy, environment.action_space)._replace(name=name)
-    known = known_tasks(policy, environment)
+    known = known_tasks(name, policy, space)
     return expert if known is None else experts.only_tasks(expert, known)
 
 
-def known_tasks(policy: Policy, environment: Environment) -> Any:
-    """The part of the environment's task space that a policy was trained on.
+def known_tasks(name: str, policy: Policy, space: TaskSpace) -> TaskSpace | None:
+    """The part of the tasks of a training that a policy was trained on.
+
+    Args:
+        name: what the policy is called in errors.
+        policy: the expert.
+        space: the tasks of the training.
 
     Returns:
-        A task space; None where it is all of it, or where that cannot be told, because the policy
+        A task space; None where it is all of them, or where that cannot be told, because the policy
         is of another family of tasks.
 
     Raises:
-        SettingError: it was trained on none of these tasks.
+        SettingError: it was trained on none of these tasks, or on so thin a slice of them that it
+            would hardly ever advise.
     """
     from didact.experiments.setup import narrowed
 
     tasks = policy.card.get("training", {}).get("settings", {}).get("tasks", ())
-    space = narrowed(policy.make_environment().task_space, tuple(tasks))
-    if type(space) is not type(environment.task_space) or space.names != (
-        environment.task_space.names
-    ):
+    own = narrowed(policy.make_environment().task_space, tuple(tasks))
+    if type(own) is not type(space) or own.names != space.names:
         return None
-    common = environment.task_space.common(space)
+    common = space.common(own)
     if common is None:
-        allowed = f"a policy that was trained on some task of {environment.name}"
-        raise SettingError("--experts", policy.environment, allowed)
-    return None if common == environment.task_space else common
+        raise SettingError("--experts", name, "a policy that was trained on some of these tasks")
+    if isinstance(common, Box) and isinstance(space, Box):
+        # Of real numbers between two bounds, hardly any is the one that it knows.
+        pairs = zip(common.dimensions, space.dimensions, strict=True)
+        thin = [d for d, whole in pairs if not d.integer and d.low == d.high and d != whole]
+        if thin:
+            told = " ".join(f"{d.name}={d.low:g}" for d in thin)
+            allowed = f"a policy that knows more of these tasks; or narrow them: --tasks {told}"
+            raise SettingError("--experts", name, allowed)
+    return None if common == space else common
 
 
 def reveal_of(advice: Sequence[Expert], environment: Environment) -> Reveal | None:

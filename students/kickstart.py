@@ -75,6 +75,7 @@ def kickstart(
             f"{name}_loss": loss,
             f"{name}_lambda": jnp.asarray(strength, jnp.float32),
             f"{name}_agreement": share.astype(jnp.float32),
+            f"{name}_known": jnp.mean(jnp.any(known, -1).astype(jnp.float32)),
         }
 
     return Lesson(name, term, initial_carry, note)

@@ -83,6 +83,7 @@ def test_the_loss_is_the_sum_written_out(distance):
     assert float(metrics["kickstart_loss"]) == pytest.approx(total / (T * N), rel=1e-5)
     assert float(loss) == pytest.approx(0.7 * 3.0 * total / (T * N), rel=1e-5)
     assert float(metrics["kickstart_lambda"]) == pytest.approx(2.1)
+    assert float(metrics["kickstart_known"]) == pytest.approx(known.any(-1).mean())
     same = (logits.argmax(-1)[..., None] == advice.argmax(-1)) & known
     assert float(metrics["kickstart_agreement"]) == pytest.approx(same.sum() / known.sum())
 
