@@ -108,3 +108,36 @@ class ExpertsConfig:
     """of the first level of each id; the others follow"""
     bot: bool = True
     """also play BabyAI's bot, which takes most of the time"""
+
+
+@dataclasses.dataclass(frozen=True)
+class KickstartingConfig:
+    """Trains students with and without the experts of single tasks: how much sooner, how well."""
+
+    env: str = "MiniSynth"
+    """environment whose task space the tasks are parts of"""
+    tasks: tuple[str, ...] = ("go-to", "open", "pick-up", "put-next", "both", "sequence")
+    """instruction tasks; each has an expert, and students learn all of them"""
+    students: tuple[str, ...] = ("scratch", "constant", "annealed", "population", "distilled")
+    """who learns: from rewards alone; kickstarted with a constant lambda, with one that falls to
+    0, with one that a population tunes beside that; or from the experts alone"""
+    steps: int = 4_000_000
+    """environment steps of each seed"""
+    expert_steps: int = 1_500_000
+    """environment steps of each expert, which is distilled from the solver; few make bad ones"""
+    seeds: int = 5
+    """seeds of each student; the members of the population"""
+    seed: int = 0
+    """the first of them"""
+    num_envs: int = 1024
+    """worlds of each seed"""
+    weight: float = 1.0
+    """lambda at the start"""
+    until: float = 0.5
+    """part of the training after which lambda has fallen to 0, where it falls"""
+    points: int = 24
+    """tests along each training, denser at first"""
+    episodes: int = 50
+    """episodes of each task in each test"""
+    out: str = "runs/kickstarting"
+    """folder for the experts, and for results as JSON and PNG; what it already has is kept"""

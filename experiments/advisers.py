@@ -8,10 +8,14 @@ import optax
 from didact.environments import Box, Environment, SettingError, TaskSpace
 from didact.environments.grid import GridWorld, solver
 from didact.experiments.config import TrainConfig
+from didact.experiments.loop import SEEDS
 from didact.experiments.rollout import Reveal
 from didact.students import Expert, Lesson, Policy, experts, kickstart, load_policy
+from didact.teachers import Teacher, mixture, uniform
 
 SOLVER = "solver"
+TEACHER = "experts"  # who asks for what the experts know
+DESCRIPTION = "Asks for what the --experts know, for the tasks of each of them equally often"
 LAST = 0.01  # what an exponential schedule falls to
 
 
@@ -26,28 +30,34 @@ def experts_of(config: TrainConfig, environment: Environment) -> list[Expert]:
     from didact.experiments.setup import space_of
 
     space = space_of(config, environment)
-    return [_expert(name, environment, space) for name in config.experts]
+    return [_expert(name, config, environment, space) for name in config.experts]
 
 
-def _expert(name: str, environment: Environment, space: TaskSpace) -> Expert:
+def _expert(name: str, config: TrainConfig, environment: Environment, space: TaskSpace) -> Expert:
     if name == SOLVER:
         if not isinstance(environment, GridWorld):
             raise SettingError("--experts", name, "a policy, where worlds are no grid worlds")
         return experts.told(SOLVER, environment.action_space.n)
     policy = load_policy(name)
     policy.check(environment.observation_space)
-    expert = experts.of_policy(policy, environment.action_space)._replace(name=name)
-    known = known_tasks(name, policy, space)
+    axis = SEEDS if config.num_seeds > 1 else None
+    expert = experts.of_policy(policy, environment.action_space, seeds_axis=axis)
+    expert = expert._replace(name=name)
+    any_task = config.teacher == TEACHER  # then even a single task is asked for often
+    known = known_tasks(name, policy, space, any_task)
     return expert if known is None else experts.only_tasks(expert, known)
 
 
-def known_tasks(name: str, policy: Policy, space: TaskSpace) -> TaskSpace | None:
+def known_tasks(
+    name: str, policy: Policy, space: TaskSpace, any_task: bool = False
+) -> TaskSpace | None:
     """The part of the tasks of a training that a policy was trained on.
 
     Args:
         name: what the policy is called in errors.
         policy: the expert.
         space: the tasks of the training.
+        any_task: whether it may be a part that hardly any task drawn from `space` is in.
 
     Returns:
         A task space; None where it is all of them, or where that cannot be told, because the policy
@@ -66,15 +76,31 @@ def known_tasks(name: str, policy: Policy, space: TaskSpace) -> TaskSpace | None
     common = space.common(own)
     if common is None:
         raise SettingError("--experts", name, "a policy that was trained on some of these tasks")
-    if isinstance(common, Box) and isinstance(space, Box):
+    if isinstance(common, Box) and isinstance(space, Box) and not any_task:
         # Of real numbers between two bounds, hardly any is the one that it knows.
         pairs = zip(common.dimensions, space.dimensions, strict=True)
         thin = [d for d, whole in pairs if not d.integer and d.low == d.high and d != whole]
         if thin:
             told = " ".join(f"{d.name}={d.low:g}" for d in thin)
-            allowed = f"a policy that knows more of these tasks; or narrow them: --tasks {told}"
+            allowed = (
+                f"a policy that knows more of these tasks; or narrow them, --tasks {told}, or ask "
+                f"for what experts know, --teacher {TEACHER}"
+            )
             raise SettingError("--experts", name, allowed)
     return None if common == space else common
+
+
+def teacher_of(config: TrainConfig, space: TaskSpace) -> Teacher:
+    """Asks for tasks that the policies among the experts know, for those of each equally often.
+
+    Raises:
+        SettingError: there is no policy among them, or one knows none of the tasks.
+    """
+    names = [name for name in config.experts if name != SOLVER]
+    if not names:
+        raise SettingError("--teacher", TEACHER, "given with policies among --experts")
+    known = [known_tasks(name, load_policy(name), space, any_task=True) for name in names]
+    return mixture([(1 / len(known), uniform(part or space)) for part in known])
 
 
 def reveal_of(advice: Sequence[Expert], environment: Environment) -> Reveal | None:

@@ -179,7 +179,7 @@ def _watch(choice: Watch) -> None:
 
 def _list(choice: List) -> None:
     from didact.environments import make, registered
-    from didact.experiments import setup
+    from didact.experiments import advisers, setup
     from didact.students.names import found
     from didact.teachers import registered as registered_teachers
 
@@ -191,6 +191,7 @@ def _list(choice: List) -> None:
                 row["task_schema"] = make(row["name"]).task_space.json_schema()
     elif choice.what == "teachers":
         rows = [{"name": e.name, "description": e.description} for e in registered_teachers()]
+        rows.append({"name": advisers.TEACHER, "description": advisers.DESCRIPTION})
     elif choice.what == "students":
         rows = [{"name": n, "description": d} for n, d in setup.STUDENTS.items()]
     else:
@@ -207,8 +208,13 @@ def _list(choice: List) -> None:
 
 
 def _benchmark(choice: Any) -> None:
-    from didact.benchmarks import babyai, curriculum, experts, throughput
-    from didact.benchmarks.config import BabyAIConfig, CurriculumConfig, ExpertsConfig
+    from didact.benchmarks import babyai, curriculum, experts, kickstarting, throughput
+    from didact.benchmarks.config import (
+        BabyAIConfig,
+        CurriculumConfig,
+        ExpertsConfig,
+        KickstartingConfig,
+    )
 
     what = choice.what
     if isinstance(what, CurriculumConfig):
@@ -217,6 +223,8 @@ def _benchmark(choice: Any) -> None:
         result, table = babyai.learn_levels(what), babyai.table
     elif isinstance(what, ExpertsConfig):
         result, table = experts.compare(what), experts.table
+    elif isinstance(what, KickstartingConfig):
+        result, table = kickstarting.kickstarting(what), kickstarting.table
     else:
         result, table = throughput.throughput(what), throughput.table
     if choice.what.json:

@@ -161,6 +161,7 @@ def commands() -> Any:
         BabyAIConfig,
         CurriculumConfig,
         ExpertsConfig,
+        KickstartingConfig,
         ThroughputConfig,
     )
 
@@ -181,14 +182,19 @@ def commands() -> Any:
         __doc__ = ExpertsConfig.__doc__
 
     @dataclasses.dataclass(frozen=True)
+    class Kickstarting(JSON, KickstartingConfig):
+        __doc__ = KickstartingConfig.__doc__
+
+    @dataclasses.dataclass(frozen=True)
     class Benchmark:
-        """Measure speed, compare teachers or experts, or see which levels are learned quickly."""
+        """Measure speed, compare teachers, students or experts, or see which levels are learned."""
 
         what: (
             Annotated[Throughput, tyro.conf.subcommand("throughput")]
             | Annotated[Curriculum, tyro.conf.subcommand("curriculum")]
             | Annotated[BabyAI, tyro.conf.subcommand("babyai")]
             | Annotated[Experts, tyro.conf.subcommand("experts")]
+            | Annotated[Kickstarting, tyro.conf.subcommand("kickstarting")]
         )
 
     return (

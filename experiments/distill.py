@@ -24,7 +24,8 @@ class Distill:
     env: str | None = None
     """environment; that of the first policy or of the recording if not given"""
     tasks: tuple[str, ...] = ()
-    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH; not with a recording"""
+    """which tasks, drawn uniformly: NAME=VALUE or NAME=LOW..HIGH; not with a recording. If not
+    given: what the policies know, each equally often; with the solver alone, all tasks"""
     steps: int = 3_000_000
     """steps to learn from: of the student, or of the recording, which is read again and again"""
     run: Path | None = None
@@ -99,7 +100,7 @@ def distilled(choice: Distill) -> dict:
             env=env,
             env_settings=settings,
             tasks=choice.tasks,
-            teacher="uniform",
+            teacher="experts" if policies and not choice.tasks else "uniform",
             student="distill",
             experts=choice.who,
             steps=choice.steps,

@@ -26,6 +26,26 @@ POLICIES = {
         "Puts one of eight objects in a room next to another.",
         "distill solver --env BabyAI-PutNextLocal-v0 --steps 4000000",
     ),
+    "pickup-loc": (
+        "Picks up an object of a room that may be told by where it lies.",
+        "distill solver --env BabyAI-PickupLoc-v0 --steps 4000000",
+    ),
+    "open": (
+        "Opens a door of a maze of nine rooms.",
+        "distill solver --env BabyAI-Open-v0 --steps 4000000",
+    ),
+    "goto": (
+        "Goes to an object in a maze of nine rooms.",
+        "distill solver --env BabyAI-GoTo-v0 --steps 6000000",
+    ),
+    "goto-seq": (
+        "Goes to up to four objects of a maze of four small rooms, in the order told.",
+        "distill solver --env BabyAI-GoToSeqS5R2-v0 --steps 6000000",
+    ),
+    "mini-boss": (
+        "Follows any instruction of Baby Language in four small rooms.",
+        "distill solver --env BabyAI-MiniBossLevel-v0 --steps 10000000",
+    ),
 }
 
 

@@ -67,9 +67,13 @@ def narrowed(space: TaskSpace, texts: tuple[str, ...]) -> TaskSpace:
 def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     """The teacher called `--teacher`, after a warm-up in the easy tasks if there are any."""
     space = space_of(config, environment)
+    if config.teacher == advisers.TEACHER:
+        if config.teacher_settings:
+            raise SettingError("--teacher-settings", config.teacher_settings, "left out here")
+        return advisers.teacher_of(config, space)
     known = {entry.name: entry for entry in teachers.registered()}
     if config.teacher not in known:
-        raise suggest("--teacher", config.teacher, list(known))
+        raise suggest("--teacher", config.teacher, [*known, advisers.TEACHER])
     make_teacher = known[config.teacher].make
     hints = typing.get_type_hints(make_teacher)
     kinds = {

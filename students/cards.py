@@ -159,11 +159,11 @@ def spaces_of(card: Mapping[str, Any]) -> dict[str, ArraySpace]:
     }
 
 
-def student_of(card: Mapping[str, Any]) -> Student:
-    """The student that a card tells of, to act."""
+def student_of(card: Mapping[str, Any], seeds_axis: str | None = None) -> Student:
+    """The student that a card tells of, to act; under a `vmap` over seeds if that has a name."""
     config = PPOConfig(network=NetworkConfig(**EARLIER | card["network"]))
     actions = Discrete(len(card["actions"]), tuple(card["actions"]))
-    return ppo(spaces_of(card), actions, config, num_updates=1)
+    return ppo(spaces_of(card), actions, config, num_updates=1, seeds_axis=seeds_axis)
 
 
 def parameters_of(card: Mapping[str, Any], path: str = CARD) -> Any:

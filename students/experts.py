@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from didact.environments import Discrete, SettingError, TaskSpace, for_groups
+from didact.students.cards import student_of
 from didact.students.policies import Policy
 
 Observation = Mapping[str, Array]
@@ -44,7 +45,13 @@ class Expert(NamedTuple):
     reveals: tuple[str, ...] = ()
 
 
-def of_policy(policy: Policy, action_space: Discrete, *, temperature: float = 1.0) -> Expert:
+def of_policy(
+    policy: Policy,
+    action_space: Discrete,
+    *,
+    temperature: float = 1.0,
+    seeds_axis: str | None = None,
+) -> Expert:
     """A trained policy as an expert.
 
     It may have another architecture, a memory of its own, read other observations (they must be
@@ -54,6 +61,7 @@ def of_policy(policy: Policy, action_space: Discrete, *, temperature: float = 1.
         policy: the expert.
         action_space: of the student.
         temperature: its logits are divided by that; below 1 it is surer than it was trained.
+        seeds_axis: name of the axis over which the student's seeds are mapped, if they are.
 
     Raises:
         SettingError: it has actions that the student has not, or a temperature that is not
@@ -67,10 +75,11 @@ def of_policy(policy: Policy, action_space: Discrete, *, temperature: float = 1.
         raise SettingError("actions of the expert", own, f"some of the student's: {names}")
     columns = jnp.array([names.index(name) for name in own])
     state = policy.state
+    student = policy.student if seeds_axis is None else student_of(policy.card, seeds_axis)
 
     def advise(carry, observation):
         read = {name: observation[name] for name in policy.observation_space}
-        outputs, carry = policy.student.look(state, carry, read)
+        outputs, carry = student.look(state, carry, read)
         likely = jax.nn.softmax(outputs.logits / temperature)
         none = jnp.zeros((likely.shape[0], len(names)))
         return none.at[:, columns].set(likely), carry

@@ -11,12 +11,10 @@ __all__ = ["GridState", "GridWorld", "Symbols"]
 
 for _group in GROUPS:
     _make = functools.partial(GridWorld, family=_group.family, mission_length=_group.mission_length)
-    _easy = _group.space.restricted(**_group.easy)
-    register(
-        _group.name,
-        functools.partial(_make, _group.space, easy_space=_easy),
-        _group.description,
-    )
+    _whole = {_group.name: (_group.space, _group.description)}
+    for _name, (_space, _description) in {**_whole, **_group.parts}.items():
+        _easy = _space.restricted(**_group.easy)
+        register(_name, functools.partial(_make, _space, easy_space=_easy), _description)
     for _name, (_space, _description) in _group.levels.items():
         register(_name, functools.partial(_make, _space), _description)
 

@@ -1,6 +1,7 @@
 """What a family of levels is: a way to make levels inside the compiled program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -77,6 +78,7 @@ class Group(NamedTuple):
     levels: dict[str, tuple[Box, str]]  # official ids: the part of the space, and one line
     easy: dict[str, Any]  # bounds of the part where a beginner succeeds now and then
     mission_length: int = language.DEFAULT_LENGTH
+    parts: Mapping[str, tuple[Box, str]] = MappingProxyType({})  # parts of the space with names
 
 
 def layout_of(space: Box) -> Layout:

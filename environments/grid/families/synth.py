@@ -322,6 +322,8 @@ LEVELS: dict[str, tuple[Box, str]] = {
     ),
 }
 
+SMALL = SPACE.restricted(room_size=5, rows=(1, 2), columns=(1, 2), objects=(2, 7))
+
 GROUP = Group(
     "Synth",
     "Do what up to four instructions of any kind say: Synth to BossLevel are tasks of it.",
@@ -333,4 +335,10 @@ GROUP = Group(
         **dict.fromkeys(("locations", "unblocking", "put_next", "both", "sequence"), 0),
     },
     mission_length=language.LONGEST,
+    parts={
+        "MiniSynth": (
+            SMALL,
+            "Any instructions in up to four small rooms: MiniBossLevel is a task of it.",
+        )
+    },
 )

@@ -1,0 +1,360 @@
+"""What experts save: kickstarted students beside students that learn from rewards alone.
+
+References:
+    Schmitt et al., Kickstarting Deep Reinforcement Learning, 2018 (arXiv:1803.03835), figures 3 and
+    4: steps to the score that training from scratch ends with, and the final scores.
+"""
+
+import contextlib
+import dataclasses
+import io
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from rich.console import Console, Group
+from rich.table import Table
+
+from didact.benchmarks import machine
+from didact.benchmarks.config import KickstartingConfig
+from didact.benchmarks.folders import writable
+from didact.benchmarks.statistics import bootstrap_interval
+from didact.environments import SettingError
+from didact.experiments import advisers, logs, plots, population, setup
+from didact.experiments.config import KickstartConfig, TrainConfig, option
+from didact.experiments.evaluate import evaluator
+from didact.experiments.loop import Loop
+from didact.experiments.run import cache_compilations, train
+from didact.experiments.video import replacing
+from didact.students import load_policy
+
+SCRATCH, POPULATION, DISTILLED = "scratch", "population", "distilled"
+EXPLOIT_EVERY = 0.05  # part of a training between two looks of the population
+RESAMPLES = 2000
+
+_ROOMS = {"rows": 1, "columns": 2, "objects": 4, "unblocking": 0, "locations": 0}
+_ROOMS |= {"locked_room": 0, "implicit_unlock": 0}
+_NOTHING = dict.fromkeys(("go_to", "open", "pick_up", "put_next", "single", "both", "sequence"), 0)
+
+
+def _task(**asked: float) -> tuple[str, ...]:
+    """As `--tasks` tells it."""
+    return tuple(f"{name}={value}" for name, value in {**_ROOMS, **_NOTHING, **asked}.items())
+
+
+# The instruction tasks of MiniSynth, each the trade of one expert, in two rooms with four objects.
+TASKS = {
+    "go-to": _task(single=1, go_to=1),
+    "open": _task(single=1, open=1),
+    "pick-up": _task(single=1, pick_up=1),
+    "put-next": _task(single=1, put_next=1),
+    "both": _task(both=1, go_to=1, open=1, pick_up=1),
+    "sequence": _task(sequence=1, go_to=1),
+}
+
+# How lambda goes on, by the name of who is kickstarted.
+SCHEDULES: dict[str, Any] = {"constant": "constant", "annealed": "linear", POPULATION: "linear"}
+STUDENTS = (SCRATCH, *SCHEDULES, DISTILLED)
+
+
+def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
+    """Trains an expert for each task, and students of all tasks with and without them.
+
+    All have the same network and, but for the experts, the same steps. Results are written to
+    `kickstarting.json` in the folder `config.out` after each student; experts and students that it
+    already has under the same settings are not trained again.
+
+    Returns:
+        `machine`, `settings`, `experts` (greedy success by task) and `students`: for each `steps`
+        [p], `success` [seeds, p, tasks] of sampled actions, and `seconds`; for those that are not
+        from scratch, too, what `compared` tells.
+
+    Raises:
+        SettingError: a setting has no meaning.
+    """
+    for name in ("steps", "expert_steps", "seeds", "points", "episodes", "num_envs"):
+        if getattr(config, name) < 1:
+            raise SettingError(option(name), getattr(config, name), "at least 1")
+    for setting, names, known in (
+        ("--tasks", config.tasks, tuple(TASKS)),
+        ("--students", config.students, STUDENTS),
+    ):
+        if not names or len(set(names)) < len(names) or not set(names) <= set(known):
+            raise SettingError(setting, names, "some of " + ", ".join(known) + ", each named once")
+    if POPULATION in config.students and config.seeds < 2:
+        raise SettingError("--seeds", config.seeds, f"at least 2 with {POPULATION}")
+    folder = writable(config.out)
+    settings = {k: v for k, v in vars(config).items() if k not in ("out", "json", "students")}
+    settings = json.loads(json.dumps(settings))
+    result: dict[str, Any] = {"machine": machine.describe(), "settings": settings, "students": {}}
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError):
+        before = json.loads((folder / "kickstarting.json").read_text())
+        if before["settings"] == settings:
+            result["students"] = before["students"]
+    cache_compilations()
+    experts = [expert(name, config, folder) for name in config.tasks]
+    trial = Trial(config, tuple(map(str, experts)))
+    result["experts"] = trial.experts()
+    for name in config.students:
+        if name not in result["students"]:
+            result["students"][name] = trial.learn(name)
+            with replacing(folder / "kickstarting.json") as draft:
+                draft.write_text(json.dumps(result, indent=1))
+    result["students"] = {name: result["students"][name] for name in config.students}
+    if SCRATCH in result["students"]:
+        scratch = result["students"][SCRATCH]
+        for name, row in result["students"].items():
+            if name != SCRATCH:
+                row |= compared(row, scratch)
+    with replacing(folder / "kickstarting.json") as draft:
+        draft.write_text(json.dumps(result, indent=1))
+    curves = {
+        name: (np.array(row["steps"]), np.mean(row["success"], axis=-1))
+        for name, row in result["students"].items()
+    }
+    plots.learning_curves(
+        folder / "curves.png", curves, y_label="success, mean of all tasks", y_limits=(0, 1.02)
+    )
+    return result
+
+
+def expert(name: str, config: KickstartingConfig, folder: Path) -> Path:
+    """The run of one task's expert, distilled from the solver; trained unless it is there."""
+    run = folder / "experts" / name
+    if not (run / "policy").is_dir():
+        settings = TrainConfig(
+            env=config.env,
+            tasks=TASKS[name],
+            teacher="uniform",
+            student="distill",
+            experts=(advisers.SOLVER,),
+            steps=config.expert_steps,
+            num_envs=config.num_envs,
+            seed=config.seed,
+            warm_up=0.0,
+            run=run,
+        )
+        console = logs.terminal()
+        console.print(f"expert of {name}")
+        train(settings, console=console if console.is_terminal else Console(file=io.StringIO()))
+    return run
+
+
+class Trial:
+    """Trains and tests students of the same tasks.
+
+    Args:
+        config: settings.
+        experts: their policies, in the order of `config.tasks`.
+    """
+
+    def __init__(self, config: KickstartingConfig, experts: tuple[str, ...]):
+        self.config = config
+        # Chunks of one update: the first tests come early.
+        self.settings = TrainConfig(
+            env=config.env,
+            teacher=advisers.TEACHER,
+            experts=experts,
+            steps=config.steps,
+            num_envs=config.num_envs,
+            chunk=1,
+            warm_up=0.0,
+        )
+        self.environment = setup.environment_of(self.settings)
+        space = self.environment.task_space
+        keys = jax.random.split(jax.random.key(10_000), len(config.tasks))
+        parts = [setup.narrowed(space, TASKS[name]) for name in config.tasks]
+        drawn = [part.sample(k, config.episodes) for part, k in zip(parts, keys, strict=True)]
+        self.tests = jnp.concatenate(drawn)
+        student = setup.student_of(self.settings, self.environment, alone=True)
+        self._test = jax.jit(evaluator(self.environment, student))
+
+    def experts(self) -> dict[str, float]:
+        """The success of each expert in its own task; sampled actions, as students are tested."""
+        told = {}
+        for number, name in enumerate(self.config.tasks):
+            policy = load_policy(self.settings.experts[number])
+            told[name] = float(self.test(policy.state, -1)[number])
+        return told
+
+    def test(self, student_state: Any, number: int) -> Float[np.ndarray, " tasks"]:
+        """Success by task; the tests at the same place of all trainings are the same."""
+        key = jax.random.fold_in(jax.random.key(10_001), number & 0xFFFFFFFF)
+        success = np.asarray(self._test(student_state, key, self.tests).success)
+        return success.reshape(len(self.config.tasks), -1).mean(-1)
+
+    def loop(self, name: str) -> tuple[TrainConfig, Loop]:
+        """The training of a student."""
+        config, environment = self.config, self.environment
+        many = name == POPULATION
+        settings = dataclasses.replace(
+            self.settings,
+            student="distill" if name == DISTILLED else "ppo",
+            num_seeds=config.seeds if many else 1,
+            exploit_every=EXPLOIT_EVERY if many else 0.0,
+            kickstart=KickstartConfig(
+                weight=config.weight, schedule=SCHEDULES.get(name, "linear"), until=config.until
+            ),
+        )
+        experts = [] if name == SCRATCH else advisers.experts_of(settings, environment)
+        loop = Loop(
+            environment,
+            setup.teacher_of(settings, environment),
+            setup.student_of(settings, environment, experts=experts),
+            num_envs=config.num_envs,
+            rollout_length=settings.rollout_length,
+            num_seeds=settings.num_seeds,
+            reveal=advisers.reveal_of(experts, environment),
+        )
+        return settings, loop
+
+    def learn(self, name: str) -> dict[str, Any]:
+        """The curves of all seeds of one student."""
+        config = self.config
+        settings, loop = self.loop(name)
+        marks = points(settings.num_updates, config.points)
+        curves, seconds = [], 0.0
+        if name == POPULATION:
+            curves, seconds = self.follow(loop, config.seed, settings, marks, name, _members)
+        else:
+            for seed in range(config.seed, config.seed + config.seeds):
+                label = f"{name}, seed {seed}"
+                curve, spent = self.follow(loop, seed, settings, marks, label, lambda x: [x])
+                curves += curve
+                seconds += spent
+        return {
+            "steps": [mark * settings.steps_per_update for mark in marks],
+            "success": np.round(curves, 4).tolist(),
+            "seconds": round(seconds, 1),
+        }
+
+    def follow(
+        self,
+        loop: Loop,
+        seed: int,
+        settings: TrainConfig,
+        marks: list[int],
+        label: str,
+        members: Callable[[Any], list[Any]],
+    ) -> tuple[list[np.ndarray], float]:
+        """One training: a curve [p, tasks] for each of its members, and seconds without tests."""
+        state = loop.init(seed)
+        key = jax.random.fold_in(jax.random.key(seed), 0x706F70)
+        if settings.exploit_every:
+            state = loop.place(population.spread(state, key))
+        every = max(1, round(settings.num_updates * settings.exploit_every))
+        loop.compiled(state, 1)
+        tests, seconds, scores = [], 0.0, 0.0
+        each = settings.steps_per_update
+        bar = logs.Bar(logs.terminal(), settings.num_updates * each, 0, label)
+        with contextlib.closing(bar):
+            for number in range(1, settings.num_updates + 1):
+                begun = time.perf_counter()
+                state, records = loop.chunk(state, 1)
+                metrics = jax.device_get(records.metrics)
+                spent = time.perf_counter() - begun
+                seconds += spent
+                row = logs.chunk_row(metrics)
+                row["steps_per_second"] = each * settings.num_seeds / spent
+                bar.update(number * each, row)
+                if settings.exploit_every:
+                    # Of all steps since the last exchange.
+                    scores += np.stack([metrics["success_sum"], metrics["episodes"]])[..., -1]
+                    if number % every == 0:
+                        rate = jnp.asarray(scores[0] / np.maximum(scores[1], 1))
+                        exchanged, _ = population.exploit(
+                            state, rate, jax.random.fold_in(key, number)
+                        )
+                        state, scores = loop.place(exchanged), 0.0
+                if number in marks:
+                    rows = [self.test(s, number) for s in members(state.student)]
+                    tests.append(rows)
+                    if not bar.console.is_terminal:
+                        told = f"{number * each / 1e6:.2f}M steps  {np.mean(rows):.1%}"
+                        bar.line(f"{label}  {told}")
+        return list(np.swapaxes(tests, 0, 1)), seconds
+
+
+def _members(states: Any) -> list[Any]:
+    """The students of a population."""
+    count = jax.tree.leaves(states)[0].shape[0]
+    return [jax.tree.map(lambda x, i=i: x[i], states) for i in range(count)]
+
+
+def points(updates: int, count: int) -> list[int]:
+    """Updates after which to test: dense at first, the last one among them."""
+    return sorted({round(x) for x in np.geomspace(1, updates, count)})
+
+
+def compared(row: dict[str, Any], scratch: dict[str, Any]) -> dict[str, Any]:
+    """How a student does beside one from scratch, with bootstrap intervals over seeds.
+
+    `steps_ratio` is the whole training from scratch over the steps to the first test in which the
+    mean of the student's seeds was at least what scratch ended with; infinity (as None) never
+    occurs: a student that does not get there is told as `steps_ratio` 0. `final_ratio` is the ratio
+    of the final success rates.
+    """
+    steps = np.array(row["steps"])
+    student = np.mean(row["success"], axis=-1)
+    other = np.mean(scratch["success"], axis=-1)
+    rng = np.random.default_rng(0)
+    ratios = [_ratios(steps, student.mean(0), other.mean(0))]
+    for _ in range(RESAMPLES):
+        picks = [values[rng.integers(0, len(values), len(values))] for values in (student, other)]
+        ratios.append(_ratios(steps, *(values.mean(0) for values in picks)))
+    low, high = np.quantile(ratios[1:], (0.025, 0.975), axis=0)
+    return {
+        "steps_ratio": ratios[0][0],
+        "steps_ratio_interval": [float(low[0]), float(high[0])],
+        "final_ratio": ratios[0][1],
+        "final_ratio_interval": [float(low[1]), float(high[1])],
+    }
+
+
+def _ratios(steps: np.ndarray, student: np.ndarray, scratch: np.ndarray) -> tuple[float, float]:
+    there = np.flatnonzero(student >= scratch[-1])
+    sooner = steps[-1] / steps[there[0]] if there.size else 0.0
+    return float(sooner), float(student[-1] / max(scratch[-1], 1e-9))
+
+
+def table(result: dict[str, Any]) -> Group:
+    """Two tables: the students beside scratch, and everybody by task."""
+    settings = result["settings"]
+    students = result["students"]
+    first = Table(
+        title=f"{len(settings['tasks'])} tasks of {settings['env']}, {settings['steps']:,} steps, "
+        f"{settings['seeds']} seeds",
+        title_style="bold",
+        caption="sooner: steps of the whole training from scratch / steps to what it ended with; "
+        "95 % intervals over seeds",
+    )
+    for name in ("student", "final success", "/ scratch's", "sooner", "seconds"):
+        first.add_column(name, justify="left" if name == "student" else "right")
+    for name, row in students.items():
+        final = np.mean(row["success"], axis=-1)[:, -1]
+        low, high = bootstrap_interval(final)
+        cells = [f"{np.mean(final):.1%} [{low:.1%}, {high:.1%}]", "-", "-"]
+        if "final_ratio" in row:
+            low, high = row["final_ratio_interval"]
+            cells[1] = f"{row['final_ratio']:.2f} [{low:.2f}, {high:.2f}]"
+            low, high = row["steps_ratio_interval"]
+            cells[2] = f"{row['steps_ratio']:.1f}x [{low:.1f}, {high:.1f}]"
+        first.add_row(name, *cells, f"{row['seconds']:.0f}")
+    second = Table(title="Final success by task, mean over seeds", title_style="bold")
+    second.add_column("task")
+    for name in ("expert", *students):
+        second.add_column(name, justify="right")
+    for number, task in enumerate(settings["tasks"]):
+        cells = [np.mean(row["success"], axis=0)[-1, number] for row in students.values()]
+        second.add_row(task, *(f"{x:.1%}" for x in (result["experts"][task], *cells)))
+    means = [np.mean(row["success"], axis=(0, 2))[-1] for row in students.values()]
+    second.add_section()
+    mean = np.mean(list(result["experts"].values()))
+    second.add_row("mean", *(f"{x:.1%}" for x in (mean, *means)))
+    return Group(first, second)
