@@ -7,10 +7,13 @@ import optax
 
 from didact.environments import Box, Environment, SettingError, TaskSpace
 from didact.environments.grid import GridWorld, solver
+from didact.environments.grid.families.base import follow
+from didact.environments.grid.hindsight import Describer, describer
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import SEEDS
 from didact.experiments.rollout import Reveal
-from didact.students import Expert, Lesson, Policy, experts, kickstart, load_policy
+from didact.students import Expert, Lesson, Policy, experts, hindsight, kickstart, load_policy
+from didact.students.hindsight import SCENE
 from didact.teachers import Teacher, mixture, uniform
 
 SOLVER = "solver"
@@ -103,20 +106,53 @@ def teacher_of(config: TrainConfig, space: TaskSpace) -> Teacher:
     return mixture([(1 / len(known), uniform(part or space)) for part in known])
 
 
-def reveal_of(advice: Sequence[Expert], environment: Environment) -> Reveal | None:
-    """What these experts have to be shown beside the observation; None if nothing."""
+def reveal_of(
+    advice: Sequence[Expert], environment: Environment, *, scenes: bool = False
+) -> Reveal | None:
+    """What these experts have to be shown beside the observation; None if nothing.
+
+    Args:
+        advice, environment: the experts, and where they are asked.
+        scenes: whether hindsight has to be shown what it tells of, too.
+    """
     names = {name for expert in advice for name in expert.reveals}
     facts: dict[str, Any] = {experts.TASK: lambda state, tasks: tasks}
     if SOLVER in names and isinstance(environment, GridWorld):
         choose = solver.expert(environment)
         facts[SOLVER] = lambda state, tasks: choose(state)
+    if scenes:
+        see = describer_of(environment).reveal
+        facts[SCENE] = lambda state, tasks: see(state)
+        names |= {SCENE}
     if not names:
         return None
     return lambda state, tasks: {name: facts[name](state, tasks) for name in sorted(names)}
 
 
-def lessons_of(config: TrainConfig, advice: Sequence[Expert]) -> tuple[Lesson, ...]:
-    """What experts teach PPO beside the rewards: a lambda that falls as `--kickstart` says."""
+def describer_of(environment: Environment) -> Describer:
+    """Tells what steps happened to fulfil in an environment.
+
+    Raises:
+        SettingError: nobody can tell that there.
+    """
+    if not isinstance(environment, GridWorld) or environment.family.play is not follow:
+        allowed = "0 where instructions are not of Baby Language"
+        raise SettingError("--hindsight", environment.name, allowed)
+    return describer(environment)
+
+
+def lessons_of(
+    config: TrainConfig, environment: Environment, advice: Sequence[Expert]
+) -> tuple[Lesson, ...]:
+    """What teaches PPO beside the rewards, as `--kickstart` and `--hindsight` say."""
+    lessons = _kickstarts(config, advice)
+    if config.hindsight:
+        lessons += (hindsight(describer_of(environment), config.hindsight),)
+    return lessons
+
+
+def _kickstarts(config: TrainConfig, advice: Sequence[Expert]) -> tuple[Lesson, ...]:
+    """What experts teach: a lambda that falls as `--kickstart` says."""
     if not advice:
         return ()
     settings = config.kickstart

@@ -84,6 +84,8 @@ class TrainConfig:
     exploit_every: float = 0.0
     """part of the training after which, of several seeds, the worst go on from the best with
     another weight of the experts (population-based training); 0: never"""
+    hindsight: float = 0.0
+    """weight of imitating what was done by chance, under an instruction that it fulfilled"""
     ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
     """settings of PPO"""
     distill: DistillConfig = dataclasses.field(default_factory=DistillConfig)
@@ -114,6 +116,10 @@ class TrainConfig:
             raise SettingError("--exploit-every", self.exploit_every, "0 where there is one seed")
         if self.exploit_every and not self.experts:
             raise SettingError("--exploit-every", self.exploit_every, "0 without --experts")
+        if not 0 <= self.hindsight < float("inf"):
+            raise SettingError("--hindsight", self.hindsight, "a number of at least 0")
+        if self.hindsight and self.student == "distill":
+            raise SettingError("--hindsight", self.hindsight, "0 with --student distill")
         if not 0 <= self.warm_up <= 1:
             raise SettingError("--warm-up", self.warm_up, "from 0 to 1")
 

@@ -122,7 +122,7 @@ def student_of(
         return ppo(*spaces, PPOConfig(network=config.learner.network), **settings)
     if config.student == "distill":
         return distill(*spaces, experts, config.distill, **settings)
-    lessons = advisers.lessons_of(config, experts)
+    lessons = advisers.lessons_of(config, environment, experts)
     return ppo(*spaces, config.ppo, lessons=lessons, **settings)
 
 
@@ -145,7 +145,7 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
         rollout_length=config.rollout_length,
         devices=devices,
         num_seeds=config.num_seeds,
-        reveal=advisers.reveal_of(experts, environment),
+        reveal=advisers.reveal_of(experts, environment, scenes=config.hindsight > 0),
     )
 
 

@@ -9,6 +9,7 @@ from didact.students.config import DistillConfig, LearnerConfig, NetworkConfig, 
 from didact.students.distill import distill
 from didact.students.experts import Expert
 from didact.students.folders import save_policy
+from didact.students.hindsight import hindsight
 from didact.students.hub import pull_policy, push_policy
 from didact.students.kickstart import kickstart
 from didact.students.learner import LearnerState, Lesson
@@ -39,6 +40,7 @@ __all__ = [
     "distill",
     "experts",
     "export_policy",
+    "hindsight",
     "import_policy",
     "kickstart",
     "load_policy",

@@ -170,8 +170,10 @@ def learner(
         )
 
         def loss(params, part):
-            outputs, _ = network.apply(params, part.observation, part.carry, part.start)
-            return term(outputs, part, now)
+            def read(observation: Any) -> Any:
+                return network.apply(params, observation, part.carry, part.start)[0]
+
+            return term(read(part.observation), part, now._replace(read=read))
 
         def minibatch(carry, worlds):
             params, opt_state = carry

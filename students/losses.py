@@ -35,6 +35,8 @@ class Moment(NamedTuple):
     updates: Int[Array, ""]  # rollouts learned from
     progress: Float[Array, ""]  # how much of the training is over, 0 to 1
     weights: Mapping[str, Float[Array, ""]]  # of what teaches beside the reward, by name
+    # What the network says of the batch if it had observed something else, in the same shapes.
+    read: Callable[[Mapping[str, Array]], Outputs] | None = None
 
 
 Term = Callable[[Outputs, Batch, Moment], tuple[Array, dict[str, Array]]]

@@ -1,0 +1,113 @@
+"""Hindsight: a student learns from what it did by chance, as if it had been asked for.
+
+References:
+    Andrychowicz et al., Hindsight Experience Replay, 2017 (arXiv:1707.01495); Chan et al., ACTRCE,
+    2019 (arXiv:1902.04546), where goals are instructions; Ghosh et al., Learning to Reach Goals via
+    Iterated Supervised Learning, 2021 (arXiv:1912.06088), whose imitation this is.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from didact.environments import SettingError
+from didact.students import losses
+from didact.students.learner import Lesson
+
+SCENE = "scene"  # how what a describer has to know is called among what is revealed
+
+
+class Describer(Protocol):
+    """Tells what a step fulfilled, such as `environments.grid.hindsight.describer`."""
+
+    @property
+    def initial(self) -> Callable[[int], Any]:
+        """From n to the scene that stands for what was before n episodes."""
+        ...
+
+    @property
+    def describe(self) -> Callable[[Any, Any], tuple[Array, Array]]:
+        """From two scenes to instructions `uint8[n, l]` and whether they were fulfilled, `[n]`."""
+        ...
+
+
+def hindsight(
+    describer: Describer,
+    schedule: float | Callable[[Array], Any],
+    *,
+    discount: float = 0.9,
+    name: str = "hindsight",
+) -> Lesson:
+    """The loss of instructions that were fulfilled, for `ppo(..., lessons=[hindsight(...)])`.
+
+    Each step of the student's rollout that came before something was fulfilled, in the same episode
+    and rollout, is read again with that as the instruction, and what was done is imitated:
+    -discount^k log pi(action | observation, instruction) for the k-th step before the one that
+    fulfilled it, averaged over all steps.
+
+    Args:
+        describer: tells what was fulfilled; scenes are revealed under the name "scene".
+        schedule: the weight, a number or a function of the updates made so far.
+        discount: how much less each earlier step counts.
+        name: of the loss among the metrics.
+
+    Raises:
+        SettingError: the discount is not above 0 and at most 1.
+    """
+    if not 0 < discount <= 1:
+        raise SettingError("hindsight discount", discount, "above 0 and at most 1")
+    told_name, fulfilled_name = f"{name}_told", f"{name}_fulfilled"
+
+    def note(before, observation):
+        now = observation[SCENE]
+        told, fulfilled = describer.describe(before, now)
+        return {told_name: told, fulfilled_name: fulfilled}, now
+
+    def term(outputs, batch, now):
+        told, weight = relabelled(
+            batch.extras[told_name], batch.extras[fulfilled_name], batch.start, discount
+        )
+        # Where nothing was fulfilled the old instruction is as good as any, and costs least.
+        instruction = jnp.where(weight[..., None] > 0, told, batch.observation["instruction"])
+        again = now.read({**batch.observation, "instruction": instruction})
+        log_prob = losses.log_prob(again.logits, batch.action)
+        loss = -jnp.mean(weight * log_prob)
+        strength = schedule(now.updates) if callable(schedule) else schedule
+        strength = strength * now.weights[name]
+        likely = jnp.sum(weight * jnp.exp(log_prob)) / jnp.maximum(jnp.sum(weight), 1e-8)
+        return strength * loss, {
+            f"{name}_loss": loss,
+            f"{name}_probability": likely,
+            f"{name}_share": jnp.mean((weight > 0).astype(jnp.float32)),
+        }
+
+    return Lesson(name, term, describer.initial, note)
+
+
+def relabelled(told: Array, fulfilled: Array, start: Array, discount: float) -> tuple[Array, Array]:
+    """For each step what it led to next, and how much it counts.
+
+    Args:
+        told: `[T, n, l]`, what the step before each fulfilled.
+        fulfilled: `[T, n]`, whether it fulfilled anything.
+        start: `[T, n]`, whether a step is the first of its episode.
+        discount: of each step between.
+
+    Returns:
+        Instructions `[T, n, l]`, and weights `[T, n]`: 0 where nothing followed, 1 where the step
+        itself fulfilled it.
+    """
+
+    def back(later, now):
+        text, weight = later
+        said, here, first = now
+        here = here & ~first
+        text_before = jnp.where(here[:, None], said, text)
+        weight_before = jnp.where(here, 1.0, discount * weight)
+        return (text_before, jnp.where(first, 0.0, weight_before)), (text, weight)
+
+    nothing = jnp.zeros_like(told[0]), jnp.zeros(told.shape[1])
+    return jax.lax.scan(back, nothing, (told, fulfilled, start), reverse=True)[1]
