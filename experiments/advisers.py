@@ -1,6 +1,7 @@
 """The experts of a training: from names to advice."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import optax
@@ -12,12 +13,22 @@ from didact.environments.grid.hindsight import Describer, describer
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import SEEDS
 from didact.experiments.rollout import Reveal
-from didact.students import Expert, Lesson, Policy, experts, hindsight, kickstart, load_policy
+from didact.students import (
+    Expert,
+    Lesson,
+    Policy,
+    experts,
+    hindsight,
+    kickstart,
+    load_policy,
+    save_policy,
+)
 from didact.students.hindsight import SCENE
 from didact.teachers import Teacher, mixture, uniform
 
 SOLVER = "solver"
 TEACHER = "experts"  # who asks for what the experts know
+KEPT = "experts"  # where a run keeps copies of the policies that teach it
 DESCRIPTION = "Asks for what the --experts know, for the tasks of each of them equally often"
 LAST = 0.01  # what an exponential schedule falls to
 
@@ -33,15 +44,30 @@ def experts_of(config: TrainConfig, environment: Environment) -> list[Expert]:
     from didact.experiments.setup import space_of
 
     space = space_of(config, environment)
-    return [_expert(name, config, environment, space) for name in config.experts]
+    return [_expert(number, config, environment, space) for number in range(len(config.experts))]
 
 
-def _expert(name: str, config: TrainConfig, environment: Environment, space: TaskSpace) -> Expert:
+def policy_of(config: TrainConfig, number: int) -> Policy:
+    """One of the policies of `--experts`: the copy that the run keeps, if there is one yet."""
+    kept = None if config.run is None else Path(config.run) / KEPT / str(number)
+    return load_policy(kept if kept and kept.is_dir() else config.experts[number])
+
+
+def keep_policies(config: TrainConfig, run: Path) -> None:
+    """Copies the policies among the experts to the run, which needs nothing else from then on."""
+    for number, name in enumerate(config.experts):
+        if name != SOLVER:
+            policy = policy_of(config, number)
+            save_policy(run / KEPT / str(number), policy.card, policy.params)
+
+
+def _expert(number: int, config: TrainConfig, environment: Environment, space: TaskSpace) -> Expert:
+    name = config.experts[number]
     if name == SOLVER:
         if not isinstance(environment, GridWorld):
             raise SettingError("--experts", name, "a policy, where worlds are no grid worlds")
         return experts.told(SOLVER, environment.action_space.n)
-    policy = load_policy(name)
+    policy = policy_of(config, number)
     policy.check(environment.observation_space)
     axis = SEEDS if config.num_seeds > 1 else None
     expert = experts.of_policy(policy, environment.action_space, seeds_axis=axis)
@@ -99,10 +125,13 @@ def teacher_of(config: TrainConfig, space: TaskSpace) -> Teacher:
     Raises:
         SettingError: there is no policy among them, or one knows none of the tasks.
     """
-    names = [name for name in config.experts if name != SOLVER]
-    if not names:
+    known = [
+        known_tasks(name, policy_of(config, number), space, any_task=True)
+        for number, name in enumerate(config.experts)
+        if name != SOLVER
+    ]
+    if not known:
         raise SettingError("--teacher", TEACHER, "given with policies among --experts")
-    known = [known_tasks(name, load_policy(name), space, any_task=True) for name in names]
     return mixture([(1 / len(known), uniform(part or space)) for part in known])
 
 

@@ -44,7 +44,7 @@ POLICIES = {
     ),
     "mini-boss": (
         "Follows any instruction of Baby Language in four small rooms.",
-        "distill solver --env BabyAI-MiniBossLevel-v0 --steps 10000000",
+        "distill solver --env BabyAI-MiniBossLevel-v0 --steps 5000000",
     ),
 }
 

@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from didact.environments import SettingError
-from didact.experiments import logs, population, report, setup
+from didact.experiments import advisers, logs, population, report, setup
 from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.config import TrainConfig, from_dict, to_dict
 from didact.experiments.evaluate import Results, evaluator
@@ -62,6 +62,8 @@ def train(
     landmarks = setup.landmarks_of(config, environment)
     run = Path(resume) if resume is not None else _new_folder(config)
     with _told_if_full(run):
+        if resume is None:
+            advisers.keep_policies(config, run)
         training = Training(config, run, environment, loop, landmarks, console)
         return training.go(resume is not None, checkpoint)
 

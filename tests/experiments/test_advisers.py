@@ -1,6 +1,7 @@
 """Experts in whole trainings: the solver, loaded policies, populations."""
 
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +11,10 @@ import pytest
 from didact.environments import SettingError, make
 from didact.environments.grid import solver
 from didact.experiments import advisers, population, setup, train
+from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.config import KickstartConfig, TrainConfig
 from didact.experiments.loop import TrainState
-from didact.students import DistillConfig, NetworkConfig, PPOConfig, load_policy
+from didact.students import DistillConfig, NetworkConfig, PPOConfig, load_policy, save_policy
 from didact.students.learner import LearnerState
 
 SMALL = NetworkConfig(cell_embedding=8, hidden=32, memory=16, instruction_features=16)
@@ -106,6 +108,83 @@ def test_an_expert_kickstarts_in_the_tasks_it_was_trained_on(distilled, tmp_path
     told = [row["learning"]["kickstart_agreement"] for row in rows(tmp_path / "run")]
     assert told[-1] > told[0] + 0.05
     assert {row["learning"]["kickstart_lambda"] for row in rows(tmp_path / "run")} == {5.0}
+
+
+def test_what_experts_know_is_what_is_asked_for(distilled, tmp_path):
+    """In a space where nobody would ever hit the tasks of an expert by chance."""
+    run, _ = distilled
+    config = TrainConfig(
+        **EASY | {"env": "GoTo", "teacher": "experts"}, experts=(str(run),), ppo=PPO
+    )
+    environment = setup.environment_of(config)
+    teacher = setup.teacher_of(config, environment)
+    tasks, _ = teacher.propose(teacher.init(jax.random.key(0)), jax.random.key(1), 200)
+    home = make("BabyAI-GoToLocal-v0").task_space
+    assert np.asarray(home.contains(tasks)).all()
+    (expert,) = advisers.experts_of(config, environment)
+    assert np.asarray(expert.knows({"task": tasks})).all()
+    alone = TrainConfig(env="GoTo", teacher="experts", experts=("solver",))
+    with pytest.raises(SettingError, match=r"--teacher is 'experts'.*policies among --experts"):
+        setup.teacher_of(alone, environment)
+    told = TrainConfig(env="GoTo", teacher="experts", teacher_settings=("a=1",))
+    with pytest.raises(SettingError, match="--teacher-settings"):
+        setup.teacher_of(told, environment)
+
+
+def test_several_experts_are_asked_equally_often(distilled, tmp_path):
+    run, _ = distilled
+    other = tmp_path / "other"
+    policy = load_policy(run)
+    save_policy(other, policy.card | {"environment": "BabyAI-GoToRedBall-v0"}, policy.params)
+    config = TrainConfig(env="GoTo", teacher="experts", experts=(str(run), str(other)))
+    environment = setup.environment_of(config)
+    teacher = setup.teacher_of(config, environment)
+    tasks, _ = teacher.propose(teacher.init(jax.random.key(0)), jax.random.key(1), 2000)
+    share = [
+        np.asarray(make(name).task_space.contains(tasks)).mean()
+        for name in ("BabyAI-GoToLocal-v0", "BabyAI-GoToRedBall-v0")
+    ]
+    assert sum(share) == 1
+    assert 0.45 < share[0] < 0.55
+
+
+def test_a_run_keeps_its_experts(distilled, tmp_path):
+    """So that it goes on where they no longer are."""
+    run, _ = distilled
+    expert = tmp_path / "expert"
+    shutil.copytree(run / "policy", expert)
+    settings = EASY | {"experts": (str(expert),), "ppo": PPO, "steps": 8_000}
+    result = train(**settings, run=tmp_path / "run")
+    assert result["finished"]
+    kept = load_policy(tmp_path / "run" / "experts" / "0")
+    assert kept.card == load_policy(expert).card
+    jax.tree.map(np.testing.assert_array_equal, kept.params, load_policy(expert).params)
+    shutil.rmtree(expert)
+    before = rows(tmp_path / "run")
+    (first, *_) = Checkpoints(tmp_path / "run" / "checkpoints").saved()
+    assert train(resume=tmp_path / "run", checkpoint=first)["finished"]
+    again = rows(tmp_path / "run")
+    assert [row["learning"] for row in again] == [row["learning"] for row in before]
+
+
+@pytest.mark.parametrize("env", ["MiniGrid-DoorKey-5x5-v0", "ToyGrid"])
+def test_hindsight_needs_instructions(env):
+    config = TrainConfig(env=env, hindsight=0.1)
+    with pytest.raises(SettingError, match=r"--hindsight is .* Baby Language"):
+        setup.loop_of(config, setup.environment_of(config), jax.devices())
+    with pytest.raises(SettingError, match="--hindsight is -1"):
+        TrainConfig(hindsight=-1)
+    with pytest.raises(SettingError, match=r"--hindsight is 0.1.*distill"):
+        TrainConfig(hindsight=0.1, student="distill", experts=("solver",))
+
+
+def test_hindsight_in_a_training(tmp_path):
+    """What was done by chance is imitated under the words that the verifier finds for it."""
+    result = train(**EASY, ppo=PPO, hindsight=1.0, steps=60_000, run=tmp_path / "run")
+    assert result["finished"]
+    likely = [row["learning"]["hindsight_probability"] for row in rows(tmp_path / "run")]
+    assert likely[-1] > likely[0] + 0.1
+    assert rows(tmp_path / "run")[0]["learning"]["hindsight_share"] > 0.3
 
 
 @pytest.mark.parametrize(

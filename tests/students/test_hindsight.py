@@ -62,7 +62,13 @@ def test_the_loss_is_the_sum_written_out():
     extras = {"hindsight_told": jnp.asarray(told), "hindsight_fulfilled": jnp.asarray(fulfilled)}
     zero = jnp.zeros((T, N))
     batch = losses.Batch(
-        {"instruction": jnp.asarray(instruction)}, start, (), jnp.asarray(action), extras, zero, zero
+        {"instruction": jnp.asarray(instruction)},
+        start,
+        (),
+        jnp.asarray(action),
+        extras,
+        zero,
+        zero,
     )
 
     def read(observation):

@@ -1,0 +1,138 @@
+"""Generations: each new student is drawn towards the one before it, and then goes on by itself.
+
+`python -m didact.experiments.generations --env MiniSynth --generations 3`
+
+A new student of untouched plasticity learns fast what the last one found out slowly, and has the
+rest of its training to get beyond it.
+
+References:
+    Open-Ended Learning Team et al., Open-Ended Learning Leads to Generally Capable Agents, 2021
+    (arXiv:2107.12808), section 4.4; Schmitt et al., 2018 (arXiv:1803.03835).
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from didact.environments import SettingError
+from didact.experiments import logs, plots
+from didact.experiments.config import KickstartConfig, TrainConfig
+from didact.experiments.run import CONFIG, train
+
+
+@dataclasses.dataclass(frozen=True)
+class Generations:
+    """Train one student after another; each is kickstarted by the one before it."""
+
+    env: str = "GoTo"
+    """environment; `didact list envs` names them"""
+    tasks: tuple[str, ...] = ()
+    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
+    teacher: str = "alp_gmm"
+    """who chooses the tasks"""
+    generations: int = 3
+    """students, one after another"""
+    steps: int = 3_000_000
+    """environment steps of each"""
+    weight: float = 1.0
+    """lambda, how strongly a student is drawn towards the one before it, at the start"""
+    until: float = 0.3
+    """part of its training after which lambda has fallen to 0"""
+    num_envs: int = 1024
+    """worlds that are stepped together"""
+    seed: int = 0
+    """of the first; each further one takes the next"""
+    run: Path = Path("runs/generations")
+    """folder with a run for each; those that are finished are kept, the one that is not goes on"""
+
+
+def generations(choice: Generations) -> list[dict[str, Any]]:
+    """Trains them, and draws their curves behind one another.
+
+    Returns:
+        What `train` tells of each, fewer where somebody stopped it; those that were finished before
+        tell only `run` and `success`. `success` is that of the last tenth of its training.
+
+    Raises:
+        SettingError: a setting has no meaning.
+    """
+    if choice.generations < 1:
+        raise SettingError("--generations", choice.generations, "at least 1")
+    done: list[dict[str, Any]] = []
+    for number in range(1, choice.generations + 1):
+        run = choice.run / f"generation-{number}"
+        if (run / "policy").is_dir():
+            result: dict[str, Any] = {"run": str(run), "finished": True}
+        elif (run / CONFIG).is_file():
+            result = train(resume=run)
+        else:
+            result = train(settings(choice, number))
+        if not result["finished"]:
+            break
+        rows = [row for row in logs.read(run / logs.METRICS) if row.get("success") is not None]
+        last = rows[-max(1, len(rows) // 10) :]
+        done.append(result | {"success": float(np.mean([row["success"] for row in last]))})
+        draw(choice, number)
+    return done
+
+
+def settings(choice: Generations, number: int) -> TrainConfig:
+    """The training of generation `number`, from 1 on."""
+    before = choice.run / f"generation-{number - 1}"
+    return TrainConfig(
+        env=choice.env,
+        tasks=choice.tasks,
+        teacher=choice.teacher,
+        steps=choice.steps,
+        num_envs=choice.num_envs,
+        seed=choice.seed + number - 1,
+        run=choice.run / f"generation-{number}",
+        experts=(str(before),) if number > 1 else (),
+        kickstart=KickstartConfig(weight=choice.weight, until=choice.until),
+    )
+
+
+def draw(choice: Generations, count: int) -> Path:
+    """The success of all generations so far, each from its own first step on."""
+    series = {}
+    for number in range(1, count + 1):
+        rows = logs.read(choice.run / f"generation-{number}" / logs.METRICS)
+        rows = [row for row in rows if row.get("success") is not None]
+        curve = np.array([[row["steps"], row["success"]] for row in rows])
+        series[f"generation {number}"] = (curve[:, 0], curve[:, 1])
+    return plots.learning_curves(
+        choice.run / "generations.png",
+        series,
+        y_label="success on the teacher's tasks",
+        y_limits=(0, 1.02),
+        window=5,
+        title=choice.env,
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command."""
+    choice = tyro.cli(Generations, args=arguments)
+    done = generations(choice)
+    made = Table(title=f"{choice.env}, {choice.steps:,} steps each", title_style="bold")
+    for name in ("generation", "success at the end", "run"):
+        made.add_column(name, justify="right" if name != "run" else "left")
+    for number, result in enumerate(done, 1):
+        made.add_row(str(number), f"{result['success']:.1%}", result["run"])
+    console = Console()
+    console.print(made)
+    if len(done) < choice.generations:
+        console.print("Stopped; everything is saved. Go on with the same command.")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SettingError as error:
+        sys.exit(f"didact: {error}")

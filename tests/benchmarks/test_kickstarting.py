@@ -1,0 +1,111 @@
+"""The figure of kickstarting: small trainings, and its numbers by hand."""
+
+import io
+import json
+
+import jax
+import numpy as np
+import pytest
+from rich.console import Console
+
+import didact
+from didact.benchmarks import kickstarting
+from didact.benchmarks.config import KickstartingConfig
+from didact.environments import SettingError
+from didact.environments.grid import language
+from didact.experiments import setup
+
+SMALL = {"tasks": ("go-to", "open"), "steps": 3 * 2048, "expert_steps": 2048, "seeds": 2}
+SMALL |= {"num_envs": 64, "points": 3, "episodes": 4}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    students = ("scratch", "annealed", "population")
+    out = str(tmp_path_factory.mktemp("out"))
+    config = KickstartingConfig(**SMALL, students=students, out=out)
+    return config, kickstarting.kickstarting(config)
+
+
+def test_curves(trained):
+    config, result = trained
+    assert list(result["students"]) == list(config.students)
+    for name, row in result["students"].items():
+        success = np.array(row["success"])
+        assert success.shape == (config.seeds, len(row["steps"]), len(config.tasks))
+        assert ((success >= 0) & (success <= 1)).all()
+        assert row["steps"][-1] == config.steps
+        assert ("steps_ratio" in row) == (name != "scratch")
+    assert set(result["experts"]) == set(config.tasks)
+    console = Console(file=io.StringIO(), width=120)
+    console.print(kickstarting.table(result))
+    assert "go-to" in console.file.getvalue()
+
+
+def test_what_is_there_is_not_trained_again(trained, monkeypatch):
+    config, before = trained
+    monkeypatch.setattr(kickstarting.Trial, "learn", lambda self, name: pytest.fail(name))
+    again = kickstarting.kickstarting(config)
+    assert json.dumps(again["students"]) == json.dumps(before["students"])
+
+
+def test_each_task_says_what_its_name_says():
+    environment = didact.make("MiniSynth")
+    verbs = {"go-to": "go", "open": "open", "pick-up": "pick", "put-next": "put"}
+    for name, texts in kickstarting.TASKS.items():
+        space = setup.narrowed(environment.task_space, texts)
+        assert environment.task_space.common(space) == space
+        _, first = environment.reset(jax.random.key(0), space.sample(jax.random.key(1), 50))
+        said = [language.decode(row) for row in first.observation["instruction"]]
+        if name in verbs:
+            assert {text.split()[0] for text in said} == {verbs[name]}
+            assert not any(" and " in text or "then" in text or "after" in text for text in said)
+        elif name == "both":
+            assert all(" and " in text and "then" not in text for text in said)
+        else:
+            assert all("then" in text or "after you" in text for text in said)
+            assert all(text.startswith("go to") for text in said)
+
+
+def test_ratios_by_hand():
+    scratch = {"steps": [1, 2, 4, 8], "success": [[[0.1], [0.2], [0.4], [0.5]]] * 3}
+    sooner = {"steps": [1, 2, 4, 8], "success": [[[0.2], [0.6], [0.4], [0.75]]] * 3}
+    told = kickstarting.compared(sooner, scratch)
+    assert told["steps_ratio"] == 4.0  # 8 / 2
+    assert told["steps_ratio_interval"] == [4.0, 4.0]
+    np.testing.assert_allclose(told["final_ratio"], 1.5)
+    never = kickstarting.compared(scratch | {"success": [[[0.1]] * 4] * 3}, scratch)
+    assert never["steps_ratio"] == 0.0
+
+
+def test_an_interval_holds_what_seeds_differ_in():
+    steps = [1, 2, 4, 8]
+    rng = np.random.default_rng(0)
+    curves = np.sort(rng.random((6, 4, 2)), axis=1)
+    scratch = {"steps": steps, "success": (curves * 0.5).tolist()}
+    told = kickstarting.compared({"steps": steps, "success": curves.tolist()}, scratch)
+    low, high = told["final_ratio_interval"]
+    assert low < told["final_ratio"] < high
+    assert low > 1.0
+
+
+def test_tests_come_early_and_at_the_end():
+    marks = kickstarting.points(100, 8)
+    assert marks[0] == 1
+    assert marks[-1] == 100
+    assert np.all(np.diff(marks) > 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tasks": ("sing",)}, "--tasks"),
+        ({"tasks": ()}, "--tasks"),
+        ({"students": ("scratch", "scratch")}, "--students"),
+        ({"seeds": 1}, "--seeds is 1.*population"),
+        ({"steps": 0}, "--steps is 0"),
+    ],
+)
+def test_settings_without_meaning_are_refused(settings, message, tmp_path):
+    with pytest.raises(SettingError, match=message):
+        kickstarting.kickstarting(KickstartingConfig(**settings, out=str(tmp_path)))
