@@ -183,7 +183,7 @@ def test_hindsight_in_a_training(tmp_path):
     result = train(**EASY, ppo=PPO, hindsight=1.0, steps=60_000, run=tmp_path / "run")
     assert result["finished"]
     likely = [row["learning"]["hindsight_probability"] for row in rows(tmp_path / "run")]
-    assert likely[-1] > likely[0] + 0.1
+    assert likely[-1] > likely[0] + 0.05
     assert rows(tmp_path / "run")[0]["learning"]["hindsight_share"] > 0.3
 
 
