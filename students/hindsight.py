@@ -39,6 +39,7 @@ def hindsight(
     schedule: float | Callable[[Array], Any],
     *,
     discount: float = 0.9,
+    nearest: float = 0.5,
     name: str = "hindsight",
 ) -> Lesson:
     """The loss of instructions that were fulfilled, for `ppo(..., lessons=[hindsight(...)])`.
@@ -46,17 +47,22 @@ def hindsight(
     Each step of the student's rollout that came before something was fulfilled, in the same episode
     and rollout, is read again with that as the instruction, and what was done is imitated:
     -discount^k log pi(action | observation, instruction) for the k-th step before the one that
-    fulfilled it, averaged over all steps.
+    fulfilled it, averaged over all steps. Which of several later things it is, is drawn at random
+    in each update (the strategy "future" of HER).
 
     Args:
         describer: tells what was fulfilled; scenes are revealed under the name "scene".
         schedule: the weight, a number or a function of the updates made so far.
         discount: how much less each earlier step counts.
+        nearest: how likely it is the next of the things that a step led to, rather than one of
+            those after that, among which it is drawn in the same way.
         name: of the loss among the metrics.
 
     Raises:
-        SettingError: the discount is not above 0 and at most 1.
+        SettingError: the discount is not above 0 and at most 1, or `nearest` not from 0 to 1.
     """
+    if not 0 <= nearest <= 1:
+        raise SettingError("hindsight nearest", nearest, "from 0 to 1")
     if not 0 < discount <= 1:
         raise SettingError("hindsight discount", discount, "above 0 and at most 1")
     told_name, fulfilled_name = f"{name}_told", f"{name}_fulfilled"
@@ -67,9 +73,10 @@ def hindsight(
         return {told_name: told, fulfilled_name: fulfilled}, now
 
     def term(outputs, batch, now):
-        told, weight = relabelled(
-            batch.extras[told_name], batch.extras[fulfilled_name], batch.start, discount
-        )
+        fulfilled = batch.extras[fulfilled_name]
+        key = jax.random.fold_in(jax.random.key(0x68696E64), now.updates)
+        takes = jax.random.bernoulli(key, nearest, fulfilled.shape)
+        told, weight = relabelled(batch.extras[told_name], fulfilled, batch.start, discount, takes)
         # Where nothing was fulfilled the old instruction is as good as any, and costs least.
         instruction = jnp.where(weight[..., None] > 0, told, batch.observation["instruction"])
         again = now.read({**batch.observation, "instruction": instruction})
@@ -87,14 +94,18 @@ def hindsight(
     return Lesson(name, term, describer.initial, note)
 
 
-def relabelled(told: Array, fulfilled: Array, start: Array, discount: float) -> tuple[Array, Array]:
-    """For each step what it led to next, and how much it counts.
+def relabelled(
+    told: Array, fulfilled: Array, start: Array, discount: float, takes: Array
+) -> tuple[Array, Array]:
+    """For each step something that it led to, and how much it counts.
 
     Args:
         told: `[T, n, l]`, what the step before each fulfilled.
         fulfilled: `[T, n]`, whether it fulfilled anything.
         start: `[T, n]`, whether a step is the first of its episode.
         discount: of each step between.
+        takes: `[T, n]`, whether the steps before this one are given what it tells, even if they
+            led to something later, too.
 
     Returns:
         Instructions `[T, n, l]`, and weights `[T, n]`: 0 where nothing followed, 1 where the step
@@ -103,11 +114,11 @@ def relabelled(told: Array, fulfilled: Array, start: Array, discount: float) -> 
 
     def back(later, now):
         text, weight = later
-        said, here, first = now
-        here = here & ~first
+        said, here, first, take = now
+        here = here & ~first & (take | (weight == 0))
         text_before = jnp.where(here[:, None], said, text)
         weight_before = jnp.where(here, 1.0, discount * weight)
         return (text_before, jnp.where(first, 0.0, weight_before)), (text, weight)
 
     nothing = jnp.zeros_like(told[0]), jnp.zeros(told.shape[1])
-    return jax.lax.scan(back, nothing, (told, fulfilled, start), reverse=True)[1]
+    return jax.lax.scan(back, nothing, (told, fulfilled, start, takes), reverse=True)[1]

@@ -19,8 +19,8 @@ def happened(seed=0):
     return told, rng.random((T, N)) < 0.3, rng.random((T, N)) < 0.2
 
 
-def written_out(told, fulfilled, start, discount):
-    """For each step, by looking ahead step by step."""
+def written_out(told, fulfilled, start, discount, takes):
+    """For each step, by looking ahead: the first that it takes, or else the last there is."""
     texts, weights = np.zeros_like(told), np.zeros((T, N))
     for n in range(N):
         for t in range(T):
@@ -29,15 +29,18 @@ def written_out(told, fulfilled, start, discount):
                     break
                 if fulfilled[later, n]:
                     texts[t, n], weights[t, n] = told[later, n], discount ** (later - t - 1)
-                    break
+                    if takes[later, n]:
+                        break
     return texts, weights
 
 
 @pytest.mark.parametrize("discount", [1.0, 0.8])
-def test_steps_are_given_what_they_led_to_next(discount):
+@pytest.mark.parametrize("nearest", [0.0, 0.5, 1.0])
+def test_steps_are_given_what_they_led_to(discount, nearest):
     happening = happened()
-    texts, weights = relabelled(*map(jnp.asarray, happening), discount)
-    expected_texts, expected = written_out(*happening, discount)
+    takes = np.random.default_rng(3).random((T, N)) < nearest
+    texts, weights = relabelled(*map(jnp.asarray, happening), discount, jnp.asarray(takes))
+    expected_texts, expected = written_out(*happening, discount, takes)
     np.testing.assert_allclose(weights, expected, rtol=1e-6)
     some = expected > 0
     assert 0.2 < some.mean() < 0.8
@@ -77,8 +80,8 @@ def test_the_loss_is_the_sum_written_out():
         return Outputs(first * jnp.arange(4.0), zero)
 
     now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.float32(2.0)}, read)
-    loss, metrics = hindsight(Teller(), 0.5, discount=0.8).term(None, batch, now)
-    texts, weights = written_out(told, fulfilled, start, 0.8)
+    loss, metrics = hindsight(Teller(), 0.5, discount=0.8, nearest=1.0).term(None, batch, now)
+    texts, weights = written_out(told, fulfilled, start, 0.8, np.ones((T, N), bool))
     total = 0.0
     for t, n in np.argwhere(weights > 0):
         logits = texts[t, n, 0] / 100 * np.arange(4.0)
@@ -101,7 +104,7 @@ def test_a_student_learns_what_it_did_by_chance():
         entropy_coefficient=0.0,
         final_entropy_coefficient=0.0,
     )
-    lesson = hindsight(Teller(), 1.0)
+    lesson = hindsight(Teller(), 1.0, nearest=1.0)
     student = ppo(spaces, Discrete(3), config, num_updates=60, lessons=[lesson])
     state = student.init(jax.random.key(0))
     fallen = jax.random.key(1)
@@ -145,3 +148,30 @@ def test_a_student_learns_what_it_did_by_chance():
 def test_a_discount_out_of_range_is_refused(discount):
     with pytest.raises(SettingError, match="above 0 and at most 1"):
         hindsight(Teller(), 1.0, discount=discount)
+
+
+def test_something_later_is_drawn_anew_in_each_update():
+    told, fulfilled, start = happened(4)
+    extras = {"hindsight_told": jnp.asarray(told), "hindsight_fulfilled": jnp.asarray(fulfilled)}
+    seen = []
+
+    def read(observation):
+        seen.append(np.asarray(observation["instruction"]))
+        return Outputs(jnp.zeros((T, N, 4)), jnp.zeros((T, N)))
+
+    zero = jnp.zeros((T, N))
+    observation = {"instruction": jnp.zeros((T, N, L), jnp.uint8)}
+    batch = losses.Batch(
+        observation, jnp.asarray(start), (), jnp.zeros((T, N), jnp.int32), extras, zero, zero
+    )
+    for updates in (0, 0, 1):
+        now = losses.Moment(jnp.int32(updates), jnp.float32(0), {"hindsight": jnp.ones(())}, read)
+        hindsight(Teller(), 1.0).term(None, batch, now)
+    np.testing.assert_array_equal(seen[0], seen[1])
+    assert (seen[0] != seen[2]).any()
+
+
+@pytest.mark.parametrize("nearest", [-0.1, 1.5])
+def test_a_chance_out_of_range_is_refused(nearest):
+    with pytest.raises(SettingError, match="from 0 to 1"):
+        hindsight(Teller(), 1.0, nearest=nearest)
