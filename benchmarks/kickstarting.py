@@ -10,7 +10,7 @@ import dataclasses
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,11 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
     """Trains an expert for each task, and students of all tasks with and without them.
 
     All have the same network and, but for the experts, the same steps. Results are written to
-    `kickstarting.json` in the folder `config.out` after each student; experts and students that it
+    `kickstarting.json` in the folder `config.out` after each training; experts and students that it
     already has under the same settings are not trained again.
 
     Returns:
-        `machine`, `settings`, `experts` (greedy success by task) and `students`: for each `steps`
+        `machine`, `settings`, `experts` (success by task) and `students`: for each `steps`
         [p], `success` [seeds, p, tasks] of sampled actions, and `seconds`; for those that are not
         from scratch, too, what `compared` tells.
 
@@ -101,19 +101,21 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
     experts = [expert(name, config, folder) for name in config.tasks]
     trial = Trial(config, tuple(map(str, experts)))
     result["experts"] = trial.experts()
+
+    def save() -> None:
+        with replacing(folder / "kickstarting.json") as draft:
+            draft.write_text(json.dumps(result, indent=1))
+
     for name in config.students:
-        if name not in result["students"]:
-            result["students"][name] = trial.learn(name)
-            with replacing(folder / "kickstarting.json") as draft:
-                draft.write_text(json.dumps(result, indent=1))
+        for row in trial.learn(name, result["students"].get(name)):
+            result["students"][name] = row
+            save()
+    scratch = result["students"].get(SCRATCH)
+    for name, row in result["students"].items():
+        if name != SCRATCH and scratch and len(scratch["success"]) == config.seeds:
+            row |= compared(row, scratch)
+    save()
     result["students"] = {name: result["students"][name] for name in config.students}
-    if SCRATCH in result["students"]:
-        scratch = result["students"][SCRATCH]
-        for name, row in result["students"].items():
-            if name != SCRATCH:
-                row |= compared(row, scratch)
-    with replacing(folder / "kickstarting.json") as draft:
-        draft.write_text(json.dumps(result, indent=1))
     curves = {
         name: (np.array(row["steps"]), np.mean(row["success"], axis=-1))
         for name, row in result["students"].items()
@@ -214,25 +216,30 @@ class Trial:
         )
         return settings, loop
 
-    def learn(self, name: str) -> dict[str, Any]:
-        """The curves of all seeds of one student."""
+    def learn(self, name: str, before: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """The curves of all seeds of one student, told anew after each training.
+
+        Args:
+            name: of the student.
+            before: what was told when somebody stopped it.
+        """
         config = self.config
+        curves, seconds = ([], 0.0) if before is None else (before["success"], before["seconds"])
+        if len(curves) == config.seeds:
+            return
         settings, loop = self.loop(name)
         marks = points(settings.num_updates, config.points)
-        curves, seconds = [], 0.0
-        if name == POPULATION:
-            curves, seconds = self.follow(loop, config.seed, settings, marks, name, _members)
-        else:
-            for seed in range(config.seed, config.seed + config.seeds):
-                label = f"{name}, seed {seed}"
-                curve, spent = self.follow(loop, seed, settings, marks, label, lambda x: [x])
-                curves += curve
-                seconds += spent
-        return {
-            "steps": [mark * settings.steps_per_update for mark in marks],
-            "success": np.round(curves, 4).tolist(),
-            "seconds": round(seconds, 1),
-        }
+        while len(curves) < config.seeds:
+            seed = config.seed + len(curves)
+            label = name if name == POPULATION else f"{name}, seed {seed}"
+            more, spent = self.follow(loop, seed, settings, marks, label)
+            curves = [*curves, *np.round(more, 4).tolist()]
+            seconds += spent
+            yield {
+                "steps": [mark * settings.steps_per_update for mark in marks],
+                "success": curves,
+                "seconds": round(seconds, 1),
+            }
 
     def follow(
         self,
@@ -241,7 +248,6 @@ class Trial:
         settings: TrainConfig,
         marks: list[int],
         label: str,
-        members: Callable[[Any], list[Any]],
     ) -> tuple[list[np.ndarray], float]:
         """One training: a curve [p, tasks] for each of its members, and seconds without tests."""
         state = loop.init(seed)
@@ -273,7 +279,8 @@ class Trial:
                         )
                         state, scores = loop.place(exchanged), 0.0
                 if number in marks:
-                    rows = [self.test(s, number) for s in members(state.student)]
+                    students = members(state.student) if settings.num_seeds > 1 else [state.student]
+                    rows = [self.test(s, number) for s in students]
                     tests.append(rows)
                     if not bar.console.is_terminal:
                         told = f"{number * each / 1e6:.2f}M steps  {np.mean(rows):.1%}"
@@ -281,7 +288,7 @@ class Trial:
         return list(np.swapaxes(tests, 0, 1)), seconds
 
 
-def _members(states: Any) -> list[Any]:
+def members(states: Any) -> list[Any]:
     """The students of a population."""
     count = jax.tree.leaves(states)[0].shape[0]
     return [jax.tree.map(lambda x, i=i: x[i], states) for i in range(count)]
@@ -296,9 +303,9 @@ def compared(row: dict[str, Any], scratch: dict[str, Any]) -> dict[str, Any]:
     """How a student does beside one from scratch, with bootstrap intervals over seeds.
 
     `steps_ratio` is the whole training from scratch over the steps to the first test in which the
-    mean of the student's seeds was at least what scratch ended with; infinity (as None) never
-    occurs: a student that does not get there is told as `steps_ratio` 0. `final_ratio` is the ratio
-    of the final success rates.
+    mean of the student's seeds was at least what scratch ended with; 0 where it never was.
+    `final_ratio` is the ratio of the final success rates. The members of a population are no
+    independent seeds, so its intervals are too narrow.
     """
     steps = np.array(row["steps"])
     student = np.mean(row["success"], axis=-1)

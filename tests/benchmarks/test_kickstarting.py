@@ -1,7 +1,10 @@
 """The figure of kickstarting: small trainings, and its numbers by hand."""
 
+import dataclasses
 import io
 import json
+import shutil
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -44,9 +47,34 @@ def test_curves(trained):
 
 def test_what_is_there_is_not_trained_again(trained, monkeypatch):
     config, before = trained
-    monkeypatch.setattr(kickstarting.Trial, "learn", lambda self, name: pytest.fail(name))
+    monkeypatch.setattr(kickstarting.Trial, "follow", lambda *given: pytest.fail(given[-1]))
     again = kickstarting.kickstarting(config)
     assert json.dumps(again["students"]) == json.dumps(before["students"])
+    # Asked for a part of them, it forgets none.
+    path = Path(config.out) / "kickstarting.json"
+    part = kickstarting.kickstarting(dataclasses.replace(config, students=("annealed",)))
+    assert list(part["students"]) == ["annealed"]
+    assert json.loads(path.read_text())["students"] == before["students"]
+
+
+def test_stopped_between_two_seeds_it_goes_on(trained, tmp_path, monkeypatch):
+    config, _ = trained
+    shutil.copytree(config.out, tmp_path / "out")
+    config = dataclasses.replace(config, out=str(tmp_path / "out"), students=("scratch",))
+    path = tmp_path / "out" / "kickstarting.json"
+    values = json.loads(path.read_text())
+    full = values["students"]["scratch"]["success"]
+    values["students"] = {"scratch": values["students"]["scratch"] | {"success": full[:1]}}
+    path.write_text(json.dumps(values))
+    seeds, follow = [], kickstarting.Trial.follow
+    monkeypatch.setattr(
+        kickstarting.Trial,
+        "follow",
+        lambda self, loop, seed, *rest: seeds.append(seed) or follow(self, loop, seed, *rest),
+    )
+    again = kickstarting.kickstarting(config)
+    assert seeds == [1]
+    assert again["students"]["scratch"]["success"] == full
 
 
 def test_each_task_says_what_its_name_says():

@@ -187,6 +187,19 @@ def test_hindsight_in_a_training(tmp_path):
     assert rows(tmp_path / "run")[0]["learning"]["hindsight_share"] > 0.3
 
 
+@pytest.mark.slow
+def test_hindsight_learns_where_rewards_are_too_rare(tmp_path):
+    """Put one of eight objects next to another: hardly ever does that happen by chance."""
+    settings = {"env": "BabyAI-PutNextLocal-v0", "teacher": "uniform", "warm_up": 0.0}
+    settings |= {"steps": 2_500_000, "evaluate_every": 1.0}
+    success = []
+    for weight in (0.0, 2.0):
+        result = train(**settings, hindsight=weight, run=tmp_path / str(weight))
+        success.append(result["evaluation"]["BabyAI-PutNextLocal-v0"]["sampled"]["success"])
+    assert success[0] < 0.02
+    assert success[1] > 0.06
+
+
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [("constant", [2, 2, 2, 2]), ("linear", [2, 1, 0, 0]), ("exponential", [2, 0.2, 0.02, 0.02])],
