@@ -121,10 +121,11 @@ class KickstartingConfig:
     students: tuple[str, ...] = ("scratch", "constant", "annealed", "population", "distilled")
     """who learns: from rewards alone; kickstarted with a constant lambda, with one that falls to
     0, with one that a population tunes beside that; or from the experts alone"""
-    steps: int = 4_000_000
+    steps: int = 3_000_000
     """environment steps of each seed"""
     expert_steps: int = 1_500_000
-    """environment steps of each expert, which is distilled from the solver; few make bad ones"""
+    """environment steps of each expert (of put-next three times as many), which is distilled from
+    the solver; few make bad ones"""
     seeds: int = 5
     """seeds of each student; the members of the population"""
     seed: int = 0
