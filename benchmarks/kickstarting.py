@@ -30,7 +30,7 @@ from didact.experiments import advisers, logs, plots, population, setup
 from didact.experiments.config import KickstartConfig, TrainConfig, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.loop import Loop
-from didact.experiments.run import cache_compilations, train
+from didact.experiments.run import cache_compilations, trained
 from didact.experiments.video import replacing
 from didact.students import load_policy
 
@@ -91,15 +91,20 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
             raise SettingError(setting, names, "some of " + ", ".join(known) + ", each named once")
     if POPULATION in config.students and config.seeds < 2:
         raise SettingError("--seeds", config.seeds, f"at least 2 with {POPULATION}")
+    _lambda(config, SCRATCH)
     folder = writable(config.out)
     settings = {k: v for k, v in vars(config).items() if k not in ("out", "json", "students")}
     settings = json.loads(json.dumps(settings))
     result: dict[str, Any] = {"machine": machine.describe(), "settings": settings, "students": {}}
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError):
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
         before = json.loads((folder / "kickstarting.json").read_text())
-        if before["settings"] == settings:
-            result["students"] = before["students"]
+        if before["settings"] != settings:
+            allowed = "a new folder: results of other settings are there"
+            raise SettingError("--out", str(folder), allowed)
+        result["students"] = before["students"]
     cache_compilations()
+    probe = TrainConfig(env=config.env, teacher="uniform", num_envs=config.num_envs, warm_up=0.0)
+    setup.loop_of(probe, setup.environment_of(probe), jax.devices()[:1])
     experts = [expert(name, config, folder) for name in config.tasks]
     trial = Trial(config, tuple(map(str, experts)))
     result["experts"] = trial.experts()
@@ -131,22 +136,24 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
 def expert(name: str, config: KickstartingConfig, folder: Path) -> Path:
     """The run of one task's expert, distilled from the solver; trained unless it is there."""
     run = folder / "experts" / name
+    settings = TrainConfig(
+        env=config.env,
+        tasks=TASKS[name],
+        teacher="uniform",
+        student="distill",
+        experts=(advisers.SOLVER,),
+        steps=LONGER.get(name, 1) * config.expert_steps,
+        num_envs=config.num_envs,
+        seed=config.seed,
+        warm_up=0.0,
+        run=run,
+    )
+    console = logs.terminal()
     if not (run / "policy").is_dir():
-        settings = TrainConfig(
-            env=config.env,
-            tasks=TASKS[name],
-            teacher="uniform",
-            student="distill",
-            experts=(advisers.SOLVER,),
-            steps=LONGER.get(name, 1) * config.expert_steps,
-            num_envs=config.num_envs,
-            seed=config.seed,
-            warm_up=0.0,
-            run=run,
-        )
-        console = logs.terminal()
         console.print(f"expert of {name}")
-        train(settings, console=console if console.is_terminal else Console(file=io.StringIO()))
+    quiet = console if console.is_terminal else Console(file=io.StringIO())
+    if not trained(settings, console=quiet)["finished"]:
+        raise KeyboardInterrupt  # it is saved, and the same command goes on with it
     return run
 
 
@@ -183,8 +190,10 @@ class Trial:
         """The success of each expert in its own task; sampled actions, as students are tested."""
         told = {}
         for number, name in enumerate(self.config.tasks):
-            policy = load_policy(self.settings.experts[number])
-            told[name] = float(self.test(policy.state, -1)[number])
+            state = load_policy(self.settings.experts[number]).state
+            # As many episodes as all seeds of a student play.
+            tests = [self.test(state, -1 - i)[number] for i in range(self.config.seeds)]
+            told[name] = float(np.mean(tests))
         return told
 
     def test(self, student_state: Any, number: int) -> Float[np.ndarray, " tasks"]:
@@ -202,9 +211,7 @@ class Trial:
             student="distill" if name == DISTILLED else "ppo",
             num_seeds=config.seeds if many else 1,
             exploit_every=EXPLOIT_EVERY if many else 0.0,
-            kickstart=KickstartConfig(
-                weight=config.weight, schedule=SCHEDULES.get(name, "linear"), until=config.until
-            ),
+            kickstart=_lambda(config, name),
         )
         experts = [] if name == SCRATCH else advisers.experts_of(settings, environment)
         loop = Loop(
@@ -274,7 +281,7 @@ class Trial:
                 if settings.exploit_every:
                     # Of all steps since the last exchange.
                     scores += np.stack([metrics["success_sum"], metrics["episodes"]])[..., -1]
-                    if number % every == 0:
+                    if number % every == 0 and number < settings.num_updates:
                         rate = jnp.asarray(scores[0] / np.maximum(scores[1], 1))
                         exchanged, _ = population.exploit(
                             state, rate, jax.random.fold_in(key, number)
@@ -290,6 +297,17 @@ class Trial:
         return list(np.swapaxes(tests, 0, 1)), seconds
 
 
+def _lambda(config: KickstartingConfig, name: str) -> KickstartConfig:
+    """How strongly experts draw a student."""
+    try:
+        return KickstartConfig(
+            weight=config.weight, schedule=SCHEDULES.get(name, "linear"), until=config.until
+        )
+    except SettingError as error:
+        setting = error.setting.removeprefix("kickstart.")
+        raise SettingError(f"--{setting}", error.value, error.allowed) from None
+
+
 def members(states: Any) -> list[Any]:
     """The students of a population."""
     count = jax.tree.leaves(states)[0].shape[0]
@@ -298,7 +316,7 @@ def members(states: Any) -> list[Any]:
 
 def points(updates: int, count: int) -> list[int]:
     """Updates after which to test: dense at first, the last one among them."""
-    return sorted({round(x) for x in np.geomspace(1, updates, count)})
+    return sorted({round(x) for x in np.geomspace(1, updates, count)} | {updates})
 
 
 def compared(row: dict[str, Any], scratch: dict[str, Any]) -> dict[str, Any]:
@@ -306,12 +324,15 @@ def compared(row: dict[str, Any], scratch: dict[str, Any]) -> dict[str, Any]:
 
     `steps_ratio` is the whole training from scratch over the steps to the first test in which the
     mean of the student's seeds was at least what scratch ended with; 0 where it never was.
-    `final_ratio` is the ratio of the final success rates. The members of a population are no
+    `final_ratio` is the ratio of the final success rates. There are none where scratch ended with
+    nothing. The members of a population are no
     independent seeds, so its intervals are too narrow.
     """
     steps = np.array(row["steps"])
     student = np.mean(row["success"], axis=-1)
     other = np.mean(scratch["success"], axis=-1)
+    if not other[:, -1].any():
+        return {}
     rng = np.random.default_rng(0)
     ratios = [_ratios(steps, student.mean(0), other.mean(0))]
     for _ in range(RESAMPLES):
@@ -340,8 +361,8 @@ def table(result: dict[str, Any]) -> Group:
         title=f"{len(settings['tasks'])} tasks of {settings['env']}, {settings['steps']:,} steps, "
         f"{settings['seeds']} seeds",
         title_style="bold",
-        caption="sooner: steps of the whole training from scratch / steps to what it ended with; "
-        "95 % intervals over seeds",
+        caption="sooner: steps of the whole training from scratch / steps to what it ended with, "
+        "those of experts not counted; 95 % intervals over seeds",
     )
     for name in ("student", "final success", "/ scratch's", "sooner", "seconds"):
         first.add_column(name, justify="left" if name == "student" else "right")

@@ -68,9 +68,12 @@ def _expert(number: int, config: TrainConfig, environment: Environment, space: T
             raise SettingError("--experts", name, "a policy, where worlds are no grid worlds")
         return experts.told(SOLVER, environment.action_space.n)
     policy = policy_of(config, number)
-    policy.check(environment.observation_space)
     axis = SEEDS if config.num_seeds > 1 else None
-    expert = experts.of_policy(policy, environment.action_space, seeds_axis=axis)
+    try:
+        policy.check(environment.observation_space)
+        expert = experts.of_policy(policy, environment.action_space, seeds_axis=axis)
+    except SettingError as error:
+        raise SettingError("--experts", name, f"one that fits {config.env} ({error})") from None
     expert = expert._replace(name=name)
     any_task = config.teacher == TEACHER  # then even a single task is asked for often
     known = known_tasks(name, policy, space, any_task)
@@ -99,7 +102,11 @@ def known_tasks(
     from didact.experiments.setup import narrowed
 
     tasks = policy.card.get("training", {}).get("settings", {}).get("tasks", ())
-    own = narrowed(policy.make_environment().task_space, tuple(tasks))
+    try:
+        own = narrowed(policy.make_environment().task_space, tuple(tasks))
+    except SettingError as error:
+        allowed = f"a policy of tasks that are there ({error})"
+        raise SettingError("--experts", name, allowed) from None
     if type(own) is not type(space) or own.names != space.names:
         return None
     common = space.common(own)

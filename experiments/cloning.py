@@ -9,11 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from didact.environments import Environment, SettingError
+from didact.environments import Environment, SettingError, TaskSpace
 from didact.environments.words import make_told
 from didact.experiments import logs, report
 from didact.experiments.evaluate import evaluator, summary
 from didact.experiments.run import cache_compilations, signals, writable
+from didact.experiments.setup import narrowed
 from didact.students import DistillConfig, card, clone, open_recording, save_policy
 from didact.students.recordings import Recording
 
@@ -59,6 +60,8 @@ def clone_recording(
         "--env",
     )
     recording.check(environment.observation_space)
+    tasks = () if env else _tasks(recording)
+    space = narrowed(environment.task_space, tasks)
     parts = config.num_minibatches
     lanes = min(MOST_LANES, len(recording)) // parts * parts
     if not lanes:
@@ -90,9 +93,25 @@ def clone_recording(
     result |= {"steps": done * LENGTH * lanes, "seconds": seconds}
     if result["finished"]:
         with contextlib.suppress(KeyboardInterrupt):
-            result["evaluation"] = {environment.name: _test(environment, cloner, state, seed)}
-    result["files"] = {"policy": str(_save(folder, recording, environment, config, result, state))}
+            result["evaluation"] = {
+                environment.name: _test(environment, space, cloner, state, seed)
+            }
+    about = _card(recording, environment, config, result, own=env is None)
+    params = jax.tree.map(np.asarray, state.params)
+    result["files"] = {"policy": str(save_policy(folder / "policy", about, params))}
     return result
+
+
+def _tasks(recording: Recording) -> tuple[str, ...]:
+    """The part of the tasks that was recorded, as `--tasks` told it.
+
+    Raises:
+        SettingError: the recording's card says something else.
+    """
+    tasks = recording.card.get("tasks", [])
+    if not isinstance(tasks, list) or not all(isinstance(text, str) for text in tasks):
+        raise SettingError("tasks of the recording", tasks, "a list of NAME=VALUE")
+    return tuple(tasks)
 
 
 def _tell(log, bar, done: int, size: int, seconds: float, metrics: Any) -> None:
@@ -104,32 +123,39 @@ def _tell(log, bar, done: int, size: int, seconds: float, metrics: Any) -> None:
     bar.update(done * size, row)
 
 
-def _test(environment: Environment, cloner: Any, state: Any, seed: int) -> dict[str, Any]:
+def _test(
+    environment: Environment, space: TaskSpace, cloner: Any, state: Any, seed: int
+) -> dict[str, Any]:
     told = {}
-    tasks = environment.task_space.sample(jax.random.key(seed), TEST_EPISODES)
+    tasks = space.sample(jax.random.key(seed), TEST_EPISODES)
     for mode in ("sampled", "greedy"):
         run = jax.jit(evaluator(environment, cloner.student, greedy=mode == "greedy"))
         told[mode] = summary(run(state, jax.random.key(seed + 1), tasks))
     return told
 
 
-def _save(folder, recording: Recording, environment, config, result, state) -> Path:
+def _card(recording: Recording, environment, config, result, *, own: bool) -> dict[str, Any]:
+    """The policy's card; `own`: it was tested where it was recorded, in the tasks of that."""
     scores = {
         name: {mode: told["success"] for mode, told in modes.items()}
         for name, modes in result.get("evaluation", {}).items()
     }
-    told = card(
+    tasks = list(_tasks(recording)) if own else []
+    return card(
         environment.name,
         environment.observation_space,
         environment.action_space,
         config.network,
         description=f"Cloned from {len(recording)} episodes of {recording.card['who']}",
-        environment_settings=list(recording.card["environment_settings"]),
-        training={"recording": str(recording.folder), "steps": result["steps"]},
+        environment_settings=list(recording.card["environment_settings"]) if own else [],
+        training={
+            "recording": str(recording.folder),
+            "steps": result["steps"],
+            "settings": {"tasks": tasks},
+        },
         scores=scores,
         versions=report.versions(),
     )
-    return save_policy(folder / "policy", told, jax.tree.map(np.asarray, state.params))
 
 
 def _new_folder(run: Path | None, name: str) -> Path:

@@ -35,7 +35,7 @@ class Distill:
     learning_rate: float = DistillConfig.learning_rate
     """Adam's step size at the start"""
     num_envs: int = 1024
-    """worlds that are stepped together"""
+    """worlds that are stepped together; not with a recording"""
     json: bool = False
     """print the result as JSON"""
 
@@ -69,17 +69,20 @@ def distilled(choice: Distill) -> dict:
     from didact.experiments.config import TrainConfig
     from didact.experiments.run import train
     from didact.students import load_policy
+    from didact.students.names import is_there
     from didact.students.recordings import CARD
 
     if not choice.who:
         raise SettingError("who", (), "at least one policy, `solver`, or a recording")
     config = DistillConfig(learning_rate=choice.learning_rate)
-    recordings = [name for name in choice.who if (Path(name) / CARD).is_file()]
+    recordings = [name for name in choice.who if is_there(Path.is_file, Path(name) / CARD)]
     if recordings:
         if len(choice.who) > 1:
             raise SettingError("who", choice.who, "a single recording, without anybody beside it")
         if choice.tasks:
             raise SettingError("--tasks", choice.tasks, "left out with a recording")
+        if choice.num_envs != Distill.num_envs:
+            raise SettingError("--num-envs", choice.num_envs, "left out with a recording")
         return clone_recording(
             recordings[0],
             config,

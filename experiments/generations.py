@@ -23,7 +23,7 @@ from rich.table import Table
 from didact.environments import SettingError
 from didact.experiments import logs, plots
 from didact.experiments.config import KickstartConfig, TrainConfig
-from didact.experiments.run import CONFIG, train
+from didact.experiments.run import trained
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,28 +56,22 @@ def generations(choice: Generations) -> list[dict[str, Any]]:
     """Trains them, and draws their curves behind one another.
 
     Returns:
-        What `train` tells of each, fewer where somebody stopped it; those that were finished before
-        tell only `run` and `success`. `success` is that of the last tenth of its training.
+        What `trained` tells of each, fewer where somebody stopped it; and `success`, that of the
+        last tenth of its training, None where no episode ended.
 
     Raises:
-        SettingError: a setting has no meaning.
+        SettingError: a setting has no meaning, or runs with other settings are in the folder.
     """
     if choice.generations < 1:
         raise SettingError("--generations", choice.generations, "at least 1")
     done: list[dict[str, Any]] = []
     for number in range(1, choice.generations + 1):
-        run = choice.run / f"generation-{number}"
-        if (run / "policy").is_dir():
-            result: dict[str, Any] = {"run": str(run), "finished": True}
-        elif (run / CONFIG).is_file():
-            result = train(resume=run)
-        else:
-            result = train(settings(choice, number))
+        result = trained(settings(choice, number))
         if not result["finished"]:
             break
-        rows = [row for row in logs.read(run / logs.METRICS) if row.get("success") is not None]
-        last = rows[-max(1, len(rows) // 10) :]
-        done.append(result | {"success": float(np.mean([row["success"] for row in last]))})
+        told = curve(choice, number)[1]
+        last = told[-max(1, len(told) // 10) :]
+        done.append(result | {"success": float(last.mean()) if last.size else None})
         draw(choice, number)
     return done
 
@@ -98,14 +92,17 @@ def settings(choice: Generations, number: int) -> TrainConfig:
     )
 
 
+def curve(choice: Generations, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and success of a generation, wherever episodes ended."""
+    rows = logs.read(choice.run / f"generation-{number}" / logs.METRICS)
+    ended = [(row["steps"], row["success"]) for row in rows if row.get("success") is not None]
+    steps, success = np.array(ended, float).reshape(-1, 2).T
+    return steps, success
+
+
 def draw(choice: Generations, count: int) -> Path:
     """The success of all generations so far, each from its own first step on."""
-    series = {}
-    for number in range(1, count + 1):
-        rows = logs.read(choice.run / f"generation-{number}" / logs.METRICS)
-        rows = [row for row in rows if row.get("success") is not None]
-        curve = np.array([[row["steps"], row["success"]] for row in rows])
-        series[f"generation {number}"] = (curve[:, 0], curve[:, 1])
+    series = {f"generation {i}": curve(choice, i) for i in range(1, count + 1)}
     return plots.learning_curves(
         choice.run / "generations.png",
         series,
@@ -124,7 +121,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name in ("generation", "success at the end", "run"):
         made.add_column(name, justify="right" if name != "run" else "left")
     for number, result in enumerate(done, 1):
-        made.add_row(str(number), f"{result['success']:.1%}", result["run"])
+        success = result["success"]
+        made.add_row(str(number), "-" if success is None else f"{success:.1%}", result["run"])
     console = Console()
     console.print(made)
     if len(done) < choice.generations:
@@ -136,3 +134,5 @@ if __name__ == "__main__":
         main()
     except SettingError as error:
         sys.exit(f"didact: {error}")
+    except KeyboardInterrupt:
+        sys.exit("didact: stopped.")

@@ -34,10 +34,6 @@ POLICIES = {
         "Opens a door of a maze of nine rooms.",
         "distill solver --env BabyAI-Open-v0 --steps 4000000",
     ),
-    "goto": (
-        "Goes to an object in one to nine rooms with doors: what the main job learns.",
-        "train",
-    ),
     "goto-seq": (
         "Goes to up to four objects of a maze of four small rooms, in the order told.",
         "distill solver --env BabyAI-GoToSeqS5R2-v0 --steps 6000000",

@@ -129,6 +129,7 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
         "successful_only": choice.successful_only,
         "environment": environment.name,
         "environment_settings": texts,
+        "tasks": list(choice.tasks),
         "task_space": space.json_schema(),
         "observation_space": spaces,
         "actions": list(actions.names) or [str(i) for i in range(actions.n)],
@@ -173,7 +174,7 @@ def _players(choice: Record) -> tuple[Any, list[str], Any]:
     policy = load_policy(choice.who)
     texts = list(choice.env_settings)
     if choice.env is None and not texts:
-        texts = policy.card.get("training", {}).get("settings", {}).get("env_settings", [])
+        texts = list(policy.environment_settings)
     environment = made(choice.env or policy.environment, tuple(texts))
     policy.check(environment.observation_space)
     return environment, list(texts), student_actor(policy.student, policy.state, choice.greedy)

@@ -2,6 +2,7 @@
 between them."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -68,6 +69,25 @@ def train(
         return training.go(resume is not None, checkpoint)
 
 
+def trained(config: TrainConfig, *, console: Console | None = None) -> dict[str, Any]:
+    """`train`; but a run that is in the folder already is gone on with, or kept if it is finished.
+
+    Returns:
+        What `train` does; of a run that was finished before, only `run` and `finished`.
+
+    Raises:
+        SettingError: the run there has other settings, or what `train` raises.
+    """
+    run = Path(config.run or "")
+    if config.run is None or not (run / CONFIG).is_file():
+        return train(config, console=console)
+    if _resumed(run) != dataclasses.replace(config, run=run):
+        raise SettingError("--run", str(run), "another folder: a run with other settings is there")
+    if (run / "policy").is_dir():
+        return {"run": str(run), "finished": True}
+    return train(resume=run, console=console)
+
+
 class Training:
     """What the host keeps of a training. See `train`."""
 
@@ -122,7 +142,9 @@ class Training:
                     if _crossed(before, done, every["evaluate"]) or done == total:
                         self.snapshot(state, records, steps)
                         row["evaluation"] = self.evaluate(state, done)
-                    if config.exploit_every and _crossed(before, done, every["exploit"]):
+                    # Not at the end: nobody would train on what is passed on there.
+                    exploits = config.exploit_every and done < total
+                    if exploits and _crossed(before, done, every["exploit"]):
                         state, row["exploited"] = self.exploit(state, records, done)
                     self.log.write(row)
                     bar.update(steps, row)

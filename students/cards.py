@@ -125,6 +125,10 @@ def check_card(card: Any, path: str = CARD) -> None:
     for field in ("training", "versions", "scores"):
         if not isinstance(card.get(field, {}), dict):
             raise _error(field, path, card[field], "an object")
+    trained = card.get("training", {}).get("settings", {})
+    tasks = trained.get("tasks", []) if isinstance(trained, dict) else None
+    if not isinstance(tasks, list) or not all(isinstance(text, str) for text in tasks):
+        raise _error("training", path, trained, "settings with tasks, a list of NAME=VALUE")
     for name, score in card.get("scores", {}).items():
         if not isinstance(score, dict):
             raise _error("scores", path, {name: score}, "an object of an object for each")

@@ -73,6 +73,8 @@ def hindsight(
         return {told_name: told, fulfilled_name: fulfilled}, now
 
     def term(outputs, batch, now):
+        if "instruction_vector" in batch.observation:
+            raise SettingError("hindsight", name, "left out where sentence vectors are read")
         fulfilled = batch.extras[fulfilled_name]
         key = jax.random.fold_in(jax.random.key(0x68696E64), now.updates)
         takes = jax.random.bernoulli(key, nearest, fulfilled.shape)

@@ -53,15 +53,15 @@ def locate(policy: str | os.PathLike[str]) -> Path:
         raise SettingError("policy", text, f"the name of a policy, or {FOLDER_TOLD}")
     folder = Path(text)
     names = known()
-    if _is(Path.is_dir, folder):
+    if is_there(Path.is_dir, folder):
         for found in (folder, folder / "policy"):
-            if _is(Path.is_file, found / CARD):
+            if is_there(Path.is_file, found / CARD):
                 return found
         hidden = f"; it hides the policy {text!r}" if text in names else ""
         raise SettingError("policy", text, f"{FOLDER_TOLD}{hidden}")
     if text in names:
         return names[text]
-    if not is_name(text) or _is(Path.exists, folder) or not names:
+    if not is_name(text) or is_there(Path.exists, folder) or not names:
         raise SettingError("policy", text, FOLDER_TOLD)
     near = difflib.get_close_matches(text, list(names), n=3, cutoff=0.5) or list(names)[:8]
     raise SettingError("policy", text, f"a known name, such as {', '.join(near)}, or {FOLDER_TOLD}")
@@ -107,6 +107,9 @@ def _places(runs: Path) -> Iterator[tuple[str, str, Path]]:
     yield from (("shipped", name, folder) for name, folder in ours.items())
     yield from (("imported", n, folder) for n, folder in imported().items() if n not in ours)
     for path in sorted(runs.glob(f"**/{CARD}")):
+        # Copies that a run keeps of its experts are called by numbers.
+        if path.parent.parent.name == "experts" and path.parent.name.isdecimal():
+            continue
         yield "run", str(path.parent), path.parent
 
 
@@ -118,7 +121,7 @@ def _named(folder: Path) -> dict[str, Path]:
         return {}
 
 
-def _is(what: Any, path: Path) -> bool:
+def is_there(what: Any, path: Path) -> bool:
     """Whether a path is that; False where the system does not take the text for a path."""
     try:
         return what(path)

@@ -111,7 +111,7 @@ class GridWorld(Environment[GridState]):
             raise SettingError("phrasing", phrasing, "None where missions are MiniGrid's own")
         if phrasing not in (None, *SPLITS):
             raise SettingError("phrasing", phrasing, "None, or one of " + ", ".join(SPLITS))
-        self.phrasing = phrasing
+        self.phrasing, self.done_action = phrasing, done_action
         self.task_space, self.family = space, family
         self.action_space = Discrete(len(family.actions), family.actions)
         self.packed = packed

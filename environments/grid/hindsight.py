@@ -54,11 +54,17 @@ def describer(world: GridWorld) -> Describer:
     before "open" and "go to".
 
     Raises:
-        SettingError: the world's missions are not of Baby Language.
+        SettingError: the world's missions are not of Baby Language or have to be claimed by "done";
+            or instructions there have too few tokens for what may be told.
     """
     if world.family.play is not follow:
         raise SettingError("environment", world.name, "one with instructions of Baby Language")
+    if world.done_action:
+        raise SettingError("done_action", True, "False: what is done by chance is not claimed")
     length = world.observation_space["instruction"].shape[0]
+    least = sentences.longest_clause(verifier.KINDS)
+    if length < least:
+        raise SettingError("mission_length", length, f"{least} or more to tell what was fulfilled")
 
     def reveal(state):
         return _scene(state, world.width)

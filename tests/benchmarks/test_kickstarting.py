@@ -77,6 +77,25 @@ def test_stopped_between_two_seeds_it_goes_on(trained, tmp_path, monkeypatch):
     assert again["students"]["scratch"]["success"] == full
 
 
+def test_results_of_other_settings_are_left_alone(trained):
+    config, _ = trained
+    path = Path(config.out) / "kickstarting.json"
+    content = path.read_bytes()
+    with pytest.raises(SettingError, match=r"--out is .* other settings"):
+        kickstarting.kickstarting(dataclasses.replace(config, seeds=3))
+    assert path.read_bytes() == content
+    other = dataclasses.replace(config, expert_steps=4096)
+    with pytest.raises(SettingError, match=r"--run is .* other settings"):
+        kickstarting.expert("go-to", other, Path(config.out))
+
+
+def test_stopped_in_an_expert_it_ends(tmp_path, monkeypatch):
+    """And does not go on with an expert that was not finished."""
+    monkeypatch.setattr(kickstarting, "trained", lambda *_, **__: {"finished": False})
+    with pytest.raises(KeyboardInterrupt):
+        kickstarting.expert("go-to", KickstartingConfig(**SMALL), tmp_path)
+
+
 def test_each_task_says_what_its_name_says():
     environment = didact.make("MiniSynth")
     verbs = {"go-to": "go", "open": "open", "pick-up": "pick", "put-next": "put"}
@@ -104,6 +123,8 @@ def test_ratios_by_hand():
     np.testing.assert_allclose(told["final_ratio"], 1.5)
     never = kickstarting.compared(scratch | {"success": [[[0.1]] * 4] * 3}, scratch)
     assert never["steps_ratio"] == 0.0
+    nothing = {"steps": [1, 2], "success": [[[0.1], [0.0]]] * 3}
+    assert kickstarting.compared(sooner, nothing) == {}
 
 
 def test_an_interval_holds_what_seeds_differ_in():
@@ -120,6 +141,7 @@ def test_an_interval_holds_what_seeds_differ_in():
 def test_tests_come_early_and_at_the_end():
     marks = kickstarting.points(100, 8)
     assert marks[0] == 1
+    assert kickstarting.points(100, 1) == [1, 100]
     assert marks[-1] == 100
     assert np.all(np.diff(marks) > 0)
 
@@ -132,6 +154,9 @@ def test_tests_come_early_and_at_the_end():
         ({"students": ("scratch", "scratch")}, "--students"),
         ({"seeds": 1}, "--seeds is 1.*population"),
         ({"steps": 0}, "--steps is 0"),
+        ({"until": 2.0}, "--until is 2"),
+        ({"weight": -1.0}, "--weight is -1"),
+        ({"num_envs": 100}, "--num-envs is 100"),
     ],
 )
 def test_settings_without_meaning_are_refused(settings, message, tmp_path):

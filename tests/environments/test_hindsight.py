@@ -87,17 +87,31 @@ def test_the_verifier_agrees(walk):
 
 
 def test_nothing_that_hands_did_is_missed(walk):
-    _, steps = walk
+    world, steps = walk
+    count = collections.Counter()
     for before, after, actions, (told, fulfilled) in steps:
         words = [language.decode(row).split() for row in told]
         took = (before.world.carried == cells.EMPTY) & (after.world.carried != cells.EMPTY)
         for i in np.flatnonzero(took):
             assert fulfilled[i]
             assert words[i][0] == "pick"
+            count["pick"] += 1
         doors = cells.kind_of(before.world.cells) != cells.kind_of(after.world.cells)
         doors &= cells.kind_of(after.world.cells) == cells.DOOR
         for i in np.flatnonzero(doors.any(1) & (actions == rules.TOGGLE)):
             assert words[i][0] == "open"
+            count["open"] += 1
+        # What was put down, and where it is now beside something else.
+        left = (before.world.carried != cells.EMPTY) & (after.world.carried == cells.EMPTY)
+        for i in np.flatnonzero(left):
+            places = after.world.places[i].astype(int)
+            (put,) = np.flatnonzero(before.world.places[i] == rules.CARRIED)
+            apart = np.abs(places - places[put])
+            beside = ((apart == 1) | (apart == world.width)) & (places >= 0)
+            assert (words[i][:1] == ["put"]) == beside.any()
+            count["put"] += beside.any()
+    assert count["pick"] > 20
+    assert world.name != "MiniSynth" or min(count["open"], count["put"]) > 10
 
 
 def test_what_missions_asked_for_is_told():
@@ -136,6 +150,14 @@ def test_nothing_is_told_of_an_episodes_first_scene():
     assert not fulfilled.any()
 
 
-def test_missions_of_minigrid_are_refused():
-    with pytest.raises(SettingError, match="Baby Language"):
-        hindsight.describer(didact.make("MiniGrid-DoorKey-5x5-v0"))
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("MiniGrid-DoorKey-5x5-v0", {}, "Baby Language"),
+        ("BabyAI-GoToLocal-v0", {"done_action": True}, "done_action is True"),
+        ("BabyAI-GoToLocal-v0", {"mission_length": 5}, "mission_length is 5"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(name, settings, message):
+    with pytest.raises(SettingError, match=message):
+        hindsight.describer(didact.make(name, **settings))

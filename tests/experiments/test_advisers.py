@@ -210,7 +210,7 @@ def test_lambda_falls_as_told(schedule, expected):
     )
     from didact.students import experts, losses
 
-    (lesson,) = advisers.lessons_of(config, [experts.told("solver", 2)])
+    (lesson,) = advisers.lessons_of(config, make("GoTo"), [experts.told("solver", 2)])
     from didact.students.networks import Outputs
 
     outputs = Outputs(jnp.zeros((1, 1, 2)), jnp.zeros((1, 1)))

@@ -1,5 +1,6 @@
 """One student after another."""
 
+import dataclasses
 import itertools
 import json
 
@@ -7,6 +8,8 @@ import pytest
 
 from didact.environments import SettingError
 from didact.experiments import generations
+from didact.experiments import run as run_
+from didact.experiments.config import to_dict
 from didact.experiments.generations import Generations
 from didact.students import load_policy
 
@@ -48,20 +51,37 @@ def test_what_is_finished_is_kept(family):
     assert [told["success"] for told in again] == [told["success"] for told in done]
 
 
+@pytest.mark.parametrize("change", [{"steps": 2 * 16 * 32}, {"env": "GoTo"}, {"weight": 3.0}])
+def test_a_folder_with_other_generations_is_refused(family, change):
+    choice, _ = family
+    with pytest.raises(SettingError, match=r"--run is .* other settings"):
+        generations.generations(dataclasses.replace(choice, **change))
+
+
+def test_no_episode_may_end(tmp_path, capsys):
+    settings = {"env": "BabyAI-GoToLocal-v0", "steps": 32, "num_envs": 16, "generations": 1}
+    told = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    generations.main([*told, "--teacher=uniform", "--run", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "generation-1" in out
+
+
 def test_one_that_was_stopped_goes_on(tmp_path, monkeypatch):
     choice = Generations(**TINY, generations=1, run=tmp_path)
     calls = []
 
-    def stopped(config=None, *, resume=None):
+    def stopped(config=None, *, resume=None, console=None):
         calls.append((config, resume))
         return {"run": "", "finished": False}
 
-    monkeypatch.setattr(generations, "train", stopped)
+    monkeypatch.setattr(run_, "train", stopped)
     assert generations.generations(choice) == []
-    (tmp_path / "generation-1").mkdir()
-    (tmp_path / "generation-1" / "config.json").write_text("{}")
+    config, resume = calls[0]
+    assert config.run == tmp_path / "generation-1"
+    assert resume is None
+    config.run.mkdir()
+    (config.run / "config.json").write_text(json.dumps(to_dict(config)))
     assert generations.generations(choice) == []
-    assert calls[0][0].run == tmp_path / "generation-1"
     assert calls[1] == (None, tmp_path / "generation-1")
 
 

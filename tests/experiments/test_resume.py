@@ -151,7 +151,14 @@ def test_checkpoints_that_are_not_there(copy, refused, tmp_path):
     assert "a run with a checkpoint" in refused("train", "--resume", copy)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+)
 def test_stopped_before_the_first_update_it_begins_anew(whole, process, finished, tmp_path, number):
     run = tmp_path / "run"
     started = process("train", *SETTINGS, "--run", "run", folder=tmp_path)

@@ -8,6 +8,7 @@ import pytest
 from small import edit
 
 from didact.environments import SettingError
+from didact.experiments import pretrained
 from didact.students import load_policy, names, save_policy
 
 ROOT = Path(__file__).parent.parent.parent
@@ -116,6 +117,7 @@ def test_every_file_of_a_policy_is_packed(policy, tmp_path):
 
 
 def test_what_didact_brings_along_loads():
+    assert set(names.shipped()) == set(pretrained.POLICIES)
     for name, folder in names.shipped().items():
         policy = load_policy(name)
         assert policy.card["name"] == name
@@ -124,4 +126,4 @@ def test_what_didact_brings_along_loads():
         assert policy.card["made_by"]
         assert policy.card["scores"]
         assert all(score["command"] for score in policy.card["scores"].values())
-        assert sum(path.stat().st_size for path in folder.rglob("*")) < 4_000_000
+        assert sum(path.stat().st_size for path in folder.rglob("*")) < 3_000_000
