@@ -133,10 +133,9 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
     return result
 
 
-def expert(name: str, config: KickstartingConfig, folder: Path) -> Path:
-    """The run of one task's expert, distilled from the solver; trained unless it is there."""
-    run = folder / "experts" / name
-    settings = TrainConfig(
+def expert_settings(name: str, config: KickstartingConfig, folder: Path) -> TrainConfig:
+    """The training of one task's expert, distilled from the solver."""
+    return TrainConfig(
         env=config.env,
         tasks=TASKS[name],
         teacher="uniform",
@@ -146,8 +145,14 @@ def expert(name: str, config: KickstartingConfig, folder: Path) -> Path:
         num_envs=config.num_envs,
         seed=config.seed,
         warm_up=0.0,
-        run=run,
+        run=folder / "experts" / name,
     )
+
+
+def expert(name: str, config: KickstartingConfig, folder: Path) -> Path:
+    """The run of one task's expert; trained unless it is there."""
+    settings = expert_settings(name, config, folder)
+    run = Path(settings.run or "")
     console = logs.terminal()
     if not (run / "policy").is_dir():
         console.print(f"expert of {name}")

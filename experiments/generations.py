@@ -119,7 +119,8 @@ def main(arguments: list[str] | None = None) -> None:
     done = generations(choice)
     made = Table(title=f"{choice.env}, {choice.steps:,} steps each", title_style="bold")
     for name in ("generation", "success at the end", "run"):
-        made.add_column(name, justify="right" if name != "run" else "left")
+        left = name == "run"
+        made.add_column(name, justify="left" if left else "right", overflow="fold")
     for number, result in enumerate(done, 1):
         success = result["success"]
         made.add_row(str(number), "-" if success is None else f"{success:.1%}", result["run"])

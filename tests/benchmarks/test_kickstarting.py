@@ -17,17 +17,56 @@ from didact.benchmarks.config import KickstartingConfig
 from didact.environments import SettingError
 from didact.environments.grid import language
 from didact.experiments import setup
+from didact.experiments.config import to_dict
+from didact.students import card, save_policy
 
 SMALL = {"tasks": ("go-to", "open"), "steps": 3 * 2048, "expert_steps": 2048, "seeds": 2}
 SMALL |= {"num_envs": 64, "points": 3, "episodes": 4}
 
 
+def finished_expert(settings):
+    """What the training of an expert leaves behind; this one has learned nothing."""
+    environment = setup.environment_of(settings)
+    student = setup.student_of(settings, environment, alone=True)
+    about = card(
+        settings.env,
+        environment.observation_space,
+        environment.action_space,
+        settings.learner.network,
+        training={"settings": {"tasks": list(settings.tasks)}},
+    )
+    save_policy(settings.run / "policy", about, student.init(jax.random.key(0)).params)
+    (settings.run / "config.json").write_text(json.dumps(to_dict(settings)))
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    students = ("scratch", "annealed", "population")
-    out = str(tmp_path_factory.mktemp("out"))
-    config = KickstartingConfig(**SMALL, students=students, out=out)
+    out = tmp_path_factory.mktemp("out")
+    config = KickstartingConfig(**SMALL, students=("scratch", "annealed"), out=str(out))
+    for name in config.tasks:
+        finished_expert(kickstarting.expert_settings(name, config, out))
     return config, kickstarting.kickstarting(config)
+
+
+@pytest.mark.slow
+def test_from_the_experts_to_the_figure(tmp_path):
+    """Everything by itself, learning enough to be seen: who is kickstarted is far ahead."""
+    config = KickstartingConfig(
+        tasks=("go-to", "pick-up"),
+        students=("scratch", "annealed", "population", "distilled"),
+        steps=300_000,
+        expert_steps=1_000_000,
+        seeds=2,
+        num_envs=512,
+        points=6,
+        out=str(tmp_path),
+    )
+    result = kickstarting.kickstarting(config)
+    assert min(result["experts"].values()) > 0.9
+    for name in config.students[1:]:
+        assert result["students"][name]["steps_ratio"] > 1.5
+        assert result["students"][name]["final_ratio"] > 1.2
+    assert (tmp_path / "curves.png").is_file()
 
 
 def test_curves(trained):

@@ -184,7 +184,7 @@ def test_hindsight_in_a_training(tmp_path):
     assert result["finished"]
     likely = [row["learning"]["hindsight_probability"] for row in rows(tmp_path / "run")]
     assert likely[-1] > likely[0] + 0.05
-    assert rows(tmp_path / "run")[0]["learning"]["hindsight_share"] > 0.3
+    assert rows(tmp_path / "run")[0]["learning"]["hindsight_share"] > 0.15
 
 
 @pytest.mark.slow
@@ -296,9 +296,9 @@ def test_weights_start_spread_out():
 def test_a_population_trains_and_resumes(distilled, tmp_path):
     run, _ = distilled
     settings = EASY | {"num_seeds": 4, "ppo": PPO, "steps": 8192, "experts": (str(run),)}
-    result = train(**settings, exploit_every=0.5, checkpoint_every=0.5, run=tmp_path / "a")
+    result = train(**settings, exploit_every=0.25, checkpoint_every=0.5, run=tmp_path / "a")
     told = [row["exploited"] for row in rows(tmp_path / "a") if "exploited" in row]
-    assert len(told) == 2
+    assert len(told) == 3  # after 2, 4 and 6 of 8 updates; nobody would train on after the last
     assert all(sum(i != source for i, source in enumerate(each)) <= 1 for each in told)
     assert result["finished"]
     train(resume=tmp_path / "a", checkpoint=4)
