@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from didact.environments import ArraySpace, Discrete, SettingError
-from didact.experiments import cloning
+from didact.environments import ArraySpace, Discrete, SettingError, make
+from didact.experiments import advisers, cloning
 from didact.experiments.cloning import clone_recording
 from didact.experiments.distill import Distill, distilled
 from didact.experiments.record import Record, recorded
@@ -52,6 +52,25 @@ def test_what_was_learned_is_kept_when_it_is_stopped(recording, tmp_path, monkey
     policy = load_policy(tmp_path / "run")
     assert policy.card["training"]["steps"] == result["steps"]
     assert policy.card["scores"] == {}
+
+
+def test_a_part_of_the_tasks_stays_a_part(tmp_path, monkeypatch):
+    """Whoever imitates it is tested there, and knows no more as an expert."""
+    tasks = ("x0=0..0.5",)
+    recorded(Record("random", tmp_path / "r", env="ToyGrid", episodes=64, tasks=tasks))
+    spaces = []
+
+    def tested(environment, space, *rest):
+        spaces.append(space)
+        return {mode: {"success": 0.0} for mode in ("sampled", "greedy")}
+
+    monkeypatch.setattr(cloning, "_test", tested)
+    clone_recording(tmp_path / "r", CONFIG, steps=2000, run=tmp_path / "run")
+    whole = make("ToyGrid").task_space
+    (space,) = spaces
+    assert space == whole.restricted(x0=(0, 0.5))
+    policy = load_policy(tmp_path / "run")
+    assert advisers.known_tasks("clone", policy, whole) == space
 
 
 def window_of(rng, length, lanes, action):
