@@ -138,6 +138,8 @@ def table(result: dict[str, Any]) -> Table:
     made.add_column("success in", no_wrap=True)
     for name in ("sampled", "greedy", "return", "steps"):
         made.add_column(name, justify="right")
+    if not result["evaluation"]:
+        made.add_row("(no task here has a name: --evaluate-on)", "-", "-", "-", "-")
     for name, told in result["evaluation"].items():
         sampled, greedy = told["sampled"], told["greedy"]
         made.add_row(
