@@ -67,7 +67,7 @@ class TrainConfig:
     """the teacher's own settings: NAME=VALUE, as in fit_rate=500"""
     warm_up: float = 0.985
     """success rate in the environment's easy tasks, as far as --tasks leaves any, after which the
-    teacher takes over; 0: none"""
+    teacher takes over; 0: none; the teacher `experts` begins at once"""
     evaluate_on: tuple[str, ...] = ()
     """environments (points of the task space) to evaluate on; the usual ones if not given"""
     evaluation_episodes: int = 128
