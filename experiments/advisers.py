@@ -29,7 +29,7 @@ from didact.teachers import Teacher, mixture, uniform
 SOLVER = "solver"
 TEACHER = "experts"  # who asks for what the experts know
 KEPT = "experts"  # where a run keeps copies of the policies that teach it
-DESCRIPTION = "Asks for what the --experts know, for the tasks of each of them equally often"
+DESCRIPTION = "what the --experts know, the tasks of each of them equally often"
 LAST = 0.01  # what an exponential schedule falls to
 
 
