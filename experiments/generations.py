@@ -108,7 +108,7 @@ def draw(choice: Generations, count: int) -> Path:
         series,
         y_label="success on the teacher's tasks",
         y_limits=(0, 1.02),
-        window=5,
+        window=5 if min(steps.size for steps, _ in series.values()) > 25 else 1,
         title=choice.env,
     )
 
