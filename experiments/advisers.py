@@ -200,4 +200,6 @@ def _kickstarts(config: TrainConfig, advice: Sequence[Expert]) -> tuple[Lesson, 
             settings.weight, steps, LAST, end_value=LAST * settings.weight
         ),
     }[settings.schedule]
-    return (kickstart(advice, schedule, distance=settings.distance),)
+    until = max(1, round(settings.lead_until * config.num_updates))
+    lead = optax.linear_schedule(settings.lead, 0.0, until) if settings.lead else None
+    return (kickstart(advice, schedule, distance=settings.distance, lead=lead),)

@@ -25,8 +25,16 @@ class KickstartConfig:
     """part of the training after which it has fallen"""
     distance: Literal["cross_entropy", "kl"] = "cross_entropy"
     """from the experts' distributions to the student's; the gradient is the same"""
+    lead: float = 0.0
+    """how often experts act in the student's place at the start; it falls linearly to 0"""
+    lead_until: float = 0.25
+    """part of the training after which the student acts alone"""
 
     def __post_init__(self):
+        if not 0 <= self.lead <= 1:
+            raise SettingError("kickstart.lead", self.lead, "from 0 to 1")
+        if not 0 < self.lead_until <= 1:
+            raise SettingError("kickstart.lead_until", self.lead_until, "above 0 and at most 1")
         if not 0 <= self.weight < float("inf"):
             raise SettingError("kickstart.weight", self.weight, "a number of at least 0")
         if not 0 < self.until <= 1:

@@ -8,8 +8,6 @@ References:
 
 from collections.abc import Mapping, Sequence
 
-import jax
-import jax.numpy as jnp
 import optax
 
 from didact.environments import ArraySpace, Discrete
@@ -49,27 +47,15 @@ def distill(
         SettingError: a setting has no meaning, or there is no expert.
     """
     config = config or DistillConfig()
-    student = learner(
+    steps = max(1, round(config.lead_until * num_updates))
+    lead = optax.linear_schedule(config.lead, 0.0, steps) if config.lead else None
+    return learner(
         observation_space,
         action_space,
         config,
         ((config.value_coefficient, losses.value_error()),),
         num_updates=num_updates,
-        lessons=(kickstart(experts, 1.0, distance=config.distance, name="distill"),),
+        lessons=(kickstart(experts, 1.0, distance=config.distance, lead=lead, name="distill"),),
         axes=axes,
         seeds_axis=seeds_axis,
     )
-    steps = max(1, round(config.lead_until * num_updates))
-    leads = optax.linear_schedule(config.lead, 0.0, steps)
-
-    def act(state, carry, observation, key):
-        own_key, lead_key, choice_key = jax.random.split(key, 3)
-        action, carry, extras = student.act(state, carry, observation, own_key)
-        known = extras["distill_known"]
-        likely = jnp.sum(jnp.where(known[..., None], extras["distill_advice"], 0), 1)
-        advised = jax.random.categorical(choice_key, jnp.log(likely))
-        led = jax.random.bernoulli(lead_key, leads(state.updates), action.shape)
-        action = jnp.where(led & jnp.any(known, -1), advised, action)
-        return action, carry, extras
-
-    return student._replace(act=act) if config.lead else student

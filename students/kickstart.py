@@ -25,6 +25,7 @@ def kickstart(
     schedule: float | Callable[[Array], Any],
     *,
     distance: str = "cross_entropy",
+    lead: Callable[[Array], Any] | None = None,
     name: str = "kickstart",
 ) -> Lesson:
     """The loss that draws a student towards experts, for `ppo(..., lessons=[kickstart(...)])`.
@@ -41,6 +42,9 @@ def kickstart(
             a population can tune.
         distance: "cross_entropy", H(expert || student), or "kl", KL(expert || student): the same
             gradient, but 0 where both agree.
+        lead: how often those who know the task act in the student's place, a function of the
+            updates made so far (beta of DAgger, Ross et al., 2011); so that the student comes to
+            see what they would. PPO takes the mixture of both for the policy that acted.
         name: of the loss among the metrics.
 
     Raises:
@@ -58,6 +62,13 @@ def kickstart(
         advice, known, carry = ask(carry, observation)
         noted = {advice_name: advice, known_name: known}
         return jax.lax.stop_gradient(noted), carry
+
+    def leads(noted, updates):
+        advice, known = noted[advice_name], noted[known_name]
+        summed = jnp.sum(jnp.where(known[..., None], advice, 0), 1)
+        count = jnp.sum(known, -1)
+        share = jnp.where(count > 0, lead(updates) if lead else 0.0, 0.0)
+        return summed / jnp.maximum(count, 1)[:, None], share
 
     def term(outputs, batch, now):
         advice = batch.extras[advice_name]  # [T, n, experts, actions]
@@ -78,4 +89,4 @@ def kickstart(
             f"{name}_known": jnp.mean(jnp.any(known, -1).astype(jnp.float32)),
         }
 
-    return Lesson(name, term, initial_carry, note)
+    return Lesson(name, term, initial_carry, note, leads if lead else None)

@@ -27,12 +27,15 @@ class Lesson(NamedTuple):
         initial_carry: `initial_carry(n) -> carry`, what is remembered at an episode's start.
         note: `note(carry, observation) -> (extras, carry)`, what has to be noted down of each step
             while the student acts: it becomes part of `Batch.extras`, each `[T, n, ...]`.
+        lead: `lead(noted, updates) -> (advice [n, a], share [n])`, a distribution over actions from
+            which this share of the student's actions is drawn, or None.
     """
 
     name: str
     term: losses.Term
     initial_carry: Any = lambda n: ()
     note: Any = lambda carry, observation: ({}, carry)
+    lead: Any = None
 
 
 class LearnerState(NamedTuple):
@@ -121,15 +124,19 @@ def learner(
 
     def act(state, carry, observation, key):
         outputs, carry = look(state, carry, observation)
-        action = jax.random.categorical(key, outputs.logits)
-        extras = {"value": outputs.value, "log_prob": losses.log_prob(outputs.logits, action)}
+        logits, extras = outputs.logits, {"value": outputs.value}
         if lessons:
             notes = []
             for lesson, remembered in zip(lessons, carry[1], strict=True):
                 noted, after = lesson.note(remembered, observation)
+                if lesson.lead is not None:
+                    logits = _mixed(logits, *lesson.lead(noted, state.updates))
                 extras |= noted
                 notes.append(after)
             carry = carry[0], tuple(notes)
+        action = jax.random.categorical(key, logits)
+        # Of whoever acts: losses that compare policies do so with the one that chose.
+        extras["log_prob"] = losses.log_prob(logits, action)
         return action, carry, extras
 
     def act_greedily(state, carry, observation, key):
@@ -196,6 +203,14 @@ def learner(
         return LearnerState(params, opt_state, state.updates + 1, state.weights), metrics
 
     return Student(init, initial_carry, look, act, act_greedily, learn, step_scores, read)
+
+
+def _mixed(
+    logits: Float[Array, "n a"], advice: Float[Array, "n a"], share: Float[Array, " n"]
+) -> Float[Array, "n a"]:
+    """Log-probabilities of actions of which a share is drawn from the advice instead."""
+    share = share[:, None]
+    return jnp.log((1 - share) * jax.nn.softmax(logits) + share * advice)
 
 
 def _take_worlds(batch: losses.Batch, worlds: Int[Array, " m"]) -> losses.Batch:

@@ -322,6 +322,32 @@ def test_experts_lead_less_and_less():
         np.testing.assert_allclose(found[4:], own[4:], atol=0.05)
 
 
+def test_the_policy_that_acted_is_the_mixture():
+    """What PPO compares with: the student's probabilities and, in its share, those of experts."""
+    advice = softmax(np.random.default_rng(3).normal(size=(2, N, 4)))
+    knows = np.array([[1, 1, 1, 0, 0, 0], [0, 1, 1, 1, 0, 0]], bool)
+    panel = [
+        experts.only(
+            experts.of_function(lambda seen, p=p: jnp.asarray(p)[seen["world"]]),
+            lambda seen, k=k: jnp.asarray(k)[seen["world"]],
+        )
+        for p, k in zip(advice, knows, strict=True)
+    ]
+    lesson = kickstart(panel, 1.0, lead=optax.linear_schedule(0.6, 0.0, 10))
+    made = ppo(SPACES, ACTIONS, CONFIG, num_updates=20, lessons=[lesson])
+    seen = observation(np.random.default_rng(0), N) | {"world": jnp.arange(N)}
+    state = made.init(jax.random.key(0))
+    own = softmax(np.asarray(made.look(state, made.initial_carry(N), seen)[0].logits))
+    for updates, lead in ((0, 0.6), (5, 0.3), (10, 0.0)):
+        state = state._replace(updates=jnp.int32(updates))
+        action, _, extras = made.act(state, made.initial_carry(N), seen, jax.random.key(updates))
+        count = knows.sum(0)
+        mean = (knows[..., None] * advice).sum(0) / np.maximum(count, 1)[:, None]
+        share = np.where(count > 0, lead, 0)[:, None]
+        acted = ((1 - share) * own + share * mean)[np.arange(N), np.asarray(action)]
+        np.testing.assert_allclose(extras["log_prob"], np.log(acted), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("lead", 1.5), ("lead", -0.1), ("lead_until", 0.0), ("learning_rate", 0.0)]
 )
