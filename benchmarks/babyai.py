@@ -7,7 +7,6 @@ References:
 
 import contextlib
 import json
-import time
 from typing import Any
 
 import jax
@@ -17,8 +16,9 @@ from rich.table import Table
 from didact.benchmarks import machine
 from didact.benchmarks.config import BabyAIConfig
 from didact.benchmarks.folders import writable
+from didact.benchmarks.following import even_marks, follow
 from didact.environments import SettingError, make
-from didact.experiments import logs, setup
+from didact.experiments import setup
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.video import replacing
@@ -97,41 +97,24 @@ def learn(name: str, config: BabyAIConfig) -> dict[str, Any]:
         tasks = environment.task_space.sample(key, config.episodes)
         return float(np.mean(tests[greedy](state.student, key, tasks).success))
 
-    state = loop.init(config.seed)
-    k, total = settings.updates_per_chunk, settings.num_updates
-    marks = {max(1, round(total / k * (i + 1) / config.points)) for i in range(config.points)}
-    begun = time.perf_counter()
-    loop.compiled(state, k)
-    compile_seconds = time.perf_counter() - begun
-    steps, curve, seconds, episodes = [], [], 0.0, 0
-    bar = logs.Bar(logs.terminal(), total * settings.steps_per_update, 0, name)
-    with contextlib.closing(bar):
-        for number in range(1, total // k + 1):
-            begun = time.perf_counter()
-            state, records = loop.chunk(state, k)
-            row = logs.chunk_row(jax.device_get(records.metrics))
-            spent = time.perf_counter() - begun
-            seconds += spent
-            episodes += row["episodes"]
-            done = number * k * settings.steps_per_update
-            row["steps_per_second"] = k * settings.steps_per_update / spent
-            bar.update(done, row)
-            if number in marks:
-                steps.append(done)
-                curve.append(success(state, jax.random.key(number)))
-                if not bar.console.is_terminal:
-                    bar.line(f"{name}  {done / 1e6:.2f}M steps  {curve[-1]:.1%}")
+    done = follow(
+        loop,
+        settings,
+        even_marks(settings, config.points),
+        lambda state, number: success(state, jax.random.key(number)),
+        name,
+    )
     key = jax.random.key(config.seed + 10_000)
-    sampled, greedy = success(state, key), success(state, key, greedy=True)
-    solved = [at for at, rate in zip(steps, curve, strict=True) if rate >= SOLVED]
+    sampled, greedy = (success(done.state, key, greedy=x) for x in (False, True))
+    solved = [at for at, rate in zip(done.steps, done.tests, strict=True) if rate >= SOLVED]
     return {
-        "steps": steps,
-        "success": curve,
-        "episodes": episodes,
+        "steps": done.steps,
+        "success": done.tests,
+        "episodes": done.episodes,
         "sampled": sampled,
         "greedy": greedy,
-        "seconds": round(seconds, 1),
-        "compile_seconds": round(compile_seconds, 1),
+        "seconds": round(done.seconds, 1),
+        "compile_seconds": round(done.compile_seconds, 1),
         "solved_at": solved[0] if solved and sampled >= SOLVED else None,
     }
 

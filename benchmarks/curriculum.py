@@ -1,8 +1,6 @@
 """Compares teachers: learning curves on a fixed test set, with Welch's test."""
 
-import contextlib
 import json
-import time
 from typing import Any
 
 import jax
@@ -14,9 +12,10 @@ from rich.table import Table
 from didact.benchmarks import machine
 from didact.benchmarks.config import CurriculumConfig
 from didact.benchmarks.folders import writable
+from didact.benchmarks.following import even_marks, follow
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
 from didact.environments import SettingError
-from didact.experiments import logs, plots, setup
+from didact.experiments import plots, setup
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.video import replacing
@@ -88,35 +87,22 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
     student = setup.student_of(settings, environment, alone=True)
     tasks = environment.task_space.sample(jax.random.key(10_000), config.test_tasks)
     test = jax.jit(lambda states, key: _each(evaluator(environment, student), states, key, tasks))
-    state = loop.init(config.seed)
-    k, total = settings.updates_per_chunk, settings.num_updates
-    marks = {max(1, round(total / k * (i + 1) / config.points)) for i in range(config.points)}
-    steps, success, seconds = [], [], 0.0
-    loop.compiled(state, k)
-    bar = logs.Bar(logs.terminal(), total * settings.steps_per_update, 0, teacher)
-    with contextlib.closing(bar):
-        for number in range(1, total // k + 1):
-            begun = time.perf_counter()
-            state, records = loop.chunk(state, k)
-            row = logs.chunk_row(jax.device_get(records.metrics))
-            spent = time.perf_counter() - begun
-            seconds += spent
-            done = number * k * settings.steps_per_update
-            row["steps_per_second"] = k * settings.steps_per_update * config.seeds / spent
-            bar.update(done, row)
-            if number in marks:
-                steps.append(done)
-                success.append(np.asarray(test(state.student, jax.random.key(number))).mean(-1))
-                if not bar.console.is_terminal:
-                    bar.line(f"{teacher}  {done / 1e6:.2f}M steps  {np.mean(success[-1]):.1%}")
-    curves: Float[np.ndarray, "seeds p"] = np.stack(success, axis=1).astype(float)
+    followed = follow(
+        loop,
+        settings,
+        even_marks(settings, config.points),
+        lambda state, number: np.asarray(test(state.student, jax.random.key(number))).mean(-1),
+        teacher,
+    )
+    steps = followed.steps
+    curves: Float[np.ndarray, "seeds p"] = np.stack(followed.tests, axis=1).astype(float)
     average = area_under_curve(np.array([0, *steps]), np.pad(curves, ((0, 0), (1, 0))))
     return {
         "steps": steps,
         "success": curves.tolist(),
         "final": curves[:, -1].tolist(),
         "average": average.tolist(),
-        "seconds": round(seconds, 1),
+        "seconds": round(followed.seconds, 1),
     }
 
 

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import io
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from rich.table import Table
 from didact.benchmarks import machine
 from didact.benchmarks.config import KickstartingConfig
 from didact.benchmarks.folders import writable
+from didact.benchmarks.following import follow
 from didact.benchmarks.statistics import bootstrap_interval
 from didact.environments import SettingError
 from didact.experiments import advisers, logs, plots, population, setup
@@ -264,42 +264,31 @@ class Trial:
         label: str,
     ) -> tuple[list[np.ndarray], float]:
         """One training: a curve [p, tasks] for each of its members, and seconds without tests."""
-        state = loop.init(seed)
         key = jax.random.fold_in(jax.random.key(seed), 0x706F70)
-        if settings.exploit_every:
-            state = loop.place(population.spread(state, key))
         every = max(1, round(settings.num_updates * settings.exploit_every))
-        loop.compiled(state, 1)
-        tests, seconds, scores = [], 0.0, 0.0
-        each = settings.steps_per_update
-        bar = logs.Bar(logs.terminal(), settings.num_updates * each, 0, label)
-        with contextlib.closing(bar):
-            for number in range(1, settings.num_updates + 1):
-                begun = time.perf_counter()
-                state, records = loop.chunk(state, 1)
-                metrics = jax.device_get(records.metrics)
-                spent = time.perf_counter() - begun
-                seconds += spent
-                row = logs.chunk_row(metrics)
-                row["steps_per_second"] = each * settings.num_seeds / spent
-                bar.update(number * each, row)
-                if settings.exploit_every:
-                    # Of all steps since the last exchange.
-                    scores += np.stack([metrics["success_sum"], metrics["episodes"]])[..., -1]
-                    if number % every == 0 and number < settings.num_updates:
-                        rate = jnp.asarray(scores[0] / np.maximum(scores[1], 1))
-                        exchanged, _ = population.exploit(
-                            state, rate, jax.random.fold_in(key, number)
-                        )
-                        state, scores = loop.place(exchanged), 0.0
-                if number in marks:
-                    students = members(state.student) if settings.num_seeds > 1 else [state.student]
-                    rows = [self.test(s, number) for s in students]
-                    tests.append(rows)
-                    if not bar.console.is_terminal:
-                        told = f"{number * each / 1e6:.2f}M steps  {np.mean(rows):.1%}"
-                        bar.line(f"{label}  {told}")
-        return list(np.swapaxes(tests, 0, 1)), seconds
+        many = bool(settings.exploit_every)
+        scores = np.zeros((2, settings.num_seeds))  # successes and episodes since the last exchange
+
+        def start(state):
+            return loop.place(population.spread(state, key)) if many else state
+
+        def exchange(state, metrics, number):
+            if not many:
+                return state
+            scores[:] += np.stack([metrics["success_sum"], metrics["episodes"]])[..., -1]
+            if number % every or number == settings.num_updates:
+                return state
+            rate = jnp.asarray(scores[0] / np.maximum(scores[1], 1))
+            scores[:] = 0
+            state, _ = population.exploit(state, rate, jax.random.fold_in(key, number))
+            return loop.place(state)
+
+        def test(state, number):
+            students = members(state.student) if many else [state.student]
+            return [self.test(student, number) for student in students]
+
+        done = follow(loop, settings, marks, test, label, seed=seed, start=start, between=exchange)
+        return list(np.swapaxes(done.tests, 0, 1)), done.seconds
 
 
 def _lambda(config: KickstartingConfig, name: str) -> KickstartConfig:
