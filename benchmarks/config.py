@@ -136,6 +136,10 @@ class KickstartingConfig:
     """lambda at the start"""
     until: float = 0.5
     """part of the training after which lambda has fallen to 0, where it falls"""
+    lead: float = 0.0
+    """how often experts act in kickstarted students' place at the start"""
+    lead_until: float = 0.1
+    """part of the training after which students act alone"""
     points: int = 24
     """tests along each training, denser at first"""
     episodes: int = 50

@@ -295,11 +295,15 @@ def _lambda(config: KickstartingConfig, name: str) -> KickstartConfig:
     """How strongly experts draw a student."""
     try:
         return KickstartConfig(
-            weight=config.weight, schedule=SCHEDULES.get(name, "linear"), until=config.until
+            weight=config.weight,
+            schedule=SCHEDULES.get(name, "linear"),
+            until=config.until,
+            lead=config.lead,
+            lead_until=config.lead_until,
         )
     except SettingError as error:
         setting = error.setting.removeprefix("kickstart.")
-        raise SettingError(f"--{setting}", error.value, error.allowed) from None
+        raise SettingError(option(setting), error.value, error.allowed) from None
 
 
 def members(states: Any) -> list[Any]:

@@ -13,24 +13,21 @@ from didact.experiments.loop import TrainState
 
 PERTURBATION = 1.25  # a weight that is passed on is multiplied or divided by that
 SPREAD = 4.0  # weights start between 1 / SPREAD and SPREAD
+TUNED = "kickstart"  # the lesson whose weight is tuned; those of others stay as they are
 PART = 4  # one in so many is replaced, at least one
 
 
 def spread(state: TrainState, key: PRNGKeyArray) -> TrainState:
-    """The state of a population with the weights of its lessons spread out, log-uniformly."""
-    weights = state.student.weights
-    keys = jax.random.split(key, len(weights))
-    drawn = {
-        name: weights[name] * SPREAD ** jax.random.uniform(k, weights[name].shape, minval=-1)
-        for name, k in zip(weights, keys, strict=True)
-    }
-    return state._replace(student=state.student._replace(weights=drawn))
+    """The state of a population with the experts' weights spread out, log-uniformly."""
+    weight = state.student.weights[TUNED]
+    drawn = weight * SPREAD ** jax.random.uniform(key, weight.shape, minval=-1)
+    return _with_weight(state, drawn)
 
 
 def exploit(
     state: TrainState, scores: Float[Array, " s"], key: PRNGKeyArray
 ) -> tuple[TrainState, Int[Array, " s"]]:
-    """The worst quarter become one of the best quarter each, with other weights of their lessons.
+    """The worst quarter become one of the best quarter each, with another weight of the experts.
 
     Args:
         state: of a training with s seeds.
@@ -43,13 +40,17 @@ def exploit(
     count = scores.shape[0]
     few = max(1, count // PART)
     order = jnp.argsort(scores)
-    which_key, *keys = jax.random.split(key, 1 + len(state.student.weights))
+    which_key, weight_key = jax.random.split(key)
     best = order[count - few + jax.random.randint(which_key, (few,), 0, few)]
     source = jnp.arange(count).at[order[:few]].set(best)
-    student = jax.tree.map(lambda x: x[source], state.student)
+    state = state._replace(student=jax.tree.map(lambda x: x[source], state.student))
+    up = jax.random.bernoulli(weight_key, shape=(count,))
+    factor = jnp.where(up, PERTURBATION, 1 / PERTURBATION)
+    weight = state.student.weights[TUNED]
     moved = source != jnp.arange(count)
-    weights = {}
-    for (name, weight), k in zip(student.weights.items(), keys, strict=True):
-        factor = jnp.where(jax.random.bernoulli(k, shape=(count,)), PERTURBATION, 1 / PERTURBATION)
-        weights[name] = jnp.where(moved, weight * factor, weight)
-    return state._replace(student=student._replace(weights=weights)), source
+    return _with_weight(state, jnp.where(moved, weight * factor, weight)), source
+
+
+def _with_weight(state: TrainState, weight: Float[Array, " s"]) -> TrainState:
+    weights = state.student.weights | {TUNED: weight}
+    return state._replace(student=state.student._replace(weights=weights))

@@ -76,8 +76,7 @@ def hindsight(
         if "instruction_vector" in batch.observation:
             raise SettingError("hindsight", name, "left out where sentence vectors are read")
         fulfilled = batch.extras[fulfilled_name]
-        key = jax.random.fold_in(jax.random.key(0x68696E64), now.updates)
-        takes = jax.random.bernoulli(key, nearest, fulfilled.shape)
+        takes = jax.random.bernoulli(now.key, nearest, fulfilled.shape)
         told, weight = relabelled(batch.extras[told_name], fulfilled, batch.start, discount, takes)
         # Where nothing was fulfilled the old instruction is as good as any, and costs least.
         instruction = jnp.where(weight[..., None] > 0, told, batch.observation["instruction"])

@@ -173,7 +173,10 @@ def learner(
             advantage + rollout.extras["value"],
         )
         now = losses.Moment(
-            state.updates, jnp.minimum(state.updates / num_updates, 1.0), state.weights
+            state.updates,
+            jnp.minimum(state.updates / num_updates, 1.0),
+            state.weights,
+            jax.random.fold_in(key, 0),
         )
 
         def loss(params, part):

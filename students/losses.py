@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from didact.students.networks import Outputs
 
@@ -35,6 +35,7 @@ class Moment(NamedTuple):
     updates: Int[Array, ""]  # rollouts learned from
     progress: Float[Array, ""]  # how much of the training is over, 0 to 1
     weights: Mapping[str, Float[Array, ""]]  # of what teaches beside the reward, by name
+    key: PRNGKeyArray | None = None  # for what is drawn at random in this update
     # What the network says of the batch if it had observed something else, in the same shapes.
     read: Callable[[Mapping[str, Array]], Outputs] | None = None
 

@@ -262,7 +262,7 @@ def people(count):
         {"w": jnp.arange(count, dtype=jnp.float32)},
         (),
         jnp.zeros(count, jnp.int32),
-        {"kickstart": jnp.ones(count)},
+        {"kickstart": jnp.ones(count), "hindsight": jnp.ones(count)},
     )
     return TrainState(student, jnp.arange(count), (), (), ())
 
@@ -278,6 +278,7 @@ def test_the_worst_go_on_from_the_best():
         assert {int(source[1]), int(source[5])} <= {2, 4}
         weights = np.asarray(state.student.weights["kickstart"])
         np.testing.assert_array_equal(weights[kept], 1)
+        np.testing.assert_array_equal(state.student.weights["hindsight"], 1)
         seen |= set(weights[[1, 5]].astype(float).round(3).tolist())
         np.testing.assert_array_equal(state.teacher, np.arange(8))
     assert seen == {1.25, 0.8}

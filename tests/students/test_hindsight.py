@@ -11,6 +11,7 @@ from didact.students.hindsight import SCENE, relabelled
 from didact.students.networks import Outputs
 
 T, N, L = 7, 40, 3
+KEY = jax.random.key(0)
 
 
 def happened(seed=0):
@@ -79,7 +80,7 @@ def test_the_loss_is_the_sum_written_out():
         first = observation["instruction"][..., :1].astype(jnp.float32) / 100
         return Outputs(first * jnp.arange(4.0), zero)
 
-    now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.float32(2.0)}, read)
+    now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.float32(2.0)}, KEY, read)
     loss, metrics = hindsight(Teller(), 0.5, discount=0.8, nearest=1.0).term(None, batch, now)
     texts, weights = written_out(told, fulfilled, start, 0.8, np.ones((T, N), bool))
     total = 0.0
@@ -164,8 +165,8 @@ def test_something_later_is_drawn_anew_in_each_update():
     batch = losses.Batch(
         observation, jnp.asarray(start), (), jnp.zeros((T, N), jnp.int32), extras, zero, zero
     )
-    for updates in (0, 0, 1):
-        now = losses.Moment(jnp.int32(updates), jnp.float32(0), {"hindsight": jnp.ones(())}, read)
+    for key in (KEY, KEY, jax.random.key(1)):
+        now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.ones(())}, key, read)
         hindsight(Teller(), 1.0).term(None, batch, now)
     np.testing.assert_array_equal(seen[0], seen[1])
     assert (seen[0] != seen[2]).any()
