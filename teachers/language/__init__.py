@@ -1,0 +1,1 @@
+"""Teachers that write their tasks as text: language models, and what stands in for them."""
