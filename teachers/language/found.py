@@ -49,7 +49,7 @@ def values(text: str) -> Iterator[Any]:
 
 
 def _end(text: str, start: int, work: int) -> tuple[int | None, int]:
-    """Where the bracket that opens at `start` is closed, if it is; and how many tokens that took."""
+    """Where the bracket that opens at `start` is closed, if it is; and tokens looked at."""
     opened: list[str] = []
     looked_at = 0
     for token in _TOKEN.finditer(text, start):
