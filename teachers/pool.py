@@ -78,8 +78,9 @@ def pool(
     References:
         Rutherford et al., No regrets: investigating and improving regret approximations for
         curriculum discovery, NeurIPS 2024 (p (1 - p)); Kanitscheider et al., Multi-task curriculum
-        learning in a complex, visual, hard-exploration domain: Minecraft, 2021 (arXiv:2106.14876),
-        section 3 (progress); Zhang et al., OMNI, ICLR 2024, section 3.1.
+        learning in a complex, visual, hard-exploration domain: Minecraft, 2021 (arXiv:2106.14876;
+        progress); Zhang et al., OMNI: open-endedness via models of human notions of
+        interestingness, ICLR 2024.
     """
     _require("capacity", capacity, capacity >= 1, "at least 1")
     _require("score", score, score in ("learnability", "progress"), '"learnability" or "progress"')
