@@ -25,6 +25,7 @@ class PoolState(NamedTuple):
     filled: Bool[Array, " c"]  # which rows are in use
     attempts: Int[Array, " c"]  # finished episodes
     fast: Float[Array, " c"]  # success, averaged over the latest episodes
+    known: Float[Array, " c"]  # as many episodes as `fast` tells of
     slow: Float[Array, " c"]  # `fast`, averaged again
     worth: Float[Array, " c"]  # how much there is to learn; 0 where a row is not in use
     entered: Int[Array, " c"]  # the refill that brought the task; 0 at the start
@@ -104,6 +105,7 @@ def pool(
             filled=jnp.zeros(capacity, bool),
             attempts=nothing,
             fast=jnp.zeros(capacity),
+            known=jnp.zeros(capacity),
             slow=jnp.zeros(capacity),
             worth=jnp.zeros(capacity),
             entered=nothing,
@@ -145,6 +147,8 @@ def pool(
         return state._replace(
             attempts=attempts,
             fast=fast,
+            # An exponential average is as certain as an even one over so many.
+            known=jnp.minimum(attempts, (2 - rate) / rate).astype(jnp.float32),
             slow=slow,
             worth=worth(state.filled, attempts, fast, slow),
             tried=state.tried + jnp.sum(new),
@@ -217,6 +221,7 @@ def refill(
         filled=put(state.filled, True),
         attempts=put(state.attempts, 0),
         fast=put(state.fast, 0.0),
+        known=put(state.known, 0.0),
         slow=put(state.slow, 0.0),
         worth=put(state.worth, jnp.where(best > 0, best, 1.0)),
         entered=put(state.entered, refills),
@@ -234,7 +239,6 @@ def report(
     seed: int = 0,
     since: tuple[int, int] = (0, 0),
     refused: Sequence[str] = (),
-    rate: float = 0.05,
 ) -> Report:
     """What a proposer is told of a pool; on the host.
 
@@ -243,14 +247,11 @@ def report(
         space: its tasks.
         environment, steps, updates, seed, refused: as in `Report`.
         since: `episodes` and `successes` of the state at the last report.
-        rate: of the pool; it tells over how many episodes success is averaged.
     """
-    state = PoolState(*(np.asarray(x) for x in state))
-    # An exponential average knows as much as one over so many episodes.
-    known = np.minimum(state.attempts, (2 - rate) / rate)
+    state = jax.tree.map(np.asarray, state)
     # As if one more had succeeded and one more failed: a few successes prove nothing.
-    smooth = (known * state.fast + 1) / (known + 2)
-    error = np.sqrt(smooth * (1 - smooth) / np.maximum(known, 1))
+    smooth = (state.known * state.fast + 1) / (state.known + 2)
+    error = np.sqrt(smooth * (1 - smooth) / np.maximum(state.known, 1))
     tasks = []
     for i in np.flatnonzero(state.filled):
         told: dict[str, Any] = json.loads(space.to_json(state.tasks[i]))
