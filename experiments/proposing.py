@@ -19,6 +19,7 @@ from didact.environments.registry import suggest
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import Loop, TrainState
+from didact.experiments.transcripts import TRANSCRIPT
 from didact.teachers.language import replies
 from didact.teachers.language.asking import Answer, Asking, patience
 from didact.teachers.language.proposer import Proposer
@@ -35,7 +36,6 @@ from didact.teachers.language.transcript import (
 from didact.teachers.pool import PoolState, refill, report
 
 TEACHER = "pool"  # whose tasks proposers write
-TRANSCRIPT = "transcript.jsonl"  # of a run, in its folder
 KEPT = "replayed.jsonl"  # a run's copy of the transcript that it follows
 
 
@@ -239,7 +239,8 @@ class Proposing:
             self._note(answer, done)
             return state
         pool = self._pool(state, answer.report.seed)
-        known, most = pool.tasks[pool.filled], min(replies.MOST, len(pool.filled))
+        known = np.asarray(pool.tasks)[np.asarray(pool.filled)]
+        most = min(replies.MOST, len(pool.filled))
         reading = replies.read(answer.reply.text, self.space, known=known, most=most)
         self._note(answer, done, reading.accepted, reading.refused)
         return self._put(state, answer.report.seed, reading.tasks)
