@@ -90,9 +90,9 @@ def pool(
     _require("pool_fraction", pool_fraction, 0 <= pool_fraction <= 1, "from 0 to 1")
     most = 1 - pool_fraction
     _require("space_fraction", space_fraction, 0 <= space_fraction <= most, f"from 0 to {most:g}")
-    given = None if first is None else np.asarray(first, np.float32).reshape(len(first), -1)
+    given = None if first is None else np.asarray(first, np.float32)
     if given is not None:
-        fits = 1 <= len(given) <= capacity and given.shape[1] == space.size
+        fits = given.shape[1:] == (space.size,) and 1 <= len(given) <= capacity
         _require("first", given.shape, fits, f"1 to {capacity} tasks of {space.size} numbers")
         inside = np.asarray(space.contains(jnp.asarray(given)))
         _require("first", given[~inside].tolist()[:1], inside.all(), "tasks of the space")
