@@ -16,7 +16,7 @@ from didact.benchmarks.config import CurriculumConfig
 from didact.benchmarks.folders import writable
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
 from didact.environments import SettingError
-from didact.experiments import logs, plots, setup
+from didact.experiments import logs, plots, proposing, setup
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.video import replacing
@@ -41,7 +41,9 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     # Whatever is wrong is told before hours of training, not after.
     for name in config.teachers:
         settings = _settings(name, config)
-        setup.loop_of(settings, setup.environment_of(settings), jax.devices())
+        environment = setup.environment_of(settings)
+        setup.loop_of(settings, environment, jax.devices())
+        proposing.proposer_of(settings, environment)
     folder = writable(config.out)
     rows = {}
     for name in config.teachers:
@@ -68,10 +70,12 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     return result
 
 
-def _settings(teacher: str, config: CurriculumConfig) -> TrainConfig:
+def _settings(name: str, config: CurriculumConfig) -> TrainConfig:
+    teacher, _, proposer = name.partition(":")
     return TrainConfig(
         env=config.env,
         teacher=teacher,
+        proposer=proposer or "none",
         steps=config.steps,
         seed=config.seed,
         num_seeds=config.seeds,
@@ -81,7 +85,7 @@ def _settings(teacher: str, config: CurriculumConfig) -> TrainConfig:
 
 
 def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
-    """The curves of all seeds under one teacher."""
+    """The curves of all seeds under one teacher; a proposer's transcript goes into `out`."""
     settings = _settings(teacher, config)
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices())
@@ -94,6 +98,10 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
     steps, success, seconds = [], [], 0.0
     loop.compiled(state, k)
     bar = logs.Bar(logs.terminal(), total * settings.steps_per_update, 0, teacher)
+    folder = writable(config.out)
+    if settings.proposer != "none":
+        folder = writable(str(folder / teacher.replace(":", "-")))
+    proposals = proposing.Proposing(settings, environment, loop, folder, tell=bar.line)
     with contextlib.closing(bar):
         for number in range(1, total // k + 1):
             begun = time.perf_counter()
@@ -102,6 +110,7 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
             spent = time.perf_counter() - begun
             seconds += spent
             done = number * k * settings.steps_per_update
+            state, _ = proposals(state, (number - 1) * k, number * k)
             row["steps_per_second"] = k * settings.steps_per_update * config.seeds / spent
             bar.update(done, row)
             if number in marks:
@@ -109,6 +118,7 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
                 success.append(np.asarray(test(state.student, jax.random.key(number))).mean(-1))
                 if not bar.console.is_terminal:
                     bar.line(f"{teacher}  {done / 1e6:.2f}M steps  {np.mean(success[-1]):.1%}")
+    proposals.close(total)
     curves: Float[np.ndarray, "seeds p"] = np.stack(success, axis=1).astype(float)
     average = area_under_curve(np.array([0, *steps]), np.pad(curves, ((0, 0), (1, 0))))
     return {
