@@ -37,7 +37,8 @@ class CurriculumConfig:
     env: str = "GoTo"
     """environment whose task space is taught"""
     teachers: tuple[str, ...] = ("alp_gmm", "uniform")
-    """teachers to compare; the last is the baseline of the tests"""
+    """teachers to compare, as `pool:scripted` with who proposes tasks; the last is the baseline of
+    the tests"""
     steps: int = 1_500_000
     """environment steps of each seed"""
     seeds: int = 8

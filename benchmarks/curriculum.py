@@ -15,7 +15,7 @@ from didact.benchmarks.folders import writable
 from didact.benchmarks.following import even_marks, follow
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
 from didact.environments import SettingError
-from didact.experiments import plots, setup
+from didact.experiments import plots, proposing, setup
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.video import replacing
@@ -40,7 +40,9 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     # Whatever is wrong is told before hours of training, not after.
     for name in config.teachers:
         settings = _settings(name, config)
-        setup.loop_of(settings, setup.environment_of(settings), jax.devices())
+        environment = setup.environment_of(settings)
+        setup.loop_of(settings, environment, jax.devices())
+        proposing.proposer_of(settings, environment)
     folder = writable(config.out)
     rows = {}
     for name in config.teachers:
@@ -67,10 +69,12 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     return result
 
 
-def _settings(teacher: str, config: CurriculumConfig) -> TrainConfig:
+def _settings(name: str, config: CurriculumConfig) -> TrainConfig:
+    teacher, _, proposer = name.partition(":")
     return TrainConfig(
         env=config.env,
         teacher=teacher,
+        proposer=proposer or "none",
         steps=config.steps,
         seed=config.seed,
         num_seeds=config.seeds,
@@ -80,20 +84,32 @@ def _settings(teacher: str, config: CurriculumConfig) -> TrainConfig:
 
 
 def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
-    """The curves of all seeds under one teacher."""
+    """The curves of all seeds under one teacher; a proposer's transcript goes into `out`."""
     settings = _settings(teacher, config)
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices())
     student = setup.student_of(settings, environment, alone=True)
     tasks = environment.task_space.sample(jax.random.key(10_000), config.test_tasks)
     test = jax.jit(lambda states, key: _each(evaluator(environment, student), states, key, tasks))
+    folder = writable(config.out)
+    if settings.proposer != "none":
+        folder = writable(str(folder / teacher.replace(":", "-")))
+    proposals = proposing.Proposing(settings, environment, loop, folder)
+    k = settings.updates_per_chunk
+
+    def propose(state, metrics, number, tell):
+        proposals.tell = tell
+        return proposals(state, (number - 1) * k, number * k)[0]
+
     followed = follow(
         loop,
         settings,
         even_marks(settings, config.points),
         lambda state, number: np.asarray(test(state.student, jax.random.key(number))).mean(-1),
         teacher,
+        between=propose,
     )
+    proposals.close(settings.num_updates)
     steps = followed.steps
     curves: Float[np.ndarray, "seeds p"] = np.stack(followed.tests, axis=1).astype(float)
     average = area_under_curve(np.array([0, *steps]), np.pad(curves, ((0, 0), (1, 0))))

@@ -12,7 +12,8 @@ from didact.experiments import logs
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import Loop, TrainState
 
-Between = Callable[[TrainState, dict[str, np.ndarray], int], TrainState]
+Tell = Callable[[str], None]  # shows a line to the user
+Between = Callable[[TrainState, dict[str, np.ndarray], int, Tell], TrainState]
 
 
 class Followed(NamedTuple):
@@ -35,7 +36,7 @@ def follow(
     *,
     seed: int | None = None,
     start: Callable[[TrainState], TrainState] = lambda state: state,
-    between: Between = lambda state, metrics, number: state,
+    between: Between = lambda state, metrics, number, tell: state,
 ) -> Followed:
     """Trains from nothing, with a progress bar, and tests after some of the chunks.
 
@@ -46,7 +47,7 @@ def follow(
         label: shown beside the bar.
         seed: the first, if it is not that of the settings.
         start: changes the state before the first chunk.
-        between: `between(state, metrics, chunk)` changes it after each.
+        between: `between(state, metrics, chunk, tell)` changes it after each.
     """
     state = start(loop.init(settings.seed if seed is None else seed))
     k = settings.updates_per_chunk
@@ -68,7 +69,7 @@ def follow(
             row["steps_per_second"] = each * settings.num_seeds / spent
             episodes += row["episodes"]
             bar.update(number * each, row)
-            state = between(state, metrics, number)
+            state = between(state, metrics, number, bar.line)
             if number in marks:
                 steps.append(number * each)
                 tests.append(test(state, number))

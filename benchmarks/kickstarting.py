@@ -272,7 +272,7 @@ class Trial:
         def start(state):
             return loop.place(population.spread(state, key)) if many else state
 
-        def exchange(state, metrics, number):
+        def exchange(state, metrics, number, tell):
             if not many:
                 return state
             scores[:] += np.stack([metrics["success_sum"], metrics["episodes"]])[..., -1]

@@ -21,6 +21,7 @@ from didact.experiments.distill import Distill, distill
 from didact.experiments.play import Play, play
 from didact.experiments.policies import Policies, move
 from didact.experiments.record import Record, save_recording
+from didact.experiments.transcripts import Transcript, show
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -192,6 +193,10 @@ def _list(choice: List) -> None:
     elif choice.what == "teachers":
         rows = [{"name": e.name, "description": e.description} for e in registered_teachers()]
         rows.append({"name": advisers.TEACHER, "description": advisers.DESCRIPTION})
+    elif choice.what == "proposers":
+        from didact.experiments.proposing import PROPOSERS
+
+        rows = [{"name": n, "description": e.description} for n, e in PROPOSERS.items()]
     elif choice.what == "students":
         rows = [{"name": n, "description": d} for n, d in setup.STUDENTS.items()]
     else:
@@ -259,4 +264,5 @@ _COMMANDS: dict[type, Any] = {
     Record: save_recording,
     List: _list,
     Policies: move,
+    Transcript: show,
 }

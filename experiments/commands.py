@@ -11,6 +11,7 @@ from didact.experiments.distill import Distill
 from didact.experiments.play import Play
 from didact.experiments.policies import Policies
 from didact.experiments.record import Record
+from didact.experiments.transcripts import Transcript
 from didact.students.config import DistillConfig, NetworkConfig, PPOConfig
 
 RANDOM = "random"
@@ -143,7 +144,7 @@ class Watch(Acting):
 class List:
     """Name what there is."""
 
-    what: tyro.conf.Positional[Literal["envs", "teachers", "students", "policies"]]
+    what: tyro.conf.Positional[Literal["envs", "teachers", "proposers", "students", "policies"]]
     """what to list"""
     json: bool = False
     """print as JSON, environments with the schema of their tasks"""
@@ -205,6 +206,7 @@ def commands() -> Any:
         | Annotated[Distill, tyro.conf.subcommand("distill")]
         | Annotated[Record, tyro.conf.subcommand("record")]
         | Annotated[List, tyro.conf.subcommand("list")]
+        | Annotated[Transcript, tyro.conf.subcommand("transcript")]
         | Annotated[Policies, tyro.conf.subcommand("policies")]
         | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     )

@@ -76,6 +76,14 @@ class TrainConfig:
     warm_up: float = 0.985
     """success rate in the environment's easy tasks, as far as --tasks leaves any, after which the
     teacher takes over; 0: none; the teacher `experts` begins at once"""
+    proposer: str = "none"
+    """who writes new tasks for the teacher `pool`; `didact list proposers` names them"""
+    propose_every: float = 0.05
+    """part of the training between two times that the proposer is asked"""
+    propose_tasks: int = 16
+    """how many tasks it is asked for at a time"""
+    transcript: Path | None = None
+    """with --proposer replayed: the transcript whose tasks to use"""
     evaluate_on: tuple[str, ...] = ()
     """environments (points of the task space) to evaluate on; the usual ones if not given"""
     evaluation_episodes: int = 128
@@ -109,13 +117,14 @@ class TrainConfig:
             "rollout_length": 1,
             "chunk": 1,
             "evaluation_episodes": 1,
+            "propose_tasks": 1,
             "seed": 0,
         }.items():
             if getattr(self, name) < least:
                 raise SettingError(option(name), getattr(self, name), f"at least {least}")
         if self.seed + self.num_seeds > 2**31:
             raise SettingError("--seed", self.seed, "below 2147483648 with all seeds")
-        for name in ("evaluate_every", "checkpoint_every"):
+        for name in ("evaluate_every", "checkpoint_every", "propose_every"):
             if not 0 < getattr(self, name) <= 1:
                 raise SettingError(option(name), getattr(self, name), "above 0 and at most 1")
         if not 0 <= self.exploit_every <= 1:
@@ -163,6 +172,7 @@ def to_dict(config: TrainConfig) -> dict:
     """The settings as JSON holds them."""
     values = dataclasses.asdict(config)
     values["run"] = None
+    values["transcript"] = None if config.transcript is None else str(config.transcript)
     return values
 
 
@@ -187,6 +197,8 @@ def from_dict(values: dict, run: Path) -> TrainConfig:
             kinds = (int, float) if isinstance(usual, float) else (type(usual),)
             if not isinstance(values[name], kinds):
                 raise TypeError(f"{name} is {values[name]!r}")
+        if values.get("transcript") is not None:
+            values["transcript"] = Path(values["transcript"])
         settings: dict[str, Any] = values | nested | {"run": run}
         return TrainConfig(**settings)
     except (KeyError, TypeError, AttributeError, ValueError) as error:

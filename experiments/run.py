@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 
 from didact.environments import SettingError
-from didact.experiments import advisers, logs, population, report, setup
+from didact.experiments import advisers, logs, population, proposing, report, setup
 from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.config import TrainConfig, from_dict, to_dict
 from didact.experiments.evaluate import Results, evaluator
@@ -61,10 +61,12 @@ def train(
     environment = setup.environment_of(config)
     loop = setup.loop_of(config, environment, jax.devices())
     landmarks = setup.landmarks_of(config, environment)
+    proposing.proposer_of(config, environment, None if resume is None else Path(resume))
     run = Path(resume) if resume is not None else _new_folder(config)
     with _told_if_full(run):
         if resume is None:
             advisers.keep_policies(config, run)
+            proposing.keep_transcript(config, run)
         training = Training(config, run, environment, loop, landmarks, console)
         return training.go(resume is not None, checkpoint)
 
@@ -113,6 +115,9 @@ class Training:
         bar = logs.Bar(
             self.console, total * config.steps_per_update, done * config.steps_per_update
         )
+        proposals = proposing.Proposing(
+            config, self.environment, loop, self.run, done, tell=bar.line
+        )
         every = {
             "evaluate": max(k, round(total * config.evaluate_every)),
             "checkpoint": max(k, round(total * config.checkpoint_every)),
@@ -146,6 +151,8 @@ class Training:
                     exploits = config.exploit_every and done < total
                     if exploits and _crossed(before, done, every["exploit"]):
                         state, row["exploited"] = self.exploit(state, records, done)
+                    state, came = proposals(state, before, done)
+                    row |= {"proposed": came} if came else {}
                     self.log.write(row)
                     bar.update(steps, row)
                     if row.get("evaluation") and not self.console.is_terminal:
@@ -158,6 +165,7 @@ class Training:
         finally:
             bar.close()
             self.log.close()
+            proposals.close(done)
         result = {"run": str(self.run), "finished": done >= total, "updates": done}
         result["steps"] = done * config.steps_per_update
         if done < total:

@@ -3,11 +3,13 @@
 from didact.teachers.alp_gmm import alp_gmm
 from didact.teachers.base import Outcomes, Teacher
 from didact.teachers.combinators import mixture, restricted, warm_started
+from didact.teachers.pool import pool
 from didact.teachers.registry import Entry, make, register, registered
 from didact.teachers.uniform import uniform
 
 register("uniform", uniform, "tasks drawn uniformly: the baseline")
 register("alp_gmm", alp_gmm, "where learning progress is greatest (Portelas et al. 2019)")
+register("pool", pool, "tasks that a --proposer writes, at the border of what the student can")
 
 __all__ = [
     "Entry",
@@ -16,6 +18,7 @@ __all__ = [
     "alp_gmm",
     "make",
     "mixture",
+    "pool",
     "register",
     "registered",
     "restricted",

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from scipy import stats
 
 from didact.benchmarks import curriculum
 from didact.benchmarks.config import CurriculumConfig
+from didact.teachers.language.transcript import exchanges
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
     config = CurriculumConfig(
         env="ToyGrid",
-        teachers=("alp_gmm", "uniform"),
+        teachers=("pool:scripted", "alp_gmm", "uniform"),
         steps=16 * 32 * 16,
         seeds=3,
         num_envs=16,
@@ -45,6 +47,13 @@ def test_curves_and_their_summaries(compared):
         np.testing.assert_allclose(row["average"], by_hand)
         low, high = row["average_interval"]
         assert low <= np.mean(row["average"]) <= high
+
+
+def test_each_seed_has_its_own_proposals(compared):
+    config, _ = compared
+    found = exchanges(Path(config.out) / "pool-scripted" / "transcript.jsonl")
+    assert {e.seed for e in found} == set(range(config.seeds))
+    assert all(e.accepted for e in found)
 
 
 def test_p_values_are_scipys(monkeypatch, tmp_path):

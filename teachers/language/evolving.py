@@ -1,0 +1,115 @@
+"""Varies tasks of which nothing is known but their JSON schema."""
+
+import collections
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+Task = dict[str, Any]
+
+
+class Kind:
+    """How tasks of a schema are told in numbers, and changed a little.
+
+    Numbers with bounds are stepped along their ranges. In lists of strings (maps), characters
+    change places, or one that occurs several times takes the place of another such one; so what
+    there is one of, there is one of afterwards. Everything else stays as it is.
+
+    Args:
+        schema: of one task, an object.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]):
+        properties = schema.get("properties", {})
+        self.numbers = [
+            name
+            for name, told in properties.items()
+            if told.get("type") in ("number", "integer") and {"minimum", "maximum"} <= told.keys()
+        ]
+        self.maps = [
+            name
+            for name, told in properties.items()
+            if told.get("type") == "array" and told.get("items", {}).get("type") == "string"
+        ]
+        chosen = [properties[name] for name in self.numbers]
+        self.low = np.array([told["minimum"] for told in chosen], float)
+        self.extent = np.array([told["maximum"] for told in chosen], float) - self.low
+        self.whole = np.array([told["type"] == "integer" for told in chosen], bool)
+
+    def features(self, tasks: Sequence[Task]) -> Float[np.ndarray, "n f"]:
+        """Numbers from 0 to 1: where each is in its range, and how often characters occur."""
+        units = np.array([self._unit(task) for task in tasks]).reshape(len(tasks), -1)
+        texts = [["".join(task[name]) for name in self.maps] for task in tasks]
+        columns = [units]
+        for i in range(len(self.maps)):
+            letters = sorted({letter for text in texts for letter in text[i]})
+            for letter in letters:
+                shares = [text[i].count(letter) / max(len(text[i]), 1) for text in texts]
+                columns.append(np.array(shares)[:, None])
+        return np.concatenate(columns, axis=1)
+
+    def step(
+        self, task: Task, direction: Float[np.ndarray, " d"], size: float, rng: np.random.Generator
+    ) -> Task:
+        """A neighbour of a task.
+
+        Args:
+            task: where from.
+            direction: of the numbers, at most of length 1; what it does not tell is left to chance.
+            size: how far, as a part of the ranges.
+            rng: chance.
+        """
+        changed = copy.deepcopy(task)
+        if self.numbers:
+            some = rng.random(len(self.numbers)) < 0.5
+            some[rng.integers(len(some))] = True
+            chance = rng.normal(size=len(some)) / np.sqrt(len(some))
+            free = np.sqrt(max(0.1, 1 - float(direction @ direction)))
+            moved = size * (direction * abs(rng.normal()) + free * chance) * self.extent
+            self._put(changed, self._values(task) + np.where(some, moved, 0), rng)
+        for name in self.maps:
+            cells = sum(map(len, task[name]))
+            changed[name] = _edited(task[name], max(1, round(size * cells / 4)), rng)
+        return changed
+
+    def anywhere(self, task: Task, rng: np.random.Generator) -> Task:
+        """A task far from this one: numbers anywhere in their ranges, maps after many edits."""
+        changed = copy.deepcopy(task)
+        if self.numbers:
+            wide = self.extent + self.whole  # each whole number is as likely as any other
+            values = self.low + wide * rng.random(len(wide))
+            self._put(changed, np.where(self.whole, np.floor(values), values), rng)
+        for name in self.maps:
+            changed[name] = _edited(task[name], sum(map(len, task[name])) // 2, rng)
+        return changed
+
+    def _values(self, task: Task) -> Float[np.ndarray, " d"]:
+        return np.array([task[name] for name in self.numbers], float)
+
+    def _unit(self, task: Task) -> Float[np.ndarray, " d"]:
+        return (self._values(task) - self.low) / np.where(self.extent > 0, self.extent, 1)
+
+    def _put(self, task: Task, values: Float[np.ndarray, " d"], rng: np.random.Generator) -> None:
+        # Rounded up as often as the fraction says, so that small steps of small ranges add up.
+        rounded = np.floor(values + rng.random(len(values)) * (values != np.floor(values)))
+        values = np.clip(np.where(self.whole, rounded, values), self.low, self.low + self.extent)
+        for name, value, whole in zip(self.numbers, values, self.whole, strict=True):
+            task[name] = int(value) if whole else float(value)
+
+
+def _edited(rows: Sequence[str], edits: int, rng: np.random.Generator) -> list[str]:
+    cells = [list(row) for row in rows]
+    where = [(y, x) for y, row in enumerate(cells) for x in range(len(row))]
+    count = collections.Counter("".join(rows))
+    for _ in range(edits):
+        (y, x), (v, u) = (where[rng.integers(len(where))] for _ in range(2))
+        one, other = cells[y][x], cells[v][u]
+        if one != other and min(count[one], count[other]) > 1 and rng.random() < 0.5:
+            cells[y][x] = other
+            count[one], count[other] = count[one] - 1, count[other] + 1
+        else:
+            cells[y][x], cells[v][u] = other, one
+    return ["".join(row) for row in cells]

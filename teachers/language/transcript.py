@@ -1,0 +1,176 @@
+"""Transcripts: what proposers were asked and answered, and what came of it, a JSON line each."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from didact.environments.errors import SettingError
+from didact.teachers.language.proposer import Proposer, ProposerError, Reply, Report
+from didact.teachers.language.replies import LONGEST
+
+
+@dataclasses.dataclass(frozen=True)
+class Exchange:
+    """One question and its answer.
+
+    Attributes:
+        asked, came: the updates of the student when it was asked, and when there was an answer or
+            an error; then the tasks were put into the pool.
+        seed: of the trainings side by side, which one, from 0.
+        steps: environment steps when it was asked.
+        proposer: who was asked.
+        told: episodes, successes and episodes of tasks in the pool, all from the beginning on,
+            that were known when it was asked.
+        reply: the answer, if there was one.
+        accepted: the tasks that were put into the pool.
+        refused: why others were not, one sentence each.
+        error: why there was no answer.
+        over: whether nobody will be asked any more.
+    """
+
+    asked: int = 0
+    came: int = 0
+    seed: int = 0
+    steps: int = 0
+    proposer: str = ""
+    told: tuple[int, int, int] = (0, 0, 0)
+    reply: Reply | None = None
+    accepted: tuple[Mapping[str, Any], ...] = ()
+    refused: tuple[str, ...] = ()
+    error: str = ""
+    over: bool = False
+
+    def line(self) -> str:
+        """The exchange as a line of JSON, all ASCII."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        if self.reply is not None:
+            values["reply"] = vars(self.reply) | {"text": self.reply.text[:LONGEST]}
+        return json.dumps(values) + "\n"
+
+    @classmethod
+    def of_line(cls, line: str) -> "Exchange":
+        """The inverse of `line`.
+
+        Raises:
+            ValueError, TypeError: it is not such a line.
+        """
+        values = json.loads(line)
+        if not isinstance(values, dict) or not isinstance(values.get("came"), int):
+            raise ValueError("no exchange")
+        if values.get("reply") is not None:
+            values["reply"] = Reply(**_tuples(values["reply"]))
+        return cls(**_tuples(values))
+
+
+@dataclasses.dataclass(frozen=True)
+class Totals:
+    """What a transcript comes to; `cost` is None where no price is known."""
+
+    calls: int = 0
+    answers: int = 0
+    accepted: int = 0
+    refused: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+
+
+class Transcript:
+    """A transcript that is being written.
+
+    Args:
+        path: the file; None to keep it in memory only.
+        updates: what came after so many updates is dropped; a resumed run asks again.
+    """
+
+    def __init__(self, path: Path | None, updates: int):
+        self.path = path
+        self.exchanges: list[Exchange] = []
+        if path is not None:
+            self.exchanges = [e for e in exchanges(path) if e.came <= updates]
+            draft = path.with_name(f".draft-{path.name}")
+            draft.write_text("".join(e.line() for e in self.exchanges))
+            os.replace(draft, path)
+
+    def add(self, exchange: Exchange) -> None:
+        """Appends an exchange, at once."""
+        self.exchanges.append(exchange)
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(exchange.line())
+                file.flush()
+
+
+def exchanges(path: Path) -> list[Exchange]:
+    """The exchanges of a file up to the first line that is damaged, as by a crash."""
+    found = []
+    if path.is_file():
+        for line in path.read_text(errors="replace").splitlines():
+            try:
+                found.append(Exchange.of_line(line))
+            except (ValueError, TypeError, AttributeError, RecursionError):
+                break
+    return found
+
+
+def totals(exchanges: Sequence[Exchange]) -> Totals:
+    """Sums over exchanges."""
+    replies = [e.reply for e in exchanges if e.reply is not None]
+    costs = [reply.cost for reply in replies if reply.cost is not None]
+    return Totals(
+        calls=len(exchanges),
+        answers=len(replies),
+        accepted=sum(len(e.accepted) for e in exchanges),
+        refused=sum(len(e.refused) for e in exchanges),
+        prompt_tokens=sum(reply.prompt_tokens for reply in replies),
+        completion_tokens=sum(reply.completion_tokens for reply in replies),
+        cost=sum(costs) if costs else None,
+        seconds=sum(reply.seconds for reply in replies),
+    )
+
+
+class Replayed:
+    """See `replayed`."""
+
+    name = "replayed"
+    immediate = True
+
+    def __init__(self, found: Sequence[Exchange]):
+        self.exchanges = [e for e in found if e.accepted]
+
+    def due(self, updates: int, seed: int) -> bool:
+        """Whether tasks came after exactly so many updates."""
+        return any((e.came, e.seed) == (updates, seed) for e in self.exchanges)
+
+    def propose(self, report: Report, n: int) -> Reply:
+        """What came at this update; n is of no matter."""
+        now = (report.updates, report.seed)
+        tasks = [task for e in self.exchanges if (e.came, e.seed) == now for task in e.accepted]
+        if not tasks:
+            raise ProposerError(f"The transcript has nothing for update {report.updates}.")
+        return Reply(json.dumps({"tasks": tasks}), model=self.name)
+
+
+def replayed(path: Path | str) -> Proposer:
+    """Proposes what was accepted in another training, at the same updates of the same seeds.
+
+    With the settings of that training, tasks and curves are the same bit for bit.
+
+    Args:
+        path: its transcript.
+
+    Raises:
+        SettingError: there is none there.
+    """
+    found = exchanges(Path(path))
+    if not found:
+        raise SettingError("transcript", str(path), "a file with at least one exchange")
+    return Replayed(found)
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

@@ -1,0 +1,285 @@
+"""A pool of tasks that others fill: those at the border of what the student can come most often."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from didact.environments.errors import SettingError
+from didact.environments.spaces import Box, TaskSpace
+from didact.teachers.base import Teacher
+from didact.teachers.language.proposer import Report, TaskReport
+
+REWEIGHTING = 0.1  # q of Kanitscheider et al.
+ENOUGH = 10  # with fewer episodes a task is not judged yet
+
+
+class PoolState(NamedTuple):
+    """c rows for tasks of d numbers, and how the student fares in each."""
+
+    tasks: Float[Array, "c d"]  # no two rows in use are equal
+    filled: Bool[Array, " c"]  # which rows are in use
+    attempts: Int[Array, " c"]  # finished episodes
+    fast: Float[Array, " c"]  # success, averaged over the latest episodes
+    known: Float[Array, " c"]  # as many episodes as `fast` tells of
+    slow: Float[Array, " c"]  # `fast`, averaged again
+    worth: Float[Array, " c"]  # how much there is to learn; 0 where a row is not in use
+    entered: Int[Array, " c"]  # the refill that brought the task; 0 at the start
+    refills: Int[Array, ""]
+    tried: Int[Array, ""]  # finished episodes of tasks in the pool
+    episodes: Int[Array, ""]  # finished episodes of any task
+    successes: Int[Array, ""]  # how many of those succeeded
+
+
+def pool(
+    space: TaskSpace,
+    *,
+    capacity: int = 128,
+    score: str = "learnability",
+    rate: float = 0.05,
+    optimism: float = 4.0,
+    pool_fraction: float = 0.2,
+    space_fraction: float = 0.0,
+    first: Sequence[Sequence[float]] | None = None,
+) -> Teacher:
+    """Proposes tasks out of a pool, in proportion to how much there is to learn in each.
+
+    The pool starts with tasks at random and stays as it is until somebody calls `refill`, as a
+    training does between two compiled chunks with what a proposer wrote. Its state is a pytree of
+    arrays, so all of this can be jitted and mapped over seeds.
+
+    With p the success rate of a task over its latest episodes, it is worth p (1 - p) by
+    "learnability": most where half the episodes succeed, nothing where all or none do. By
+    "progress" it is worth |f(p) - f(p')|, p' being a slower average and
+    f(p) = p (1 - q) / (p + q (1 - 2 p)) with q = 0.1, which makes the first steps from nothing
+    count most. A task with few episodes is held for as good as the best, the less so the more
+    there are.
+
+    An episode counts for the row that holds exactly its task. Of a task that was replaced while
+    worlds were still at it, nothing counts any more.
+
+    Args:
+        space: the tasks.
+        capacity: how many tasks the pool holds, c.
+        score: "learnability" or "progress".
+        rate: the weight of one more episode in the averages; the first are averaged evenly.
+        optimism: the number of episodes after which half of the doubt is gone.
+        pool_fraction: the probability of any task of the pool alike, so that none is forgotten.
+        space_fraction: the probability of a task from anywhere in the space.
+        first: the tasks to start with, at most c of them; if None, c draws from the space. Of
+            equal ones, the first is kept.
+
+    Raises:
+        SettingError: a setting is out of its range, or a row of `first` is no task.
+
+    References:
+        Rutherford et al., No regrets: investigating and improving regret approximations for
+        curriculum discovery, NeurIPS 2024 (p (1 - p)); Kanitscheider et al., Multi-task curriculum
+        learning in a complex, visual, hard-exploration domain: Minecraft, 2021 (arXiv:2106.14876;
+        progress); Zhang et al., OMNI: open-endedness via models of human notions of
+        interestingness, ICLR 2024.
+    """
+    _require("capacity", capacity, capacity >= 1, "at least 1")
+    _require("score", score, score in ("learnability", "progress"), '"learnability" or "progress"')
+    _require("rate", rate, 0 < rate <= 1, "above 0 and at most 1")
+    _require("optimism", optimism, 0 <= optimism < np.inf, "a number of at least 0")
+    _require("pool_fraction", pool_fraction, 0 <= pool_fraction <= 1, "from 0 to 1")
+    most = 1 - pool_fraction
+    _require("space_fraction", space_fraction, 0 <= space_fraction <= most, f"from 0 to {most:g}")
+    given = None if first is None else np.asarray(first, np.float32)
+    if given is not None:
+        fits = given.shape[1:] == (space.size,) and 1 <= len(given) <= capacity
+        _require("first", given.shape, fits, f"1 to {capacity} tasks of {space.size} numbers")
+        inside = np.asarray(space.contains(jnp.asarray(given)))
+        _require("first", given[~inside].tolist()[:1], inside.all(), "tasks of the space")
+
+    def init(key):
+        nothing = jnp.zeros(capacity, jnp.int32)
+        none = jnp.int32(0)
+        empty = PoolState(
+            tasks=jnp.zeros((capacity, space.size)),
+            filled=jnp.zeros(capacity, bool),
+            attempts=nothing,
+            fast=jnp.zeros(capacity),
+            known=jnp.zeros(capacity),
+            slow=jnp.zeros(capacity),
+            worth=jnp.zeros(capacity),
+            entered=nothing,
+            refills=none,
+            tried=none,
+            episodes=none,
+            successes=none,
+        )
+        tasks = space.sample(key, capacity) if given is None else jnp.asarray(given)
+        return refill(empty, tasks, len(tasks))._replace(entered=nothing, refills=none)
+
+    def propose(state, key, n):
+        which_key, row_key, space_key = jax.random.split(key, 3)
+        even = state.filled / jnp.sum(state.filled)
+        total = jnp.sum(state.worth)
+        scored = jnp.where(total > 0, state.worth / jnp.where(total > 0, total, 1), even)
+        cumulative = jnp.cumsum((most - space_fraction) * scored + pool_fraction * even)
+        # Were it rounded up to the whole, the draw would be behind the last row.
+        drawn = jax.random.uniform(row_key, (n,)) * cumulative[-1]
+        last = jnp.max(jnp.where(state.filled, jnp.arange(capacity), 0))
+        row = jnp.minimum(jnp.searchsorted(cumulative, drawn, side="right"), last)
+        tasks = state.tasks[row]
+        if space_fraction:
+            anywhere = jax.random.uniform(which_key, (n, 1)) < space_fraction
+            tasks = jnp.where(anywhere, space.sample(space_key, n), tasks)
+        return tasks, state
+
+    def observe(state, tasks, outcomes):
+        counts = outcomes.weights > 0
+        success = jnp.where(counts, outcomes.success, 0).astype(jnp.float32)
+        hit = _same(tasks, state.tasks) & state.filled & counts[:, None]
+        new = jnp.sum(hit, axis=0, dtype=jnp.int32)
+        mean = jnp.sum(jnp.where(hit, success[:, None], 0), axis=0) / jnp.maximum(new, 1)
+        attempts = state.attempts + new
+        # The episodes of one call come at once: none of them is later than another.
+        gain = jnp.maximum(1 - (1 - rate) ** new, new / jnp.maximum(attempts, 1))
+        fast = state.fast + gain * (mean - state.fast)
+        slow = state.slow + gain * (fast - state.slow)
+        return state._replace(
+            attempts=attempts,
+            fast=fast,
+            # An exponential average is as certain as an even one over so many.
+            known=jnp.minimum(attempts, (2 - rate) / rate).astype(jnp.float32),
+            slow=slow,
+            worth=worth(state.filled, attempts, fast, slow),
+            tried=state.tried + jnp.sum(new),
+            episodes=state.episodes + jnp.sum(counts, dtype=jnp.int32),
+            successes=state.successes + jnp.sum(success > 0, dtype=jnp.int32),
+        )
+
+    def worth(filled, attempts, fast, slow):
+        if score == "learnability":
+            value, best = fast * (1 - fast), 0.25
+        else:
+            value = jnp.abs(_reweighted(fast) - _reweighted(slow))
+            best = jnp.max(jnp.where(filled & (attempts > 0), value, 0))
+            best = jnp.where(best > 0, best, 1)
+        doubt = jnp.where(attempts > 0, optimism / jnp.maximum(optimism + attempts, 1), 1)
+        return jnp.where(filled, value + doubt * (best - value), 0)
+
+    def picture(state):
+        if not isinstance(space, Box):
+            return {}
+        shape = (capacity, space.size, space.size)
+        return {
+            "weights": state.worth / jnp.maximum(jnp.sum(state.worth), 1e-9),
+            "means": jnp.where(state.filled[:, None], state.tasks, 0),
+            "covariances": jnp.zeros(shape),
+            "progress": state.worth,
+        }
+
+    return Teacher(init, propose, observe, picture)
+
+
+def refill(
+    state: PoolState,
+    tasks: Float[Array, "k d"],
+    count: int | Int[Array, ""],
+    *,
+    enough: int = ENOUGH,
+) -> PoolState:
+    """Puts new tasks into the pool, in the place of those that are worth least.
+
+    Free rows are taken first; then those of tasks with `enough` episodes in which there is least
+    to learn: all succeed, none does, or nothing changes; then the rest, the oldest of equals
+    first. Tasks that are in the pool already, and all but the first of equal ones, do not enter;
+    nor do more than the pool holds.
+
+    Args:
+        state: of the pool.
+        tasks: new ones; rows from `count` on are ignored.
+        count: how many of them there are.
+        enough: episodes.
+    """
+    k, capacity = len(tasks), len(state.tasks)
+    new = jnp.arange(k) < count
+    new &= ~jnp.any(_same(tasks, state.tasks) & state.filled, axis=1)
+    earlier = _same(tasks, tasks) & np.tril(np.ones((k, k), bool), -1)
+    new &= ~jnp.any(earlier & new, axis=1)
+    judged = state.attempts >= enough
+    order = jnp.lexsort((state.entered, state.worth, ~judged, state.filled))
+    number = jnp.cumsum(new) - 1
+    enters = new & (number < capacity)
+    row = jnp.where(enters, order[jnp.minimum(number, capacity - 1)], capacity)
+
+    def put(values, value):
+        return values.at[row].set(value, mode="drop")
+
+    refills = state.refills + jnp.any(enters)
+    best = jnp.max(state.worth)  # until the next episodes are observed
+    return state._replace(
+        tasks=put(state.tasks, tasks),
+        filled=put(state.filled, True),
+        attempts=put(state.attempts, 0),
+        fast=put(state.fast, 0.0),
+        known=put(state.known, 0.0),
+        slow=put(state.slow, 0.0),
+        worth=put(state.worth, jnp.where(best > 0, best, 1.0)),
+        entered=put(state.entered, refills),
+        refills=refills,
+    )
+
+
+def report(
+    state: PoolState,
+    space: TaskSpace,
+    *,
+    environment: str = "",
+    steps: int = 0,
+    updates: int = 0,
+    seed: int = 0,
+    since: tuple[int, int] = (0, 0),
+    refused: Sequence[str] = (),
+) -> Report:
+    """What a proposer is told of a pool; on the host.
+
+    Args:
+        state: of one pool, without an axis of seeds.
+        space: its tasks.
+        environment, steps, updates, seed, refused: as in `Report`.
+        since: `episodes` and `successes` of the state at the last report.
+    """
+    state = jax.tree.map(np.asarray, state)
+    # As if one more had succeeded and one more failed: a few successes prove nothing.
+    smooth = (state.known * state.fast + 1) / (state.known + 2)
+    error = np.sqrt(smooth * (1 - smooth) / np.maximum(state.known, 1))
+    tasks = []
+    for i in np.flatnonzero(state.filled):
+        told: dict[str, Any] = json.loads(space.to_json(state.tasks[i]))
+        attempts, success = int(state.attempts[i]), float(state.fast[i])
+        progress = success - float(state.slow[i])
+        tasks.append(TaskReport(told, attempts, success, float(error[i]), progress))
+    episodes, successes = int(state.episodes) - since[0], int(state.successes) - since[1]
+    return Report(
+        environment=environment,
+        schema=space.json_schema(),
+        steps=steps,
+        success=successes / max(episodes, 1),
+        tasks=tuple(tasks),
+        refused=tuple(refused),
+        updates=updates,
+        seed=seed,
+    )
+
+
+def _same(a: Float[Array, "m d"], b: Float[Array, "n d"]) -> Bool[Array, "m n"]:
+    """Which rows are equal."""
+    return jnp.all(a[:, None] == b, axis=-1)
+
+
+def _reweighted(p: Array) -> Array:
+    return p * (1 - REWEIGHTING) / (p + REWEIGHTING * (1 - 2 * p))
+
+
+def _require(setting: str, value: Any, holds: Any, allowed: str) -> None:
+    if not holds:
+        raise SettingError(setting, value, allowed)

@@ -1,0 +1,101 @@
+"""Transcripts on disk, and proposers that follow one."""
+
+import json
+
+import pytest
+
+from didact.environments import SettingError
+from didact.teachers.language.proposer import ProposerError, Reply, Report
+from didact.teachers.language.transcript import (
+    Exchange,
+    Totals,
+    Transcript,
+    exchanges,
+    replayed,
+    totals,
+)
+
+REPLY = Reply(
+    '[{"x": 0.1}] \ud800\u202e "',
+    ({"role": "user", "content": "Teach\nit."},),
+    "some-model",
+    120,
+    30,
+    0.002,
+    1.5,
+)
+ANSWERED = Exchange(
+    4, 8, 0, 400, "asked", (9, 3, 7), REPLY, ({"x": 0.1}, {"x": 0.5}), ("Task 3: no.",)
+)
+FAILED = Exchange(12, 12, 1, 1200, "asked", (20, 9, 18), error="Nobody is there.", over=True)
+
+
+@pytest.fixture
+def path(tmp_path):
+    transcript = Transcript(tmp_path / "transcript.jsonl", 0)
+    transcript.add(ANSWERED)
+    transcript.add(FAILED)
+    return transcript.path
+
+
+def test_what_is_written_is_read(path):
+    assert exchanges(path) == [ANSWERED, FAILED]
+    lines = path.read_bytes().splitlines()
+    assert len(lines) == 2
+    told = json.loads(lines[0])
+    assert told["reply"]["messages"] == [{"role": "user", "content": "Teach\nit."}]
+    assert set(told) == {
+        *("asked", "came", "seed", "steps", "proposer", "told"),
+        *("reply", "accepted", "refused", "error", "over"),
+    }
+
+
+def test_a_line_that_was_cut_off_does_no_harm(path):
+    whole = path.read_text()
+    for cut in (2, 20, len(whole.splitlines()[1])):
+        path.write_text(whole[:-cut])
+        assert exchanges(path) == [ANSWERED]
+        again = Transcript(path, 100)
+        again.add(FAILED)
+        assert exchanges(path) == [ANSWERED, FAILED]
+
+
+def test_it_is_truncated_to_the_checkpoint(path):
+    assert Transcript(path, 11).exchanges == [ANSWERED]
+    assert exchanges(path) == [ANSWERED]
+    Transcript(path, 7)
+    assert exchanges(path) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["", "[]", "{}", "null", '{"came": "x"}', '{"came": 1, "reply": 5}', '{"came":1,"y":2}']
+)
+def test_other_lines_end_it(path, line):
+    path.write_text(f"{ANSWERED.line()}{line}\n{FAILED.line()}")
+    assert exchanges(path) == [ANSWERED]
+
+
+def test_totals():
+    assert totals([ANSWERED, FAILED, ANSWERED]) == Totals(3, 2, 4, 2, 240, 60, 0.004, 3.0)
+    assert totals([FAILED]).cost is None
+
+
+def test_long_answers_are_cut(tmp_path):
+    transcript = Transcript(tmp_path / "t", 0)
+    transcript.add(Exchange(reply=Reply("x" * 3_000_000)))
+    assert len((tmp_path / "t").read_text()) < 1_100_000
+
+
+def test_replaying(path):
+    proposer = replayed(path)
+    assert proposer.immediate
+    report = Report("", {}, 0, 0.0, (), updates=8, seed=0)
+    assert json.loads(proposer.propose(report, 1).text) == {"tasks": [{"x": 0.1}, {"x": 0.5}]}
+    for updates, seed in ((4, 0), (8, 1), (12, 1)):
+        with pytest.raises(ProposerError):
+            proposer.propose(Report("", {}, 0, 0.0, (), updates=updates, seed=seed), 1)
+
+
+def test_replaying_nothing(tmp_path):
+    with pytest.raises(SettingError, match="at least one exchange"):
+        replayed(tmp_path / "nowhere")
