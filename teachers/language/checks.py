@@ -8,15 +8,13 @@ from urllib.parse import urlsplit
 from didact.environments.errors import SettingError
 
 
-def check_address(base_url: str | None) -> str | None:
+def check_address(base_url: str) -> str:
     """The address of a server as it is used and shown.
 
     Raises:
         SettingError: it is no address, or has a password or a query, in which keys are put at
             times; the message does not show these.
     """
-    if base_url is None:
-        return None
     try:
         parts = urlsplit(base_url.strip())
         shown = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
