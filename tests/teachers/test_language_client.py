@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 import threading
 import time
@@ -215,6 +216,27 @@ def test_no_connection_is_left_open_when_time_is_up(serve):
 
     fails(serve(behave), "within", timeout=0.2)
     assert gone.wait(2)
+
+
+LOST = """
+import socket, time
+socket.getaddrinfo = lambda *args, **kwargs: time.sleep(120)
+from didact.teachers.language import ProposerError, chat
+complete = chat("small", "http://nowhere.invalid/v1", timeout=0.5)
+start = time.monotonic()
+try:
+    complete([{"role": "user", "content": "Hello."}], {})
+except ProposerError as error:
+    print(error, time.monotonic() - start < 1.5)
+"""
+
+
+def test_a_name_that_is_looked_up_for_ever_holds_nobody():
+    """Neither the call nor the end of Python."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOST], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.endswith("did not answer within 0.5 seconds. True\n")
 
 
 def test_a_call_can_be_made_inside_a_loop(serve):
