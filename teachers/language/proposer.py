@@ -19,7 +19,7 @@ class TaskReport:
     Attributes:
         task: the JSON object of the task.
         attempts: finished episodes.
-        success: the part of them that succeeded; 0 if there were none.
+        success: the part of the latest of them that succeeded; 0 if there were none.
         error: the standard error of `success`.
         progress: how much success rose (or fell, below 0) of late.
     """
@@ -42,6 +42,9 @@ class Report:
         success: the part of all episodes since the last report that succeeded.
         tasks: the tasks in the pool.
         refused: why tasks of the last answer were refused, one sentence each.
+        updates: updates of the student so far.
+        seed: which of the trainings that run side by side this is, from 0; each of them is told
+            of by itself, so a proposer that remembers anything keeps the seeds apart.
     """
 
     environment: str
@@ -50,6 +53,8 @@ class Report:
     success: float
     tasks: tuple[TaskReport, ...]
     refused: tuple[str, ...] = ()
+    updates: int = 0
+    seed: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
