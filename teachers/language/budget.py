@@ -46,7 +46,7 @@ class Budget:
         Args:
             calls: questions.
             tokens: of prompts and answers together.
-            cost: None if there was one that nobody knows.
+            cost: None if nobody knows what the tokens cost.
         """
         with self._lock:
             self._add(calls, tokens, cost)
@@ -67,7 +67,7 @@ class Budget:
         self.spent_calls += calls
         self.spent_tokens += tokens
         self.spent_cost += cost or 0.0
-        self._priceless |= cost is None
+        self._priceless |= cost is None and tokens > 0
 
     def _spent(self) -> str:
         if self.calls is not None and self.spent_calls >= self.calls:

@@ -17,7 +17,7 @@ class LanguageModel:
         name: "language-model", and the strategy if it has a name.
         immediate: False: answers take seconds or minutes.
         budget: what may be spent, and what was.
-        memory: what the strategy remembers of answers; plain JSON.
+        memories: what the strategy remembers of answers, for each seed; plain JSON.
     """
 
     immediate = False
@@ -25,7 +25,7 @@ class LanguageModel:
     def __init__(self, name: str, complete: Complete, strategy: Strategy, budget: Budget):
         self.name = name
         self.budget = budget
-        self.memory: Memory = {}
+        self.memories: dict[int, Memory] = {}
         self._strategy = strategy
         self._complete = limited(complete, budget)
 
@@ -37,22 +37,25 @@ class LanguageModel:
             ProposerError: there is no answer.
         """
         strategy = self._strategy
-        messages = strategy.ask(report, n, self.memory)
+        memory = self.memories.get(report.seed, {})
+        messages = strategy.ask(report, n, memory)
         schema = answer_schema(report.schema, n, strategy.fields, strategy.parts)
         reply = self._complete(messages, schema)
-        self.memory = strategy.hear(self.memory, object_in(reply.text), report)
+        heard = object_in(reply.text)
+        self.memories[report.seed] = strategy.hear(memory, heard, report)
         return reply
 
-    def recall(self, replies: Iterable[Reply]) -> None:
-        """Takes up earlier answers, oldest first: what they cost, and what is remembered of them.
+    def recall(self, answers: Iterable[tuple[int, str]]) -> None:
+        """Takes up earlier answers, for a run that is continued from its transcript.
 
-        For a run that is continued, from its transcript. Questions without an answer are counted
-        by `budget.spend(calls=...)`.
+        What they cost is told by `budget.spend`.
+
+        Args:
+            answers: the seed and the text of each, oldest first.
         """
-        for reply in replies:
-            tokens = reply.prompt_tokens + reply.completion_tokens
-            self.budget.spend(calls=1, tokens=tokens, cost=reply.cost)
-            self.memory = self._strategy.hear(self.memory, object_in(reply.text), None)
+        for seed, text in answers:
+            memory = self.memories.get(seed, {})
+            self.memories[seed] = self._strategy.hear(memory, object_in(text), None)
 
     def __repr__(self) -> str:
         return f"LanguageModel({self.name!r}, {self.budget!r})"

@@ -91,9 +91,17 @@ def test_a_limit_of_money_needs_prices():
 
 def test_what_was_spent_before_counts():
     budget = Budget(calls=10, tokens=1000)
+    budget.spend(calls=0, tokens=0, cost=None)  # nothing, which has no price
     budget.spend(calls=7, tokens=100, cost=0.5)
     assert calls_until_spent(Model(), budget) == 3
     assert repr(budget) == "Budget(calls=10 of 10, tokens=220 of 1000, cost=1.25)"
+
+
+def test_nobody_knows_what_was_spent_before():
+    for spent, calls in (({"calls": 3}, 4), ({"calls": 3, "tokens": 9}, 0)):
+        budget = Budget(cost=1.0)
+        budget.spend(**spent, cost=None)
+        assert calls_until_spent(Model(), budget) == calls
 
 
 def test_threads_together_ask_no_more_often():

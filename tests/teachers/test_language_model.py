@@ -1,5 +1,6 @@
 """Language models as proposers: from a report, over HTTP, to a reply."""
 
+import dataclasses
 import json
 import threading
 import time
@@ -62,16 +63,25 @@ def test_the_next_question_has_what_came_of_the_last_answer():
     assert [(row["purpose"], row["success"]) for row in rows] == [("far", "0.25±0.10")]
 
 
+def test_seeds_have_memories_of_their_own():
+    script = Script(GOOD)
+    proposer = language_model(complete=script)
+    for seed in (0, 1, 0):
+        proposer.propose(dataclasses.replace(TOLD, seed=seed), 2)
+    told = [shown(messages, "Your previous configurations") for messages, _ in script.asked]
+    assert [len(rows) for rows in told] == [0, 0, 1]
+
+
 def test_a_broken_answer_or_none_leaves_the_memory():
     script = Script(GOOD, "I would rather not.", ProposerError("no"), GOOD)
     proposer = language_model(complete=script)
     proposer.propose(TOLD, 2)
-    memory = proposer.memory
-    assert memory
+    memories = dict(proposer.memories)
+    assert memories[0]
     proposer.propose(TOLD, 2)
     with pytest.raises(ProposerError):
         proposer.propose(TOLD, 2)
-    assert proposer.memory == memory
+    assert proposer.memories == memories
 
 
 def test_a_budget_stops_the_asking():
@@ -99,9 +109,10 @@ def test_a_run_goes_on_where_it_was(strategy):
     old = language_model(**made, budget=Budget(calls=4))
     replies = [old.propose(TOLD, 2) for _ in range(3)]
     new = language_model(**made, budget=Budget(calls=4))
-    new.recall(replies)
-    assert new.memory == old.memory
-    assert old.memory
+    new.recall((0, reply.text) for reply in replies)
+    new.budget.spend(calls=3, tokens=3 * 40, cost=1.5)
+    assert new.memories == old.memories
+    assert old.memories[0]
     assert repr(new.budget) == repr(old.budget)
     assert new.propose(TOLD, 2).messages == old.propose(TOLD, 2).messages
     with pytest.raises(BudgetSpent):
