@@ -252,7 +252,7 @@ def test_retry_after_is_obeyed(serve):
     server = serve(servers.error(429, "slow down", Retry_After="0.3"), servers.says("now"))
     start = time.monotonic()
     assert ask(server, retries=1).text == "now"
-    assert 0.3 <= time.monotonic() - start < 1.3
+    assert 0.3 <= time.monotonic() - start < 5
     assert len(server.requests) == 2
 
 
@@ -268,7 +268,7 @@ def test_who_would_have_to_wait_too_long_is_told_at_once(serve, after):
     server = serve(servers.error(429, "slow down", Retry_After=after))
     start = time.monotonic()
     fails(server, r"429. It says: slow down\.? There is no time left", retries=3)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 4  # of 5
     assert len(server.requests) == 1
 
 

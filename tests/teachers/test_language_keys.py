@@ -59,9 +59,11 @@ def variables_in(error):
 
 @pytest.mark.usefixtures("key")
 @pytest.mark.parametrize("behaviour", BEHAVIOURS.values(), ids=BEHAVIOURS)
-def test_a_key_is_nowhere(serve, behaviour, caplog, capfd):
+def test_a_key_is_nowhere(serve, behaviour, caplog, capfd, monkeypatch):
+    monkeypatch.setattr("didact.teachers.language.client.PAUSE", 0.05)
     server = serve(behaviour)
-    complete = chat("small", server.url, api_key_env="MY_KEY", timeout=0.5, retries=1)
+    limit = 0.5 if behaviour is BEHAVIOURS["silence"] else 10.0
+    complete = chat("small", server.url, api_key_env="MY_KEY", timeout=limit, retries=1)
     # The HTTP library and its loggers are there only after a first call.
     with pytest.raises(ProposerError):
         chat("small", "http://127.0.0.1:9/v1", retries=0)(MESSAGES, {})
