@@ -1,1 +1,29 @@
 """Teachers that write their tasks as text: language models, and what stands in for them."""
+
+from didact.teachers.language.budget import Budget, limited
+from didact.teachers.language.client import chat
+from didact.teachers.language.language_model import LanguageModel, language_model
+from didact.teachers.language.proposer import (
+    BudgetSpent,
+    Complete,
+    Proposer,
+    ProposerError,
+    Reply,
+    Report,
+    TaskReport,
+)
+
+__all__ = [
+    "Budget",
+    "BudgetSpent",
+    "Complete",
+    "LanguageModel",
+    "Proposer",
+    "ProposerError",
+    "Reply",
+    "Report",
+    "TaskReport",
+    "chat",
+    "language_model",
+    "limited",
+]

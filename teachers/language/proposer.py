@@ -65,7 +65,8 @@ class Reply:
         text: what was answered; anything at all.
         messages: what was asked; empty where nobody was asked in words.
         model: who answered.
-        prompt_tokens, completion_tokens: as the server counted them; 0 where there are none.
+        prompt_tokens, completion_tokens: as the server counted them, or an estimate where it
+            does not tell; 0 where there are none.
         cost: in the currency of the price list, or None where no price is known.
         seconds: how long it took.
     """
@@ -80,7 +81,15 @@ class Reply:
 
 
 class ProposerError(Exception):
-    """There is no answer this time; says in one sentence why. The training goes on."""
+    """There is no answer this time; says in one sentence why. The training goes on.
+
+    Attributes:
+        reply: what was asked, and what it cost all the same; None where it cost nothing.
+    """
+
+    def __init__(self, why: str, reply: Reply | None = None):
+        self.reply = reply
+        super().__init__(why)
 
 
 class BudgetSpent(ProposerError):

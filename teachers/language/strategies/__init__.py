@@ -1,0 +1,57 @@
+"""Strategies: what a language model is asked for."""
+
+from collections.abc import Callable
+
+from didact.environments.errors import SettingError
+from didact.teachers.language.strategies.base import Memory, Strategy
+from didact.teachers.language.strategies.decompose import decompose
+from didact.teachers.language.strategies.easier_and_harder import easier_and_harder
+from didact.teachers.language.strategies.envgen import envgen
+from didact.teachers.language.strategies.failures_first import failures_first
+from didact.teachers.language.strategies.interesting import interesting
+from didact.teachers.language.strategies.towards import towards
+
+PLAIN: dict[str, Callable[[], Strategy]] = {
+    "envgen": envgen,
+    "failures-first": failures_first,
+    "easier-and-harder": easier_and_harder,
+    "interesting": interesting,
+}
+WITH_GOAL: dict[str, Callable[[str], Strategy]] = {"towards": towards, "decompose": decompose}
+NAMES = (*PLAIN, *WITH_GOAL)
+
+
+def named(name: str, goal: str = "") -> Strategy:
+    """A strategy by its name.
+
+    Args:
+        name: one of `NAMES`.
+        goal: what is to be learned, in words; for "towards" and "decompose".
+
+    Raises:
+        SettingError: there is no such strategy, a goal is missing, or one is given to a strategy
+            that has none.
+    """
+    if name not in NAMES:
+        raise SettingError("strategy", name, "one of " + ", ".join(NAMES))
+    if name in WITH_GOAL:
+        if not goal.strip():
+            raise SettingError("goal", goal, f"words, since the strategy is {name!r}")
+        return WITH_GOAL[name](goal)
+    if goal:
+        raise SettingError("goal", goal, f"left out, or the strategy {' or '.join(WITH_GOAL)}")
+    return PLAIN[name]()
+
+
+__all__ = [
+    "NAMES",
+    "Memory",
+    "Strategy",
+    "decompose",
+    "easier_and_harder",
+    "envgen",
+    "failures_first",
+    "interesting",
+    "named",
+    "towards",
+]

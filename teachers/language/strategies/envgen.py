@@ -1,0 +1,52 @@
+"""Configurations for the skills that are weak."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from didact.teachers.language.prompts import question
+from didact.teachers.language.proposer import Report
+from didact.teachers.language.quoting import identity
+from didact.teachers.language.strategies.base import Memory, Strategy, tasks_heard
+from didact.teachers.language.summaries import ROWS, attempted, frontier, most, row, skills
+
+
+def envgen() -> Strategy:
+    """Asks for configurations with a purpose each, and tells how the last ones went.
+
+    The model sees success by skill, which here is by the values of each parameter, with error
+    bars; its previous configurations; and other tasks of the pool where there is much to learn.
+    It remembers its last answer.
+
+    References:
+        Zala et al. 2024, EnvGen: Generating and Adapting Environments via LLMs for Training
+        Embodied Agents (arXiv 2403.12014).
+    """
+    advice = (
+        "Write environment configurations for the next phase of training. First find the skills "
+        "that the agent is weak at; differences smaller than their error bars mean nothing. Each "
+        "configuration trains one or two weak skills at a level that the agent can just manage, "
+        "and together they train all weak skills. Keep what works of your previous "
+        "configurations: make harder what was mastered, and easier what never succeeds."
+    )
+
+    def ask(report: Report, n: int, memory: Memory):
+        purposes = dict(memory.get("previous", ()))
+        tasks = attempted(report)
+        ours = [task for task in tasks if identity(task.task) in purposes]
+        others = [task for task in tasks if identity(task.task) not in purposes]
+        shown = {
+            "Success by parameter and value, with standard errors": skills(report),
+            "Your previous configurations": [
+                row(task, purpose=purposes[identity(task.task)]) for task in most(ours, frontier)
+            ],
+            "Other tasks of the pool": [row(task) for task in most(others, frontier, ROWS // 2)],
+        }
+        return question(report, n, advice, shown)
+
+    def hear(memory: Memory, answer: Mapping[str, Any], report: Report | None) -> Memory:
+        heard = tasks_heard(answer)
+        if not heard:
+            return memory
+        return {"previous": [[task["identity"], task["purpose"]] for task in heard]}
+
+    return Strategy(ask, hear)

@@ -1,0 +1,39 @@
+"""New tasks from failed ones."""
+
+from didact.teachers.language.prompts import question
+from didact.teachers.language.proposer import Report, TaskReport
+from didact.teachers.language.strategies.base import Memory, Strategy
+from didact.teachers.language.summaries import MASTERED, ROWS, attempted, most, row
+
+
+def failures_first() -> Strategy:
+    """Takes what the agent failed at as seeds, and asks for variants within its reach.
+
+    References:
+        Qi et al. 2024, WebRL: Training LLM Web Agents via Self-Evolving Online Curriculum
+        Reinforcement Learning (arXiv 2411.02337).
+    """
+    advice = (
+        "Take the failed tasks as seeds. Write variants of them that practise what makes them "
+        "fail: keep what they are about, and change a few values towards tasks that succeed, so "
+        "that you expect success between 0.1 and 0.7. What never succeeded needs larger changes "
+        "than what succeeds at times. Write nothing that is already mastered."
+    )
+
+    def failed(task: TaskReport) -> tuple[bool, float]:
+        return task.success < 0.5, 1 - task.success
+
+    def ask(report: Report, n: int, memory: Memory):
+        tasks = attempted(report)
+        seeds = [task for task in most(tasks, failed, 2 * ROWS) if task.success < 0.5]
+        # The worst, and of the others those nearest to success.
+        worst = seeds[: ROWS // 2]
+        rest = most(seeds[ROWS // 2 :], lambda task: task.success, ROWS - len(worst))
+        good = [task for task in tasks if task.success >= MASTERED]
+        shown = {
+            "Failed tasks, the seeds": [row(task) for task in [*worst, *rest]],
+            "Mastered tasks": [row(t) for t in most(good, lambda t: -t.success, ROWS // 3)],
+        }
+        return question(report, n, advice, shown)
+
+    return Strategy(ask)
