@@ -3,11 +3,13 @@
 from didact.teachers.alp_gmm import alp_gmm
 from didact.teachers.base import Outcomes, Teacher
 from didact.teachers.combinators import mixture, restricted, warm_started
+from didact.teachers.language.transformer import transformer
 from didact.teachers.registry import Entry, make, register, registered
 from didact.teachers.uniform import uniform
 
 register("uniform", uniform, "tasks drawn uniformly: the baseline")
 register("alp_gmm", alp_gmm, "where learning progress is greatest (Portelas et al. 2019)")
+register("transformer", transformer, "a language model of its own, paid for uncertain tasks")
 
 __all__ = [
     "Entry",
@@ -19,6 +21,7 @@ __all__ = [
     "register",
     "registered",
     "restricted",
+    "transformer",
     "uniform",
     "warm_started",
 ]
