@@ -44,7 +44,7 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-DOCS = ("experts", "language", "mazes", "phrases", "policies", "recordings")
+DOCS = ("experts", "language", "mazes", "phrases", "policies", "recordings", "transformer_teacher")
 PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in DOCS))
 
 

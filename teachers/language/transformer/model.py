@@ -128,7 +128,7 @@ def draw(
 def log_probabilities(
     model: Transformer, parameters: Any, language: Tokens, tokens: Int[Array, "n l"]
 ) -> Float[Array, " n"]:
-    """Of each sentence. A task of real numbers has this probability spread over its cells."""
+    """Of sentences of the language; a real number has that of its cell, spread evenly over it."""
     counts = language.log_counts(language.begun(tokens), jnp.arange(model.length))
     scores = jax.nn.log_softmax(model.apply(parameters, tokens) + counts)
     return jnp.sum(jnp.take_along_axis(scores, tokens[..., None], axis=2)[..., 0], axis=1)
