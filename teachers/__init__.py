@@ -3,6 +3,7 @@
 from didact.teachers.alp_gmm import alp_gmm
 from didact.teachers.base import Outcomes, Teacher
 from didact.teachers.combinators import mixture, restricted, warm_started
+from didact.teachers.language.transformer import transformer
 from didact.teachers.pool import pool
 from didact.teachers.registry import Entry, make, register, registered
 from didact.teachers.uniform import uniform
@@ -10,6 +11,7 @@ from didact.teachers.uniform import uniform
 register("uniform", uniform, "tasks drawn uniformly: the baseline")
 register("alp_gmm", alp_gmm, "where learning progress is greatest (Portelas et al. 2019)")
 register("pool", pool, "tasks that a --proposer writes, at the border of what the student can")
+register("transformer", transformer, "a language model of its own, paid for uncertain tasks")
 
 __all__ = [
     "Entry",
@@ -22,6 +24,7 @@ __all__ = [
     "register",
     "registered",
     "restricted",
+    "transformer",
     "uniform",
     "warm_started",
 ]

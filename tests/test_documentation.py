@@ -44,7 +44,16 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-DOCS = ("experts", "language", "language_models", "mazes", "phrases", "policies", "recordings")
+DOCS = (
+    "experts",
+    "language",
+    "language_models",
+    "mazes",
+    "phrases",
+    "policies",
+    "recordings",
+    "transformer_teacher",
+)
 PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in DOCS))
 
 
