@@ -44,17 +44,8 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-DOCS = (
-    "experts",
-    "language",
-    "language_models",
-    "mazes",
-    "phrases",
-    "policies",
-    "recordings",
-    "transformer_teacher",
-)
-PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in DOCS))
+DOCS = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))
+PAGES = ("README.md", "CONTRIBUTING.md", *DOCS)
 
 
 @pytest.mark.parametrize("name", PAGES)
