@@ -80,8 +80,8 @@ def transformer(
     - The language model takes `steps` steps of policy gradient (REINFORCE with a leave-one-out
       baseline), each on `batch` fresh sentences that the critic values. Its aim is the mean worth
       plus `temperature` times the entropy, so it goes for proposals in proportion to
-      exp(worth / temperature): it cannot collapse, and it is uniform again where nothing is left
-      to learn.
+      exp(worth / temperature): an aim that is broad, and uniform again where nothing is left to
+      learn.
 
     Because the critic values tasks before anybody tries them, outcomes that come many updates
     late do no harm, and no importance weights are needed: the student's outcomes train the critic,
