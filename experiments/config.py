@@ -42,6 +42,41 @@ class KickstartConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class LLMConfig:
+    """Which language model `--proposer language-model` asks, for what, and how often."""
+
+    model: str = ""
+    """the model, as the server calls it"""
+    base_url: str | None = None
+    """the server's address, such as http://localhost:11434/v1; if not given that of
+    $OPENAI_BASE_URL or, without it, OpenAI's"""
+    api_key_env: str | None = "OPENAI_API_KEY"
+    """environment variable with the key; None for servers without keys"""
+    strategy: Literal[
+        "envgen", "failures-first", "easier-and-harder", "interesting", "towards", "decompose"
+    ] = "envgen"
+    """what is asked for"""
+    goal: str = ""
+    """what is to be learned, in words; for the strategies towards and decompose"""
+    temperature: float = 0.7
+    """of sampling"""
+    max_tokens: int = 4096
+    """the longest answer; models that think first need more"""
+    timeout: float = 120.0
+    """seconds for all of a question, retries included"""
+    retries: int = 2
+    """after a broken connection or an overloaded server"""
+    prices: tuple[float, float] | None = None
+    """of a million tokens of questions and of answers"""
+    max_calls: int | None = 100
+    """questions, answered or not"""
+    max_total_tokens: int | None = None
+    """tokens of all questions and answers"""
+    max_cost: float | None = None
+    """money, in the currency of the prices"""
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """Train a student in an environment whose tasks a teacher chooses.
 
@@ -108,6 +143,8 @@ class TrainConfig:
     """settings of distillation"""
     kickstart: KickstartConfig = dataclasses.field(default_factory=KickstartConfig)
     """how strongly experts draw PPO"""
+    llm: LLMConfig = dataclasses.field(default_factory=LLMConfig)
+    """the language model that writes tasks, if one does"""
 
     def __post_init__(self):
         for name, least in {
@@ -185,6 +222,10 @@ def from_dict(values: dict, run: Path) -> TrainConfig:
     try:
         values = dict(values)
         nested: dict[str, Any] = {"kickstart": KickstartConfig(**values.pop("kickstart", {}))}
+        asked = values.pop("llm", {})
+        if asked.get("prices") is not None:
+            asked = asked | {"prices": tuple(asked["prices"])}
+        nested["llm"] = LLMConfig(**asked)
         for name, kind in (("ppo", PPOConfig), ("distill", DistillConfig)):
             part = dict(values.pop(name, {}))
             network = NetworkConfig(**part.pop("network", {}))

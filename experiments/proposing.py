@@ -6,7 +6,7 @@ another, and the seeds stay trainings that know nothing of each other.
 
 import dataclasses
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,13 @@ from didact.experiments import setup
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import Loop, TrainState
 from didact.experiments.transcripts import TRANSCRIPT
-from didact.teachers.language import replies
+from didact.teachers.language import Budget, language_model, replies
 from didact.teachers.language.asking import Answer, Asking, patience
 from didact.teachers.language.proposer import Proposer
 from didact.teachers.language.scripted import scripted
 from didact.teachers.language.transcript import (
     Exchange,
     Replayed,
-    Totals,
     Transcript,
     exchanges,
     replayed,
@@ -46,14 +45,14 @@ class Post:
     Attributes:
         config, environment, space: of the training; the space is narrowed by its --tasks.
         run: the folder of the run; None where there is none yet.
-        spent: what was asked before, of a training that is gone on with.
+        before: what was asked and answered before, of a training that is gone on with.
     """
 
     config: TrainConfig
     environment: Environment
     space: TaskSpace
     run: Path | None
-    spent: Totals
+    before: tuple[Exchange, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,10 +81,32 @@ def _replayed(post: Post) -> Proposer:
     return proposer
 
 
+def _language_model(post: Post) -> Proposer:
+    settings = dataclasses.asdict(post.config.llm)
+    limits = {name: settings.pop(f"max_{name}") for name in ("calls", "total_tokens", "cost")}
+    try:
+        budget = Budget(limits["calls"], limits["total_tokens"], limits["cost"])
+        proposer = language_model(budget=budget, **settings)
+    except SettingError as error:
+        limit = {"calls": "max_calls", "tokens": "max_total_tokens", "cost": "max_cost"}
+        name = limit.get(error.setting, error.setting)
+        ours = name in settings or name in limit.values()
+        name = f"--llm.{name.replace('_', '-')}" if ours else name
+        raise SettingError(name, error.value, error.allowed) from None
+    spent = totals(post.before)
+    tokens = spent.prompt_tokens + spent.completion_tokens
+    budget.spend(spent.calls, tokens, spent.cost if spent.answers else spent.cost or 0.0)
+    proposer.recall((e.seed, e.reply.text) for e in post.before if e.reply is not None)
+    return proposer
+
+
 PROPOSERS: dict[str, Entry] = {
     "none": Entry(lambda post: None, "nobody: the pool keeps the tasks it starts with"),
     "scripted": Entry(
         lambda post: scripted(), "raises what is mastered, eases what fails; needs no server"
+    ),
+    "language-model": Entry(
+        _language_model, "a language model behind an OpenAI-compatible server, as --llm says"
     ),
     "replayed": Entry(_replayed, "the tasks of another run, from its --transcript"),
 }
@@ -95,7 +116,7 @@ def proposer_of(
     config: TrainConfig,
     environment: Environment,
     run: Path | None = None,
-    spent: Totals | None = None,
+    before: Sequence[Exchange] = (),
 ) -> Proposer | None:
     """The proposer called `--proposer`; None if nobody is to propose.
 
@@ -112,7 +133,7 @@ def proposer_of(
     if config.propose_tasks > replies.MOST:
         raise SettingError("--propose-tasks", config.propose_tasks, f"at most {replies.MOST}")
     space = setup.space_of(config, environment)
-    post = Post(config, environment, space, run, spent or Totals())
+    post = Post(config, environment, space, run, tuple(before))
     return PROPOSERS[config.proposer].make(post)
 
 
@@ -149,8 +170,7 @@ class Proposing:
             proposer_of(config, environment)
             return
         self.transcript = Transcript(run / TRANSCRIPT, updates)
-        spent = totals(self.transcript.exchanges)
-        proposer = proposer_of(config, environment, run, spent)
+        proposer = proposer_of(config, environment, run, self.transcript.exchanges)
         self.asking = Asking(proposer) if proposer else None
         self.over = any(e.over for e in self.transcript.exchanges)
         self.every = max(config.updates_per_chunk, round(config.num_updates * config.propose_every))
@@ -259,6 +279,7 @@ class Proposing:
                 accepted=tuple(accepted),
                 refused=tuple(refused),
                 error=answer.error,
+                spent=answer.spent,
                 over=answer.over,
             )
         )

@@ -24,11 +24,12 @@ MOST_PATIENCE = 64  # of how many chances to ask one is taken, at the least, aft
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What came of a question: a reply, or in one sentence why there is none."""
+    """What came of a question: a reply, or in one sentence why there is none, and its cost."""
 
     report: Report
     reply: Reply | None
     error: str = ""
+    spent: Reply | None = None
     over: bool = False  # no answer will come any more
 
 
@@ -85,7 +86,7 @@ def answer(proposer: Proposer, report: Report, n: int) -> Answer:
     except BudgetSpent as spent:
         return Answer(report, None, str(spent), over=True)
     except ProposerError as error:
-        return Answer(report, None, str(error))
+        return Answer(report, None, str(error), error.reply)
     except Exception as error:  # of whatever kind: a training does not end because of a proposer
         # Its words might hold a key, so they are not told.
         return Answer(report, None, f"The proposer failed ({type(error).__name__}).")

@@ -28,6 +28,7 @@ class Exchange:
         accepted: the tasks that were put into the pool.
         refused: why others were not, one sentence each.
         error: why there was no answer.
+        spent: what was asked and what it cost, if there was no answer and that is known.
         over: whether nobody will be asked any more.
     """
 
@@ -41,13 +42,15 @@ class Exchange:
     accepted: tuple[Mapping[str, Any], ...] = ()
     refused: tuple[str, ...] = ()
     error: str = ""
+    spent: Reply | None = None
     over: bool = False
 
     def line(self) -> str:
         """The exchange as a line of JSON, all ASCII."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        if self.reply is not None:
-            values["reply"] = vars(self.reply) | {"text": self.reply.text[:LONGEST]}
+        for name in ("reply", "spent"):
+            if values[name] is not None:
+                values[name] = vars(values[name]) | {"text": values[name].text[:LONGEST]}
         return json.dumps(values) + "\n"
 
     @classmethod
@@ -60,8 +63,9 @@ class Exchange:
         values = json.loads(line)
         if not isinstance(values, dict) or not isinstance(values.get("came"), int):
             raise ValueError("no exchange")
-        if values.get("reply") is not None:
-            values["reply"] = Reply(**_tuples(values["reply"]))
+        for name in ("reply", "spent"):
+            if values.get(name) is not None:
+                values[name] = Reply(**_tuples(values[name]))
         return cls(**_tuples(values))
 
 
@@ -119,11 +123,11 @@ def exchanges(path: Path) -> list[Exchange]:
 
 def totals(exchanges: Sequence[Exchange]) -> Totals:
     """Sums over exchanges."""
-    replies = [e.reply for e in exchanges if e.reply is not None]
+    replies = [reply for e in exchanges if (reply := e.reply or e.spent) is not None]
     costs = [reply.cost for reply in replies if reply.cost is not None]
     return Totals(
         calls=len(exchanges),
-        answers=len(replies),
+        answers=sum(e.reply is not None for e in exchanges),
         accepted=sum(len(e.accepted) for e in exchanges),
         refused=sum(len(e.refused) for e in exchanges),
         prompt_tokens=sum(reply.prompt_tokens for reply in replies),

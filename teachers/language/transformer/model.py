@@ -130,5 +130,6 @@ def log_probabilities(
 ) -> Float[Array, " n"]:
     """Of sentences of the language; a real number has that of its cell, spread evenly over it."""
     counts = language.log_counts(language.begun(tokens), jnp.arange(model.length))
-    scores = jax.nn.log_softmax(model.apply(parameters, tokens) + counts)
+    said: Any = model.apply(parameters, tokens)
+    scores = jax.nn.log_softmax(said + counts)
     return jnp.sum(jnp.take_along_axis(scores, tokens[..., None], axis=2)[..., 0], axis=1)

@@ -137,6 +137,10 @@ def transformer(
     model = Transformer(language.length, bins, width, layers, heads)
     critic = Critic(64)
     optimiser = optax.adam(learning_rate)
+
+    def judged_by(parameters: Any, points: Float[Array, "n d"]) -> Any:
+        return critic.apply(parameters, points)
+
     d = space.size
     extent = np.where(space.high > space.low, space.high - space.low, 0)
     drawn = steps * batch
@@ -215,12 +219,12 @@ def transformer(
             parameters, moments = carry
             rows = jax.random.randint(key, (EPISODES,), 0, known)
             gradient = jax.grad(
-                lambda p: critic_loss(critic.apply(p, state.points[rows]), targets[rows])
+                lambda p: critic_loss(judged_by(p, state.points[rows]), targets[rows])
             )(parameters)
             updates, moments = optimiser.update(gradient, moments, parameters)
             return (optax.apply_updates(parameters, updates), moments), None
 
-        judged, _ = jax.lax.scan(
+        (critic_now, critic_moments), _ = jax.lax.scan(
             judge, (state.critic, state.critic_moments), jax.random.split(critic_key, critic_steps)
         )
 
@@ -229,7 +233,7 @@ def transformer(
             token_key, within_key = jax.random.split(key)
             tokens = draw(model, parameters, language, token_key, batch)
             tasks = language.tasks(tokens, jax.random.uniform(within_key, (batch, d)))
-            worth = value(critic.apply(judged[0], space.normalise(tasks)))
+            worth = value(judged_by(critic_now, space.normalise(tasks)))
 
             def loss(parameters):
                 chances = log_probabilities(model, parameters, language, tokens)
@@ -245,8 +249,8 @@ def transformer(
         return state._replace(
             policy=improved[0],
             policy_moments=improved[1],
-            critic=judged[0],
-            critic_moments=judged[1],
+            critic=critic_now,
+            critic_moments=critic_moments,
             trained=state.count,
             pool=pool.reshape(drawn, d),
             worth=worth.reshape(drawn),
