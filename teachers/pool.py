@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from didact.environments.errors import SettingError
-from didact.environments.spaces import Box, TaskSpace
+from didact.environments.spaces import TaskSpace
 from didact.teachers.base import Teacher
 from didact.teachers.language.proposer import Report, TaskReport
 
@@ -166,18 +166,8 @@ def pool(
         doubt = jnp.where(attempts > 0, optimism / jnp.maximum(optimism + attempts, 1), 1)
         return jnp.where(filled, value + doubt * (best - value), 0)
 
-    def picture(state):
-        if not isinstance(space, Box):
-            return {}
-        shape = (capacity, space.size, space.size)
-        return {
-            "weights": state.worth / jnp.maximum(jnp.sum(state.worth), 1e-9),
-            "means": jnp.where(state.filled[:, None], state.tasks, 0),
-            "covariances": jnp.zeros(shape),
-            "progress": state.worth,
-        }
-
-    return Teacher(init, propose, observe, picture)
+    # Drawn as beliefs, so many points would only hide the tasks and their success.
+    return Teacher(init, propose, observe)
 
 
 def refill(
