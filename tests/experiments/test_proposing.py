@@ -10,6 +10,7 @@ import fakes
 import jax
 import numpy as np
 import pytest
+from proposed import SETTINGS
 
 from didact.environments import SettingError
 from didact.experiments import logs, proposing, setup
@@ -17,26 +18,9 @@ from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.cli import main
 from didact.experiments.config import TrainConfig, from_dict
 from didact.experiments.run import train
-from didact.students import NetworkConfig, PPOConfig
 from didact.teachers.language.proposer import BudgetSpent, ProposerError, Reply
-from didact.teachers.language.transcript import exchanges
+from didact.teachers.language.transcript import exchanges, totals
 
-SETTINGS = {
-    "env": "Counting",
-    "teacher": "pool",
-    "teacher_settings": ("capacity=24",),
-    "proposer": "scripted",
-    "propose_every": 0.2,
-    "propose_tasks": 6,
-    "num_envs": 16,
-    "rollout_length": 4,
-    "chunk": 2,
-    "steps": 64 * 20,
-    "warm_up": 0,
-    "checkpoint_every": 0.3,
-    "evaluate_every": 1.0,
-    "ppo": PPOConfig(num_minibatches=2, network=NetworkConfig(hidden=16, memory=8)),
-}
 OPTIONS = """
     --env Counting --teacher pool --teacher-settings capacity=24 --num-envs 16 --rollout-length 4
     --chunk 2 --warm-up 0 --evaluate-every 1 --checkpoint-every 1 --ppo.num-minibatches 2
@@ -247,7 +231,7 @@ def test_a_maker_is_told_what_was_spent(with_proposer, monkeypatch, tmp_path):
     train(resume=tmp_path / "run", checkpoint=checkpoint)
     before = sum(e.came <= checkpoint for e in found)
     assert before > 1
-    spent = posts[-1].spent
+    spent = totals(posts[-1].before)
     assert (spent.calls, spent.prompt_tokens, spent.cost) == (before, 10 * before, 0.5 * before)
     assert posts[-1].run == tmp_path / "run"
 
