@@ -69,6 +69,8 @@ class Speech:
 
     Attributes:
         length: tokens of a message.
+        widths: those of its parts.
+        ids: of words.
         vocabulary: how many ids there are. Words of the pool that are no words of ours have ids
             from `VOCABULARY_SIZE` on, in the order of the alphabet.
 
@@ -86,8 +88,8 @@ class Speech:
         if len(own) > MOST_WORDS:
             allowed = f"a pool with at most {MOST_WORDS} words that are new here"
             raise SettingError("pool", f"{len(own)} new words", allowed)
-        self._ids = _IDS | {word: VOCABULARY_SIZE + i for i, word in enumerate(own)}
-        self._words = {i: word for word, i in self._ids.items()}
+        self.ids = _IDS | {word: VOCABULARY_SIZE + i for i, word in enumerate(own)}
+        self._words = {i: word for word, i in self.ids.items()}
         self.vocabulary = VOCABULARY_SIZE + len(own)
         self.pool, self.phrasing = pool, phrasing
         self._tables, self._counts = {}, {}
@@ -113,7 +115,7 @@ class Speech:
 
     def _row(self, text: str) -> list[int]:
         slots = [_COLOR_SLOT, _TYPE_SLOT]
-        return [i for w in words_of(text) for i in (slots if w == THING else [self._ids[w]])]
+        return [i for w in words_of(text) for i in (slots if w == THING else [self.ids[w]])]
 
     def tokens(self, message: Message, draws: Float[Array, "n 3"]) -> Int32[Array, "n length"]:
         """Messages as token ids, with the wordings that numbers uniform in 0..1 draw."""
@@ -167,8 +169,11 @@ class Speech:
         """A message of token ids in words, with a semicolon after what is said of the past."""
         row = np.asarray(ids)
         parts = row[: self.widths[0]], row[self.widths[0] :]
-        said = [" ".join(self._words[int(i)] for i in part if i) for part in parts]
-        return "; ".join(filter(None, said)).replace(" ,", ",")
+        return "; ".join(filter(None, map(self.words, parts))).replace(" ,", ",")
+
+    def words(self, ids: Sequence[int] | np.ndarray | Any) -> str:
+        """The words of token ids."""
+        return " ".join(self._words[int(i)] for i in ids if i)
 
     def texts(self) -> list[str]:
         """Every remark in every wording, with every thing, each told once: to be encoded."""
