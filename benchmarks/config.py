@@ -147,3 +147,40 @@ class KickstartingConfig:
     """episodes of each task in each test"""
     out: str = "runs/kickstarting"
     """folder for the experts, and for results as JSON and PNG; what it already has is kept"""
+
+
+@dataclasses.dataclass(frozen=True)
+class FeedbackConfig:
+    """Trains students with and without feedback in words, and tests them with it and alone."""
+
+    env: str = "MiniSynth"
+    """environment whose task space the tasks are parts of"""
+    conditions: tuple[str, ...] = (
+        *("none", "hindsight-template", "foresight-template", "both-template"),
+        *("hindsight-pool", "foresight-pool", "both-pool", "wrong-pool"),
+    )
+    """what is said in training, and how: none, hindsight, foresight, both or wrong (both, but never
+    right); always in the same words or in those of a pool"""
+    seen: tuple[str, ...] = ("go-to", "open", "pick-up")
+    """instruction tasks to learn, as `didact benchmark kickstarting` names them"""
+    unseen: tuple[str, ...] = ("both", "sequence")
+    """instruction tasks that are only tested, and adapted to"""
+    fade: float = 0.0
+    """part of the training after which feedback has faded out; 0: each episode has a rate of
+    messages of its own, from 0 to 1, until the end"""
+    steps: int = 2_000_000
+    """environment steps of each seed"""
+    seeds: int = 5
+    """seeds of each condition, side by side in one program"""
+    seed: int = 0
+    """the first of them"""
+    num_envs: int = 256
+    """worlds of each seed"""
+    adapt_envs: int = 64
+    """worlds of each seed while it adapts"""
+    adapt_updates: tuple[int, ...] = (2, 8)
+    """after how many updates on unseen tasks to test again"""
+    episodes: int = 200
+    """episodes of each task in each test of each seed"""
+    out: str = "runs/feedback"
+    """folder for the results; conditions that it has under the same settings are kept"""

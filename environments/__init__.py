@@ -5,6 +5,7 @@ from didact.environments import toy_grid
 from didact.environments.adapters.gymnasium import register_all as _register_with_gymnasium
 from didact.environments.base import Environment, Restart, Timestep, for_groups, split_keys
 from didact.environments.errors import SettingError
+from didact.environments.grid import with_feedback
 from didact.environments.registry import make, register, registered
 from didact.environments.spaces import ArraySpace, Box, Dimension, Discrete, TaskSpace
 
@@ -24,6 +25,7 @@ __all__ = [
     "registered",
     "split_keys",
     "toy_grid",
+    "with_feedback",
 ]
 
 _register_with_gymnasium()

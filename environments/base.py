@@ -63,6 +63,10 @@ class Environment(Generic[State]):
     def easy_space(self) -> TaskSpace:
         return self.task_space
 
+    def landmark(self, space: TaskSpace) -> np.ndarray | None:
+        """The only task of another space as a task of this environment, or None if it is none."""
+        return self.task_space.point_of(space)
+
     def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[State, Timestep]:
         """Starts n worlds, one for each task.
 
@@ -84,6 +88,10 @@ class Environment(Generic[State]):
 
     def instruction_text(self, observation: Mapping[str, Any]) -> str:
         """The instruction of one world's observation (no worlds axis) in words, or ''."""
+        return ""
+
+    def feedback_text(self, observation: Mapping[str, Any]) -> str:
+        """The feedback in one world's observation (no worlds axis) in words, or ''."""
         return ""
 
 

@@ -213,11 +213,19 @@ def _list(choice: List) -> None:
 
 
 def _benchmark(choice: Any) -> None:
-    from didact.benchmarks import babyai, curriculum, experts, kickstarting, throughput
+    from didact.benchmarks import (
+        babyai,
+        curriculum,
+        experts,
+        feedback,
+        kickstarting,
+        throughput,
+    )
     from didact.benchmarks.config import (
         BabyAIConfig,
         CurriculumConfig,
         ExpertsConfig,
+        FeedbackConfig,
         KickstartingConfig,
     )
 
@@ -230,6 +238,8 @@ def _benchmark(choice: Any) -> None:
         result, table = experts.compare(what), experts.table
     elif isinstance(what, KickstartingConfig):
         result, table = kickstarting.kickstarting(what), kickstarting.table
+    elif isinstance(what, FeedbackConfig):
+        result, table = feedback.compare(what), feedback.table
     else:
         result, table = throughput.throughput(what), throughput.table
     if choice.what.json:

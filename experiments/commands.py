@@ -162,6 +162,7 @@ def commands() -> Any:
         BabyAIConfig,
         CurriculumConfig,
         ExpertsConfig,
+        FeedbackConfig,
         KickstartingConfig,
         ThroughputConfig,
     )
@@ -187,6 +188,10 @@ def commands() -> Any:
         __doc__ = KickstartingConfig.__doc__
 
     @dataclasses.dataclass(frozen=True)
+    class Feedback(JSON, FeedbackConfig):
+        __doc__ = FeedbackConfig.__doc__
+
+    @dataclasses.dataclass(frozen=True)
     class Benchmark:
         """Measure speed, compare teachers, students or experts, or see which levels are learned."""
 
@@ -196,6 +201,7 @@ def commands() -> Any:
             | Annotated[BabyAI, tyro.conf.subcommand("babyai")]
             | Annotated[Experts, tyro.conf.subcommand("experts")]
             | Annotated[Kickstarting, tyro.conf.subcommand("kickstarting")]
+            | Annotated[Feedback, tyro.conf.subcommand("feedback")]
         )
 
     return (

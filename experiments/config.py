@@ -119,6 +119,9 @@ class TrainConfig:
     """how many tasks it is asked for at a time"""
     transcript: Path | None = None
     """with --proposer replayed: the transcript whose tasks to use"""
+    fade: float = 0.0
+    """part of the training after which feedback has faded out and the student stands alone; 0: as
+    often as the tasks say; for environments with --env-settings feedback=..."""
     evaluate_on: tuple[str, ...] = ()
     """environments (points of the task space) to evaluate on; the usual ones if not given"""
     evaluation_episodes: int = 128
@@ -174,8 +177,9 @@ class TrainConfig:
             raise SettingError("--hindsight", self.hindsight, "a number of at least 0")
         if self.hindsight and self.student == "distill":
             raise SettingError("--hindsight", self.hindsight, "0 with --student distill")
-        if not 0 <= self.warm_up <= 1:
-            raise SettingError("--warm-up", self.warm_up, "from 0 to 1")
+        for name in ("warm_up", "fade"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingError(option(name), getattr(self, name), "from 0 to 1")
 
     @property
     def learner(self) -> PPOConfig | DistillConfig:

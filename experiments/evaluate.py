@@ -71,12 +71,10 @@ def landmark_tasks(environment: Environment, names: Sequence[str]) -> Float[np.n
     Raises:
         SettingError: one of them is unknown, or is not a single point of the task space.
     """
-    space = environment.task_space
     rows = []
     for name in names:
-        other = make(name).task_space
         allowed = f"a point of the task space of {environment.name}"
-        row = space.point_of(other)
+        row = environment.landmark(make(name).task_space)
         if row is None:
             raise SettingError("--evaluate-on", name, allowed)
         rows.append(row)

@@ -18,8 +18,9 @@ import numpy as np
 import tyro
 
 from didact.environments import Environment, SettingError, TaskSpace
-from didact.environments.grid import GridWorld, ansi, texts
+from didact.environments.grid import GridState, GridWorld, ansi, texts
 from didact.environments.grid.cells import pack
+from didact.environments.grid.feedback import WithFeedback
 
 # What keys do: names of actions, and what is no action.
 NEW_LEVEL, QUIT = "new level", "quit"
@@ -75,12 +76,14 @@ class Game:
 
     def __init__(
         self,
-        environment: GridWorld,
+        environment: GridWorld | WithFeedback,
         seed: int = 0,
         space: TaskSpace | None = None,
         color: bool = True,
     ):
         self.environment, self.color = environment, color
+        told = isinstance(environment, WithFeedback)
+        self.grid = environment.environment if told else environment
         self.space = space or environment.task_space
         self._key = jax.random.key(seed)
         self._reset, self._step = jax.jit(environment.reset), jax.jit(environment.step)
@@ -95,6 +98,11 @@ class Game:
         )
         self.state, self.seen = self._reset(reset_key, self.space.sample(task_key, 1))
         self.total, self.message = 0.0, ""
+
+    @property
+    def worlds(self) -> GridState:
+        """The state of the world itself."""
+        return self.state.worlds if isinstance(self.environment, WithFeedback) else self.state
 
     @property
     def over(self) -> bool:
@@ -113,7 +121,7 @@ class Game:
         elif meant is not None and meant not in names:
             self.message = f"No action {meant!r} in this world."
         elif meant is not None and not self.over:
-            step_key = jax.random.fold_in(self._steps_key, int(self.state.steps[0]))
+            step_key = jax.random.fold_in(self._steps_key, int(self.worlds.steps[0]))
             action = np.array([names.index(meant)], np.int32)
             self.state, self.seen = self._step(step_key, self.state, action)
             self.total += float(self.seen.reward[0])
@@ -126,9 +134,9 @@ class Game:
         its end. The longest instruction and a map of 22x22 cells fit 80x24.
         """
         window = max((columns - _PANEL - 2) // 2, 1), max(rows, 1)
-        state = jax.device_get(self.state)
-        plain = self.environment.render_ansi(state, 0, color=False, window=window).split("\n")
-        map = self.environment.render_ansi(state, 0, color=self.color, window=window).split("\n")
+        state = jax.device_get(self.worlds)
+        plain = self.grid.render_ansi(state, 0, color=False, window=window).split("\n")
+        map = self.grid.render_ansi(state, 0, color=self.color, window=window).split("\n")
         width = len(plain[0])
         text = [line[: max(columns - width - 2, 0)] for line in self._text()]
         height = min(max(len(map), len(text)), rows)
@@ -138,12 +146,13 @@ class Game:
         return "\n".join(f"{left}  {right}".rstrip() for left, right in lines)
 
     def _text(self) -> list[str]:
-        state = jax.device_get(self.state)
-        carried = self.environment.symbols(state, 0).carried
+        state = jax.device_get(self.worlds)
+        carried = self.grid.symbols(state, 0).carried
         observation = {k: np.asarray(v[0]) for k, v in self.seen.observation.items()}
         known = (*self.environment.action_space.names, NEW_LEVEL, QUIT)
         return [
             *textwrap.wrap(self.environment.instruction_text(observation), _PANEL),
+            *textwrap.wrap(self.environment.feedback_text(observation), _PANEL),
             "",
             f"level {self.level}, step {state.steps[0]} of {state.max_steps[0]}",
             f"reward {self.total:.3f}",
@@ -191,13 +200,13 @@ def play(choice: Play) -> None:
     print(f"{game.level} level{'s' * (game.level > 1)} of {choice.env}.")
 
 
-def playable(environment: Environment) -> GridWorld:
+def playable(environment: Environment) -> GridWorld | WithFeedback:
     """The environment, if people can play it.
 
     Raises:
         SettingError: it is no grid world.
     """
-    if not isinstance(environment, GridWorld):
+    if not isinstance(environment, GridWorld | WithFeedback):
         raise SettingError("env", environment.name, "a grid world, such as GoTo")
     return environment
 

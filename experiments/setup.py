@@ -7,7 +7,8 @@ from typing import Any
 
 import didact.experiments.advisers as advisers
 import didact.teachers as teachers
-from didact.environments import Environment, SettingError, TaskSpace, registered
+from didact.environments import Box, Environment, SettingError, TaskSpace, registered
+from didact.environments.grid.feedback import RATE
 from didact.environments.registry import suggest
 from didact.environments.words import make_told, pairs, parsed
 from didact.experiments.config import LANDMARKS, TrainConfig
@@ -65,7 +66,18 @@ def narrowed(space: TaskSpace, texts: tuple[str, ...]) -> TaskSpace:
 
 
 def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
-    """The teacher called `--teacher`, after a warm-up in the easy tasks if there are any."""
+    """The teacher called `--teacher`, with feedback that fades out if `--fade` says so."""
+    teacher, space = _teacher_of(config, environment), space_of(config, environment)
+    if not config.fade:
+        return teacher
+    if RATE.name not in space.names or not isinstance(space, Box):
+        raise SettingError("--fade", config.fade, "0 where there is no feedback")
+    proposals = round(config.fade * config.num_updates * config.steps_per_update)
+    return teachers.faded(teacher, space, RATE.name, max(1, proposals))
+
+
+def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
+    """The teacher alone, after a warm-up in the easy tasks if there are any."""
     space = space_of(config, environment)
     if config.teacher == advisers.TEACHER:
         if config.teacher_settings:

@@ -58,12 +58,16 @@ def record(
     alive = np.ones(episodes, bool)
 
     def draw(time: int, over: np.ndarray, success: np.ndarray) -> None:
-        now = jax.device_get(state)
+        now, shown = jax.device_get((state, seen.observation))
         for i in np.flatnonzero(alive):
             if len(films[i]) < LONGEST or over[i]:
                 mark = status(time, float(total[i]), bool(success[i]) if over[i] else None)
                 picture = environment.render(now, int(i))
-                films[i].append(caption(picture, (texts[i], mark), size=(size, size)))
+                lines = [texts[i], mark]
+                if "feedback" in shown:
+                    said = environment.feedback_text({k: v[i] for k, v in shown.items()})
+                    lines.insert(1, said)
+                films[i].append(caption(picture, lines, size=(size, size), rows=len(lines) + 1))
 
     draw(0, ~alive, alive)
     time = 0

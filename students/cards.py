@@ -216,7 +216,7 @@ def _check_spaces(spaces: Any, path: str) -> None:
         for end in ("low", "high"):
             if type(space[end]) not in (int, float) or math.isnan(space[end]):
                 raise _error(f"{where}: {end}", path, space[end], "a number")
-        if name == "instruction" and not 0 <= space["high"] < MOST_NUMBERS:
+        if name in ("instruction", "feedback") and not 0 <= space["high"] < MOST_NUMBERS:
             allowed = f"the last of at most {MOST_NUMBERS} tokens"
             raise _error(f"{where}: high", path, space["high"], allowed)
 

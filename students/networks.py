@@ -22,7 +22,8 @@ NUM_CODES = 256
 WORDS_AT_A_TIME = 8
 # Observations that have their own way into the network, and one that has none: `text` says in
 # words what `image` shows, and is for students that read.
-ENCODED, UNREAD = ("image", "instruction", "direction", "instruction_vector"), ("text",)
+ENCODED = ("image", "instruction", "direction", "instruction_vector", "feedback")
+UNREAD = ("text",)
 
 
 class Outputs(NamedTuple):
@@ -153,6 +154,28 @@ class InstructionEncoder(nn.Module):
         return jax.lax.scan(next_part, first, parts)[0]
 
 
+class FeedbackEncoder(nn.Module):
+    """Reads messages, ids `[m, length]` (0 is padding) to `[m, features]`: sums of pairs of words.
+
+    Messages are short and change at every step, so all pairs of neighbours are read at once. Each
+    knows its place, because what is said of the past and of the next step have places of their own.
+    """
+
+    vocabulary: int
+    config: NetworkConfig
+
+    @nn.compact
+    def __call__(self, tokens: Int[Array, "m length"]) -> Float[Array, "m features"]:
+        size, features = self.config.token_embedding, self.config.instruction_features
+        spread = nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
+        table = self.param("embedding", spread, (self.vocabulary, size))
+        places = self.param("places", nn.initializers.normal(0.1), (tokens.shape[1], features))
+        words = table[tokens]
+        following = jnp.pad(words[:, 1:], ((0, 0), (0, 1), (0, 0)))
+        read = nn.Dense(features)(words) + nn.Dense(features, use_bias=False)(following) + places
+        return jnp.sum(jnp.where((tokens > 0)[..., None], jax.nn.relu(read), 0), axis=1)
+
+
 class Memory(nn.Module):
     """A GRU over time-first inputs; see `run_gru`."""
 
@@ -176,7 +199,8 @@ class ActorCritic(nn.Module):
     `image` (a view of cells), `instruction` (token ids), `direction`; any other key of at most
     one axis is taken as numbers, except `text`, which is not read: it repeats the image in words.
     Where there is an `instruction_vector` (of a sentence encoder), it is read in place of the
-    tokens, so that words which were never trained do no harm.
+    tokens, so that words which were never trained do no harm. `feedback` (token ids that change
+    from step to step) has an encoder of its own, and a `feedback_vector` is read in its place.
     `seeds_axis` names the `vmap` over seeds, where there is one.
     """
 
@@ -184,6 +208,7 @@ class ActorCritic(nn.Module):
     vocabulary: int
     config: NetworkConfig = NetworkConfig()
     seeds_axis: str | None = None
+    feedback_vocabulary: int = 1
 
     def setup(self):
         c = self.config
@@ -196,6 +221,8 @@ class ActorCritic(nn.Module):
         self.view = nn.Dense(c.hidden, kernel_init=nn.initializers.orthogonal(2**0.5))
         self.directions = nn.Embed(4, c.hidden)
         self.numbers = nn.Dense(c.hidden)
+        self.messages = FeedbackEncoder(self.feedback_vocabulary, c)
+        self.heard = nn.Dense(c.hidden)
         self.body = nn.Dense(c.hidden, kernel_init=nn.initializers.orthogonal(2**0.5))
         self.memory = Memory(c.memory) if c.memory else None
         self.policy = nn.Dense(self.num_actions, kernel_init=nn.initializers.orthogonal(0.01))
@@ -217,6 +244,8 @@ class ActorCritic(nn.Module):
             hidden += self.view(self._cells(image, said))
         if "direction" in observation:
             hidden += self.directions(observation["direction"].astype(jnp.int32))
+        if "feedback" in observation and "feedback_vector" not in observation:
+            hidden += self.heard(self._messages(observation["feedback"].astype(jnp.int32)))
         numbers = [
             (values if values.ndim == 3 else values[..., None]).astype(jnp.float32)
             for name, values in sorted(observation.items())
@@ -226,6 +255,10 @@ class ActorCritic(nn.Module):
         if numbers:
             hidden += self.numbers(jnp.concatenate(numbers, axis=-1))
         return jax.nn.relu(self.body(jax.nn.relu(hidden)))
+
+    def _messages(self, tokens: Int[Array, "T n length"]) -> Float[Array, "T n features"]:
+        time, n, length = tokens.shape
+        return self.messages(tokens.reshape(time * n, length)).reshape(time, n, -1)
 
     def _instruction(self, rows: Num[Array, "m length"]) -> Float[Array, "m features"]:
         """The encoding of token ids, or of sentence vectors."""
@@ -300,11 +333,13 @@ def actor_critic(
     Raises:
         SettingError: an image is not a view of cells, or there is nothing that the network reads.
     """
-    if set(observation_space) <= {*UNREAD, "instruction"}:
+    if set(observation_space) <= {*UNREAD, "instruction", "feedback"}:
         raise SettingError("observations", sorted(observation_space), "an image or numbers, too")
     image = observation_space.get("image")
     if image is not None and np.dtype(image.dtype) != np.uint8:
         raise SettingError("image dtype", str(image.dtype), "uint8 cell codes")
     instruction: Any = observation_space.get("instruction")
     vocabulary = int(instruction.high) + 1 if instruction is not None else 1
-    return ActorCritic(num_actions, vocabulary, config, seeds_axis)
+    feedback: Any = observation_space.get("feedback")
+    said = int(feedback.high) + 1 if feedback is not None else 1
+    return ActorCritic(num_actions, vocabulary, config, seeds_axis, said)

@@ -3,6 +3,7 @@
 from didact.teachers.alp_gmm import alp_gmm
 from didact.teachers.base import Outcomes, Teacher
 from didact.teachers.combinators import mixture, restricted, warm_started
+from didact.teachers.fading import faded
 from didact.teachers.language.transformer import transformer
 from didact.teachers.pool import pool
 from didact.teachers.registry import Entry, make, register, registered
@@ -18,6 +19,7 @@ __all__ = [
     "Outcomes",
     "Teacher",
     "alp_gmm",
+    "faded",
     "make",
     "mixture",
     "pool",

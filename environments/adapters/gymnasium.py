@@ -72,7 +72,8 @@ def _drawn(environment: Environment, render_mode: str, state: Any, index: int) -
 class SingleWorld(gymnasium.Env):
     """One world.
 
-    `info` has the instruction in words (`mission`) and, after a step, `success`. A task may be
+    `info` has the instruction in words (`mission`), feedback (`feedback`) where the environment
+    gives any and, after a step, `success`. A task may be
     given with `reset(options={"task": [...]})`, as numbers or as a JSON object; else it is drawn
     from `tasks`.
 
@@ -105,7 +106,7 @@ class SingleWorld(gymnasium.Env):
         super().reset(seed=seed)
         tasks = (options or {}).get("task")
         observation = _first(self._worlds.reset(key_from(self.np_random), tasks))
-        return observation, {"mission": self.environment.instruction_text(observation)}
+        return observation, self._words(observation)
 
     def step(self, action: Any):
         action = np.asarray(action)
@@ -114,12 +115,16 @@ class SingleWorld(gymnasium.Env):
             raise SettingError("action", action.tolist(), allowed)
         seen = jax.device_get(self._worlds.step_only(action[None]))
         observation = _first(seen.observation)
-        info = {
-            "mission": self.environment.instruction_text(observation),
-            "success": bool(seen.success[0]),
-        }
+        info = {**self._words(observation), "success": bool(seen.success[0])}
         ended = bool(seen.terminated[0]), bool(seen.truncated[0])
         return observation, float(seen.reward[0]), *ended, info
+
+    def _words(self, observation: dict[str, Any]) -> dict[str, str]:
+        """What is said in an observation."""
+        told = {"mission": self.environment.instruction_text(observation)}
+        if "feedback" in observation:
+            told["feedback"] = self.environment.feedback_text(observation)
+        return told
 
     def render(self):
         if self.render_mode is None:

@@ -4,13 +4,17 @@ import functools
 
 from didact.environments.grid.env import GridState, GridWorld, Symbols
 from didact.environments.grid.families import GROUPS
+from didact.environments.grid.feedback import with_feedback
+from didact.environments.grid.making import grid_world
 from didact.environments.grid.mazes import all_named, maze_world, random_mazes
 from didact.environments.registry import register
 
-__all__ = ["GridState", "GridWorld", "Symbols"]
+__all__ = ["GridState", "GridWorld", "Symbols", "with_feedback"]
 
 for _group in GROUPS:
-    _make = functools.partial(GridWorld, family=_group.family, mission_length=_group.mission_length)
+    _make = functools.partial(
+        grid_world, family=_group.family, mission_length=_group.mission_length
+    )
     _whole = {_group.name: (_group.space, _group.description)}
     for _name, (_space, _description) in {**_whole, **_group.parts}.items():
         _easy = _space.restricted(**_group.easy)

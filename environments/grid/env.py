@@ -54,6 +54,14 @@ class GridSettings(TypedDict, total=False):
     text_length: int
 
 
+class AnySettings(GridSettings, total=False):
+    """All settings of a `GridWorld` but its space."""
+
+    family: Family
+    done_action: bool
+    phrasing: str | None
+
+
 class GridWorld(Environment[GridState]):
     """MiniGrid's world, with levels and instructions of one of BabyAI's or MiniGrid's families.
 

@@ -24,6 +24,7 @@ from didact.environments.grid.compiling import varying_as
 
 NEVER = 10_000  # a time that no plan takes
 MEMORY = 8  # how many of the last waves are remembered
+PLANES = 8  # bits of an arrival time, where those of all states are kept
 # What it counts to pick up what is in the way, drop it beside or behind, and step on; to drop what
 # is in hand; and to drop it where it may be in the way. All are a little more than the steps that
 # they take: what lies in the way of the rest of a plan is walked around, not picked up again.
@@ -95,6 +96,7 @@ class Found(NamedTuple):
     key_region: UInt32[Array, "h n"]  # from where the locked door can be reached with the key
     moved_region: UInt32[Array, "h n"]  # from where what is moved can be put where it should
     region: UInt32[Array, "h n"]  # from where an end can be reached, with whatever is in hand
+    times: UInt32[Array, "b 4 h n"]  # bits of the time of each state in the agent's layer, plus 1
 
 
 class Agent(NamedTuple):
@@ -115,6 +117,7 @@ def search(
     wanted: Bool[Array, " n"],
     width: int,
     which: Layers,
+    margin: int | None = None,
 ) -> Found:
     """The first action of the shortest plan of each world.
 
@@ -122,6 +125,8 @@ def search(
         wanted: the worlds that need one; nobody waits for the others.
         width: of the map, in cells.
         which: the layers that there are.
+        margin: how many steps farther away than the agent states are looked for, so that `times`
+            tells them; None if nobody asks for `times`, which are then empty.
     """
     height, n = ground.free.shape
     count, locks = which.count, which.key >= 0
@@ -141,8 +146,10 @@ def search(
         phases.append((which.opened_full, which.opened_empty, which.opened_moved))
     look_up = _looker(agent, width, height)
 
+    planes = jnp.arange(0 if margin is None else PLANES, dtype=jnp.int32)[:, None, None, None]
+
     def spread(carry):
-        t, last, before, memory, seen, times, dropped, idle = carry
+        t, last, before, memory, seen, times, dropped, idle, noted = carry
 
         def ago(steps, phase, what):
             return memory[(t - steps) % MEMORY, phase, what]
@@ -175,19 +182,26 @@ def search(
         dropped |= look_up(wave[0, 1])[HERE]
         moving = jnp.any(jnp.stack([jnp.any(boards.cells_of(f) != 0, 0) for f in fresh]), 0)
         idle = jnp.where(moving, 0, idle + 1)
-        return t + 1, fresh, last, memory, seen, times, dropped, idle
+        own = sum(jnp.where(agent.hand == l, f, 0) for l, f in enumerate(fresh))
+        noted |= jnp.where((jnp.minimum(t + 1, 255) >> planes) & 1 == 1, own, 0)
+        return t + 1, fresh, last, memory, seen, times, dropped, idle, noted
 
     def waiting(carry):
-        times, idle = carry[5], carry[7]
-        return jnp.any(wanted & (_of_layer(times, agent.hand)[HERE] == NEVER) & (idle <= MEMORY))
+        t, times, idle = carry[0], carry[5], carry[7]
+        met = _of_layer(times, agent.hand)[HERE]
+        if margin is None:
+            return jnp.any(wanted & (met == NEVER) & (idle <= MEMORY))
+        return jnp.any(wanted & (t <= met + margin) & (idle <= MEMORY))
 
     nothing = [jnp.zeros((4, height, n), jnp.uint32)] * count
     memory = jnp.zeros((MEMORY, len(phases), 2, 4, height, n), jnp.uint32)
     times = jnp.full((count, 4, n), NEVER, jnp.int32)
     still = jnp.zeros(n, jnp.int32)
-    carry = (jnp.int32(0), nothing, nothing, memory, nothing, times, still > 0, still)
+    noted = jnp.zeros((len(planes), 4, height, n), jnp.uint32)
+    carry = (jnp.int32(0), nothing, nothing, memory, nothing, times, still > 0, still, noted)
     carry = (carry[0], *varying_as(agent.position, carry[1:]))
-    _, _, _, _, seen, times, dropped, _ = jax.lax.while_loop(waiting, spread, carry)
+    carry = jax.lax.while_loop(waiting, spread, carry)
+    _, _, _, _, seen, times, dropped, _, noted = carry
 
     ended = [look_up(_of_layer(start[k], agent.hand))[HERE] for k in range(3)]
     actions, lengths = _first_action(ground, agent, ended, times, dropped, width, which)
@@ -197,6 +211,7 @@ def search(
         _region(seen, which.key),
         _region(seen, which.moved, which.opened_moved),
         _region(seen, which.empty, which.full),
+        noted,
     )
 
 

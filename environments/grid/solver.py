@@ -22,14 +22,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int32, PRNGKeyArray
+from jaxtyping import Array, Bool, Int32, PRNGKeyArray, UInt8, UInt32
 
 from didact.environments.base import for_groups
 from didact.environments.grid import aims, cells, missions, rules, translation, verifier
 from didact.environments.grid.aims import CLEAR, GIVE_UP, LAY_DOWN, NO_COLOR, PURSUE, UNLOCK
 from didact.environments.grid.compiling import folding, varying_as
 from didact.environments.grid.env import GridState, GridWorld
-from didact.environments.grid.search import NEVER, Agent, layers, search
+from didact.environments.grid.search import NEVER, PLANES, Agent, layers, search
 from didact.environments.grid.verifier import PUT_NEXT
 
 GROUP_SIZE = 64  # worlds that are searched at once on a CPU; accelerators have room for all
@@ -42,6 +42,18 @@ class Plan(NamedTuple):
     lengths: Int32[Array, " n"]  # about how many steps until the aim is reached
     clauses: Int32[Array, " n"]  # the clause that it is for
     aims: Int32[Array, " n"]  # PURSUE the clause, or first UNLOCK, CLEAR or LAY_DOWN; or GIVE_UP
+
+
+class Chart(NamedTuple):
+    """Plans, and how far all states near the agents are from what these lead to."""
+
+    plan: Plan
+    # Steps from the agent's place and direction, (direction * h + y) * width + x, to the end of the
+    # plan, with what is in hand now; UNKNOWN where that is far away, or cannot be.
+    times: UInt8[Array, "n 4hw"]
+
+
+UNKNOWN = 255  # a time that is not in a chart
 
 
 def act(
@@ -65,8 +77,8 @@ def expert(environment: GridWorld) -> Callable[[GridState], Int32[Array, " n"]]:
 def plan(state: GridState, width: int, kinds: tuple[int, ...] = verifier.KINDS) -> Plan:
     """What to do next in each world, and what for; arguments are those of `act`."""
     if max(kinds) < missions.REACH:
-        return _wander(state, _plan(state, width, kinds), width)
-    found = _plan(translation.as_clauses(state, width), width, translation.known(kinds))
+        return _wander(state, _plan(state, width, kinds)[0], width)
+    found, _ = _plan(translation.as_clauses(state, width), width, translation.known(kinds))
     # In front of the square that is to be reached, one step is left; beside whatever else is to
     # be gone to, "done" is what is asked for.
     reaches = jnp.isin(state.goal.clauses[:, 0], np.array(translation.SQUARE))
@@ -78,6 +90,20 @@ def plan(state: GridState, width: int, kinds: tuple[int, ...] = verifier.KINDS) 
         actions=jnp.where(arrived, rules.FORWARD, found.actions), lengths=found.lengths + reaches
     )
     return _wander(state, found, width)
+
+
+def chart(state: GridState, width: int, kinds: tuple[int, ...], margin: int) -> Chart:
+    """Plans for Baby Language, without steps that lead nowhere, and what they know of other states.
+
+    As long as nothing but the agent's place and direction changes, `times` tell how far it is.
+
+    Args:
+        state, width, kinds: as for `act`.
+        margin: how many steps farther away than the agent states may be.
+    """
+    plan, planes = _plan(state, width, kinds, margin)
+    n = len(state.steps)
+    return Chart(plan, planes.reshape(n, -1))
 
 
 def _wander(state: GridState, plan: Plan, width: int) -> Plan:
@@ -105,26 +131,48 @@ def _wander(state: GridState, plan: Plan, width: int) -> Plan:
     return plan._replace(actions=jnp.where(late, move, plan.actions))
 
 
-def _plan(state: GridState, width: int, kinds: tuple[int, ...]) -> Plan:
+def _plan(
+    state: GridState, width: int, kinds: tuple[int, ...], margin: int | None = None
+) -> tuple[Plan, UInt8[Array, "n 4 h w"]]:
     """The plans of all worlds: first what is found at once, then the few that need more attempts.
 
-    A search takes as long as the hardest of its worlds, so they are searched in groups.
+    A search takes as long as the hardest of its worlds, so they are searched in groups. With them
+    come the times of a `Chart`; none without a margin.
     """
-    n = len(state.steps)
+    n, cells_ = len(state.steps), state.world.cells.shape[1]
     size = n if jax.default_backend() != "cpu" else min(n, GROUP_SIZE)
 
     def attempts(found, most):
         def rows(worlds):
-            return _attempts(jax.tree.map(lambda x: x[worlds], state), width, kinds, most)
+            part = jax.tree.map(lambda x: x[worlds], state)
+            plan, planes = _attempts(part, width, kinds, most, margin)
+            return plan, _unpacked(planes, width)
 
-        return for_groups(rows, _unsettled(found.aims, found.lengths), found, size), None
+        plan = found[0]
+        return for_groups(rows, _unsettled(plan.aims, plan.lengths), found, size), None
 
     one = jnp.zeros(n, jnp.int32)
-    start = varying_as(state.steps, Plan(one, one + NEVER, one, one + PURSUE))
+    rows = 0 if margin is None else 4
+    times = jnp.full((n, rows, cells_ // width, width), UNKNOWN, jnp.uint8)
+    start = varying_as(state.steps, (Plan(one, one + NEVER, one, one + PURSUE), times))
     return jax.lax.scan(attempts, start, jnp.array([1, NEVER]))[0]
 
 
-def _attempts(state: GridState, width: int, kinds: tuple[int, ...], most: Array) -> Plan:
+def _unpacked(planes: UInt32[Array, "b 4 h n"], width: int) -> UInt8[Array, "n 4 h w"]:
+    """The times whose bits, plus 1, are given; 0 bits make no rows."""
+    if not len(planes):
+        return jnp.zeros((planes.shape[-1], 0, planes.shape[2], width), jnp.uint8)
+    columns = jnp.arange(width, dtype=jnp.uint32)[:, None]
+    times = jnp.zeros((*planes.shape[1:3], width, planes.shape[3]), jnp.uint8)
+    for number, plane in enumerate(planes):
+        bit = (plane[:, :, None] >> columns) & 1
+        times |= (bit << number).astype(jnp.uint8)
+    return jnp.moveaxis(times, -1, 0) - jnp.uint8(1)  # 0, for those never met, becomes UNKNOWN
+
+
+def _attempts(
+    state: GridState, width: int, kinds: tuple[int, ...], most: Array, margin: int | None
+) -> tuple[Plan, UInt32[Array, "b 4 h n"]]:
     """The plans after at most so many attempts; where more are needed, the length is NEVER."""
     world, goal = state.world, state.goal
     scene = aims.scene_of(state, width)
@@ -138,13 +186,14 @@ def _attempts(state: GridState, width: int, kinds: tuple[int, ...], most: Array)
         ends = aims.ends_of(scene, ground, aim, color, bars, world, width)
         hand = aims.hand_of(scene, aim, color, world.carried, which)
         agent = Agent(world.position, world.direction, hand)
-        found = search(ground, ends, agent, wanted, width, which)
-        return found.actions, found.lengths, aims.in_the_way(scene, ground, found, aim, careless)
+        found = search(ground, ends, agent, wanted, width, which, margin)
+        barring = aims.in_the_way(scene, ground, found, aim, careless)
+        return found.actions, found.lengths, barring, found.times
 
     def attempt(carry):
-        number, aim, color, tried, careless, bars, actions, lengths = carry
+        number, aim, color, tried, careless, bars, actions, lengths, times = carry
         wanted = _unsettled(aim, lengths)
-        action, length, barring = jax.lax.cond(
+        action, length, barring, noted = jax.lax.cond(
             any_lock,
             lambda *a: look(True, *a),
             lambda *a: look(False, *a),
@@ -152,15 +201,16 @@ def _attempts(state: GridState, width: int, kinds: tuple[int, ...], most: Array)
         )
         actions = jnp.where(wanted, action, actions)
         lengths = jnp.where(wanted, length, lengths)
+        times = jnp.where(wanted, noted, times)
         bars = jnp.where(wanted, bars | barring, bars)
         again = _unsettled(aim, lengths)
         this = aim, color, tried, careless
         next_ = _next(*this, scene, world.carried)
         this = (jnp.where(again, new, old) for new, old in zip(next_, this, strict=True))
-        return number + 1, *this, bars, actions, lengths
+        return number + 1, *this, bars, actions, lengths, times
 
     def waiting(carry):
-        number, aim, *_, lengths = carry
+        number, aim, lengths = carry[0], carry[1], carry[-2]
         return (number < most) & jnp.any(_unsettled(aim, lengths))
 
     n = len(finished)
@@ -168,15 +218,16 @@ def _attempts(state: GridState, width: int, kinds: tuple[int, ...], most: Array)
     color = _choose(scene.locks, scene.key_held)
     done = jnp.full(n, rules.DONE, jnp.int32)
     no = jnp.zeros(n, bool)
-    start = (jnp.zeros(n, jnp.int32), no, jnp.zeros_like(scene.free), done, jnp.full(n, NEVER))
-    carry = (jnp.int32(0), aim, color, *varying_as(world.position, start))
-    _, aim, *_, actions, lengths = jax.lax.while_loop(waiting, attempt, carry)
+    planes = jnp.zeros((0 if margin is None else PLANES, 4, *scene.free.shape), jnp.uint32)
+    start = jnp.zeros(n, jnp.int32), no, jnp.zeros_like(scene.free), done, jnp.full(n, NEVER)
+    carry = (jnp.int32(0), aim, color, *varying_as(world.position, (*start, planes)))
+    _, aim, *_, actions, lengths, times = jax.lax.while_loop(waiting, attempt, carry)
     # Only what was in hand before counts as put somewhere.
     row = jnp.argmax(world.places == rules.CARRIED, 1)
     held = jnp.take_along_axis(goal.held, scene.clause[:, None], 1)[:, 0]
     early = (aim == PURSUE) & (scene.kind == PUT_NEXT) & scene.target_held & (held != row)
     actions = jnp.where((early & (actions == rules.DROP)) | (aim == GIVE_UP), rules.DONE, actions)
-    return Plan(actions, lengths, scene.clause, aim)
+    return Plan(actions, lengths, scene.clause, aim), times
 
 
 def _unsettled(aim: Int32[Array, " n"], lengths: Int32[Array, " n"]) -> Bool[Array, " n"]:

@@ -241,6 +241,9 @@ class WithVectors(Environment[VectorState]):
     def instruction_text(self, observation) -> str:
         return self.environment.instruction_text(observation)
 
+    def feedback_text(self, observation) -> str:
+        return self.environment.feedback_text(observation)
+
 
 def with_vectors(environment: Environment, table: SentenceTable, way: str = WHOLE) -> WithVectors:
     """An environment whose observations also have `instruction_vector`, float32[n, d].

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import didact.environments as environments
+from didact.environments.words import make_told
 
 ALL = [entry.name for entry in environments.registered()]
 N = 12
@@ -16,7 +17,8 @@ N = 12
 
 @functools.cache
 def make(name):
-    return environments.make(name)
+    name, *settings = name.split()
+    return make_told(name, settings)
 
 
 def one_of_each_kind():
@@ -33,7 +35,9 @@ def one_of_each_kind():
     return [name for names in kinds.values() for name in names[:1]]
 
 
-SOME = one_of_each_kind()
+# With feedback it is another kind, that has no name of its own.
+TOLD = "BabyAI-PutNextLocalS5N3-v0 feedback=both feedback_phrasing=train feedback_wrong=0.2"
+SOME = [*one_of_each_kind(), TOLD]
 
 
 @functools.cache
@@ -66,7 +70,7 @@ def assert_equal(a, b):
             np.testing.assert_array_equal(x, y)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [*ALL, TOLD])
 def test_shapes_and_types_are_as_declared(name):
     environment = make(name)
     tasks = jax.ShapeDtypeStruct((N, environment.task_space.size), jnp.float32)

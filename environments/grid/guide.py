@@ -1,0 +1,227 @@
+"""What the solver advises, kept up from step to step: it is asked anew only where that is needed.
+
+A chart of the solver tells how far all states around an agent are. While nothing changes but the
+agent's place and direction, the chart tells the next best step by itself. The solver is asked again
+where the world or the instruction has changed, where something other than a step or a turn is due,
+and where an agent has left the chart.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int32, UInt8
+
+from didact.environments.base import for_groups
+from didact.environments.grid import cells, rules, solver
+from didact.environments.grid.aims import GIVE_UP, LAY_DOWN, PURSUE
+from didact.environments.grid.compiling import varying_as
+from didact.environments.grid.env import GridState
+from didact.environments.grid.search import NEVER
+from didact.environments.grid.solver import UNKNOWN
+from didact.environments.grid.verifier import GO_TO, KIND_BITS, NONE, OPEN, PICK_UP, PUT_NEXT
+
+MARGIN = 6  # steps farther away than the agent that are in a chart
+LAY = 5  # beside the kinds of clauses: to get rid of what is in hand
+_TURNS = (rules.LEFT, rules.RIGHT, rules.FORWARD)
+_HERE, _LEFT, _RIGHT, _AHEAD = range(4)
+
+
+class Advice(NamedTuple):
+    """What should be done in n worlds."""
+
+    action: Int32[Array, " n"]
+    length: Int32[
+        Array, " n"
+    ]  # about how many steps until the aim is reached; NEVER if nobody knows
+    clause: Int32[Array, " n"]
+    aim: Int32[Array, " n"]  # as `solver.Plan` has them
+    nearer: Bool[Array, "n 3"]  # which of left, right and forward lead nearer
+    # What the agent is on its way to do, GO_TO, OPEN, PICK_UP, PUT_NEXT, LAY or NONE, to which
+    # thing (packed). Both stay as they were when the solver was asked.
+    purpose: Int32[Array, " n"]
+    thing: UInt8[Array, " n"]
+
+
+class Guide(NamedTuple):
+    """The advice for n worlds, and charts to go on with."""
+
+    advice: Advice
+    known: Bool[Array, " n"]  # the advice is that for the world as it is
+    charted: Bool[Array, " n"]  # and so is the chart
+    times: UInt8[Array, "n s"]  # as `solver.Chart` has them
+
+
+def begin(state: GridState, width: int, kinds: tuple[int, ...], wanted: Bool[Array, " n"]) -> Guide:
+    """The guide of worlds that nothing is known of.
+
+    Args:
+        state: n worlds, with instructions in Baby Language.
+        width: of the map, in cells.
+        kinds: which kinds of clauses there are.
+        wanted: the worlds whose advice somebody wants.
+    """
+    n, size = len(state.steps), state.world.cells.shape[1]
+    zero, no = jnp.zeros(n, jnp.int32), jnp.zeros(n, bool)
+    advice = Advice(
+        zero + rules.DONE,
+        zero + NEVER,
+        zero,
+        zero + GIVE_UP,
+        jnp.zeros((n, 3), bool),
+        zero + NONE,
+        jnp.full(n, cells.EMPTY, jnp.uint8),
+    )
+    nothing = Guide(advice, no, no, jnp.full((n, 4 * size), UNKNOWN, jnp.uint8))
+    return _ask(varying_as(state.steps, nothing), state, width, kinds, wanted)
+
+
+def follow(
+    guide: Guide,
+    before: GridState,
+    state: GridState,
+    width: int,
+    kinds: tuple[int, ...],
+    wanted: Bool[Array, " n"],
+) -> Guide:
+    """The guide after a step.
+
+    Args:
+        guide: that of the worlds `before` the step.
+        state: the worlds after it.
+        width, kinds, wanted: as for `begin`; what is not wanted may be left unknown.
+    """
+    old, new = before.world, state.world
+    front = rules.front_of(old.position, old.direction, width)[:, None]
+    ahead = [jnp.take_along_axis(w.cells, front, 1, mode="clip")[:, 0] for w in (old, new)]
+    changed = (ahead[0] != ahead[1]) | (old.carried != new.carried)
+    changed |= jnp.any(before.goal.done != state.goal.done, 1)
+    changed |= jnp.any(before.goal.known != state.goal.known, 1)
+    moved = (old.position != new.position) | (old.direction != new.direction)
+    charted = guide.charted & ~changed
+    stays = guide.known & ~changed & ~moved
+
+    times = _around(guide.times, state, width)
+    here = times[_HERE]
+    nearer = times[1:] + 1 == here
+    found = charted & (here < NEVER) & jnp.any(nearer, 0)
+    action = jnp.where(nearer[1], rules.RIGHT, rules.FORWARD)
+    action = jnp.where(nearer[0], rules.LEFT, action)
+    action = jnp.where(nearer[2], rules.FORWARD, action)  # as the solver prefers it
+    advice = guide.advice
+    read = advice._replace(action=action, length=here, nearer=nearer.T)
+    advice = jax.tree.map(lambda a, b: _where(found & ~stays, a, b), read, advice)
+    guide = Guide(advice, stays | found, charted, guide.times)
+    return _ask(guide, state, width, kinds, wanted & ~guide.known)
+
+
+def _where(condition: Bool[Array, " n"], a: Array, b: Array) -> Array:
+    return jnp.where(condition.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+
+def _ask(guide: Guide, state: GridState, width: int, kinds, wanted: Bool[Array, " n"]) -> Guide:
+    """The guide, with the solver asked in the worlds that want it."""
+
+    def rows(worlds):
+        part = jax.tree.map(lambda x: x[worlds], state)
+        return _asked(part, width, kinds)
+
+    n = len(wanted)
+    size = n if jax.default_backend() != "cpu" else min(n, solver.GROUP_SIZE)
+    return for_groups(rows, wanted, guide, size)
+
+
+def _asked(state: GridState, width: int, kinds: tuple[int, ...]) -> Guide:
+    plan, times = solver.chart(state, width, kinds, MARGIN)
+    yes = plan.lengths < NEVER
+    around = _around(times, state, width)
+    nearer = yes & (around[1:] + 1 == around[_HERE])
+    purpose, thing = _purpose(state, plan, times, width)
+    advice = Advice(*plan, nearer.T, purpose, thing)
+    return Guide(advice, yes | True, yes & (plan.lengths < UNKNOWN - 1), times)
+
+
+def _around(
+    times: UInt8[Array, "n s"], state: GridState, width: int, position=None, direction=None
+) -> Int32[Array, "4 n"]:
+    """The times of an agent's state, of those after a turn left or right, and after a step.
+
+    A step that cannot be made takes `NEVER`, and so does all that the chart does not know.
+    """
+    world = state.world
+    position = world.position if position is None else position
+    direction = world.direction if direction is None else direction
+    size = world.cells.shape[1]
+    front = rules.front_of(position, direction, width)
+    ahead = cells.kind_of(jnp.take_along_axis(world.cells, front[:, None], 1, mode="clip")[:, 0])
+    free = cells.is_walkable(ahead) & (ahead != cells.LAVA)
+    turns = jnp.stack([direction, (direction + 3) & 3, (direction + 1) & 3, direction], 1)
+    place = jnp.stack([position, position, position, front], 1)
+    found = jnp.take_along_axis(times, turns * size + place, 1, mode="clip")
+    found = jnp.where(found == UNKNOWN, NEVER, found.astype(jnp.int32))
+    return found.at[:, _AHEAD].set(jnp.where(free, found[:, _AHEAD], NEVER)).T
+
+
+def _purpose(
+    state: GridState, plan: solver.Plan, times: UInt8[Array, "n s"], width: int
+) -> tuple[Int32[Array, " n"], UInt8[Array, " n"]]:
+    """What the agents are on their way to do, and to which thing.
+
+    The chart is followed to where something other than a step or a turn is due.
+    """
+    world, goal = state.world, state.goal
+
+    def on(carry):
+        position, direction, _ = carry
+        here, left, right, ahead = _around(times, state, width, position, direction)
+        steps = (ahead + 1 == here) & (here < NEVER)
+        turns = jnp.where(left + 1 == here, 3, jnp.where(right + 1 == here, 1, 0))
+        turns = jnp.where(steps | (here == NEVER), 0, turns)
+        front = rules.front_of(position, direction, width)
+        going = steps | (turns != 0)
+        return jnp.where(steps, front, position), (direction + turns) & 3, going
+
+    start = world.position, world.direction, plan.lengths < NEVER
+    position, direction, _ = jax.lax.while_loop(lambda c: jnp.any(c[2]), on, start)
+
+    front = rules.front_of(position, direction, width)[:, None]
+    ahead = jnp.take_along_axis(world.cells, front, 1, mode="clip")[:, 0]
+    kind = cells.kind_of(ahead)
+    size = world.cells.shape[1]
+
+    def time(place):
+        at = direction * size + place
+        return jnp.take_along_axis(times, at[:, None], 1, mode="clip")[:, 0].astype(jnp.int32)
+
+    here, beyond = time(position), time(front[:, 0])
+    clause = jnp.take_along_axis(goal.clauses, plan.clauses[:, None], 1)[:, 0] & KIND_BITS
+    pursues = plan.aims == PURSUE
+
+    def meant(side):
+        """What the clause speaks of: a thing that looks so; doors are told as closed ones."""
+        bit = (2 * plan.clauses + side).astype(jnp.uint8)[:, None]
+        row = jnp.argmax((goal.members >> bit) & 1 == 1, 1)
+        return jnp.take_along_axis(world.objects, row[:, None], 1)[:, 0]
+
+    through = (beyond != UNKNOWN) & (beyond + 2 == here)  # what is toggled is walked through next
+    box = kind == cells.BOX
+    opens = cells.is_door(kind) | (box & (through | (ahead & cells.HOLDS != 0)))
+    empty_handed = world.carried == cells.EMPTY
+    takes = cells.is_portable(kind) & empty_handed & ~opens
+    drops = (kind == cells.EMPTY) & ~empty_handed
+    puts = drops & pursues & (clause == PUT_NEXT)
+    arrives = pursues & (clause == GO_TO) & (here == 0)
+    purpose = jnp.full(len(position), NONE)
+    thing = ahead
+    for condition, what, whom in (
+        (drops, LAY, world.carried),
+        (puts, PUT_NEXT, meant(1)),
+        (takes, PICK_UP, ahead),
+        (opens, OPEN, ahead),
+        (arrives, GO_TO, meant(0)),
+    ):
+        purpose = jnp.where(condition, what, purpose)
+        thing = jnp.where(condition, whom, thing)
+    purpose = jnp.where((plan.aims == LAY_DOWN) & drops, LAY, purpose)
+    known = (plan.lengths < NEVER) & (plan.aims != GIVE_UP)
+    return jnp.where(known, purpose, NONE), thing.astype(jnp.uint8)

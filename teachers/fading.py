@@ -1,0 +1,53 @@
+"""Help that ends: one number of all tasks falls while the training goes on."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from didact.environments import Box, SettingError
+from didact.teachers.base import Teacher
+
+
+class FadedState(NamedTuple):
+    """The inner teacher's state, and how much has been proposed."""
+
+    inner: Any
+    proposed: Float[Array, ""]  # as a part of the proposals after which the number is at its least
+
+
+def faded(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher:
+    """The teacher with one number of every task drawn down to its least value, linearly.
+
+    With `feedback_rate`, messages become rarer until the student stands alone.
+
+    Args:
+        teacher: proposes everything else.
+        space: its tasks; the number falls to the least value there.
+        name: of the dimension.
+        proposals: tasks proposed until it has fallen; the loop proposes one for each world and
+            step.
+
+    Raises:
+        SettingError: there is no such dimension, or `proposals` is below 1.
+    """
+    if proposals < 1:
+        raise SettingError("proposals", proposals, "at least 1")
+    column = space.column(name)
+    least = float(space.low[column])
+
+    def init(key):
+        return FadedState(teacher.init(key), jnp.float32(0))
+
+    def propose(state, key, n):
+        tasks, inner = teacher.propose(state.inner, key, n)
+        here = np.arange(space.size) == column
+        lower = least + (tasks - least) * (1 - state.proposed)
+        tasks = space.clip(jnp.where(here, lower, tasks))
+        return tasks, FadedState(inner, jnp.minimum(state.proposed + n / proposals, 1))
+
+    def observe(state, tasks, outcomes):
+        return state._replace(inner=teacher.observe(state.inner, tasks, outcomes))
+
+    return Teacher(init, propose, observe, lambda state: teacher.picture(state.inner))

@@ -1,0 +1,77 @@
+"""The figure of feedback: a small training, and what it refuses."""
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from didact.benchmarks import feedback
+from didact.benchmarks.config import FeedbackConfig
+from didact.environments import SettingError
+
+SMALL = {"conditions": ("none", "both-pool"), "seen": ("go-to",), "unseen": ("both",), "seeds": 2}
+SMALL |= {"steps": 2 * 16 * 40, "num_envs": 16, "adapt_envs": 16, "adapt_updates": (1,)}
+SMALL |= {"episodes": 8, "fade": 0.5}
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    config = FeedbackConfig(**SMALL, out=str(tmp_path_factory.mktemp("out")))
+    return config, feedback.compare(config)
+
+
+def test_every_condition_is_tested_alone_and_told(compared):
+    config, result = compared
+    assert list(result["conditions"]) == list(config.conditions)
+    for name, row in result["conditions"].items():
+        tests = {"alone"} if name == "none" else set(feedback.TESTS)
+        for success in (*row["success"].values(), row["adapted"][0]["success"]):
+            assert set(success) == tests
+            rates = np.array(list(success.values()))
+            assert rates.shape == (len(tests), config.seeds)
+            assert ((rates >= 0) & (rates <= 1)).all()
+        assert row["adapted"][0]["episodes"] > 0
+    console = Console(file=io.StringIO(), width=250)
+    console.print(feedback.table(result))
+    assert "both-pool" in console.file.getvalue()
+
+
+def test_what_is_there_is_not_trained_again(compared, monkeypatch):
+    config, before = compared
+    monkeypatch.setattr(feedback.Trial, "run", lambda trial: pytest.fail(trial.name))
+    again = feedback.compare(dataclasses.replace(config, conditions=("none",)))
+    assert again["conditions"]["none"] == before["conditions"]["none"]
+    kept = json.loads((Path(config.out) / feedback.FILE).read_text())
+    assert kept["conditions"] == before["conditions"]
+    with pytest.raises(SettingError, match="other settings"):
+        feedback.compare(dataclasses.replace(config, episodes=9))
+
+
+def test_levels_are_the_same_for_all_conditions(compared):
+    config, _ = compared
+    one, two = (feedback.Trial(config, name) for name in config.conditions)
+    rows = one.levels(one.environment, ("go-to", "both"), 1.0)
+    more = two.levels(two.environment, ("go-to", "both"), 1.0)
+    np.testing.assert_array_equal(more[:, :-1], rows)
+    assert (np.asarray(more[:, -1]) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"conditions": ("loud",)}, "--conditions"),
+        ({"conditions": ()}, "--conditions"),
+        ({"unseen": ("sing",)}, "--unseen"),
+        ({"seeds": 1}, "--seeds is 1"),
+        ({"num_envs": 10}, "--num-envs is 10"),
+        ({"adapt_updates": (4, 2)}, "--adapt-updates"),
+        ({"fade": 2.0}, "--fade is 2"),
+    ],
+)
+def test_settings_without_meaning_are_refused(settings, message, tmp_path):
+    with pytest.raises(SettingError, match=message):
+        feedback.compare(FeedbackConfig(**settings, out=str(tmp_path)))
