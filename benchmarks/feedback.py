@@ -21,7 +21,7 @@ from didact.benchmarks import machine
 from didact.benchmarks.config import FeedbackConfig
 from didact.benchmarks.folders import writable
 from didact.benchmarks.kickstarting import TASKS, members
-from didact.environments import Environment, SettingError
+from didact.environments import Box, Environment, SettingError
 from didact.environments.grid.feedback import RATE
 from didact.experiments import logs, setup
 from didact.experiments.config import TrainConfig, option
@@ -143,7 +143,9 @@ class Trial:
         parts = [setup.narrowed(self.environment.task_space, TASKS[name]) for name in names]
         teacher = mixture([(1 / len(parts), uniform(part)) for part in parts])
         if fade:
-            teacher = faded(teacher, self.environment.task_space, RATE.name, fade)
+            space = self.environment.task_space
+            assert isinstance(space, Box)
+            teacher = faded(teacher, space, RATE.name, fade)
         config = self.settings
         return Loop(
             self.environment,

@@ -30,6 +30,7 @@ from didact.environments.grid.families.base import follow
 from didact.environments.grid.gains import BINS, Look, Model, worth_telling
 from didact.environments.grid.guide import Guide
 from didact.environments.grid.remarks import POOL, TEMPLATE, Pool, read_pool
+from didact.environments.grid.search import NEVER
 from didact.environments.grid.utterances import SILENT, Message, Speech
 from didact.environments.spaces import ArraySpace, Box, Dimension, TaskSpace
 
@@ -195,7 +196,7 @@ class WithFeedback(Environment[FeedbackState]):
         advice, known = state.guide.advice, state.guide.known
         if self.model is not None:
             gain, memory = self.model.gain(state.memory, look)
-            left = jnp.where(state.left < 0, guides.NEVER, state.left)
+            left = jnp.where(state.left < 0, NEVER, state.left)
             worth, history = worth_telling(state.history, gain, left, advice.length)
             state = state._replace(memory=memory, history=history)
             speaks &= worth
