@@ -12,8 +12,10 @@ from didact.students.skills.batches import (
     step,
 )
 from didact.students.skills.conditions import Edge, condition, edges
+from didact.students.skills.english import english
 from didact.students.skills.formulas import Formula
 from didact.students.skills.parser import FormulaError, parse
+from didact.students.skills.vocabulary import Vocabulary, vocabulary
 
 __all__ = [
     "Automaton",
@@ -22,9 +24,11 @@ __all__ = [
     "FormulaError",
     "Machines",
     "RewardMachine",
+    "Vocabulary",
     "automaton",
     "condition",
     "edges",
+    "english",
     "judge",
     "pack",
     "parse",
@@ -32,4 +36,5 @@ __all__ = [
     "samplers",
     "start",
     "step",
+    "vocabulary",
 ]

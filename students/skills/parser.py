@@ -57,18 +57,24 @@ _TOKEN = re.compile(
 
 
 class FormulaError(SettingError):
-    """A text that is no formula, told in one sentence.
+    """A text that is no formula, or no instruction, told in one sentence.
+
+    Args:
+        text: all of it.
+        position: where in the text the problem is.
+        problem: the end of a sentence that begins "at character ...".
+        setting: what the text should have been.
 
     Attributes:
         position: where in the text, from 0; its length where something is missing at the end.
         marked: two lines, the text and a caret below that place.
     """
 
-    def __init__(self, text: str, position: int, problem: str):
+    def __init__(self, text: str, position: int, problem: str, setting: str = "formula"):
         self.position = position
         line = text.replace("\n", " ").replace("\t", " ")
         self.marked = f"{line}\n{' ' * position}^"
-        super().__init__("formula", text, f"correct: at character {position + 1} {problem}")
+        super().__init__(setting, text, f"correct: at character {position + 1} {problem}")
 
 
 class _Token(NamedTuple):
