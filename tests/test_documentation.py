@@ -44,7 +44,7 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-DOCS = ("experts", "language", "mazes", "phrases", "policies", "recordings")
+DOCS = ("experts", "formulas", "language", "mazes", "phrases", "policies", "recordings")
 PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in DOCS))
 
 

@@ -11,7 +11,8 @@ from didact.students.skills.batches import (
     start,
     step,
 )
-from didact.students.skills.conditions import Edge, condition, edges
+from didact.students.skills.conditions import Edge, at_most_one, condition, edges
+from didact.students.skills.drawing import draw
 from didact.students.skills.english import english
 from didact.students.skills.formulas import Formula
 from didact.students.skills.parser import FormulaError, parse
@@ -25,8 +26,10 @@ __all__ = [
     "Machines",
     "RewardMachine",
     "Vocabulary",
+    "at_most_one",
     "automaton",
     "condition",
+    "draw",
     "edges",
     "english",
     "judge",

@@ -26,45 +26,58 @@ class Edge(NamedTuple):
     condition: Formula
 
 
-def edges(automaton: Automaton) -> list[Edge]:
-    """The edges of an automaton, by source and then by target; loops too."""
+def edges(automaton: Automaton, possible: Bool[np.ndarray, " letters"] | None = None) -> list[Edge]:
+    """The edges of an automaton, by source and then by target; loops too.
+
+    Args:
+        automaton: any.
+        possible: the letters that can come, such as `at_most_one(automaton)`. Edges without one are
+            left out, and conditions need not tell what cannot be: "a" instead of "a & !b".
+    """
     found = []
     for source, row in enumerate(automaton.transitions):
-        for target in np.unique(row):
-            when = condition(row == target, automaton.propositions)
+        for target in np.unique(row if possible is None else row[possible]):
+            when = condition(row == target, automaton.propositions, possible)
             found.append(Edge(source, int(target), when))
     return found
 
 
-def condition(holds: Bool[np.ndarray, " letters"], propositions: tuple[str, ...]) -> Formula:
+def at_most_one(automaton: Automaton) -> Bool[np.ndarray, " letters"]:
+    """The letters in which no two propositions hold, as where each is a place to be at."""
+    letters = np.arange(automaton.transitions.shape[1])
+    return letters & (letters - 1) == 0
+
+
+def condition(
+    holds: Bool[np.ndarray, " letters"],
+    propositions: tuple[str, ...],
+    possible: Bool[np.ndarray, " letters"] | None = None,
+) -> Formula:
     """The smallest disjunction of conjunctions that holds for just these letters.
 
     Args:
         holds: bool[2**p], for which letters; bit i of a letter is that of `propositions[i]`.
         propositions: p names.
+        possible: for which letters it has to be right; for all if not given.
 
     Returns:
         One with the fewest clauses, and among those the fewest literals (close to it where more
         than `EXACT` prime implicants compete). `true` for all letters, `false` for none.
     """
-    # One axis for each proposition, that of `propositions[0]` first; those that matter stay.
-    values = np.asarray(holds, bool).reshape((2,) * len(propositions)).T
-    names = list(propositions)
-    for axis in reversed(range(len(names))):
-        without, with_it = (np.take(values, i, axis) for i in (0, 1))
-        if (without == with_it).all():
-            values = without
-            del names[axis]
-    if not names:
-        return any_of([all_of([])] if values.all() else [])
-    primes = _prime_implicants(values)
-    clauses = primes[_cover(primes, np.argwhere(values))]
+    free = np.zeros_like(holds) if possible is None else ~possible
+    # One axis for each proposition, that of `propositions[0]` first.
+    wanted, may = (
+        np.asarray(values, bool).reshape((2,) * len(propositions)).T
+        for values in (holds & ~free, holds | free)
+    )
+    primes = _prime_implicants(may)
+    clauses = primes[_cover(primes, np.argwhere(wanted))]
     # What holds is told before what does not.
     ordered = sorted(clauses.tolist(), key=lambda clause: [(1, 0, 2)[value] for value in clause])
-    return any_of([_conjunction(clause, names) for clause in ordered])
+    return any_of([_conjunction(clause, propositions) for clause in ordered])
 
 
-def _conjunction(clause: list[int], names: list[str]) -> Formula:
+def _conjunction(clause: list[int], names: tuple[str, ...]) -> Formula:
     literals = zip(clause, map(Proposition, names), strict=True)
     return all_of([name if value else Not(name) for value, name in literals if value < 2])
 

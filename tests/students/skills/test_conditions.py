@@ -8,7 +8,7 @@ import traces
 
 from didact.students.skills import automaton
 from didact.students.skills import formulas as f
-from didact.students.skills.conditions import condition, edges
+from didact.students.skills.conditions import at_most_one, condition, edges
 
 NAMES = tuple("abcde")
 
@@ -101,3 +101,26 @@ def test_a_large_condition_is_right():
     names = tuple("abcdefgh")
     holds = rng.random(256) < 0.5
     assert (letters_of(condition(holds, names), names) == holds).all()
+
+
+def test_what_cannot_come_need_not_be_told():
+    made = automaton("F coffee & F mail & G !decoration")
+    told = {(e.source, e.target): str(e.condition) for e in edges(made, at_most_one(made))}
+    assert told[0, 1] == "coffee"
+    assert told[0, 2] == "mail"
+    done = made.run([made.letter(["coffee", "mail"])])[0]
+    assert (0, done) not in told
+    assert len(told) < len(edges(made))
+
+
+def test_conditions_are_right_for_what_can_come():
+    rng = np.random.default_rng(2)
+    shorter = 0
+    for _ in range(60):
+        holds, possible = rng.random((2, 16)) < 0.5
+        short = condition(holds, NAMES[:4], possible)
+        assert (letters_of(short, NAMES[:4]) == holds)[possible].all()
+        full = condition(holds & possible, NAMES[:4])
+        assert size(short) <= size(full)
+        shorter += size(short) < size(full)
+    assert shorter > 30
