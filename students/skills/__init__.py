@@ -1,6 +1,6 @@
 """Skills that compose: temporal logic over facts of a world, as automata and arrays."""
 
-from didact.students.skills import samplers
+from didact.students.skills import samplers, values
 from didact.students.skills.automata import Automaton, automaton
 from didact.students.skills.batches import (
     Machines,
@@ -15,6 +15,14 @@ from didact.students.skills.conditions import Edge, at_most_one, condition, edge
 from didact.students.skills.drawing import draw
 from didact.students.skills.english import english
 from didact.students.skills.formulas import Formula
+from didact.students.skills.machines import (
+    SkillMachine,
+    SkillMachines,
+    letters_of,
+    letters_of_goals,
+    pack_skills,
+    skill_machine,
+)
 from didact.students.skills.parser import FormulaError, parse
 from didact.students.skills.vocabulary import Vocabulary, vocabulary
 
@@ -25,6 +33,8 @@ __all__ = [
     "FormulaError",
     "Machines",
     "RewardMachine",
+    "SkillMachine",
+    "SkillMachines",
     "Vocabulary",
     "at_most_one",
     "automaton",
@@ -33,11 +43,16 @@ __all__ = [
     "edges",
     "english",
     "judge",
+    "letters_of",
+    "letters_of_goals",
     "pack",
+    "pack_skills",
     "parse",
     "reward_machine",
     "samplers",
+    "skill_machine",
     "start",
     "step",
+    "values",
     "vocabulary",
 ]
