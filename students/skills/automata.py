@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from didact.environments import SettingError
-from didact.students.skills.formulas import Formula
+from didact.students.skills.formulas import DEEPEST, Formula
 from didact.students.skills.minimal import leading_to, minimal, product
 from didact.students.skills.parser import parse
 from didact.students.skills.progression import Closure, too_complex
@@ -66,7 +66,10 @@ class Automaton:
         return ~leading_to(self.transitions, ~self.accepting)
 
     def letter(self, label: Mapping[str, bool] | Sequence[str]) -> int:
-        """The number of a label: the names that hold, or what holds by name."""
+        """The number of a label: the names that hold, or what holds by name.
+
+        Names that the automaton does not know change nothing, as labels tell more than it reads.
+        """
         if isinstance(label, Mapping):
             label = [name for name, holds in label.items() if holds]
         held = set(label)
@@ -113,10 +116,12 @@ def automaton(
         max_propositions, max_states: more than that are refused.
 
     Raises:
-        SettingError: the text is no formula, names something else, or is too large.
+        SettingError: the text is no formula, names something else, or is too large or too deep.
     """
     if isinstance(formula, str):
         formula = parse(formula, propositions)
+    if formula.depth > DEEPEST:  # it may be too deep even to be printed
+        raise SettingError("formula", f"{formula.depth} deep", f"at most {DEEPEST} deep")
     names = formula.propositions if propositions is None else tuple(propositions)
     unknown = [name for name in formula.propositions if name not in names]
     if unknown:

@@ -27,6 +27,7 @@ from typing import ClassVar
 
 from didact.environments import SettingError
 
+DEEPEST = 100  # formulas within formulas that are read; Python's own stack is not much deeper
 # Words that mean something in a formula. A proposition of such a name stands in double quotes.
 LETTERS = ("X", "N", "WX", "F", "G", "U", "R", "W")
 WORDS = ("true", "false", "last", "and", "or", "not", "implies", "iff")  # in any case
@@ -62,6 +63,16 @@ class Formula:
             formula = waiting.pop()
             yield formula
             waiting.extend(reversed(formula.parts))
+
+    @property
+    def depth(self) -> int:
+        """How many formulas are within one another, itself included."""
+        deepest, waiting = 0, [(1, self)]
+        while waiting:
+            depth, formula = waiting.pop()
+            deepest = max(deepest, depth)
+            waiting.extend((depth + 1, part) for part in formula.parts)
+        return deepest
 
     @property
     def propositions(self) -> tuple[str, ...]:

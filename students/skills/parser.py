@@ -23,9 +23,7 @@ from typing import NamedTuple
 
 from didact.environments import SettingError
 from didact.students.skills import formulas
-from didact.students.skills.formulas import Constant, Formula, Last, Proposition
-
-DEEPEST = 100  # formulas within formulas; Python's own stack is not much deeper
+from didact.students.skills.formulas import DEEPEST, Constant, Formula, Last, Proposition
 
 _UNARY = {
     "!": formulas.Not,

@@ -279,5 +279,22 @@ def test_equivalence_with_ltlf2dfa_and_mona():
         assert same_language(automaton(formula, names), table, accepting, 1), str(formula)
 
 
+def test_what_is_too_deep_is_refused():
+    deep = f.Proposition("a")
+    for _ in range(5000):
+        deep = f.Next(deep)
+    assert deep.depth == 5001
+    with pytest.raises(SettingError, match="formula is '5001 deep', but must be at most 100 deep"):
+        automaton(deep)
+    assert f.And(f.Not(f.Last()), f.Last()).depth == 3
+
+
+def test_letters():
+    made = automaton("a & b & c")
+    assert (
+        made.letter(["c", "unknown", "a"]) == made.letter({"a": True, "b": False, "c": True}) == 5
+    )
+
+
 def test_a_text_is_parsed():
     assert automaton("F a").formula == parse("F a")
