@@ -1,0 +1,58 @@
+"""Skills that compose: temporal logic over facts of a world, as automata and arrays."""
+
+from didact.students.skills import samplers, values
+from didact.students.skills.automata import Automaton, automaton
+from didact.students.skills.batches import (
+    Machines,
+    RewardMachine,
+    judge,
+    pack,
+    reward_machine,
+    start,
+    step,
+)
+from didact.students.skills.conditions import Edge, at_most_one, condition, edges
+from didact.students.skills.drawing import draw
+from didact.students.skills.english import english
+from didact.students.skills.formulas import Formula
+from didact.students.skills.machines import (
+    SkillMachine,
+    SkillMachines,
+    letters_of,
+    letters_of_goals,
+    pack_skills,
+    skill_machine,
+)
+from didact.students.skills.parser import FormulaError, parse
+from didact.students.skills.vocabulary import Vocabulary, vocabulary
+
+__all__ = [
+    "Automaton",
+    "Edge",
+    "Formula",
+    "FormulaError",
+    "Machines",
+    "RewardMachine",
+    "SkillMachine",
+    "SkillMachines",
+    "Vocabulary",
+    "at_most_one",
+    "automaton",
+    "condition",
+    "draw",
+    "edges",
+    "english",
+    "judge",
+    "letters_of",
+    "letters_of_goals",
+    "pack",
+    "pack_skills",
+    "parse",
+    "reward_machine",
+    "samplers",
+    "skill_machine",
+    "start",
+    "step",
+    "values",
+    "vocabulary",
+]

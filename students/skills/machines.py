@@ -1,0 +1,158 @@
+"""Skill machines: which facts to reach, and which to avoid, in each state of an automaton.
+
+References:
+    Nangue Tasse et al., Skill Machines: Temporal Logic Skill Composition in Reinforcement Learning,
+    ICLR 2024 (arXiv:2205.12532), section 3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from didact.environments import SettingError
+from didact.students.skills.automata import Automaton
+from didact.students.skills.conditions import condition
+from didact.students.skills.formulas import And, Formula, Not
+
+
+@dataclass(frozen=True, eq=False)
+class SkillMachine:
+    """What to do in each state of an automaton.
+
+    Attributes:
+        automaton: of the task.
+        values: float[states], how soon the formula can come true: discount**(k - 1) where it takes
+            k letters that lead to other states, 0 where it cannot, and where it is true.
+        wanted: bool[states, letters], the letters that lead on by the best way.
+        forbidden: bool[states, letters], the letters that make the formula impossible.
+        possible: bool[letters], those that can come.
+    """
+
+    automaton: Automaton
+    values: Float[np.ndarray, " states"]
+    wanted: Bool[np.ndarray, "states letters"]
+    forbidden: Bool[np.ndarray, "states letters"]
+    possible: Bool[np.ndarray, " letters"]
+
+    def skill(self, state: int) -> Formula:
+        """The condition to reach in a state: what is wanted, and not what is forbidden."""
+        names = self.automaton.propositions
+        wanted = condition(self.wanted[state], names, self.possible)
+        forbidden = condition(self.forbidden[state], names, self.possible)
+        return And(wanted, Not(forbidden)) if self.forbidden[state, self.possible].any() else wanted
+
+
+def skill_machine(
+    automaton: Automaton,
+    possible: Bool[np.ndarray, " letters"] | None = None,
+    discount: float = 0.9,
+) -> SkillMachine:
+    """Plans over an automaton by value iteration.
+
+    A letter that changes the state pays 1 where the formula becomes true. In each state those
+    letters are wanted that promise most; what only keeps the state is not.
+
+    Args:
+        automaton: of the task.
+        possible: the letters that can come in the world, such as `letters_of_goals`. Without it a
+            plan may wait for two facts at once that never hold together.
+        discount: of each change of state.
+
+    Raises:
+        SettingError: the discount is not between 0 and 1, or no letter is possible.
+    """
+    if not 0 < discount < 1:
+        raise SettingError("discount", discount, "between 0 and 1")
+    after, accepting = automaton.transitions, automaton.accepting
+    possible = np.ones(after.shape[1], bool) if possible is None else np.asarray(possible, bool)
+    if not possible.any():
+        raise SettingError("possible", "no letter", "at least one letter")
+    on = (after != np.arange(len(after))[:, None]) & possible & ~accepting[:, None]
+    values = np.zeros(len(after))
+    for _ in range(len(after)):  # no best way is longer
+        promised = np.where(on, np.where(accepting[after], 1.0, discount * values[after]), 0.0)
+        values = promised.max(1)
+    wanted = on & (promised > 0) & (promised >= values[:, None] * (1 - 1e-9))
+    forbidden = automaton.failed[after] & automaton.alive[:, None]
+    return SkillMachine(automaton, values, wanted, forbidden, possible)
+
+
+def letters_of(
+    automaton: Automaton, propositions: Sequence[str], goals: Bool[np.ndarray, "goals propositions"]
+) -> Int[np.ndarray, " goals"]:
+    """The letter that an automaton reads where a goal is reached.
+
+    Args:
+        automaton: any.
+        propositions: what the columns of goals mean.
+        goals: which facts hold at each.
+
+    Raises:
+        SettingError: the goals do not tell a proposition of the automaton.
+    """
+    letters = np.zeros(len(goals), np.int64)
+    for bit, name in enumerate(automaton.propositions):
+        if name not in propositions:
+            raise SettingError("proposition", name, "one of " + ", ".join(propositions))
+        letters |= (
+            np.asarray(goals, bool)[:, list(propositions).index(name)].astype(np.int64) << bit
+        )
+    return letters
+
+
+def letters_of_goals(
+    automaton: Automaton, propositions: Sequence[str], goals: Bool[np.ndarray, "goals propositions"]
+) -> Bool[np.ndarray, " letters"]:
+    """The letters that can come in a world of these goals, and none of whose facts may hold."""
+    possible = np.zeros(automaton.transitions.shape[1], bool)
+    possible[0] = True
+    possible[letters_of(automaton, propositions, goals)] = True
+    return possible
+
+
+class SkillMachines(NamedTuple):
+    """The plans of a batch of automata, over the goals of one world; states as in `Machines`."""
+
+    wanted: Bool[Array, "batch states goals"]
+    forbidden: Bool[Array, "batch states goals"]
+
+
+def pack_skills(
+    automata: Sequence[Automaton],
+    propositions: Sequence[str],
+    goals: Bool[np.ndarray, "goals propositions"],
+    *,
+    max_states: int | None = None,
+    discount: float = 0.9,
+) -> SkillMachines:
+    """Plans for the automata of a batch, beside `pack` with the same `max_states`.
+
+    `wanted[which, state]` are then the goals that `values.chosen` rewards.
+
+    Args:
+        automata: at least one.
+        propositions: what the columns of goals mean.
+        goals: what can hold at once where a skill ends.
+        max_states: the number of states that all are padded to.
+        discount: of each change of state.
+
+    Raises:
+        SettingError: there is none, one has more states, or goals do not tell a proposition.
+    """
+    if not automata:
+        raise SettingError("automata", list(automata), "at least one")
+    states = max_states or max(each.num_states for each in automata)
+    wanted, forbidden = np.zeros((2, len(automata), states, len(goals)), bool)
+    for i, each in enumerate(automata):
+        if each.num_states > states:
+            allowed = f"one whose automaton has at most {states} states (it has {each.num_states})"
+            raise SettingError("formula", str(each.formula), allowed)
+        letters = letters_of(each, propositions, goals)
+        plan = skill_machine(each, letters_of_goals(each, propositions, goals), discount)
+        wanted[i, : each.num_states] = plan.wanted[:, letters]
+        forbidden[i, : each.num_states] = plan.forbidden[:, letters]
+    return SkillMachines(jnp.asarray(wanted), jnp.asarray(forbidden))

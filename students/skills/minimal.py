@@ -1,0 +1,98 @@
+"""Finite automata as arrays: products, reachability, and the minimal one in a canonical order.
+
+All tables here are int32[states, letters]: where each letter leads.
+
+References:
+    Moore, Gedanken-experiments on Sequential Machines, 1956 (refinement of partitions).
+"""
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+Table = Int[np.ndarray, "states letters"]
+
+
+def minimal(
+    transitions: Table, accepting: Bool[np.ndarray, " states"], initial: int
+) -> tuple[Table, Bool[np.ndarray, " states"]]:
+    """The smallest complete automaton of the same language, which starts in its state 0.
+
+    States are in the order in which a breadth-first search by rising letters comes upon them, so
+    that automata of the same language over the same letters are equal, array by array.
+    """
+    # Letters that do the same everywhere are looked at once.
+    columns, letters = np.unique(transitions, axis=1, return_inverse=True)
+    letters = letters.reshape(-1)
+    classes = np.asarray(accepting, np.int64)
+    count = len(np.unique(classes))
+    while True:
+        signature = np.column_stack([classes, classes[columns]])
+        refined = np.unique(signature, axis=0, return_inverse=True)[1].reshape(-1)
+        refined_count = int(refined.max()) + 1
+        if refined_count == count:
+            break
+        classes, count = refined, refined_count
+    one_of_each = np.zeros(count, np.int64)
+    one_of_each[refined] = np.arange(len(refined))
+    small = refined[columns[one_of_each]][:, letters]
+    order = breadth_first(small, int(refined[initial]))
+    place = np.zeros(count, np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return place[small[order]], np.asarray(accepting)[one_of_each[order]]
+
+
+def breadth_first(transitions: Table, initial: int) -> Int[np.ndarray, " reachable"]:
+    """The reachable states, nearest first, those of one distance by the letters that lead there."""
+    found, seen = [initial], np.zeros(len(transitions), bool)
+    seen[initial] = True
+    for state in found:  # it grows
+        targets, first = np.unique(transitions[state], return_index=True)
+        for target in targets[np.argsort(first)]:
+            if not seen[target]:
+                seen[target] = True
+                found.append(int(target))
+    return np.asarray(found)
+
+
+def product(
+    one: tuple[Table, Bool[np.ndarray, " s"]],
+    other: tuple[Table, Bool[np.ndarray, " t"]],
+    conjunction: bool,
+    most: int,
+) -> tuple[Table, Bool[np.ndarray, " u"]] | None:
+    """The automaton of both languages' intersection, or of their union, from state 0.
+
+    Returns:
+        None where it has more than `most` states.
+    """
+    (left, left_accepts), (right, right_accepts) = one, other
+    width = len(right)
+    numbers = np.full(len(left) * width, -1, np.int64)
+    numbers[0] = 0
+    pairs, rows, count = [np.zeros(1, np.int64)], [], 1
+    for new in pairs:  # it grows
+        targets = left[new // width].astype(np.int64) * width + right[new % width]
+        rows.append(targets)
+        unseen = np.unique(targets[numbers[targets] < 0])
+        if count + len(unseen) > most:
+            return None
+        if len(unseen):
+            numbers[unseen] = count + np.arange(len(unseen))
+            count += len(unseen)
+            pairs.append(unseen)
+    every = np.concatenate(pairs)
+    both = left_accepts[every // width], right_accepts[every % width]
+    accepting = both[0] & both[1] if conjunction else both[0] | both[1]
+    return numbers[np.concatenate(rows)].astype(np.int32), accepting
+
+
+def leading_to(
+    transitions: Table, wanted: Bool[np.ndarray, " states"]
+) -> Bool[np.ndarray, " states"]:
+    """From which states some word, the empty one too, leads to a wanted one."""
+    leads = np.array(wanted, bool)
+    while True:
+        more = leads | leads[transitions].any(axis=1)
+        if (more == leads).all():
+            return leads
+        leads = more
