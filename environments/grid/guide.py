@@ -73,7 +73,7 @@ def begin(state: GridState, width: int, kinds: tuple[int, ...], wanted: Bool[Arr
         jnp.full(n, cells.EMPTY, jnp.uint8),
     )
     nothing = Guide(advice, no, no, jnp.full((n, 4 * size), UNKNOWN, jnp.uint8))
-    return _ask(varying_as(state.steps, nothing), state, width, kinds, wanted)
+    return _ask(varying_as(state.world.position, nothing), state, width, kinds, wanted)
 
 
 def follow(

@@ -370,4 +370,4 @@ def test_what_was_said_is_shown_as_it_is(with_proposer, tmp_path, capsys, refuse
 def test_proposers_are_listed(capsys):
     main(["list", "proposers", "--json"])
     names = [row["name"] for row in json.loads(capsys.readouterr().out)]
-    assert names[:3] == ["none", "scripted", "replayed"]
+    assert names[:4] == ["none", "scripted", "language-model", "replayed"]

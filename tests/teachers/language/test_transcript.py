@@ -46,7 +46,7 @@ def test_what_is_written_is_read(path):
     assert told["reply"]["messages"] == [{"role": "user", "content": "Teach\nit."}]
     assert set(told) == {
         *("asked", "came", "seed", "steps", "proposer", "told"),
-        *("reply", "accepted", "refused", "error", "over"),
+        *("reply", "accepted", "refused", "error", "spent", "over"),
     }
 
 
