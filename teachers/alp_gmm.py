@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from didact.environments.errors import SettingError
 from didact.environments.spaces import Box
-from didact.teachers import gaussians
+from didact.teachers import gaussians, rings
 from didact.teachers.base import Teacher
 
 
@@ -164,17 +164,11 @@ def alp_gmm(
         values = outcomes.success if outcome == "success" else outcomes.returns
         if outcome == "return":
             values = (values - return_range[0]) / (return_range[1] - return_range[0])
-        counts = outcomes.weights > 0
         # Only the latest `history` rows fit into the ring, and only the latest `window` rows can
         # ever reach a fit: for earlier ones no progress is computed.
-        n = tasks.shape[0]
-        total = jnp.sum(counts, dtype=jnp.int32)
-        order = jnp.nonzero(counts, size=n, fill_value=0)[0]
-        number = jnp.arange(n)
-        kept = (number < total) & (number >= total - history)
-        at = jnp.where(kept, (state.count + number) % history, history)
+        order, at, total = rings.places(outcomes.weights > 0, state.count, history)
         points, values = space.normalise(tasks)[order], values[order]
-        latest = jnp.maximum(total - window, 0) + jnp.arange(min(n, window))
+        latest = jnp.maximum(total - window, 0) + jnp.arange(min(tasks.shape[0], window))
         reference, known = nearest(state.tasks, state.outcomes, state.count, points[latest])
         progress = jnp.where(known, jnp.abs(values[latest] - reference), 0)
         return state._replace(

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.environments.errors import SettingError
 from didact.environments.spaces import Box
-from didact.teachers import gaussians
+from didact.teachers import gaussians, rings
 from didact.teachers.base import Teacher
 from didact.teachers.language.transformer.critic import Critic, critic_loss, uncertainty
 from didact.teachers.language.transformer.model import Transformer, draw, log_probabilities
@@ -192,13 +192,7 @@ def transformer(
         return outcomes.scores[score]
 
     def remember(state, tasks, outcomes):
-        counts = outcomes.weights > 0
-        n = tasks.shape[0]
-        total = jnp.sum(counts, dtype=jnp.int32)
-        order = jnp.nonzero(counts, size=n, fill_value=0)[0]
-        number = jnp.arange(n)
-        kept = (number < total) & (number >= total - memory)
-        at = jnp.where(kept, (state.count + number) % memory, memory)
+        order, at, total = rings.places(outcomes.weights > 0, state.count, memory)
         targets = target_of(outcomes)[order]
         return state._replace(
             points=state.points.at[at].set(space.normalise(tasks)[order], mode="drop"),
