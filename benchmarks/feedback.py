@@ -142,9 +142,8 @@ class Trial:
         """A training on tasks, each of them as often as the others."""
         parts = [setup.narrowed(self.environment.task_space, TASKS[name]) for name in names]
         teacher = mixture([(1 / len(parts), uniform(part)) for part in parts])
-        if fade:
-            space = self.environment.task_space
-            assert isinstance(space, Box)
+        space = self.environment.task_space
+        if fade and isinstance(space, Box):
             teacher = faded(teacher, space, RATE.name, fade)
         config = self.settings
         return Loop(

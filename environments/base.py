@@ -5,7 +5,7 @@ steps all of them. That is several times faster than `vmap` over one world.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +50,7 @@ class Environment(Generic[State]):
         action_space: the actions.
         max_steps: no episode is longer than this.
         propositions: names of the facts in `Timestep.labels`.
+        restart_group_size: how many finished worlds `Restart` resets at once, unless told.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Environment(Generic[State]):
     action_space: Discrete
     max_steps: int
     propositions: tuple[str, ...] = ()
+    restart_group_size: int = 16
 
     @property
     def easy_space(self) -> TaskSpace:
@@ -109,11 +111,9 @@ class Restart:
     worlds, which keeps that property.
     """
 
-    default_group_size: ClassVar[int] = 16
-
     def __init__(self, environment: Environment, group_size: int | None = None):
         self.environment = environment
-        self.group_size = group_size or self.default_group_size
+        self.group_size = group_size or environment.restart_group_size
 
         @custom_vmap
         def restart(keys, tasks, done, state, observation, labels):

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from didact.environments import Environment, Restart, SettingError, TaskSpace, for_groups
+from didact.environments import Environment, SettingError, TaskSpace, for_groups
 from didact.environments.grid import GridWorld, solver
 from didact.students import Student
 from didact.students.shards import OBSERVATION, small, stored
@@ -126,7 +126,7 @@ def player(
             lambda worlds: fresh(now.key, now.episode[worlds]),
             now.start & (now.episode < total),
             (now.state, now.observation, now.tasks),
-            Restart.default_group_size,
+            environment.restart_group_size,
         )
         carry = jax.tree.map(
             lambda x, y: jnp.where(now.start.reshape(-1, *[1] * (x.ndim - 1)), y, x),

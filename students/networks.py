@@ -20,10 +20,10 @@ from didact.students.config import NetworkConfig
 
 NUM_CODES = 256
 WORDS_AT_A_TIME = 8
-# Observations that have their own way into the network, and one that has none: `text` says in
-# words what `image` shows, and is for students that read.
+# Observations that have their own way into the network, and two that have none: `text` says in
+# words what `image` shows, and is for students that read; `place` is a row of tables.
 ENCODED = ("image", "instruction", "direction", "instruction_vector", "feedback")
-UNREAD = ("text",)
+UNREAD = ("text", "place")
 
 
 class Outputs(NamedTuple):
@@ -155,25 +155,32 @@ class InstructionEncoder(nn.Module):
 
 
 class FeedbackEncoder(nn.Module):
-    """Reads messages, ids `[m, length]` (0 is padding) to `[m, features]`: sums of pairs of words.
+    """Reads parts of messages, ids `[m, length]` (0 is padding) to `[m, features]`.
 
-    Messages are short and change at every step, so all pairs of neighbours are read at once. Each
-    knows its place, because what is said of the past and of the next step have places of their own.
+    They are short and change at every step, so all pairs of neighbours are read at once, and added
+    up. Which part it is and where in it a word stands makes a difference.
     """
 
     vocabulary: int
+    parts: int
     config: NetworkConfig
 
     @nn.compact
-    def __call__(self, tokens: Int[Array, "m length"]) -> Float[Array, "m features"]:
+    def __call__(
+        self, tokens: Int[Array, "m length"], part: Int[Array, " m"]
+    ) -> Float[Array, "m features"]:
         size, features = self.config.token_embedding, self.config.instruction_features
         spread = nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
         table = self.param("embedding", spread, (self.vocabulary, size))
-        places = self.param("places", nn.initializers.normal(0.1), (tokens.shape[1], features))
-        words = table[tokens]
-        following = jnp.pad(words[:, 1:], ((0, 0), (0, 1), (0, 0)))
-        read = nn.Dense(features)(words) + nn.Dense(features, use_bias=False)(following) + places
-        return jnp.sum(jnp.where((tokens > 0)[..., None], jax.nn.relu(read), 0), axis=1)
+        shape = (self.parts, tokens.shape[1], features)
+        places = self.param("places", nn.initializers.normal(0.1), shape)
+        # The words are fewer than their places in messages, so the vocabulary is read instead.
+        first = nn.Dense(features)(table)
+        second = jnp.pad(nn.Dense(features, use_bias=False)(table), ((0, 1), (0, 0)))
+        following = jnp.pad(tokens[:, 1:], ((0, 0), (0, 1)), constant_values=self.vocabulary)
+        read = first[tokens] + second[following]
+        read = jax.nn.relu(read + places[part])
+        return jnp.sum(jnp.where((tokens > 0)[..., None], read, 0), axis=1)
 
 
 class Memory(nn.Module):
@@ -209,6 +216,7 @@ class ActorCritic(nn.Module):
     config: NetworkConfig = NetworkConfig()
     seeds_axis: str | None = None
     feedback_vocabulary: int = 1
+    feedback_parts: int = 1
 
     def setup(self):
         c = self.config
@@ -221,7 +229,7 @@ class ActorCritic(nn.Module):
         self.view = nn.Dense(c.hidden, kernel_init=nn.initializers.orthogonal(2**0.5))
         self.directions = nn.Embed(4, c.hidden)
         self.numbers = nn.Dense(c.hidden)
-        self.messages = FeedbackEncoder(self.feedback_vocabulary, c)
+        self.messages = FeedbackEncoder(self.feedback_vocabulary, self.feedback_parts, c)
         self.heard = nn.Dense(c.hidden)
         self.body = nn.Dense(c.hidden, kernel_init=nn.initializers.orthogonal(2**0.5))
         self.memory = Memory(c.memory) if c.memory else None
@@ -245,7 +253,7 @@ class ActorCritic(nn.Module):
         if "direction" in observation:
             hidden += self.directions(observation["direction"].astype(jnp.int32))
         if "feedback" in observation and "feedback_vector" not in observation:
-            hidden += self.heard(self._messages(observation["feedback"].astype(jnp.int32)))
+            hidden += self._messages(observation["feedback"].astype(jnp.int32))
         numbers = [
             (values if values.ndim == 3 else values[..., None]).astype(jnp.float32)
             for name, values in sorted(observation.items())
@@ -256,9 +264,29 @@ class ActorCritic(nn.Module):
             hidden += self.numbers(jnp.concatenate(numbers, axis=-1))
         return jax.nn.relu(self.body(jax.nn.relu(hidden)))
 
-    def _messages(self, tokens: Int[Array, "T n length"]) -> Float[Array, "T n features"]:
-        time, n, length = tokens.shape
-        return self.messages(tokens.reshape(time * n, length)).reshape(time, n, -1)
+    def _messages(self, tokens: Int[Array, "T n parts length"]) -> Float[Array, "T n hidden"]:
+        """What is made of messages: of each part that occurs in the batch once, if they are few."""
+        *batch, parts, length = tokens.shape
+        number = jnp.broadcast_to(jnp.arange(parts)[:, None], (*batch, parts, 1))
+        rows = jnp.concatenate([number, tokens], axis=-1).reshape(-1, 1 + length)
+        few = max(len(rows) // 8, min(len(rows), self.config.max_instructions))
+        if self.is_initializing() or few == len(rows):
+            said = self._by_part(rows, jnp.arange(len(rows)), rows)
+        else:
+            some, which, exact = distinct(rows, few)
+            path = jnp.where(exact, 0, 1)
+            if self.seeds_axis is not None:
+                path = jax.lax.pmax(path, self.seeds_axis)
+            cls = type(self)
+            paths = [cls._by_part, lambda self, _, which, rows: self._read_parts(rows)]
+            said = nn.switch(path, paths, self, some, which, rows)
+        return jnp.sum(said.reshape(*batch, parts, -1), axis=-2)
+
+    def _by_part(self, rows: Array, which: Array, _: Array) -> Array:
+        return self._read_parts(rows)[which]
+
+    def _read_parts(self, rows: Int[Array, "m 1+length"]) -> Float[Array, "m hidden"]:
+        return self.heard(self.messages(rows[:, 1:], rows[:, 0]))
 
     def _instruction(self, rows: Num[Array, "m length"]) -> Float[Array, "m features"]:
         """The encoding of token ids, or of sentence vectors."""
@@ -335,11 +363,13 @@ def actor_critic(
     """
     if set(observation_space) <= {*UNREAD, "instruction", "feedback"}:
         raise SettingError("observations", sorted(observation_space), "an image or numbers, too")
+    feedback: Any = observation_space.get("feedback")
+    if feedback is not None and len(feedback.shape) != 2:
+        raise SettingError("feedback", feedback.shape, "of shape (parts, tokens)")
     image = observation_space.get("image")
     if image is not None and np.dtype(image.dtype) != np.uint8:
         raise SettingError("image dtype", str(image.dtype), "uint8 cell codes")
     instruction: Any = observation_space.get("instruction")
     vocabulary = int(instruction.high) + 1 if instruction is not None else 1
-    feedback: Any = observation_space.get("feedback")
-    said = int(feedback.high) + 1 if feedback is not None else 1
-    return ActorCritic(num_actions, vocabulary, config, seeds_axis, said)
+    said = (int(feedback.high) + 1, feedback.shape[0]) if feedback is not None else (1, 1)
+    return ActorCritic(num_actions, vocabulary, config, seeds_axis, *said)

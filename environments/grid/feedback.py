@@ -31,7 +31,7 @@ from didact.environments.grid.gains import BINS, Look, Model, worth_telling
 from didact.environments.grid.guide import Guide
 from didact.environments.grid.remarks import POOL, TEMPLATE, Pool, read_pool
 from didact.environments.grid.search import NEVER
-from didact.environments.grid.utterances import SILENT, Message, Speech
+from didact.environments.grid.utterances import PARTS, SILENT, Message, Speech
 from didact.environments.spaces import ArraySpace, Box, Dimension, TaskSpace
 
 KEY, VECTOR = "feedback", "feedback_vector"
@@ -80,6 +80,8 @@ class WithFeedback(Environment[FeedbackState]):
     """A grid world with messages in its observations; made by `with_feedback`."""
 
     task_space: Box
+    # The solver is asked for all worlds of a group together.
+    restart_group_size = guides.GROUP_SIZE
 
     def __init__(
         self,
@@ -108,7 +110,9 @@ class WithFeedback(Environment[FeedbackState]):
         self.speech = Speech(pool, settings.phrasing)
         self.observation_space = {
             **environment.observation_space,
-            KEY: ArraySpace((self.speech.length,), jnp.int32, 0, self.speech.vocabulary - 1),
+            KEY: ArraySpace(
+                (len(PARTS), self.speech.length), jnp.int32, 0, self.speech.vocabulary - 1
+            ),
         }
         self._vectors = None if encoder is None else self.speech.vectors(encoder)
         if self._vectors is not None:
@@ -116,7 +120,7 @@ class WithFeedback(Environment[FeedbackState]):
             size = sum(table.shape[-1] for table in self._vectors)
             space = ArraySpace((size,), np.float32, -highest, highest)
             self.observation_space[VECTOR] = space
-        self._begin, self._go_on = folding(self._first), folding(self._next)
+        self._begin, self._go_on = (folding(jax.jit(f)) for f in (self._first, self._next))
 
     @property
     def easy_space(self) -> Box:
@@ -268,8 +272,9 @@ def with_feedback(
     model: Model | None = None,
     encoder: Any = None,
 ) -> WithFeedback:
-    """An environment whose observations also have `feedback`, int32[n, length] token ids.
+    """An environment whose observations also have `feedback`, int32[n, 3, length] token ids.
 
+    The three parts tell how the last action was, what to do next, and what for.
     Its tasks have one more number, `feedback_rate`: the chance of a message in each step. With 0
     levels, steps and all other observations are those of the environment itself. `feedback_text`
     tells a message in words.

@@ -1,9 +1,10 @@
 """What the solver advises, kept up from step to step: it is asked anew only where that is needed.
 
 A chart of the solver tells how far all states around an agent are. While nothing changes but the
-agent's place and direction, the chart tells the next best step by itself. The solver is asked again
-where the world or the instruction has changed, where something other than a step or a turn is due,
-and where an agent has left the chart.
+agent's place and direction, the chart tells the next best step by itself, and whether a door has to
+be opened to go on. Where it has been, the chart still holds for what lies beyond; for states before
+the door it tells a step too many. The solver is asked again where the world or the instruction has
+changed otherwise, where anything else is due, and where an agent has left the chart.
 """
 
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from didact.environments.grid.search import NEVER
 from didact.environments.grid.solver import UNKNOWN
 from didact.environments.grid.verifier import GO_TO, KIND_BITS, NONE, OPEN, PICK_UP, PUT_NEXT
 
+GROUP_SIZE = 32  # worlds for which the solver is asked at once on a CPU
 MARGIN = 6  # steps farther away than the agent that are in a chart
 LAY = 5  # beside the kinds of clauses: to get rid of what is in hand
 _TURNS = (rules.LEFT, rules.RIGHT, rules.FORWARD)
@@ -94,29 +96,64 @@ def follow(
     old, new = before.world, state.world
     front = rules.front_of(old.position, old.direction, width)[:, None]
     ahead = [jnp.take_along_axis(w.cells, front, 1, mode="clip")[:, 0] for w in (old, new)]
-    changed = (ahead[0] != ahead[1]) | (old.carried != new.carried)
+    touched = ahead[0] != ahead[1]
+    changed = old.carried != new.carried
     changed |= jnp.any(before.goal.done != state.goal.done, 1)
     changed |= jnp.any(before.goal.known != state.goal.known, 1)
     moved = (old.position != new.position) | (old.direction != new.direction)
-    charted = guide.charted & ~changed
-    stays = guide.known & ~changed & ~moved
 
-    times = _around(guide.times, state, width)
-    here = times[_HERE]
+    times, beyond = _around(guide.times, state, width)
+    opened = (cells.kind_of(ahead[0]) == cells.CLOSED_DOOR) & (
+        cells.kind_of(ahead[1]) == cells.DOOR
+    )
+    opened &= guide.known & guide.charted & (guide.advice.length == beyond + 2)
+    changed |= touched & ~opened
+    opened &= touched & ~changed
+    charted = guide.charted & ~changed
+    stays = guide.known & ~changed & ~moved & ~touched
+
+    here = jnp.where(opened, beyond + 1, times[_HERE])
     nearer = times[1:] + 1 == here
-    found = charted & (here < NEVER) & jnp.any(nearer, 0)
+    toggles = (beyond + 2 == here) & (_ahead(state, width) == cells.CLOSED_DOOR)
+    found = charted & (here < NEVER) & (toggles | jnp.any(nearer, 0))
     action = jnp.where(nearer[1], rules.RIGHT, rules.FORWARD)
     action = jnp.where(nearer[0], rules.LEFT, action)
     action = jnp.where(nearer[2], rules.FORWARD, action)  # as the solver prefers it
+    action = jnp.where(toggles, rules.TOGGLE, action)
     advice = guide.advice
     read = advice._replace(action=action, length=here, nearer=nearer.T)
     advice = jax.tree.map(lambda a, b: _where(found & ~stays, a, b), read, advice)
+    advice = _look_on(advice, guide.times, state, width, wanted & opened)
     guide = Guide(advice, stays | found, charted, guide.times)
     return _ask(guide, state, width, kinds, wanted & ~guide.known)
 
 
 def _where(condition: Bool[Array, " n"], a: Array, b: Array) -> Array:
     return jnp.where(condition.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+
+def _ahead(state: GridState, width: int, position=None, direction=None) -> UInt8[Array, " n"]:
+    """The kinds of the cells ahead of agents."""
+    world = state.world
+    position = world.position if position is None else position
+    direction = world.direction if direction is None else direction
+    front = rules.front_of(position, direction, width)[:, None]
+    return cells.kind_of(jnp.take_along_axis(world.cells, front, 1, mode="clip")[:, 0])
+
+
+def _look_on(
+    advice: Advice, times: UInt8[Array, "n s"], state: GridState, width: int, wanted
+) -> Advice:
+    """Advice with the next purpose, where the chart holds on but a purpose has been fulfilled."""
+
+    def rows(worlds):
+        part = jax.tree.map(lambda x: x[worlds], state)
+        own = jax.tree.map(lambda x: x[worlds], advice)
+        plan = solver.Plan(own.action, own.length, own.clause, own.aim)
+        return _purpose(part, plan, times[worlds], width)
+
+    values = for_groups(rows, wanted, (advice.purpose, advice.thing), GROUP_SIZE)
+    return advice._replace(purpose=values[0], thing=values[1])
 
 
 def _ask(guide: Guide, state: GridState, width: int, kinds, wanted: Bool[Array, " n"]) -> Guide:
@@ -127,14 +164,14 @@ def _ask(guide: Guide, state: GridState, width: int, kinds, wanted: Bool[Array, 
         return _asked(part, width, kinds)
 
     n = len(wanted)
-    size = n if jax.default_backend() != "cpu" else min(n, solver.GROUP_SIZE)
+    size = n if jax.default_backend() != "cpu" else min(n, GROUP_SIZE)
     return for_groups(rows, wanted, guide, size)
 
 
 def _asked(state: GridState, width: int, kinds: tuple[int, ...]) -> Guide:
     plan, times = solver.chart(state, width, kinds, MARGIN)
     yes = plan.lengths < NEVER
-    around = _around(times, state, width)
+    around, _ = _around(times, state, width)
     nearer = yes & (around[1:] + 1 == around[_HERE])
     purpose, thing = _purpose(state, plan, times, width)
     advice = Advice(*plan, nearer.T, purpose, thing)
@@ -143,23 +180,25 @@ def _asked(state: GridState, width: int, kinds: tuple[int, ...]) -> Guide:
 
 def _around(
     times: UInt8[Array, "n s"], state: GridState, width: int, position=None, direction=None
-) -> Int32[Array, "4 n"]:
+) -> tuple[Int32[Array, "4 n"], Int32[Array, " n"]]:
     """The times of an agent's state, of those after a turn left or right, and after a step.
 
-    A step that cannot be made takes `NEVER`, and so does all that the chart does not know.
+    A step that cannot be made takes `NEVER`, and so does all that the chart does not know. The last
+    times come a second time as if every step could be made.
     """
     world = state.world
     position = world.position if position is None else position
     direction = world.direction if direction is None else direction
     size = world.cells.shape[1]
     front = rules.front_of(position, direction, width)
-    ahead = cells.kind_of(jnp.take_along_axis(world.cells, front[:, None], 1, mode="clip")[:, 0])
+    ahead = _ahead(state, width, position, direction)
     free = cells.is_walkable(ahead) & (ahead != cells.LAVA)
     turns = jnp.stack([direction, (direction + 3) & 3, (direction + 1) & 3, direction], 1)
     place = jnp.stack([position, position, position, front], 1)
     found = jnp.take_along_axis(times, turns * size + place, 1, mode="clip")
-    found = jnp.where(found == UNKNOWN, NEVER, found.astype(jnp.int32))
-    return found.at[:, _AHEAD].set(jnp.where(free, found[:, _AHEAD], NEVER)).T
+    found = jnp.where(found == UNKNOWN, NEVER, found.astype(jnp.int32)).T
+    beyond = found[_AHEAD]
+    return found.at[_AHEAD].set(jnp.where(free, beyond, NEVER)), beyond
 
 
 def _purpose(
@@ -173,9 +212,9 @@ def _purpose(
 
     def on(carry):
         position, direction, _ = carry
-        here, left, right, ahead = _around(times, state, width, position, direction)
-        steps = (ahead + 1 == here) & (here < NEVER)
-        turns = jnp.where(left + 1 == here, 3, jnp.where(right + 1 == here, 1, 0))
+        (here, left, right, ahead), _ = _around(times, state, width, position, direction)
+        steps = (ahead < here) & (here < NEVER)
+        turns = jnp.where(left < here, 3, jnp.where(right < here, 1, 0))
         turns = jnp.where(steps | (here == NEVER), 0, turns)
         front = rules.front_of(position, direction, width)
         going = steps | (turns != 0)

@@ -1,7 +1,8 @@
 """Feedback as token ids: what is to be said, drawn a wording for, on the device.
 
-A message is a row of three parts at fixed places, each with zeros at its end: how the last action
-was, what to do next, and what for.
+A message has three parts, each a row of tokens with zeros at its end: how the last action was,
+what to do next, and what for. There are few different parts, if many different messages, so
+whoever reads them may read each part once.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int32, UInt8
+from jaxtyping import Array, Float, Int, Int32, UInt8
 
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells, language
@@ -68,8 +69,7 @@ class Speech:
         phrasing: "template", the first wording of each remark; or a split.
 
     Attributes:
-        length: tokens of a message.
-        widths: those of its parts.
+        length: tokens of a part of a message.
         ids: of words.
         vocabulary: how many ids there are. Words of the pool that are no words of ours have ids
             from `VOCABULARY_SIZE` on, in the order of the alphabet.
@@ -92,20 +92,16 @@ class Speech:
         self._words = {i: word for word, i in self.ids.items()}
         self.vocabulary = VOCABULARY_SIZE + len(own)
         self.pool, self.phrasing = pool, phrasing
+        self.length = max(len(self._row(text)) for text in texts)
         self._tables, self._counts = {}, {}
         for part, names in PARTS.items():
-            width = max(
-                len(self._row(text)) for name in names for s in SPLITS for text in pool[name][s]
-            )
             rows = [[self._row(text) for text in self.wordings(name)] for name in names]
-            table = np.zeros((len(names) + 1, max(map(len, rows)), width), np.int32)
+            table = np.zeros((len(names) + 1, max(map(len, rows)), self.length), np.int32)
             for i, row in enumerate(rows):
                 for j, ids in enumerate(row):
                     table[i, j, : len(ids)] = ids
             self._tables[part] = table  # the last remark, number SILENT, is empty
             self._counts[part] = np.array([*map(len, rows), 1], np.int32)
-        self.widths = tuple(table.shape[2] for table in self._tables.values())
-        self.length = sum(self.widths)
 
     def wordings(self, name: str) -> tuple[str, ...]:
         """How a remark may be said in this phrasing."""
@@ -117,7 +113,7 @@ class Speech:
         slots = [_COLOR_SLOT, _TYPE_SLOT]
         return [i for w in words_of(text) for i in (slots if w == THING else [self.ids[w]])]
 
-    def tokens(self, message: Message, draws: Float[Array, "n 3"]) -> Int32[Array, "n length"]:
+    def tokens(self, message: Message, draws: Float[Array, "n 3"]) -> Int32[Array, "n 3 l"]:
         """Messages as token ids, with the wordings that numbers uniform in 0..1 draw."""
         rows = []
         for k, part in enumerate(PARTS):
@@ -127,7 +123,7 @@ class Speech:
             kind, color = (x[:, None] for x in _look_of(message[3 + k]))
             row = jnp.where(row == _COLOR_SLOT, FIRST_COLOR + color, row)
             rows.append(jnp.where(row == _TYPE_SLOT, FIRST_TYPE + kind, row))
-        return jnp.concatenate(rows, axis=1)
+        return jnp.stack(rows, axis=1)
 
     def vectors(self, encoder: Encoder) -> list[Float[Array, "r w t d"]]:
         """For each part the vectors of its remarks, wordings and things; zeros for SILENT.
@@ -165,10 +161,10 @@ class Speech:
             found.append(table[remark, which, thing])
         return jnp.concatenate(found, axis=1)
 
-    def text(self, ids: Sequence[int] | np.ndarray | Any) -> str:
+    def text(self, ids: Int[np.ndarray, "3 l"] | Any) -> str:
         """A message of token ids in words, with a semicolon after what is said of the past."""
         row = np.asarray(ids)
-        parts = row[: self.widths[0]], row[self.widths[0] :]
+        parts = row[0], row[1:].reshape(-1)
         return "; ".join(filter(None, map(self.words, parts))).replace(" ,", ",")
 
     def words(self, ids: Sequence[int] | np.ndarray | Any) -> str:

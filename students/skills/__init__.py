@@ -1,6 +1,6 @@
 """Skills that compose: temporal logic over facts of a world, as automata and arrays."""
 
-from didact.students.skills import samplers, values
+from didact.students.skills import samplers, tabular, values
 from didact.students.skills.automata import Automaton, automaton
 from didact.students.skills.batches import (
     Machines,
@@ -24,6 +24,7 @@ from didact.students.skills.machines import (
     skill_machine,
 )
 from didact.students.skills.parser import FormulaError, parse
+from didact.students.skills.plans import Plans, follow, plans
 from didact.students.skills.vocabulary import Vocabulary, vocabulary
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Formula",
     "FormulaError",
     "Machines",
+    "Plans",
     "RewardMachine",
     "SkillMachine",
     "SkillMachines",
@@ -42,17 +44,20 @@ __all__ = [
     "draw",
     "edges",
     "english",
+    "follow",
     "judge",
     "letters_of",
     "letters_of_goals",
     "pack",
     "pack_skills",
     "parse",
+    "plans",
     "reward_machine",
     "samplers",
     "skill_machine",
     "start",
     "step",
+    "tabular",
     "values",
     "vocabulary",
 ]

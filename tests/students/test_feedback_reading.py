@@ -1,5 +1,7 @@
 """Students read feedback: what the encoder makes of messages, and policies of before."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +23,7 @@ PLAIN = {
     "direction": ArraySpace((), jnp.int32, 0, 3),
     "instruction": ArraySpace((6,), jnp.uint8, 0, 20),
 }
-TOLD = PLAIN | {"feedback": ArraySpace((9,), jnp.int32, 0, 511)}
+TOLD = PLAIN | {"feedback": ArraySpace((3, 4), jnp.int32, 0, 511)}
 
 
 def outputs(spaces, params=None, **more):
@@ -39,39 +41,62 @@ def outputs(spaces, params=None, **more):
 
 def test_messages_are_read_as_by_hand():
     rng = np.random.default_rng(0)
-    tokens = rng.integers(1, 50, (7, 9))
-    tokens[:, 4:6] = tokens[:3, 1:] = 0
-    encoder = FeedbackEncoder(50, CONFIG)
-    params = encoder.init(jax.random.key(1), jnp.asarray(tokens))["params"]
-    told = encoder.apply({"params": params}, jnp.asarray(tokens))
+    tokens, parts = rng.integers(1, 50, (7, 6)), rng.integers(0, 3, 7)
+    tokens[:, 4:] *= rng.random((7, 2)) < 0.5
+    encoder = FeedbackEncoder(50, 3, CONFIG)
+    params = encoder.init(jax.random.key(1), jnp.asarray(tokens), jnp.asarray(parts))["params"]
+    told = encoder.apply({"params": params}, jnp.asarray(tokens), jnp.asarray(parts))
     table, places = np.asarray(params["embedding"]), np.asarray(params["places"])
     first, second = params["Dense_0"], params["Dense_1"]
-    for row, ours in zip(tokens, told, strict=True):
+    for row, part, ours in zip(tokens, parts, told, strict=True):
         total = np.zeros(5)
         for i, token in enumerate(row):
             if token:
-                read = table[token] @ first["kernel"] + first["bias"] + places[i]
+                read = table[token] @ first["kernel"] + first["bias"] + places[part, i]
                 if i + 1 < len(row):
                     read = read + table[row[i + 1]] @ second["kernel"]
                 total += np.maximum(read, 0)
         np.testing.assert_allclose(ours, total, rtol=1e-5, atol=1e-5)
 
 
+def test_parts_that_occur_often_are_read_once_with_the_same_result():
+    """Few different parts take the short way, many the long one; gradients are the same, too."""
+    rng = np.random.default_rng(0)
+    some = rng.integers(0, 9, (5, 3, 4))
+    few, many = some[rng.integers(0, 5, (4, 40))], rng.integers(0, 512, (4, 40, 3, 4))
+    rest = jnp.zeros((40, 5)), jnp.zeros((4, 40), bool)
+    plain = {name: jnp.zeros((4, 40, *space.shape), space.dtype) for name, space in PLAIN.items()}
+    # The second one has room for all of them, so it reads each where it stands.
+    networks = [
+        actor_critic(TOLD, 3, dataclasses.replace(CONFIG, max_instructions=most))
+        for most in (64, 480)
+    ]
+    params = networks[0].init(jax.random.key(0), plain | {"feedback": jnp.asarray(few)}, *rest)
+
+    def loss(params, said, network):
+        return jnp.sum(network.apply(params, plain | {"feedback": said}, *rest)[0].value ** 2)
+
+    both = jax.jit(jax.value_and_grad(loss), static_argnums=2)
+    for said in (few, many):
+        one, two = (both(params, jnp.asarray(said), network) for network in networks)
+        for a, b in zip(*map(jax.tree.leaves, (one, two)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
 def test_what_is_said_matters_and_silence_says_nothing():
     params, spoken = outputs(TOLD)
-    _, silent = outputs(TOLD, params, feedback=jnp.zeros((2, 3, 9), jnp.int32))
+    _, silent = outputs(TOLD, params, feedback=jnp.zeros((2, 3, 3, 4), jnp.int32))
     assert float(jnp.abs(spoken.value - silent.value).max()) > 1e-4
-    features = FeedbackEncoder(512, CONFIG).apply(
-        {"params": params["params"]["messages"]}, jnp.zeros((1, 9), jnp.int32)
-    )
-    assert not np.any(features)
+    nothing = jnp.zeros((1, 4), jnp.int32), jnp.zeros(1, jnp.int32)
+    read = FeedbackEncoder(512, 3, CONFIG).apply({"params": params["params"]["messages"]}, *nothing)
+    assert not np.any(read)
 
 
 def test_vectors_are_read_in_place_of_words():
     spaces = TOLD | {"feedback_vector": ArraySpace((4,), jnp.float32, -1, 1)}
     params, before = outputs(spaces)
     assert "messages" not in params["params"]
-    _, other = outputs(spaces, params, feedback=jnp.ones((2, 3, 9), jnp.int32))
+    _, other = outputs(spaces, params, feedback=jnp.ones((2, 3, 3, 4), jnp.int32))
     np.testing.assert_array_equal(before.value, other.value)
     _, moved = outputs(spaces, params, feedback_vector=jnp.ones((2, 3, 4)))
     assert float(jnp.abs(before.value - moved.value).max()) > 1e-4

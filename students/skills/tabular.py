@@ -1,0 +1,136 @@
+"""How to reach every goal under every constraint, learned in a table from any experience.
+
+A goal is a place where some propositions hold, or any place where none does. A constraint is a set
+of labels that must not be touched on the way. All of them are learned together from the same steps,
+whoever took them: fitted Q iteration makes each value what the steps seen from there promise, until
+nothing changes. So any formula over the propositions can be composed afterwards, without learning.
+
+References:
+    Ernst, Geurts and Wehenkel, Tree-Based Batch Mode Reinforcement Learning, JMLR 2005 (fitted Q
+    iteration); Nangue Tasse et al., Skill Machines, ICLR 2024 (arXiv:2205.12532), whose task
+    primitives are goals and constraints, too.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from didact.environments import SettingError
+from didact.students.skills.values import WorldValues
+
+MOST_LABELS = 12  # there are 2**labels constraints
+MOST_PLACES = 32  # with a label; where there are more, goals are labels, wherever they hold
+LARGEST = 1 << 28  # numbers in a table
+ENOUGH = 1e-6  # changes smaller than that are none
+
+
+class Transitions(NamedTuple):
+    """m steps that were taken somewhere, in any order."""
+
+    place: Int[np.ndarray, " m"]
+    action: Int[np.ndarray, " m"]
+    after: Int[np.ndarray, " m"]  # the place where the step led
+    labels: Bool[np.ndarray, "m propositions"]  # what holds there
+    terminated: Bool[np.ndarray, " m"]  # the world came to an end there
+
+
+class Table(NamedTuple):
+    """What was learned of a world with numbered places.
+
+    Constraint c is the set of those labels i for which bit i of c is 1.
+    """
+
+    goals: Bool[np.ndarray, "goals propositions"]  # what holds at each
+    label: Int[np.ndarray, " goals"]  # the number of that, among all that differ
+    values: Float[Array, "places actions goals constraints"]  # discount**(steps - 1), 0: no way
+    between: Float[np.ndarray, "goals goals constraints"]  # of the second, where the first holds
+
+    def look(
+        self, place: Int[Array, " n"], avoided: Bool[Array, "n goals"]
+    ) -> Float[Array, "goals n actions"]:
+        """The values of actions in n worlds for each goal, with labels avoided on the way."""
+        return jnp.moveaxis(self.values[place, :, :, self._constraint(avoided)], 2, 0)
+
+    def apart(self, avoided: Bool[np.ndarray, " goals"]) -> Float[np.ndarray, "goals goals"]:
+        """How much goals are worth from one another, with labels avoided; for `plans`."""
+        return self.between[:, :, int(self._constraint(jnp.asarray(avoided)))]
+
+    def world_values(self, avoided: Bool[Array, " goals"] | None = None) -> WorldValues:
+        """The values for the algebra of `values`: without a reward, nothing is worth anything."""
+        constraint = 0 if avoided is None else self._constraint(avoided)
+        most = jnp.moveaxis(self.values[..., constraint], 2, 0)
+        return WorldValues(most, jnp.zeros_like(most))
+
+    def _constraint(self, avoided: Bool[Array, "*n goals"]) -> Int[Array, "*n"]:
+        touched = [jnp.any(avoided & (self.label == i), -1) for i in range(max(self.label) + 1)]
+        return sum(jnp.where(each, 1 << i, 0) for i, each in enumerate(touched))  # type: ignore
+
+
+def learn(seen: Transitions, num_places: int, num_actions: int, *, discount: float = 0.95) -> Table:
+    """A table of all goals that were seen.
+
+    Args:
+        seen: at least one step.
+        num_places, num_actions: of the world.
+        discount: of each step.
+
+    Raises:
+        SettingError: the discount is not between 0 and 1, nothing was seen, or there are so many
+            goals that the table would be too large.
+    """
+    if not 0 < discount < 1:
+        raise SettingError("discount", discount, "between 0 and 1")
+    if not len(seen.place):
+        raise SettingError("transitions", 0, "at least one step")
+    labels, label = np.unique(np.asarray(seen.labels, bool), axis=0, return_inverse=True)
+    where = np.where(np.any(seen.labels, 1), seen.after, -1)
+    if len(np.unique(where)) > MOST_PLACES + 1:
+        where = np.full_like(where, -1)
+    goals, goal = np.unique(np.stack([label.ravel(), where], 1), axis=0, return_inverse=True)
+    shape = (num_places, num_actions, len(goals), 1 << len(labels))
+    if len(labels) > MOST_LABELS or np.prod(shape, dtype=float) > LARGEST:
+        allowed = f"at most {MOST_LABELS}, and {LARGEST:,} numbers in the table"
+        raise SettingError("labels", f"{len(labels)} (table of {shape})", allowed)
+    rows = np.stack([seen.place, seen.action, seen.after, goal.ravel(), seen.terminated], 1)
+    rows, counts = np.unique(rows.astype(np.int64), axis=0, return_counts=True)
+    total = np.zeros(shape[:2])
+    np.add.at(total, (rows[:, 0], rows[:, 1]), counts)
+    weights = counts / total[rows[:, 0], rows[:, 1]]
+    values = _iterated(rows, weights, goals[:, 0], shape, discount)
+    best = np.asarray(jnp.max(values, 1))
+    at = [np.unique(rows[rows[:, 3] == g, 2]) for g in range(len(goals))]
+    between = np.stack([best[places].mean(0) for places in at])
+    return Table(labels[goals[:, 0]], goals[:, 0], values, between)
+
+
+def _iterated(
+    rows: Int[np.ndarray, "m 5"],
+    weights: Float[np.ndarray, " m"],
+    label: Int[np.ndarray, " goals"],
+    shape: tuple[int, int, int, int],
+    discount: float,
+) -> Float[Array, "places actions goals constraints"]:
+    """The values that the steps seen leave as they are, found from 0 on."""
+    place, action, after, goal, terminated = jnp.asarray(rows.T, jnp.int32)
+    constraints = np.arange(shape[3])
+    over = ((constraints >> label[rows[:, 3]][:, None]) & 1).astype(bool)  # [m, constraints]
+    over = jnp.asarray(over) | (terminated == 1)[:, None]
+    reached = jax.nn.one_hot(goal, shape[2], dtype=bool)  # [m, goals]
+    share = jnp.asarray(weights, jnp.float32)[:, None, None]
+
+    def again(carry):
+        values, _, count = carry
+        promised = discount * jnp.max(values, 1)[after]
+        promised = jnp.where(over[:, None], 0, promised)
+        promised = jnp.where(reached[:, :, None], 1, promised)
+        new = jnp.zeros(shape).at[place, action].add(share * promised)
+        return new, jnp.max(jnp.abs(new - values)), count + 1
+
+    def unfinished(carry):
+        return (carry[1] > ENOUGH) & (carry[2] < shape[0] * shape[1])
+
+    first = jnp.zeros(shape), jnp.inf, 0
+    return jax.jit(lambda: jax.lax.while_loop(unfinished, again, first)[0])()
