@@ -18,7 +18,16 @@ class Entry:
     description: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Addition:
+    """A setting of environments that wraps them: what it does, and where it can be used."""
+
+    wrap: Callable[[Environment, str], Environment]
+    fits: Callable[[Environment], bool]
+
+
 _entries: dict[str, Entry] = {}
+_additions: dict[str, Addition] = {}
 
 
 def register(name: str, make: Callable[..., Environment], description: str) -> None:
@@ -35,6 +44,31 @@ def register(name: str, make: Callable[..., Environment], description: str) -> N
 def registered() -> tuple[Entry, ...]:
     """All entries, in the order they were registered."""
     return tuple(_entries.values())
+
+
+def register_addition(
+    name: str,
+    wrap: Callable[[Environment, str], Environment],
+    fits: Callable[[Environment], bool],
+) -> None:
+    """Gives a setting `name` to all environments that it fits, wherever settings are told in words.
+
+    Args:
+        name: of the setting.
+        wrap: from an environment and the setting's text to the environment with it.
+        fits: which environments have it.
+
+    Raises:
+        SettingError: the name is taken.
+    """
+    if name in _additions:
+        raise SettingError("setting", name, "a name that is not registered yet")
+    _additions[name] = Addition(wrap, fits)
+
+
+def additions() -> dict[str, Addition]:
+    """The settings that wrap environments, by name."""
+    return dict(_additions)
 
 
 def suggest(setting: str, value: str, known: list[str]) -> SettingError:

@@ -5,14 +5,14 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pydantic
 
 from didact.environments.base import Environment
 from didact.environments.errors import SettingError
-from didact.environments.registry import make, registered, suggest
+from didact.environments.registry import additions, make, registered, suggest
 
 
 def make_told(
@@ -32,13 +32,27 @@ def make_told(
         SettingError: there is none of that name, or it has no such setting or value.
     """
     makers = {entry.name: entry.make for entry in registered()}
+    if name not in makers:  # "office" is Office, as long as no other name is as near
+        alike = [known for known in makers if known.lower() == name.lower()]
+        name = alike[0] if len(alike) == 1 else name
     if name not in makers:
         raise suggest(name_option, name, list(makers))
-    settings = parsed(settings_option, texts, _told_in_words(makers[name]), "environment")
+    wrappers = additions()
+    told = pairs(settings_option, texts)
+    own = [f"{setting}={value}" for setting, value in told.items() if setting not in wrappers]
+    kinds = _told_in_words(makers[name])
+    settings = parsed(settings_option, own, kinds, "environment", also=wrappers)
     try:
-        return make(name, **settings)
+        environment = make(name, **settings)
+        for setting, value in told.items():
+            if setting in wrappers:
+                if not wrappers[setting].fits(environment):
+                    allowed = f"left out with {name}, which has nothing for it"
+                    raise SettingError(setting, value, allowed)
+                environment = wrappers[setting].wrap(environment, value)
+        return environment
     except SettingError as error:
-        if error.setting not in settings:
+        if error.setting not in told:
             raise
         raise SettingError(
             f"{settings_option} {error.setting}", error.value, error.allowed
@@ -60,7 +74,13 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     return result
 
 
-def parsed(option: str, texts: Sequence[str], kinds: dict[str, Any], whose: str) -> dict[str, Any]:
+def parsed(
+    option: str,
+    texts: Sequence[str],
+    kinds: dict[str, Any],
+    whose: str,
+    also: Iterable[str] = (),
+) -> dict[str, Any]:
     """NAME=VALUE texts as values of their kinds.
 
     Args:
@@ -68,6 +88,7 @@ def parsed(option: str, texts: Sequence[str], kinds: dict[str, Any], whose: str)
         texts: what was said.
         kinds: the type of each setting there is.
         whose: what has these settings, for errors.
+        also: settings that are told elsewhere, for errors.
 
     Raises:
         SettingError: there is no such setting, or the value is of another kind.
@@ -75,7 +96,7 @@ def parsed(option: str, texts: Sequence[str], kinds: dict[str, Any], whose: str)
     settings: dict[str, Any] = {}
     for name, text in pairs(option, texts).items():
         if name not in kinds:
-            listed = ", ".join(kinds) or f"nothing: this {whose} has no settings"
+            listed = ", ".join((*kinds, *also)) or f"nothing: this {whose} has no settings"
             raise SettingError(option, name, f"one of {listed}")
         settings[name] = _parsed(f"{option} {name}", text, kinds[name])
     return settings

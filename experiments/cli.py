@@ -16,6 +16,7 @@ from rich.text import Text
 
 from didact.environments.errors import SettingError
 from didact.experiments.commands import RANDOM, Acting, Evaluate, List, Train, Watch, commands
+from didact.experiments.compose import Compose, compose
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.distill import Distill, distill
 from didact.experiments.play import Play, play
@@ -275,4 +276,5 @@ _COMMANDS: dict[type, Any] = {
     List: _list,
     Policies: move,
     Transcript: show,
+    Compose: compose,
 }

@@ -71,7 +71,7 @@ def clone_recording(
     cloner = clone(
         environment.observation_space, environment.action_space, config, num_updates=updates
     )
-    folder = _new_folder(run, environment.name)
+    folder = new_folder(run, f"{environment.name}-clone")
     cache_compilations()
     done, state = 0, jax.jit(cloner.student.init)(jax.random.key(seed))
     learn = jax.jit(cloner.learn, donate_argnums=(0, 1))
@@ -158,10 +158,15 @@ def _card(recording: Recording, environment, config, result, *, own: bool) -> di
     )
 
 
-def _new_folder(run: Path | None, name: str) -> Path:
+def new_folder(run: Path | None, name: str) -> Path:
+    """The folder that `--run` names, or a new one of a name, with a number, under runs/.
+
+    Raises:
+        SettingError: it has something in it, or cannot be written.
+    """
     if run is None:
         number = 1
-        while (run := Path("runs") / f"{name}-clone-{number}").exists():
+        while (run := Path("runs") / f"{name}-{number}").exists():
             number += 1
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise SettingError("--run", str(run), "a new or empty folder")

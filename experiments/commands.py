@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from didact.experiments.compose import Compose
 from didact.experiments.config import KickstartConfig, TrainConfig
 from didact.experiments.distill import Distill
 from didact.experiments.play import Play
@@ -211,6 +212,7 @@ def commands() -> Any:
         | Annotated[Play, tyro.conf.subcommand("play")]
         | Annotated[Distill, tyro.conf.subcommand("distill")]
         | Annotated[Record, tyro.conf.subcommand("record")]
+        | Annotated[Compose, tyro.conf.subcommand("compose")]
         | Annotated[List, tyro.conf.subcommand("list")]
         | Annotated[Transcript, tyro.conf.subcommand("transcript")]
         | Annotated[Policies, tyro.conf.subcommand("policies")]

@@ -20,6 +20,7 @@ from didact.environments import ArraySpace, Discrete, SettingError
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
 from didact.students.ppo import ppo
+from didact.students.skills.behaviours import behaviour
 
 CARD = "policy.json"
 FORMAT = 1
@@ -38,7 +39,7 @@ def card(
     environment: str,
     observation_space: Mapping[str, ArraySpace],
     action_space: Discrete,
-    network: NetworkConfig,
+    network: NetworkConfig | None,
     **more: Any,
 ) -> dict[str, Any]:
     """The card of a policy.
@@ -46,7 +47,8 @@ def card(
     Args:
         environment: the name of the environment it was trained in.
         observation_space, action_space: of that environment.
-        network: the sizes of its network.
+        network: the sizes of its network; None for a behaviour that was composed, of which
+            `composed` tells the sizes.
         more: what else there is to tell, all of it optional. `name` and `description` (one line);
             `made_by` (the command that made it); `environment_settings` (a list of NAME=VALUE);
             `scores` by environment, `{"sampled": rate, "greedy": rate, "command": what measures
@@ -66,7 +68,7 @@ def card(
         "environment": environment,
         "observation_space": spaces,
         "actions": action_names(action_space),
-        "network": dataclasses.asdict(network),
+        **({} if network is None else {"network": dataclasses.asdict(network)}),
         **more,
     }
 
@@ -116,7 +118,10 @@ def check_card(card: Any, path: str = CARD) -> None:
     if not actions or not names or len(actions) > WIDEST:
         raise _error("actions", path, actions, f"a list of 1 to {WIDEST} names")
     _check_spaces(card.get("observation_space"), path)
-    _check_network(card.get("network"), path)
+    if "composed" in card:
+        _check_composed(card["composed"], path)
+    else:
+        _check_network(card.get("network"), path)
     for field in ("description", "made_by"):
         if not isinstance(card.get(field, ""), str):
             raise _error(field, path, card[field], "a text")
@@ -165,6 +170,8 @@ def spaces_of(card: Mapping[str, Any]) -> dict[str, ArraySpace]:
 
 def student_of(card: Mapping[str, Any], seeds_axis: str | None = None) -> Student:
     """The student that a card tells of, to act; under a `vmap` over seeds if that has a name."""
+    if "composed" in card:
+        return behaviour(**card["composed"], actions=len(card["actions"]))
     config = PPOConfig(network=NetworkConfig(**EARLIER | card["network"]))
     actions = Discrete(len(card["actions"]), tuple(card["actions"]))
     return ppo(spaces_of(card), actions, config, num_updates=1, seeds_axis=seeds_axis)
@@ -219,6 +226,16 @@ def _check_spaces(spaces: Any, path: str) -> None:
         if name in ("instruction", "feedback") and not 0 <= space["high"] < MOST_NUMBERS:
             allowed = f"the last of at most {MOST_NUMBERS} tokens"
             raise _error(f"{where}: high", path, space["high"], allowed)
+
+
+def _check_composed(sizes: Any, path: str) -> None:
+    names = ("states", "places")
+    if not isinstance(sizes, dict) or set(sizes) != set(names):
+        raise _error("composed", path, sizes, "an object with states and places")
+    for name in names:
+        if not _is_whole(sizes[name], 1, MOST_NUMBERS):
+            allowed = f"a whole number from 1 to {MOST_NUMBERS}"
+            raise _error(f"composed.{name}", path, sizes[name], allowed)
 
 
 def _check_network(network: Any, path: str) -> None:

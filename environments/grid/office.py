@@ -68,6 +68,11 @@ class Office(Environment[OfficeState]):
     Observations: `place`, int32[n], the number of the agent's cell; `image`, uint8[n, 7, 7], the
     packed cells around it; `labels`, bool[n, 8], the propositions that hold.
 
+    Attributes:
+        places: bool[cells, 8], what holds in each cell.
+        moves: int32[cells, 4], the cell where each move leads.
+        free: int32[k], the cells that are no walls.
+
     Args:
         map: rows of equal length, with walls (#) all around; other letters as in `SIGNS`.
         max_steps: of an episode.
@@ -86,7 +91,7 @@ class Office(Environment[OfficeState]):
         signs = _signs(map)
         self.height, self.width = signs.shape
         free = np.flatnonzero(signs.ravel() != "#")
-        self._free = jnp.asarray(free, jnp.int32)
+        self.free = free.astype(np.int32)
         named = [signs.ravel() == sign for sign in SIGNS]
         self.places = np.stack(named, 1)  # bool[cells, propositions]
         looks = np.where(signs == "#", cells.GREY_WALL, cells.EMPTY).astype(np.uint8)
@@ -117,7 +122,7 @@ class Office(Environment[OfficeState]):
     def reset(self, key, tasks):
         start = self.task_space.clip(tasks)[:, 0].astype(jnp.int32)
         none = jnp.zeros(tasks.shape[0], jnp.int32)
-        state = OfficeState(self._free[start], none, none)
+        state = OfficeState(jnp.asarray(self.free)[start], none, none)
         return state, self._timestep(state)
 
     def step(self, key, state, actions):

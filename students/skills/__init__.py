@@ -11,9 +11,11 @@ from didact.students.skills.batches import (
     start,
     step,
 )
+from didact.students.skills.behaviours import compose
 from didact.students.skills.conditions import Edge, at_most_one, condition, edges
 from didact.students.skills.drawing import draw
 from didact.students.skills.english import english
+from didact.students.skills.following import Following, following
 from didact.students.skills.formulas import Formula
 from didact.students.skills.machines import (
     SkillMachine,
@@ -30,6 +32,7 @@ from didact.students.skills.vocabulary import Vocabulary, vocabulary
 __all__ = [
     "Automaton",
     "Edge",
+    "Following",
     "Formula",
     "FormulaError",
     "Machines",
@@ -40,11 +43,13 @@ __all__ = [
     "Vocabulary",
     "at_most_one",
     "automaton",
+    "compose",
     "condition",
     "draw",
     "edges",
     "english",
     "follow",
+    "following",
     "judge",
     "letters_of",
     "letters_of_goals",

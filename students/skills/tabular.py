@@ -24,7 +24,7 @@ from didact.students.skills.values import WorldValues
 MOST_LABELS = 12  # there are 2**labels constraints
 MOST_PLACES = 32  # with a label; where there are more, goals are labels, wherever they hold
 LARGEST = 1 << 28  # numbers in a table
-ENOUGH = 1e-6  # changes smaller than that are none
+ENOUGH = 1e-6  # no value is farther off than that
 
 
 class Transitions(NamedTuple):
@@ -121,16 +121,17 @@ def _iterated(
     reached = jax.nn.one_hot(goal, shape[2], dtype=bool)  # [m, goals]
     share = jnp.asarray(weights, jnp.float32)[:, None, None]
 
+    most = int(np.log(ENOUGH) / np.log(discount)) + 1  # errors shrink at least as `discount` does
+
     def again(carry):
         values, _, count = carry
         promised = discount * jnp.max(values, 1)[after]
         promised = jnp.where(over[:, None], 0, promised)
         promised = jnp.where(reached[:, :, None], 1, promised)
         new = jnp.zeros(shape).at[place, action].add(share * promised)
-        return new, jnp.max(jnp.abs(new - values)), count + 1
+        return new, jnp.any(new != values), count + 1
 
     def unfinished(carry):
-        return (carry[1] > ENOUGH) & (carry[2] < shape[0] * shape[1])
+        return carry[1] & (carry[2] < most)
 
-    first = jnp.zeros(shape), jnp.inf, 0
-    return jax.jit(lambda: jax.lax.while_loop(unfinished, again, first)[0])()
+    return jax.jit(lambda: jax.lax.while_loop(unfinished, again, (jnp.zeros(shape), True, 0))[0])()

@@ -1,0 +1,119 @@
+"""Worlds in which a formula is the task: it is fulfilled, broken, or still open.
+
+`formula` is a setting of every environment with propositions, so
+`didact train --env Office --env-settings "formula=F coffee"` works.
+
+References:
+    Toro Icarte et al., Reward Machines: Exploiting Reward Function Structure in Reinforcement
+    Learning, JAIR 2022 (arXiv:2010.03950): observations tell the state of the machine, too.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int32
+
+from didact.environments import ArraySpace, Environment, SettingError
+from didact.environments.registry import register_addition
+from didact.students.skills.automata import Automaton, automaton
+from didact.students.skills.batches import pack, step
+from didact.students.skills.formulas import Formula
+from didact.students.skills.parser import parse
+
+PROGRESS = "progress"
+
+
+class FollowingState(NamedTuple):
+    """n worlds, and how far each has come."""
+
+    worlds: Any
+    machine: Int32[Array, " n"]  # the automaton's state
+    steps: Int32[Array, " n"]  # taken so far
+
+
+class Following(Environment[FollowingState]):
+    """An environment whose task is a formula over its propositions; made by `following`.
+
+    An episode ends with success where the formula is true of the labels of all steps so far (those
+    after a reset do not count), and without where it cannot come true any more. Success pays
+    1 - 0.9 t / max_steps as in MiniGrid, all else 0.
+
+    Observations have `progress`, bool[n, states], too: where the automaton is.
+    """
+
+    def __init__(self, environment: Environment, made: Automaton):
+        self.environment, self.automaton = environment, made
+        self.name, self.max_steps = environment.name, environment.max_steps
+        self.task_space, self.action_space = environment.task_space, environment.action_space
+        self.propositions = environment.propositions
+        self.restart_group_size = environment.restart_group_size
+        self._machines = pack([made], environment.propositions)
+        progress = ArraySpace((made.num_states,), np.bool_, 0, 1)
+        self.observation_space = {**environment.observation_space, PROGRESS: progress}
+
+    @property
+    def easy_space(self):
+        return self.environment.easy_space
+
+    def landmark(self, space):
+        return self.environment.landmark(space)
+
+    def reset(self, key, tasks):
+        worlds, seen = self.environment.reset(key, tasks)
+        machine = jnp.full(tasks.shape[0], self.automaton.initial, jnp.int32)
+        state = FollowingState(worlds, machine, jnp.zeros_like(machine))
+        return state, self._told(state, seen)
+
+    def step(self, key, state, actions):
+        worlds, seen = self.environment.step(key, state.worlds, actions)
+        machine = step(self._machines, state.machine, seen.labels, jnp.zeros_like(state.machine))
+        state = FollowingState(worlds, machine, state.steps + 1)
+        success = self._machines.accepting[0, machine]
+        over = success | self._machines.failed[0, machine]
+        reward = jnp.where(success, 1 - 0.9 * state.steps / self.max_steps, 0.0)
+        seen = seen._replace(reward=reward, success=success, terminated=seen.terminated | over)
+        return state, self._told(state, seen)
+
+    def _told(self, state, seen):
+        progress = jax.nn.one_hot(state.machine, self.automaton.num_states, dtype=bool)
+        return seen._replace(observation={**seen.observation, PROGRESS: progress})
+
+    def render(self, state, index):
+        return self.environment.render(state.worlds, index)
+
+    def instruction_text(self, observation):
+        """The formula."""
+        return str(self.automaton.formula)
+
+    def feedback_text(self, observation):
+        return self.environment.feedback_text(observation)
+
+
+def following(environment: Environment, formula: Formula | Automaton | str) -> Following:
+    """The environment with a formula as its task.
+
+    Args:
+        environment: one with propositions.
+        formula: of these; or its automaton.
+
+    Raises:
+        SettingError: the formula has another proposition, is too complex, or is true or false
+            before anything was done.
+        FormulaError: the formula cannot be read.
+    """
+    if isinstance(formula, str):
+        formula = parse(formula)
+    made = formula if isinstance(formula, Automaton) else automaton(formula)
+    text = str(made.formula)
+    for name in made.propositions:
+        if name not in environment.propositions:
+            names = ", ".join(environment.propositions) or "none in this environment"
+            raise SettingError("formula", text, f"of the propositions {names} ({name!r} is none)")
+    if made.failed[made.initial] or made.settled[made.transitions[made.initial]].all():
+        raise SettingError("formula", text, "one that can be fulfilled, and broken or left open")
+    return Following(environment, made)
+
+
+register_addition("formula", following, lambda environment: bool(environment.propositions))

@@ -1,0 +1,95 @@
+"""Composed behaviour against exact planning over the product of world and automaton."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from didact.benchmarks.office import TASKS, planned, played
+from didact.environments import SettingError
+from didact.environments.grid.office import Office
+from didact.experiments.exploring import explore
+from didact.students.skills import automaton, compose, follow, plans, samplers, tabular
+
+NAMES = Office().propositions
+
+
+@functools.cache
+def learned():
+    world = Office()
+    return world, tabular.learn(explore(world, 60_000, seed=3), world.places.shape[0], 4)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_published_tasks_are_solved_in_the_least_steps(name):
+    world, table = learned()
+    made = automaton(TASKS[name])
+    success, steps = played(world, made, np.asarray(compose(table, made, world.propositions)))
+    assert success.all()
+    np.testing.assert_array_equal(steps, planned(world, made)[made.initial, world.free])
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        samplers.sequences(("coffee", "mail", "A", "D"), (2, 4)),
+        samplers.partially_ordered(("coffee", "mail", "office", "A", "B"), (1, 3), (1, 3)),
+        samplers.until_avoiding(NAMES, (1, 2), (1, 2)),
+    ],
+)
+def test_sampled_formulas_are_solved_wherever_they_can_be(sampler):
+    """And no start from where exact planning finds no way is said to be solved."""
+    world, table = learned()
+    rng = np.random.default_rng(0)
+    ours, least = 0.0, 0.0
+    for _ in range(12):
+        made = automaton(sampler(rng))
+        success, steps = played(world, made, np.asarray(compose(table, made, world.propositions)))
+        optimum = planned(world, made)[made.initial, world.free]
+        np.testing.assert_array_equal(success == 1, np.isfinite(optimum))
+        ours, least = ours + steps.sum(), least + optimum[success == 1].sum()
+    assert ours <= 1.05 * least
+
+
+def test_a_setback_is_avoided_where_that_is_possible():
+    """D undoes the coffee; the shortest way to C leads over D, so another one is taken."""
+    world, table = learned()
+    made = automaton("F(coffee & X(!D U C))")
+    values = np.asarray(compose(table, made, world.propositions))
+    names, place, machine, seen = world.propositions, world.free[-1], made.initial, []
+    for _ in range(100):
+        place = world.moves[place, np.argmax(values[machine, place])]
+        held = [names[i] for i in np.flatnonzero(world.places[place])]
+        seen += held
+        machine = made.transitions[machine, made.letter(held)]
+        if made.accepting[machine]:
+            break
+    assert made.accepting[machine]
+    assert "D" not in seen[seen.index("coffee") :]
+
+
+def test_worlds_have_plans_of_their_own():
+    world, table = learned()
+    formulas = [automaton(f"F({a} & X F {b}) & G !decoration") for a, b in ("AB", "CD", "BA")]
+    made = plans(formulas, world.propositions, table.goals, table.apart, max_states=6)
+    which = jnp.array([2, 0, 1, 0])
+    place = jnp.asarray(world.free)[jnp.array([3, 50, 70, 110])]
+    state = jnp.array([f.initial for f in formulas])[which]
+    together = follow(made, state, lambda avoided: table.look(place, avoided), which)
+    for row, (number, at) in enumerate(zip(which.tolist(), place.tolist(), strict=True)):
+        alone = compose(table, formulas[number], world.propositions)
+        np.testing.assert_allclose(together[row], alone[state[row], at], rtol=1e-6)
+
+
+def test_what_does_not_fit_is_refused():
+    world, table = learned()
+    made = automaton(TASKS["patrol A, B, C, D"])
+    with pytest.raises(SettingError, match="at least one"):
+        plans([], world.propositions, table.goals)
+    with pytest.raises(SettingError, match="at most 3 states"):
+        plans([made], world.propositions, table.goals, max_states=3)
+    with pytest.raises(SettingError, match="proposition is 'A'"):
+        plans([made], world.propositions[:4], table.goals[:, :4])
+    assert jax.tree.leaves(plans([made], world.propositions, table.goals))[0].shape[0] == 1
