@@ -8,9 +8,10 @@ from didact.environments.grid.feedback import with_feedback
 from didact.environments.grid.making import grid_world
 from didact.environments.grid.mazes import all_named, maze_world, random_mazes
 from didact.environments.grid.office import Office
+from didact.environments.grid.targets import MovingTargets
 from didact.environments.registry import register
 
-__all__ = ["GridState", "GridWorld", "Office", "Symbols", "with_feedback"]
+__all__ = ["GridState", "GridWorld", "MovingTargets", "Office", "Symbols", "with_feedback"]
 
 for _group in GROUPS:
     _make = functools.partial(
