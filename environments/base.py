@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from didact.environments.spaces import ArraySpace, Discrete, TaskSpace
 
 State = TypeVar("State")
+PLACE = "place"  # the observation that tells the number of a place, where places are numbered
 
 
 class Timestep(NamedTuple):
@@ -34,6 +35,15 @@ class Timestep(NamedTuple):
     @property
     def done(self) -> Bool[Array, " n"]:
         return self.terminated | self.truncated
+
+
+class Map(NamedTuple):
+    """What an agent would see at each of the p places of a world, in rows of `width`."""
+
+    observation: dict[str, Array]  # each [p, ...]
+    free: Bool[np.ndarray, " p"]  # where an agent can be
+    marks: list[str]  # what is there, in a few letters, or ""
+    width: int
 
 
 class Environment(Generic[State]):
@@ -87,6 +97,10 @@ class Environment(Generic[State]):
     def render(self, state: State, index: int) -> np.ndarray:
         """A picture uint8[height, width, 3] of world `index`; drawn on the host."""
         raise NotImplementedError
+
+    def map(self, state: State, index: int) -> Map | None:
+        """World `index` as seen from all its places, for pictures; None where there are none."""
+        return None
 
     def instruction_text(self, observation: Mapping[str, Any]) -> str:
         """The instruction of one world's observation (no worlds axis) in words, or ''."""

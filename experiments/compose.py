@@ -1,17 +1,21 @@
 """The command `didact compose`: behaviour for a formula from skills, without training for it."""
 
+import contextlib
 import dataclasses
 import json
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tyro
 
 from didact.environments.errors import SettingError
 
+TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
+LEAST = 64  # steps, one for each world
+Learned = tuple[dict[str, Any], Any, int]  # parameters, goals, and steps that were taken
 OPERATORS = re.compile(r"[&|!~()<>\[\]=]|\b[FGXUWRN]\b")
 
 
@@ -19,20 +23,24 @@ OPERATORS = re.compile(r"[&|!~()<>\[\]=]|\b[FGXUWRN]\b")
 class Compose:
     """Compose behaviour for a formula, or for an instruction in plain English.
 
-    Skills for all facts of the environment are learned from steps at random; behaviour for the
-    formula follows from them without further learning. Makes a picture of the formula's automaton,
-    maps of what places are worth in each of its states, a video, and a policy to load.
+    Skills for all facts of the environment are learned first: a table from steps at random where
+    places are numbered, else a network. Behaviour for the formula follows from them without further
+    learning. Makes a picture of the formula's automaton, maps of what places are worth in each of
+    its states, a video, and a policy to load.
     """
 
     formula: tyro.conf.Positional[str]
     """what to do: "F(coffee & X F office) & G !decoration", or "bring the coffee to the office and
     never touch a decoration\""""
     env: str = "Office"
-    """environment with propositions and numbered places"""
+    """environment with propositions, and with numbered places or images of packed cells"""
     env_settings: tuple[str, ...] = ()
     """settings of --env: NAME=VALUE"""
-    steps: int = 100_000
-    """steps at random from which skills are learned"""
+    skills: Path | None = None
+    """an earlier composition in the same environment, or its policy: its network is used again"""
+    steps: int | None = None
+    """steps from which skills are learned; if not given 100,000 for a table, and 1,000,000 for a
+    network"""
     episodes: int = 200
     """episodes to measure the behaviour in, each from another place"""
     seed: int = 0
@@ -93,65 +101,68 @@ def composed(choice: Compose) -> dict[str, Any]:
     """
     import jax
 
+    from didact.environments.base import PLACE
     from didact.experiments.cloning import new_folder
     from didact.experiments.evaluate import evaluator, summary
-    from didact.experiments.exploring import explore, number_of_places
     from didact.experiments.run import cache_compilations
     from didact.experiments.setup import made
+    from didact.experiments.value_maps import value_maps
     from didact.experiments.watch import record
     from didact.students import Policy, card, save_policy
-    from didact.students.skills import compose as compose_values
-    from didact.students.skills import draw, following, letters_of_goals, skill_machine, tabular
+    from didact.students.skills import draw, following, letters_of_goals, skill_machine
+    from didact.students.skills.behaviours import sizes_of
 
     if choice.episodes < 1:
         raise SettingError("--episodes", choice.episodes, "at least 1")
     if not 0 <= choice.seed < 2**31:
         raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
     environment = made(choice.env, choice.env_settings)
-    places = number_of_places(environment)
     world = following(environment, read(choice.formula, environment.propositions))
     automaton = world.automaton
-    out = new_folder(choice.run, f"{environment.name}-compose")
     cache_compilations()
     begun = time.perf_counter()
-    seen = explore(environment, choice.steps, seed=choice.seed)
-    table = tabular.learn(seen, places, environment.action_space.n)
-    values = jax.device_get(compose_values(table, automaton, environment.propositions))
+    learner = _tabular if PLACE in environment.observation_space else _deep
+    learn = learner(choice, environment, automaton)  # whatever is wrong is told before any work
+    run = new_folder(choice.run, f"{environment.name}-compose")
+    params, goals, steps = learn()
     seconds = time.perf_counter() - begun
 
-    settings = [*choice.env_settings, f"formula={automaton.formula}"]
     written = card(
         environment.name,
         world.observation_space,
         world.action_space,
         None,
-        composed={"states": automaton.num_states, "places": places},
+        composed=sizes_of(automaton.num_states, params),
         description=f"composed: {automaton.formula}",
-        environment_settings=settings,
+        environment_settings=[*choice.env_settings, f"formula={automaton.formula}"],
     )
-    save_policy(out / "policy", written, {"values": values})
-    policy = Policy(written, {"values": values})
+    save_policy(run / "policy", written, params)
+    policy = Policy(written, params)
     task_key, key = jax.random.split(jax.random.key(choice.seed))
     tasks = world.task_space.sample(task_key, choice.episodes)
     play = jax.jit(evaluator(world, policy.student, greedy=True))
     measured = summary(play(policy.state, key, tasks))
 
-    possible = letters_of_goals(automaton, environment.propositions, table.goals)
-    files = {"policy": out / "policy"}
-    files["automaton"] = draw(out / "automaton.png", automaton, possible=possible)
-    if hasattr(environment, "width"):
-        plan = skill_machine(automaton, possible)
-        files["values"] = _map(out / "values.png", environment, plan, values, seen)
+    possible = letters_of_goals(automaton, environment.propositions, goals)
+    plan = skill_machine(automaton, possible)
+    files = {"policy": run / "policy"}
+    files["automaton"] = draw(run / "automaton.png", automaton, possible=possible)
+    open_ = [i for i in range(automaton.num_states) if plan.wanted[i].any()]
+    titles = {i: f"state {i}: {plan.skill(i)}" for i in open_}
+    state, _ = world.reset(key, tasks)
+    picture = value_maps(run / "values.png", policy, world, state, titles) if open_ else None
+    if picture is not None:
+        files["values"] = picture
     files["video"] = record(
-        policy, world, out / "video.gif", episodes=min(choice.episodes, 4), seed=choice.seed,
+        policy, world, run / "video.gif", episodes=min(choice.episodes, 4), seed=choice.seed,
         greedy=True,
     )  # fmt: skip
     return {
         "formula": str(automaton.formula),
         "environment": environment.name,
         "states": automaton.num_states,
-        "goals": len(table.goals),
-        "steps": len(seen.place),
+        "goals": len(goals),
+        "steps": steps,
         "seconds": round(seconds, 2),
         "success": measured["success"],
         "length": measured["length"],
@@ -160,25 +171,69 @@ def composed(choice: Compose) -> dict[str, Any]:
     }
 
 
-def _map(path: Path, environment: Any, plan: Any, values: np.ndarray, seen: Any) -> Path:
-    """The maps of those states in which there is something to do."""
-    from didact.experiments.value_maps import value_maps
+def _tabular(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Learned]:
+    """Learns a table of all goals."""
+    from didact.experiments.exploring import explore, number_of_places
+    from didact.students.skills import compose, tabular
 
-    automaton = plan.automaton
-    open_ = np.flatnonzero(automaton.alive & ~automaton.accepting & (plan.values > 0))
-    marks = [""] * values.shape[1]
-    for place, labels in zip(seen.after, seen.labels, strict=True):
-        if labels.any() and not marks[place]:
-            names = [environment.propositions[i] for i in np.flatnonzero(labels)]
-            marks[place] = ", ".join(name if len(name) == 1 else name[:3] for name in names)
-    visited = np.zeros(values.shape[1], bool)
-    visited[seen.place] = visited[seen.after] = True
-    return value_maps(
-        path,
-        values[open_],
-        [f"state {state}: {plan.skill(state)}" for state in open_],
-        marks,
-        visited,
-        environment.width,
-        environment.action_space.names,
-    )
+    places = number_of_places(environment)
+    if choice.skills is not None:
+        raise SettingError("--skills", str(choice.skills), "left out where places are numbered")
+    steps = TABLE_STEPS if choice.steps is None else choice.steps
+    if steps < LEAST:
+        raise SettingError("--steps", steps, f"at least {LEAST}")
+
+    def learn():
+        seen = explore(environment, steps, seed=choice.seed)
+        table = tabular.learn(seen, places, environment.action_space.n)
+        values = compose(table, automaton, environment.propositions)
+        return {"values": values}, table.goals, steps
+
+    return learn
+
+
+def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Learned]:
+    """Trains a network of all goals, or takes one that is there."""
+    from didact.experiments import logs, skilled
+    from didact.students import load_policy
+    from didact.students.skills import plans
+    from didact.students.skills.deep import DeepConfig
+
+    skilled.checked(environment)
+    policy = None if choice.skills is None else load_policy(choice.skills)
+    if policy is not None:
+        allowed = f"a composition in {environment.name} with a network"
+        if policy.environment != environment.name or "network" not in policy.params:
+            raise SettingError("--skills", str(choice.skills), allowed)
+        if choice.steps is not None:
+            raise SettingError("--steps", choice.steps, "left out with --skills")
+    steps = NETWORK_STEPS if choice.steps is None else choice.steps
+    if steps < skilled.LEAST:
+        raise SettingError("--steps", steps, f"at least {skilled.LEAST}")
+
+    def learn():
+        found = skilled.discover(environment, seed=choice.seed)
+        if policy is None:
+            bar = logs.Bar(logs.terminal(), steps, 0, "skills")
+            begun = time.perf_counter()
+
+            def tell(done, loss):
+                seconds = time.perf_counter() - begun
+                bar.update(done, {"steps_per_second": done / seconds})
+
+            with contextlib.closing(bar):
+                skills = skilled.train_skills(
+                    environment, found, steps, seed=choice.seed, tell=tell
+                )
+        else:
+            sizes = policy.card["composed"]
+            config = DeepConfig(hidden=sizes["hidden"], cell=sizes["cell"])
+            if sizes["goals"] != len(found.goals):
+                allowed = f"a network of the {len(found.goals)} goals that were found here"
+                raise SettingError("--skills", str(choice.skills), allowed)
+            skills = skilled.skills(found, policy.params["network"], config, environment)
+        plan = plans([automaton], environment.propositions, skills.goals, skills.between)
+        told = {name: getattr(plan, name)[0] for name in plan._fields}
+        return {"network": skills.params, **told}, skills.goals, 0 if policy else steps
+
+    return learn

@@ -4,9 +4,8 @@ import jax
 import numpy as np
 
 from didact.environments import Environment, Restart, SettingError
+from didact.environments.base import PLACE
 from didact.students.skills.tabular import Transitions
-
-PLACE = "place"  # the observation that tells the number of a place
 
 
 def number_of_places(environment: Environment) -> int:

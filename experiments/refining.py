@@ -16,7 +16,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from didact.environments import Restart, SettingError
-from didact.experiments.exploring import PLACE, number_of_places
+from didact.environments.base import PLACE
+from didact.experiments.exploring import number_of_places
 from didact.students.skills import pack
 from didact.students.skills import step as advance
 from didact.students.skills.following import Following

@@ -6,53 +6,85 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
 
 from didact.environments import Environment, Restart, SettingError
-from didact.students.skills.deep import Deep, DeepConfig, deep, goal_of
+from didact.students.skills.deep import DeepConfig, GoalNetwork, deep, goal_of, look
 
 DISCOVERY = 200  # steps at random of all worlds, that find out what can hold
+NUM_ENVS, CHUNK = 64, 100
+LEAST = NUM_ENVS * CHUNK  # steps
+SOME = 256  # images of each goal, from which it is told how far the others are
 
 
 class Skills(NamedTuple):
-    """A network that was trained, and what it is for."""
+    """A network of all goals of a world."""
 
     goals: Bool[np.ndarray, "goals propositions"]
     params: Any
+    network: GoalNetwork
     between: Callable[[Bool[np.ndarray, " goals"]], np.ndarray]  # see `plans`
-    functions: Deep
 
 
-def goals_of(environment: Environment, num_envs: int, seed: int) -> Bool[np.ndarray, "g p"]:
-    """All labels that random actions come upon, sorted; nothing is the first of them."""
+class Found(NamedTuple):
+    """What actions at random came upon."""
+
+    goals: Bool[np.ndarray, "goals propositions"]  # all labels, sorted
+    images: list[UInt8[np.ndarray, "m h w"]]  # some of what was seen where each held
+
+
+def checked(environment: Environment) -> tuple[int, int]:
+    """The shape of an environment's images.
+
+    Raises:
+        SettingError: the environment has no propositions, or no images of packed cells.
+    """
+    image = environment.observation_space.get("image")
+    if image is None or len(image.shape) != 2 or not environment.propositions:
+        allowed = "one with propositions, and with numbered places or images of packed cells"
+        raise SettingError("--env", environment.name, allowed)
+    return int(image.shape[0]), int(image.shape[1])
+
+
+def discover(environment: Environment, *, seed: int = 0, num_envs: int = 256) -> Found:
+    """All that holds at once somewhere, and what is seen there.
+
+    Raises:
+        SettingError: see `checked`.
+    """
+    checked(environment)
     n = num_envs
 
-    def one(carry, key):
+    def one(state, key):
         keys = jax.random.split(key)
         action = jax.random.randint(keys[0], (n,), 0, environment.action_space.n)
-        state, seen = environment.step(keys[1], carry, action)
-        return state, seen.labels
+        state, seen = environment.step(keys[1], state, action)
+        return state, (seen.labels, seen.observation["image"])
 
     @jax.jit
     def run(key):
         keys = jax.random.split(key, 3)
-        tasks = environment.task_space.sample(keys[0], n)
-        state, _ = environment.reset(keys[1], tasks)
-        return jax.lax.scan(one, state, jax.random.split(keys[2], DISCOVERY))[1]
+        state, _ = environment.reset(keys[1], environment.task_space.sample(keys[0], n))
+        steps = min(DISCOVERY, environment.max_steps)
+        return jax.lax.scan(one, state, jax.random.split(keys[2], steps))[1]
 
-    labels = np.asarray(run(jax.random.key(seed)))
-    return np.unique(labels.reshape(-1, labels.shape[-1]), axis=0)
+    labels, images = (np.asarray(x) for x in run(jax.random.key(seed)))
+    images = images.reshape(-1, *images.shape[2:])
+    goals, goal = np.unique(labels.reshape(-1, labels.shape[-1]), axis=0, return_inverse=True)
+    at = [np.flatnonzero(goal.ravel() == g)[:SOME] for g in range(len(goals))]
+    return Found(goals, [images[rows] for rows in at])
 
 
 def train_skills(
     environment: Environment,
+    found: Found,
     steps: int,
     *,
     config: DeepConfig | None = None,
     seed: int = 0,
-    num_envs: int = 256,
+    num_envs: int = NUM_ENVS,
     exploration: float = 0.3,
-    chunk: int = 100,
+    chunk: int = CHUNK,
     tell: Callable[[int, float], None] = lambda steps, loss: None,
 ) -> Skills:
     """Trains a network of all goals of an environment.
@@ -62,6 +94,7 @@ def train_skills(
 
     Args:
         environment: one with propositions, and images of packed cells.
+        found: what `discover` gave.
         steps: of all worlds together.
         config: of the network.
         seed: of all that is random.
@@ -73,30 +106,21 @@ def train_skills(
     Raises:
         SettingError: there are no such observations, or too few steps.
     """
-    image = environment.observation_space.get("image")
-    if image is None or len(image.shape) != 2 or not environment.propositions:
-        allowed = "one with propositions and images of packed cells, such as MovingTargets"
-        raise SettingError("--env", environment.name, allowed)
     if steps < num_envs * chunk:
         raise SettingError("--steps", steps, f"at least {num_envs * chunk}")
     config = config or DeepConfig()
-    goals = goals_of(environment, num_envs, seed)
-    n, updates = num_envs, steps // num_envs
-    functions = deep(
-        (int(image.shape[0]), int(image.shape[1])), len(goals), environment.action_space.n,
-        updates, config,
-    )  # fmt: skip
+    goals, n, updates = found.goals, num_envs, steps // num_envs
+    size = checked(environment)
+    functions = deep(size, goals, environment.action_space.n, updates, config)
     restart = Restart(environment)
-    free = jnp.zeros((n, len(goals)), bool)
 
     def one(carry, key):
         learner, state, seen, wanted = carry
         keys = jax.random.split(key, 8)
         before = seen.observation["image"]
-        values = functions.look(learner.params, before, free)[wanted, jnp.arange(n)]
         chance = jax.random.bernoulli(keys[0], exploration, (n,))
         action = jax.random.randint(keys[1], (n,), 0, environment.action_space.n)
-        action = jnp.where(chance, action, jnp.argmax(values, -1))
+        action = jnp.where(chance, action, functions.act(learner.params, before, wanted))
         state, seen = environment.step(keys[2], state, action)
         goal = goal_of(seen.labels, goals)
         rows = before, action, seen.observation["image"], goal, seen.terminated
@@ -124,22 +148,27 @@ def train_skills(
     for number in range(updates // chunk):
         carry, losses = run(carry, jax.random.fold_in(key, number))
         tell((number + 1) * chunk * n, float(jnp.mean(losses)))
-    learner = carry[0]
-    return Skills(goals, learner.params, _between(learner, functions, len(goals)), functions)
+    return skills(found, carry[0].params, config, environment)
 
 
-def _between(learner: Any, functions: Deep, count: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Values from goal to goal: their means over remembered steps that led to the first."""
-    memory = learner.memory
-    goal = np.asarray(memory.goal)[: int(memory.filled)]
-    at = [np.flatnonzero(goal == g)[:256] for g in range(count)]
-    images = np.concatenate([np.asarray(memory.after[rows]) for rows in at])
-    look = jax.jit(functions.look)
+def skills(found: Found, params: Any, config: DeepConfig, environment: Environment) -> Skills:
+    """A trained network as skills.
+
+    Args:
+        found: what `discover` gave in this environment.
+        params: of the network.
+        config: its sizes.
+        environment: where it was trained.
+    """
+    count = len(found.goals)
+    network = GoalNetwork(count, environment.action_space.n, config.hidden, config.cell)
+    values = jax.jit(lambda images, no: jnp.max(look(network, params, images, no), -1))
+    images = np.concatenate(found.images)
+    ends = np.cumsum([len(rows) for rows in found.images])[:-1]
 
     def between(avoided):
         many = jnp.broadcast_to(jnp.asarray(avoided), (len(images), count))
-        best = np.asarray(jnp.max(look(learner.params, images, many), -1))  # [goals, images]
-        parts = np.split(best, np.cumsum([len(rows) for rows in at])[:-1], 1)
+        parts = np.split(np.asarray(values(images, many)), ends, axis=1)
         return np.stack([part.mean(1) for part in parts])
 
-    return between
+    return Skills(found.goals, params, network, between)

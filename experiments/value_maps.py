@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
+from didact.environments.base import Map
 from didact.experiments.figures import drawing_style, save_figure
+from didact.students import Policy
+from didact.students.skills import Following
 
 SIDES = {"right": (1, 0), "down": (0, 1), "left": (-1, 0), "up": (0, -1)}
 COLUMNS = 3
@@ -16,61 +20,68 @@ WALL = "#5b616b"
 
 def value_maps(
     path: Path,
-    values: Float[np.ndarray, "maps places actions"],
-    titles: Sequence[str],
-    marks: Sequence[str],
-    visited: Bool[np.ndarray, " places"],
-    width: int,
-    actions: Sequence[str],
-) -> Path:
-    """Draws one map for each state, with the best move at each place, and returns where it stands.
+    policy: Policy,
+    world: Following,
+    state: object,
+    titles: dict[int, str],
+) -> Path | None:
+    """Draws one map for each state of an automaton, with the best move at each place.
 
     Args:
         path: a picture in a format matplotlib knows.
-        values: of actions; 0 where no way is known.
-        titles: of the maps.
-        marks: what is written at each place, "" for nothing.
-        visited: the places where somebody has been; others are drawn as walls.
-        width: places in a row of the map.
-        actions: their names; moves are drawn as arrows.
+        policy: whose values and moves they are.
+        world: with the formula.
+        state: of worlds; the first is drawn.
+        titles: of the maps, by the number of the automaton's state.
+
+    Returns:
+        Where the picture stands; None if the world has no map.
     """
-    count = len(values)
-    columns = min(COLUMNS, count)
-    rows = -(-count // columns)
-    height = len(visited) // width
-    size = (4.6 * columns, (4.6 * height / width + 0.75) * rows)
+    maps = []
+    look = jax.jit(policy.student.look)
+    for number in titles:
+        machine = jnp.full_like(state.machine, number)  # type: ignore[attr-defined]
+        drawn = world.map(state._replace(machine=machine), 0)  # type: ignore[attr-defined]
+        if drawn is None:
+            return None
+        outputs, _ = look(policy.state, (), drawn.observation)
+        maps.append((drawn, np.asarray(outputs.value), np.argmax(outputs.logits, -1)))
+    columns = min(COLUMNS, len(maps))
+    rows = -(-len(maps) // columns)
+    first = maps[0][0]
+    height = 4.6 * len(first.free) / first.width**2
     with drawing_style():
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=(4.6 * columns, (height + 0.75) * rows), layout="constrained")
         axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-        for axis, state, title in zip(axes, values, titles, strict=False):
-            best = np.where(visited, state.max(-1), np.nan).reshape(height, width)
+        for axis, (drawn, value, action), title in zip(axes, maps, titles.values(), strict=False):
+            best = np.where(drawn.free, value, np.nan).reshape(-1, drawn.width)
             axis.set_facecolor(WALL)
             image = axis.imshow(best, cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
             axis.set_title(title, fontsize=9)
             axis.set_xticks([])
             axis.set_yticks([])
             axis.grid(visible=False)
-            _arrows(axis, state, visited, width, actions)
-            for place, mark in enumerate(marks):
-                if mark and visited[place]:
+            moves = [SIDES.get(name) for name in world.action_space.names]
+            _arrows(axis, drawn, value, [moves[i] for i in action])
+            for place in np.flatnonzero(drawn.free).tolist():
+                if drawn.marks[place]:
                     axis.text(
-                        place % width, place // width, mark, ha="center", va="center",
-                        fontsize=7, weight="bold", color="white",
+                        place % drawn.width, place // drawn.width, drawn.marks[place],
+                        ha="center", va="center", fontsize=7, weight="bold", color="white",
                         bbox={"boxstyle": "round,pad=0.15", "facecolor": "#22262b", "lw": 0},
                     )  # fmt: skip
-        for axis in axes[count:]:
+        for axis in axes[len(maps) :]:
             axis.set_axis_off()
         figure.colorbar(image, ax=list(axes), label="value of the best move", shrink=0.8)
         return save_figure(figure, path, 130)
 
 
-def _arrows(axis, values, visited, width, actions):
+def _arrows(axis, drawn: Map, value: np.ndarray, moves: Sequence[tuple[int, int] | None]) -> None:
     """The best moves; none where no way is known, or where it is no move."""
-    sides = [SIDES.get(name) for name in actions]
     shown = [
-        (place % width, place // width, *side)
-        for place in np.flatnonzero(visited & (values.max(-1) > 0))
-        if (side := sides[int(values[place].argmax())]) is not None
+        (place % drawn.width, place // drawn.width, *side)
+        for place in np.flatnonzero(drawn.free & (value > 0)).tolist()
+        if (side := moves[place]) is not None
     ]
     if shown:
         x, y, dx, dy = np.array(shown, float).T

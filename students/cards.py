@@ -20,7 +20,7 @@ from didact.environments import ArraySpace, Discrete, SettingError
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
 from didact.students.ppo import ppo
-from didact.students.skills.behaviours import behaviour
+from didact.students.skills.behaviours import NETWORK, TABLE, behaviour
 
 CARD = "policy.json"
 FORMAT = 1
@@ -171,7 +171,7 @@ def spaces_of(card: Mapping[str, Any]) -> dict[str, ArraySpace]:
 def student_of(card: Mapping[str, Any], seeds_axis: str | None = None) -> Student:
     """The student that a card tells of, to act; under a `vmap` over seeds if that has a name."""
     if "composed" in card:
-        return behaviour(**card["composed"], actions=len(card["actions"]))
+        return behaviour(card["composed"], spaces_of(card), len(card["actions"]))
     config = PPOConfig(network=NetworkConfig(**EARLIER | card["network"]))
     actions = Discrete(len(card["actions"]), tuple(card["actions"]))
     return ppo(spaces_of(card), actions, config, num_updates=1, seeds_axis=seeds_axis)
@@ -229,13 +229,14 @@ def _check_spaces(spaces: Any, path: str) -> None:
 
 
 def _check_composed(sizes: Any, path: str) -> None:
-    names = ("states", "places")
-    if not isinstance(sizes, dict) or set(sizes) != set(names):
-        raise _error("composed", path, sizes, "an object with states and places")
-    for name in names:
-        if not _is_whole(sizes[name], 1, MOST_NUMBERS):
-            allowed = f"a whole number from 1 to {MOST_NUMBERS}"
-            raise _error(f"composed.{name}", path, sizes[name], allowed)
+    kinds = [kind for kind in (TABLE, NETWORK) if isinstance(sizes, dict) and set(sizes) == {*kind}]
+    if not kinds:
+        allowed = f"an object with {' and '.join(TABLE)}, or with {', '.join(NETWORK)}"
+        raise _error("composed", path, sizes, allowed)
+    for name in kinds[0]:
+        most = WIDEST if kinds[0] is NETWORK else MOST_NUMBERS
+        if not _is_whole(sizes[name], 1, most):
+            raise _error(f"composed.{name}", path, sizes[name], f"a whole number from 1 to {most}")
 
 
 def _check_network(network: Any, path: str) -> None:

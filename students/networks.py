@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from didact.environments import ArraySpace, SettingError
+from didact.environments.base import PLACE
 from didact.students.config import NetworkConfig
 
 NUM_CODES = 256
@@ -23,7 +24,7 @@ WORDS_AT_A_TIME = 8
 # Observations that have their own way into the network, and two that have none: `text` says in
 # words what `image` shows, and is for students that read; `place` is a row of tables.
 ENCODED = ("image", "instruction", "direction", "instruction_vector", "feedback")
-UNREAD = ("text", "place")
+UNREAD = ("text", PLACE)
 
 
 class Outputs(NamedTuple):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32
 
-from didact.environments.base import Environment, Timestep
+from didact.environments.base import PLACE, Environment, Map, Timestep
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells
 from didact.environments.registry import register
@@ -114,7 +114,7 @@ class Office(Environment[OfficeState]):
             )
         )  # fmt: skip
         self.observation_space = {
-            "place": ArraySpace((), np.int32, 0, signs.size - 1),
+            PLACE: ArraySpace((), np.int32, 0, signs.size - 1),
             "image": ArraySpace((VIEW, VIEW), np.uint8, 0, 127),
             "labels": ArraySpace((len(PROPOSITIONS),), np.bool_, 0, 1),
         }
@@ -140,6 +140,17 @@ class Office(Environment[OfficeState]):
         symbols = cells.unpack(self.cells.T)
         return draw(symbols, position, int(state.direction[index]), tile_size=tile_size)
 
+    def map(self, state, index):
+        places = jnp.arange(len(self.places), dtype=jnp.int32)
+        none = jnp.zeros_like(places)
+        seen = self._timestep(OfficeState(places, none, none))
+        signs = {name: name if len(name) == 1 else name[:3] for name in PROPOSITIONS}
+        marks = [
+            "".join(signs[name] for name in np.array(PROPOSITIONS)[row]) for row in self.places
+        ]
+        free = np.isin(np.arange(len(places)), self.free)
+        return Map(seen.observation, free, marks, self.width)
+
     def _timestep(self, state: OfficeState) -> Timestep:
         row, column = state.place // self.width, state.place % self.width
         window = jnp.arange(VIEW)
@@ -147,7 +158,7 @@ class Office(Environment[OfficeState]):
         labels = jnp.asarray(self.places)[state.place]
         no = jnp.zeros(state.place.shape, bool)
         return Timestep(
-            observation={"place": state.place, "image": image, "labels": labels},
+            observation={PLACE: state.place, "image": image, "labels": labels},
             reward=jnp.zeros(state.place.shape),
             terminated=no,
             truncated=state.steps >= self.max_steps,

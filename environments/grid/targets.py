@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32
 
-from didact.environments.base import Environment, Timestep, split_keys
+from didact.environments.base import Environment, Map, Timestep, split_keys
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells
 from didact.environments.grid.office import MOVES
@@ -135,6 +135,16 @@ class MovingTargets(Environment[TargetsState]):
         position = agent % self.size, agent // self.size
         symbols = cells.unpack(flat.reshape(self.size, self.size).T)
         return draw(symbols, position, int(state.direction[index]), tile_size=tile_size)
+
+    def map(self, state, index):
+        count = self.size**2
+        one = jax.tree.map(lambda x: jnp.repeat(x[index][None], count, 0), state)
+        agent = jnp.arange(count, dtype=jnp.int32)
+        seen = self._timestep(one._replace(agent=agent))
+        marks = [""] * count
+        for place, (color, shape) in zip(np.asarray(state.things[index]), KINDS, strict=True):
+            marks[place] = f"{color[:3]}\n{shape}"
+        return Map(seen.observation, np.ones(count, bool), marks, self.size)
 
     def _timestep(self, state: TargetsState) -> Timestep:
         n = state.agent.shape[0]

@@ -1,8 +1,8 @@
 """How to reach every goal under every constraint, learned by a network from any experience.
 
-One network tells the values of all actions for all goals (what holds at once), given which of them
-must not be touched on the way. Each step teaches all goals together, under constraints drawn for
-it: what it led to is known for each of them, whatever the agent was after when it took the step.
+One network tells the values of all actions for any goal (what holds at once), given which others
+must not be touched on the way. Each step teaches goals and constraints that are drawn for it: what
+it led to is known for each of them, whatever the agent was after when it took the step.
 
 References:
     Andrychowicz et al., Hindsight Experience Replay, NeurIPS 2017 (arXiv:1707.01495); van Hasselt
@@ -31,19 +31,19 @@ AVOIDED = 0.3  # how likely each goal is to be avoided, where anything is
 class DeepConfig:
     """Settings of a network of skills, and of how it learns."""
 
-    hidden: int = 256
+    hidden: int = 128
     """width of both hidden layers"""
-    cell: int = 8
+    cell: int = 4
     """numbers that a cell of the image becomes"""
     discount: float = 0.95
     """of each step"""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Adam's step size at the start; it falls to a tenth"""
-    batch: int = 1024
-    """steps in one update"""
+    batch: int = 256
+    """steps in one update, each for two goals"""
     memory: int = 200_000
     """steps that are remembered"""
-    follow: float = 0.01
+    follow: float = 0.05
     """how far the target network follows with each update"""
 
     def __post_init__(self):
@@ -58,7 +58,11 @@ class DeepConfig:
 
 
 class GoalNetwork(nn.Module):
-    """Values of all goals and actions, from an image of packed cells and what is avoided."""
+    """Values of actions, from an image of packed cells, a goal, and which goals are avoided.
+
+    What a cell means depends on the goal and on what is avoided: that is looked up in a table for
+    each. All that follows is shared by all goals, so what is learned of one way serves every other.
+    """
 
     goals: int
     actions: int
@@ -67,13 +71,18 @@ class GoalNetwork(nn.Module):
 
     @nn.compact
     def __call__(
-        self, image: UInt8[Array, "n h w"], avoided: Bool[Array, "n goals"]
-    ) -> Float[Array, "n goals actions"]:
-        seen = nn.Embed(CODES, self.cell)(image.astype(jnp.int32)).reshape(len(image), -1)
-        hidden = nn.Dense(self.hidden)(seen) + nn.Dense(self.hidden)(avoided.astype(jnp.float32))
-        hidden = nn.relu(nn.Dense(self.hidden)(nn.relu(hidden)))
-        values = nn.Dense(self.goals * self.actions)(hidden)
-        return nn.sigmoid(values).reshape(len(image), self.goals, self.actions)
+        self, image: UInt8[Array, "n h w"], goal: Int[Array, " n"], avoided: Bool[Array, "n goals"]
+    ) -> Float[Array, "n actions"]:
+        shape, spread = (self.goals, CODES, self.cell), nn.initializers.normal(1.0)
+        wanted = self.param("wanted", spread, shape)[goal]
+        meaning = wanted + jnp.tensordot(
+            avoided.astype(jnp.float32), self.param("avoided", spread, shape), 1
+        )
+        codes = image.reshape(len(image), -1, 1).astype(jnp.int32)
+        seen = jnp.take_along_axis(meaning, codes, 1).reshape(len(image), -1)
+        hidden = nn.relu(nn.Dense(self.hidden)(seen))
+        hidden = nn.relu(nn.Dense(self.hidden)(hidden))
+        return nn.sigmoid(nn.Dense(self.actions)(hidden))
 
 
 class Memory(NamedTuple):
@@ -104,34 +113,41 @@ class Deep(NamedTuple):
         init: `init(key) -> state`.
         remember: `remember(state, before, action, after, goal, terminated) -> state`, n steps.
         learn: `learn(state, key) -> (state, loss)`, one update.
-        look: `look(params, image, avoided) -> [goals, n, actions]`.
+        act: `act(params, image, goal) -> actions`, the best ones to come to goals.
     """
 
     init: Callable[[PRNGKeyArray], DeepState]
     remember: Callable[..., DeepState]
     learn: Callable[[DeepState, PRNGKeyArray], tuple[DeepState, Float[Array, ""]]]
-    look: Callable[[Any, Array, Array], Float[Array, "goals n actions"]]
+    act: Callable[[Any, Array, Array], Int[Array, " n"]]
 
 
 def deep(
-    image: tuple[int, int], num_goals: int, num_actions: int, updates: int, config: DeepConfig
+    image: tuple[int, int],
+    goals: Bool[np.ndarray, "goals propositions"],
+    num_actions: int,
+    updates: int,
+    config: DeepConfig,
 ) -> Deep:
     """A network of skills for images of packed cells.
 
     Args:
         image: height and width.
-        num_goals: what can hold at once, the empty label included.
+        goals: what can hold at once, nothing included if nothing can.
         num_actions: of the world.
         updates: how many there will be; the step size falls until then.
         config: the rest.
     """
+    num_goals = len(goals)
+    nothing = int(np.argmin(goals.any(1))) if not goals.any(1).all() else -1
     network = GoalNetwork(num_goals, num_actions, config.hidden, config.cell)
+    apply: Any = network.apply
     rate = optax.cosine_decay_schedule(config.learning_rate, max(updates, 1), 0.1)
     optimiser = optax.adam(rate)
-    no = jnp.zeros((1, num_goals), bool)
 
     def init(key):
-        params = network.init(key, jnp.zeros((1, *image), jnp.uint8), no)
+        one = jnp.zeros((1, *image), jnp.uint8), jnp.zeros(1, jnp.int32)
+        params = network.init(key, *one, jnp.zeros((1, num_goals), bool))
         m = config.memory
         images = jnp.zeros((m, *image), jnp.uint8)
         numbers = jnp.zeros(m, jnp.int32)
@@ -145,27 +161,37 @@ def deep(
         rows = before, action, after, goal, terminated
         rings = [ring.at[at].set(row) for ring, row in zip(memory[:5], rows, strict=True)]
         filled = jnp.minimum(memory.filled + n, config.memory)
-        return state._replace(memory=Memory(*rings, filled, (memory.next + n) % config.memory))
+        memory = Memory(*rings, filled=filled, next=(memory.next + n) % config.memory)
+        return state._replace(memory=memory)
 
     def learn(state, key):
-        keys = jax.random.split(key, 3)
-        memory = state.memory
-        at = jax.random.randint(keys[0], (config.batch,), 0, memory.filled)
-        before, action, after, goal, terminated = (ring[at] for ring in memory[:5])
+        keys = jax.random.split(key, 4)
+        memory, m = state.memory, config.batch
+        at = jax.random.randint(keys[0], (m,), 0, memory.filled)
+        before, action, after, led_to, terminated = (ring[at] for ring in memory[:5])
         # Half of the steps are learned without constraints, which plans need most.
-        some = jax.random.bernoulli(keys[1], 0.5, (config.batch, 1))
-        avoided = some & jax.random.bernoulli(keys[2], AVOIDED, (config.batch, num_goals))
-        ours = network.apply(state.params, after, avoided)
-        best = jnp.argmax(ours, -1, keepdims=True)
-        theirs = network.apply(state.target, after, avoided)
-        promised = config.discount * jnp.take_along_axis(theirs, best, -1)[..., 0]
-        over = terminated | jnp.take_along_axis(avoided, goal[:, None], 1)[:, 0]
-        promised = jnp.where(over[:, None], 0, promised)
-        promised = jnp.where(jax.nn.one_hot(goal, num_goals, dtype=bool), 1, promised)
+        some = jax.random.bernoulli(keys[1], 0.5, (m, 1))
+        avoided = some & jax.random.bernoulli(keys[2], AVOIDED, (m, num_goals))
+        # Each is learned for one goal at random, and for the one it led to, if it led to one.
+        goal = jax.random.randint(keys[3], (2, m), 0, num_goals)
+        goal = goal.at[1].set(jnp.where(led_to == nothing, goal[1], led_to)).ravel()
+
+        def double(x):
+            return jnp.concatenate([x, x])
+
+        before, action, after, led_to, avoided = map(
+            double, (before, action, after, led_to, avoided)
+        )
+        best = jnp.argmax(apply(state.params, after, goal, avoided), -1, keepdims=True)
+        theirs = apply(state.target, after, goal, avoided)
+        promised = config.discount * jnp.take_along_axis(theirs, best, -1)[:, 0]
+        touched = jnp.take_along_axis(avoided, led_to[:, None], 1)[:, 0]
+        promised = jnp.where(double(terminated) | touched, 0, promised)
+        promised = jnp.where(led_to == goal, 1, promised)
 
         def loss(params):
-            values = network.apply(params, before, avoided)
-            taken = jnp.take_along_axis(values, action[:, None, None], 2)[..., 0]
+            values = apply(params, before, goal, avoided)
+            taken = jnp.take_along_axis(values, action[:, None], 1)[:, 0]
             return jnp.mean((taken - promised) ** 2)
 
         value, gradient = jax.value_and_grad(loss)(state.params)
@@ -174,10 +200,23 @@ def deep(
         target = optax.incremental_update(params, state.target, config.follow)
         return state._replace(params=params, target=target, optimiser=memory_of), value
 
-    def look(params, image, avoided):
-        return jnp.moveaxis(network.apply(params, image, avoided), 1, 0)
+    def act(params, image, goal):
+        no = jnp.zeros((len(goal), num_goals), bool)
+        return jnp.argmax(apply(params, image, goal, no), -1)
 
-    return Deep(init, remember, learn, look)
+    return Deep(init, remember, learn, act)
+
+
+def look(
+    network: GoalNetwork, params: Any, image: UInt8[Array, "n h w"], avoided: Bool[Array, "n goals"]
+) -> Float[Array, "goals n actions"]:
+    """The values of actions for each goal, as `plans.follow` asks for them."""
+    apply: Any = network.apply
+
+    def one(goal):
+        return apply(params, image, jnp.full(len(image), goal), avoided)
+
+    return jax.lax.map(one, jnp.arange(network.goals))
 
 
 def goal_of(

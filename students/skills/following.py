@@ -83,6 +83,15 @@ class Following(Environment[FollowingState]):
     def render(self, state, index):
         return self.environment.render(state.worlds, index)
 
+    def map(self, state, index):
+        """As it looks in the automaton's state of that world."""
+        seen = self.environment.map(state.worlds, index)
+        if seen is None:
+            return None
+        machine = jnp.full(len(seen.free), state.machine[index])
+        progress = jax.nn.one_hot(machine, self.automaton.num_states, dtype=bool)
+        return seen._replace(observation={**seen.observation, PROGRESS: progress})
+
     def instruction_text(self, observation):
         """The formula."""
         return str(self.automaton.formula)

@@ -60,7 +60,7 @@ def test_the_policy_loads_and_acts_like_any_other(made, capsys):
         ({"states": 3}, "as they were saved"),
         ({"places": 0}, "composed.places in .* is 0"),
         ({"states": 1 << 24, "places": 1 << 24}, "at most 1 GiB"),
-        ({"other": 1}, "an object with states and places"),
+        ({"other": 1}, "an object with states and places, or"),
     ],
 )
 def test_an_edited_card_is_refused(made, tmp_path, change, sentence):
