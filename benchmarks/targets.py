@@ -4,7 +4,7 @@
 
 References:
     Nangue Tasse et al., Skill Machines, ICLR 2024 (arXiv:2205.12532), section 4.2; Vaezipoor et
-    al., LTL2Action, ICML 2021 (arXiv:2102.06858), section 5: the families that formulas are drawn from.
+    al., LTL2Action, ICML 2021 (arXiv:2102.06858), section 5: the families of formulas.
 """
 
 import dataclasses
