@@ -100,17 +100,17 @@ class MovingTargets(Environment[TargetsState]):
     def step(self, key, state, actions):
         """Things move, then the agent does; `key` is one key, or one for each world."""
         moves = jnp.asarray(self.moves)
+        earlier = np.tri(len(KINDS), k=-1, dtype=bool)
 
         def one(key, agent, things, drift, action):
             keys = jax.random.split(key, 4)
             goes = jax.random.bernoulli(keys[0], drift, things.shape)
             there = moves[things, jax.random.randint(keys[1], things.shape, 0, 4)]
 
-            def move(k, things):
-                taken = jnp.any(things == there[k]) | (there[k] == agent)
-                return things.at[k].set(jnp.where(goes[k] & ~taken, there[k], things[k]))
-
-            things = jax.lax.fori_loop(0, len(KINDS), move, things)
+            # Nothing goes to where something or the agent is, or where an earlier one goes.
+            same = (there[:, None] == there) & earlier & goes
+            taken = jnp.any((there[:, None] == things) | same, 1) | (there == agent)
+            things = jnp.where(goes & ~taken, there, things)
             agent = moves[agent, action]
             touched = things == agent
             chance = jax.random.uniform(keys[2], (self.size**2,))
