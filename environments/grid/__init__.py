@@ -3,6 +3,7 @@
 import functools
 
 from didact.environments.grid.env import GridState, GridWorld, Symbols
+from didact.environments.grid.facts import with_facts
 from didact.environments.grid.families import GROUPS
 from didact.environments.grid.feedback import with_feedback
 from didact.environments.grid.making import grid_world
@@ -11,7 +12,15 @@ from didact.environments.grid.office import Office
 from didact.environments.grid.targets import MovingTargets
 from didact.environments.registry import register
 
-__all__ = ["GridState", "GridWorld", "MovingTargets", "Office", "Symbols", "with_feedback"]
+__all__ = [
+    "GridState",
+    "GridWorld",
+    "MovingTargets",
+    "Office",
+    "Symbols",
+    "with_facts",
+    "with_feedback",
+]
 
 for _group in GROUPS:
     _make = functools.partial(

@@ -1,0 +1,187 @@
+"""Sequences of errands: an instruction policy ordered by a formula, beside one told all at once.
+
+    python -m didact.benchmarks.errands
+
+The policy `goto-seq` was trained on sequences of one to four parts, in the words of BabyAI. Ordered
+by a formula it is told one part at a time; told all at once, it reads the whole sequence.
+"""
+
+import dataclasses
+import functools
+import json
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from didact.benchmarks import machine
+from didact.environments.grid import cells, language
+from didact.environments.grid.facts import PROPOSITIONS, with_facts
+from didact.environments.words import make_told
+from didact.students import Policy, load_policy
+from didact.students.skills import Automaton, automaton, pack, step
+from didact.students.skills.errands import Orders, act, begin, orders
+
+LEVEL = "BabyAI-GoToSeqS5R2-v0"
+KINDS = {number: name for name, number in cells.TYPES.items()}
+STEPS_EACH = 60  # that an episode may take for each part
+
+
+@dataclasses.dataclass(frozen=True)
+class ErrandsConfig:
+    """Success of composed and of monolithic policies in sequences of errands."""
+
+    policy: str = "goto-seq"
+    """follows instructions to go somewhere"""
+    lengths: tuple[int, ...] = (1, 2, 3, 4, 6)
+    """parts of a sequence"""
+    episodes: int = 500
+    """of each length"""
+    greedy: bool = False
+    """take the most probable actions instead of sampling"""
+    seed: int = 0
+    """of levels and actions"""
+    json: bool = False
+    """print the result as JSON"""
+
+
+def errands_of(objects: np.ndarray, length: int, rng: np.random.Generator) -> list[str] | None:
+    """So many facts about things of a level, all different; None if it has too few."""
+    looks = np.unique(objects[objects != 0])
+    if len(looks) < length:
+        return None
+    names = []
+    for look in rng.permutation(looks)[:length]:
+        kind = int(look) & cells.KIND_BITS
+        kind = cells.DOOR if kind > 10 else kind
+        names.append(f"{cells.COLORS[int(look & cells.SEEN_BITS) >> 4]}_{KINDS[kind]}")
+    return names
+
+
+def words_of(name: str) -> str:
+    """The instruction that asks for a fact."""
+    return "go to the " + name.replace("_", " ")
+
+
+def whole(names: list[str]) -> str:
+    """A sequence as one instruction: BabyAI's own words up to two parts, and more of these."""
+    return ", then ".join(words_of(name) for name in names)
+
+
+def formula_of(names: list[str]) -> str:
+    """The sequence as a formula."""
+    text = f"F {names[-1]}"
+    for name in reversed(names[:-1]):
+        text = f"F({name} & X {text})"
+    return text
+
+
+def compare(config: ErrandsConfig) -> dict[str, Any]:
+    """Both ways for all lengths, on the same levels.
+
+    Returns:
+        `machine`, `settings`, and `lengths`: for each `composed` and `monolithic`, with `success`
+        and `steps` of those that succeed, and the `episodes`.
+    """
+    policy = load_policy(config.policy)
+    world = with_facts(make_told(LEVEL))  # type: ignore[arg-type]
+    length = world.observation_space["instruction"].shape[0]
+    rows = {}
+    for parts in config.lengths:
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), parts), 3)
+        tasks = world.task_space.sample(keys[0], 2 * config.episodes)
+        state, seen = jax.jit(world.reset)(keys[1], tasks)
+        rng = np.random.default_rng(config.seed)
+        objects = np.asarray(state.world.objects)
+        names = [errands_of(row, parts, rng) for row in objects]
+        enough = np.array([row is not None for row in names])
+        there = np.flatnonzero(enough)[: config.episodes]
+        state, seen = jax.tree.map(functools.partial(_rows, there), (state, seen))
+        chosen = [names[i] or [] for i in there]
+        made = [automaton(formula_of(row)) for row in chosen]
+        skills = {name: words_of(name) for name in PROPOSITIONS if "holding" not in name}
+        told = orders(made, skills, lambda text: language.encode(text, length))
+        texts = np.stack([language.encode(whole(row), max(length, 7 * parts)) for row in chosen])
+        play = _player(world, policy, made, told, config.greedy, STEPS_EACH * parts)
+        results = {}
+        for way, text in (("composed", None), ("monolithic", jnp.asarray(texts))):
+            success, steps = (np.asarray(x) for x in play(state, seen, text, keys[2]))
+            results[way] = {
+                "success": round(float(success.mean()), 4),
+                "steps": round(float(steps[success].mean()), 2) if success.any() else None,
+            }
+        rows[str(parts)] = {"episodes": len(there), **results}
+    settings = json.loads(json.dumps(vars(config)))
+    return {"machine": machine.describe(), "settings": settings, "lengths": rows}
+
+
+def _rows(which: np.ndarray, array: jax.Array) -> jax.Array:
+    return array[which]
+
+
+def _player(
+    world: Any, policy: Policy, made: list[Automaton], told: Orders, greedy: bool, most: int
+) -> Any:
+    """A function of worlds, instructions (None: as ordered) and a key: success and steps."""
+    machines = pack(made, PROPOSITIONS)
+    which = jnp.arange(len(made))
+
+    @jax.jit
+    def play(state, seen, text, key):
+        n = len(made)
+        no = jnp.zeros(n, bool)
+        # The world's own instruction is not the task, and must not end the episode.
+        state = state._replace(max_steps=jnp.full(n, most + 1, state.max_steps.dtype))
+
+        def one(carry, key):
+            state, observation, at, memory, success, steps = carry
+            act_key = None if greedy else key
+            if text is None:
+                action, memory = act(policy, told, memory, observation, at, which, act_key)
+            else:
+                seen = {**observation, "instruction": text}
+                read = {name: seen[name] for name in policy.observation_space}
+                choose = policy.student.act_greedily if greedy else policy.student.act
+                action, memory, _ = choose(policy.state, memory, read, key)
+            state, timestep = world.step(None, state, action)
+            at = step(machines, at, timestep.labels, which)
+            alive = ~success
+            success |= machines.accepting[which, at]
+            steps = steps + alive
+            return (state, timestep.observation, at, memory, success, steps), None
+
+        memory = begin(policy, n) if text is None else policy.initial_carry(n)
+        first = (state, seen.observation, machines.initial, memory, no, jnp.zeros(n))
+        return jax.lax.scan(one, first, jax.random.split(key, most))[0][-2:]
+
+    return play
+
+
+def table(result: dict[str, Any]) -> Table:
+    """One row for each length."""
+    settings = result["settings"]
+    shown = Table(title=f"{settings['policy']} in {LEVEL}", title_style="bold")
+    for name in ("parts", "composed", "steps", "told all at once", "steps", "episodes"):
+        shown.add_column(name, justify="right")
+    for parts, row in result["lengths"].items():
+        cells_ = []
+        for way in ("composed", "monolithic"):
+            steps = row[way]["steps"]
+            cells_ += [f"{row[way]['success']:.1%}", "-" if steps is None else f"{steps:.1f}"]
+        shown.add_row(parts, *cells_, str(row["episodes"]))
+    return shown
+
+
+def main() -> None:
+    """The command."""
+    config = tyro.cli(ErrandsConfig, description=ErrandsConfig.__doc__)
+    result = compare(config)
+    print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))
+
+
+if __name__ == "__main__":
+    main()
