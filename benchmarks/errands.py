@@ -9,6 +9,7 @@ by a formula it is told one part at a time; told all at once, it reads the whole
 import dataclasses
 import functools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -22,9 +23,10 @@ from didact.benchmarks import machine
 from didact.environments.grid import cells, language
 from didact.environments.grid.facts import PROPOSITIONS, with_facts
 from didact.environments.words import make_told
+from didact.experiments.ordered import Played, player
 from didact.students import Policy, load_policy
 from didact.students.skills import Automaton, automaton, pack, step
-from didact.students.skills.errands import Orders, act, begin, orders
+from didact.students.skills.library import Library, Skill
 
 LEVEL = "BabyAI-GoToSeqS5R2-v0"
 KINDS = {number: name for name, number in cells.TYPES.items()}
@@ -103,13 +105,23 @@ def compare(config: ErrandsConfig) -> dict[str, Any]:
         state, seen = jax.tree.map(functools.partial(_rows, there), (state, seen))
         chosen = [names[i] or [] for i in there]
         made = [automaton(formula_of(row)) for row in chosen]
-        skills = {name: words_of(name) for name in PROPOSITIONS if "holding" not in name}
-        told = orders(made, skills, lambda text: language.encode(text, length))
+        facts = (name for name in PROPOSITIONS if "holding" not in name)
+        library = Library().added(
+            *(Skill(name, words_of(name), name, config.policy) for name in facts)
+        )
+        most = STEPS_EACH * parts
+        # The world's own instruction is not the task, and must not end the episode.
+        state = state._replace(max_steps=jnp.full_like(state.max_steps, most + 1))
+        ordered = player(
+            world, library, made, lambda text: language.encode(text, length), most,
+            greedy=config.greedy,
+        )  # fmt: skip
         texts = np.stack([language.encode(whole(row), max(length, 7 * parts)) for row in chosen])
-        play = _player(world, policy, made, told, config.greedy, STEPS_EACH * parts)
+        at_once = _at_once(world, policy, made, jnp.asarray(texts), config.greedy, most)
         results = {}
-        for way, text in (("composed", None), ("monolithic", jnp.asarray(texts))):
-            success, steps = (np.asarray(x) for x in play(state, seen, text, keys[2]))
+        for way, play in (("composed", ordered), ("monolithic", at_once)):
+            success, steps = (np.asarray(getattr(play(state, seen, keys[2]), name))
+                              for name in ("success", "steps"))  # fmt: skip
             results[way] = {
                 "success": round(float(success.mean()), 4),
                 "steps": round(float(steps[success].mean()), 2) if success.any() else None,
@@ -123,40 +135,34 @@ def _rows(which: np.ndarray, array: jax.Array) -> jax.Array:
     return array[which]
 
 
-def _player(
-    world: Any, policy: Policy, made: list[Automaton], told: Orders, greedy: bool, most: int
-) -> Any:
-    """A function of worlds, instructions (None: as ordered) and a key: success and steps."""
+def _at_once(
+    world: Any, policy: Policy, made: list[Automaton], text: jax.Array, greedy: bool, most: int
+) -> Callable[[Any, Any, jax.Array], Played]:
+    """As `player`, but the policy reads the whole sequence in all steps."""
     machines = pack(made, PROPOSITIONS)
-    which = jnp.arange(len(made))
+    which, n = jnp.arange(len(made)), len(made)
+    choose = policy.student.act_greedily if greedy else policy.student.act
+
+    def one(carry, key):
+        state, observation, at, memory, success, steps = carry
+        seen = {**observation, "instruction": text}
+        read = {name: seen[name] for name in policy.observation_space}
+        action, memory, _ = choose(policy.state, memory, read, key)
+        state, timestep = world.step(None, state, action)
+        at = step(machines, at, timestep.labels, which)
+        steps = steps + ~success
+        success |= machines.accepting[which, at]
+        return (state, timestep.observation, at, memory, success, steps), None
 
     @jax.jit
-    def play(state, seen, text, key):
-        n = len(made)
-        no = jnp.zeros(n, bool)
-        # The world's own instruction is not the task, and must not end the episode.
-        state = state._replace(max_steps=jnp.full(n, most + 1, state.max_steps.dtype))
-
-        def one(carry, key):
-            state, observation, at, memory, success, steps = carry
-            act_key = None if greedy else key
-            if text is None:
-                action, memory = act(policy, told, memory, observation, at, which, act_key)
-            else:
-                seen = {**observation, "instruction": text}
-                read = {name: seen[name] for name in policy.observation_space}
-                choose = policy.student.act_greedily if greedy else policy.student.act
-                action, memory, _ = choose(policy.state, memory, read, key)
-            state, timestep = world.step(None, state, action)
-            at = step(machines, at, timestep.labels, which)
-            alive = ~success
-            success |= machines.accepting[which, at]
-            steps = steps + alive
-            return (state, timestep.observation, at, memory, success, steps), None
-
-        memory = begin(policy, n) if text is None else policy.initial_carry(n)
-        first = (state, seen.observation, machines.initial, memory, no, jnp.zeros(n))
+    def run(state, seen, key):
+        memory, no = policy.initial_carry(n), jnp.zeros(n, bool)
+        first = state, seen.observation, machines.initial, memory, no, jnp.zeros(n)
         return jax.lax.scan(one, first, jax.random.split(key, most))[0][-2:]
+
+    def play(state, seen, key):
+        success, steps = map(np.asarray, run(state, seen, key))
+        return Played(success, ~success & False, steps, {})
 
     return play
 

@@ -10,9 +10,11 @@ from didact.environments import SettingError
 from didact.environments.grid import cells
 from didact.students import load_policy
 from didact.students.skills import automaton
-from didact.students.skills.errands import NOBODY, act, begin, orders
+from didact.students.skills.errands import act, begin, orders, policies_of
+from didact.students.skills.library import Library, Skill
 
-SKILLS = {"a": "go to a", "b": "go to b", "c": "go to c"}
+FACTS = ("a", "b", "c", "d")
+SKILLS = Library().added(*(Skill(x, f"go to {x}", x, "goto-seq") for x in "abc"))
 
 
 def encode(text):
@@ -21,46 +23,77 @@ def encode(text):
 
 def test_orders_are_the_next_facts_of_the_plan():
     made = [automaton("F(b & X F a)"), automaton("F c"), automaton("F(c & X F(a & X F b)) & G !d")]
-    told = orders(made, SKILLS, encode, max_states=6)
+    told = orders(made, SKILLS, FACTS, encode, max_states=6)
     np.testing.assert_array_equal(told.words[:, 0], [ord(x) for x in "abc"])
     for number, (each, sequence) in enumerate(zip(made, ("ba", "c", "cab"), strict=True)):
         state = each.initial
         for name in sequence:
-            assert told.due[number, state] == "abc".index(name)
+            assert "".join(np.array(list("abc"))[told.leads[number, state]]) == name
             state = int(each.transitions[state, each.letter([name])])
-        assert told.due[number, state] == NOBODY
+        assert not told.leads[number, state].any()
 
 
 def test_what_no_skill_reaches_is_told():
     with pytest.raises(SettingError, match="fulfilled by skills: a, b, c"):
-        orders([automaton("F(a & X F d)")], SKILLS, encode)
-    with pytest.raises(SettingError, match="at least one"):
-        orders([], SKILLS, encode)
+        orders([automaton("F(a & X F d)")], SKILLS, FACTS, encode)
+    for automata, library, name in (([], SKILLS, "automata"), ([1], Library(), "library")):
+        with pytest.raises(SettingError, match=f"{name} is .* at least one"):
+            orders(automata, library, FACTS, encode)
     with pytest.raises(SettingError, match="at most 2 states"):
-        orders([automaton("F(a & X F b)")], SKILLS, encode, max_states=2)
+        orders([automaton("F(a & X F b)")], SKILLS, FACTS, encode, max_states=2)
+    with pytest.raises(SettingError, match="'c' is none"):
+        orders([automaton("F a")], SKILLS, FACTS[:2], encode)
+
+
+def zeros(policy, n):
+    return {
+        name: jnp.zeros((n, *space.shape), space.dtype)
+        for name, space in policy.observation_space.items()
+    }
+
+
+def words(policy):
+    length = policy.observation_space["instruction"].shape[0]
+    return lambda text: np.full(length, ord(text[-1]) % 7 + 1, np.uint8)
 
 
 def test_memory_is_lost_with_each_order_and_kept_in_between():
     policy = load_policy("goto-seq")
     made = [automaton("F(a & X F b)")]
-    length = policy.observation_space["instruction"].shape[0]
-    told = orders(made, SKILLS, lambda text: np.full(length, ord(text[-1]) % 7 + 1, np.uint8))
-    seen = {
-        name: jnp.zeros((2, *space.shape), space.dtype)
-        for name, space in policy.observation_space.items()
-    }
+    told = orders(made, SKILLS, FACTS, words(policy))
+    seen, none = zeros(policy, 2), jnp.zeros((2, 4), bool)
     first, then = (int(s) for s in made[0].run([made[0].letter([]), made[0].letter(["a"])]))
-    which, memory = jnp.zeros(2, jnp.int32), begin(policy, 2)
-    _, memory = act(policy, told, memory, seen, jnp.full(2, first), which)
-    once = jax.tree.leaves(memory.memory)
+    which = jnp.zeros(2, jnp.int32)
+
+    def go(memory, *states):
+        return act([policy], told, memory, seen, none, jnp.array(states), which)[1]
+
+    memory = go(begin([policy], 2), first, first)
+    once, mixed = memory.memory, go(memory, first, then).memory
     # The second world gets another order; its memory is that of a first step under this order.
-    _, mixed = act(policy, told, memory, seen, jnp.array([first, then]), which)
-    _, anew = act(policy, told, begin(policy, 2), seen, jnp.full(2, then), which)
-    for a, b, c in zip(
-        once, jax.tree.leaves(mixed.memory), jax.tree.leaves(anew.memory), strict=True
-    ):
+    anew = go(begin([policy], 2), then, then).memory
+    for a, b, c in zip(*map(jax.tree.leaves, (once, mixed, anew)), strict=True):
         assert not np.allclose(a[0], b[0])
         np.testing.assert_allclose(b[1], c[1], rtol=1e-5, atol=1e-6)
+
+
+def test_skills_begin_where_they_can_and_are_kept_until_they_end():
+    """b leads on as well as c, but can only begin where d holds; c goes on when d comes."""
+    library = Library().added(
+        Skill("b", "go to b", "b", "goto-seq", begins="d & !a"),
+        Skill("c", "go to c", "c", "put-next-local"),
+    )
+    assert policies_of(library) == ["goto-seq", "put-next-local"]
+    policies = [load_policy(name) for name in policies_of(library)]
+    made = [automaton("F(b | c)")]
+    told = orders(made, library, FACTS, words(policies[0]))
+    seen = {**zeros(policies[1], 3), **zeros(policies[0], 3)}
+    at, which = jnp.full(3, made[0].initial), jnp.zeros(3, jnp.int32)
+    labels = jnp.array([[0, 0, 0, 0], [0, 0, 0, 1], [1, 0, 0, 1]], bool)
+    _, memory = act(policies, told, begin(policies, 3), seen, labels, at, which)
+    np.testing.assert_array_equal(memory.due, [1, 0, 1])
+    _, memory = act(policies, told, memory, seen, labels.at[:, 3].set(True), at, which)
+    np.testing.assert_array_equal(memory.due, [1, 0, 1])
 
 
 def test_errands_are_things_of_the_level_and_told_as_they_are_tested():

@@ -1,0 +1,233 @@
+"""A skill's reward from preferences: which of two episodes comes nearer to what is wished for.
+
+Episodes are told in words; a rule, a person or a language model says which one is better; and a
+model of rewards is fitted, so that better episodes have more of it. A skill is trained by that.
+
+References:
+    Klissarov et al., Motif: Intrinsic Motivation from Artificial Intelligence Feedback, ICLR 2024
+    (arXiv:2310.00166), and MaestroMotif, ICLR 2025 (arXiv:2412.08542); Christiano et al., Deep
+    Reinforcement Learning from Human Preferences, NeurIPS 2017 (arXiv:1706.03741), equation 1.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from didact.environments import Environment, SettingError
+from didact.students.skills.planning import Complete
+
+# How likely the first of two descriptions is the better one, from 0 to 1; None: nobody can tell.
+Prefer = Callable[[str, str], float | None]
+CHOICES = {"first": 1.0, "second": 0.0, "neither": 0.5}
+
+
+class RewardModel(NamedTuple):
+    """What each label is worth."""
+
+    params: Any
+    hidden: int
+
+    def __call__(self, labels: Bool[Array, "*n p"]) -> Float[Array, "*n"]:
+        """The rewards of labels; where nothing holds it is 0."""
+        network = _Network(self.hidden)
+        apply: Any = network.apply
+        nothing = jnp.zeros(labels.shape[-1])
+        return apply(self.params, labels.astype(jnp.float32)) - apply(self.params, nothing)
+
+
+class _Network(nn.Module):
+    hidden: int
+
+    @nn.compact
+    def __call__(self, labels: Float[Array, "*n p"]) -> Float[Array, "*n"]:
+        return nn.Dense(1)(nn.tanh(nn.Dense(self.hidden)(labels)))[..., 0]
+
+
+def described(
+    labels: Bool[np.ndarray, "steps p"], propositions: Sequence[str], *, longest: int = 40
+) -> str:
+    """An episode in words: what held, in order, each as long as it went on.
+
+    Args:
+        labels: of all its steps.
+        propositions: what they mean.
+        longest: events; of more, the last ones are left out.
+    """
+    events: list[str] = []
+    before: tuple[str, ...] = ()
+    for row in np.asarray(labels):
+        now = tuple(name for name, holds in zip(propositions, row, strict=True) if holds)
+        if now and now != before:
+            events.append(" and ".join(name.replace("_", " ") for name in now))
+        before = now
+    left_out = "; and more" if len(events) > longest else ""
+    told = "; ".join(events[:longest]) + left_out if events else "nothing"
+    return f"In {len(labels)} steps: {told}."
+
+
+def by_model(complete: Complete, wish: str) -> Prefer:
+    """Preferences of a language model.
+
+    Args:
+        complete: answers messages by JSON; what it says is only read.
+        wish: what the skill is to do, in words.
+    """
+    schema = {
+        "type": "object",
+        "properties": {"better": {"enum": list(CHOICES)}},
+        "required": ["better"],
+        "additionalProperties": False,
+    }
+
+    def prefer(first: str, second: str) -> float | None:
+        messages = [
+            {
+                "role": "system",
+                "content": "You compare two episodes of an agent. Answer with one JSON object: "
+                '{"better": "first"}, {"better": "second"} or {"better": "neither"}.',
+            },
+            {"role": "user", "content": f"Wish: {wish}\nFirst: {first}\nSecond: {second}"},
+        ]
+        try:
+            answer = json.loads(complete(messages, schema))
+        except (ValueError, RecursionError):
+            return None
+        return CHOICES.get(answer.get("better")) if isinstance(answer, dict) else None
+
+    return prefer
+
+
+class Preferences(NamedTuple):
+    """Pairs of episodes that somebody compared."""
+
+    pairs: Int[np.ndarray, "m 2"]
+    first: Float[np.ndarray, " m"]  # how likely the first is the better one
+
+
+def compared(
+    descriptions: Sequence[str], prefer: Prefer, count: int, *, seed: int = 0
+) -> Preferences:
+    """Lets pairs of different descriptions be compared; those that nobody can tell are left out.
+
+    Args:
+        descriptions: of episodes.
+        prefer: whoever compares.
+        count: how many pairs.
+        seed: of the pairs.
+
+    Raises:
+        SettingError: fewer than two descriptions differ, or a preference is no probability.
+    """
+    if len(set(descriptions)) < 2:
+        raise SettingError("descriptions", len(set(descriptions)), "at least two that differ")
+    rng = np.random.default_rng(seed)
+    pairs, first = [], []
+    for _ in range(count):
+        one, other = rng.choice(len(descriptions), 2, replace=False)
+        if descriptions[one] == descriptions[other]:
+            continue
+        told = prefer(descriptions[one], descriptions[other])
+        if told is None:
+            continue
+        if not 0 <= told <= 1:
+            raise SettingError("preference", told, "from 0 to 1, or None")
+        pairs.append((one, other))
+        first.append(told)
+    return Preferences(np.array(pairs, np.int64).reshape(-1, 2), np.array(first, np.float64))
+
+
+def fit(
+    labels: Bool[np.ndarray, "episodes steps p"],
+    known: Preferences,
+    *,
+    hidden: int = 16,
+    updates: int = 500,
+    learning_rate: float = 1e-2,
+    decay: float = 1e-3,
+    seed: int = 0,
+) -> RewardModel:
+    """A model under which the better of two episodes has the greater sum of rewards.
+
+    The loss is the cross-entropy of the Bradley-Terry model, in which an episode is preferred with
+    a chance that is logistic in the difference of the sums.
+
+    Args:
+        labels: of episodes of one length; steps after an episode's end hold nothing.
+        known: preferences among them.
+        hidden: width of the network.
+        updates, learning_rate: of Adam, with all pairs in each update.
+        decay: of weights.
+        seed: of the network.
+
+    Raises:
+        SettingError: there is no preference.
+    """
+    if not len(known.pairs):
+        raise SettingError("preferences", 0, "at least one")
+    rows = jnp.asarray(labels, jnp.float32)
+    pairs, first = jnp.asarray(known.pairs), jnp.asarray(known.first, jnp.float32)
+    params = _Network(hidden).init(jax.random.key(seed), rows[0])
+    optimiser = optax.adamw(learning_rate, weight_decay=decay)
+
+    def loss(params):
+        sums = jnp.sum(RewardModel(params, hidden)(rows), 1)
+        difference = sums[pairs[:, 0]] - sums[pairs[:, 1]]
+        return jnp.mean(optax.sigmoid_binary_cross_entropy(difference, first))
+
+    def update(carry, _):
+        params, state = carry
+        change, state = optimiser.update(jax.grad(loss)(params), state, params)
+        return (optax.apply_updates(params, change), state), None
+
+    @jax.jit
+    def run(params):
+        return jax.lax.scan(update, (params, optimiser.init(params)), None, updates)[0][0]
+
+    return RewardModel(run(params), hidden)
+
+
+class Rewarded(Environment[Any]):
+    """An environment that pays what a model of rewards says of the labels of each step.
+
+    Args:
+        environment: with propositions.
+        model: fitted to labels of these.
+    """
+
+    def __init__(self, environment: Environment, model: RewardModel):
+        self.environment, self.model = environment, model
+        self.name, self.max_steps = environment.name, environment.max_steps
+        self.task_space, self.action_space = environment.task_space, environment.action_space
+        self.observation_space = environment.observation_space
+        self.propositions = environment.propositions
+        self.restart_group_size = environment.restart_group_size
+
+    @property
+    def easy_space(self):
+        return self.environment.easy_space
+
+    def landmark(self, space):
+        return self.environment.landmark(space)
+
+    def reset(self, key, tasks):
+        return self.environment.reset(key, tasks)
+
+    def step(self, key, state, actions):
+        state, seen = self.environment.step(key, state, actions)
+        return state, seen._replace(reward=self.model(seen.labels))
+
+    def render(self, state, index):
+        return self.environment.render(state, index)
+
+    def map(self, state, index):
+        return self.environment.map(state, index)
+
+    def instruction_text(self, observation):
+        return self.environment.instruction_text(observation)

@@ -1,0 +1,192 @@
+"""Libraries of skills on disk, and plans over them: from scripts, JSON, and a model's answers."""
+
+import json
+
+import numpy as np
+import pytest
+import traces
+from hypothesis import given
+from hypothesis import strategies as st
+
+from didact.environments import SettingError
+from didact.students.skills import automaton, parse
+from didact.students.skills.library import Library, Skill, load_library
+from didact.students.skills.planning import asked, formula_of, schema, script
+
+LIBRARY = Library().added(
+    Skill("fetch", "get a", "a", "goto-local"),
+    Skill("bring", "go to b", "b", "goto-local", begins="a"),
+    Skill("rest", "go to c", "c & !a", "goto-seq", tried=40, done=30),
+)
+
+
+def test_a_library_is_the_same_after_disk(tmp_path):
+    path = LIBRARY.save(tmp_path / "deep" / "skills.json")
+    assert dict(load_library(path)) == dict(LIBRARY)
+    assert [p.name for p in path.parent.iterdir()] == ["skills.json"]
+
+
+def test_use_is_counted_and_proves():
+    used = LIBRARY.used({"fetch": (30, 20), "rest": (10, 0)})
+    assert (used["fetch"].tried, used["fetch"].done) == (30, 20)
+    assert used["rest"].rate == 30 / 50
+    assert list(used.proven(0.6, 20)) == ["fetch", "rest"]
+    assert list(used.proven(0.65, 20)) == ["fetch"]
+    assert list(LIBRARY) == ["fetch", "bring", "rest"]  # and is not changed itself
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("name", "two words", "a word of letters"),
+        ("description", "", "a line of text"),
+        ("description", "a\nb", "a line of text"),
+        ("ends", "F a", "without temporal operators"),
+        ("ends", "a &", "at character"),
+        ("begins", "X a", "without temporal operators"),
+        ("tried", -1, "a whole number from 0"),
+        ("tried", True, "a whole number from 0"),
+        ("done", 5, "at most as often"),
+    ],
+)
+def test_skills_without_meaning_are_refused(field, value, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        Skill(**{"name": "x", "description": "d", "ends": "a", "policy": "p"} | {field: value})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{", '{"format": 2, "skills": []}', '{"format": 1}',
+        '{"format": 1, "skills": [1]}',
+        '{"format": 1, "skills": [{"name": "x"}]}', "[" * 100_000,
+        '{"format": 1, "skills": [{"name": 1, "description": "d", "ends": "a", "policy": "p"}]}',
+        '{"format": 1, "skills": [{"name": "x", "description": "d", "ends": "a", "policy": "p",'
+        ' "run": "rm"}]}',
+    ],
+)  # fmt: skip
+def test_files_that_are_no_libraries_are_refused(tmp_path, text):
+    path = tmp_path / "skills.json"
+    path.write_text(text)
+    with pytest.raises(SettingError):
+        load_library(path)
+
+
+def test_no_name_stands_twice():
+    with pytest.raises(SettingError, match="not in the library"):
+        LIBRARY.added(LIBRARY["rest"])
+
+
+def same(formula, text):
+    names = ("a", "b", "c", "d")
+    one, two = automaton(formula, names), automaton(parse(text), names)
+    return one.same_as(two)
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        ({"do": "fetch"}, "F a"),
+        ({"in_order": [{"do": "fetch"}, {"do": "bring"}]}, "F(a & X F b)"),
+        ({"in_any_order": [{"do": "fetch"}, {"do": "rest"}]}, "F a & F(c & !a)"),
+        ({"one_of": [{"do": "fetch"}, {"do": "bring"}], "never": ["d"]}, "(F a | F b) & G !d"),
+        (
+            {"in_order": [{"one_of": [{"do": "fetch"}, {"do": "bring"}]}, {"do": "rest"}]},
+            "F((a | b) & X F(c & !a))",
+        ),
+        (
+            {"in_order": [{"in_any_order": [{"do": "fetch"}, {"do": "bring"}]}, {"do": "rest"}]},
+            "F(a & X F(c & !a)) & F(b & X F(c & !a))",
+        ),
+    ],
+)
+def test_plans_are_formulas(plan, text):
+    assert same(formula_of(plan, LIBRARY), text)
+    assert same(formula_of(json.dumps(plan), LIBRARY), text)
+
+
+def test_scripts_are_plans():
+    assert same(script("get a\n\n bring \nnever d\n", LIBRARY), "F(a & X F b) & G !d")
+    with pytest.raises(SettingError, match="script is 'sing'"):
+        script("get a\nsing", LIBRARY)
+    with pytest.raises(SettingError, match="at least one plan"):
+        script("never d", LIBRARY)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "", "null", "[]", "{}", '{"do": "sing"}', '{"do": ["fetch"]}', '{"in_order": []}',
+        '{"in_order": [{"do": "fetch"}], "one_of": []}', '{"do": "fetch", "never": "d"}',
+        '{"do": "fetch", "never": ["e"]}', '{"exec": "import os"}', "{" * 50_000,
+        json.dumps({"in_order": [{"do": "fetch"}] * 65}),
+        '{"one_of": [' * 9 + '{"do": "fetch"}' + "]}" * 9,
+    ],
+)  # fmt: skip
+def test_what_is_no_plan_is_refused(plan):
+    with pytest.raises(SettingError) as error:
+        formula_of(plan, LIBRARY, ("a", "b", "c", "d"))
+    assert len(str(error.value)) < 400
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just({"do": "fetch"}),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["do", "in_order", "one_of", "never"]), inner)
+        ),
+        max_leaves=12,
+    )
+)
+def test_anything_is_a_formula_or_one_sentence(plan):
+    try:
+        made = formula_of(plan, LIBRARY)
+    except SettingError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert set(made.propositions) <= {"a", "b", "c"} | set(plan.get("never", []))
+
+
+class Model:
+    """Answers one text after another, and keeps what it was asked."""
+
+    def __init__(self, *answers):
+        self.answers, self.asked = list(answers), []
+
+    def __call__(self, messages, told):
+        self.asked.append((messages, told))
+        return self.answers.pop(0)
+
+
+def test_a_model_is_asked_again_and_told_what_was_wrong():
+    model = Model('{"do": "sing"}', '{"in_order": [{"do": "fetch"}, {"do": "bring"}]}')
+    made = asked(model, "bring a to b", LIBRARY, ("a", "d"))
+    assert same(made, "F(a & X F b)")
+    first, again = (messages for messages, _ in model.asked)
+    assert "bring a to b" in first[-1]["content"]
+    assert "rest: go to c (came to its end 30 of 40 times)" in first[0]["content"]
+    assert "bring: go to b (only where a)" in first[0]["content"]
+    assert again[-2]["content"] == '{"do": "sing"}'
+    assert "'sing'" in again[-1]["content"]
+    with pytest.raises(SettingError, match="do is 'hum'"):
+        asked(Model('{"do": "sing"}', '{"do": "hum"}'), "sing", LIBRARY)
+
+
+def test_the_schema_names_all_skills_and_takes_what_is_read():
+    told = schema(LIBRARY, ("a", "d"))
+    assert told["properties"]["do"] == {"enum": ["fetch", "bring", "rest"]}
+    assert told["properties"]["never"]["items"] == {"enum": ["a", "d"]}
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_plans_mean_what_their_traces_say():
+    """Any order, and then something: beside the semantics of the formula, on all short traces."""
+    names = ("a", "b", "c")
+    formula = formula_of(
+        {"in_order": [{"in_any_order": [{"do": "fetch"}, {"do": "bring"}]}, {"do": "rest"}]},
+        LIBRARY,
+    )
+    made = automaton(formula, names)
+    for told, held in zip(traces.accepted(made, 4), traces.truth(formula, names, 4), strict=True):
+        np.testing.assert_array_equal(told, held)
