@@ -1,6 +1,6 @@
 """Skills that compose: temporal logic over facts of a world, as automata and arrays."""
 
-from didact.students.skills import samplers, tabular, values
+from didact.students.skills import planning, preferences, samplers, tabular, values
 from didact.students.skills.automata import Automaton, automaton
 from didact.students.skills.batches import (
     Machines,
@@ -17,6 +17,7 @@ from didact.students.skills.drawing import draw
 from didact.students.skills.english import english
 from didact.students.skills.following import Following, following
 from didact.students.skills.formulas import Formula
+from didact.students.skills.library import Library, Skill, load_library
 from didact.students.skills.machines import (
     SkillMachine,
     SkillMachines,
@@ -35,9 +36,11 @@ __all__ = [
     "Following",
     "Formula",
     "FormulaError",
+    "Library",
     "Machines",
     "Plans",
     "RewardMachine",
+    "Skill",
     "SkillMachine",
     "SkillMachines",
     "Vocabulary",
@@ -53,10 +56,13 @@ __all__ = [
     "judge",
     "letters_of",
     "letters_of_goals",
+    "load_library",
     "pack",
     "pack_skills",
     "parse",
+    "planning",
     "plans",
+    "preferences",
     "reward_machine",
     "samplers",
     "skill_machine",

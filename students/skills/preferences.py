@@ -99,7 +99,8 @@ def by_model(complete: Complete, wish: str) -> Prefer:
             answer = json.loads(complete(messages, schema))
         except (ValueError, RecursionError):
             return None
-        return CHOICES.get(answer.get("better")) if isinstance(answer, dict) else None
+        better = answer.get("better") if isinstance(answer, dict) else None
+        return CHOICES.get(better) if isinstance(better, str) else None
 
     return prefer
 
@@ -130,7 +131,7 @@ def compared(
     rng = np.random.default_rng(seed)
     pairs, first = [], []
     for _ in range(count):
-        one, other = rng.choice(len(descriptions), 2, replace=False)
+        one, other = map(int, rng.choice(len(descriptions), 2, replace=False))
         if descriptions[one] == descriptions[other]:
             continue
         told = prefer(descriptions[one], descriptions[other])

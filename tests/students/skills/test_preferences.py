@@ -77,9 +77,10 @@ def test_a_model_is_asked_and_only_read():
         asked.append(messages[-1]["content"])
         return answers.pop(0)
 
-    answers = ['{"better": "second"}', "no idea", '{"better": "both"}', "[]", '{"better": "first"}']
+    answers = ['{"better": "second"}', "no idea", '{"better": "both"}', "[]", '{"better": []}']
+    answers += ['{"better": "neither"}', '{"better": "first"}']
     prefer = by_model(complete, "fetch coffee")
-    assert [prefer("a", "b") for _ in range(5)] == [0.0, None, None, None, 1.0]
+    assert [prefer("a", "b") for _ in range(7)] == [0.0, None, None, None, None, 0.5, 1.0]
     assert asked[0] == "Wish: fetch coffee\nFirst: a\nSecond: b"
 
 
