@@ -10,6 +10,7 @@ from proposed import SETTINGS
 
 from didact.environments import SettingError
 from didact.experiments import proposing
+from didact.experiments.cli import main
 from didact.experiments.config import LLMConfig, TrainConfig, from_dict, to_dict
 from didact.experiments.run import train
 from didact.teachers.language import LanguageModel
@@ -137,6 +138,18 @@ def test_settings_without_meaning(settings, words, tmp_path):
     with pytest.raises(SettingError) as told:
         train(**SETTINGS | {"proposer": "language-model", "llm": llm}, run=tmp_path / "run")
     assert str(told.value).startswith(words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--proposer", "scripted"], ["--proposer", "language-model"]])
+def test_a_key_in_the_place_of_its_name_is_written_nowhere(more, tmp_path, capsys):
+    words = ["train", "--env", "Counting", "--teacher", "pool", "--run", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, *more, "--llm.api-key-env", KEY])
+    assert ended.value.code == 2
+    told = "".join(capsys.readouterr())
+    assert told.startswith("didact: --llm.api-key-env is '[key]', but must be the name of")
+    assert KEY not in told
     assert not (tmp_path / "run").exists()
 
 

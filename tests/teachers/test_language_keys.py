@@ -142,6 +142,32 @@ def test_a_key_that_cannot_be_sent_is_not_shown(monkeypatch, serve, bad):
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        "sk-Zq8s3cret",
+        "sk_Zq8s3cret",
+        "Zq8s3cretAbCdEf",
+        "zq8s3cretabcdef",
+        "8f14e45fceea167a5a36dedd4bea2543",
+        "gsk_" + "zq8s3cret" * 5,
+        "ZQ8S3CRET" * 5,
+        "ZQ8 S3CRET",
+        "ZQ8_S3CRET\n",
+    ],
+)
+@pytest.mark.parametrize("address", [None, "http://127.0.0.1:9/v1"])
+def test_a_key_in_the_place_of_its_name_is_refused_unshown(serve, given, address):
+    with pytest.raises(SettingError, match=r"^api_key_env is '\[key\]', but must be the") as caught:
+        chat("small", address, api_key_env=given)
+    assert given not in repr(caught.value)
+
+
+@pytest.mark.parametrize("name", ["MY_KEY", "KEY2", "_KEY", "my_key", "X" * 40, "", None])
+def test_names_of_variables_are_taken(serve, name):
+    chat("small", "http://127.0.0.1:9/v1", api_key_env=name)
+
+
+@pytest.mark.parametrize(
     "address", [f"https://me:{KEY[:5]}@host/v1", "https://me@host/v1", "https://host/v1?key=sk-Zq8"]
 )
 def test_an_address_with_a_key_in_it_is_refused_unshown(address):
