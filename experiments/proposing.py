@@ -43,7 +43,8 @@ class Post:
     """Where a proposer is to work.
 
     Attributes:
-        config, environment, space: of the training; the space is narrowed by its --tasks.
+        config, environment: of the training.
+        space: what its teacher chooses from.
         run: the folder of the run; None where there is none yet.
         before: what was asked and answered before, of a training that is gone on with.
     """
@@ -132,7 +133,7 @@ def proposer_of(
         raise SettingError("--transcript", str(config.transcript), "left out but with replayed")
     if config.propose_tasks > replies.MOST:
         raise SettingError("--propose-tasks", config.propose_tasks, f"at most {replies.MOST}")
-    space = setup.space_of(config, environment)
+    space = setup.taught_space_of(config, environment)
     post = Post(config, environment, space, run, tuple(before))
     return PROPOSERS[config.proposer].make(post)
 
@@ -163,7 +164,7 @@ class Proposing:
         tell: Callable[[str], None] = lambda line: None,
     ):
         self.config, self.loop, self.tell = config, loop, tell
-        self.space = setup.space_of(config, environment)
+        self.space = setup.taught_space_of(config, environment)
         self.name = _described(environment)
         self.asking: Asking | None = None
         if config.proposer == "none":

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from proposed import SETTINGS
 
-from didact.environments import SettingError
+from didact.environments import Box, SettingError, register
+from didact.environments.grid.feedback import RATE
 from didact.experiments import logs, proposing, setup
 from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.cli import main
@@ -240,6 +241,37 @@ def test_nobody_is_asked_during_a_warm_up(with_proposer):
     asked = Slow(tasks)
     asked.immediate = True
     assert with_proposer(asked, warm_up=1.0) == []
+
+
+class Told(fakes.Counting):
+    """Counting with feedback that nobody hears."""
+
+    task_space = Box((*fakes.SPACE.dimensions, RATE))
+
+    @property
+    def easy_space(self):
+        return self.task_space.restricted(length=(1, 2))
+
+    def reset(self, key, tasks):
+        return super().reset(key, tasks[:, :3])
+
+
+def test_while_feedback_fades_proposers_are_told_how_students_fare(tmp_path):
+    register("Told", Told, "counts, and is told")
+    train(**SETTINGS | {"env": "Told", "fade": 0.5}, run=tmp_path / "run")
+    found = exchanges(tmp_path / "run" / "transcript.jsonl")
+    assert [e.asked for e in found] == [4, 8, 12, 16]
+    assert found[0].told[2] == found[0].told[0] > 0
+    assert all(e.accepted for e in found)
+    assert {task["feedback_rate"] for e in found for task in e.accepted} == {1}
+    # What is played has another rate, and at the end none.
+    rates = [snapshot_rates(path) for path in sorted((tmp_path / "run" / "curriculum").iterdir())]
+    assert rates[-1].max() == 0
+
+
+def snapshot_rates(path):
+    with np.load(path) as held:
+        return held["tasks"][:, 3]
 
 
 def test_several_devices(finished, tmp_path):
