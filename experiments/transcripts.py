@@ -37,26 +37,32 @@ def show(choice: Transcript) -> None:
     """Prints a transcript.
 
     Raises:
-        SettingError: there is none.
+        SettingError: there is none, or no line of it can be read.
     """
-    from didact.teachers.language.transcript import exchanges, totals
+    from didact.teachers.language.transcript import read, totals
 
     path = choice.run / TRANSCRIPT if choice.run.is_dir() else choice.run
+    allowed = "a transcript, or the folder of a run with a --proposer"
     if not path.is_file():
-        allowed = "a transcript, or the folder of a run with a --proposer"
         raise SettingError("run", str(choice.run), allowed)
     if choice.last < 0:
         raise SettingError("--last", choice.last, "at least 0")
-    found = exchanges(path)
+    found, unread = read(path)
+    if unread and not found:
+        raise SettingError("run", str(choice.run), f"{allowed}: no line of it can be read")
     told = totals(found)
     if choice.json:
-        return print(json.dumps(dataclasses.asdict(told), indent=1))
+        result = dataclasses.asdict(told) | {"unread": len(unread)}
+        return print(json.dumps(result, indent=1))
     console = Console()
     if not found:
         return console.print("Nobody was asked yet.")
     for exchange in found[-choice.last :]:
         console.print(panel(exchange, full=choice.full))
     console.print(summary(found, told))
+    if unread:
+        count = f"{len(unread)} lines cannot" if len(unread) > 1 else "1 line cannot"
+        console.print(f"{count} be read.", style="red", highlight=False)
     return None
 
 
@@ -69,7 +75,8 @@ def panel(exchange: Any, *, full: bool = False) -> RenderableType:
             parts += _spoken(str(message.get("role", "")), str(message.get("content", "")))
         parts += _spoken("answer", reply.text)
     if exchange.error:
-        parts.append(Text(exchange.error + (" (the last one)" if exchange.over else ""), "red"))
+        last = " (the last one)" if exchange.over else ""
+        parts.append(Text(_clean(exchange.error) + last, "red"))
     if exchange.accepted:
         parts.append(Text(f"accepted {len(exchange.accepted)}", "bold green"))
         parts.append(_tasks(exchange.accepted, full))
@@ -133,7 +140,8 @@ def _tasks(tasks: Sequence[Mapping[str, Any]], full: bool) -> RenderableType:
     """Tasks of numbers as a table, others as JSON."""
     names = list(tasks[0])
     plain = all(
-        list(task) == names and all(isinstance(x, (int, float)) for x in task.values())
+        list(task) == names
+        and all(isinstance(x, (int, float)) and abs(x) < 1e300 for x in task.values())
         for task in tasks
     )
     if not plain:

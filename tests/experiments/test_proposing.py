@@ -20,7 +20,7 @@ from didact.experiments.cli import main
 from didact.experiments.config import TrainConfig, from_dict
 from didact.experiments.run import train
 from didact.teachers.language.proposer import BudgetSpent, ProposerError, Reply
-from didact.teachers.language.transcript import exchanges, totals
+from didact.teachers.language.transcript import Exchange, exchanges, totals
 
 OPTIONS = """
     --env Counting --teacher pool --teacher-settings capacity=24 --num-envs 16 --rollout-length 4
@@ -397,6 +397,25 @@ def test_what_was_said_is_shown_as_it_is(with_proposer, tmp_path, capsys, refuse
     assert "no JSON" not in capsys.readouterr().out
     assert "a transcript, or the folder" in refused("transcript", tmp_path)
     assert "--last is -1" in refused("transcript", tmp_path / "run", "--last", -1)
+
+
+def test_transcripts_that_are_damaged_or_none(tmp_path, capsys, refused):
+    path = tmp_path / "transcript.jsonl"
+    path.write_text("")
+    main(["transcript", str(path)])
+    assert "Nobody was asked yet." in capsys.readouterr().out
+    path.write_text('{"steps": 1}\nhello\n')
+    assert "no line of it can be read" in refused("transcript", path)
+    odd = Exchange(accepted=({"x": 10**400}, {"x": 1}), error="\x1b[2Jno", over=True)
+    path.write_text(f"{odd.line()}hello\n{odd.line()}hello\n")
+    main(["transcript", str(tmp_path), "--full"])
+    out = capsys.readouterr().out
+    assert "2 times" in out
+    assert "2 lines cannot be read." in out
+    assert "\x1b" not in out
+    main(["transcript", str(path), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["calls"], told["unread"]) == (2, 2)
 
 
 def test_proposers_are_listed(capsys):

@@ -11,6 +11,7 @@ from didact.teachers.language.transcript import (
     Totals,
     Transcript,
     exchanges,
+    read,
     replayed,
     totals,
 )
@@ -67,12 +68,33 @@ def test_it_is_truncated_to_the_checkpoint(path):
     assert exchanges(path) == []
 
 
-@pytest.mark.parametrize(
-    "line", ["", "[]", "{}", "null", '{"came": "x"}', '{"came": 1, "reply": 5}', '{"came":1,"y":2}']
-)
-def test_other_lines_end_it(path, line):
-    path.write_text(f"{ANSWERED.line()}{line}\n{FAILED.line()}")
-    assert exchanges(path) == [ANSWERED]
+UNREAD = [
+    *("[]", "{}", "null", "x", '{"came": "x"}', '{"came": true}', '{"came":1,"y":2}', "[" * 9999),
+    *('{"came":1,"seed":"0"}', '{"came":1,"steps":null}', '{"came":1,"told":[1,2]}'),
+    *('{"came":1,"accepted":[1,2]}', '{"came":1,"accepted":"abc"}', '{"came":1,"accepted":null}'),
+    *('{"came":1,"refused":null}', '{"came":1,"refused":[1]}', '{"came":1,"error":5}'),
+    *('{"came":1,"over":"no"}', '{"came":1,"proposer":null}', f'{{"came":1{"0" * 999}}}'),
+    *('{"came": 1, "reply": 5}', '{"came":1,"reply":{}}', '{"came":1,"reply":{"text":null}}'),
+    *(
+        f'{{"came":1,"reply":{{"text":"","{name}":{value}}}}}'
+        for name, value in {
+            "cost": '"x"',
+            "seconds": "Infinity",
+            "messages": '["a"]',
+            "model": "1",
+            "prompt_tokens": "1.5",
+            "accepted": "[]",
+        }.items()
+    ),
+    '{"came":1,"spent":{"text":"","messages":[{"role":1}]}}',
+]
+
+
+@pytest.mark.parametrize("line", UNREAD)
+def test_other_lines_are_left_out(path, line):
+    path.write_text(f"{ANSWERED.line()}{line}\n\n{FAILED.line()}")
+    assert read(path) == ([ANSWERED, FAILED], [line])
+    assert exchanges(path) == [ANSWERED, FAILED]
 
 
 def test_totals():
