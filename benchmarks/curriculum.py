@@ -18,7 +18,9 @@ from didact.environments import SettingError
 from didact.experiments import plots, proposing, setup
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.evaluate import evaluator
+from didact.experiments.transcripts import TRANSCRIPT
 from didact.experiments.video import replacing
+from didact.teachers.language.transcript import DROPPED
 
 
 def compare(config: CurriculumConfig) -> dict[str, Any]:
@@ -94,6 +96,8 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
     folder = writable(config.out)
     if settings.proposer != "none":
         folder = writable(str(folder / teacher.replace(":", "-")))
+        for name in (TRANSCRIPT, DROPPED):  # of a comparison before
+            (folder / name).unlink(missing_ok=True)
     proposals = proposing.Proposing(settings, environment, loop, folder)
     k = settings.updates_per_chunk
 

@@ -47,6 +47,7 @@ class Post:
         space: what its teacher chooses from.
         run: the folder of the run; None where there is none yet.
         before: what was asked and answered before, of a training that is gone on with.
+        dropped: what was asked after the checkpoint, too; it only counts as spent.
     """
 
     config: TrainConfig
@@ -54,6 +55,7 @@ class Post:
     space: TaskSpace
     run: Path | None
     before: tuple[Exchange, ...] = ()
+    dropped: tuple[Exchange, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _language_model(post: Post) -> Proposer:
         ours = name in settings or name in limit.values()
         name = f"--llm.{name.replace('_', '-')}" if ours else name
         raise SettingError(name, error.value, error.allowed) from None
-    spent = totals(post.before)
+    spent = totals([*post.before, *post.dropped])
     tokens = spent.prompt_tokens + spent.completion_tokens
     budget.spend(spent.calls, tokens, spent.cost if spent.answers else spent.cost or 0.0)
     proposer.recall((e.seed, e.reply.text) for e in post.before if e.reply is not None)
@@ -118,6 +120,7 @@ def proposer_of(
     environment: Environment,
     run: Path | None = None,
     before: Sequence[Exchange] = (),
+    dropped: Sequence[Exchange] = (),
 ) -> Proposer | None:
     """The proposer called `--proposer`; None if nobody is to propose.
 
@@ -134,7 +137,7 @@ def proposer_of(
     if config.propose_tasks > replies.MOST:
         raise SettingError("--propose-tasks", config.propose_tasks, f"at most {replies.MOST}")
     space = setup.taught_space_of(config, environment)
-    post = Post(config, environment, space, run, tuple(before))
+    post = Post(config, environment, space, run, tuple(before), tuple(dropped))
     return PROPOSERS[config.proposer].make(post)
 
 
@@ -171,7 +174,8 @@ class Proposing:
             proposer_of(config, environment)
             return
         self.transcript = Transcript(run / TRANSCRIPT, updates)
-        proposer = proposer_of(config, environment, run, self.transcript.exchanges)
+        known = self.transcript.exchanges, self.transcript.dropped
+        proposer = proposer_of(config, environment, run, *known)
         self.asking = Asking(proposer) if proposer else None
         self.over = any(e.over for e in self.transcript.exchanges)
         self.every = max(config.updates_per_chunk, round(config.num_updates * config.propose_every))

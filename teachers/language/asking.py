@@ -68,7 +68,9 @@ class Asking:
         """Gives up the open question, if there is one."""
         if self.report is None:
             return None
-        told = self.answer() or Answer(self.report, None, why)
+        # First, since it is gone once there is an answer.
+        spent = getattr(self.proposer, "pending", None)
+        told = self.answer() or Answer(self.report, None, why, spent)
         self.report, self._answers = None, []
         return told
 

@@ -12,6 +12,8 @@ from didact.environments.errors import SettingError
 from didact.teachers.language.proposer import Proposer, ProposerError, Reply, Report
 from didact.teachers.language.replies import LONGEST
 
+DROPPED = "dropped.jsonl"  # beside a transcript: what was asked after a checkpoint that was resumed
+
 
 @dataclasses.dataclass(frozen=True)
 class Exchange:
@@ -89,14 +91,27 @@ class Transcript:
 
     Args:
         path: the file; None to keep it in memory only.
-        updates: what came after so many updates is dropped; a resumed run asks again.
+        updates: what came after so many updates is dropped; a resumed run asks again. It goes to
+            the end of the file `DROPPED` beside this one, and so do lines that cannot be read.
+
+    Attributes:
+        exchanges: of the training so far.
+        dropped: those that no longer are, at any resumption; they were paid for all the same.
     """
 
     def __init__(self, path: Path | None, updates: int):
         self.path = path
         self.exchanges: list[Exchange] = []
+        self.dropped: list[Exchange] = []
         if path is not None:
-            self.exchanges = [e for e in exchanges(path) if e.came <= updates]
+            found, unread = read(path)
+            self.exchanges = [e for e in found if e.came <= updates]
+            late = [e.line() for e in found if e.came > updates]
+            late += [f"{line}\n" for line in unread]
+            if late:
+                with path.with_name(DROPPED).open("a") as file:
+                    file.write("".join(late))
+            self.dropped = exchanges(path.with_name(DROPPED))
             draft = path.with_name(f".draft-{path.name}")
             draft.write_text("".join(e.line() for e in self.exchanges))
             os.replace(draft, path)

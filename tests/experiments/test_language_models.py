@@ -10,6 +10,7 @@ from proposed import SETTINGS
 
 from didact.environments import SettingError
 from didact.experiments import proposing
+from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.cli import main
 from didact.experiments.config import LLMConfig, TrainConfig, from_dict, to_dict
 from didact.experiments.run import train
@@ -89,25 +90,33 @@ def test_a_training_goes_on_whatever_comes(asked, tmp_path):
         assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
 
 
-def test_a_run_that_is_gone_on_with_knows_what_was_spent(asked, tmp_path):
+def test_a_run_that_is_gone_on_with_knows_what_was_spent(asked, tmp_path, capsys):
     place, llm = asked(wrote(1), server.error(500), wrote(2), wrote(3), max_calls=3)
     settings = SETTINGS | {"proposer": "language-model", "llm": llm, "steps": 64 * 40}
-    train(**settings, run=tmp_path / "run")
+    train(**settings | {"checkpoint_every": 0.5}, run=tmp_path / "run")
     found = exchanges(tmp_path / "run" / "transcript.jsonl")
     assert [bool(e.error) for e in found] == [False, True, False, True]
     assert found[-1].over
     assert "3 calls" in found[-1].error
     assert len(place.requests) == 3
     early = next(e.came for e in found if e.error)
-    from didact.experiments.checkpoints import Checkpoints
-
     saved = Checkpoints(tmp_path / "run" / "checkpoints").saved()
-    train(resume=tmp_path / "run", checkpoint=max(s for s in saved if early <= s < found[-1].came))
+    middle = max(s for s in saved if early <= s < found[2].came)
+    train(resume=tmp_path / "run", checkpoint=middle)
     again = exchanges(tmp_path / "run" / "transcript.jsonl")
     assert again[-1].over
     kept = [e for e in again if e.came <= early]
     assert kept == [e for e in found if e.came <= early]
-    assert sum(not e.over for e in again) == 3
+    assert len(place.requests) == 3  # the third of them is paid for, though it was dropped
+    dropped = exchanges(tmp_path / "run" / "dropped.jsonl")
+    assert dropped == [e for e in found if e.came > early]
+    assert sum(not e.over for e in [*again, *dropped]) == 3
+    main(["transcript", str(tmp_path / "run")])
+    out = capsys.readouterr().out
+    assert "asked 2 times after a checkpoint that was resumed; tokens 11 read, 7 written" in out
+    main(["transcript", str(tmp_path / "run"), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["calls"], told["dropped"]["calls"]) == (3, 2)
 
 
 def test_with_a_limit_of_money(asked, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from didact.environments import SettingError
 from didact.teachers.language.proposer import ProposerError, Reply, Report
 from didact.teachers.language.transcript import (
+    DROPPED,
     Exchange,
     Totals,
     Transcript,
@@ -62,10 +63,26 @@ def test_a_line_that_was_cut_off_does_no_harm(path):
 
 
 def test_it_is_truncated_to_the_checkpoint(path):
-    assert Transcript(path, 11).exchanges == [ANSWERED]
+    """What is behind it is kept elsewhere, for all resumptions."""
+    dropped = path.with_name(DROPPED)
+    assert Transcript(path, 12).dropped == []
+    assert not dropped.exists()
+    short = Transcript(path, 11)
+    assert (short.exchanges, short.dropped) == ([ANSWERED], [FAILED])
     assert exchanges(path) == [ANSWERED]
-    Transcript(path, 7)
+    short.add(FAILED)
+    shorter = Transcript(path, 7)
+    assert (shorter.exchanges, shorter.dropped) == ([], [FAILED, ANSWERED, FAILED])
     assert exchanges(path) == []
+    assert Transcript(path, 7).dropped == exchanges(dropped) == shorter.dropped
+
+
+def test_what_cannot_be_read_is_kept_elsewhere(path):
+    path.write_text(f'{ANSWERED.line()}{{"came": 5, "sp\n{FAILED.line()}')
+    again = Transcript(path, 100)
+    assert (again.exchanges, again.dropped) == ([ANSWERED, FAILED], [])
+    assert read(path) == ([ANSWERED, FAILED], [])
+    assert path.with_name(DROPPED).read_text() == '{"came": 5, "sp\n'
 
 
 UNREAD = [
