@@ -202,6 +202,14 @@ def test_errors_do_not_end_a_training_and_are_asked_about_less_and_less(with_pro
     assert not any(e.accepted for e in found)
 
 
+def test_an_outage_of_two_rounds_with_two_seeds(with_proposer):
+    asked = Slow(lambda number: ProposerError("Nobody is there.") if number <= 4 else tasks(number))
+    asked.immediate = True
+    found = with_proposer(asked, steps=64 * 40, propose_every=0.1, num_seeds=2)
+    assert [e.asked for e in found if e.seed == 0] == [4, 8, *range(16, 40, 4)]
+    assert [e.asked for e in found if e.seed == 1] == [4, 8, *range(16, 40, 4)]
+
+
 def test_when_the_budget_is_spent_nobody_is_asked_any_more(with_proposer, tmp_path):
     def answer(number):
         return tasks(1) if number == 1 else BudgetSpent("All calls are spent.")

@@ -139,3 +139,22 @@ def test_patience_grows_with_failures():
     assert [patience([bad, good, *[bad] * n]) for n in range(5)] == [1, 1, 2, 4, 8]
     assert patience([bad] * 100) == MOST_PATIENCE
     assert patience([bad] * 100 + [good]) == 1
+    assert MOST_PATIENCE == 8
+
+
+def test_an_outage_that_meets_all_seeds_is_one_failure():
+    def rounds(*texts):
+        """Exchanges of seeds side by side: x failed, o did not, - was not asked."""
+        return [
+            Exchange(seed=seed, error="No." if mark == "x" else "")
+            for text in texts
+            for seed, mark in enumerate(text)
+            if mark != "-"
+        ]
+
+    assert patience(rounds("xxxxxxxx")) == 1
+    assert patience(rounds("oooo", "xxxx")) == 1
+    assert patience(rounds("xxxx", "xxxx")) == patience(rounds("x", "x")) == 2
+    assert patience(rounds("xxxx", "xxxx", "xxo-")) == 1
+    assert patience(rounds("xxxx", "xxxx", "xxo-", "xxxx")) == 1
+    assert patience(rounds("-xxx", "-xxx", "-xxx")) == 4
