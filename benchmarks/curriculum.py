@@ -1,5 +1,6 @@
 """Compares teachers: learning curves on a fixed test set, with Welch's test."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -56,7 +57,9 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
             row[f"{score}_p"] = float(welch_test(row[score], baseline[score]).p_value)
     result = {
         "machine": machine.describe(),
-        "settings": {k: v for k, v in vars(config).items() if k not in ("out", "json")}
+        "settings": {
+            k: v for k, v in dataclasses.asdict(config).items() if k not in ("out", "json")
+        }
         | {"teachers": list(config.teachers)},
         "teachers": rows,
     }
@@ -82,6 +85,7 @@ def _settings(name: str, config: CurriculumConfig) -> TrainConfig:
         num_seeds=config.seeds,
         num_envs=config.num_envs,
         warm_up=config.warm_up,
+        llm=config.llm,
     )
 
 

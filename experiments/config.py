@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from didact.environments.errors import SettingError
 from didact.students.config import DistillConfig, NetworkConfig, PPOConfig
+from didact.teachers.language.checks import check_address
 from didact.teachers.language.keys import check_variable
 
 LANDMARKS = (
@@ -153,6 +154,8 @@ class TrainConfig:
     def __post_init__(self):
         # Whoever is to propose: settings are written into the folders of runs and policies.
         check_variable(self.llm.api_key_env, "--llm.api-key-env")
+        if self.llm.base_url:
+            check_address(self.llm.base_url, "--llm.base-url")
         for name, least in {
             "steps": 1,
             "num_seeds": 1,

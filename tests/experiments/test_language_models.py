@@ -162,6 +162,16 @@ def test_a_key_in_the_place_of_its_name_is_written_nowhere(more, tmp_path, capsy
     assert not (tmp_path / "run").exists()
 
 
+def test_an_address_with_a_password_is_written_nowhere(tmp_path, capsys):
+    words = ["train", "--env", "Counting", "--run", str(tmp_path / "run")]
+    with pytest.raises(SystemExit):
+        main([*words, "--llm.base-url", f"http://me:{KEY}@localhost/v1"])
+    told = "".join(capsys.readouterr())
+    assert told.startswith("didact: --llm.base-url is 'http://localhost and more'")
+    assert KEY not in told
+    assert not (tmp_path / "run").exists()
+
+
 def test_settings_are_written_down(tmp_path):
     config = TrainConfig(llm=LLMConfig("m", prices=(1.0, 2.0), goal="mail"), run=tmp_path)
     assert from_dict(json.loads(json.dumps(to_dict(config))), tmp_path) == config
