@@ -245,7 +245,7 @@ def test_decompose_splits_judges_and_keeps_a_goal_in_mind():
     empty = report()
     first = asked(strategy, empty)
     assert "Split the goal" in first[1]["content"]
-    answer = {
+    answer = first_answer = {
         "sub_goals": [
             {"goal": "go to the table", "learned": True},  # nothing was tried yet
             {"goal": "pick up the cup", "learned": False},
@@ -282,6 +282,11 @@ def test_decompose_splits_judges_and_keeps_a_goal_in_mind():
     # Its tasks have left the pool: what was learned stays so until it is taken back.
     judged = {"sub_goals": [{"goal": "go to the table", "learned": True}]}
     assert goals(strategy.hear(memory, judged, empty)) == [("go to the table", True)]
+
+    # Heard again without reports, claims are not believed; then it judges anew.
+    heard = strategy.hear(strategy.hear({}, first_answer, None), answer, None)
+    assert [learned for _, learned in goals(heard)] == [False, False, False]
+    assert goals(strategy.hear(heard, judged, later)) == [("go to the table", True)]
     taken_back = {"sub_goals": [{"goal": "go to the table", "learned": False}]}
     assert goals(strategy.hear(memory, taken_back, later)) == [("go to the table", False)]
 
