@@ -225,7 +225,8 @@ class Proposing:
         proposer = self.asking.proposer
         every = self.every * patience(self.transcript.exchanges)
         if isinstance(proposer, Replayed):
-            self.waiting = [s for s in range(self.config.num_seeds) if proposer.due(done, s)]
+            seeds = range(self.config.num_seeds)
+            self.waiting = [s for s in seeds for _ in range(proposer.due(done, s))]
         elif not self.waiting and before // every != done // every:
             self.waiting = list(range(self.config.num_seeds))
         while self.waiting and self.asking.report is None and not self.over:

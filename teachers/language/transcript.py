@@ -169,18 +169,21 @@ class Replayed:
 
     def __init__(self, found: Sequence[Exchange]):
         self.exchanges = [e for e in found if e.accepted]
+        self._told: dict[tuple[int, int], int] = {}  # how many of an update and seed
 
-    def due(self, updates: int, seed: int) -> bool:
-        """Whether tasks came after exactly so many updates."""
-        return any((e.came, e.seed) == (updates, seed) for e in self.exchanges)
+    def due(self, updates: int, seed: int) -> int:
+        """How many times tasks came after exactly so many updates."""
+        return sum((e.came, e.seed) == (updates, seed) for e in self.exchanges)
 
     def propose(self, report: Report, n: int) -> Reply:
-        """What came at this update; n is of no matter."""
+        """What came at this update, each time the next; n is of no matter."""
         now = (report.updates, report.seed)
-        tasks = [task for e in self.exchanges if (e.came, e.seed) == now for task in e.accepted]
-        if not tasks:
+        found = [e.accepted for e in self.exchanges if (e.came, e.seed) == now]
+        number = self._told.get(now, 0)
+        if number >= len(found):
             raise ProposerError(f"The transcript has nothing for update {report.updates}.")
-        return Reply(json.dumps({"tasks": tasks}), model=self.name)
+        self._told[now] = number + 1
+        return Reply(json.dumps({"tasks": found[number]}), model=self.name)
 
 
 def replayed(path: Path | str) -> Proposer:

@@ -19,6 +19,7 @@ from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.cli import main
 from didact.experiments.config import TrainConfig, from_dict
 from didact.experiments.run import train
+from didact.teachers.language.asking import Asking
 from didact.teachers.language.proposer import BudgetSpent, ProposerError, Reply
 from didact.teachers.language.transcript import Exchange, exchanges, totals
 
@@ -190,6 +191,29 @@ def test_answers_from_a_thread_come_when_they_come(with_proposer, tmp_path):
     more = {"proposer": "replayed", "transcript": run / "transcript.jsonl", "steps": 64 * 200}
     train(**SETTINGS | more, run=tmp_path / "again")
     assert curves(tmp_path / "again") == curves(run)
+
+
+def test_two_answers_at_the_same_update_are_repeated(with_proposer, monkeypatch, tmp_path):
+    """Of the first question, and of the next one, which is answered at once."""
+    asked = Slow(lambda number: tasks(*range(10 * number, 10 * number + 6)))
+    asked.immediate = True
+    fetch, late = Asking.answer, set()
+
+    def answer(asking):
+        number = len(asked.reports)
+        if number in {1, 3, 5} - late:
+            return late.add(number)
+        return fetch(asking)
+
+    more = {"propose_every": 0.1}
+    with monkeypatch.context() as patch:
+        patch.setattr(Asking, "answer", answer)
+        found = with_proposer(asked, **more)
+    assert len(found) > len({e.came for e in found}) > 2
+    run, more["proposer"] = tmp_path / "run", "replayed"
+    train(**SETTINGS | more | {"transcript": run / "transcript.jsonl"}, run=tmp_path / "again")
+    pairs = zip(arrays(run), arrays(tmp_path / "again"), strict=True)
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
 
 
 def test_errors_do_not_end_a_training_and_are_asked_about_less_and_less(with_proposer):

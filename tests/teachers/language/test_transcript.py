@@ -1,5 +1,6 @@
 """Transcripts on disk, and proposers that follow one."""
 
+import dataclasses
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from didact.teachers.language.proposer import ProposerError, Reply, Report
 from didact.teachers.language.transcript import (
     DROPPED,
     Exchange,
+    Replayed,
     Totals,
     Transcript,
     exchanges,
@@ -133,6 +135,21 @@ def test_replaying(path):
     for updates, seed in ((4, 0), (8, 1), (12, 1)):
         with pytest.raises(ProposerError):
             proposer.propose(Report("", {}, 0, 0.0, (), updates=updates, seed=seed), 1)
+
+
+def test_replaying_what_came_at_the_same_time(path):
+    """Each answer by itself, as it was put into the pool."""
+    transcript = Transcript(path, 100)
+    transcript.add(dataclasses.replace(ANSWERED, asked=8, accepted=({"x": 0.9},)))
+    proposer = replayed(path)
+    assert isinstance(proposer, Replayed)
+    assert [proposer.due(8, 0), proposer.due(8, 1), proposer.due(12, 1)] == [2, 0, 0]
+    report = Report("", {}, 0, 0.0, (), updates=8, seed=0)
+    texts = [proposer.propose(report, 1).text for _ in range(2)]
+    assert list(map(json.loads, texts)) == [
+        {"tasks": [{"x": 0.1}, {"x": 0.5}]},
+        {"tasks": [{"x": 0.9}]},
+    ]
 
 
 def test_replaying_nothing(tmp_path):
