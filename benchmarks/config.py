@@ -1,6 +1,8 @@
-"""The settings of the benchmarks. Nothing here waits for jax, so help pages are quick."""
+"""The settings of the benchmarks."""
 
 import dataclasses
+
+from didact.experiments.config import LLMConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +57,8 @@ class CurriculumConfig:
     """evaluations along each curve"""
     out: str = "runs/curriculum"
     """folder for the curves as JSON and PNG"""
+    llm: LLMConfig = dataclasses.field(default_factory=LLMConfig)
+    """the language model that writes tasks for `pool:language-model`"""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Compares teachers: learning curves on a fixed test set, with Welch's test."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -18,7 +19,9 @@ from didact.environments import SettingError
 from didact.experiments import plots, proposing, setup
 from didact.experiments.config import TrainConfig, option
 from didact.experiments.evaluate import evaluator
+from didact.experiments.transcripts import TRANSCRIPT
 from didact.experiments.video import replacing
+from didact.teachers.language.transcript import DROPPED
 
 
 def compare(config: CurriculumConfig) -> dict[str, Any]:
@@ -54,7 +57,9 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
             row[f"{score}_p"] = float(welch_test(row[score], baseline[score]).p_value)
     result = {
         "machine": machine.describe(),
-        "settings": {k: v for k, v in vars(config).items() if k not in ("out", "json")}
+        "settings": {
+            k: v for k, v in dataclasses.asdict(config).items() if k not in ("out", "json")
+        }
         | {"teachers": list(config.teachers)},
         "teachers": rows,
     }
@@ -80,6 +85,7 @@ def _settings(name: str, config: CurriculumConfig) -> TrainConfig:
         num_seeds=config.seeds,
         num_envs=config.num_envs,
         warm_up=config.warm_up,
+        llm=config.llm,
     )
 
 
@@ -94,6 +100,8 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
     folder = writable(config.out)
     if settings.proposer != "none":
         folder = writable(str(folder / teacher.replace(":", "-")))
+        for name in (TRANSCRIPT, DROPPED):  # of a comparison before
+            (folder / name).unlink(missing_ok=True)
     proposals = proposing.Proposing(settings, environment, loop, folder)
     k = settings.updates_per_chunk
 

@@ -48,11 +48,11 @@ def compare(config: FeedbackConfig) -> dict[str, Any]:
     that it already has under the same settings are not trained again.
 
     Returns:
-        `machine`, `settings` and `conditions`: for each `success`, by set of tasks ("seen",
-        "unseen") and test ("alone", "told", "unseen words") the rate of each seed, [seeds];
-        `adapted`, a list of such tests of unseen tasks after some updates on them, with the
-        `episodes` that these took each seed on average; `seconds`; and `steps_per_second` of the
-        training.
+        `settings` and `conditions`: for each `success`, by set of tasks ("seen", "unseen") and
+        test ("alone", "told", "unseen words") the rate of each seed, [seeds]; `adapted`, a list of
+        such tests of unseen tasks after some updates on them, with the `episodes` that these took
+        each seed on average; `seconds`; `steps_per_second` of the training; and the `machine` on
+        which all this was measured.
 
     Raises:
         SettingError: a setting has no meaning.
@@ -61,19 +61,22 @@ def compare(config: FeedbackConfig) -> dict[str, Any]:
     folder = writable(config.out)
     settings = {k: v for k, v in vars(config).items() if k not in ("out", "json", "conditions")}
     settings = json.loads(json.dumps(settings))
-    result: dict[str, Any] = {"machine": machine.describe(), "settings": settings, "conditions": {}}
+    result: dict[str, Any] = {"settings": settings, "conditions": {}}
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
         before = json.loads((folder / FILE).read_text())
         if before["settings"] != settings:
             allowed = "a new folder: results of other settings are there"
             raise SettingError("--out", str(folder), allowed)
         result["conditions"] = before["conditions"]
+        for row in result["conditions"].values():  # earlier versions had one machine for all
+            row.setdefault("machine", before.get("machine"))
     cache_compilations()
     for name in config.conditions:
         Trial(config, name)  # whatever is wrong is told before hours of training
     for name in config.conditions:
         if name not in result["conditions"]:
-            result["conditions"][name] = Trial(config, name).run()
+            row = Trial(config, name).run() | {"machine": machine.describe()}
+            result["conditions"][name] = row
             with replacing(folder / FILE) as draft:
                 draft.write_text(json.dumps(result, indent=1))
     result["conditions"] = {name: result["conditions"][name] for name in config.conditions}

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from didact.environments.errors import SettingError
 from didact.students.config import DistillConfig, NetworkConfig, PPOConfig
+from didact.teachers.language.checks import check_address
+from didact.teachers.language.keys import check_variable
 
 LANDMARKS = (
     *("BabyAI-GoToRedBallGrey-v0", "BabyAI-GoToLocal-v0", "BabyAI-GoTo-v0"),
@@ -51,7 +53,7 @@ class LLMConfig:
     """the server's address, such as http://localhost:11434/v1; if not given that of
     $OPENAI_BASE_URL or, without it, OpenAI's"""
     api_key_env: str | None = "OPENAI_API_KEY"
-    """environment variable with the key; None for servers without keys"""
+    """name of the environment variable with the key; None for servers without keys"""
     strategy: Literal[
         "envgen", "failures-first", "easier-and-harder", "interesting", "towards", "decompose"
     ] = "envgen"
@@ -150,6 +152,10 @@ class TrainConfig:
     """the language model that writes tasks, if one does"""
 
     def __post_init__(self):
+        # Whoever is to propose: settings are written into the folders of runs and policies.
+        check_variable(self.llm.api_key_env, "--llm.api-key-env")
+        if self.llm.base_url:
+            check_address(self.llm.base_url, "--llm.base-url")
         for name, least in {
             "steps": 1,
             "num_seeds": 1,

@@ -43,9 +43,11 @@ class Post:
     """Where a proposer is to work.
 
     Attributes:
-        config, environment, space: of the training; the space is narrowed by its --tasks.
+        config, environment: of the training.
+        space: what its teacher chooses from.
         run: the folder of the run; None where there is none yet.
         before: what was asked and answered before, of a training that is gone on with.
+        dropped: what was asked after the checkpoint, too; it only counts as spent.
     """
 
     config: TrainConfig
@@ -53,6 +55,7 @@ class Post:
     space: TaskSpace
     run: Path | None
     before: tuple[Exchange, ...] = ()
+    dropped: tuple[Exchange, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +96,7 @@ def _language_model(post: Post) -> Proposer:
         ours = name in settings or name in limit.values()
         name = f"--llm.{name.replace('_', '-')}" if ours else name
         raise SettingError(name, error.value, error.allowed) from None
-    spent = totals(post.before)
+    spent = totals([*post.before, *post.dropped])
     tokens = spent.prompt_tokens + spent.completion_tokens
     budget.spend(spent.calls, tokens, spent.cost if spent.answers else spent.cost or 0.0)
     proposer.recall((e.seed, e.reply.text) for e in post.before if e.reply is not None)
@@ -117,6 +120,7 @@ def proposer_of(
     environment: Environment,
     run: Path | None = None,
     before: Sequence[Exchange] = (),
+    dropped: Sequence[Exchange] = (),
 ) -> Proposer | None:
     """The proposer called `--proposer`; None if nobody is to propose.
 
@@ -132,8 +136,8 @@ def proposer_of(
         raise SettingError("--transcript", str(config.transcript), "left out but with replayed")
     if config.propose_tasks > replies.MOST:
         raise SettingError("--propose-tasks", config.propose_tasks, f"at most {replies.MOST}")
-    space = setup.space_of(config, environment)
-    post = Post(config, environment, space, run, tuple(before))
+    space = setup.taught_space_of(config, environment)
+    post = Post(config, environment, space, run, tuple(before), tuple(dropped))
     return PROPOSERS[config.proposer].make(post)
 
 
@@ -163,14 +167,15 @@ class Proposing:
         tell: Callable[[str], None] = lambda line: None,
     ):
         self.config, self.loop, self.tell = config, loop, tell
-        self.space = setup.space_of(config, environment)
+        self.space = setup.taught_space_of(config, environment)
         self.name = _described(environment)
         self.asking: Asking | None = None
         if config.proposer == "none":
             proposer_of(config, environment)
             return
         self.transcript = Transcript(run / TRANSCRIPT, updates)
-        proposer = proposer_of(config, environment, run, self.transcript.exchanges)
+        known = self.transcript.exchanges, self.transcript.dropped
+        proposer = proposer_of(config, environment, run, *known)
         self.asking = Asking(proposer) if proposer else None
         self.over = any(e.over for e in self.transcript.exchanges)
         self.every = max(config.updates_per_chunk, round(config.num_updates * config.propose_every))
@@ -220,7 +225,8 @@ class Proposing:
         proposer = self.asking.proposer
         every = self.every * patience(self.transcript.exchanges)
         if isinstance(proposer, Replayed):
-            self.waiting = [s for s in range(self.config.num_seeds) if proposer.due(done, s)]
+            seeds = range(self.config.num_seeds)
+            self.waiting = [s for s in seeds for _ in range(proposer.due(done, s))]
         elif not self.waiting and before // every != done // every:
             self.waiting = list(range(self.config.num_seeds))
         while self.waiting and self.asking.report is None and not self.over:

@@ -65,24 +65,36 @@ def narrowed(space: TaskSpace, texts: tuple[str, ...]) -> TaskSpace:
         raise SettingError(f"--tasks {error.setting}", error.value, error.allowed) from None
 
 
+def taught_space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
+    """What the teacher chooses from: `space_of`, but if feedback fades out, not how often it is.
+
+    Raises:
+        SettingError: there is no feedback that could fade out.
+    """
+    space = space_of(config, environment)
+    if not config.fade:
+        return space
+    if RATE.name not in space.names or not isinstance(space, Box):
+        raise SettingError("--fade", config.fade, "0 where there is no feedback")
+    return space.restricted(**{RATE.name: space.dimensions[space.column(RATE.name)].high})
+
+
 def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     """The teacher called `--teacher`, with feedback that fades out if `--fade` says so."""
     teacher, space = _teacher_of(config, environment), space_of(config, environment)
-    if not config.fade:
+    if not config.fade or not isinstance(space, Box):
         return teacher
-    if RATE.name not in space.names or not isinstance(space, Box):
-        raise SettingError("--fade", config.fade, "0 where there is no feedback")
     proposals = round(config.fade * config.num_updates * config.steps_per_update)
     return teachers.faded(teacher, space, RATE.name, max(1, proposals))
 
 
 def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     """The teacher alone, after a warm-up in the easy tasks if there are any."""
-    space = space_of(config, environment)
+    space = taught_space_of(config, environment)
     if config.teacher == advisers.TEACHER:
         if config.teacher_settings:
             raise SettingError("--teacher-settings", config.teacher_settings, "left out here")
-        return advisers.teacher_of(config, space)
+        return advisers.teacher_of(config, space_of(config, environment))
     known = {entry.name: entry for entry in teachers.registered()}
     if config.teacher not in known:
         raise suggest("--teacher", config.teacher, [*known, advisers.TEACHER])

@@ -37,26 +37,32 @@ def show(choice: Transcript) -> None:
     """Prints a transcript.
 
     Raises:
-        SettingError: there is none.
+        SettingError: there is none, or no line of it can be read.
     """
-    from didact.teachers.language.transcript import exchanges, totals
+    from didact.teachers.language.transcript import DROPPED, exchanges, read, totals
 
     path = choice.run / TRANSCRIPT if choice.run.is_dir() else choice.run
+    allowed = "a transcript, or the folder of a run with a --proposer"
     if not path.is_file():
-        allowed = "a transcript, or the folder of a run with a --proposer"
         raise SettingError("run", str(choice.run), allowed)
     if choice.last < 0:
         raise SettingError("--last", choice.last, "at least 0")
-    found = exchanges(path)
-    told = totals(found)
+    found, unread = read(path)
+    if unread and not found:
+        raise SettingError("run", str(choice.run), f"{allowed}: no line of it can be read")
+    told, dropped = totals(found), totals(exchanges(path.with_name(DROPPED)))
     if choice.json:
-        return print(json.dumps(dataclasses.asdict(told), indent=1))
+        more = {"unread": len(unread), "dropped": dataclasses.asdict(dropped)}
+        return print(json.dumps(dataclasses.asdict(told) | more, indent=1))
     console = Console()
-    if not found:
+    if not found and not dropped.calls:
         return console.print("Nobody was asked yet.")
     for exchange in found[-choice.last :]:
         console.print(panel(exchange, full=choice.full))
-    console.print(summary(found, told))
+    console.print(summary(found, told, dropped))
+    if unread:
+        count = f"{len(unread)} lines cannot" if len(unread) > 1 else "1 line cannot"
+        console.print(f"{count} be read.", style="red", highlight=False)
     return None
 
 
@@ -69,7 +75,8 @@ def panel(exchange: Any, *, full: bool = False) -> RenderableType:
             parts += _spoken(str(message.get("role", "")), str(message.get("content", "")))
         parts += _spoken("answer", reply.text)
     if exchange.error:
-        parts.append(Text(exchange.error + (" (the last one)" if exchange.over else ""), "red"))
+        last = " (the last one)" if exchange.over else ""
+        parts.append(Text(_clean(exchange.error) + last, "red"))
     if exchange.accepted:
         parts.append(Text(f"accepted {len(exchange.accepted)}", "bold green"))
         parts.append(_tasks(exchange.accepted, full))
@@ -87,23 +94,33 @@ def panel(exchange: Any, *, full: bool = False) -> RenderableType:
     )
 
 
-def summary(found: Sequence[Any], told: Any) -> Table:
-    """The totals of a transcript."""
+def summary(found: Sequence[Any], told: Any, dropped: Any) -> Table:
+    """The totals of a transcript, and of what was dropped from it when the run was resumed."""
     made = Table(box=None, show_header=False, padding=(0, 2))
     failed = told.calls - told.answers
     rows = {
         "asked": f"{told.calls} times" + (f", {failed} without an answer" if failed else ""),
         "by": ", ".join(sorted({e.proposer for e in found})),
         "tasks": f"{told.accepted} accepted, {told.refused} refused",
+        **_spent(told),
     }
-    if told.prompt_tokens or told.completion_tokens:
-        rows["tokens"] = f"{told.prompt_tokens:,} read, {told.completion_tokens:,} written"
-        rows["cost"] = "not known" if told.cost is None else f"{told.cost:.4f}"
     if told.seconds:
         rows["answered in"] = f"{told.seconds:.1f} s"
+    if dropped.calls:
+        spent = "".join(f"; {name} {value}" for name, value in _spent(dropped).items())
+        rows["dropped"] = f"asked {dropped.calls} times after a checkpoint that was resumed{spent}"
     for name, value in rows.items():
         made.add_row(Text(name, "bold"), _plain(value))
     return made
+
+
+def _spent(told: Any) -> dict[str, str]:
+    if not told.prompt_tokens and not told.completion_tokens:
+        return {}
+    return {
+        "tokens": f"{told.prompt_tokens:,} read, {told.completion_tokens:,} written",
+        "cost": "not known" if told.cost is None else f"{told.cost:.4f}",
+    }
 
 
 def _when(exchange: Any) -> Text:
@@ -133,7 +150,8 @@ def _tasks(tasks: Sequence[Mapping[str, Any]], full: bool) -> RenderableType:
     """Tasks of numbers as a table, others as JSON."""
     names = list(tasks[0])
     plain = all(
-        list(task) == names and all(isinstance(x, (int, float)) for x in task.values())
+        list(task) == names
+        and all(isinstance(x, (int, float)) and abs(x) < 1e300 for x in task.values())
         for task in tasks
     )
     if not plain:

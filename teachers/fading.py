@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -18,12 +19,15 @@ class FadedState(NamedTuple):
 
 
 def faded(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher:
-    """The teacher with one number of every task drawn down to its least value, linearly.
+    """The teacher with one number of every task drawn from a range that shrinks to its least value.
 
-    With `feedback_rate`, messages become rarer until the student stands alone.
+    The range is at first that of the space, and its upper end falls linearly. With
+    `feedback_rate`, messages become rarer until the student stands alone.
 
     Args:
-        teacher: proposes everything else.
+        teacher: proposes everything else. It is shown every task with the number at its greatest
+            value, so that it meets again what it proposed; it is best made for
+            `space.restricted(**{name: greatest})`.
         space: its tasks; the number falls to the least value there.
         name: of the dimension.
         proposals: tasks proposed until it has fallen; the loop proposes one for each world and
@@ -35,19 +39,21 @@ def faded(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher:
     if proposals < 1:
         raise SettingError("proposals", proposals, "at least 1")
     column = space.column(name)
-    least = float(space.low[column])
+    least, most = float(space.low[column]), float(space.high[column])
+    here = np.arange(space.size) == column
 
     def init(key):
         return FadedState(teacher.init(key), jnp.float32(0))
 
     def propose(state, key, n):
-        tasks, inner = teacher.propose(state.inner, key, n)
-        here = np.arange(space.size) == column
-        lower = least + (tasks - least) * (1 - state.proposed)
-        tasks = space.clip(jnp.where(here, lower, tasks))
+        inner_key, number_key = jax.random.split(key)
+        tasks, inner = teacher.propose(state.inner, inner_key, n)
+        part = jax.random.uniform(number_key, (n, 1)) * (1 - state.proposed)
+        tasks = space.clip(jnp.where(here, least + (most - least) * part, tasks))
         return tasks, FadedState(inner, jnp.minimum(state.proposed + n / proposals, 1))
 
     def observe(state, tasks, outcomes):
-        return state._replace(inner=teacher.observe(state.inner, tasks, outcomes))
+        shown = jnp.where(here, most, tasks)
+        return state._replace(inner=teacher.observe(state.inner, shown, outcomes))
 
     return Teacher(init, propose, observe, lambda state: teacher.picture(state.inner))

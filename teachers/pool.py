@@ -37,8 +37,8 @@ class PoolState(NamedTuple):
 
 def pool(
     space: TaskSpace,
-    *,
     capacity: int = 128,
+    *,
     score: str = "learnability",
     rate: float = 0.05,
     optimism: float = 4.0,

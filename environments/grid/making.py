@@ -45,6 +45,15 @@ def grid_world(
     if feedback not in SAID:
         raise SettingError("feedback", feedback, "one of " + ", ".join(SAID))
     if feedback == "none":
+        for name, value, usual in (
+            ("feedback_phrasing", feedback_phrasing, TEMPLATE),
+            ("feedback_pool", feedback_pool, None),
+            ("feedback_wrong", feedback_wrong, 0.0),
+            ("feedback_budget", feedback_budget, None),
+            ("feedback_where_needed", feedback_where_needed, False),
+        ):
+            if value != usual:
+                raise SettingError(name, value, "left out where feedback is none")
         return world
     hindsight, foresight = SAID[feedback]
     if feedback_where_needed and feedback_budget is None:

@@ -12,6 +12,8 @@ from didact.teachers.language.proposer import (
     Report,
     TaskReport,
 )
+from didact.teachers.language.scripted import scripted
+from didact.teachers.language.transcript import replayed
 
 __all__ = [
     "Budget",
@@ -26,4 +28,6 @@ __all__ = [
     "chat",
     "language_model",
     "limited",
+    "replayed",
+    "scripted",
 ]

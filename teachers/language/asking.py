@@ -19,7 +19,7 @@ from didact.teachers.language.proposer import (
 )
 from didact.teachers.language.transcript import Exchange
 
-MOST_PATIENCE = 64  # of how many chances to ask one is taken, at the least, after many failures
+MOST_PATIENCE = 8  # of how many chances to ask one is taken, at the least, after many failures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,9 @@ class Asking:
         """Gives up the open question, if there is one."""
         if self.report is None:
             return None
-        told = self.answer() or Answer(self.report, None, why)
+        # First, since it is gone once there is an answer.
+        spent = getattr(self.proposer, "pending", None)
+        told = self.answer() or Answer(self.report, None, why, spent)
         self.report, self._answers = None, []
         return told
 
@@ -97,10 +99,12 @@ def _answer(proposer: Proposer, report: Report, n: int, answers: list[Answer]) -
 
 
 def patience(exchanges: Sequence[Exchange]) -> int:
-    """Of so many chances to ask, one is to be taken: doubled by each failure after the first."""
-    failures = 0
-    for exchange in reversed(exchanges):
-        if not exchange.error:
-            break
-        failures += 1
-    return min(2 ** max(0, failures - 1), MOST_PATIENCE)
+    """Of so many chances to ask, one is to be taken: doubled by each failure after the first.
+
+    Seeds are asked one after another, so a single outage may fail all of them: what counts are the
+    failures in a row of the seed that has the fewest.
+    """
+    failures: dict[int, int] = {}
+    for exchange in exchanges:
+        failures[exchange.seed] = failures.get(exchange.seed, 0) + 1 if exchange.error else 0
+    return min(2 ** max(0, min(failures.values(), default=0) - 1), MOST_PATIENCE)

@@ -8,8 +8,12 @@ from urllib.parse import urlsplit
 from didact.environments.errors import SettingError
 
 
-def check_address(base_url: str) -> str:
+def check_address(base_url: str, setting: str = "base_url") -> str:
     """The address of a server as it is used and shown.
+
+    Args:
+        base_url: the address.
+        setting: what the user calls it.
 
     Raises:
         SettingError: it is no address, or has a password or a query, in which keys are put at
@@ -19,13 +23,13 @@ def check_address(base_url: str) -> str:
         parts = urlsplit(base_url.strip())
         shown = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
     except ValueError:
-        raise SettingError("base_url", "no address", "such as http://localhost:8000/v1") from None
+        raise SettingError(setting, "no address", "such as http://localhost:8000/v1") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         shown = "without http(s)://" if parts.scheme not in ("http", "https") else "without a host"
-        raise SettingError("base_url", shown, "such as http://localhost:8000/v1")
+        raise SettingError(setting, shown, "such as http://localhost:8000/v1")
     if parts.username is not None or parts.query or parts.fragment:
         allowed = "without user, password, ? and #; keys come from an environment variable"
-        raise SettingError("base_url", f"{shown} and more", allowed)
+        raise SettingError(setting, f"{shown} and more", allowed)
     return base_url.strip().rstrip("/")
 
 

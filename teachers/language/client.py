@@ -60,8 +60,9 @@ def chat(
         model: as the server calls it.
         base_url: the server's address, such as `http://localhost:11434/v1`; None is that of
             $OPENAI_BASE_URL or, without it, OpenAI's.
-        api_key_env: the environment variable with the key, which is read for each call and sent
-            to this server only; None, or a variable that is not set, for servers without keys.
+        api_key_env: the name of the environment variable with the key, which is read for each
+            call and sent to this server only; None, or a variable that is not set, for servers
+            without keys.
         temperature: of sampling; left out where the server refuses it.
         max_tokens: the most tokens of an answer.
         timeout: seconds for all of a call, retries included; no call takes longer.

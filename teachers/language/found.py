@@ -11,7 +11,7 @@ from typing import Any
 
 DEEPEST = 32  # brackets within brackets
 MOST_DIGITS = 30  # of a whole number; longer ones are read as real numbers
-WORK = 1_000_000  # tokens that are looked at, over all attempts
+WORK = 1_000_000  # looks over all attempts: one at each token, and at each 64 characters of one
 MOST_VALUES = 1_000  # of one text
 
 # A string, to its end or to the end of the text; or a bracket. Possessive, so it never backtracks.
@@ -49,12 +49,12 @@ def values(text: str) -> Iterator[Any]:
 
 
 def _end(text: str, start: int, work: int) -> tuple[int | None, int]:
-    """Where the bracket that opens at `start` is closed, if it is; and tokens looked at."""
+    """Where the bracket that opens at `start` is closed, if it is; and how many looks it took."""
     opened: list[str] = []
     looked_at = 0
     for token in _TOKEN.finditer(text, start):
-        looked_at += 1
         mark = token.group()
+        looked_at += 1 + len(mark) // 64  # a string may reach to the end of the text
         if mark in "[{":
             opened.append(mark)
         elif mark in "]}" and opened.pop() != _PAIRS[mark]:
@@ -78,8 +78,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) == len(pairs):
         return made
     repeated = Repeated(made)
-    names = [name for name, _ in pairs]
-    repeated.name = next(name for i, name in enumerate(names) if name in names[:i])
+    seen: set[str] = set()
+    repeated.name = next(name for name, _ in pairs if name in seen or seen.add(name))
     return repeated
 
 

@@ -14,6 +14,9 @@ HIDDEN = "[key]"
 SHORTEST = 8
 # Who logs what goes over the wire; httpcore has the headers of answers in its debug messages.
 LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
+# Keys of letters and digits alone could be names of variables, but none that anybody gives: they
+# are long, in mixed case, or hexadecimal.
+_NAME = re.compile(r"(?=.*[A-Z_])(?:[A-Z_][A-Z0-9_]{0,39}|[a-z_][a-z0-9_]{0,39})")
 
 
 class Key:
@@ -50,14 +53,31 @@ class Key:
         return re.sub("".join(f"(?:{way})" for way in ways), HIDDEN, text)
 
 
+def check_variable(variable: str | None, setting: str = "api_key_env") -> None:
+    """Refuses what may be a key in the place of a variable's name: names are written down.
+
+    Args:
+        variable: the name; None or "" where there is no key.
+        setting: what the user calls it.
+
+    Raises:
+        SettingError: it is no usual name; the message does not show it.
+    """
+    if variable and not _NAME.fullmatch(variable):
+        allowed = "the name of an environment variable, such as OPENAI_API_KEY, and not the key"
+        raise SettingError(setting, HIDDEN, allowed)
+
+
 def key_of(variable: str | None) -> Key:
     """The key in an environment variable; none if it is not set, or no variable is named.
 
     It is read anew for each call, so that no object holds it in between.
 
     Raises:
-        SettingError: the key could not be sent in a header; the message does not show it.
+        SettingError: the name may itself be a key, or the key could not be sent in a header; the
+            message shows neither.
     """
+    check_variable(variable)
     key = Key(os.environ.get(variable, "").strip() if variable else "")
     if not key.sendable:
         raise SettingError(f"${variable}", HIDDEN, "ASCII without spaces or line breaks")

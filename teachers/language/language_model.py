@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from didact.environments.errors import SettingError
+from didact.teachers.language.answers import charged, sendable
 from didact.teachers.language.budget import Budget, limited
 from didact.teachers.language.client import chat
 from didact.teachers.language.prompts import answer_schema, object_in
@@ -18,15 +19,25 @@ class LanguageModel:
         immediate: False: answers take seconds or minutes.
         budget: what may be spent, and what was.
         memories: what the strategy remembers of answers, for each seed; plain JSON.
+        pending: while it is asked, what was sent, with tokens and cost by estimate; else None.
     """
 
     immediate = False
 
-    def __init__(self, name: str, complete: Complete, strategy: Strategy, budget: Budget):
+    def __init__(
+        self,
+        name: str,
+        complete: Complete,
+        strategy: Strategy,
+        budget: Budget,
+        prices: tuple[float, float] | None = None,
+    ):
         self.name = name
         self.budget = budget
+        self.pending: Reply | None = None
         self.memories: dict[int, Memory] = {}
         self._strategy = strategy
+        self._prices = prices
         self._complete = limited(complete, budget)
 
     def propose(self, report: Report, n: int) -> Reply:
@@ -40,7 +51,12 @@ class LanguageModel:
         memory = self.memories.get(report.seed, {})
         messages = strategy.ask(report, n, memory)
         schema = answer_schema(report.schema, n, strategy.fields, strategy.parts)
-        reply = self._complete(messages, schema)
+        asked = Reply("", tuple(map(sendable, messages)))
+        self.pending = charged(asked, {}, 0, self._prices)
+        try:
+            reply = self._complete(messages, schema)
+        finally:
+            self.pending = None
         heard = object_in(reply.text)
         self.memories[report.seed] = strategy.hear(memory, heard, report)
         return reply
@@ -98,7 +114,9 @@ def language_model(
             raise SettingError("goal", goal, "left out with a strategy of your own")
         name, chosen = "language-model", _made(strategy)
     budget = budget or Budget()
-    if complete is None:
+    if complete is not None:
+        prices = None
+    else:
         if budget.cost is not None and prices is None:
             allowed = "two numbers, since the budget has a limit of money"
             raise SettingError("prices", prices, allowed)
@@ -112,7 +130,7 @@ def language_model(
             retries=retries,
             prices=prices,
         )
-    return LanguageModel(name, complete, chosen, budget)
+    return LanguageModel(name, complete, chosen, budget, prices)
 
 
 def _made(strategy: Strategy | Callable[[Report, int], Sequence[Message]]) -> Strategy:

@@ -99,6 +99,9 @@ class BudgetSpent(ProposerError):
 class Proposer(Protocol):
     """Writes tasks.
 
+    One that costs money may have an attribute `pending`: while it is asked, a `Reply` with what was
+    sent and what that costs, else None. It is charged for a question that is given up.
+
     Attributes:
         name: as transcripts have it.
         immediate: whether it answers at once and always the same, so that waiting for it keeps

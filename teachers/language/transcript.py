@@ -2,14 +2,17 @@
 
 import dataclasses
 import json
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from didact.environments.errors import SettingError
 from didact.teachers.language.proposer import Proposer, ProposerError, Reply, Report
 from didact.teachers.language.replies import LONGEST
+
+DROPPED = "dropped.jsonl"  # beside a transcript: what was asked after a checkpoint that was resumed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,12 +64,12 @@ class Exchange:
             ValueError, TypeError: it is not such a line.
         """
         values = json.loads(line)
-        if not isinstance(values, dict) or not isinstance(values.get("came"), int):
+        if not isinstance(values, dict) or "came" not in values:
             raise ValueError("no exchange")
         for name in ("reply", "spent"):
             if values.get(name) is not None:
-                values[name] = Reply(**_tuples(values[name]))
-        return cls(**_tuples(values))
+                values[name] = Reply(**_checked(values[name]))
+        return cls(**_checked(values))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,14 +91,27 @@ class Transcript:
 
     Args:
         path: the file; None to keep it in memory only.
-        updates: what came after so many updates is dropped; a resumed run asks again.
+        updates: what came after so many updates is dropped; a resumed run asks again. It goes to
+            the end of the file `DROPPED` beside this one, and so do lines that cannot be read.
+
+    Attributes:
+        exchanges: of the training so far.
+        dropped: those that no longer are, at any resumption; they were paid for all the same.
     """
 
     def __init__(self, path: Path | None, updates: int):
         self.path = path
         self.exchanges: list[Exchange] = []
+        self.dropped: list[Exchange] = []
         if path is not None:
-            self.exchanges = [e for e in exchanges(path) if e.came <= updates]
+            found, unread = read(path)
+            self.exchanges = [e for e in found if e.came <= updates]
+            late = [e.line() for e in found if e.came > updates]
+            late += [f"{line}\n" for line in unread]
+            if late:
+                with path.with_name(DROPPED).open("a") as file:
+                    file.write("".join(late))
+            self.dropped = exchanges(path.with_name(DROPPED))
             draft = path.with_name(f".draft-{path.name}")
             draft.write_text("".join(e.line() for e in self.exchanges))
             os.replace(draft, path)
@@ -109,16 +125,24 @@ class Transcript:
                 file.flush()
 
 
+def read(path: Path) -> tuple[list[Exchange], list[str]]:
+    """The exchanges of a file, none if there is none, and the lines of it that cannot be read.
+
+    Such a line is left by a crash, or is of something else than a transcript.
+    """
+    found, unread = [], []
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    for line in filter(str.strip, lines):
+        try:
+            found.append(Exchange.of_line(line))
+        except (ValueError, TypeError, RecursionError):
+            unread.append(line)
+    return found, unread
+
+
 def exchanges(path: Path) -> list[Exchange]:
-    """The exchanges of a file up to the first line that is damaged, as by a crash."""
-    found = []
-    if path.is_file():
-        for line in path.read_text(errors="replace").splitlines():
-            try:
-                found.append(Exchange.of_line(line))
-            except (ValueError, TypeError, AttributeError, RecursionError):
-                break
-    return found
+    """The exchanges of a file; lines that cannot be read are left out."""
+    return read(path)[0]
 
 
 def totals(exchanges: Sequence[Exchange]) -> Totals:
@@ -145,18 +169,21 @@ class Replayed:
 
     def __init__(self, found: Sequence[Exchange]):
         self.exchanges = [e for e in found if e.accepted]
+        self._told: dict[tuple[int, int], int] = {}  # how many of an update and seed
 
-    def due(self, updates: int, seed: int) -> bool:
-        """Whether tasks came after exactly so many updates."""
-        return any((e.came, e.seed) == (updates, seed) for e in self.exchanges)
+    def due(self, updates: int, seed: int) -> int:
+        """How many times tasks came after exactly so many updates."""
+        return sum((e.came, e.seed) == (updates, seed) for e in self.exchanges)
 
     def propose(self, report: Report, n: int) -> Reply:
-        """What came at this update; n is of no matter."""
+        """What came at this update, each time the next; n is of no matter."""
         now = (report.updates, report.seed)
-        tasks = [task for e in self.exchanges if (e.came, e.seed) == now for task in e.accepted]
-        if not tasks:
+        found = [e.accepted for e in self.exchanges if (e.came, e.seed) == now]
+        number = self._told.get(now, 0)
+        if number >= len(found):
             raise ProposerError(f"The transcript has nothing for update {report.updates}.")
-        return Reply(json.dumps({"tasks": tasks}), model=self.name)
+        self._told[now] = number + 1
+        return Reply(json.dumps({"tasks": found[number]}), model=self.name)
 
 
 def replayed(path: Path | str) -> Proposer:
@@ -176,5 +203,47 @@ def replayed(path: Path | str) -> Proposer:
     return Replayed(found)
 
 
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+def _checked(values: Any) -> dict[str, Any]:
+    """Fields of an exchange or of a reply as they were before they became JSON.
+
+    Raises:
+        ValueError: there is another name, or a value of another kind.
+    """
+    if not isinstance(values, dict):
+        raise ValueError("no object")
+    for name, value in values.items():
+        if name not in _FITS or not _FITS[name](value):
+            raise ValueError(f"{name} cannot be read")
     return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _number(value: Any) -> bool:
+    return _whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(fits, value))
+
+
+# What the values of each name have to be, in exchanges and in their replies.
+_FITS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("asked", "came", "seed", "steps"), _whole),
+    **dict.fromkeys(("prompt_tokens", "completion_tokens"), _whole),
+    **dict.fromkeys(("proposer", "error", "text", "model"), _text),
+    **dict.fromkeys(("reply", "spent"), lambda value: value is None or isinstance(value, Reply)),
+    "told": lambda value: _list_of(_whole)(value) and len(value) == 3,
+    "accepted": _list_of(lambda task: isinstance(task, dict)),
+    "refused": _list_of(_text),
+    "over": lambda value: isinstance(value, bool),
+    "messages": _list_of(lambda m: isinstance(m, dict) and all(map(_text, m.values()))),
+    "cost": lambda value: value is None or _number(value),
+    "seconds": _number,
+}

@@ -68,6 +68,9 @@ class Transport:
             importlib.import_module("anyio").EndOfStream,
             OSError,
         )
+        # Some of its loggers are made with the first client, and keys are kept only from those
+        # that are there when a call begins.
+        self.openai.DefaultAsyncHttpxClient()
 
     @contextlib.asynccontextmanager
     async def opened(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,13 @@ from scipy import stats
 
 from didact.benchmarks import curriculum
 from didact.benchmarks.config import CurriculumConfig
+from didact.experiments.config import LLMConfig
+from didact.teachers.language import LanguageModel
 from didact.teachers.language.transcript import exchanges
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "teachers" / "support"))
+
+import server
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +63,39 @@ def test_each_seed_has_its_own_proposals(compared):
     assert all(e.accepted for e in found)
 
 
+def test_a_language_model_proposes(tmp_path, monkeypatch):
+    """And what one comparison spent is nothing to the next in its folder."""
+    monkeypatch.setattr(LanguageModel, "immediate", True)  # it is waited for
+    monkeypatch.setenv("A_KEY", "sk-a-key-that-nobody-may-see")
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    place = server.Server([server.says("I know nothing.")])
+    llm = LLMConfig("m", place.url, api_key_env="A_KEY", strategy="interesting", max_calls=3)
+    config = CurriculumConfig(
+        env="ToyGrid",
+        steps=16 * 32 * 16,
+        seeds=2,
+        num_envs=16,
+        test_tasks=8,
+        points=1,
+        out=str(tmp_path),
+        llm=llm,
+    )
+    try:
+        for calls in (3, 6):
+            curriculum.learn("pool:language-model", config)
+            assert len(place.requests) == calls
+            found = exchanges(tmp_path / "pool-language-model" / "transcript.jsonl")
+            assert {e.proposer for e in found} == {"language-model, interesting"}
+            assert sum(e.reply is not None for e in found) == 3
+    finally:
+        place.close()
+    assert place.requests[0][0]["Authorization"] == "Bearer sk-a-key-that-nobody-may-see"
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or b"nobody-may-see" not in file.read_bytes(), file
+
+
 def test_p_values_are_scipys(monkeypatch, tmp_path):
     rng = np.random.default_rng(0)
     runs = {
@@ -77,6 +117,7 @@ def test_p_values_are_scipys(monkeypatch, tmp_path):
 def test_what_is_written_and_shown(compared):
     config, result = compared
     assert json.loads(json.dumps(result)) == result
+    assert result["settings"]["llm"]["api_key_env"] == "OPENAI_API_KEY"
     with open(f"{config.out}/curves.json") as file:
         assert json.load(file) == result
     with open(f"{config.out}/curves.png", "rb") as file:

@@ -51,6 +51,23 @@ def test_what_is_there_is_not_trained_again(compared, monkeypatch):
         feedback.compare(dataclasses.replace(config, episodes=9))
 
 
+def test_each_condition_has_the_machine_it_was_measured_on(compared, monkeypatch, tmp_path):
+    config, before = compared
+    there = dict(before["conditions"]["none"], machine="another")
+    (tmp_path / feedback.FILE).write_text(json.dumps(before | {"conditions": {"none": there}}))
+    monkeypatch.setattr(feedback.Trial, "run", lambda trial: {"seconds": 1.0})
+    monkeypatch.setattr(feedback.machine, "describe", lambda: "this one")
+    again = feedback.compare(dataclasses.replace(config, out=str(tmp_path)))["conditions"]
+    assert [row["machine"] for row in again.values()] == ["another", "this one"]
+    assert again["none"] == there
+    # As earlier versions wrote it.
+    del there["machine"]
+    old = before | {"machine": "an old one", "conditions": {"none": there}}
+    (tmp_path / feedback.FILE).write_text(json.dumps(old))
+    again = feedback.compare(dataclasses.replace(config, out=str(tmp_path)))["conditions"]
+    assert [row["machine"] for row in again.values()] == ["an old one", "this one"]
+
+
 def test_levels_are_the_same_for_all_conditions(compared):
     config, _ = compared
     one, two = (feedback.Trial(config, name) for name in config.conditions)

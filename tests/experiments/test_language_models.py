@@ -10,6 +10,8 @@ from proposed import SETTINGS
 
 from didact.environments import SettingError
 from didact.experiments import proposing
+from didact.experiments.checkpoints import Checkpoints
+from didact.experiments.cli import main
 from didact.experiments.config import LLMConfig, TrainConfig, from_dict, to_dict
 from didact.experiments.run import train
 from didact.teachers.language import LanguageModel
@@ -88,25 +90,33 @@ def test_a_training_goes_on_whatever_comes(asked, tmp_path):
         assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
 
 
-def test_a_run_that_is_gone_on_with_knows_what_was_spent(asked, tmp_path):
+def test_a_run_that_is_gone_on_with_knows_what_was_spent(asked, tmp_path, capsys):
     place, llm = asked(wrote(1), server.error(500), wrote(2), wrote(3), max_calls=3)
     settings = SETTINGS | {"proposer": "language-model", "llm": llm, "steps": 64 * 40}
-    train(**settings, run=tmp_path / "run")
+    train(**settings | {"checkpoint_every": 0.5}, run=tmp_path / "run")
     found = exchanges(tmp_path / "run" / "transcript.jsonl")
     assert [bool(e.error) for e in found] == [False, True, False, True]
     assert found[-1].over
     assert "3 calls" in found[-1].error
     assert len(place.requests) == 3
     early = next(e.came for e in found if e.error)
-    from didact.experiments.checkpoints import Checkpoints
-
     saved = Checkpoints(tmp_path / "run" / "checkpoints").saved()
-    train(resume=tmp_path / "run", checkpoint=max(s for s in saved if early <= s < found[-1].came))
+    middle = max(s for s in saved if early <= s < found[2].came)
+    train(resume=tmp_path / "run", checkpoint=middle)
     again = exchanges(tmp_path / "run" / "transcript.jsonl")
     assert again[-1].over
     kept = [e for e in again if e.came <= early]
     assert kept == [e for e in found if e.came <= early]
-    assert sum(not e.over for e in again) == 3
+    assert len(place.requests) == 3  # the third of them is paid for, though it was dropped
+    dropped = exchanges(tmp_path / "run" / "dropped.jsonl")
+    assert dropped == [e for e in found if e.came > early]
+    assert sum(not e.over for e in [*again, *dropped]) == 3
+    main(["transcript", str(tmp_path / "run")])
+    out = capsys.readouterr().out
+    assert "asked 2 times after a checkpoint that was resumed; tokens 11 read, 7 written" in out
+    main(["transcript", str(tmp_path / "run"), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["calls"], told["dropped"]["calls"]) == (3, 2)
 
 
 def test_with_a_limit_of_money(asked, tmp_path):
@@ -137,6 +147,28 @@ def test_settings_without_meaning(settings, words, tmp_path):
     with pytest.raises(SettingError) as told:
         train(**SETTINGS | {"proposer": "language-model", "llm": llm}, run=tmp_path / "run")
     assert str(told.value).startswith(words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--proposer", "scripted"], ["--proposer", "language-model"]])
+def test_a_key_in_the_place_of_its_name_is_written_nowhere(more, tmp_path, capsys):
+    words = ["train", "--env", "Counting", "--teacher", "pool", "--run", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, *more, "--llm.api-key-env", KEY])
+    assert ended.value.code == 2
+    told = "".join(capsys.readouterr())
+    assert told.startswith("didact: --llm.api-key-env is '[key]', but must be the name of")
+    assert KEY not in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_address_with_a_password_is_written_nowhere(tmp_path, capsys):
+    words = ["train", "--env", "Counting", "--run", str(tmp_path / "run")]
+    with pytest.raises(SystemExit):
+        main([*words, "--llm.base-url", f"http://me:{KEY}@localhost/v1"])
+    told = "".join(capsys.readouterr())
+    assert told.startswith("didact: --llm.base-url is 'http://localhost and more'")
+    assert KEY not in told
     assert not (tmp_path / "run").exists()
 
 

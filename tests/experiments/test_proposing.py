@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from proposed import SETTINGS
 
-from didact.environments import SettingError
+from didact.environments import Box, SettingError, register
+from didact.environments.grid.feedback import RATE
 from didact.experiments import logs, proposing, setup
 from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.cli import main
 from didact.experiments.config import TrainConfig, from_dict
 from didact.experiments.run import train
+from didact.teachers.language.asking import Asking
 from didact.teachers.language.proposer import BudgetSpent, ProposerError, Reply
-from didact.teachers.language.transcript import exchanges, totals
+from didact.teachers.language.transcript import Exchange, exchanges, totals
 
 OPTIONS = """
     --env Counting --teacher pool --teacher-settings capacity=24 --num-envs 16 --rollout-length 4
@@ -191,6 +193,29 @@ def test_answers_from_a_thread_come_when_they_come(with_proposer, tmp_path):
     assert curves(tmp_path / "again") == curves(run)
 
 
+def test_two_answers_at_the_same_update_are_repeated(with_proposer, monkeypatch, tmp_path):
+    """Of the first question, and of the next one, which is answered at once."""
+    asked = Slow(lambda number: tasks(*range(10 * number, 10 * number + 6)))
+    asked.immediate = True
+    fetch, late = Asking.answer, set()
+
+    def answer(asking):
+        number = len(asked.reports)
+        if number in {1, 3, 5} - late:
+            return late.add(number)
+        return fetch(asking)
+
+    more = {"propose_every": 0.1}
+    with monkeypatch.context() as patch:
+        patch.setattr(Asking, "answer", answer)
+        found = with_proposer(asked, **more)
+    assert len(found) > len({e.came for e in found}) > 2
+    run, more["proposer"] = tmp_path / "run", "replayed"
+    train(**SETTINGS | more | {"transcript": run / "transcript.jsonl"}, run=tmp_path / "again")
+    pairs = zip(arrays(run), arrays(tmp_path / "again"), strict=True)
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+
+
 def test_errors_do_not_end_a_training_and_are_asked_about_less_and_less(with_proposer):
     asked = Slow(lambda number: ProposerError("Nobody is there."))
     asked.immediate = True
@@ -199,6 +224,14 @@ def test_errors_do_not_end_a_training_and_are_asked_about_less_and_less(with_pro
     # Every 4 updates of 80, then every 8, 16 and 32.
     assert [e.asked for e in found] == [4, 8, 16, 32, 64]
     assert not any(e.accepted for e in found)
+
+
+def test_an_outage_of_two_rounds_with_two_seeds(with_proposer):
+    asked = Slow(lambda number: ProposerError("Nobody is there.") if number <= 4 else tasks(number))
+    asked.immediate = True
+    found = with_proposer(asked, steps=64 * 40, propose_every=0.1, num_seeds=2)
+    assert [e.asked for e in found if e.seed == 0] == [4, 8, *range(16, 40, 4)]
+    assert [e.asked for e in found if e.seed == 1] == [4, 8, *range(16, 40, 4)]
 
 
 def test_when_the_budget_is_spent_nobody_is_asked_any_more(with_proposer, tmp_path):
@@ -240,6 +273,37 @@ def test_nobody_is_asked_during_a_warm_up(with_proposer):
     asked = Slow(tasks)
     asked.immediate = True
     assert with_proposer(asked, warm_up=1.0) == []
+
+
+class Told(fakes.Counting):
+    """Counting with feedback that nobody hears."""
+
+    task_space = Box((*fakes.SPACE.dimensions, RATE))
+
+    @property
+    def easy_space(self):
+        return self.task_space.restricted(length=(1, 2))
+
+    def reset(self, key, tasks):
+        return super().reset(key, tasks[:, :3])
+
+
+def test_while_feedback_fades_proposers_are_told_how_students_fare(tmp_path):
+    register("Told", Told, "counts, and is told")
+    train(**SETTINGS | {"env": "Told", "fade": 0.5}, run=tmp_path / "run")
+    found = exchanges(tmp_path / "run" / "transcript.jsonl")
+    assert [e.asked for e in found] == [4, 8, 12, 16]
+    assert found[0].told[2] == found[0].told[0] > 0
+    assert all(e.accepted for e in found)
+    assert {task["feedback_rate"] for e in found for task in e.accepted} == {1}
+    # What is played has another rate, and at the end none.
+    rates = [snapshot_rates(path) for path in sorted((tmp_path / "run" / "curriculum").iterdir())]
+    assert rates[-1].max() == 0
+
+
+def snapshot_rates(path):
+    with np.load(path) as held:
+        return held["tasks"][:, 3]
 
 
 def test_several_devices(finished, tmp_path):
@@ -365,6 +429,25 @@ def test_what_was_said_is_shown_as_it_is(with_proposer, tmp_path, capsys, refuse
     assert "no JSON" not in capsys.readouterr().out
     assert "a transcript, or the folder" in refused("transcript", tmp_path)
     assert "--last is -1" in refused("transcript", tmp_path / "run", "--last", -1)
+
+
+def test_transcripts_that_are_damaged_or_none(tmp_path, capsys, refused):
+    path = tmp_path / "transcript.jsonl"
+    path.write_text("")
+    main(["transcript", str(path)])
+    assert "Nobody was asked yet." in capsys.readouterr().out
+    path.write_text('{"steps": 1}\nhello\n')
+    assert "no line of it can be read" in refused("transcript", path)
+    odd = Exchange(accepted=({"x": 10**400}, {"x": 1}), error="\x1b[2Jno", over=True)
+    path.write_text(f"{odd.line()}hello\n{odd.line()}hello\n")
+    main(["transcript", str(tmp_path), "--full"])
+    out = capsys.readouterr().out
+    assert "2 times" in out
+    assert "2 lines cannot be read." in out
+    assert "\x1b" not in out
+    main(["transcript", str(path), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["calls"], told["unread"]) == (2, 2)
 
 
 def test_proposers_are_listed(capsys):

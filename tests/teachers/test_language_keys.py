@@ -2,6 +2,8 @@
 
 import gc
 import logging
+import subprocess
+import sys
 import traceback
 
 import pytest
@@ -64,9 +66,6 @@ def test_a_key_is_nowhere(serve, behaviour, caplog, capfd, monkeypatch):
     server = serve(behaviour)
     limit = 0.5 if behaviour is BEHAVIOURS["silence"] else 10.0
     complete = chat("small", server.url, api_key_env="MY_KEY", timeout=limit, retries=1)
-    # The HTTP library and its loggers are there only after a first call.
-    with pytest.raises(ProposerError):
-        chat("small", "http://127.0.0.1:9/v1", retries=0)(MESSAGES, {})
     seen = [repr(complete), repr([cell.cell_contents for cell in complete.__closure__])]
     with caplog.at_level(logging.DEBUG):
         for logger in list(logging.root.manager.loggerDict):
@@ -84,6 +83,30 @@ def test_a_key_is_nowhere(serve, behaviour, caplog, capfd, monkeypatch):
     assert server.requests[0][0]["Authorization"] == f"Bearer {KEY}"
     for piece in PIECES:
         assert [text for text in seen if piece in text] == []
+
+
+FIRST = """
+import logging
+import sys
+from didact.teachers.language import ProposerError, chat
+
+logging.basicConfig(level=logging.DEBUG)
+try:
+    chat("small", sys.argv[1], api_key_env="MY_KEY", retries=0)(({"role": "user"},), {})
+except ProposerError as error:
+    print(error)
+"""
+
+
+@pytest.mark.usefixtures("key")
+def test_a_key_is_nowhere_in_the_first_call_of_a_process(serve):
+    server = serve(servers.echoes(401))
+    words = [sys.executable, "-c", FIRST, server.url]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=300, check=True)
+    assert server.requests[0][0]["Authorization"] == f"Bearer {KEY}"
+    assert "X-Echo" in ended.stderr  # what the server sent is logged
+    for piece in PIECES:
+        assert piece not in ended.stderr + ended.stdout
 
 
 def test_nothing_holds_a_key_between_calls(serve, key):
@@ -139,6 +162,32 @@ def test_a_key_that_cannot_be_sent_is_not_shown(monkeypatch, serve, bad):
     monkeypatch.setenv("MY_KEY", bad)
     with pytest.raises(ProposerError, match=r"^\$MY_KEY is '\[key\]'"):
         complete(MESSAGES, {})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "sk-Zq8s3cret",
+        "sk_Zq8s3cret",
+        "Zq8s3cretAbCdEf",
+        "zq8s3cretabcdef",
+        "8f14e45fceea167a5a36dedd4bea2543",
+        "gsk_" + "zq8s3cret" * 5,
+        "ZQ8S3CRET" * 5,
+        "ZQ8 S3CRET",
+        "ZQ8_S3CRET\n",
+    ],
+)
+@pytest.mark.parametrize("address", [None, "http://127.0.0.1:9/v1"])
+def test_a_key_in_the_place_of_its_name_is_refused_unshown(serve, given, address):
+    with pytest.raises(SettingError, match=r"^api_key_env is '\[key\]', but must be the") as caught:
+        chat("small", address, api_key_env=given)
+    assert given not in repr(caught.value)
+
+
+@pytest.mark.parametrize("name", ["MY_KEY", "KEY2", "_KEY", "my_key", "X" * 40, "", None])
+def test_names_of_variables_are_taken(serve, name):
+    chat("small", "http://127.0.0.1:9/v1", api_key_env=name)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 import reports
@@ -68,8 +69,6 @@ def test_a_first_question_has_no_tasks_to_tell_of(name, goal):
 
 @every_strategy
 def test_whole_maps_are_told_as_far_as_there_is_room(name, goal):
-    import jax
-
     space = make("Maze").task_space
     levels = space.sample(jax.random.key(0), 30)
     told = [json.loads(space.to_json(level)) for level in np.asarray(levels)]
@@ -78,6 +77,32 @@ def test_whole_maps_are_told_as_far_as_there_is_room(name, goal):
     messages = asked(strategies.named(name, goal), full)
     assert len(messages[1]["content"]) < 12_000
     assert any(json.dumps(task, separators=(",", ":")) in messages[1]["content"] for task in told)
+
+
+@every_strategy
+@pytest.mark.parametrize(("env", "settings"), [("Doors", {"feedback": "both"}), ("Maze", {})])
+def test_the_longest_question_is_as_long_as_documented(name, goal, env, settings):
+    """With most parameters, or the longest tasks, and everything remembered and refused."""
+    space = make(env, **settings).task_space
+    rng = np.random.default_rng(0)
+    drawn = np.asarray(space.sample(jax.random.key(0), 128))
+    told = [
+        reports.TaskReport(json.loads(space.to_json(task)), 99_999, p, 0.01, 0.1)
+        for task, p in zip(drawn, rng.uniform(size=128), strict=True)
+    ]
+    schema, refused = space.json_schema(), ["x" * 999] * 20
+    full = Report(f"{env}: {'x' * 100}", schema, 999_999_999, 0.5, tuple(told), tuple(refused))
+    strategy, memory = strategies.named(name, goal * 50), {}
+    for first in range(0, 128, 16):
+        answer = {
+            "sub_goals": [{"goal": f"{i} {'x' * 200}", "learned": True} for i in range(8)],
+            "tasks": [
+                {"purpose": f"{i} {'x' * 200}", "task": one.task, "sub_goal": 1 + i % 8}
+                for i, one in enumerate(told[first : first + 16])
+            ],
+        }
+        memory = strategy.hear(memory, answer, full)
+    assert sum(len(m["content"]) for m in asked(strategy, full, 16, memory)) < 16_000
 
 
 def test_refusals_are_told_once_each_and_short():
@@ -245,7 +270,7 @@ def test_decompose_splits_judges_and_keeps_a_goal_in_mind():
     empty = report()
     first = asked(strategy, empty)
     assert "Split the goal" in first[1]["content"]
-    answer = {
+    answer = first_answer = {
         "sub_goals": [
             {"goal": "go to the table", "learned": True},  # nothing was tried yet
             {"goal": "pick up the cup", "learned": False},
@@ -282,6 +307,11 @@ def test_decompose_splits_judges_and_keeps_a_goal_in_mind():
     # Its tasks have left the pool: what was learned stays so until it is taken back.
     judged = {"sub_goals": [{"goal": "go to the table", "learned": True}]}
     assert goals(strategy.hear(memory, judged, empty)) == [("go to the table", True)]
+
+    # Heard again without reports, claims are not believed; then it judges anew.
+    heard = strategy.hear(strategy.hear({}, first_answer, None), answer, None)
+    assert [learned for _, learned in goals(heard)] == [False, False, False]
+    assert goals(strategy.hear(heard, judged, later)) == [("go to the table", True)]
     taken_back = {"sub_goals": [{"goal": "go to the table", "learned": False}]}
     assert goals(strategy.hear(memory, taken_back, later)) == [("go to the table", False)]
 

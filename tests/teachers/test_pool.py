@@ -185,7 +185,7 @@ def test_more_new_tasks_than_rows():
 
 
 def test_over_seeds_it_is_the_same_as_alone():
-    teacher = teachers.pool(SPACE, capacity=5)
+    teacher = teachers.pool(SPACE, 5)
     keys = jax.random.split(jax.random.key(3), 3)
     new = SPACE.sample(jax.random.key(9), 4)
 

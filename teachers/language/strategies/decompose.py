@@ -40,7 +40,8 @@ def decompose(goal: str) -> Strategy:
     """Has a goal split into sub-goals, and judged when each of them is learned.
 
     The memory holds `sub_goals`: the wording of each, whether the model judged it learned, and by
-    which tasks. A sub-goal of which no episode has ended is not learned, whatever the model says.
+    which tasks. A sub-goal of which no episode has ended is not learned, whatever the model says;
+    nor is one of an answer whose report is gone, until the model judges anew.
 
     Args:
         goal: in words, such as an instruction.
@@ -93,8 +94,9 @@ def decompose(goal: str) -> Strategy:
             words = shortened(words, WORDS)
             tasks = kept.get(_wording(words), [])
             learned = item.get("learned") is True and bool(tasks)
-            if learned and report is not None:
-                learned = _measured(tasks, report)["attempts"] > 0 or _held(before, words)
+            if learned:
+                tried = report is not None and _measured(tasks, report)["attempts"] > 0
+                learned = tried or _held(before, words)
             goals.append({"goal": words, "learned": learned, "tasks": tasks})
         if not goals:
             goals = [dict(sub_goal, tasks=list(sub_goal["tasks"])) for sub_goal in before]

@@ -2,15 +2,19 @@
 
 import threading
 import time
+from unittest.mock import ANY
 
 import pytest
 
+from didact.teachers.language import Budget, LanguageModel
 from didact.teachers.language.asking import MOST_PATIENCE, Asking, patience
 from didact.teachers.language.proposer import BudgetSpent, ProposerError, Reply, Report
+from didact.teachers.language.strategies import Strategy
 from didact.teachers.language.transcript import Exchange
 
 REPORT = Report("", {}, 0, 0.0, ())
 KEY = "sk-very-secret"
+MESSAGES = ({"role": "user", "content": "Teach them."},)
 
 
 class Proposer:
@@ -83,6 +87,30 @@ def test_an_open_question_is_dropped_and_its_late_answer_is_lost():
     assert asking.answer() is None
 
 
+def test_a_question_that_is_given_up_costs_what_was_sent():
+    """A language model tells what that is while it is asked, and only then."""
+    asked, let = threading.Event(), threading.Event()
+
+    def complete(messages, schema):
+        asked.set()
+        let.wait(20)
+        return Reply("[]", tuple(messages))
+
+    proposer = LanguageModel(
+        "m", complete, Strategy(lambda *_: MESSAGES), Budget(), prices=(300_000.0, 1.0)
+    )
+    asking = Asking(proposer)
+    asking.ask(REPORT, 3)
+    assert asked.wait(20)
+    told = asking.drop("over")
+    assert told is not None
+    assert told.spent == Reply("", MESSAGES, prompt_tokens=4, cost=1.2)  # 11 bytes
+    let.set()
+    asking.ask(REPORT, 3)
+    assert waited_for(asking).reply == Reply("[]", MESSAGES, seconds=ANY)
+    assert proposer.pending is None
+
+
 @pytest.mark.parametrize("immediate", [True, False])
 @pytest.mark.parametrize(
     ("given", "error", "over"),
@@ -111,3 +139,22 @@ def test_patience_grows_with_failures():
     assert [patience([bad, good, *[bad] * n]) for n in range(5)] == [1, 1, 2, 4, 8]
     assert patience([bad] * 100) == MOST_PATIENCE
     assert patience([bad] * 100 + [good]) == 1
+    assert MOST_PATIENCE == 8
+
+
+def test_an_outage_that_meets_all_seeds_is_one_failure():
+    def rounds(*texts):
+        """Exchanges of seeds side by side: x failed, o did not, - was not asked."""
+        return [
+            Exchange(seed=seed, error="No." if mark == "x" else "")
+            for text in texts
+            for seed, mark in enumerate(text)
+            if mark != "-"
+        ]
+
+    assert patience(rounds("xxxxxxxx")) == 1
+    assert patience(rounds("oooo", "xxxx")) == 1
+    assert patience(rounds("xxxx", "xxxx")) == patience(rounds("x", "x")) == 2
+    assert patience(rounds("xxxx", "xxxx", "xxo-")) == 1
+    assert patience(rounds("xxxx", "xxxx", "xxo-", "xxxx")) == 1
+    assert patience(rounds("-xxx", "-xxx", "-xxx")) == 4

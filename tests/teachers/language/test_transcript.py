@@ -1,5 +1,6 @@
 """Transcripts on disk, and proposers that follow one."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,10 +8,13 @@ import pytest
 from didact.environments import SettingError
 from didact.teachers.language.proposer import ProposerError, Reply, Report
 from didact.teachers.language.transcript import (
+    DROPPED,
     Exchange,
+    Replayed,
     Totals,
     Transcript,
     exchanges,
+    read,
     replayed,
     totals,
 )
@@ -61,18 +65,55 @@ def test_a_line_that_was_cut_off_does_no_harm(path):
 
 
 def test_it_is_truncated_to_the_checkpoint(path):
-    assert Transcript(path, 11).exchanges == [ANSWERED]
+    """What is behind it is kept elsewhere, for all resumptions."""
+    dropped = path.with_name(DROPPED)
+    assert Transcript(path, 12).dropped == []
+    assert not dropped.exists()
+    short = Transcript(path, 11)
+    assert (short.exchanges, short.dropped) == ([ANSWERED], [FAILED])
     assert exchanges(path) == [ANSWERED]
-    Transcript(path, 7)
+    short.add(FAILED)
+    shorter = Transcript(path, 7)
+    assert (shorter.exchanges, shorter.dropped) == ([], [FAILED, ANSWERED, FAILED])
     assert exchanges(path) == []
+    assert Transcript(path, 7).dropped == exchanges(dropped) == shorter.dropped
 
 
-@pytest.mark.parametrize(
-    "line", ["", "[]", "{}", "null", '{"came": "x"}', '{"came": 1, "reply": 5}', '{"came":1,"y":2}']
-)
-def test_other_lines_end_it(path, line):
-    path.write_text(f"{ANSWERED.line()}{line}\n{FAILED.line()}")
-    assert exchanges(path) == [ANSWERED]
+def test_what_cannot_be_read_is_kept_elsewhere(path):
+    path.write_text(f'{ANSWERED.line()}{{"came": 5, "sp\n{FAILED.line()}')
+    again = Transcript(path, 100)
+    assert (again.exchanges, again.dropped) == ([ANSWERED, FAILED], [])
+    assert read(path) == ([ANSWERED, FAILED], [])
+    assert path.with_name(DROPPED).read_text() == '{"came": 5, "sp\n'
+
+
+UNREAD = [
+    *("[]", "{}", "null", "x", '{"came": "x"}', '{"came": true}', '{"came":1,"y":2}', "[" * 9999),
+    *('{"came":1,"seed":"0"}', '{"came":1,"steps":null}', '{"came":1,"told":[1,2]}'),
+    *('{"came":1,"accepted":[1,2]}', '{"came":1,"accepted":"abc"}', '{"came":1,"accepted":null}'),
+    *('{"came":1,"refused":null}', '{"came":1,"refused":[1]}', '{"came":1,"error":5}'),
+    *('{"came":1,"over":"no"}', '{"came":1,"proposer":null}', f'{{"came":1{"0" * 999}}}'),
+    *('{"came": 1, "reply": 5}', '{"came":1,"reply":{}}', '{"came":1,"reply":{"text":null}}'),
+    *(
+        f'{{"came":1,"reply":{{"text":"","{name}":{value}}}}}'
+        for name, value in {
+            "cost": '"x"',
+            "seconds": "Infinity",
+            "messages": '["a"]',
+            "model": "1",
+            "prompt_tokens": "1.5",
+            "accepted": "[]",
+        }.items()
+    ),
+    '{"came":1,"spent":{"text":"","messages":[{"role":1}]}}',
+]
+
+
+@pytest.mark.parametrize("line", UNREAD)
+def test_other_lines_are_left_out(path, line):
+    path.write_text(f"{ANSWERED.line()}{line}\n\n{FAILED.line()}")
+    assert read(path) == ([ANSWERED, FAILED], [line])
+    assert exchanges(path) == [ANSWERED, FAILED]
 
 
 def test_totals():
@@ -94,6 +135,21 @@ def test_replaying(path):
     for updates, seed in ((4, 0), (8, 1), (12, 1)):
         with pytest.raises(ProposerError):
             proposer.propose(Report("", {}, 0, 0.0, (), updates=updates, seed=seed), 1)
+
+
+def test_replaying_what_came_at_the_same_time(path):
+    """Each answer by itself, as it was put into the pool."""
+    transcript = Transcript(path, 100)
+    transcript.add(dataclasses.replace(ANSWERED, asked=8, accepted=({"x": 0.9},)))
+    proposer = replayed(path)
+    assert isinstance(proposer, Replayed)
+    assert [proposer.due(8, 0), proposer.due(8, 1), proposer.due(12, 1)] == [2, 0, 0]
+    report = Report("", {}, 0, 0.0, (), updates=8, seed=0)
+    texts = [proposer.propose(report, 1).text for _ in range(2)]
+    assert list(map(json.loads, texts)) == [
+        {"tasks": [{"x": 0.1}, {"x": 0.5}]},
+        {"tasks": [{"x": 0.9}]},
+    ]
 
 
 def test_replaying_nothing(tmp_path):
