@@ -132,7 +132,7 @@ class TrainConfig:
     """part of the training between evaluations"""
     checkpoint_every: float = 0.1
     """part of the training between checkpoints"""
-    chunk: int = 4
+    chunk: int = 2
     """updates in one compiled program between two looks from the host"""
     experts: tuple[str, ...] = ()
     """who else teaches: policies, or `solver`, which sees everything; PPO is kickstarted by them,
