@@ -45,14 +45,15 @@ def curriculum(
     names: Sequence[str] | None = None,
     panels: int = 6,
     title: str = "",
+    progress: str = "learning progress",
     dpi: int = 150,
 ) -> Path:
     """Draws what the teacher proposed over time and returns where the picture stands.
 
     Above, some moments in two dimensions of the task space: each point is a task, each ellipse a
     Gaussian of the teacher (one standard deviation, wider lines for more weight). Points have
-    the colour of the learning progress the Gaussians expect of them, or of their success where
-    the teacher believes nothing. Below, a strip for each dimension: how often tasks succeeded by
+    the colour of what the Gaussians expect of them (`progress`), or of their success where the
+    teacher believes nothing. Below, a strip for each dimension: how often tasks succeeded by
     value and time, fainter where tasks were few, with the mean and the 10-90 % range of the
     proposals; and last the success over time. Dimensions without extent are left out.
 
@@ -63,6 +64,7 @@ def curriculum(
         names: one or two dimensions to draw above; see `telling_dimensions` if not given.
         panels: moments drawn above, at most; evenly in steps.
         title: in words.
+        progress: what the teacher's numbers for its Gaussians are called.
         dpi: pixels an inch.
     """
     snapshots = sorted((s for s in snapshots if len(s.tasks)), key=lambda s: s.steps)
@@ -93,7 +95,7 @@ def curriculum(
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
         parts = figure.subfigures(2, 1, height_ratios=[2.75, sum(heights[2:]) + 0.5], squeeze=False)
-        _draw_moments(parts[0, 0], chosen, space, shown)
+        _draw_moments(parts[0, 0], chosen, space, shown, progress)
         _draw_strips(parts[1, 0], snapshots, space, active)
         return save_figure(figure, path, dpi)
 
@@ -109,7 +111,11 @@ def ellipse(
 
 
 def _draw_moments(
-    figure: SubFigure, snapshots: list[CurriculumSnapshot], space: Box, shown: tuple[int, ...]
+    figure: SubFigure,
+    snapshots: list[CurriculumSnapshot],
+    space: Box,
+    shown: tuple[int, ...],
+    progress: str,
 ) -> None:
     rng = np.random.default_rng(0)
     values = [expected_progress(s.tasks, s.beliefs, space) for s in snapshots]
@@ -118,7 +124,7 @@ def _draw_moments(
     if len(known):
         low, high = min(0.0, known.min()), np.quantile(known, 0.99)
         scale = ScalarMappable(Normalize(low, high if high > low else low + 1), _PROGRESS)
-        label = "learning progress"
+        label = progress
     else:
         values = [np.asarray(s.success, float) for s in snapshots]
         scale, label = ScalarMappable(Normalize(0, 1), _SUCCESS), "success"

@@ -125,7 +125,8 @@ def pictures(training: Any) -> dict[str, str]:
             features = [np.asarray(space.features(s.tasks)) for s in snapshots]
             pairs = zip(snapshots, features, strict=True)
             snapshots = [s._replace(tasks=told, beliefs={}) for s, told in pairs]
-        path = plots.curriculum(run / "curriculum.png", snapshots, shown)
+        worth = "worth" if training.config.teacher == "transformer" else "learning progress"
+        path = plots.curriculum(run / "curriculum.png", snapshots, shown, progress=worth)
         files["curriculum"] = str(path)
     return files
 
