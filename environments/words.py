@@ -41,7 +41,12 @@ def make_told(
     told = pairs(settings_option, texts)
     own = [f"{setting}={value}" for setting, value in told.items() if setting not in wrappers]
     kinds = _told_in_words(makers[name])
-    settings = parsed(settings_option, own, kinds, "environment", also=wrappers)
+
+    def fitting():
+        plain = make(name)
+        return [setting for setting, wrapper in wrappers.items() if wrapper.fits(plain)]
+
+    settings = parsed(settings_option, own, kinds, "environment", also=fitting)
     try:
         environment = make(name, **settings)
         for setting, value in told.items():
@@ -79,7 +84,7 @@ def parsed(
     texts: Sequence[str],
     kinds: dict[str, Any],
     whose: str,
-    also: Iterable[str] = (),
+    also: Callable[[], Iterable[str]] = tuple,
 ) -> dict[str, Any]:
     """NAME=VALUE texts as values of their kinds.
 
@@ -88,7 +93,7 @@ def parsed(
         texts: what was said.
         kinds: the type of each setting there is.
         whose: what has these settings, for errors.
-        also: settings that are told elsewhere, for errors.
+        also: names settings that are told elsewhere, for errors.
 
     Raises:
         SettingError: there is no such setting, or the value is of another kind.
@@ -96,7 +101,7 @@ def parsed(
     settings: dict[str, Any] = {}
     for name, text in pairs(option, texts).items():
         if name not in kinds:
-            listed = ", ".join((*kinds, *also)) or f"nothing: this {whose} has no settings"
+            listed = ", ".join((*kinds, *also())) or f"nothing: this {whose} has no settings"
             raise SettingError(option, name, f"one of {listed}")
         settings[name] = _parsed(f"{option} {name}", text, kinds[name])
     return settings
