@@ -4,9 +4,12 @@ Examples are the same ones in every run, unless told otherwise: `pytest --hypoth
 looks for new ones, many more of them.
 """
 
+import gc
 import os
+import pathlib
 
 import jax
+import pytest
 from hypothesis import settings
 
 settings.register_profile("repeatable", max_examples=100, derandomize=True, deadline=None)
@@ -19,3 +22,16 @@ def pytest_configure(config):
     if config.getoption("markexpr") != "slow":  # those run for minutes
         jax.config.update("jax_disable_most_optimizations", True)
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # of processes that tests start
+
+
+@pytest.fixture(autouse=True, scope="module")
+def room_for_programs():
+    """Forgets compiled programs before a process has as many memory maps as Linux allows (65,530).
+
+    Each program takes several, and at the limit the process ends without a word.
+    """
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 30_000:
+        jax.clear_caches()
+        gc.collect()
