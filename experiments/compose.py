@@ -117,6 +117,8 @@ def composed(choice: Compose) -> dict[str, Any]:
     if not 0 <= choice.seed < 2**31:
         raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
     environment = made(choice.env, choice.env_settings)
+    if not environment.propositions:
+        raise SettingError("--env", environment.name, "one with propositions, such as Office")
     world = following(environment, read(choice.formula, environment.propositions))
     automaton = world.automaton
     cache_compilations()
