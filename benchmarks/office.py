@@ -22,7 +22,7 @@ from didact.benchmarks import machine
 from didact.environments.grid.office import Office
 from didact.experiments.exploring import explore
 from didact.experiments.refining import q_learning
-from didact.students.skills import Automaton, automaton, compose, follow, following, plans, tabular
+from didact.students.skills import Automaton, automaton, compose, following, tabular
 
 # The last one is longer than what was published: there, mail and people come by chance.
 TASKS = {
@@ -108,7 +108,9 @@ def compare(config: OfficeConfig) -> dict[str, Any]:
         made = automaton(text)
         task = following(world, made)
         composed = jnp.stack([compose(table, made, world.propositions) for table in tables])
-        letters = jnp.stack([_as_far(table, made, world) for table in tables])
+        letters = jnp.stack(
+            [compose(table, made, world.propositions, as_far=True) for table in tables]
+        )
         learned = {
             FEW_SHOT: (config.few_steps, True, letters),
             CRM: (config.steps, True, None),
@@ -135,19 +137,6 @@ def compare(config: OfficeConfig) -> dict[str, Any]:
             "ways": results,
         }
     return {"machine": machine.describe(), "settings": vars(config), "tasks": rows}
-
-
-def _as_far(table: tabular.Table, made: Automaton, world: Office) -> jax.Array:
-    """Composed as in the paper: plans count goals, not the steps between them."""
-    plan = plans([made], world.propositions, table.goals)
-    places = jnp.arange(table.values.shape[0])
-    which = jnp.zeros_like(places)
-
-    def row(state: int) -> jax.Array:
-        at = jnp.full_like(places, state)
-        return follow(plan, at, lambda avoided: table.look(places, avoided), which)
-
-    return jnp.stack([row(state) for state in range(made.num_states)])
 
 
 def table(result: dict[str, Any]) -> Table:

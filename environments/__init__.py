@@ -3,7 +3,14 @@
 import didact.environments.grid  # noqa: F401  (registers its environments)
 from didact.environments import toy_grid
 from didact.environments.adapters.gymnasium import register_all as _register_with_gymnasium
-from didact.environments.base import Environment, Restart, Timestep, for_groups, split_keys
+from didact.environments.base import (
+    Environment,
+    Restart,
+    Timestep,
+    Wrapper,
+    for_groups,
+    split_keys,
+)
 from didact.environments.errors import SettingError
 from didact.environments.grid import with_feedback
 from didact.environments.registry import make, register, registered
@@ -19,6 +26,7 @@ __all__ = [
     "SettingError",
     "TaskSpace",
     "Timestep",
+    "Wrapper",
     "for_groups",
     "make",
     "register",

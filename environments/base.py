@@ -111,6 +111,50 @@ class Environment(Generic[State]):
         return ""
 
 
+class Wrapper(Environment[State]):
+    """An environment around another one; what a subclass does not change is that of the inner one.
+
+    Pictures, maps and words take the inner environment's state; a subclass whose state is another
+    one says how to come to it in `inner_state`.
+
+    Args:
+        environment: the inner one.
+    """
+
+    def __init__(self, environment: Environment[Any]):
+        self.environment = environment
+        # One that was made by hand has no name.
+        self.name = getattr(environment, "name", type(environment).__name__)
+        self.max_steps = environment.max_steps
+        self.task_space, self.action_space = environment.task_space, environment.action_space
+        self.observation_space = environment.observation_space
+        self.propositions = environment.propositions
+        self.restart_group_size = environment.restart_group_size
+
+    @property
+    def easy_space(self) -> TaskSpace:
+        return self.environment.easy_space
+
+    def landmark(self, space: TaskSpace) -> np.ndarray | None:
+        return self.environment.landmark(space)
+
+    def inner_state(self, state: State) -> Any:
+        """The state of the inner environment."""
+        return state
+
+    def render(self, state: State, index: int, **settings: Any) -> np.ndarray:
+        return self.environment.render(self.inner_state(state), index, **settings)
+
+    def map(self, state: State, index: int) -> Map | None:
+        return self.environment.map(self.inner_state(state), index)
+
+    def instruction_text(self, observation: Mapping[str, Any]) -> str:
+        return self.environment.instruction_text(observation)
+
+    def feedback_text(self, observation: Mapping[str, Any]) -> str:
+        return self.environment.feedback_text(observation)
+
+
 def split_keys(key: PRNGKeyArray, n: int) -> PRNGKeyArray:
     """n keys: `key` itself where it already is n keys, else split from it."""
     return key if jnp.ndim(key) == 1 else jax.random.split(key, n)

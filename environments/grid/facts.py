@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from didact.environments.base import Environment
+from didact.environments.base import Environment, Wrapper
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells, rules
 from didact.environments.grid.env import GridState, GridWorld
@@ -24,25 +24,16 @@ PROPOSITIONS = (
 LABELS = "labels"
 
 
-class WithFacts(Environment[GridState]):
+class WithFacts(Wrapper[GridState]):
     """A grid world that tells what its agents face and hold; made by `with_facts`."""
 
-    propositions = PROPOSITIONS
+    environment: GridWorld
 
     def __init__(self, environment: GridWorld):
-        self.environment = environment
-        self.name, self.max_steps = environment.name, environment.max_steps
-        self.task_space, self.action_space = environment.task_space, environment.action_space
-        self.restart_group_size = environment.restart_group_size
+        super().__init__(environment)
+        self.propositions = PROPOSITIONS
         told = ArraySpace((len(PROPOSITIONS),), np.bool_, 0, 1)
         self.observation_space = {**environment.observation_space, LABELS: told}
-
-    @property
-    def easy_space(self):
-        return self.environment.easy_space
-
-    def landmark(self, space):
-        return self.environment.landmark(space)
 
     def reset(self, key, tasks):
         state, seen = self.environment.reset(key, tasks)
@@ -55,12 +46,6 @@ class WithFacts(Environment[GridState]):
     def _told(self, state, seen):
         labels = facts(state, self.environment.width)
         return seen._replace(labels=labels, observation={**seen.observation, LABELS: labels})
-
-    def render(self, state, index):
-        return self.environment.render(state, index)
-
-    def instruction_text(self, observation):
-        return self.environment.instruction_text(observation)
 
 
 def facts(state: GridState, width: int) -> Bool[Array, "n p"]:

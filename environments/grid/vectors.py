@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32, PRNGKeyArray, UInt8, UInt32
 
-from didact.environments.base import Environment, Timestep
+from didact.environments.base import Environment, Timestep, Wrapper
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells, language
 from didact.environments.grid.language import TOKEN
@@ -188,7 +188,7 @@ class VectorState(NamedTuple):
     said: Bool[Array, "n c"]  # whether there is such a clause
 
 
-class WithVectors(Environment[VectorState]):
+class WithVectors(Wrapper[VectorState]):
     """An environment whose observations have `instruction_vector`; made by `with_vectors`."""
 
     def __init__(self, environment: Environment[Any], table: SentenceTable, way: str = WHOLE):
@@ -200,18 +200,15 @@ class WithVectors(Environment[VectorState]):
             raise SettingError("way", way, "one of " + ", ".join(WAYS))
         if way != WHOLE and getattr(environment, "phrasing", None) is not None:
             raise SettingError("way", way, "whole where instructions are in other words")
-        self.environment, self.table, self.way = environment, table, way
-        self.name = getattr(environment, "name", type(environment).__name__)
-        self.task_space, self.action_space = environment.task_space, environment.action_space
-        self.max_steps, self.propositions = environment.max_steps, environment.propositions
+        super().__init__(environment)
+        self.table, self.way = table, way
         features = table.features * (MAX_CLAUSES if way == CONCATENATED else 1)
         highest = float(jnp.max(jnp.abs(table.vectors)))
         vector = ArraySpace((features,), np.float32, -highest, highest)
         self.observation_space = {**environment.observation_space, KEY: vector}
 
-    @property
-    def easy_space(self):
-        return self.environment.easy_space
+    def inner_state(self, state: VectorState) -> Any:
+        return state.worlds
 
     def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[VectorState, Timestep]:
         worlds, timestep = self.environment.reset(key, tasks)
@@ -234,15 +231,6 @@ class WithVectors(Environment[VectorState]):
         else:  # rows of zeros do not add to the sum
             vector = jnp.sum(vectors, 1) / jnp.maximum(jnp.sum(state.said, 1), 1)[:, None]
         return timestep._replace(observation={**timestep.observation, KEY: vector})
-
-    def render(self, state: VectorState, index: int, **settings: Any) -> np.ndarray:
-        return self.environment.render(state.worlds, index, **settings)
-
-    def instruction_text(self, observation) -> str:
-        return self.environment.instruction_text(observation)
-
-    def feedback_text(self, observation) -> str:
-        return self.environment.feedback_text(observation)
 
 
 def with_vectors(environment: Environment, table: SentenceTable, way: str = WHOLE) -> WithVectors:

@@ -40,7 +40,7 @@ class Outputs(NamedTuple):
 
 
 def compose(
-    table: Table, made: Automaton, propositions: tuple[str, ...]
+    table: Table, made: Automaton, propositions: tuple[str, ...], *, as_far: bool = False
 ) -> Float[Array, "states places actions"]:
     """The values of a formula for each state of its automaton, without any learning.
 
@@ -48,11 +48,12 @@ def compose(
         table: how to reach all goals.
         made: the formula's automaton.
         propositions: what labels mean.
+        as_far: plan as if all goals were as far from one another, as in the paper.
 
     Raises:
         SettingError: a proposition of the formula is none of these.
     """
-    plan = plans([made], propositions, table.goals, table.apart)
+    plan = plans([made], propositions, table.goals, None if as_far else table.apart)
     places = jnp.arange(table.values.shape[0])
     which = jnp.zeros_like(places)
     rows = [

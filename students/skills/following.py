@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32
 
-from didact.environments import ArraySpace, Environment, SettingError
+from didact.environments import ArraySpace, Environment, SettingError, Wrapper
 from didact.environments.registry import register_addition
 from didact.students.skills.automata import Automaton, automaton
 from didact.students.skills.batches import pack, step
@@ -33,7 +33,7 @@ class FollowingState(NamedTuple):
     steps: Int32[Array, " n"]  # taken so far
 
 
-class Following(Environment[FollowingState]):
+class Following(Wrapper[FollowingState]):
     """An environment whose task is a formula over its propositions; made by `following`.
 
     An episode ends with success where the formula is true of the labels of all steps so far (those
@@ -44,21 +44,14 @@ class Following(Environment[FollowingState]):
     """
 
     def __init__(self, environment: Environment, made: Automaton):
-        self.environment, self.automaton = environment, made
-        self.name, self.max_steps = environment.name, environment.max_steps
-        self.task_space, self.action_space = environment.task_space, environment.action_space
-        self.propositions = environment.propositions
-        self.restart_group_size = environment.restart_group_size
+        super().__init__(environment)
+        self.automaton = made
         self._machines = pack([made], environment.propositions)
         progress = ArraySpace((made.num_states,), np.bool_, 0, 1)
         self.observation_space = {**environment.observation_space, PROGRESS: progress}
 
-    @property
-    def easy_space(self):
-        return self.environment.easy_space
-
-    def landmark(self, space):
-        return self.environment.landmark(space)
+    def inner_state(self, state):
+        return state.worlds
 
     def reset(self, key, tasks):
         worlds, seen = self.environment.reset(key, tasks)
@@ -80,12 +73,9 @@ class Following(Environment[FollowingState]):
         progress = jax.nn.one_hot(state.machine, self.automaton.num_states, dtype=bool)
         return seen._replace(observation={**seen.observation, PROGRESS: progress})
 
-    def render(self, state, index):
-        return self.environment.render(state.worlds, index)
-
     def map(self, state, index):
         """As it looks in the automaton's state of that world."""
-        seen = self.environment.map(state.worlds, index)
+        seen = super().map(state, index)
         if seen is None:
             return None
         machine = jnp.full(len(seen.free), state.machine[index])
@@ -95,9 +85,6 @@ class Following(Environment[FollowingState]):
     def instruction_text(self, observation):
         """The formula."""
         return str(self.automaton.formula)
-
-    def feedback_text(self, observation):
-        return self.environment.feedback_text(observation)
 
 
 def following(environment: Environment, formula: Formula | Automaton | str) -> Following:

@@ -20,7 +20,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from didact.environments import Environment, SettingError
+from didact.environments import Environment, SettingError, Wrapper
 from didact.students.skills.planning import Complete
 
 # How likely the first of two descriptions is the better one, from 0 to 1; None: nobody can tell.
@@ -194,7 +194,7 @@ def fit(
     return RewardModel(run(params), hidden)
 
 
-class Rewarded(Environment[Any]):
+class Rewarded(Wrapper[Any]):
     """An environment that pays what a model of rewards says of the labels of each step.
 
     Args:
@@ -203,19 +203,8 @@ class Rewarded(Environment[Any]):
     """
 
     def __init__(self, environment: Environment, model: RewardModel):
-        self.environment, self.model = environment, model
-        self.name, self.max_steps = environment.name, environment.max_steps
-        self.task_space, self.action_space = environment.task_space, environment.action_space
-        self.observation_space = environment.observation_space
-        self.propositions = environment.propositions
-        self.restart_group_size = environment.restart_group_size
-
-    @property
-    def easy_space(self):
-        return self.environment.easy_space
-
-    def landmark(self, space):
-        return self.environment.landmark(space)
+        super().__init__(environment)
+        self.model = model
 
     def reset(self, key, tasks):
         return self.environment.reset(key, tasks)
@@ -223,12 +212,3 @@ class Rewarded(Environment[Any]):
     def step(self, key, state, actions):
         state, seen = self.environment.step(key, state, actions)
         return state, seen._replace(reward=self.model(seen.labels))
-
-    def render(self, state, index):
-        return self.environment.render(state, index)
-
-    def map(self, state, index):
-        return self.environment.map(state, index)
-
-    def instruction_text(self, observation):
-        return self.environment.instruction_text(observation)

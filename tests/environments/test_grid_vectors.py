@@ -13,7 +13,7 @@ import numpy as np
 import phrase_reading
 import pytest
 
-from didact.environments import SettingError, make
+from didact.environments import Environment, SettingError, make
 from didact.environments.grid import language, vectors, verifier
 from didact.environments.grid.phrasing import phrasings
 
@@ -183,7 +183,7 @@ def test_worlds_tell_their_vectors(room, room_missions):
     np.testing.assert_array_equal(world.render(state, 3), room.render(plain_state, 3))
 
 
-class Saying:
+class Saying(Environment):
     """An environment that says given missions and does nothing else."""
 
     def __init__(self, texts):
