@@ -20,10 +20,8 @@ from didact.students.skills.formulas import Formula
 from didact.students.skills.library import Library, Skill, load_library
 from didact.students.skills.machines import (
     SkillMachine,
-    SkillMachines,
     letters_of,
     letters_of_goals,
-    pack_skills,
     skill_machine,
 )
 from didact.students.skills.parser import FormulaError, parse
@@ -42,7 +40,6 @@ __all__ = [
     "RewardMachine",
     "Skill",
     "SkillMachine",
-    "SkillMachines",
     "Vocabulary",
     "at_most_one",
     "automaton",
@@ -58,7 +55,6 @@ __all__ = [
     "letters_of_goals",
     "load_library",
     "pack",
-    "pack_skills",
     "parse",
     "planning",
     "plans",

@@ -7,11 +7,9 @@ References:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
 from didact.environments import SettingError
 from didact.students.skills.automata import Automaton
@@ -112,47 +110,3 @@ def letters_of_goals(
     possible[0] = True
     possible[letters_of(automaton, propositions, goals)] = True
     return possible
-
-
-class SkillMachines(NamedTuple):
-    """The plans of a batch of automata, over the goals of one world; states as in `Machines`."""
-
-    wanted: Bool[Array, "batch states goals"]
-    forbidden: Bool[Array, "batch states goals"]
-
-
-def pack_skills(
-    automata: Sequence[Automaton],
-    propositions: Sequence[str],
-    goals: Bool[np.ndarray, "goals propositions"],
-    *,
-    max_states: int | None = None,
-    discount: float = 0.9,
-) -> SkillMachines:
-    """Plans for the automata of a batch, beside `pack` with the same `max_states`.
-
-    `wanted[which, state]` are then the goals that `values.chosen` rewards.
-
-    Args:
-        automata: at least one.
-        propositions: what the columns of goals mean.
-        goals: what can hold at once where a skill ends.
-        max_states: the number of states that all are padded to.
-        discount: of each change of state.
-
-    Raises:
-        SettingError: there is none, one has more states, or goals do not tell a proposition.
-    """
-    if not automata:
-        raise SettingError("automata", list(automata), "at least one")
-    states = max_states or max(each.num_states for each in automata)
-    wanted, forbidden = np.zeros((2, len(automata), states, len(goals)), bool)
-    for i, each in enumerate(automata):
-        if each.num_states > states:
-            allowed = f"one whose automaton has at most {states} states (it has {each.num_states})"
-            raise SettingError("formula", str(each.formula), allowed)
-        letters = letters_of(each, propositions, goals)
-        plan = skill_machine(each, letters_of_goals(each, propositions, goals), discount)
-        wanted[i, : each.num_states] = plan.wanted[:, letters]
-        forbidden[i, : each.num_states] = plan.forbidden[:, letters]
-    return SkillMachines(jnp.asarray(wanted), jnp.asarray(forbidden))

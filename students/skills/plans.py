@@ -31,6 +31,12 @@ class Plans(NamedTuple):
     careful: Bool[Array, "batch states goals"]  # what fails, or throws back, where it is touched
     forbidden: Bool[Array, "batch states goals"]  # only what fails
 
+    @property
+    def wanted(self) -> Bool[Array, "batch states goals"]:
+        """The goals that are worth most, such as `values.chosen` rewards."""
+        best = jnp.max(self.worth, -1, keepdims=True)
+        return (self.worth > 0) & (self.worth >= best * (1 - 1e-6))
+
 
 def plans(
     automata: Sequence[Automaton],

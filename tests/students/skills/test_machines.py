@@ -8,7 +8,8 @@ import pytest
 from didact.environments import SettingError
 from didact.students.skills import at_most_one, automaton, samplers, values
 from didact.students.skills.batches import pack, start, step
-from didact.students.skills.machines import letters_of_goals, pack_skills, skill_machine
+from didact.students.skills.machines import letters_of_goals, skill_machine
+from didact.students.skills.plans import plans
 
 
 def fewest_letters(made, possible):
@@ -86,7 +87,7 @@ def test_zero_shot():
     automata = [automaton(text) for text in FORMULAS]
     names, goals = OFFICE.propositions, OFFICE.goals
     machines = pack(automata, names, max_states=40)
-    plans = pack_skills(automata, names, goals, max_states=40)
+    packed = plans(automata, names, goals, max_states=40)
     count = len(goals)
     world = values.WorldValues(OFFICE.values(np.ones(count)), OFFICE.values(np.zeros(count)))
     free = np.flatnonzero(OFFICE.fact < 0)
@@ -95,7 +96,7 @@ def test_zero_shot():
     state = start(machines, jnp.asarray(which))
     succeeded = np.zeros(len(cell), bool)
     for _ in range(80):
-        wanted = np.asarray(plans.wanted[which, state]).T  # [goals, n]
+        wanted = np.asarray(packed.wanted[which, state]).T  # [goals, n]
         seen = values.WorldValues(world.most[:, cell], world.least[:, cell])
         actions = np.asarray(values.greedy(values.chosen(seen, wanted)))
         cell = np.where(succeeded, cell, OFFICE.after[cell, actions])
@@ -109,8 +110,8 @@ def test_zero_shot():
 
 def test_forbidden_goals():
     made = automaton("F c & G !n")
-    plans = pack_skills([made], OFFICE.propositions, OFFICE.goals)
-    told = dict(zip(OFFICE.propositions, np.asarray(plans.forbidden)[0, 0].tolist(), strict=True))
+    packed = plans([made], OFFICE.propositions, OFFICE.goals)
+    told = dict(zip(OFFICE.propositions, np.asarray(packed.forbidden)[0, 0].tolist(), strict=True))
     assert told == {name: name == "n" for name in OFFICE.propositions}
 
 
@@ -121,8 +122,8 @@ def test_settings():
     with pytest.raises(SettingError, match="at least one letter"):
         skill_machine(made, np.zeros(4, bool))
     with pytest.raises(SettingError, match="proposition is 'b', but must be one of a"):
-        pack_skills([made], ("a",), np.eye(1, dtype=bool))
+        plans([made], ("a",), np.eye(1, dtype=bool))
     with pytest.raises(SettingError, match=r"at most 2 states \(it has 4\)"):
-        pack_skills([made], ("a", "b"), np.eye(2, dtype=bool), max_states=2)
+        plans([made], ("a", "b"), np.eye(2, dtype=bool), max_states=2)
     with pytest.raises(SettingError, match="at least one"):
-        pack_skills([], ("a",), np.eye(1, dtype=bool))
+        plans([], ("a",), np.eye(1, dtype=bool))
