@@ -20,7 +20,7 @@ from rich.table import Table
 from didact.benchmarks import machine
 from didact.benchmarks.config import FeedbackConfig
 from didact.benchmarks.folders import writable
-from didact.benchmarks.kickstarting import TASKS, members
+from didact.benchmarks.kickstarting import TASKS
 from didact.environments import Box, Environment, SettingError
 from didact.environments.grid.feedback import RATE
 from didact.experiments import logs, setup
@@ -136,8 +136,8 @@ class Trial:
             other = setup.made(config.env, env_settings(name, "test"))
             self.tests[OTHERWISE] = (other, 1.0)
         student = setup.student_of(self.settings, self.environment, alone=True)
-        self._evaluators = {
-            test: jax.jit(evaluator(environment, student))
+        self._evaluators = {  # of all seeds at once
+            test: jax.jit(jax.vmap(evaluator(environment, student), (0, None, None)))
             for test, (environment, _) in self.tests.items()
         }
 
@@ -169,10 +169,9 @@ class Trial:
         begun = time.perf_counter()
         state, _ = self.learn(loop, state, settings.num_updates, self.name)
         seconds = time.perf_counter() - begun
-        students = members(state.student)
         success = {
-            "seen": self.test(students, config.seen, 0),
-            "unseen": self.test(students, config.unseen, 1),
+            "seen": self.test(state.student, config.seen, 0),
+            "unseen": self.test(state.student, config.unseen, 1),
         }
         steps = settings.num_updates * settings.steps_per_update * config.seeds
         return {
@@ -199,16 +198,14 @@ class Trial:
                 bar.update(number * each, row)
         return state, episodes
 
-    def test(self, students: list[Any], names: tuple[str, ...], number: int) -> dict[str, Any]:
+    def test(self, students: Any, names: tuple[str, ...], number: int) -> dict[str, Any]:
         """The success of each seed in tasks, by test; levels are the same for all conditions."""
         result = {}
         for test, (environment, rate) in self.tests.items():
             rows = self.levels(environment, names, rate)
             key = jax.random.fold_in(jax.random.key(20_001), number)
-            rates = [
-                np.mean(self._evaluators[test](student, key, rows).success) for student in students
-            ]
-            result[test] = np.round(rates, 4).tolist()
+            rates = np.mean(self._evaluators[test](students, key, rows).success, axis=1)
+            result[test] = [round(float(rate), 4) for rate in rates]
         return result
 
     def levels(
@@ -243,7 +240,7 @@ class Trial:
             label = f"{self.name}, adapting"
             state, more = self.learn(loop, state, updates - done, label)
             done, episodes = updates, episodes + more
-            success = self.test(members(state.student), config.unseen, 1)
+            success = self.test(state.student, config.unseen, 1)
             told.append({"updates": updates, "episodes": round(episodes, 1), "success": success})
         return told
 

@@ -1,6 +1,6 @@
 """Skills that compose: temporal logic over facts of a world, as automata and arrays."""
 
-from didact.students.skills import planning, preferences, samplers, tabular, values
+from didact.students.skills import planning, preferences, rewards, samplers, tabular, values
 from didact.students.skills.automata import Automaton, automaton
 from didact.students.skills.batches import (
     Machines,
@@ -60,6 +60,7 @@ __all__ = [
     "plans",
     "preferences",
     "reward_machine",
+    "rewards",
     "samplers",
     "skill_machine",
     "start",

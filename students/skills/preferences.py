@@ -11,43 +11,21 @@ References:
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
-from didact.environments import Environment, SettingError, Wrapper
+from didact.environments import SettingError
 from didact.students.skills.planning import Complete
+from didact.students.skills.rewards import RewardModel, fresh
 
 # How likely the first of two descriptions is the better one, from 0 to 1; None: nobody can tell.
 Prefer = Callable[[str, str], float | None]
 CHOICES = {"first": 1.0, "second": 0.0, "neither": 0.5}
-
-
-class RewardModel(NamedTuple):
-    """What each label is worth."""
-
-    params: Any
-    hidden: int
-
-    def __call__(self, labels: Bool[Array, "*n p"]) -> Float[Array, "*n"]:
-        """The rewards of labels; where nothing holds it is 0."""
-        network = _Network(self.hidden)
-        apply: Any = network.apply
-        nothing = jnp.zeros(labels.shape[-1])
-        return apply(self.params, labels.astype(jnp.float32)) - apply(self.params, nothing)
-
-
-class _Network(nn.Module):
-    hidden: int
-
-    @nn.compact
-    def __call__(self, labels: Float[Array, "*n p"]) -> Float[Array, "*n"]:
-        return nn.Dense(1)(nn.tanh(nn.Dense(self.hidden)(labels)))[..., 0]
 
 
 def described(
@@ -174,7 +152,7 @@ def fit(
         raise SettingError("preferences", 0, "at least one")
     rows = jnp.asarray(labels, jnp.float32)
     pairs, first = jnp.asarray(known.pairs), jnp.asarray(known.first, jnp.float32)
-    params = _Network(hidden).init(jax.random.key(seed), rows[0])
+    params = fresh(hidden, rows.shape[-1], seed).params
     optimiser = optax.adamw(learning_rate, weight_decay=decay)
 
     def loss(params):
@@ -192,23 +170,3 @@ def fit(
         return jax.lax.scan(update, (params, optimiser.init(params)), None, updates)[0][0]
 
     return RewardModel(run(params), hidden)
-
-
-class Rewarded(Wrapper[Any]):
-    """An environment that pays what a model of rewards says of the labels of each step.
-
-    Args:
-        environment: with propositions.
-        model: fitted to labels of these.
-    """
-
-    def __init__(self, environment: Environment, model: RewardModel):
-        super().__init__(environment)
-        self.model = model
-
-    def reset(self, key, tasks):
-        return self.environment.reset(key, tasks)
-
-    def step(self, key, state, actions):
-        state, seen = self.environment.step(key, state, actions)
-        return state, seen._replace(reward=self.model(seen.labels))

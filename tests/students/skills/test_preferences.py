@@ -9,12 +9,12 @@ from didact.environments import SettingError
 from didact.environments.grid.office import Office
 from didact.students.skills.preferences import (
     Preferences,
-    Rewarded,
     by_model,
     compared,
     described,
     fit,
 )
+from didact.students.skills.rewards import Rewarded
 
 NAMES = ("coffee", "mail", "decoration")
 

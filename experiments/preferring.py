@@ -1,0 +1,99 @@
+"""From a wish to a reward: episodes at random are watched, told in words, and compared.
+
+References:
+    Klissarov et al., MaestroMotif: Skill Design from Artificial Intelligence Feedback, ICLR 2025
+    (arXiv:2412.08542), section 3: a reward for each skill from preferences, and a policy trained
+    by it.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool
+
+from didact.environments import Environment, SettingError
+from didact.students.skills.planning import Complete
+from didact.students.skills.preferences import Prefer, compared, described, fit
+from didact.students.skills.rewards import RewardModel
+from didact.teachers import language
+
+
+def watched(
+    environment: Environment, episodes: int, *, seed: int = 0, steps: int | None = None
+) -> Bool[np.ndarray, "episodes steps p"]:
+    """What held in episodes of random actions in random tasks; after an episode's end nothing does.
+
+    Args:
+        environment: with propositions.
+        episodes: how many.
+        seed: of all that is random.
+        steps: of each episode at most; the environment's own limit if None.
+
+    Raises:
+        SettingError: the environment has no propositions, or a number has no meaning.
+    """
+    if not environment.propositions:
+        raise SettingError("environment", environment.name, "one with propositions")
+    steps = environment.max_steps if steps is None else steps
+    for name, value in (("episodes", episodes), ("steps", steps)):
+        if value < 1:
+            raise SettingError(name, value, "at least 1")
+
+    def one(carry, key):
+        state, over = carry
+        act_key, step_key = jax.random.split(key)
+        action = jax.random.randint(act_key, (episodes,), 0, environment.action_space.n)
+        state, seen = environment.step(step_key, state, action)
+        return (state, over | seen.done), seen.labels & ~over[:, None]
+
+    @jax.jit
+    def run(key):
+        task_key, reset_key, key = jax.random.split(key, 3)
+        tasks = environment.task_space.sample(task_key, episodes)
+        begin = environment.reset(reset_key, tasks)[0], jnp.zeros(episodes, bool)
+        return jax.lax.scan(one, begin, jax.random.split(key, steps))[1]
+
+    return np.moveaxis(np.asarray(run(jax.random.key(seed))), 0, 1)
+
+
+def reward_from(
+    environment: Environment,
+    prefer: Prefer,
+    *,
+    episodes: int = 500,
+    pairs: int = 1000,
+    steps: int | None = None,
+    seed: int = 0,
+) -> RewardModel:
+    """A model of rewards under which preferred episodes have more; at most 1 for a step.
+
+    Args:
+        environment: with propositions.
+        prefer: compares descriptions, see `preferences`.
+        episodes, steps: see `watched`.
+        pairs: of episodes to compare.
+        seed: of all that is random.
+
+    Raises:
+        SettingError: see `watched`; or no two episodes differ, or nobody could tell any pair.
+    """
+    labels = watched(environment, episodes, seed=seed, steps=steps)
+    texts = [described(row, environment.propositions) for row in labels]
+    return fit(labels, compared(texts, prefer, pairs, seed=seed), seed=seed).scaled(labels)
+
+
+def answered(complete: language.Complete) -> Complete:
+    """A language model of `didact.teachers.language` as `planning` and `preferences` call it.
+
+    A question that gets no answer counts as an empty one, which neither of them believes.
+    """
+
+    def ask(messages: list[dict[str, str]], schema: dict[str, Any]) -> str:
+        try:
+            return complete(messages, schema).text
+        except language.ProposerError:
+            return ""
+
+    return ask

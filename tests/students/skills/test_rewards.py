@@ -1,0 +1,85 @@
+"""Models of rewards as files, and as a setting of environments."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from didact.environments import SettingError
+from didact.environments.words import make_told
+from didact.students.skills.rewards import Rewarded, fresh, load_rewards, save_rewards
+
+NAMES = ("blue", "purple", "yellow", "ball", "box")  # of MovingTargets
+LABELS = np.random.default_rng(0).random((50, 5)) < 0.4
+
+
+def test_a_file_holds_all_of_a_model(tmp_path):
+    model = fresh(7, 5, seed=3).scaled(LABELS)
+    file = save_rewards(model, NAMES, tmp_path / "new" / "wish.json")
+    again = load_rewards(file, NAMES)
+    np.testing.assert_array_equal(again(jnp.asarray(LABELS)), model(jnp.asarray(LABELS)))
+    assert [each.name for each in file.parent.iterdir()] == ["wish.json"]
+
+
+def test_a_scaled_model_only_changes_its_size():
+    model = fresh(7, 5, seed=3)
+    before, after = model(jnp.asarray(LABELS)), model.scaled(LABELS)(jnp.asarray(LABELS))
+    assert float(jnp.max(jnp.abs(after))) == pytest.approx(1)
+    ratio = float(jnp.max(jnp.abs(before)))
+    np.testing.assert_allclose(after * ratio, before, rtol=1e-5, atol=1e-6)
+    assert model.scaled(np.zeros((3, 5), bool)) == model  # nothing tells how large they are
+
+
+def test_the_setting_pays_what_the_file_says(tmp_path):
+    model = fresh(7, 5, seed=3)
+    file = save_rewards(model, NAMES, tmp_path / "wish.json")
+    world = make_told("MovingTargets", (f"rewards={file}",), "--env", "--env-settings")
+    assert isinstance(world, Rewarded)
+    state, seen = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 16))
+    step, paid = jax.jit(world.step), 0.0
+    for t in range(20):
+        key = jax.random.key(t)
+        state, seen = step(key, state, jax.random.randint(key, (16,), 0, 4))
+        np.testing.assert_allclose(seen.reward, model(seen.labels), rtol=1e-5, atol=1e-7)
+        paid += float(jnp.abs(seen.reward).sum())
+    assert paid > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda told: "{", "in JSON"),
+        (lambda told: [], "of format 1"),
+        (lambda told: told | {"format": 2}, "of format 1"),
+        (lambda told: told | {"propositions": ["blue"]}, "for the propositions blue, purple"),
+        (lambda told: told | {"layers": {}}, "with all its layers"),
+        (lambda told: told | {"layers": 3}, "with all its layers"),
+        (lambda told: told | {"scale": None}, "with all its layers"),
+        (lambda told: told | {"scale": float("nan")}, "finite numbers"),
+        (lambda told: told | {"scale": 10**400}, "with all its layers"),
+        (lambda told: _with(told, "bias", [0.0]), "as many as its layers have"),
+        (lambda told: _with(told, "bias", [float("inf")] * 7), "finite numbers"),
+        (lambda told: _with(told, "kernel", [["a"]]), "with all its layers"),
+        (lambda told: _with(told, "kernel", [[0.0] * 7] * 4), "as many as its layers have"),
+    ],
+)
+def test_a_damaged_file_is_refused_in_one_sentence(tmp_path, change, why):
+    file = save_rewards(fresh(7, 5), NAMES, tmp_path / "wish.json")
+    told = change(json.loads(file.read_text()))
+    file.write_text(told if isinstance(told, str) else json.dumps(told))
+    with pytest.raises(SettingError, match=why) as caught:
+        load_rewards(file, NAMES)
+    assert caught.value.setting == "rewards"
+    assert str(file) in str(caught.value)
+
+
+def _with(told, name, rows):
+    layers = told["layers"] | {"seen": told["layers"]["seen"] | {name: rows}}
+    return told | {"layers": layers}
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(SettingError, match="No such file"):
+        load_rewards(tmp_path / "no.json", NAMES)
