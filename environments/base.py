@@ -60,6 +60,7 @@ class Environment(Generic[State]):
         action_space: the actions.
         max_steps: no episode is longer than this.
         propositions: names of the facts in `Timestep.labels`.
+        adjectives: those that tell of what kind a thing is, as blue does in "the blue ball".
         restart_group_size: how many finished worlds `Restart` resets at once, unless told.
     """
 
@@ -69,6 +70,7 @@ class Environment(Generic[State]):
     action_space: Discrete
     max_steps: int
     propositions: tuple[str, ...] = ()
+    adjectives: tuple[str, ...] = ()
     restart_group_size: int = 16
 
     @property
@@ -128,7 +130,7 @@ class Wrapper(Environment[State]):
         self.max_steps = environment.max_steps
         self.task_space, self.action_space = environment.task_space, environment.action_space
         self.observation_space = environment.observation_space
-        self.propositions = environment.propositions
+        self.propositions, self.adjectives = environment.propositions, environment.adjectives
         self.restart_group_size = environment.restart_group_size
 
     @property

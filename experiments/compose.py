@@ -11,6 +11,7 @@ from typing import Any
 
 import tyro
 
+from didact.environments.base import Environment
 from didact.environments.errors import SettingError
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
@@ -76,7 +77,7 @@ def compose(choice: Compose) -> None:
     return None
 
 
-def read(text: str, propositions: tuple[str, ...]) -> Any:
+def read(text: str, environment: Environment) -> Any:
     """A formula from its text, or from an instruction in English.
 
     Raises:
@@ -89,7 +90,7 @@ def read(text: str, propositions: tuple[str, ...]) -> Any:
     except FormulaError:
         if OPERATORS.search(text):
             raise
-    return english(text, vocabulary(propositions))
+    return english(text, vocabulary(environment.propositions, adjectives=environment.adjectives))
 
 
 def composed(choice: Compose) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def composed(choice: Compose) -> dict[str, Any]:
     environment = made(choice.env, choice.env_settings)
     if not environment.propositions:
         raise SettingError("--env", environment.name, "one with propositions, such as Office")
-    world = following(environment, read(choice.formula, environment.propositions))
+    world = following(environment, read(choice.formula, environment))
     automaton = world.automaton
     cache_compilations()
     begun = time.perf_counter()

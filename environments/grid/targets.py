@@ -60,6 +60,7 @@ class MovingTargets(Environment[TargetsState]):
     """
 
     propositions = PROPOSITIONS
+    adjectives = tuple(COLORS)
     action_space = Discrete(len(MOVES), MOVES)
 
     def __init__(self, size: int = 9, max_steps: int = 150):

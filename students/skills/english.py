@@ -8,9 +8,10 @@
     choice      := thing { ("," | "or") thing }, with an "or" before the last
     rule        := ("never" | "always") choice
 
-A thing is a name of the vocabulary; articles, verbs and the like say nothing ("get the", "go to").
-`vocabulary.KEYWORDS` has all other words: "avoid", "do not" and "without" are "never", "stay" and
-"keep" are "always", "but" is "and". A comma may stand before "and", "or" and "then".
+A thing is a name of the vocabulary, after adjectives if it has some ("the blue ball"); articles,
+verbs and the like say nothing ("get the", "go to"). `vocabulary.KEYWORDS` has all other words:
+"avoid", "do not" and "without" are "never", "stay" and "keep" are "always", "but" is "and". A comma
+may stand before "and", "or" and "then".
 
 | instruction | formula |
 |---|---|
@@ -18,7 +19,7 @@ A thing is a name of the vocabulary; articles, verbs and the like say nothing ("
 | first a, then b; a and then b; a before b; b after a; bring a to b | `F(a & X F b)` |
 | a and b; a, b in any order | `F a & F b` |
 | a, b and c in order | `F(a & X F(b & X F c))` |
-| a and b at the same time | `F(a & b)` |
+| a and b at the same time; the blue ball | `F(a & b)`; `F(blue & ball)` |
 | a or b | `F(a | b)` |
 | a and b, then c | `F(a & X F c) & F(b & X F c)` |
 | never c; avoid c; a without c | `G !c`, of all steps wherever it stands |
@@ -69,14 +70,15 @@ def english(text: str, vocabulary: Vocabulary) -> Formula:
         FormulaError: a word is unknown or has several meanings, or the sentence is not of the
             grammar. It is a `SettingError` that names the word and knows the character.
     """
-    return _Reader(text, vocabulary.words(text)).whole()
+    return _Reader(text, vocabulary).whole()
 
 
 class _Reader:
     """One method for each line of the grammar."""
 
-    def __init__(self, text: str, words: list[Word]):
-        self.text, self.words = text, words
+    def __init__(self, text: str, vocabulary: Vocabulary):
+        self.text, self.adjectives = text, vocabulary.adjectives
+        self.words: list[Word] = vocabulary.words(text)
         self.at = 0
 
     def peek(self, ahead: int = 0) -> str:
@@ -223,8 +225,11 @@ class _Reader:
     def thing(self) -> Formula:
         if self.peek() != "thing":
             raise self.missing("a thing")
-        self.at += 1
-        return Proposition(self.words[self.at - 1].text)
+        word, self.at = self.words[self.at], self.at + 1
+        fact = Proposition(word.text)
+        if word.text in self.adjectives and self.peek() == "thing" and not self.words[self.at].led:
+            return And(fact, self.thing())
+        return fact
 
 
 def _before(group: _Group, rest: Formula | None) -> Formula:

@@ -38,6 +38,7 @@ FILLERS = frozenset(
         *("stepping", "take", "pick", "up", "grab", "collect", "find", "see", "bring", "deliver"),
         *("carry", "make", "way", "return", "back", "enter", "entering", "hit", "hitting", "on"),
         *("onto", "into", "in", "at", "of", "over", "with", "hold", "holding", "break", "breaking"),
+        *("anything", "something", "thing", "things"),
     ]
 )
 _KINDS = {tuple(name.split()): kind for kind, names in KEYWORDS.items() for name in names}
@@ -62,9 +63,11 @@ class Vocabulary:
 
     Attributes:
         names: from phrases, as rows of words, to the propositions that they may mean.
+        adjectives: propositions that tell of what kind a thing is: "a blue ball" is both at once.
     """
 
     names: Mapping[tuple[str, ...], tuple[str, ...]]
+    adjectives: frozenset[str] = frozenset()
 
     @property
     def propositions(self) -> tuple[str, ...]:
@@ -131,7 +134,9 @@ class Vocabulary:
 
 
 def vocabulary(
-    propositions: Sequence[str], synonyms: Mapping[str, Sequence[str]] | None = None
+    propositions: Sequence[str],
+    synonyms: Mapping[str, Sequence[str]] | None = None,
+    adjectives: Sequence[str] = (),
 ) -> Vocabulary:
     """What the facts of an environment are called in instructions.
 
@@ -142,14 +147,16 @@ def vocabulary(
         propositions: `Environment.propositions`.
         synonyms: other phrases for some of them. One phrase for several is ambiguous, and is told
             to be so where it is used.
+        adjectives: `Environment.adjectives`.
 
     Raises:
         SettingError: there is no such proposition, or a phrase has a word of the grammar in it.
     """
     synonyms = dict(synonyms or {})
-    for name in synonyms:
-        if name not in propositions:
-            raise SettingError("synonyms of", name, "one of " + ", ".join(propositions))
+    for setting, known in (("synonyms of", synonyms), ("adjective", adjectives)):
+        for name in known:
+            if name not in propositions:
+                raise SettingError(setting, name, "one of " + ", ".join(propositions))
     names: dict[tuple[str, ...], list[str]] = {}
     for name in propositions:
         for phrase in (name, *synonyms.get(name, ())):
@@ -157,7 +164,9 @@ def vocabulary(
                 meant = names.setdefault(words, [])
                 if name not in meant:
                     meant.append(name)
-    return Vocabulary({words: tuple(meant) for words, meant in names.items()})
+    return Vocabulary(
+        {words: tuple(meant) for words, meant in names.items()}, frozenset(adjectives)
+    )
 
 
 def _forms(phrase: str) -> list[tuple[str, ...]]:

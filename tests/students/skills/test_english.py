@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from didact.environments import SettingError
+from didact.environments.grid.targets import MovingTargets
 from didact.students.skills import FormulaError, automaton, english, parse, vocabulary
 from didact.students.skills.vocabulary import KEYWORDS
 
@@ -115,6 +116,30 @@ def test_then_after_several_things_is_after_all_of_them():
         assert made.accepting[made.run(letters)[-1]] == done
         seen.add(bool(done))
     assert seen == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("text", "formula"),
+    [
+        ("touch a blue ball", "F(blue & ball)"),
+        ("the blue ball, then a purple box, never anything yellow",
+         "F(blue & ball & X F(purple & box)) & G !yellow"),
+        ("touch something purple and a box", "F purple & F box"),
+        ("a yellow or a blue ball", "F(yellow | blue & ball)"),
+        ("avoid yellow boxes until you touch a ball", "!(yellow & box) U ball"),
+        ("get blue, get ball", "F blue & F ball"),
+    ],
+)  # fmt: skip
+def test_adjectives_and_their_thing_hold_at_once(text, formula):
+    made = english(text, vocabulary(MovingTargets.propositions, None, MovingTargets.adjectives))
+    assert str(made) == str(parse(formula))
+
+
+def test_only_adjectives_join_what_follows():
+    with pytest.raises(FormulaError, match="'and', 'then' or a comma is missing"):
+        english("ball blue", vocabulary(MovingTargets.propositions, None, MovingTargets.adjectives))
+    with pytest.raises(SettingError, match="adjective is 'red'"):
+        vocabulary(("blue", "ball"), adjectives=("red",))
 
 
 def test_names_of_one_letter_know_capitals():
