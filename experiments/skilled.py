@@ -23,7 +23,7 @@ class Skills(NamedTuple):
     goals: Bool[np.ndarray, "goals propositions"]
     params: Any
     network: GoalNetwork
-    between: Callable[[Bool[np.ndarray, " goals"]], np.ndarray]  # see `plans`
+    between: Callable[[Bool[np.ndarray, " goals"]], np.ndarray]  # for `plans`: discount**steps
 
 
 class Found(NamedTuple):
@@ -169,6 +169,6 @@ def skills(found: Found, params: Any, config: DeepConfig, environment: Environme
     def between(avoided):
         many = jnp.broadcast_to(jnp.asarray(avoided), (len(images), count))
         parts = np.split(np.asarray(values(images, many)), ends, axis=1)
-        return np.stack([part.mean(1) for part in parts])
+        return config.discount * np.stack([part.mean(1) for part in parts])
 
     return Skills(found.goals, params, network, between)

@@ -18,8 +18,9 @@ from didact.students.base import Student
 from didact.students.skills.automata import Automaton
 from didact.students.skills.deep import GoalNetwork, look
 from didact.students.skills.following import PROGRESS
+from didact.students.skills.machines import letters_of
 from didact.students.skills.plans import Plans, follow, plans
-from didact.students.skills.tabular import Table
+from didact.students.skills.tabular import Table, settled
 
 WORST = -1e9  # the logit of an action that is not among the best
 TABLE = ("states", "places")  # what a card tells of a table,
@@ -42,13 +43,16 @@ class Outputs(NamedTuple):
 def compose(
     table: Table, made: Automaton, propositions: tuple[str, ...], *, as_far: bool = False
 ) -> Float[Array, "states places actions"]:
-    """The values of a formula for each state of its automaton, without any learning.
+    """The values of a formula for each state of its automaton, without another step in the world.
+
+    Plans tell what to reach next. What they are worth is then compared with the steps from which
+    the table was learned, until both agree: that is where single steps count.
 
     Args:
         table: how to reach all goals.
         made: the formula's automaton.
         propositions: what labels mean.
-        as_far: plan as if all goals were as far from one another, as in the paper.
+        as_far: only plan, and as if all goals were as far from one another, as in the paper.
 
     Raises:
         SettingError: a proposition of the formula is none of these.
@@ -60,7 +64,11 @@ def compose(
         follow(plan, jnp.full_like(places, state), lambda no: table.look(places, no), which)
         for state in range(made.num_states)
     ]
-    return jnp.stack(rows)
+    values = jnp.stack(rows)
+    if as_far:
+        return values
+    after = made.transitions[:, letters_of(made, propositions, table.goals)]
+    return settled(table, after, made.accepting, made.failed, values)
 
 
 def behaviour(

@@ -53,8 +53,8 @@ def plans(
         automata: at least one.
         propositions: what the columns of goals mean.
         goals: what can hold at once in the world.
-        between: how much a goal is worth where another holds, such as `Table.apart`;
-            without it all are as far, as in the paper.
+        between: how much a goal is worth where another holds, discount**steps, such as
+            `Table.apart`; without it all are as far, as in the paper.
         max_states: the number of states that all are padded to.
         discount: of each goal, without `between`.
 
@@ -90,6 +90,11 @@ def _plan(automaton, propositions, goals, between, discount):
         open_ & ~automaton.accepting[after] & (remaining[after] < remaining[:, None] * (1 - 1e-9))
     )
     careful = forbidden | back
+    # To stand where nothing holds is a goal only where it brings nearer, or nothing else does.
+    nothing = ~np.asarray(goals, bool).any(1)
+    nearer = (remaining[after] > remaining[:, None] * (1 + 1e-9)) | automaton.accepting[after]
+    others = (open_ & ~nothing).any(1, keepdims=True)
+    open_ &= nearer | ~nothing | ~others
     steps = np.full((len(after), len(goals), len(goals)), discount)
     if between is not None:
         for state, (gently, barely) in enumerate(zip(careful, forbidden, strict=True)):

@@ -37,6 +37,17 @@ class Transitions(NamedTuple):
     terminated: Bool[np.ndarray, " m"]  # the world came to an end there
 
 
+class Steps(NamedTuple):
+    """The m kinds of steps that were seen."""
+
+    place: Int[np.ndarray, " m"]
+    action: Int[np.ndarray, " m"]
+    after: Int[np.ndarray, " m"]
+    goal: Int[np.ndarray, " m"]  # what it led to, of `Table.goals`
+    terminated: Int[np.ndarray, " m"]  # 0 or 1
+    share: Float[np.ndarray, " m"]  # of those with this action at this place
+
+
 class Table(NamedTuple):
     """What was learned of a world with numbered places.
 
@@ -46,7 +57,9 @@ class Table(NamedTuple):
     goals: Bool[np.ndarray, "goals propositions"]  # what holds at each
     label: Int[np.ndarray, " goals"]  # the number of that, among all that differ
     values: Float[Array, "places actions goals constraints"]  # discount**(steps - 1), 0: no way
-    between: Float[np.ndarray, "goals goals constraints"]  # of the second, where the first holds
+    between: Float[np.ndarray, "goals goals constraints"]  # discount**steps, to the second
+    steps: Steps
+    discount: float
 
     def look(
         self, place: Int[Array, " n"], avoided: Bool[Array, "n goals"]
@@ -55,7 +68,7 @@ class Table(NamedTuple):
         return jnp.moveaxis(self.values[place, :, :, self._constraint(avoided)], 2, 0)
 
     def apart(self, avoided: Bool[np.ndarray, " goals"]) -> Float[np.ndarray, "goals goals"]:
-        """How much goals are worth from one another, with labels avoided; for `plans`."""
+        """How much goals are worth where others hold, with labels avoided; for `plans`."""
         return self.between[:, :, int(self._constraint(jnp.asarray(avoided)))]
 
     def world_values(self, avoided: Bool[Array, " goals"] | None = None) -> WorldValues:
@@ -102,8 +115,46 @@ def learn(seen: Transitions, num_places: int, num_actions: int, *, discount: flo
     values = _iterated(rows, weights, goals[:, 0], shape, discount)
     best = np.asarray(jnp.max(values, 1))
     at = [np.unique(rows[rows[:, 3] == g, 2]) for g in range(len(goals))]
-    between = np.stack([best[places].mean(0) for places in at])
-    return Table(labels[goals[:, 0]], goals[:, 0], values, between)
+    between = discount * np.stack([best[places].mean(0) for places in at])
+    steps = Steps(*rows.T, weights)
+    return Table(labels[goals[:, 0]], goals[:, 0], values, between, steps, discount)
+
+
+def settled(
+    table: Table,
+    transitions: Int[np.ndarray, "states goals"],
+    accepting: Bool[np.ndarray, " states"],
+    failed: Bool[np.ndarray, " states"],
+    values: Float[Array, "states places actions"],
+) -> Float[Array, "states places actions"]:
+    """Values of a formula that the steps seen leave as they are, beginning with these.
+
+    Composed values know how far it is from goal to goal, on average where a goal is at many places.
+    That is right for what is to be reached, but "in the next step" is about a single place.
+
+    Args:
+        table: what was learned.
+        transitions: of the automaton, by what is reached.
+        accepting, failed: its states.
+        values: composed ones.
+    """
+    steps = table.steps
+    after = jnp.asarray(transitions)[:, steps.goal]  # [states, m]
+    won, lost = jnp.asarray(accepting)[after], jnp.asarray(failed)[after] | (steps.terminated == 1)
+    most = int(np.log(ENOUGH) / np.log(table.discount)) + 1
+    share = jnp.asarray(steps.share, jnp.float32)
+
+    def again(carry):
+        values, _, count = carry
+        promised = table.discount * jnp.max(values, -1)[after, steps.after]
+        promised = jnp.where(won, 1, jnp.where(lost, 0, promised))
+        new = jnp.zeros_like(values).at[:, steps.place, steps.action].add(share * promised)
+        return new, jnp.max(jnp.abs(new - values)) > ENOUGH, count + 1
+
+    def unfinished(carry):
+        return carry[1] & (carry[2] < most)
+
+    return jax.jit(lambda v: jax.lax.while_loop(unfinished, again, (v, True, 0))[0])(values)
 
 
 def _iterated(

@@ -53,6 +53,42 @@ def test_sampled_formulas_are_solved_wherever_they_can_be(sampler):
     assert ours <= 1.05 * least
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "G(coffee -> X !mail) & F A",
+        "F coffee & F(office & X F mail) & G(mail -> X !office)",
+        "(coffee -> F mail) & F A",
+        "F decoration U A & F office",
+        "F(A & X !A & X X !A)",
+        "X mail & F A",
+        "F(coffee & X X office) | F(mail & WX F B)",
+    ],
+)
+def test_formulas_of_single_steps_are_solved_in_the_least_steps(text):
+    """Where nothing holds is many places, and how far it is from there no plan can know."""
+    world, table = learned()
+    made = automaton(text)
+    success, steps = played(world, made, np.asarray(compose(table, made, world.propositions)))
+    optimum = planned(world, made)[made.initial, world.free]
+    np.testing.assert_array_equal(success == 1, np.isfinite(optimum))
+    np.testing.assert_array_equal(steps[success == 1], optimum[success == 1])
+
+
+def test_plans_alone_never_go_to_and_fro():
+    """Of two ways that are as long, the one over more goals is not worth more."""
+    world, table = learned()
+    made = automaton("G(coffee -> X !mail) & F A")
+    plan = plans([made], world.propositions, table.goals, table.apart)
+    places = jnp.arange(len(world.places))
+    which = jnp.zeros_like(places)
+    values = jnp.stack([
+        follow(plan, jnp.full_like(places, state), lambda no: table.look(places, no), which)
+        for state in range(made.num_states)
+    ])  # fmt: skip
+    assert played(world, made, np.asarray(values))[0].all()
+
+
 def test_a_setback_is_avoided_where_that_is_possible():
     """D undoes the coffee; the shortest way to C leads over D, so another one is taken."""
     world, table = learned()
