@@ -136,10 +136,11 @@ class Trial:
             other = setup.made(config.env, env_settings(name, "test"))
             self.tests[OTHERWISE] = (other, 1.0)
         student = setup.student_of(self.settings, self.environment, alone=True)
-        self._evaluators = {  # of all seeds at once
-            test: jax.jit(jax.vmap(evaluator(environment, student), (0, None, None)))
-            for test, (environment, _) in self.tests.items()
+        programs = {  # of all seeds at once
+            id(environment): jax.jit(jax.vmap(evaluator(environment, student), (0, None, None)))
+            for environment, _ in self.tests.values()
         }
+        self._evaluators = {test: programs[id(world)] for test, (world, _) in self.tests.items()}
 
     def loop(self, names: tuple[str, ...], student: Any, num_envs: int, fade: int = 0) -> Loop:
         """A training on tasks, each of them as often as the others."""

@@ -49,12 +49,12 @@ def make_told(
     settings = parsed(settings_option, own, kinds, "environment", also=fitting)
     try:
         environment = make(name, **settings)
-        for setting, value in told.items():
-            if setting in wrappers:
-                if not wrappers[setting].fits(environment):
+        for setting, wrapper in wrappers.items():  # in the order in which they were registered
+            if setting in told:
+                if not wrapper.fits(environment):
                     allowed = f"left out with {name}, which has nothing for it"
-                    raise SettingError(setting, value, allowed)
-                environment = wrappers[setting].wrap(environment, value)
+                    raise SettingError(setting, told[setting], allowed)
+                environment = wrapper.wrap(environment, told[setting])
         return environment
     except SettingError as error:
         if error.setting not in told:
@@ -68,14 +68,17 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     """NAME=VALUE texts as a dictionary.
 
     Raises:
-        SettingError: a text is not of that form.
+        SettingError: a text is not of that form, or a name is told twice.
     """
     result = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name or not value:
             raise SettingError(option, text, "of the form NAME=VALUE")
-        result[name.strip().replace("-", "_")] = value.strip()
+        name = name.strip().replace("-", "_")
+        if name in result:
+            raise SettingError(option, text, f"given once ({name} is there already)")
+        result[name] = value.strip()
     return result
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +10,11 @@ from typing import Any
 
 import tyro
 
-from didact.environments.base import Environment
 from didact.environments.errors import SettingError
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
 LEAST = 64  # steps, one for each world
 Learned = tuple[dict[str, Any], Any, int]  # parameters, goals, and steps that were taken
-OPERATORS = re.compile(r"[&|!~()<>\[\]=]|\b[FGXUWRN]\b")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,25 +69,11 @@ def compose(choice: Compose) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if "automaton" not in result["files"]:
+        console.print("  So many states cannot be read in pictures; there are none of them.")
     for name, path in result["files"].items():
         console.print(f"  {name:<15} {path}", highlight=False, soft_wrap=True)
     return None
-
-
-def read(text: str, environment: Environment) -> Any:
-    """A formula from its text, or from an instruction in English.
-
-    Raises:
-        FormulaError: it is neither.
-    """
-    from didact.students.skills import FormulaError, english, parse, vocabulary
-
-    try:
-        return parse(text)
-    except FormulaError:
-        if OPERATORS.search(text):
-            raise
-    return english(text, vocabulary(environment.propositions, adjectives=environment.adjectives))
 
 
 def composed(choice: Compose) -> dict[str, Any]:
@@ -103,6 +86,7 @@ def composed(choice: Compose) -> dict[str, Any]:
     import jax
 
     from didact.environments.base import PLACE
+    from didact.environments.words import pairs
     from didact.experiments.cloning import new_folder
     from didact.experiments.evaluate import evaluator, summary
     from didact.experiments.run import cache_compilations
@@ -112,11 +96,15 @@ def composed(choice: Compose) -> dict[str, Any]:
     from didact.students import Policy, card, save_policy
     from didact.students.skills import draw, following, letters_of_goals, skill_machine
     from didact.students.skills.behaviours import sizes_of
+    from didact.students.skills.drawing import LARGEST
+    from didact.students.skills.reading import read, written
 
     if choice.episodes < 1:
         raise SettingError("--episodes", choice.episodes, "at least 1")
     if not 0 <= choice.seed < 2**31:
         raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
+    if (two := pairs("--env-settings", choice.env_settings)).get("formula"):
+        raise SettingError("--env-settings formula", two["formula"], "left out: one is composed")
     environment = made(choice.env, choice.env_settings)
     if not environment.propositions:
         raise SettingError("--env", environment.name, "one with propositions, such as Office")
@@ -127,7 +115,17 @@ def composed(choice: Compose) -> dict[str, Any]:
     learner = _tabular if PLACE in environment.observation_space else _deep
     learn = learner(choice, environment, automaton)  # whatever is wrong is told before any work
     run = new_folder(choice.run, f"{environment.name}-compose")
-    params, goals, steps = learn()
+    try:
+        params, goals, steps = learn()
+        possible = letters_of_goals(automaton, environment.propositions, goals)
+        plan = skill_machine(automaton, possible)
+        if not plan.values[automaton.initial] and not automaton.accepting[automaton.initial]:
+            allowed = f"one that can come true in {environment.name}: no way was found"
+            raise SettingError("formula", str(automaton.formula), allowed)
+    except SettingError:
+        with contextlib.suppress(OSError):
+            run.rmdir()  # nothing is in it yet
+        raise
     seconds = time.perf_counter() - begun
 
     written = card(
@@ -137,7 +135,7 @@ def composed(choice: Compose) -> dict[str, Any]:
         None,
         composed=sizes_of(automaton.num_states, params),
         description=f"composed: {automaton.formula}",
-        environment_settings=[*choice.env_settings, f"formula={automaton.formula}"],
+        environment_settings=[*choice.env_settings, f"formula={written(automaton.formula)}"],
     )
     save_policy(run / "policy", written, params)
     policy = Policy(written, params)
@@ -146,11 +144,11 @@ def composed(choice: Compose) -> dict[str, Any]:
     play = jax.jit(evaluator(world, policy.student, greedy=True))
     measured = summary(play(policy.state, key, tasks))
 
-    possible = letters_of_goals(automaton, environment.propositions, goals)
-    plan = skill_machine(automaton, possible)
     files = {"policy": run / "policy"}
-    files["automaton"] = draw(run / "automaton.png", automaton, possible=possible)
-    open_ = [i for i in range(automaton.num_states) if plan.wanted[i].any()]
+    readable = automaton.num_states <= LARGEST
+    if readable:
+        files["automaton"] = draw(run / "automaton.png", automaton, possible=possible)
+    open_ = [i for i in range(automaton.num_states) if plan.wanted[i].any()] if readable else []
     titles = {i: f"state {i}: {plan.skill(i)}" for i in open_}
     state, _ = world.reset(key, tasks)
     picture = value_maps(run / "values.png", policy, world, state, titles) if open_ else None
@@ -208,6 +206,11 @@ def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Lea
         allowed = f"a composition in {environment.name} with a network"
         if policy.environment != environment.name or "network" not in policy.params:
             raise SettingError("--skills", str(choice.skills), allowed)
+        theirs, ours = (
+            e["image"].shape for e in (policy.observation_space, environment.observation_space)
+        )
+        if tuple(theirs) != tuple(ours):
+            raise SettingError("--skills", str(choice.skills), f"one for images of shape {ours}")
         if choice.steps is not None:
             raise SettingError("--steps", choice.steps, "left out with --skills")
     steps = NETWORK_STEPS if choice.steps is None else choice.steps

@@ -61,8 +61,9 @@ def condition(
         possible: for which letters it has to be right; for all if not given.
 
     Returns:
-        One with the fewest clauses, and among those the fewest literals (close to it where more
-        than `EXACT` prime implicants compete). `true` for all letters, `false` for none.
+        One with the fewest clauses, among those the fewest literals, and of these the fewest that
+        are negative (close to it where more than `EXACT` prime implicants compete). `true` for all
+        letters, `false` for none.
     """
     free = np.zeros_like(holds) if possible is None else ~possible
     # One axis for each proposition, that of `propositions[0]` first.
@@ -105,7 +106,8 @@ def _cover(primes: np.ndarray, minterms: np.ndarray) -> list[int]:
     covers = covers[:, ~covers[essential].any(0)]
     if not covers.shape[1]:
         return chosen
-    literals = (primes < 2).sum(1)
+    # What holds says more than what does not.
+    literals = (primes < 2).sum(1) + (primes == 0).sum(1) / (1 + primes.size)
     others = np.flatnonzero(covers.any(1)).tolist()
     if len(others) <= EXACT:
         for size in range(1, len(others) + 1):

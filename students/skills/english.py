@@ -129,9 +129,14 @@ class _Reader:
 
     def rule(self) -> Formula:
         """What has to hold, always or until something else does."""
-        negative = self.peek() == "never"
+        begin, negative = self.words[self.at], self.peek() == "never"
         self.at += 1
+        verb = self.words[self.at].verb
+        if verb and not negative:
+            raise self.error(f"{begin.text!r} with {verb!r} has two readings: say 'stay in'")
         fact = self.choice()
+        if self.peek() == "before" and not negative:
+            raise self.error(f"'before' after {begin.text!r} has two readings: say 'until'")
         return Not(fact) if negative else fact
 
     def sequence(self) -> Formula:

@@ -1,7 +1,7 @@
 """Worlds in which a formula is the task: it is fulfilled, broken, or still open.
 
 `formula` is a setting of every environment with propositions, so
-`didact train --env Office --env-settings "formula=F coffee"` works.
+`didact train --env Office --env-settings "formula=F coffee"` works; it may be in English, too.
 
 References:
     Toro Icarte et al., Reward Machines: Exploiting Reward Function Structure in Reinforcement
@@ -21,6 +21,7 @@ from didact.students.skills.automata import Automaton, automaton
 from didact.students.skills.batches import pack, step
 from didact.students.skills.formulas import Formula
 from didact.students.skills.parser import parse
+from didact.students.skills.reading import read
 
 PROGRESS = "progress"
 
@@ -66,7 +67,9 @@ class Following(Wrapper[FollowingState]):
         success = self._machines.accepting[0, machine]
         over = success | self._machines.failed[0, machine]
         reward = jnp.where(success, 1 - 0.9 * state.steps / self.max_steps, 0.0)
-        seen = seen._replace(reward=reward, success=success, terminated=seen.terminated | over)
+        # A task of its own that the inner world has does not count, but its disasters do.
+        over |= seen.terminated & ~seen.success
+        seen = seen._replace(reward=reward, success=success, terminated=over)
         return state, self._told(state, seen)
 
     def _told(self, state, seen):
@@ -112,4 +115,8 @@ def following(environment: Environment, formula: Formula | Automaton | str) -> F
     return Following(environment, made)
 
 
-register_addition("formula", following, lambda environment: bool(environment.propositions))
+def _told(environment: Environment, text: str) -> Following:
+    return following(environment, read(text, environment))
+
+
+register_addition("formula", _told, lambda environment: bool(environment.propositions))

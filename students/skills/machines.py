@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from didact.environments import SettingError
 from didact.students.skills.automata import Automaton
 from didact.students.skills.conditions import condition
-from didact.students.skills.formulas import And, Formula, Not
+from didact.students.skills.formulas import And, Formula
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,10 @@ class SkillMachine:
         """The condition to reach in a state: what is wanted, and not what is forbidden."""
         names = self.automaton.propositions
         wanted = condition(self.wanted[state], names, self.possible)
-        forbidden = condition(self.forbidden[state], names, self.possible)
-        return And(wanted, Not(forbidden)) if self.forbidden[state, self.possible].any() else wanted
+        if not self.forbidden[state, self.possible].any():
+            return wanted
+        safe = condition(~self.forbidden[state], names, self.possible)
+        return wanted if safe == wanted else And(wanted, safe)
 
 
 def skill_machine(

@@ -116,7 +116,8 @@ def learn(seen: Transitions, num_places: int, num_actions: int, *, discount: flo
     best = np.asarray(jnp.max(values, 1))
     at = [np.unique(rows[rows[:, 3] == g, 2]) for g in range(len(goals))]
     between = discount * np.stack([best[places].mean(0) for places in at])
-    steps = Steps(*rows.T, weights)
+    place, action, after, reached, terminated = rows.T
+    steps = Steps(place, action, after, reached, terminated, weights)
     return Table(labels[goals[:, 0]], goals[:, 0], values, between, steps, discount)
 
 

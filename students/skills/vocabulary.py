@@ -41,6 +41,15 @@ FILLERS = frozenset(
         *("anything", "something", "thing", "things"),
     ]
 )
+# Those that are done once, and not all the time as "hold" and "be" may be.
+GETTING = frozenset(
+    [
+        *("get", "fetch", "go", "walk", "move", "head", "come", "run", "reach", "visit", "take"),
+        *("pick", "grab", "collect", "find", "bring", "deliver", "return", "enter", "hit"),
+    ]
+)
+AT_LAST = frozenset(["eventually", "finally", "sometime"])
+PRONOUNS = frozenset(["it", "them"])
 _KINDS = {tuple(name.split()): kind for kind, names in KEYWORDS.items() for name in names}
 _LONGEST = max(map(len, _KINDS))
 _WORD = re.compile(r"[\w'’-]+")
@@ -55,6 +64,7 @@ class Word:
     text: str  # as it was written, or the proposition of a thing
     position: int
     led: bool = False  # whether something like "get" or "go to the" stands before it
+    verb: str = ""  # such as "get", of `GETTING`
 
 
 @dataclass(frozen=True)
@@ -82,24 +92,51 @@ class Vocabulary:
         """
         parts = [(match[0], match.start()) for match in _TOKEN.finditer(text)]
         words: list[Word] = []
-        at, led = 0, False
+        at, led, verb, before = 0, False, "", ""
         while at < len(parts):
             kind, meaning, length = self._next(text, parts, at)
-            # "go to a" says no more than "go a", but "bring a to b" is "a, then b".
+            position = parts[at][1]
             if kind == "to":
-                kind = "then" if words and words[-1].kind == "thing" and not led else "filler"
-            if kind not in ("article", "filler"):
-                words.append(Word(kind, meaning, parts[at][1], led))
+                kind = self._to(text, words, position, led, before)
+            if before in AT_LAST and kind in ("never", "always"):
+                problem = f"{before!r} before {meaning!r} has two readings: say until or when"
+                raise FormulaError(text, position, problem, "instruction")
+            if kind in ("article", "filler"):
+                verb = meaning if meaning in GETTING else verb
+            else:
+                words.append(Word(kind, meaning, position, led, verb))
+                verb = ""
             led = kind == "filler" or (kind == "article" and led)
+            before = meaning
             at += length
         return [*words, Word("end", "the end", len(text))]
+
+    def _to(self, text: str, words: list[Word], position: int, led: bool, before: str) -> str:
+        """What "to" is: "go to a" says no more than "go a", but "bring a to b" is "a, then b"."""
+        if before in PRONOUNS:
+            problem = f"what {before!r} is must be told: name the thing"
+            raise FormulaError(text, position, problem, "instruction")
+        if led or not words or words[-1].kind != "thing":
+            return "filler"
+        listed = False  # since the last "to": "bring a to b and c to d"
+        for word in reversed(words):
+            if word.kind in (";", ".") or (word.kind == "then" and word.text != "to"):
+                break
+            if word.kind == "then" and listed:
+                problem = "a second 'to' has two readings: say 'then', or begin a new sentence"
+                raise FormulaError(text, position, problem, "instruction")
+            listed = listed or word.kind in ("and", ",", "or")
+        return "then"
 
     def _next(self, text: str, parts: list[tuple[str, int]], at: int) -> tuple[str, str, int]:
         """Of the next word: its kind, what was written or is meant, and of how many parts it is."""
         small = [part.lower() for part, _ in parts[at : at + _LONGEST]]
         length, meant = self._longest(parts, at)
-        # The article of "a coffee", where some fact is called A.
-        article = length == 1 and small[0] == "a" and self._longest(parts, at + 1)[0]
+        # The article of "a coffee", where some fact is called A; but "A B" names both.
+        written = parts[at][0]
+        following = self._longest(parts, at + 1)[0] if small[0] == "a" and length == 1 else 0
+        begins = at == 0 and following and len(parts[at + 1][0]) > 1
+        article = following and (written == "a" or begins)
         if length and not article:
             first, *others = meant
             if others:

@@ -67,8 +67,10 @@ def test_doors_count_in_any_state():
 
 def test_facts_are_a_setting_and_come_before_formulas():
     told = ["facts=1", "formula=F(red_ball & X F blue_key)"]
-    world = make_told("GoTo", told)
-    assert "progress" in world.observation_space
+    for texts in (told, told[::-1]):
+        assert "progress" in make_told("GoTo", texts).observation_space
+    with pytest.raises(SettingError, match="given once"):
+        make_told("GoTo", [*told, "formula=F red_ball"])
     with pytest.raises(SettingError, match="facts is 'yes'"):
         make_told("GoTo", ["facts=yes"])
     with pytest.raises(SettingError, match="facts is '1', but must be left out with Office"):

@@ -84,6 +84,8 @@ def test_an_edited_card_is_refused(made, tmp_path, change, sentence):
         (["F coffee", "--steps", "3"], "--steps is 3"),
         (["F coffee", "--episodes", "0"], "--episodes is 0"),
         (["F coffee & G !coffee"], "can be fulfilled"),
+        (["F(coffee & mail)", "--steps", "2000"], "no way was found"),
+        (["F coffee", "--env-settings", "formula=F mail"], "left out: one is composed"),
     ],
 )
 def test_bad_input_gets_one_sentence(arguments, sentence, tmp_path, monkeypatch, capsys):
@@ -93,7 +95,19 @@ def test_bad_input_gets_one_sentence(arguments, sentence, tmp_path, monkeypatch,
     said = capsys.readouterr().err
     assert sentence in said
     assert said.count("\n") == 1
-    assert not list(tmp_path.glob("**/policy.json"))
+    assert not [path for path in tmp_path.glob("runs/*") if path.is_dir()]
+
+
+def test_an_automaton_too_large_to_be_read_is_composed_all_the_same(tmp_path, capsys):
+    places = ("coffee", "mail", "office", "A", "B", "C", "D")
+    formula = " & ".join(f"F {place}" for place in places)
+    main(["compose", formula, "--steps", "50000", "--episodes", "20", "--run", str(tmp_path / "r")])
+    said = capsys.readouterr().out
+    assert "128 states" in said
+    assert "100.0% success" in said
+    assert "cannot be read in pictures" in said
+    assert not (tmp_path / "r" / "automaton.png").exists()
+    assert (tmp_path / "r" / "video.gif").exists()
 
 
 def test_exploration_is_the_same_again_and_of_the_length_asked_for():

@@ -58,6 +58,13 @@ OFFICE = vocabulary(
         ("get the red ball but avoid blue balls", "F red_ball & G !blue_ball"),
         ("A decoration", "F decoration"),
         ("a A", "F A"),
+        ("visit A, B, C in order", "F(A & X F(B & X F C))"),
+        ("A coffee", "F coffee"),
+        ("bring the coffee to the office, then the mail to A",
+         "F(coffee & X F(office & X F(mail & X F A)))"),
+        ("bring coffee to A. bring mail to B", "F(coffee & X F A) & F(mail & X F B)"),
+        ("take the mail to A and B", "F(mail & X (F A & F B))"),
+        ("never get the coffee before the mail", "!coffee U mail"),
         ("A", "F A"),
     ],
 )  # fmt: skip
@@ -91,6 +98,13 @@ def test_meaning(text, formula):
         ("avoid plants, get A; then B", 21, "a thing is missing before 'then'"),
         ("then A", 0, "a thing is missing before 'then'"),
         ("get the coffee!", 14, "'!' is neither"),
+        ("visit A B", 8, "a comma is missing before 'B'"),
+        ("bring coffee to A and mail to B", 27, "a second 'to' has two readings"),
+        ("take the coffee and bring it to A", 29, "what 'it' is must be told"),
+        ("always get the coffee before the mail", 15, "'always' with 'get' has two readings"),
+        ("always coffee before mail", 14, "'before' after 'always' has two readings"),
+        ("always return to the office", 21, "'always' with 'return' has two readings"),
+        ("eventually stay in A", 11, "'eventually' before 'stay' has two readings"),
     ],
 )
 def test_errors_name_the_word(text, position, told):

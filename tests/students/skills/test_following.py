@@ -5,10 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from didact.environments import SettingError, make
+from didact.environments import SettingError, Wrapper, make
+from didact.environments.grid import with_facts
 from didact.environments.grid.office import Office
-from didact.students.skills import automaton, following
+from didact.environments.words import make_told
+from didact.students.skills import automaton, following, parse
 from didact.students.skills import formulas as f
+from didact.students.skills.reading import read, written
 
 
 def holds(formula, trace, at=0):
@@ -70,6 +73,68 @@ def test_episodes_end_where_the_trace_says_so(text):
             reward = 1 - 0.9 * (until + 1) / 60
             assert float(rows[1 + until].reward[i]) == pytest.approx(reward)
     assert ended
+
+
+def test_the_task_of_the_inner_world_does_not_count():
+    """Episodes go on after the mission of the level is fulfilled, and end by the formula alone."""
+    inner = with_facts(make("BabyAI-GoToRedBallGrey-v0"))
+    world = following(inner, "F(red_ball & X F blue_ball)")  # there is no blue ball
+    n = 64
+    actions = jax.random.randint(jax.random.key(2), (60, n), 0, 3)
+    theirs, ours = play(inner, actions, n), play(world, actions, n)
+    assert np.any([row.success for row in theirs])
+    for row in ours:
+        assert not np.asarray(row.success | row.terminated).any()
+        assert not np.asarray(row.reward).any()
+
+
+class Doomed(Wrapper):
+    """A world that ends without success."""
+
+    def reset(self, key, tasks):
+        return self.environment.reset(key, tasks)
+
+    def step(self, key, state, actions):
+        state, seen = self.environment.step(key, state, actions)
+        return state, seen._replace(terminated=actions == 0)
+
+
+def test_an_end_of_the_inner_world_without_success_is_an_end():
+    world = following(Doomed(Office()), "F coffee")
+    rows = play(world, [jnp.array([0, 1])], 2)
+    assert rows[1].terminated.tolist() == [True, False]
+    assert not rows[1].success.any()
+
+
+def test_a_map_tells_the_state_of_the_automaton():
+    world = following(Office(), "F(coffee & X F office)")
+    state, _ = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 2))
+    for machine in range(world.automaton.num_states):
+        drawn = world.map(state._replace(machine=jnp.array([0, machine])), 1)
+        assert (np.argmax(drawn.observation["progress"], -1) == machine).all()
+
+
+def test_the_setting_may_be_in_english():
+    for text in ("F(coffee & X F office)", "bring the coffee to the office"):
+        world = make_told("Office", (f"formula={text}",))
+        assert str(world.automaton.formula) == "F(coffee & X F office)"
+
+
+@pytest.mark.parametrize(
+    ("text", "formula"),
+    [
+        ("coffee and mail", "F coffee & F mail"),
+        ("coffee or mail", "F (coffee | mail)"),
+        ("coffee & mail", "coffee & mail"),
+        ("(coffee)", "coffee"),
+        ("not coffee", "!coffee"),
+        ("coffee implies mail", "coffee -> mail"),
+    ],
+)
+def test_what_can_be_english_is_english(text, formula):
+    made = read(text, Office())
+    assert made == parse(formula)
+    assert read(written(made), Office()) == made
 
 
 def test_progress_is_the_state_of_the_automaton():
