@@ -24,6 +24,15 @@ def pytest_configure(config):
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # of processes that tests start
 
 
+@pytest.fixture
+def optimised():
+    """For a test whose programs run for longer than it takes to optimise them."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def room_for_programs():
     """Forgets compiled programs before a process has as many memory maps as Linux allows (65,530).

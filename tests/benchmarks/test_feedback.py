@@ -13,7 +13,7 @@ from didact.benchmarks import feedback
 from didact.benchmarks.config import FeedbackConfig
 from didact.environments import SettingError
 
-SMALL = {"conditions": ("none", "both-pool"), "seen": ("go-to",), "unseen": ("both",), "seeds": 2}
+SMALL = {"conditions": ("none",), "seen": ("go-to",), "unseen": ("both",), "seeds": 2}
 SMALL |= {"steps": 2 * 16 * 40, "num_envs": 16, "adapt_envs": 16, "adapt_updates": (1,)}
 SMALL |= {"episodes": 8, "fade": 0.5}
 
@@ -24,8 +24,7 @@ def compared(tmp_path_factory):
     return config, feedback.compare(config)
 
 
-def test_every_condition_is_tested_alone_and_told(compared):
-    config, result = compared
+def complete(config, result):
     assert list(result["conditions"]) == list(config.conditions)
     for name, row in result["conditions"].items():
         tests = {"alone"} if name == "none" else set(feedback.TESTS)
@@ -37,7 +36,18 @@ def test_every_condition_is_tested_alone_and_told(compared):
         assert row["adapted"][0]["episodes"] >= 0
     console = Console(file=io.StringIO(), width=250)
     console.print(feedback.table(result))
-    assert "both-pool" in console.file.getvalue()
+    assert config.conditions[-1] in console.file.getvalue()
+
+
+def test_every_seed_is_tested_on_seen_and_unseen_tasks(compared):
+    complete(*compared)
+
+
+@pytest.mark.slow
+def test_who_is_told_is_tested_alone_and_told_in_other_words(tmp_path):
+    conditions = ("hindsight-template", "both-pool", "wrong-pool")
+    config = FeedbackConfig(**SMALL | {"conditions": conditions}, out=str(tmp_path))
+    complete(config, feedback.compare(config))
 
 
 def test_what_is_there_is_not_trained_again(compared, monkeypatch):
@@ -53,6 +63,7 @@ def test_what_is_there_is_not_trained_again(compared, monkeypatch):
 
 def test_each_condition_has_the_machine_it_was_measured_on(compared, monkeypatch, tmp_path):
     config, before = compared
+    config = dataclasses.replace(config, conditions=("none", "both-pool"))
     there = dict(before["conditions"]["none"], machine="another")
     (tmp_path / feedback.FILE).write_text(json.dumps(before | {"conditions": {"none": there}}))
     monkeypatch.setattr(feedback.Trial, "run", lambda trial: {"seconds": 1.0})
@@ -70,7 +81,7 @@ def test_each_condition_has_the_machine_it_was_measured_on(compared, monkeypatch
 
 def test_levels_are_the_same_for_all_conditions(compared):
     config, _ = compared
-    one, two = (feedback.Trial(config, name) for name in config.conditions)
+    one, two = (feedback.Trial(config, name) for name in ("none", "both-pool"))
     rows = one.levels(one.environment, ("go-to", "both"), 1.0)
     more = two.levels(two.environment, ("go-to", "both"), 1.0)
     np.testing.assert_array_equal(more[:, :-1], rows)

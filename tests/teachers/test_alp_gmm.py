@@ -324,7 +324,7 @@ def curves(name, seeds, useless=0, **settings):
     return np.asarray(jax.jit(jax.vmap(lambda key: toy.run(teacher, key)))(keys))
 
 
-def test_masters_the_toy_grid_as_published():
+def test_masters_the_toy_grid_as_published(optimised):
     scores = curves("alp_gmm", 16, **toy.PAPER["alp_gmm"])
     mean, sd = toy.PUBLISHED["alp_gmm", 0]
     assert abs(scores[:, -1].mean() - mean) < 2 * sd
@@ -333,17 +333,17 @@ def test_masters_the_toy_grid_as_published():
     assert np.all(np.abs(scores.mean(axis=0) - published) < 1 + 0.1 * published)
 
 
-def test_defaults_master_more_of_the_toy_grid():
+def test_defaults_master_more_of_the_toy_grid(optimised):
     assert curves("alp_gmm", 4)[:, -1].mean() > 45
 
 
-def test_uniform_masters_as_little_of_the_toy_grid_as_published():
+def test_uniform_masters_as_little_of_the_toy_grid_as_published(optimised):
     mean, sd = toy.PUBLISHED["uniform", 0]
     assert abs(curves("uniform", 16)[:, -1].mean() - mean) < 2 * sd
 
 
 @pytest.mark.slow
-def test_masters_the_toy_grid_with_useless_dimensions():
+def test_masters_the_toy_grid_with_useless_dimensions(optimised):
     scores = curves("alp_gmm", 16, 5, **toy.PAPER["alp_gmm"])
     mean, sd = toy.PUBLISHED["alp_gmm", 5]
     assert abs(scores[:, -1].mean() - mean) < 2 * sd
