@@ -62,7 +62,7 @@ def stepping(environment: Environment, config: FormulasConfig, machines: Any = N
     def one(carry, key):
         state, at, used = carry
         action = jax.random.randint(key, (n,), 0, environment.action_space.n)
-        state, seen = environment.step(None, state, action)
+        state, seen = environment.step(key, state, action)
         used += seen.reward + jnp.sum(seen.observation["image"], (1, 2), dtype=jnp.float32)
         used += jnp.sum(seen.labels, 1)
         if machines is not None:
