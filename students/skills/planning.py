@@ -31,13 +31,18 @@ Complete = Callable[[list[dict[str, str]], dict[str, Any]], str]
 _JOINS = ("in_order", "in_any_order", "one_of")
 
 
-def script(text: str, library: Library) -> Formula:
+def script(text: str, library: Library, facts: tuple[str, ...] | None = None) -> Formula:
     """The formula of a script: the names or descriptions of skills, one to a line, in order.
 
     Lines that begin with "never" name a fact that must not hold before the end.
 
+    Args:
+        text: the lines.
+        library: whose skills they name.
+        facts: what "never" can name; any word if None.
+
     Raises:
-        SettingError: a line is neither, or there is none.
+        SettingError: a line is neither, there is none, or the plan is refused by `formula_of`.
     """
     steps, never = [], []
     for line in filter(None, map(str.strip, text.splitlines())):
@@ -48,7 +53,7 @@ def script(text: str, library: Library) -> Formula:
         if not named:
             raise SettingError("script", line, "a skill of the library: " + ", ".join(library))
         steps.append({"do": named[0]})
-    return formula_of({"in_order": steps, "never": never}, library)
+    return formula_of({"in_order": steps, "never": never}, library, facts)
 
 
 def formula_of(plan: Any, library: Library, facts: tuple[str, ...] | None = None) -> Formula:
@@ -66,7 +71,7 @@ def formula_of(plan: Any, library: Library, facts: tuple[str, ...] | None = None
     """
     if isinstance(plan, (str, bytes)):
         try:
-            plan = json.loads(plan)
+            plan = json.loads(plan, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             why = str(error).splitlines()[0]
             raise SettingError("plan", _short(plan), f"JSON ({why})") from None
@@ -116,27 +121,37 @@ def _formula(
     return lambda after: joined([part(after) for part in parts])
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON in which no name stands twice, as the last would undo the others."""
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise ValueError(f"{_short(name)!r} stands twice in an object")
+        made[name] = value
+    return made
+
+
 def schema(library: Library, facts: tuple[str, ...] = ()) -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of plans over a library."""
     part = {"$ref": "#/$defs/plan"}
-    several = {"type": "array", "items": part, "minItems": 1}
+    several = {"type": "array", "items": part, "minItems": 1, "maxItems": MOST_STEPS}
     options = [{"do": {"enum": list(library)}}, *({join: several} for join in _JOINS)]
-    plans = [
-        {
-            "type": "object",
-            "properties": option,
-            "required": list(option),
-            "additionalProperties": False,
-        }
-        for option in options
-    ]
-    never = {"type": "array", "items": {"enum": list(facts)} if facts else {"type": "string"}}
-    whole = {
+    named = {"enum": list(facts)} if facts else {"type": "string"}
+    never = {"never": {"type": "array", "items": named}}
+    return {
+        "$defs": {"plan": {"anyOf": [_exactly(option, {}) for option in options]}},
+        "anyOf": [_exactly(option, never) for option in options],
+    }
+
+
+def _exactly(needed: dict[str, Any], allowed: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has all that is needed, and nothing but what is allowed."""
+    return {
         "type": "object",
-        "properties": {**{k: v for option in options for k, v in option.items()}, "never": never},
+        "properties": {**needed, **allowed},
+        "required": list(needed),
         "additionalProperties": False,
     }
-    return {"$defs": {"plan": {"anyOf": plans}}, **whole}
 
 
 def asked(

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import traces
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from didact.environments import SettingError
@@ -111,6 +111,9 @@ def test_scripts_are_plans():
         script("get a\nsing", LIBRARY)
     with pytest.raises(SettingError, match="at least one plan"):
         script("never d", LIBRARY)
+    script("get a\nnever d", LIBRARY, ("a", "d"))
+    with pytest.raises(SettingError, match="never is 'e', but must be of a, d"):
+        script("get a\nnever e", LIBRARY, ("a", "d"))
 
 
 @pytest.mark.parametrize(
@@ -127,6 +130,19 @@ def test_what_is_no_plan_is_refused(plan):
     with pytest.raises(SettingError) as error:
         formula_of(plan, LIBRARY, ("a", "b", "c", "d"))
     assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"do": "fetch", "never": ["d"], "never": []}', "never"),
+        ('{"do": "fetch", "do": "bring"}', "do"),
+        ('{"in_order": [{"do": "fetch", "do": "bring"}]}', "do"),
+    ],
+)
+def test_no_name_stands_twice_in_an_object(text, name):
+    with pytest.raises(SettingError, match=f"'{name}' stands twice"):
+        formula_of(text, LIBRARY)
 
 
 @given(
@@ -173,11 +189,57 @@ def test_a_model_is_asked_again_and_told_what_was_wrong():
         asked(Model('{"do": "sing"}', '{"do": "hum"}'), "sing", LIBRARY)
 
 
-def test_the_schema_names_all_skills_and_takes_what_is_read():
+def fits(value, told, whole):
+    """Whether JSON is of a schema, as far as the words of the schemas of plans go."""
+    known = {"$defs", "$ref", "anyOf", "enum", "type", "items", "minItems", "maxItems"}
+    assert set(told) <= known | {"properties", "required", "additionalProperties"}
+    if "$ref" in told:
+        return fits(value, whole["$defs"][told["$ref"].removeprefix("#/$defs/")], whole)
+    if "anyOf" in told:
+        return any(fits(value, one, whole) for one in told["anyOf"])
+    if "enum" in told:
+        return value in told["enum"]
+    if told["type"] == "string":
+        return isinstance(value, str)
+    if told["type"] == "array":
+        few = told.get("minItems", 0)
+        return (
+            isinstance(value, list)
+            and few <= len(value) <= told.get("maxItems", len(value))
+            and all(fits(each, told["items"], whole) for each in value)
+        )
+    assert told["type"] == "object"
+    assert told["additionalProperties"] is False
+    return (
+        isinstance(value, dict)
+        and set(told["required"]) <= set(value) <= set(told["properties"])
+        and all(fits(each, told["properties"][name], whole) for name, each in value.items())
+    )
+
+
+PLANS = st.recursive(
+    st.sampled_from([{}, {"do": "fetch"}, {"do": "sing"}, {"do": "rest", "never": ["d"]}]),
+    lambda inner: st.dictionaries(
+        st.sampled_from(["in_order", "in_any_order", "one_of"]), st.lists(inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+
+
+@given(PLANS, st.none() | st.lists(st.sampled_from("ade"), max_size=2))
+@example({}, None)
+@example({"in_order": [{"do": "fetch"}], "one_of": [{"do": "fetch"}]}, None)
+@example({"in_order": [{"do": "fetch", "never": []}]}, None)
+def test_the_schema_takes_what_is_read(plan, never):
     told = schema(LIBRARY, ("a", "d"))
-    assert told["properties"]["do"] == {"enum": ["fetch", "bring", "rest"]}
-    assert told["properties"]["never"]["items"] == {"enum": ["a", "d"]}
     assert json.loads(json.dumps(told)) == told
+    plan = plan if never is None else plan | {"never": never}
+    try:
+        formula_of(plan, LIBRARY, ("a", "d"))
+    except SettingError:
+        assert not fits(plan, told, told)
+    else:
+        assert fits(plan, told, told)
 
 
 def test_plans_mean_what_their_traces_say():
