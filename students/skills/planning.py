@@ -9,6 +9,7 @@ References:
 """
 
 import json
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -167,7 +168,7 @@ def asked(
         tries: how often it is asked; each time it is told what was wrong.
 
     Raises:
-        SettingError: the last answer was no plan, either.
+        SettingError: the last answer was no plan, either, or no text.
     """
     if tries < 1:
         raise SettingError("tries", tries, "at least 1")
@@ -191,18 +192,22 @@ def asked(
     for left in reversed(range(tries)):
         answer = complete(messages, schema(library, facts))
         try:
+            if not isinstance(answer, str):
+                raise SettingError("plan", _short(answer), "JSON in a text")
             return formula_of(answer, library, facts or None)
         except SettingError as error:
             if not left:
                 raise
+            said = answer[:4000] if isinstance(answer, str) else _short(answer)
             messages = [
                 *messages,
-                {"role": "assistant", "content": answer[:4000]},
+                {"role": "assistant", "content": said},
                 {"role": "user", "content": f"That is no plan: {error} Answer again."},
             ]
     raise AssertionError
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
+    """What is told of a value, which may be of any size and depth."""
+    text = value if isinstance(value, str) else reprlib.repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

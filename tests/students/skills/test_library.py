@@ -189,6 +189,25 @@ def test_a_model_is_asked_again_and_told_what_was_wrong():
         asked(Model('{"do": "sing"}', '{"do": "hum"}'), "sing", LIBRARY)
 
 
+@pytest.mark.parametrize("answer", [None, {"do": "fetch"}, 3])
+def test_an_answer_that_is_no_text_is_told_so(answer):
+    model = Model(answer, '{"do": "fetch"}')
+    assert same(asked(model, "get a", LIBRARY), "F a")
+    *_, said, told = model.asked[1][0]
+    assert said["content"] == str(answer)
+    assert "must be JSON in a text" in told["content"]
+    with pytest.raises(SettingError, match="JSON in a text"):
+        asked(Model(answer), "get a", LIBRARY, tries=1)
+
+
+def test_plans_of_any_depth_are_refused_in_one_sentence():
+    plan = {"do": "fetch"}
+    for _ in range(5000):
+        plan = {"in_order": [plan]}
+    with pytest.raises(SettingError, match="at most 8 deep"):
+        formula_of(plan, LIBRARY)
+
+
 def fits(value, told, whole):
     """Whether JSON is of a schema, as far as the words of the schemas of plans go."""
     known = {"$defs", "$ref", "anyOf", "enum", "type", "items", "minItems", "maxItems"}
