@@ -26,7 +26,7 @@ from didact.students.skills.formulas import (
 )
 from didact.students.skills.library import Library, static
 
-DEEPEST, MOST_STEPS = 8, 64
+DEEPEST, MOST_STEPS, MOST_NEVER = 8, 64, 64
 # A callable that answers messages by JSON text of a schema, made elsewhere.
 Complete = Callable[[list[dict[str, str]], dict[str, Any]], str]
 _JOINS = ("in_order", "in_any_order", "one_of")
@@ -79,6 +79,8 @@ def formula_of(plan: Any, library: Library, facts: tuple[str, ...] | None = None
     never = plan.get("never", []) if isinstance(plan, dict) else []
     if not isinstance(never, list) or not all(isinstance(name, str) for name in never):
         raise SettingError("never", _short(never), "a list of facts")
+    if len(never) > MOST_NEVER:
+        raise SettingError("never", _short(never), f"of at most {MOST_NEVER} facts")
     for name in never:
         if facts is not None and name not in facts:
             raise SettingError("never", _short(name), "of " + ", ".join(facts))
@@ -138,7 +140,7 @@ def schema(library: Library, facts: tuple[str, ...] = ()) -> dict[str, Any]:
     several = {"type": "array", "items": part, "minItems": 1, "maxItems": MOST_STEPS}
     options = [{"do": {"enum": list(library)}}, *({join: several} for join in _JOINS)]
     named = {"enum": list(facts)} if facts else {"type": "string"}
-    never = {"never": {"type": "array", "items": named}}
+    never = {"never": {"type": "array", "items": named, "maxItems": MOST_NEVER}}
     return {
         "$defs": {"plan": {"anyOf": [_exactly(option, {}) for option in options]}},
         "anyOf": [_exactly(option, never) for option in options],

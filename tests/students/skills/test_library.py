@@ -123,6 +123,7 @@ def test_scripts_are_plans():
         '{"in_order": [{"do": "fetch"}], "one_of": []}', '{"do": "fetch", "never": "d"}',
         '{"do": "fetch", "never": ["e"]}', '{"exec": "import os"}', "{" * 50_000,
         json.dumps({"in_order": [{"do": "fetch"}] * 65}),
+        json.dumps({"do": "fetch", "never": ["d"] * 65}),
         '{"one_of": [' * 9 + '{"do": "fetch"}' + "]}" * 9,
     ],
 )  # fmt: skip
@@ -130,6 +131,14 @@ def test_what_is_no_plan_is_refused(plan):
     with pytest.raises(SettingError) as error:
         formula_of(plan, LIBRARY, ("a", "b", "c", "d"))
     assert len(str(error.value)) < 400
+
+
+def test_as_many_facts_as_plans_can_forbid_can_be_printed():
+    never = [f"fact_{i}" for i in range(64)]
+    made = formula_of({"in_any_order": [{"do": "fetch"}] * 30, "never": never}, LIBRARY)
+    assert parse(str(made)) == made
+    with pytest.raises(SettingError, match=r"never is .* of at most 64 facts"):
+        formula_of({"do": "fetch", "never": [f"fact_{i}" for i in range(3000)]}, LIBRARY)
 
 
 @pytest.mark.parametrize(
