@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray, UInt8
 from didact.environments import SettingError
 from didact.students.policies import Policy
 from didact.students.skills.automata import Automaton, automaton
+from didact.students.skills.formulas import brief
 from didact.students.skills.library import Library, static
 from didact.students.skills.machines import skill_machine
 
@@ -77,7 +78,7 @@ def orders(
     for i, each in enumerate(automata):
         if each.num_states > states:
             allowed = f"one whose automaton has at most {states} states (it has {each.num_states})"
-            raise SettingError("formula", str(each.formula), allowed)
+            raise SettingError("formula", brief(each.formula), allowed)
         leads[i, : each.num_states] = _leads(each, ends, library)
     letters = max(begin.transitions.shape[1] for begin in begins)
     weights = np.zeros((len(skills), len(propositions)), np.int32)
@@ -106,7 +107,7 @@ def _leads(each: Automaton, ends: Sequence[Any], library: Library) -> np.ndarray
     plan = skill_machine(each, possible)
     if not plan.values[each.initial]:
         allowed = "one that is fulfilled by skills: " + ", ".join(library)
-        raise SettingError("formula", str(each.formula), allowed)
+        raise SettingError("formula", brief(each.formula), allowed)
     return np.stack([plan.wanted[:, letters].any(1) for letters in found], 1)
 
 

@@ -23,6 +23,7 @@ from didact.students.skills.formulas import (
     Proposition,
     all_of,
     any_of,
+    checked,
 )
 from didact.students.skills.library import Library, static
 
@@ -68,7 +69,8 @@ def formula_of(plan: Any, library: Library, facts: tuple[str, ...] | None = None
         facts: what "never" can name; any word if None.
 
     Raises:
-        SettingError: it is no plan, names an unknown skill or fact, is too deep or too long.
+        SettingError: it is no plan, names an unknown skill or fact, is too deep or too long, or
+            its formula is too large.
     """
     if isinstance(plan, (str, bytes)):
         try:
@@ -87,7 +89,12 @@ def formula_of(plan: Any, library: Library, facts: tuple[str, ...] | None = None
     rest = {k: v for k, v in plan.items() if k != "never"} if isinstance(plan, dict) else plan
     count = [0]
     made = _formula(rest, library, 1, count)(None)
-    return all_of([made, *(Always(Not(Proposition(name))) for name in never)])
+    made = all_of([made, *(Always(Not(Proposition(name))) for name in never)])
+    try:
+        return checked(made)  # a short plan can be a large formula, see `_formula`
+    except SettingError as error:
+        allowed = f"one whose formula is {error.allowed} (it is {error.value})"
+        raise SettingError("plan", _short(plan), allowed) from None
 
 
 def _formula(
@@ -119,7 +126,8 @@ def _formula(
             return after
 
         return ordered
-    # What comes after plans in any order comes after each of them, so it is done once all are.
+    # What comes after plans in any order comes after each of them, so it is done once all are. It
+    # stands in the formula as many times, and what comes after it more often still.
     joined = any_of if join == "one_of" else all_of
     return lambda after: joined([part(after) for part in parts])
 

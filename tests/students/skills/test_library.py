@@ -133,6 +133,15 @@ def test_what_is_no_plan_is_refused(plan):
     assert len(str(error.value)) < 400
 
 
+@pytest.mark.parametrize("pairs", [9, 16, 24])
+def test_short_plans_of_large_formulas_are_refused_at_once(pairs):
+    """Each pair doubles all that comes after it."""
+    pair = {"in_any_order": [{"do": "fetch"}, {"do": "bring"}]}
+    with pytest.raises(SettingError, match="but must be one whose formula is") as error:
+        formula_of({"in_order": [pair] * pairs}, LIBRARY)
+    assert len(str(error.value)) < 300
+
+
 def test_as_many_facts_as_plans_can_forbid_can_be_printed():
     never = [f"fact_{i}" for i in range(64)]
     made = formula_of({"in_any_order": [{"do": "fetch"}] * 30, "never": never}, LIBRARY)
