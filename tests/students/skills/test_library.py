@@ -26,6 +26,17 @@ def test_a_library_is_the_same_after_disk(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["skills.json"]
 
 
+@pytest.mark.parametrize("path", ["file/x/skills.json", "folder", "", "a\0b"])
+def test_where_nothing_can_be_written_one_sentence_tells_it(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(SettingError, match=r"library is .*a file that can be written") as error:
+        LIBRARY.save(path)
+    assert "\n" not in str(error.value)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "folder"]
+
+
 def test_use_is_counted_and_proves():
     used = LIBRARY.used({"fetch": (30, 20), "rest": (10, 0)})
     assert (used["fetch"].tried, used["fetch"].done) == (30, 20)
@@ -33,6 +44,8 @@ def test_use_is_counted_and_proves():
     assert list(used.proven(0.6, 20)) == ["fetch", "rest"]
     assert list(used.proven(0.65, 20)) == ["fetch"]
     assert list(LIBRARY) == ["fetch", "bring", "rest"]  # and is not changed itself
+    with pytest.raises(SettingError, match="name of a skill is 'sing'"):
+        LIBRARY.used({"sing": (1, 1)})
 
 
 @pytest.mark.parametrize(
