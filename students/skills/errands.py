@@ -25,7 +25,8 @@ from didact.students.skills.formulas import brief
 from didact.students.skills.library import Library, static
 from didact.students.skills.machines import skill_machine
 
-NOBODY = -1  # where no skill leads on
+NOBODY = -1  # where no skill leads on, or none of them can begin
+IDLE = "done"  # the action of grid worlds that changes nothing
 MOST_FACTS = 8  # that a condition to begin may name
 
 
@@ -149,6 +150,9 @@ def act(
 ) -> tuple[Int[Array, " n"], Ordered]:
     """The actions of policies that are told what is due; can be jitted.
 
+    Where nothing is due the action is "done", if there is one; without it, the policy of the first
+    skill acts, told the words of that skill.
+
     Args:
         policies: those of `policies_of`, which have the same actions and read `instruction`. All of
             them are asked in all worlds.
@@ -183,4 +187,7 @@ def act(
         chosen, memory, _ = choose(policy.state, memory, read, keys[number])
         action = jnp.where(owner == number, chosen, action)
         memories.append(memory)
+    names = policies[0].card["actions"]
+    if IDLE in names:
+        action = jnp.where(due == NOBODY, names.index(IDLE), action)
     return action, Ordered(tuple(memories), due)
