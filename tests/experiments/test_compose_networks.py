@@ -1,14 +1,18 @@
 """`didact compose` where skills are a network: what is saved acts as its plan over it says."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from didact.environments import SettingError
 from didact.environments.grid.targets import MovingTargets
 from didact.experiments import skilled, value_maps, watch
 from didact.experiments.compose import Compose, composed
 from didact.students import load_policy
+from didact.students.cards import check_card
 from didact.students.skills import automaton, follow
 from didact.students.skills.deep import GoalNetwork, look
 from didact.students.skills.plans import Plans
@@ -76,3 +80,18 @@ def test_a_saved_policy_acts_as_the_plan_over_its_network_says(runs, number):
         chosen = values[np.arange(n), action]
         np.testing.assert_allclose(chosen, values.max(1), rtol=1e-5)
         assert (chosen > values[:, 0] * (1 + 1e-4)).any()  # the first action is not all it takes
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("progress", None), ("progress", [9]), ("image", None), ("image", [5])],
+)
+def test_a_card_without_what_a_network_reads_is_refused(runs, name, shape):
+    card = json.loads((runs[0][0] / "policy" / "policy.json").read_text())
+    check_card(card)
+    spaces = card["observation_space"]
+    spaces |= {name: spaces[name] | {"shape": shape}}
+    if shape is None:
+        del spaces[name]
+    with pytest.raises(SettingError, match=f"observation '{name}' in "):
+        check_card(card)
