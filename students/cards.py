@@ -17,10 +17,12 @@ import jax
 import numpy as np
 
 from didact.environments import ArraySpace, Discrete, SettingError
+from didact.environments.base import PLACE
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
 from didact.students.ppo import ppo
 from didact.students.skills.behaviours import NETWORK, TABLE, behaviour
+from didact.students.skills.following import PROGRESS
 
 CARD = "policy.json"
 FORMAT = 1
@@ -119,7 +121,7 @@ def check_card(card: Any, path: str = CARD) -> None:
         raise _error("actions", path, actions, f"a list of 1 to {WIDEST} names")
     _check_spaces(card.get("observation_space"), path)
     if "composed" in card:
-        _check_composed(card["composed"], path)
+        _check_composed(card["composed"], card["observation_space"], path)
     else:
         _check_network(card.get("network"), path)
     for field in ("description", "made_by"):
@@ -228,7 +230,7 @@ def _check_spaces(spaces: Any, path: str) -> None:
             raise _error(f"{where}: high", path, space["high"], allowed)
 
 
-def _check_composed(sizes: Any, path: str) -> None:
+def _check_composed(sizes: Any, spaces: Mapping[str, Any], path: str) -> None:
     kinds = [kind for kind in (TABLE, NETWORK) if isinstance(sizes, dict) and set(sizes) == {*kind}]
     if not kinds:
         allowed = f"an object with {' and '.join(TABLE)}, or with {', '.join(NETWORK)}"
@@ -237,6 +239,12 @@ def _check_composed(sizes: Any, path: str) -> None:
         most = WIDEST if kinds[0] is NETWORK else MOST_NUMBERS
         if not _is_whole(sizes[name], 1, most):
             raise _error(f"composed.{name}", path, sizes[name], f"a whole number from 1 to {most}")
+    read = {PROGRESS: [sizes["states"]], **({PLACE: []} if kinds[0] is TABLE else {"image": None})}
+    for name, shape in read.items():
+        told = spaces[name]["shape"] if name in spaces else None
+        if told is None or (len(told) != 2 if shape is None else told != shape):
+            allowed = "an image of two axes" if shape is None else f"of shape {shape}"
+            raise _error(f"observation {name!r}", path, told, allowed)
 
 
 def _check_network(network: Any, path: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from didact.environments import SettingError
-from didact.students.skills.formulas import DEEPEST, Formula
+from didact.students.skills.formulas import Formula, brief, checked
 from didact.students.skills.minimal import leading_to, minimal, product
 from didact.students.skills.parser import parse
 from didact.students.skills.progression import Closure, too_complex
@@ -120,19 +120,18 @@ def automaton(
     """
     if isinstance(formula, str):
         formula = parse(formula, propositions)
-    if formula.depth > DEEPEST:  # it may be too deep even to be printed
-        raise SettingError("formula", f"{formula.depth} deep", f"at most {DEEPEST} deep")
+    formula = checked(formula)
     names = formula.propositions if propositions is None else tuple(propositions)
     unknown = [name for name in formula.propositions if name not in names]
     if unknown:
         raise SettingError("proposition", unknown[0], "one of " + ", ".join(names))
     if len(names) > max_propositions:
         allowed = f"one with at most {max_propositions} propositions (it has {len(names)})"
-        raise SettingError("formula", str(formula), allowed)
+        raise SettingError("formula", brief(formula), allowed)
     transitions, accepting = _Builder(formula, names).built
     if len(accepting) > max_states:
         allowed = f"one whose automaton has at most {max_states} states (it has {len(accepting)})"
-        raise SettingError("formula", str(formula), allowed)
+        raise SettingError("formula", brief(formula), allowed)
     return Automaton(formula, names, transitions, accepting)
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from didact.environments import SettingError
 from didact.students.skills.automata import Automaton
+from didact.students.skills.formulas import brief
 
 
 class Machines(NamedTuple):
@@ -66,7 +67,7 @@ def pack(
         ):
             if size > most:
                 allowed = f"one whose automaton has at most {most} {what} (it has {size})"
-                raise SettingError("formula", str(each.formula), allowed)
+                raise SettingError("formula", brief(each.formula), allowed)
         for bit, name in enumerate(each.propositions):
             if name not in columns:
                 raise SettingError("proposition", name, "one of " + ", ".join(columns))

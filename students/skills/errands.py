@@ -21,10 +21,12 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray, UInt8
 from didact.environments import SettingError
 from didact.students.policies import Policy
 from didact.students.skills.automata import Automaton, automaton
+from didact.students.skills.formulas import brief
 from didact.students.skills.library import Library, static
 from didact.students.skills.machines import skill_machine
 
-NOBODY = -1  # where no skill leads on
+NOBODY = -1  # where no skill leads on, or none of them can begin
+IDLE = "done"  # the action of grid worlds that changes nothing
 MOST_FACTS = 8  # that a condition to begin may name
 
 
@@ -77,7 +79,7 @@ def orders(
     for i, each in enumerate(automata):
         if each.num_states > states:
             allowed = f"one whose automaton has at most {states} states (it has {each.num_states})"
-            raise SettingError("formula", str(each.formula), allowed)
+            raise SettingError("formula", brief(each.formula), allowed)
         leads[i, : each.num_states] = _leads(each, ends, library)
     letters = max(begin.transitions.shape[1] for begin in begins)
     weights = np.zeros((len(skills), len(propositions)), np.int32)
@@ -106,7 +108,7 @@ def _leads(each: Automaton, ends: Sequence[Any], library: Library) -> np.ndarray
     plan = skill_machine(each, possible)
     if not plan.values[each.initial]:
         allowed = "one that is fulfilled by skills: " + ", ".join(library)
-        raise SettingError("formula", str(each.formula), allowed)
+        raise SettingError("formula", brief(each.formula), allowed)
     return np.stack([plan.wanted[:, letters].any(1) for letters in found], 1)
 
 
@@ -148,6 +150,9 @@ def act(
 ) -> tuple[Int[Array, " n"], Ordered]:
     """The actions of policies that are told what is due; can be jitted.
 
+    Where nothing is due the action is "done", if there is one; without it, the policy of the first
+    skill acts, told the words of that skill.
+
     Args:
         policies: those of `policies_of`, which have the same actions and read `instruction`. All of
             them are asked in all worlds.
@@ -182,4 +187,7 @@ def act(
         chosen, memory, _ = choose(policy.state, memory, read, keys[number])
         action = jnp.where(owner == number, chosen, action)
         memories.append(memory)
+    names = policies[0].card["actions"]
+    if IDLE in names:
+        action = jnp.where(due == NOBODY, names.index(IDLE), action)
     return action, Ordered(tuple(memories), due)

@@ -21,13 +21,14 @@ References:
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from didact.environments import SettingError
 
 DEEPEST = 100  # formulas within formulas that are read; Python's own stack is not much deeper
+LARGEST = 2_000  # formulas in a formula of which an automaton is made
 # Words that mean something in a formula. A proposition of such a name stands in double quotes.
 LETTERS = ("X", "N", "WX", "F", "G", "U", "R", "W")
 WORDS = ("true", "false", "last", "and", "or", "not", "implies", "iff")  # in any case
@@ -65,20 +66,37 @@ class Formula:
             waiting.extend(reversed(formula.parts))
 
     @property
+    def size(self) -> int:
+        """How many formulas are in it, itself included; as many as `__iter__` gives."""
+        return _folded(self, lambda sizes: 1 + sum(sizes))
+
+    @property
     def depth(self) -> int:
         """How many formulas are within one another, itself included."""
-        deepest = 0
-        waiting: list[tuple[int, Formula]] = [(1, self)]
-        while waiting:
-            depth, formula = waiting.pop()
-            deepest = max(deepest, depth)
-            waiting.extend((depth + 1, part) for part in formula.parts)
-        return deepest
+        return _folded(self, lambda depths: 1 + max(depths, default=0))
 
     @property
     def propositions(self) -> tuple[str, ...]:
         """The names in it, each once, in the order of first mention."""
         return tuple(dict.fromkeys(part.name for part in self if isinstance(part, Proposition)))
+
+
+def _folded(formula: Formula, of: Callable[[list[int]], int]) -> int:
+    """What follows for a formula from what follows for its parts.
+
+    One that stands in several places is looked at once: what is quickly made of shared parts can be
+    far too large to be gone through as a tree.
+    """
+    known: dict[int, int] = {}
+    waiting = [formula]
+    while waiting:
+        last = waiting[-1]
+        unknown = [part for part in last.parts if id(part) not in known]
+        if not unknown:
+            known[id(last)] = of([known[id(part)] for part in last.parts])
+            waiting.pop()
+        waiting.extend(unknown)
+    return known[id(formula)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +263,26 @@ class Iff(Binary):
 
     __slots__ = ()
     sign, level = "<->", 1
+
+
+def brief(formula: Formula, most: int = 200) -> str:
+    """A formula as it is printed, or its beginning, for a sentence about it."""
+    text = str(formula)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def checked(formula: Formula) -> Formula:
+    """The formula, if it is small enough to be printed and looked at as a tree.
+
+    Raises:
+        SettingError: it is not.
+    """
+    if formula.depth > DEEPEST:
+        raise SettingError("formula", f"{formula.depth} deep", f"at most {DEEPEST} deep")
+    if formula.size > LARGEST:
+        allowed = f"of at most {LARGEST:,} operators and facts"
+        raise SettingError("formula", f"of {formula.size:,}", allowed)
+    return formula
 
 
 def all_of(formulas: list[Formula]) -> Formula:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from didact.environments import SettingError
+from didact.students.skills.files import write_json
 from didact.students.skills.formulas import (
     And,
     Constant,
@@ -120,10 +121,17 @@ class Library(Mapping[str, Skill]):
         return Library(new)
 
     def used(self, counts: Mapping[str, tuple[int, int]]) -> "Library":
-        """The library after use: how often skills were begun, and how often they were done."""
+        """The library after use: how often skills were begun, and how often they were done.
+
+        Raises:
+            SettingError: there is no skill of that name.
+        """
         new = dict(self._skills)
         for name, (tried, done) in counts.items():
-            skill = self[name]
+            if name not in new:
+                allowed = "a skill of the library: " + ", ".join(self)
+                raise SettingError("name of a skill", name, allowed)
+            skill = new[name]
             new[name] = dataclasses.replace(
                 skill, tried=skill.tried + int(tried), done=skill.done + int(done)
             )
@@ -136,17 +144,13 @@ class Library(Mapping[str, Skill]):
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the library as JSON; it appears whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Writes the library as JSON; it appears whole or not at all.
+
+        Raises:
+            SettingError: the file cannot be written.
+        """
         told = {"format": FORMAT, "skills": [dataclasses.asdict(s) for s in self.values()]}
-        draft = path.with_name(f".{path.name}.draft")
-        try:
-            draft.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-        return path
+        return write_json("library", path, told, indent=1)
 
 
 def load_library(path: str | os.PathLike[str]) -> Library:

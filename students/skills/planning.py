@@ -9,6 +9,7 @@ References:
 """
 
 import json
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -22,22 +23,28 @@ from didact.students.skills.formulas import (
     Proposition,
     all_of,
     any_of,
+    checked,
 )
 from didact.students.skills.library import Library, static
 
-DEEPEST, MOST_STEPS = 8, 64
+DEEPEST, MOST_STEPS, MOST_NEVER = 8, 64, 64
 # A callable that answers messages by JSON text of a schema, made elsewhere.
 Complete = Callable[[list[dict[str, str]], dict[str, Any]], str]
 _JOINS = ("in_order", "in_any_order", "one_of")
 
 
-def script(text: str, library: Library) -> Formula:
+def script(text: str, library: Library, facts: tuple[str, ...] | None = None) -> Formula:
     """The formula of a script: the names or descriptions of skills, one to a line, in order.
 
     Lines that begin with "never" name a fact that must not hold before the end.
 
+    Args:
+        text: the lines.
+        library: whose skills they name.
+        facts: what "never" can name; any word if None.
+
     Raises:
-        SettingError: a line is neither, or there is none.
+        SettingError: a line is neither, there is none, or the plan is refused by `formula_of`.
     """
     steps, never = [], []
     for line in filter(None, map(str.strip, text.splitlines())):
@@ -48,7 +55,7 @@ def script(text: str, library: Library) -> Formula:
         if not named:
             raise SettingError("script", line, "a skill of the library: " + ", ".join(library))
         steps.append({"do": named[0]})
-    return formula_of({"in_order": steps, "never": never}, library)
+    return formula_of({"in_order": steps, "never": never}, library, facts)
 
 
 def formula_of(plan: Any, library: Library, facts: tuple[str, ...] | None = None) -> Formula:
@@ -62,24 +69,32 @@ def formula_of(plan: Any, library: Library, facts: tuple[str, ...] | None = None
         facts: what "never" can name; any word if None.
 
     Raises:
-        SettingError: it is no plan, names an unknown skill or fact, is too deep or too long.
+        SettingError: it is no plan, names an unknown skill or fact, is too deep or too long, or
+            its formula is too large.
     """
     if isinstance(plan, (str, bytes)):
         try:
-            plan = json.loads(plan)
+            plan = json.loads(plan, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             why = str(error).splitlines()[0]
             raise SettingError("plan", _short(plan), f"JSON ({why})") from None
     never = plan.get("never", []) if isinstance(plan, dict) else []
     if not isinstance(never, list) or not all(isinstance(name, str) for name in never):
         raise SettingError("never", _short(never), "a list of facts")
+    if len(never) > MOST_NEVER:
+        raise SettingError("never", _short(never), f"of at most {MOST_NEVER} facts")
     for name in never:
         if facts is not None and name not in facts:
             raise SettingError("never", _short(name), "of " + ", ".join(facts))
     rest = {k: v for k, v in plan.items() if k != "never"} if isinstance(plan, dict) else plan
     count = [0]
     made = _formula(rest, library, 1, count)(None)
-    return all_of([made, *(Always(Not(Proposition(name))) for name in never)])
+    made = all_of([made, *(Always(Not(Proposition(name))) for name in never)])
+    try:
+        return checked(made)  # a short plan can be a large formula, see `_formula`
+    except SettingError as error:
+        allowed = f"one whose formula is {error.allowed} (it is {error.value})"
+        raise SettingError("plan", _short(plan), allowed) from None
 
 
 def _formula(
@@ -111,32 +126,43 @@ def _formula(
             return after
 
         return ordered
-    # What comes after plans in any order comes after each of them, so it is done once all are.
+    # What comes after plans in any order comes after each of them, so it is done once all are. It
+    # stands in the formula as many times, and what comes after it more often still.
     joined = any_of if join == "one_of" else all_of
     return lambda after: joined([part(after) for part in parts])
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON in which no name stands twice, as the last would undo the others."""
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise ValueError(f"{_short(name)!r} stands twice in an object")
+        made[name] = value
+    return made
 
 
 def schema(library: Library, facts: tuple[str, ...] = ()) -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of plans over a library."""
     part = {"$ref": "#/$defs/plan"}
-    several = {"type": "array", "items": part, "minItems": 1}
+    several = {"type": "array", "items": part, "minItems": 1, "maxItems": MOST_STEPS}
     options = [{"do": {"enum": list(library)}}, *({join: several} for join in _JOINS)]
-    plans = [
-        {
-            "type": "object",
-            "properties": option,
-            "required": list(option),
-            "additionalProperties": False,
-        }
-        for option in options
-    ]
-    never = {"type": "array", "items": {"enum": list(facts)} if facts else {"type": "string"}}
-    whole = {
+    named = {"enum": list(facts)} if facts else {"type": "string"}
+    never = {"never": {"type": "array", "items": named, "maxItems": MOST_NEVER}}
+    return {
+        "$defs": {"plan": {"anyOf": [_exactly(option, {}) for option in options]}},
+        "anyOf": [_exactly(option, never) for option in options],
+    }
+
+
+def _exactly(needed: dict[str, Any], allowed: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has all that is needed, and nothing but what is allowed."""
+    return {
         "type": "object",
-        "properties": {**{k: v for option in options for k, v in option.items()}, "never": never},
+        "properties": {**needed, **allowed},
+        "required": list(needed),
         "additionalProperties": False,
     }
-    return {"$defs": {"plan": {"anyOf": plans}}, **whole}
 
 
 def asked(
@@ -152,7 +178,7 @@ def asked(
         tries: how often it is asked; each time it is told what was wrong.
 
     Raises:
-        SettingError: the last answer was no plan, either.
+        SettingError: the last answer was no plan, either, or no text.
     """
     if tries < 1:
         raise SettingError("tries", tries, "at least 1")
@@ -176,18 +202,22 @@ def asked(
     for left in reversed(range(tries)):
         answer = complete(messages, schema(library, facts))
         try:
+            if not isinstance(answer, str):
+                raise SettingError("plan", _short(answer), "JSON in a text")
             return formula_of(answer, library, facts or None)
         except SettingError as error:
             if not left:
                 raise
+            said = answer[:4000] if isinstance(answer, str) else _short(answer)
             messages = [
                 *messages,
-                {"role": "assistant", "content": answer[:4000]},
+                {"role": "assistant", "content": said},
                 {"role": "user", "content": f"That is no plan: {error} Answer again."},
             ]
     raise AssertionError
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
+    """What is told of a value, which may be of any size and depth."""
+    text = value if isinstance(value, str) else reprlib.repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

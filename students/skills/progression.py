@@ -23,7 +23,8 @@ from didact.students.skills.formulas import Formula
 State = frozenset[int]
 DONE: State = frozenset([0])
 FAILED: State = frozenset()
-LARGEST = 256  # clauses of one state, before the formula counts as too complex
+# Before a formula counts as too complex: clauses of one state, and comparisons of clauses in all.
+LARGEST, WORK = 256, 8_000_000
 
 
 class Closure:
@@ -47,6 +48,7 @@ class Closure:
         self._ids: dict[tuple, int] = {}
         self._obligations: dict[tuple[int, bool], int] = {}
         self._targets: list[tuple[int, bool]] = []  # of each obligation: node, and strong?
+        self._work = 0
         self._weak = 0  # the obligations that the end of a trace meets
         self._normal: dict[tuple[Formula, bool], int] = {}
         self._progressed: dict[tuple[int, int], State] = {}
@@ -225,6 +227,9 @@ class Closure:
         """Without clauses that contain others."""
         kept: list[int] = []
         for clause in sorted(clauses, key=int.bit_count):
+            self._work += 1 + len(kept)
+            if self._work > WORK:
+                raise too_complex(self.formula)
             if not any(clause & small == small for small in kept):
                 kept.append(clause)
                 if len(kept) > LARGEST:
@@ -234,7 +239,9 @@ class Closure:
 
 def too_complex(formula: Formula) -> SettingError:
     """What is said of a formula whose automaton would take too long to make."""
-    return SettingError("formula", str(formula), "simpler: its automaton takes too much to make")
+    return SettingError(
+        "formula", formulas.brief(formula), "simpler: its automaton takes too much to make"
+    )
 
 
 def _union(state: State) -> int:

@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from didact.environments import Environment, SettingError, Wrapper
 from didact.environments.registry import register_addition
+from didact.students.skills.files import write_json
 
 FORMAT = 1
 LARGEST = 1 << 22  # bytes of a file
@@ -76,9 +77,10 @@ def save_rewards(
         model: what to write.
         propositions: what the labels mean that it was fitted to.
         path: the file.
+
+    Raises:
+        SettingError: the file cannot be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     layers = jax.tree.map(lambda x: np.asarray(x, np.float64).tolist(), model.params["params"])
     told = {
         "format": FORMAT,
@@ -86,13 +88,7 @@ def save_rewards(
         "scale": model.scale,
         "layers": layers,
     }
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        draft.write_text(json.dumps(told) + "\n", encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
+    return write_json("rewards", path, told)
 
 
 def load_rewards(path: str | os.PathLike[str], propositions: tuple[str, ...]) -> RewardModel:

@@ -68,6 +68,29 @@ def test_an_edited_card_is_refused(made, tmp_path, change, sentence):
     path = tmp_path / "policy" / "policy.json"
     card = json.loads(path.read_text())
     card["composed"] |= change
+    card["observation_space"]["progress"]["shape"] = [card["composed"]["states"]]
+    path.write_text(json.dumps(card))
+    with pytest.raises(SettingError, match=sentence):
+        load_policy(tmp_path / "policy")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "sentence"),
+    [
+        ("progress", None, "observation 'progress' in .* is None, but must be of shape"),
+        ("progress", [3], r"observation 'progress' in .* is \[3\], but must be of shape"),
+        ("place", None, r"observation 'place' in .* is None, but must be of shape \[\]"),
+        ("place", [2], r"observation 'place' in .* is \[2\], but must be of shape \[\]"),
+    ],
+)
+def test_a_card_without_what_a_table_reads_is_refused(made, tmp_path, name, shape, sentence):
+    shutil.copytree(made[0] / "policy", tmp_path / "policy")
+    path = tmp_path / "policy" / "policy.json"
+    card = json.loads(path.read_text())
+    if shape is None:
+        del card["observation_space"][name]
+    else:
+        card["observation_space"][name]["shape"] = shape
     path.write_text(json.dumps(card))
     with pytest.raises(SettingError, match=sentence):
         load_policy(tmp_path / "policy")

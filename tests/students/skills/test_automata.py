@@ -279,6 +279,32 @@ def test_equivalence_with_ltlf2dfa_and_mona():
         assert same_language(automaton(formula, names), table, accepting, 1), str(formula)
 
 
+def in_any_order_again_and_again(pairs):
+    """`F(a & X rest) & F(b & X rest)`: a tree that doubles with each pair; few different parts."""
+    rest = f.Eventually(f.Proposition("c"))
+    for _ in range(pairs):
+        rest = f.And(*(f.Eventually(f.And(f.Proposition(x), f.Next(rest))) for x in "ab"))
+    return rest
+
+
+def test_sizes_and_depths_are_those_of_the_tree():
+    for _, formula in random_formulas(50, 3):
+        assert formula.size == sum(1 for _ in formula)
+    formula = in_any_order_again_and_again(5)
+    assert formula.size == sum(1 for _ in formula) == 9 * (2**5 - 1) + 2 * 2**5
+    assert formula.depth == 4 * 5 + 2
+    assert in_any_order_again_and_again(60).size == 9 * (2**60 - 1) + 2 * 2**60
+    assert in_any_order_again_and_again(60).depth == 242
+
+
+@pytest.mark.parametrize("pairs", [5, 7, 8, 16, 24])
+def test_what_is_too_large_is_refused_in_a_short_sentence(pairs):
+    """At 5 the automaton is too much to make, from 8 the tree is too large to be looked at."""
+    with pytest.raises(SettingError, match=r"formula is .* must be (simpler|of at most)") as error:
+        automaton(in_any_order_again_and_again(pairs), tuple("abcdefgh"))
+    assert len(str(error.value)) < 300
+
+
 def test_what_is_too_deep_is_refused():
     deep = f.Proposition("a")
     for _ in range(5000):

@@ -96,6 +96,24 @@ def test_skills_begin_where_they_can_and_are_kept_until_they_end():
     np.testing.assert_array_equal(memory.due, [1, 0, 1])
 
 
+def test_who_is_told_nothing_does_nothing():
+    """c leads on, but can only begin where d holds."""
+    library = Library().added(Skill("c", "go to c", "c", "goto-seq", begins="d"))
+    policy = load_policy("goto-seq")
+    made = [automaton("F c")]
+    told = orders(made, library, FACTS, words(policy))
+    seen = zeros(policy, 2)
+    at, which = jnp.full(2, made[0].initial), jnp.zeros(2, jnp.int32)
+    labels = jnp.array([[0, 0, 0, 0], [0, 0, 0, 1]], bool)
+    action, memory = act([policy], told, begin([policy], 2), seen, labels, at, which)
+    np.testing.assert_array_equal(memory.due, [-1, 0])
+    # The policy itself, told the same, would walk.
+    alone, _ = policy.act({**seen, "instruction": jnp.stack([words(policy)("c")] * 2)})
+    names = np.array(policy.card["actions"])
+    assert names[action[0]] == "done"
+    assert names[action[1]] == names[alone[1]] != "done"
+
+
 def test_errands_are_things_of_the_level_and_told_as_they_are_tested():
     objects = np.array([cells.code(cells.BALL, cells.RED), cells.code(cells.CLOSED_DOOR, 2), 0, 0])
     names = errands_of(objects, 2, np.random.default_rng(0))

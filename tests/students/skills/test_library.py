@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import traces
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from didact.environments import SettingError
@@ -26,6 +26,17 @@ def test_a_library_is_the_same_after_disk(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["skills.json"]
 
 
+@pytest.mark.parametrize("path", ["file/x/skills.json", "folder", "", "a\0b"])
+def test_where_nothing_can_be_written_one_sentence_tells_it(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(SettingError, match=r"library is .*a file that can be written") as error:
+        LIBRARY.save(path)
+    assert "\n" not in str(error.value)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "folder"]
+
+
 def test_use_is_counted_and_proves():
     used = LIBRARY.used({"fetch": (30, 20), "rest": (10, 0)})
     assert (used["fetch"].tried, used["fetch"].done) == (30, 20)
@@ -33,6 +44,8 @@ def test_use_is_counted_and_proves():
     assert list(used.proven(0.6, 20)) == ["fetch", "rest"]
     assert list(used.proven(0.65, 20)) == ["fetch"]
     assert list(LIBRARY) == ["fetch", "bring", "rest"]  # and is not changed itself
+    with pytest.raises(SettingError, match="name of a skill is 'sing'"):
+        LIBRARY.used({"sing": (1, 1)})
 
 
 @pytest.mark.parametrize(
@@ -111,6 +124,9 @@ def test_scripts_are_plans():
         script("get a\nsing", LIBRARY)
     with pytest.raises(SettingError, match="at least one plan"):
         script("never d", LIBRARY)
+    script("get a\nnever d", LIBRARY, ("a", "d"))
+    with pytest.raises(SettingError, match="never is 'e', but must be of a, d"):
+        script("get a\nnever e", LIBRARY, ("a", "d"))
 
 
 @pytest.mark.parametrize(
@@ -120,6 +136,7 @@ def test_scripts_are_plans():
         '{"in_order": [{"do": "fetch"}], "one_of": []}', '{"do": "fetch", "never": "d"}',
         '{"do": "fetch", "never": ["e"]}', '{"exec": "import os"}', "{" * 50_000,
         json.dumps({"in_order": [{"do": "fetch"}] * 65}),
+        json.dumps({"do": "fetch", "never": ["d"] * 65}),
         '{"one_of": [' * 9 + '{"do": "fetch"}' + "]}" * 9,
     ],
 )  # fmt: skip
@@ -127,6 +144,36 @@ def test_what_is_no_plan_is_refused(plan):
     with pytest.raises(SettingError) as error:
         formula_of(plan, LIBRARY, ("a", "b", "c", "d"))
     assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("pairs", [9, 16, 24])
+def test_short_plans_of_large_formulas_are_refused_at_once(pairs):
+    """Each pair doubles all that comes after it."""
+    pair = {"in_any_order": [{"do": "fetch"}, {"do": "bring"}]}
+    with pytest.raises(SettingError, match="but must be one whose formula is") as error:
+        formula_of({"in_order": [pair] * pairs}, LIBRARY)
+    assert len(str(error.value)) < 300
+
+
+def test_as_many_facts_as_plans_can_forbid_can_be_printed():
+    never = [f"fact_{i}" for i in range(64)]
+    made = formula_of({"in_any_order": [{"do": "fetch"}] * 30, "never": never}, LIBRARY)
+    assert parse(str(made)) == made
+    with pytest.raises(SettingError, match=r"never is .* of at most 64 facts"):
+        formula_of({"do": "fetch", "never": [f"fact_{i}" for i in range(3000)]}, LIBRARY)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"do": "fetch", "never": ["d"], "never": []}', "never"),
+        ('{"do": "fetch", "do": "bring"}', "do"),
+        ('{"in_order": [{"do": "fetch", "do": "bring"}]}', "do"),
+    ],
+)
+def test_no_name_stands_twice_in_an_object(text, name):
+    with pytest.raises(SettingError, match=f"'{name}' stands twice"):
+        formula_of(text, LIBRARY)
 
 
 @given(
@@ -173,11 +220,76 @@ def test_a_model_is_asked_again_and_told_what_was_wrong():
         asked(Model('{"do": "sing"}', '{"do": "hum"}'), "sing", LIBRARY)
 
 
-def test_the_schema_names_all_skills_and_takes_what_is_read():
+@pytest.mark.parametrize("answer", [None, {"do": "fetch"}, 3])
+def test_an_answer_that_is_no_text_is_told_so(answer):
+    model = Model(answer, '{"do": "fetch"}')
+    assert same(asked(model, "get a", LIBRARY), "F a")
+    *_, said, told = model.asked[1][0]
+    assert said["content"] == str(answer)
+    assert "must be JSON in a text" in told["content"]
+    with pytest.raises(SettingError, match="JSON in a text"):
+        asked(Model(answer), "get a", LIBRARY, tries=1)
+
+
+def test_plans_of_any_depth_are_refused_in_one_sentence():
+    plan = {"do": "fetch"}
+    for _ in range(5000):
+        plan = {"in_order": [plan]}
+    with pytest.raises(SettingError, match="at most 8 deep"):
+        formula_of(plan, LIBRARY)
+
+
+def fits(value, told, whole):
+    """Whether JSON is of a schema, as far as the words of the schemas of plans go."""
+    known = {"$defs", "$ref", "anyOf", "enum", "type", "items", "minItems", "maxItems"}
+    assert set(told) <= known | {"properties", "required", "additionalProperties"}
+    if "$ref" in told:
+        return fits(value, whole["$defs"][told["$ref"].removeprefix("#/$defs/")], whole)
+    if "anyOf" in told:
+        return any(fits(value, one, whole) for one in told["anyOf"])
+    if "enum" in told:
+        return value in told["enum"]
+    if told["type"] == "string":
+        return isinstance(value, str)
+    if told["type"] == "array":
+        few = told.get("minItems", 0)
+        return (
+            isinstance(value, list)
+            and few <= len(value) <= told.get("maxItems", len(value))
+            and all(fits(each, told["items"], whole) for each in value)
+        )
+    assert told["type"] == "object"
+    assert told["additionalProperties"] is False
+    return (
+        isinstance(value, dict)
+        and set(told["required"]) <= set(value) <= set(told["properties"])
+        and all(fits(each, told["properties"][name], whole) for name, each in value.items())
+    )
+
+
+PLANS = st.recursive(
+    st.sampled_from([{}, {"do": "fetch"}, {"do": "sing"}, {"do": "rest", "never": ["d"]}]),
+    lambda inner: st.dictionaries(
+        st.sampled_from(["in_order", "in_any_order", "one_of"]), st.lists(inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+
+
+@given(PLANS, st.none() | st.lists(st.sampled_from("ade"), max_size=2))
+@example({}, None)
+@example({"in_order": [{"do": "fetch"}], "one_of": [{"do": "fetch"}]}, None)
+@example({"in_order": [{"do": "fetch", "never": []}]}, None)
+def test_the_schema_takes_what_is_read(plan, never):
     told = schema(LIBRARY, ("a", "d"))
-    assert told["properties"]["do"] == {"enum": ["fetch", "bring", "rest"]}
-    assert told["properties"]["never"]["items"] == {"enum": ["a", "d"]}
     assert json.loads(json.dumps(told)) == told
+    plan = plan if never is None else plan | {"never": never}
+    try:
+        formula_of(plan, LIBRARY, ("a", "d"))
+    except SettingError:
+        assert not fits(plan, told, told)
+    else:
+        assert fits(plan, told, told)
 
 
 def test_plans_mean_what_their_traces_say():

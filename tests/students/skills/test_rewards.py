@@ -23,6 +23,11 @@ def test_a_file_holds_all_of_a_model(tmp_path):
     assert [each.name for each in file.parent.iterdir()] == ["wish.json"]
 
 
+def test_a_file_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(SettingError, match=r"rewards is .*a file that can be written"):
+        save_rewards(fresh(7, 5), NAMES, tmp_path)
+
+
 def test_a_scaled_model_only_changes_its_size():
     model = fresh(7, 5, seed=3)
     before, after = model(jnp.asarray(LABELS)), model.scaled(LABELS)(jnp.asarray(LABELS))
