@@ -97,6 +97,7 @@ def composed(choice: Compose) -> dict[str, Any]:
     from didact.students.skills import draw, following, letters_of_goals, skill_machine
     from didact.students.skills.behaviours import sizes_of
     from didact.students.skills.drawing import LARGEST
+    from didact.students.skills.formulas import brief
     from didact.students.skills.reading import read, written
 
     if choice.episodes < 1:
@@ -121,7 +122,7 @@ def composed(choice: Compose) -> dict[str, Any]:
         plan = skill_machine(automaton, possible)
         if not plan.values[automaton.initial] and not automaton.accepting[automaton.initial]:
             allowed = f"one that can come true in {environment.name}: no way was found"
-            raise SettingError("formula", str(automaton.formula), allowed)
+            raise SettingError("formula", brief(automaton.formula), allowed)
     except SettingError:
         with contextlib.suppress(OSError):
             run.rmdir()  # nothing is in it yet

@@ -19,7 +19,7 @@ from didact.environments import ArraySpace, Environment, SettingError, Wrapper
 from didact.environments.registry import register_addition
 from didact.students.skills.automata import Automaton, automaton
 from didact.students.skills.batches import pack, step
-from didact.students.skills.formulas import Formula
+from didact.students.skills.formulas import Formula, brief
 from didact.students.skills.parser import parse
 from didact.students.skills.reading import read
 
@@ -105,7 +105,7 @@ def following(environment: Environment, formula: Formula | Automaton | str) -> F
     if isinstance(formula, str):
         formula = parse(formula)
     made = formula if isinstance(formula, Automaton) else automaton(formula)
-    text = str(made.formula)
+    text = brief(made.formula)
     for name in made.propositions:
         if name not in environment.propositions:
             names = ", ".join(environment.propositions) or "none in this environment"

@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from didact.environments import SettingError
 from didact.students.skills.automata import Automaton
+from didact.students.skills.formulas import brief
 from didact.students.skills.machines import letters_of, letters_of_goals, skill_machine
 
 # Of a goal, from where another holds, while some are avoided: float[goals, goals].
@@ -70,7 +71,7 @@ def plans(
     for i, each in enumerate(automata):
         if each.num_states > states:
             allowed = f"one whose automaton has at most {states} states (it has {each.num_states})"
-            raise SettingError("formula", str(each.formula), allowed)
+            raise SettingError("formula", brief(each.formula), allowed)
         made = _plan(each, propositions, goals, between, discount)
         for array, rows in zip((worth, careful, forbidden), made, strict=True):
             array[i, : each.num_states] = rows
