@@ -57,12 +57,15 @@ def facts(state: GridState, width: int) -> Bool[Array, "n p"]:
 
 
 def _is(things: Array, looks: tuple[tuple[str, str], ...]) -> Bool[Array, "n l"]:
-    """Which kind and colour things have; a door in any state is a door."""
+    """Which kind and colour things have; a door in any state is a door.
+
+    Column by column: each runs along the worlds, which is several times faster than all at once.
+    """
     kind = cells.kind_of(things)
-    kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)[:, None]
-    kinds = np.array([cells.TYPES[name] for name, _ in looks])
-    colors = np.array([cells.COLORS.index(name) for _, name in looks])
-    return (kind == kinds) & (cells.color_of(things)[:, None] == colors)
+    kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)
+    there = cells.code(kind, cells.color_of(things))
+    known = [cells.code(cells.TYPES[name], cells.COLORS.index(color)) for name, color in looks]
+    return jnp.stack([there == code for code in known], 1)
 
 
 def with_facts(environment: GridWorld) -> WithFacts:

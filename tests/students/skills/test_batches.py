@@ -7,7 +7,7 @@ import pytest
 import traces
 
 from didact.environments import SettingError
-from didact.students.skills import automaton, judge, pack, reward_machine, start, step
+from didact.students.skills import automaton, batches, judge, pack, reward_machine, start, step
 
 LABELS = ("mail", "b", "unused", "a", "c")
 FIXED = {"max_states": 40, "max_propositions": 3}
@@ -32,7 +32,8 @@ def walk(machines, labels):
 def test_a_batch_steps_as_its_automata_do(automata):
     machines = pack(automata, LABELS, **FIXED)
     assert machines.transitions.shape == (24, 40, 8)
-    assert machines.transitions.dtype == machines.weights.dtype == jnp.int32
+    assert machines.transitions.dtype == machines.weights.dtype == jnp.uint8
+    assert machines.weights.shape == (len(LABELS), 24)
     labels = np.random.default_rng(0).random((12, 24, len(LABELS))) < 0.3
     states, rewards, terminated, succeeded = map(np.asarray, walk(machines, labels))
     seen = set()
@@ -50,6 +51,31 @@ def test_a_batch_steps_as_its_automata_do(automata):
     assert seen == {-1, 0, 1}
 
 
+def test_many_labels_and_a_single_machine_are_stepped_alike(automata):
+    """Label by label, along the labels, and where all worlds have the same machine."""
+    rng = np.random.default_rng(2)
+    many = (*LABELS, *(f"more_{i}" for i in range(batches.UNROLLED)))
+    labels = jnp.asarray(rng.random((24, len(many))) < 0.5)
+    few, lots = (pack(automata, names, **FIXED) for names in (LABELS, many))
+    state = jnp.asarray([rng.integers(each.num_states) for each in automata])
+    one = step(few, state, labels[:, : len(LABELS)])
+    assert one.dtype == jnp.int32
+    assert one.tolist() == step(lots, state, labels).tolist()
+    for i, each in enumerate(automata):
+        alone = pack([each], LABELS)
+        assert step(alone, state[i : i + 1], labels[i : i + 1, : len(LABELS)])[0] == one[i]
+
+
+def test_a_wide_automaton_needs_wider_numbers():
+    names = tuple(f"p{i}" for i in range(9))
+    made = automaton(" | ".join(f"F {name}" for name in names), max_propositions=9)
+    machines = pack([made, automaton("F p8")], names)
+    assert machines.weights.dtype == jnp.uint16
+    labels = jnp.eye(9, dtype=bool)[jnp.array([8, 8])]
+    after = step(machines, machines.initial, labels)
+    assert machines.accepting[jnp.arange(2), after].all()
+
+
 def test_another_batch_of_that_size_needs_no_new_program(automata):
     labels = np.zeros((12, 24, len(LABELS)), bool)
     walk(pack(automata, LABELS, **FIXED), labels)
@@ -64,7 +90,7 @@ def test_worlds_may_share_machines(automata):
     which = jnp.asarray(rng.integers(24, size=50))
     states = jnp.asarray([rng.integers(automata[i].num_states) for i in which])
     labels = jnp.asarray(rng.random((50, len(LABELS))) < 0.5)
-    copied = jax.tree.map(lambda x: x[which], machines)
+    copied = machines.chosen(which)
     shared = step(machines, states, labels, which)
     assert shared.tolist() == step(copied, states, labels).tolist()
     assert start(machines, which).tolist() == start(copied).tolist()
