@@ -4,6 +4,7 @@ Examples are the same ones in every run, unless told otherwise: `pytest --hypoth
 looks for new ones, many more of them.
 """
 
+import contextlib
 import gc
 import os
 import pathlib
@@ -24,13 +25,28 @@ def pytest_configure(config):
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # of processes that tests start
 
 
+@pytest.fixture(scope="session")
+def optimising():
+    """Makes a context for programs that run for longer than it takes to optimise them."""
+
+    @contextlib.contextmanager
+    def optimise():
+        name = "jax_disable_most_optimizations"
+        before = jax.config.values[name]
+        jax.config.update(name, False)
+        try:
+            yield
+        finally:
+            jax.config.update(name, before)
+
+    return optimise
+
+
 @pytest.fixture
-def optimised():
-    """For a test whose programs run for longer than it takes to optimise them."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+def optimised(optimising):
+    """For a whole test of such programs."""
+    with optimising():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -25,12 +25,13 @@ EASY |= {"teacher": "uniform", "evaluation_episodes": 32, "evaluate_every": 1.0,
 
 
 @pytest.fixture(scope="module")
-def distilled(tmp_path_factory):
+def distilled(tmp_path_factory, optimising):
     """A student that learned a little from the solver."""
     run = tmp_path_factory.mktemp("distilled") / "run"
-    result = train(
-        **EASY, student="distill", experts=("solver",), distill=DISTILL, steps=160_000, run=run
-    )
+    with optimising():
+        result = train(
+            **EASY, student="distill", experts=("solver",), distill=DISTILL, steps=160_000, run=run
+        )
     return run, result
 
 
@@ -65,16 +66,16 @@ def test_the_solver_is_asked_in_the_states_of_the_student():
     key = jax.random.key(3)
     tasks = environment.task_space.sample(key, 8)
     state, _ = environment.reset(key, tasks)
-    choose = jax.jit(solver.expert(environment))
+    choose, reveal, step = map(jax.jit, (solver.expert(environment), reveal, environment.step))
     for t in range(20):
         shown = reveal(state, tasks)
         assert set(shown) == {"solver"}
         np.testing.assert_array_equal(shown["solver"], choose(state))
         actions = jax.random.randint(jax.random.key(t), (8,), 0, 7)
-        state, _ = environment.step(None, state, actions)
+        state, _ = step(None, state, actions)
 
 
-def test_an_expert_kickstarts_in_the_tasks_it_was_trained_on(distilled, tmp_path):
+def test_an_expert_kickstarts_in_the_tasks_it_was_trained_on(distilled, tmp_path, optimised):
     run, _ = distilled
     expert_name = str(run / "policy")
     config = TrainConfig(env="GoTo", experts=(expert_name,))
@@ -148,7 +149,7 @@ def test_several_experts_are_asked_equally_often(distilled, tmp_path):
     assert 0.45 < share[0] < 0.55
 
 
-def test_a_run_keeps_its_experts(distilled, tmp_path):
+def test_a_run_keeps_its_experts(distilled, tmp_path, optimised):
     """So that it goes on where they no longer are."""
     run, _ = distilled
     expert = tmp_path / "expert"
@@ -178,7 +179,7 @@ def test_hindsight_needs_instructions(env):
         TrainConfig(hindsight=0.1, student="distill", experts=("solver",))
 
 
-def test_hindsight_in_a_training(tmp_path):
+def test_hindsight_in_a_training(tmp_path, optimised):
     """What was done by chance is imitated under the words that the verifier finds for it."""
     result = train(**EASY, ppo=PPO, hindsight=1.0, steps=60_000, run=tmp_path / "run")
     assert result["finished"]
@@ -294,7 +295,7 @@ def test_weights_start_spread_out():
     assert abs(logs.mean()) < 0.05
 
 
-def test_a_population_trains_and_resumes(distilled, tmp_path):
+def test_a_population_trains_and_resumes(distilled, tmp_path, optimised):
     run, _ = distilled
     settings = EASY | {"num_seeds": 4, "ppo": PPO, "steps": 8192, "experts": (str(run),)}
     result = train(**settings, exploit_every=0.25, checkpoint_every=0.5, run=tmp_path / "a")

@@ -37,7 +37,7 @@ def success_in(world):
     return rates
 
 
-def test_missions_are_learnt_from_their_vectors():
+def test_missions_are_learnt_from_their_vectors(optimised):
     """Two objects are in a room, and to claim success before the wrong one ends the episode.
 
     So who does not read the mission is right half of the time at best (and a little more often,
