@@ -1,6 +1,7 @@
 """What a finished training leaves behind: policy, pictures, video, and a table that names them."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -91,26 +92,48 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
     }
 
 
+def curves(
+    rows: Sequence[Mapping[str, Any]], landmarks: Iterable[str]
+) -> tuple[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """What there is to draw of a training's rows: success, or returns where nobody ever succeeds.
+
+    Some environments only pay, and know no success.
+
+    Returns:
+        "success" or "return", and for each curve its steps [m] and values [m] or [seeds, m].
+    """
+    told = {"on the teacher's tasks": [(row["steps"], row) for row in rows]}
+    for name in landmarks:
+        found = [row for row in rows if name in row.get("evaluation", {})]
+        told[short(name)] = [(row["steps"], row["evaluation"][name]) for row in found]
+    told = {
+        label: [(steps, row) for steps, row in curve if row.get("success") is not None]
+        for label, curve in told.items()
+    }
+    every = [row for curve in told.values() for _, row in curve]
+    paid = any(row.get("return") for row in every) and not any(row["success"] for row in every)
+    measure = "return" if paid else "success"
+    series = {}
+    for label, curve in told.items():
+        if curve:
+            values = [row.get(f"{measure}_by_seed", [row[measure]]) for _, row in curve]
+            series[label] = np.array([steps for steps, _ in curve]), np.array(values, float).T
+    return measure, series
+
+
 def pictures(training: Any) -> dict[str, str]:
     """Draws the learning curve and the curriculum."""
     run = Path(training.run)
     rows = logs.read(run / logs.METRICS)
     files = {}
-    series = {}
-    ended = [row for row in rows if row.get("success") is not None]
-    if ended:
-        seeds = np.array([r.get("success_by_seed", [r["success"]]) for r in ended], float).T
-        steps = np.array([r["steps"] for r in ended])
-        series["on the teacher's tasks"] = (steps, seeds)
-    for name in training.landmarks:
-        found = [r for r in rows if name in r.get("evaluation", {})]
-        if found:
-            told = [r["evaluation"][name] for r in found]
-            seeds = np.array([t.get("success_by_seed", [t["success"]]) for t in told], float).T
-            series[short(name)] = (np.array([r["steps"] for r in found]), seeds)
+    measure, series = curves(rows, training.landmarks)
     if series:
         path = plots.learning_curves(
-            run / "learning_curve.png", series, y_limits=(0, 1.02), title=training.config.env
+            run / "learning_curve.png",
+            series,
+            y_label="success rate" if measure == "success" else "return of an episode",
+            y_limits=(0, 1.02) if measure == "success" else None,
+            title=training.config.env,
         )
         files["learning curve"] = str(path)
     try:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from didact.environments.errors import SettingError
 from didact.environments.spaces import Box, Dimension
+from didact.experiments import report
 from didact.experiments.plots import (
     CurriculumSnapshot,
     bootstrap_band,
@@ -315,3 +316,20 @@ def test_a_curriculum_that_cannot_be_drawn(tmp_path, given, settings, message):
     with pytest.raises(SettingError, match=message):
         curriculum(tmp_path / "c.png", given, SPACE, **settings)
     assert not list(tmp_path.iterdir())
+
+
+def test_returns_are_drawn_where_there_is_no_success():
+    """Of rows as a training writes them: nobody ends at first, and some worlds only pay."""
+    none = {"steps": 1, "success": None, "return": None, "evaluation": {}}
+    score = {"success": 0.0, "return": 7.0, "success_by_seed": [0, 0]}
+    paid = {"steps": 2, "success": 0.0, "return": 3.0, "evaluation": {"BabyAI-A-v0": score}}
+    measure, series = report.curves([none, paid], ["BabyAI-A-v0"])
+    assert measure == "return"
+    told = {label: (x.tolist(), y.tolist()) for label, (x, y) in series.items()}
+    assert told == {"on the teacher's tasks": ([2], [[3]]), "A": ([2], [[7]])}
+    measure, series = report.curves([none, paid | {"success": 0.5}], ["BabyAI-A-v0"])
+    assert measure == "success"
+    assert series["on the teacher's tasks"][1].tolist() == [[0.5]]
+    assert report.curves([none], ["BabyAI-A-v0"]) == ("success", {})
+    lost = paid | {"return": 0.0, "evaluation": {}}
+    assert report.curves([lost], [])[0] == "success"
