@@ -50,34 +50,33 @@ class FormulasConfig:
 def stepping(environment: Environment, config: FormulasConfig, machines: Any = None) -> Loop:
     """Some steps of all worlds at random, with formulas if machines are given.
 
-    What is seen is used up, as a student would, and what is seen of formulas too: nothing that was
-    asked for is left out by the compiler.
+    What is seen is kept for a step, as for a student, and what is seen of formulas too: nothing
+    that was asked for is left out by the compiler.
     """
     n = config.num_envs
     key = jax.random.key(config.seed)
     tasks = environment.task_space.sample(key, n)
-    state, _ = jax.jit(environment.reset)(key, tasks)
+    state, seen = jax.jit(environment.reset)(key, tasks)
     at = jnp.zeros(n, jnp.int32) if machines is None else machines.initial
 
     def one(carry, key):
-        state, at, used = carry
+        state, at, _ = carry
         action = jax.random.randint(key, (n,), 0, environment.action_space.n)
         state, seen = environment.step(key, state, action)
-        used += seen.reward + jnp.sum(seen.observation["image"], (1, 2), dtype=jnp.float32)
-        used += jnp.sum(seen.labels, 1)
+        told = seen.reward
         if machines is not None:
             after = step(machines, at, seen.labels)
             reward, over, success = judge(machines, at, after)
             at = jnp.where(over, machines.initial, after)
-            used += reward + success
-        return (state, at, used), None
+            told += reward + success
+        return (state, at, (seen.observation, told)), None
 
     def run(carry):
         key, *carry = carry
         carry, _ = jax.lax.scan(one, tuple(carry), jax.random.split(key, config.steps))
         return jax.random.fold_in(key, 1), *carry
 
-    return Loop(run, (key, state, at, jnp.zeros(n)))
+    return Loop(run, (key, state, at, (seen.observation, jnp.zeros(n))))
 
 
 def measure(config: FormulasConfig) -> dict[str, Any]:

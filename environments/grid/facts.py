@@ -53,19 +53,19 @@ def facts(state: GridState, width: int) -> Bool[Array, "n p"]:
     world = state.world
     front = rules.front_of(world.position, world.direction, width)
     ahead = jnp.take_along_axis(world.cells, front[:, None], 1, mode="clip")[:, 0]
-    return jnp.concatenate([_is(ahead, FACED), _is(world.carried, HELD)], 1)
+    return jnp.concatenate([_is(ahead, FACED).T, _is(world.carried, HELD).T]).T
 
 
 def _is(things: Array, looks: tuple[tuple[str, str], ...]) -> Bool[Array, "n l"]:
     """Which kind and colour things have; a door in any state is a door.
 
-    Column by column: each runs along the worlds, which is several times faster than all at once.
+    Compared along the worlds, which is faster than along the looks.
     """
     kind = cells.kind_of(things)
     kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)
     there = cells.code(kind, cells.color_of(things))
     known = [cells.code(cells.TYPES[name], cells.COLORS.index(color)) for name, color in looks]
-    return jnp.stack([there == code for code in known], 1)
+    return (np.array(known, np.uint8)[:, None] == there).T
 
 
 def with_facts(environment: GridWorld) -> WithFacts:

@@ -18,7 +18,6 @@ from didact.students.skills.automata import Automaton
 from didact.students.skills.formulas import brief
 
 ACCEPTING, FAILED = 1, 2  # bits of `Machines.verdicts`
-UNROLLED = 64  # labels, each of which is a line of the program of `step`
 
 
 class Machines(NamedTuple):
@@ -112,8 +111,8 @@ def step(
 ) -> Int[Array, " n"]:
     """The states after one more label.
 
-    One gather, and a sum that is made label by label, so that it runs along the worlds: for 4,096
-    of them that is ten times faster than along the labels of each.
+    One gather, and a sum that runs along the worlds: for 4,096 of them that is twice as fast as
+    along the labels of each.
 
     Args:
         machines: a batch.
@@ -130,12 +129,7 @@ def step(
         which = jnp.arange(len(state), dtype=jnp.int32)
     else:
         weights = weights[:, which]
-    if len(weights) <= UNROLLED:
-        letter = jnp.zeros(len(state), weights.dtype)
-        for label, weight in enumerate(weights):
-            letter += jnp.where(labels[:, label], weight, 0)
-    else:
-        letter = jnp.sum(jnp.where(labels, weights.T, 0), -1, dtype=weights.dtype)
+    letter = jnp.sum(jnp.where(labels.T, weights, 0), 0, dtype=weights.dtype)
     at = (which * states + state) * letters + letter
     return machines.transitions.reshape(-1)[at].astype(jnp.int32)
 
