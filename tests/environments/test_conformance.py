@@ -38,6 +38,8 @@ def one_of_each_kind():
 # With feedback it is another kind, that has no name of its own.
 TOLD = "BabyAI-PutNextLocalS5N3-v0 feedback=both feedback_phrasing=train feedback_wrong=0.2"
 SOME = [*one_of_each_kind(), TOLD]
+# Where that kind, with its solver, would be compiled for longest.
+MOST = [*one_of_each_kind(), pytest.param(TOLD, marks=pytest.mark.slow)]
 
 
 @functools.cache
@@ -112,7 +114,7 @@ def test_tasks_survive_json(name):
     assert environments.registered()[ALL.index(name)].description
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", MOST)
 def test_the_same_key_gives_the_same_worlds_and_another_key_others(name):
     _, state, timestep = start(name)
     _, state2, timestep2 = start(name)
@@ -121,7 +123,7 @@ def test_the_same_key_gives_the_same_worlds_and_another_key_others(name):
     assert_equal(*(compiled(name)[1](jax.random.key(1), state, actions) for _ in range(2)))
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", MOST)
 def test_one_key_for_each_world_decides_that_world(name):
     environment, (reset, _) = make(name), compiled(name)
     tasks = environment.task_space.sample(jax.random.key(0), N)
@@ -150,7 +152,7 @@ def test_compiled_is_as_interpreted_and_values_lie_inside_the_space(name):
             assert (values <= space.high).all(), part
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", MOST)
 def test_vmap_is_a_loop(name):
     environment, seeds = make(name), 3
     tasks = jnp.stack([environment.task_space.sample(jax.random.key(s), N) for s in range(seeds)])
@@ -216,7 +218,7 @@ def test_episodes_end_and_success_is_an_end(name):
     assert consistent.all()
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", MOST)
 def test_worlds_can_be_split_over_devices(name):
     environment, (reset, step) = make(name), compiled(name)
     tasks = environment.task_space.sample(jax.random.key(0), N)
