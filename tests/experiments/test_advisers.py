@@ -75,7 +75,7 @@ def test_the_solver_is_asked_in_the_states_of_the_student():
         state, _ = step(None, state, actions)
 
 
-def test_an_expert_kickstarts_in_the_tasks_it_was_trained_on(distilled, tmp_path, optimised):
+def test_an_expert_kickstarts_in_the_tasks_it_was_trained_on(distilled, tmp_path):
     run, _ = distilled
     expert_name = str(run / "policy")
     config = TrainConfig(env="GoTo", experts=(expert_name,))
@@ -149,7 +149,7 @@ def test_several_experts_are_asked_equally_often(distilled, tmp_path):
     assert 0.45 < share[0] < 0.55
 
 
-def test_a_run_keeps_its_experts(distilled, tmp_path, optimised):
+def test_a_run_keeps_its_experts(distilled, tmp_path):
     """So that it goes on where they no longer are."""
     run, _ = distilled
     expert = tmp_path / "expert"
@@ -179,7 +179,7 @@ def test_hindsight_needs_instructions(env):
         TrainConfig(hindsight=0.1, student="distill", experts=("solver",))
 
 
-def test_hindsight_in_a_training(tmp_path, optimised):
+def test_hindsight_in_a_training(tmp_path):
     """What was done by chance is imitated under the words that the verifier finds for it."""
     result = train(**EASY, ppo=PPO, hindsight=1.0, steps=60_000, run=tmp_path / "run")
     assert result["finished"]
@@ -295,7 +295,7 @@ def test_weights_start_spread_out():
     assert abs(logs.mean()) < 0.05
 
 
-def test_a_population_trains_and_resumes(distilled, tmp_path, optimised):
+def test_a_population_trains_and_resumes(distilled, tmp_path):
     run, _ = distilled
     settings = EASY | {"num_seeds": 4, "ppo": PPO, "steps": 8192, "experts": (str(run),)}
     result = train(**settings, exploit_every=0.25, checkpoint_every=0.5, run=tmp_path / "a")

@@ -20,21 +20,20 @@ TINY = PPOConfig(network=NetworkConfig(hidden=16, memory=8), num_minibatches=2)
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, optimising):
+def trained(tmp_path_factory):
     """One training in five lines, long enough to learn something: (folder, result)."""
     folder = tmp_path_factory.mktemp("runs")
-    with optimising():
-        result = train(
-            env=OBJECT,
-            teacher="uniform",
-            steps=80_000,
-            num_envs=256,
-            rollout_length=16,
-            evaluation_episodes=64,
-            evaluate_every=0.3,
-            ppo=PPOConfig(num_minibatches=8),
-            run=str(folder / "run"),
-        )
+    result = train(
+        env=OBJECT,
+        teacher="uniform",
+        steps=80_000,
+        num_envs=256,
+        rollout_length=16,
+        evaluation_episodes=64,
+        evaluate_every=0.3,
+        ppo=PPOConfig(num_minibatches=8),
+        run=str(folder / "run"),
+    )
     return folder / "run", result
 
 
