@@ -104,8 +104,8 @@ def composed(choice: Compose) -> dict[str, Any]:
         raise SettingError("--episodes", choice.episodes, "at least 1")
     if not 0 <= choice.seed < 2**31:
         raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
-    if (two := pairs("--env-settings", choice.env_settings)).get("formula"):
-        raise SettingError("--env-settings formula", two["formula"], "left out: one is composed")
+    if told := pairs("--env-settings", choice.env_settings).get("formula"):
+        raise SettingError("--env-settings formula", told, "left out: one is composed")
     environment = made(choice.env, choice.env_settings)
     if not environment.propositions:
         raise SettingError("--env", environment.name, "one with propositions, such as Office")
@@ -207,11 +207,9 @@ def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Lea
         allowed = f"a composition in {environment.name} with a network"
         if policy.environment != environment.name or "network" not in policy.params:
             raise SettingError("--skills", str(choice.skills), allowed)
-        theirs, ours = (
-            e["image"].shape for e in (policy.observation_space, environment.observation_space)
-        )
-        if tuple(theirs) != tuple(ours):
-            raise SettingError("--skills", str(choice.skills), f"one for images of shape {ours}")
+        shape = environment.observation_space["image"].shape
+        if policy.observation_space["image"].shape != shape:
+            raise SettingError("--skills", str(choice.skills), f"one for images of shape {shape}")
         if choice.steps is not None:
             raise SettingError("--steps", choice.steps, "left out with --skills")
     steps = NETWORK_STEPS if choice.steps is None else choice.steps

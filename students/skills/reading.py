@@ -16,7 +16,7 @@ def read(text: str, environment: Environment) -> Formula:
     """A formula from its text, or from an instruction about an environment's facts.
 
     What has an operator's sign in it is a formula. All else is English if it can be, so that
-    "coffee and mail" are to be had one after the other, and not both in the first step.
+    "coffee and mail" are to be had in any order, and not both in the first step.
 
     Raises:
         FormulaError: it is neither.
