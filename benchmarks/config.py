@@ -28,6 +28,8 @@ class ThroughputConfig:
     """Threads that envpool may use; 0 for one for each core."""
     training: bool = True
     """Also measure a whole training, and the share of its pieces."""
+    training_worlds: int = 1024
+    """How many worlds that training has."""
     seed: int = 0
     """Seed of the levels and of the random actions."""
 

@@ -30,7 +30,8 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
         observations), `acting` (the network in the rollout), `teacher` (proposals, and fits to
         the outcomes) and `learning`; `rest` is what is left.
     """
-    settings = settings or TrainConfig(warm_up=0, seed=config.seed)
+    if settings is None:
+        settings = TrainConfig(warm_up=0, seed=config.seed, num_envs=config.training_worlds)
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices()[:1])
     n, steps = settings.num_envs, settings.rollout_length

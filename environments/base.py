@@ -13,6 +13,7 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from didact.environments import processors
 from didact.environments.spaces import ArraySpace, Discrete, TaskSpace
 
 State = TypeVar("State")
@@ -239,10 +240,11 @@ def for_groups(
         function: maps g indices to new rows for all of `values`.
         chosen: which worlds.
         values: a tree of arrays `[n, ...]`.
-        group_size: g, how many worlds are worked on at once.
+        group_size: g, how many worlds are worked on at once on a CPU; on accelerators, an eighth
+            of all if that is more.
     """
     n = chosen.shape[0]
-    size = min(group_size, n)
+    size = processors.group_size(n, group_size, parts=8)
     count = jnp.sum(chosen)
     # The indices of chosen worlds come first, then n ("nobody"), which the scatter drops.
     order = jnp.nonzero(chosen, size=n, fill_value=n)[0]

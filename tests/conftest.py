@@ -19,7 +19,11 @@ settings.load_profile("repeatable")
 
 
 def pytest_configure(config):
-    """Programs here run once or twice: to optimise them takes longer than to run them."""
+    """Programs here run once or twice: to optimise them takes longer than to run them.
+
+    Numbers are compared closely, so GPUs must not round what they multiply to 10 bits.
+    """
+    jax.config.update("jax_default_matmul_precision", "highest")
     if config.getoption("markexpr") != "slow":  # those run for minutes
         jax.config.update("jax_disable_most_optimizations", True)
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # of processes that tests start

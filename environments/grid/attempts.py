@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 
+from didact.environments import processors
 from didact.environments.grid.compiling import varying_as
 
 MAX_TRIES = 1000
@@ -35,7 +36,7 @@ def until_good(
         Which drafts are good, and the drafts, with a leading axis of worlds.
     """
     n = len(tasks)
-    size = min(n, max(GROUP_SIZE, n // 8))
+    size = processors.group_size(n, max(GROUP_SIZE, n // 8))
     attempts = jax.vmap(attempt)
 
     def group(carry):

@@ -8,18 +8,24 @@ import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool
 
+from didact.environments.processors import accelerated
+
 
 def apart(fact: Bool[Array, ""], function: Callable[..., Any], *arguments: Any) -> Any:
     """`function(*arguments)`, compiled as a piece of its own.
 
     XLA on CPUs merges chains of cheap operations and computes them again for every use, which can
     cost many times what it saves. A branch that is always taken, but not provably so, keeps what
-    it computes out of such chains (`jax.lax.optimization_barrier` does not).
+    it computes out of such chains (`jax.lax.optimization_barrier` does not). On accelerators a
+    branch would take longer than what it saves, so there is none.
 
     Args:
         fact: a scalar that is true whenever the program runs, but is not known to be when it is
             compiled.
     """
+
+    if accelerated():
+        return function(*arguments)
 
     def never(*arguments):
         shapes = jax.eval_shape(function, *arguments)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int32, UInt8
 
+from didact.environments import processors
 from didact.environments.base import for_groups
 from didact.environments.grid import cells, rules, solver
 from didact.environments.grid.aims import GIVE_UP, LAY_DOWN, PURSUE
@@ -163,9 +164,7 @@ def _ask(guide: Guide, state: GridState, width: int, kinds, wanted: Bool[Array, 
         part = jax.tree.map(lambda x: x[worlds], state)
         return _asked(part, width, kinds)
 
-    n = len(wanted)
-    size = n if jax.default_backend() != "cpu" else min(n, GROUP_SIZE)
-    return for_groups(rows, wanted, guide, size)
+    return for_groups(rows, wanted, guide, processors.group_size(len(wanted), GROUP_SIZE))
 
 
 def _asked(state: GridState, width: int, kinds: tuple[int, ...]) -> Guide:

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32, UInt8, UInt32
 
 from didact.environments.grid import cells
+from didact.environments.processors import accelerated
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,21 +151,16 @@ def connect(
     there = exists(layout, rooms, edges[:, 1])
     if allowed is not None:
         there &= allowed
-    sequence = jnp.argsort(jnp.where(there, order, jnp.inf))
-    # Rooms of one connected part share a label; rooms that do not exist count as connected.
-    label = jnp.where(exists(layout, rooms, np.arange(layout.rooms)), np.arange(layout.rooms), 0)
-    pairs = jnp.asarray(edges)
-
-    def add(i, carry):
-        label, used = carry
-        edge = sequence[i]
-        add = jnp.any(label != label[0]) & there[edge]
-        a, b = label[pairs[edge, 0]], label[pairs[edge, 1]]
-        label = jnp.where(add & (label == jnp.maximum(a, b)), jnp.minimum(a, b), label)
-        return label, used | (add & (jnp.arange(len(edges)) == edge))
-
-    label, used = jax.lax.fori_loop(0, len(edges), add, (label, there & False))
-    return used, jnp.all(label == label[0])
+    rank = jnp.where(there, order, jnp.inf)
+    # A room is connected to the first one once the way there that needs the fewest walls has all.
+    beside = np.full((layout.rooms, layout.rooms), len(edges))
+    beside[edges[:, 0], edges[:, 1]] = beside[edges[:, 1], edges[:, 0]] = np.arange(len(edges))
+    door = jnp.append(rank, jnp.inf)[beside]
+    last = jnp.full(layout.rooms, jnp.inf).at[0].set(-jnp.inf)
+    for _ in range(layout.rooms - 1):
+        last = jnp.minimum(last, jnp.min(jnp.maximum(last, door), 1))
+    enough = jnp.max(jnp.where(exists(layout, rooms, np.arange(layout.rooms)), last, -jnp.inf))
+    return there & (rank <= enough), enough < jnp.inf
 
 
 def door_cells(
@@ -241,7 +237,9 @@ def all_reachable(
 
     def spread(carry):
         _, rows = carry
-        new = _along_rows(rows | _neighbour_rows(rows) & free, free)
+        new = rows
+        for _ in range(4 if accelerated() else 1):
+            new = _along_rows(new | _neighbour_rows(new) & free, free)
         return jnp.any(new != rows), new
 
     _, reached = jax.lax.while_loop(lambda c: c[0], spread, (x > 0, start))

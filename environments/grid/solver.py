@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, PRNGKeyArray, UInt8, UInt32
 
+from didact.environments import processors
 from didact.environments.base import for_groups
 from didact.environments.grid import aims, cells, missions, rules, translation, verifier
 from didact.environments.grid.aims import CLEAR, GIVE_UP, LAY_DOWN, NO_COLOR, PURSUE, UNLOCK
@@ -140,7 +141,7 @@ def _plan(
     come the times of a `Chart`; none without a margin.
     """
     n, cells_ = len(state.steps), state.world.cells.shape[1]
-    size = n if jax.default_backend() != "cpu" else min(n, GROUP_SIZE)
+    size = processors.group_size(n, GROUP_SIZE)
 
     def attempts(found, most):
         def rows(worlds):

@@ -13,6 +13,7 @@ from jaxtyping import Array, Int32, UInt8
 from didact.environments.grid import cells
 from didact.environments.grid.compiling import apart, varying_as
 from didact.environments.grid.rules import World
+from didact.environments.processors import accelerated
 
 SIZE = 7
 MIDDLE = SIZE // 2
@@ -115,4 +116,5 @@ def visible(seen: UInt8[Array, "7 7 n"]) -> UInt8[Array, "7 n"]:
         return beyond & 127, row
 
     start = varying_as(clear, jnp.full(seen.shape[2], 1 << MIDDLE, jnp.uint8))
-    return jax.lax.scan(spread, start, clear, reverse=True)[1]
+    unroll = SIZE if accelerated() else 1
+    return jax.lax.scan(spread, start, clear, reverse=True, unroll=unroll)[1]
