@@ -45,7 +45,7 @@ def draw(
         automaton: of at most `LARGEST` states.
         state: one to be marked, such as where an episode is.
         possible: the letters that can come, as in `edges`; far fewer edges where each fact is a
-            place to be at (`at_most_one`).
+            place to be at (`at_most_one`). States that they never lead to are left out.
         dpi: pixels an inch.
 
     Raises:
@@ -95,9 +95,12 @@ def draw_on(
     from matplotlib.patches import Circle
 
     found = edges(automaton, possible)
+    reached = sorted(_reached(automaton, found))
+    found = [edge for edge in found if edge.source in reached]
     places = layout(automaton, found)
+    shown = places[reached]
     pairs = {(edge.source, edge.target) for edge in found}
-    heights = [places[:, 1].min() - RADIUS, places[:, 1].max() + 1.1]
+    heights = [shown[:, 1].min() - RADIUS, shown[:, 1].max() + 1.1]
     for edge in found:
         label = _wrapped(str(edge.condition))
         if edge.source != edge.target:
@@ -111,14 +114,15 @@ def draw_on(
             _loop(axes, places[edge.source], label if len(label) <= SHORT else "else")
     entry = places[automaton.initial] - (1.0, 0)
     _arrow(axes, (entry, places[automaton.initial]), "", 0, False, start=0)
-    for i, (x, y) in enumerate(places):
+    for i in reached:
+        x, y = places[i]
         fill = RED if automaton.failed[i] else GREEN if automaton.accepting[i] else "white"
         fill = NOW if i == state else fill
         axes.add_patch(Circle((x, y), RADIUS, facecolor=fill, edgecolor=INK, zorder=3))
         if automaton.accepting[i]:
             axes.add_patch(Circle((x, y), RADIUS - 0.07, fill=False, edgecolor=INK, zorder=3))
         axes.text(x, y, str(i), ha="center", va="center", fontsize=9, color=INK, zorder=4)
-    axes.set_xlim(entry[0] - 0.3, places[:, 0].max() + 1.0)
+    axes.set_xlim(entry[0] - 0.3, shown[:, 0].max() + 1.0)
     axes.set_ylim(min(heights) - 0.3, max(heights) + 0.3)
     axes.set_aspect("equal")
     axes.set_axis_off()
@@ -127,6 +131,8 @@ def draw_on(
 def layout(automaton: Automaton, edges: Sequence[Edge]) -> Float[np.ndarray, "states 2"]:
     """Where states stand: in columns by the longest way there, failed ones below.
 
+    Those that no edge leads to stand nowhere.
+
     Raises:
         SettingError: there are too many states.
     """
@@ -134,6 +140,8 @@ def layout(automaton: Automaton, edges: Sequence[Edge]) -> Float[np.ndarray, "st
     if count > LARGEST:
         raise SettingError("automaton", f"of {count} states", f"of at most {LARGEST} to be drawn")
     ranks = _ranks(automaton)
+    inside = np.isin(np.arange(count), list(_reached(automaton, edges)))
+    alive = automaton.alive & inside
     widest: dict[int, int] = {}
     for edge in edges:
         if automaton.alive[edge.target]:
@@ -145,7 +153,7 @@ def layout(automaton: Automaton, edges: Sequence[Edge]) -> Float[np.ndarray, "st
     places = np.zeros((count, 2))
     places[:, 0] = starts[ranks]
     for rank in range(ranks.max() + 1):
-        column = [i for i in range(count) if ranks[i] == rank and automaton.alive[i]]
+        column = [i for i in np.flatnonzero(alive) if ranks[i] == rank]
         # Nearest to where their edges come from, so that fewer cross.
         height = {
             i: np.mean([places[e.source, 1] for e in edges if e.target == i and e.source != i] or 0)
@@ -154,12 +162,22 @@ def layout(automaton: Automaton, edges: Sequence[Edge]) -> Float[np.ndarray, "st
         column.sort(key=lambda i: (-height[i], i))
         for place, i in enumerate(column):
             places[i, 1] = ROW * ((len(column) - 1) / 2 - place)
-    alive = automaton.alive
-    failed = np.flatnonzero(~alive)
+    failed = np.flatnonzero(~automaton.alive & inside)
     if alive.any():
         places[failed, 0] = (places[alive, 0].min() + places[alive, 0].max()) / 2
         places[failed, 1] = places[alive, 1].min() - 1.25 * ROW
     return places
+
+
+def _reached(automaton: Automaton, edges: Sequence[Edge]) -> set[int]:
+    """The states to which edges lead from the initial one, and that one."""
+    reached, waiting = {automaton.initial}, [automaton.initial]
+    while waiting:
+        source = waiting.pop()
+        new = {edge.target for edge in edges if edge.source == source} - reached
+        reached |= new
+        waiting += new
+    return reached
 
 
 def _ranks(automaton: Automaton) -> np.ndarray:

@@ -63,6 +63,14 @@ def test_fewer_edges_where_facts_exclude_each_other():
     assert {"a", "b", "c", "d"} <= texts
 
 
+def test_what_never_comes_is_left_out():
+    made = automaton("F(a & b)")
+    alone = at_most_one(made)
+    texts = [text.get_text() for text in drawn(made, possible=alone).texts]
+    assert sorted(filter(None, texts)) == ["0", "true"]
+    assert {"0", "1"} <= {text.get_text() for text in drawn(made).texts}
+
+
 def test_a_file(tmp_path):
     path = drawing.draw(tmp_path / "office.png", automaton(OFFICE), dpi=60)
     image = imageio.imread(path)
