@@ -4,9 +4,13 @@ Each is trained by one command line, which its card tells, and copied to where p
 their names. What is under runs/ already is not trained again.
 """
 
+import contextlib
+import io
+import json
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from didact.environments import SettingError
 from didact.environments.registry import suggest
@@ -38,6 +42,14 @@ POLICIES = {
         "Goes to up to four objects of a maze of four small rooms, in the order told.",
         "distill solver --env BabyAI-GoToSeqS5R2-v0 --steps 6000000",
     ),
+    "generalist": (
+        "Goes to, opens, picks up and puts, also one after another, in two rooms of four objects.",
+        "distill --env MiniSynth --steps 6000000 "
+        + " ".join(
+            f"runs/kickstarting/experts/{name}"  # which `didact benchmark kickstarting` makes
+            for name in ("go-to", "open", "pick-up", "put-next", "both", "sequence")
+        ),
+    ),
     "mini-boss": (
         "Follows any instruction of Baby Language in four small rooms.",
         "distill solver --env BabyAI-MiniBossLevel-v0 --steps 5000000",
@@ -58,16 +70,32 @@ def make_policy(name: str) -> Path:
     if not (run / "policy").is_dir():
         main([*shlex.split(command), "--run", str(run)])
     policy = load_policy(run)
+    scores = policy.card["scores"] or _scores(run, policy.card["training"]["settings"]["experts"])
     card = policy.card | {
         "name": name,
         "description": description,
         "made_by": f"didact {command}",
         "scores": {
             place: score | {"command": score["command"].replace(str(run / "policy"), name)}
-            for place, score in policy.card["scores"].items()
+            for place, score in scores.items()
         },
     }
     return save_policy(SHIPPED / name, card, policy.params)
+
+
+def _scores(run: Path, experts: list[str]) -> dict[str, dict[str, Any]]:
+    """What a student of experts can do in the tasks of each, where these have no names."""
+    scores = {}
+    for expert in experts:
+        tasks = load_policy(expert).card["training"]["settings"]["tasks"]
+        command = ["evaluate", str(run / "policy"), "--episodes", "1000", "--tasks", *tasks]
+        rates = {}
+        for name, how in {"sampled": [], "greedy": ["--greedy"]}.items():
+            with contextlib.redirect_stdout(io.StringIO()) as told:
+                main([*command, *how, "--json"])
+            rates[name] = json.loads(told.getvalue())["success"]
+        scores[Path(expert).name] = rates | {"command": shlex.join(["didact", *command])}
+    return scores
 
 
 if __name__ == "__main__":
