@@ -1,4 +1,4 @@
-"""How property tests draw their examples, and how programs are compiled.
+"""How property tests draw their examples, and how programs are compiled and kept.
 
 Examples are the same ones in every run, unless told otherwise: `pytest --hypothesis-profile=search`
 looks for new ones, many more of them.
@@ -24,9 +24,22 @@ def pytest_configure(config):
     Numbers are compared closely, so GPUs must not round what they multiply to 10 bits.
     """
     jax.config.update("jax_default_matmul_precision", "highest")
+    os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"  # of processes that tests start
+    # Kept from one test, process and session to the next. Told before anything is compiled: then
+    # jax decides whether it keeps programs at all.
+    jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("compiled")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    gc.set_threshold(50_000, 20, 20)  # tracing makes many objects that stay
     if config.getoption("markexpr") != "slow":  # those run for minutes
         jax.config.update("jax_disable_most_optimizations", True)
-        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # of processes that tests start
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+
+
+@pytest.fixture(scope="session")
+def compiled(request):
+    """The folder of compiled programs."""
+    return request.config.cache.mkdir("compiled")
 
 
 @pytest.fixture(scope="session")

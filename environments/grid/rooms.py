@@ -151,12 +151,37 @@ def connect(
     there = exists(layout, rooms, edges[:, 1])
     if allowed is not None:
         there &= allowed
+    return (_connect_at_once if accelerated() else _connect_in_turn)(layout, rooms, order, there)
+
+
+def _connect_in_turn(layout, rooms, order, there):
+    """A turn for each wall, with little to do."""
+    edges = layout.edges
+    sequence = jnp.argsort(jnp.where(there, order, jnp.inf))
+    # Rooms of one connected part share a label; rooms that do not exist count as connected.
+    label = jnp.where(exists(layout, rooms, np.arange(layout.rooms)), np.arange(layout.rooms), 0)
+    pairs = jnp.asarray(edges)
+
+    def add(i, carry):
+        label, used = carry
+        edge = sequence[i]
+        add = jnp.any(label != label[0]) & there[edge]
+        a, b = label[pairs[edge, 0]], label[pairs[edge, 1]]
+        label = jnp.where(add & (label == jnp.maximum(a, b)), jnp.minimum(a, b), label)
+        return label, used | (add & (jnp.arange(len(edges)) == edge))
+
+    label, used = jax.lax.fori_loop(0, len(edges), add, (label, there & False))
+    return used, jnp.all(label == label[0])
+
+
+def _connect_at_once(layout, rooms, order, there):
+    """Without a loop: up to which rank doors are needed, by the best way to each room."""
+    edges = layout.edges
     rank = jnp.where(there, order, jnp.inf)
-    # A room is connected to the first one once the way there that needs the fewest walls has all.
     beside = np.full((layout.rooms, layout.rooms), len(edges))
     beside[edges[:, 0], edges[:, 1]] = beside[edges[:, 1], edges[:, 0]] = np.arange(len(edges))
     door = jnp.append(rank, jnp.inf)[beside]
-    last = jnp.full(layout.rooms, jnp.inf).at[0].set(-jnp.inf)
+    last = jnp.full(layout.rooms, jnp.inf).at[0].set(-jnp.inf)  # rank of the last door on the way
     for _ in range(layout.rooms - 1):
         last = jnp.minimum(last, jnp.min(jnp.maximum(last, door), 1))
     enough = jnp.max(jnp.where(exists(layout, rooms, np.arange(layout.rooms)), last, -jnp.inf))

@@ -33,8 +33,10 @@ def added(layout, rows, columns, order, allowed):
     return used, nx.is_connected(graph)
 
 
+@pytest.mark.parametrize("accelerated", [False, True], ids=["on a CPU", "on an accelerator"])
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_doors_are_added_until_all_rooms_are_connected(layout):
+def test_doors_are_added_until_all_rooms_are_connected(layout, accelerated, monkeypatch):
+    monkeypatch.setattr(rooms_, "accelerated", lambda: accelerated)
     rng = np.random.default_rng(0)
     for rows, columns in itertools.product(range(1, layout.rows + 1), range(1, layout.columns + 1)):
         rooms = Rooms(*(jnp.int32(v) for v in (layout.room_size, rows, columns)))

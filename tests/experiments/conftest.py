@@ -1,29 +1,14 @@
-"""Compiled programs are kept from one test to the next, and from session to session."""
+"""Environments that are easily learned, processes of their own, and a small disk."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import pytest
 
 SUPPORT = Path(__file__).parent / "support"
 sys.path.insert(0, str(SUPPORT))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def keep_compiled_programs(compiled):
-    settings = {
-        "jax_compilation_cache_dir": str(compiled),
-        "jax_persistent_cache_min_compile_time_secs": 0.2,
-    }
-    before = {name: jax.config.values[name] for name in settings}
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -41,12 +26,6 @@ def fake_environments():
 
 
 @pytest.fixture(scope="session")
-def compiled(request):
-    """The folder of compiled programs."""
-    return request.config.cache.mkdir("compiled")
-
-
-@pytest.fixture(scope="session")
 def process(compiled):
     """Starts the command line, or Python with `code`, in a process of its own.
 
@@ -58,7 +37,7 @@ def process(compiled):
     def start(*arguments, folder, code=None, devices=1):
         environment = os.environ | {
             "JAX_COMPILATION_CACHE_DIR": str(compiled),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PLATFORMS": "cpu",
             "PYTHONPATH": os.pathsep.join([str(SUPPORT), *filter(None, [ours])]),
             "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
