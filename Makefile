@@ -45,4 +45,4 @@ lint: install-test
 	$(BIN)/pyright
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .pytest_cache

@@ -29,7 +29,7 @@ class ThroughputConfig:
     training: bool = True
     """Also measure a whole training, and the share of its pieces."""
     training_worlds: int = 1024
-    """How many worlds that training has."""
+    """How many worlds that training has, a multiple of 16."""
     seed: int = 0
     """Seed of the levels and of the random actions."""
 

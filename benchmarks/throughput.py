@@ -24,6 +24,7 @@ from didact.benchmarks.timing import Loop, interleaved, spread
 from didact.benchmarks.training import training
 from didact.environments import Environment, Restart, SettingError, make, registered, split_keys
 from didact.environments.registry import suggest
+from didact.experiments.config import TrainConfig
 
 __all__ = ["ThroughputConfig", "play", "table", "throughput"]
 
@@ -129,6 +130,10 @@ def check(config: ThroughputConfig) -> None:
         raise SettingError("--repeats", config.repeats, "at least 1")
     if config.threads < 0:
         raise SettingError("--threads", config.threads, "at least 0")
+    parts = TrainConfig().ppo.num_minibatches
+    if config.training and (config.training_worlds < 1 or config.training_worlds % parts):
+        allowed = f"a multiple of the {parts} minibatches"
+        raise SettingError("--training-worlds", config.training_worlds, allowed)
     known = [entry.name for entry in registered()]
     for level in config.levels:
         if level.removesuffix(PACKED) not in known:

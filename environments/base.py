@@ -62,7 +62,7 @@ class Environment(Generic[State]):
         max_steps: no episode is longer than this.
         propositions: names of the facts in `Timestep.labels`.
         adjectives: those that tell of what kind a thing is, as blue does in "the blue ball".
-        restart_group_size: how many finished worlds `Restart` resets at once, unless told.
+        restart_group_size: how many finished worlds `Restart` resets at once on a CPU, unless told.
     """
 
     name: str
@@ -167,9 +167,9 @@ class Restart:
     """Replaces finished worlds by new ones, generating only as many levels as are needed.
 
     Worlds finish a few at a time, and making a level costs many times a step. So the finished
-    ones are gathered in groups of `group_size` and only they are reset: generation costs per
-    episode, not per step. Under `vmap` (over seeds) the mapped axis is folded into the axis of
-    worlds, which keeps that property.
+    ones are gathered in groups of `group_size` (on accelerators an eighth of all, if that is
+    more) and only they are reset: generation costs per episode, not per step. Under `vmap` (over
+    seeds) the mapped axis is folded into the axis of worlds, which keeps that property.
     """
 
     def __init__(self, environment: Environment, group_size: int | None = None):

@@ -1,7 +1,8 @@
 """Makes the policies that didact has: `python -m didact.experiments.pretrained [NAME ...]`.
 
 Each is trained by one command line, which its card tells, and copied to where policies are found by
-their names. What is under runs/ already is not trained again.
+their names. What is under runs/ already is not trained again. The last one learns from experts that
+`didact benchmark kickstarting` makes before.
 """
 
 import contextlib
@@ -42,17 +43,17 @@ POLICIES = {
         "Goes to up to four objects of a maze of four small rooms, in the order told.",
         "distill solver --env BabyAI-GoToSeqS5R2-v0 --steps 6000000",
     ),
+    "mini-boss": (
+        "Follows any instruction of Baby Language in four small rooms.",
+        "distill solver --env BabyAI-MiniBossLevel-v0 --steps 5000000",
+    ),
     "generalist": (
-        "Goes to, opens, picks up and puts, also one after another, in two rooms of four objects.",
+        "Follows six kinds of instructions in two rooms with four objects.",
         "distill --env MiniSynth --steps 6000000 "
         + " ".join(
             f"runs/kickstarting/experts/{name}"  # which `didact benchmark kickstarting` makes
             for name in ("go-to", "open", "pick-up", "put-next", "both", "sequence")
         ),
-    ),
-    "mini-boss": (
-        "Follows any instruction of Baby Language in four small rooms.",
-        "distill solver --env BabyAI-MiniBossLevel-v0 --steps 5000000",
     ),
 }
 

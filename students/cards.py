@@ -53,8 +53,8 @@ def card(
             `composed` tells the sizes.
         more: what else there is to tell, all of it optional. `name` and `description` (one line);
             `made_by` (the command that made it); `environment_settings` (a list of NAME=VALUE);
-            `scores` by environment, `{"sampled": rate, "greedy": rate, "command": what measures
-            it}`; `training` and `versions`.
+            `scores` by environment or kind of task, `{"sampled": rate, "greedy": rate, "command":
+            what measures it}`; `training` and `versions`.
     """
     spaces = {
         name: {

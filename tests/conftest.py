@@ -25,12 +25,11 @@ def pytest_configure(config):
     """
     jax.config.update("jax_default_matmul_precision", "highest")
     os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"  # of processes that tests start
-    # Kept from one test, process and session to the next. Told before anything is compiled: then
-    # jax decides whether it keeps programs at all.
+    # Kept from one test and process to the next. Set before anything is compiled, because jax
+    # decides at its first program whether it keeps any.
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("compiled")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    gc.set_threshold(50_000, 20, 20)  # tracing makes many objects that stay
     if config.getoption("markexpr") != "slow":  # those run for minutes
         jax.config.update("jax_disable_most_optimizations", True)
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"

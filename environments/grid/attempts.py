@@ -48,9 +48,9 @@ def until_good(
         fresh = jax.vmap(jax.random.fold_in)(keys[worlds], tries[worlds] + ahead)
         new_good, new = attempts(fresh, tasks[worlds])
 
-        rival = (worlds == worlds[:, None]) & new_good  # [its world's attempts]
-        earlier = jnp.any(jnp.tril(rival, -1), 1)
-        counts = jnp.where(new_good, ~earlier, (ahead == 0) & ~jnp.any(rival, 1))
+        place = jnp.arange(size)
+        first = jnp.full(n, size).at[worlds].min(jnp.where(new_good, place, size))[worlds]
+        counts = (place == first) | ((ahead == 0) & (first == size))
         target = jnp.where(counts, worlds, n)  # n: nobody
         good, draft = jax.tree.map(
             lambda x, y: x.at[target].set(y, mode="drop"), (good, draft), (new_good, new)

@@ -177,7 +177,9 @@ def _connect_in_turn(layout, rooms, order, there):
 def _connect_at_once(layout, rooms, order, there):
     """Without a loop: up to which rank doors are needed, by the best way to each room."""
     edges = layout.edges
-    rank = jnp.where(there, order, jnp.inf)
+    # Whole ranks: walls that are ordered alike come one after another, as in turn.
+    rank = jnp.argsort(jnp.argsort(jnp.where(there, order, jnp.inf))).astype(jnp.float32)
+    rank = jnp.where(there, rank, jnp.inf)
     beside = np.full((layout.rooms, layout.rooms), len(edges))
     beside[edges[:, 0], edges[:, 1]] = beside[edges[:, 1], edges[:, 0]] = np.arange(len(edges))
     door = jnp.append(rank, jnp.inf)[beside]

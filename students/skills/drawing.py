@@ -131,7 +131,7 @@ def draw_on(
 def layout(automaton: Automaton, edges: Sequence[Edge]) -> Float[np.ndarray, "states 2"]:
     """Where states stand: in columns by the longest way there, failed ones below.
 
-    Those that no edge leads to stand nowhere.
+    Those that no edge leads to have no place: NaN.
 
     Raises:
         SettingError: there are too many states.
@@ -166,6 +166,7 @@ def layout(automaton: Automaton, edges: Sequence[Edge]) -> Float[np.ndarray, "st
     if alive.any():
         places[failed, 0] = (places[alive, 0].min() + places[alive, 0].max()) / 2
         places[failed, 1] = places[alive, 1].min() - 1.25 * ROW
+    places[~inside] = np.nan
     return places
 
 
