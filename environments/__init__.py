@@ -3,6 +3,7 @@
 import didact.environments.grid  # noqa: F401  (registers its environments)
 from didact.environments import toy_grid
 from didact.environments.adapters.gymnasium import register_all as _register_with_gymnasium
+from didact.environments.array_spaces import ActionSpace, ArraySpace, Continuous, Discrete
 from didact.environments.base import (
     Environment,
     Restart,
@@ -14,11 +15,13 @@ from didact.environments.base import (
 from didact.environments.errors import SettingError
 from didact.environments.grid import with_feedback
 from didact.environments.registry import make, register, registered
-from didact.environments.spaces import ArraySpace, Box, Dimension, Discrete, TaskSpace
+from didact.environments.spaces import Box, Dimension, TaskSpace
 
 __all__ = [
+    "ActionSpace",
     "ArraySpace",
     "Box",
+    "Continuous",
     "Dimension",
     "Discrete",
     "Environment",

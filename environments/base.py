@@ -14,7 +14,8 @@ from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from didact.environments import processors
-from didact.environments.spaces import ArraySpace, Discrete, TaskSpace
+from didact.environments.array_spaces import ActionSpace, ArraySpace
+from didact.environments.spaces import TaskSpace
 
 State = TypeVar("State")
 PLACE = "place"  # the observation that tells the number of a place, where places are numbered
@@ -68,7 +69,7 @@ class Environment(Generic[State]):
     name: str
     task_space: TaskSpace
     observation_space: Mapping[str, ArraySpace]
-    action_space: Discrete
+    action_space: ActionSpace
     max_steps: int
     propositions: tuple[str, ...] = ()
     adjectives: tuple[str, ...] = ()
@@ -91,10 +92,11 @@ class Environment(Generic[State]):
         """
         raise NotImplementedError
 
-    def step(
-        self, key: PRNGKeyArray, state: State, actions: Int[Array, " n"]
-    ) -> tuple[State, Timestep]:
-        """Lets every world take one action."""
+    def step(self, key: PRNGKeyArray, state: State, actions: Array) -> tuple[State, Timestep]:
+        """Takes one action in every world: int32[n] if `Discrete`, float32[n, k] if `Continuous`.
+
+        Continuous actions are clipped to the bounds by the environment.
+        """
         raise NotImplementedError
 
     def render(self, state: State, index: int) -> np.ndarray:

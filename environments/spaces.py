@@ -318,21 +318,3 @@ class Box:
                 f"task, {fault},", found, "an object of exactly " + ", ".join(self.names)
             )
         return np.array([d.parse(value[d.name]) for d in self.dimensions], np.float32)
-
-
-@dataclasses.dataclass(frozen=True)
-class Discrete:
-    """Actions 0 .. n-1, with a name each."""
-
-    n: int
-    names: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class ArraySpace:
-    """The shape (without the worlds axis), dtype and inclusive bounds of one observation."""
-
-    shape: tuple[int, ...]
-    dtype: Any
-    low: float = 0
-    high: float = 255

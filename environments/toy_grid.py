@@ -17,10 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from didact.environments.array_spaces import ArraySpace, Discrete
 from didact.environments.base import Environment, Timestep
 from didact.environments.errors import SettingError
 from didact.environments.registry import register
-from didact.environments.spaces import ArraySpace, Box, Dimension, Discrete, TaskSpace
+from didact.environments.spaces import Box, Dimension, TaskSpace
 
 UNLOCKING = 75  # the competence at which a cell unlocks its neighbours, and counts as mastered
 HIGHEST = 100

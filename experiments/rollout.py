@@ -105,6 +105,8 @@ def collect(
             final_value,
             (),  # type: ignore[arg-type]
             (),
+            jnp.ones(n),
+            seen.observation if student.bootstraps else {},
         )
         return following, (row, (done, worlds.tasks, seen.success))
 

@@ -22,6 +22,10 @@ class Rollout(NamedTuple):
     final_value: Float[Array, "T n"]  # value of the last observation where truncated, else 0
     last_value: Float[Array, " n"]  # value of what stands after the rollout
     carry: Any  # the recurrent carry before row 0, each [n, ...]
+    learn: Any = ()  # float[T, n]: 1 where the student may learn from the row, 0 where it may not
+    # The observation that followed each action, before any restart; {} unless the student sets
+    # `bootstraps`.
+    final_observation: Any = ()
 
 
 class Student(NamedTuple):
@@ -41,6 +45,7 @@ class Student(NamedTuple):
         read: `read(state, carry, observation, start) -> (outputs, carry)`, as `look`, but of
             sequences, time first, [T, n, ...]; the carry is as at an episode's start where `start`
             is True. None: it cannot learn from recordings.
+        bootstraps: whether `learn` needs `Rollout.final_observation`.
     """
 
     init: Callable[[PRNGKeyArray], Any]
@@ -51,3 +56,4 @@ class Student(NamedTuple):
     learn: Callable[[Any, Rollout, PRNGKeyArray], tuple[Any, dict[str, Array]]]
     step_scores: Callable[[Rollout], dict[str, Array]] = lambda rollout: {}
     read: Callable[[Any, Any, dict[str, Array], Array], tuple[Any, Any]] | None = None
+    bootstraps: bool = False

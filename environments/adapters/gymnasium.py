@@ -13,10 +13,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from didact.environments.adapters.worlds import Worlds, key_from
+from didact.environments.array_spaces import ArraySpace
 from didact.environments.base import Environment
 from didact.environments.errors import SettingError
 from didact.environments.registry import registered
-from didact.environments.spaces import ArraySpace, TaskSpace
+from didact.environments.spaces import TaskSpace
 
 NAMESPACE = "didact"
 

@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, UInt8
 
-UNSEEN, EMPTY, WALL, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA = range(10)
+from didact.environments.array_spaces import ArraySpace
+
+UNSEEN, EMPTY, WALL, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA, AGENT = range(11)
 CLOSED_DOOR, LOCKED_DOOR = 11, 12  # DOOR itself is an open door
 
 COLORS = ("red", "green", "blue", "purple", "yellow", "grey")
@@ -21,6 +23,14 @@ TYPES = {"door": DOOR, "key": KEY, "ball": BALL, "box": BOX}
 KIND_BITS, COLOR_SHIFT, HOLDS = 15, 4, 128
 SEEN_BITS = 127
 GREY_WALL = WALL + 16 * GREY
+
+
+def view_space(shape: tuple[int, int], packed: bool = True) -> ArraySpace:
+    """The space of views: packed cells `[w, h]`, or MiniGrid's triples `[w, h, 3]`."""
+    if packed:
+        return ArraySpace(shape, np.uint8, 0, SEEN_BITS, kind="cells", codes=(SEEN_BITS + 1,))
+    codes = (AGENT + 1, len(COLORS), 3)
+    return ArraySpace((*shape, 3), np.uint8, 0, AGENT, kind="cells", codes=codes)
 
 
 def code(kind: Any, color: Any) -> Any:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
+from didact.environments.array_spaces import ArraySpace, Discrete
 from didact.environments.base import Environment, Timestep, split_keys
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells, language, texts, view
@@ -19,7 +20,7 @@ from didact.environments.grid.phrases import SPLITS
 from didact.environments.grid.phrasing import longest, rephrase
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import Goal
-from didact.environments.spaces import ArraySpace, Discrete, TaskSpace
+from didact.environments.spaces import TaskSpace
 
 _PHRASING = 0x70687261  # folded into a level's key: the words have randomness of their own
 
@@ -133,19 +134,20 @@ class GridWorld(Environment[GridState]):
         self._sight = jax.jit(
             lambda world: (self._look(world, packed=True), view.coordinates(world, self.width))
         )
-        image = (view.SIZE, view.SIZE) if packed else (view.SIZE, view.SIZE, 3)
         self.observation_space = {
-            "image": ArraySpace(image, jnp.uint8, 0, 127 if packed else 10),
-            "direction": ArraySpace((), jnp.int32, 0, 3),
+            "image": cells.view_space((view.SIZE, view.SIZE), packed),
+            "direction": ArraySpace((), jnp.int32, 0, 3, kind="category"),
             "instruction": ArraySpace(
                 (mission_length if phrasing is None else longest(mission_length),),
                 *(jnp.uint8, 0, language.VOCABULARY_SIZE - 1),
+                kind="tokens",
+                role="instruction",
             ),
         }
         self.text_length = text_length if text else None
         if text:
             self.observation_space["text"] = ArraySpace(
-                (text_length,), jnp.uint8, 0, language.VOCABULARY_SIZE - 1
+                (text_length,), jnp.uint8, 0, language.VOCABULARY_SIZE - 1, kind="hidden"
             )
 
     @property

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
+from didact.environments.array_spaces import ArraySpace
 from didact.environments.base import Environment, Wrapper
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells, rules
 from didact.environments.grid.env import GridState, GridWorld
 from didact.environments.registry import register_addition
-from didact.environments.spaces import ArraySpace
 
 FACED = tuple((kind, color) for kind in cells.TYPES for color in cells.COLORS)
 HELD = tuple((kind, color) for kind, color in FACED if kind != "door")

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32, PRNGKeyArray, UInt32
 
+from didact.environments.array_spaces import ArraySpace
 from didact.environments.base import Environment, Timestep, split_keys
 from didact.environments.errors import SettingError
 from didact.environments.grid import guide as guides
@@ -32,7 +33,7 @@ from didact.environments.grid.guide import Guide
 from didact.environments.grid.remarks import POOL, TEMPLATE, Pool, read_pool
 from didact.environments.grid.search import NEVER
 from didact.environments.grid.utterances import PARTS, SILENT, Message, Speech
-from didact.environments.spaces import ArraySpace, Box, Dimension, TaskSpace
+from didact.environments.spaces import Box, Dimension, TaskSpace
 
 KEY, VECTOR = "feedback", "feedback_vector"
 RATE = Dimension(
@@ -111,14 +112,19 @@ class WithFeedback(Environment[FeedbackState]):
         self.observation_space = {
             **environment.observation_space,
             KEY: ArraySpace(
-                (len(PARTS), self.speech.length), jnp.int32, 0, self.speech.vocabulary - 1
+                (len(PARTS), self.speech.length),
+                jnp.int32,
+                0,
+                self.speech.vocabulary - 1,
+                kind="tokens",
+                role="feedback",
             ),
         }
         self._vectors = None if encoder is None else self.speech.vectors(encoder)
         if self._vectors is not None:
             highest = max(float(np.abs(table).max()) for table in self._vectors)
             size = sum(table.shape[-1] for table in self._vectors)
-            space = ArraySpace((size,), np.float32, -highest, highest)
+            space = ArraySpace((size,), np.float32, -highest, highest, role="feedback")
             self.observation_space[VECTOR] = space
         self._begin, self._go_on = (folding(jax.jit(f)) for f in (self._first, self._next))
 

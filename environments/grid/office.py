@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32
 
+from didact.environments.array_spaces import ArraySpace, Discrete
 from didact.environments.base import PLACE, Environment, Map, Timestep
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells
 from didact.environments.registry import register
-from didact.environments.spaces import ArraySpace, Box, Dimension, Discrete
+from didact.environments.spaces import Box, Dimension
 
 # Twelve rooms; c coffee, m mail, o the office, * decorations, and the places A, B, C and D.
 MAP = """
@@ -114,8 +115,8 @@ class Office(Environment[OfficeState]):
             )
         )  # fmt: skip
         self.observation_space = {
-            PLACE: ArraySpace((), np.int32, 0, signs.size - 1),
-            "image": ArraySpace((VIEW, VIEW), np.uint8, 0, 127),
+            PLACE: ArraySpace((), np.int32, 0, signs.size - 1, kind="hidden"),
+            "image": cells.view_space((VIEW, VIEW)),
             "labels": ArraySpace((len(PROPOSITIONS),), np.bool_, 0, 1),
         }
 

@@ -13,12 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32
 
+from didact.environments.array_spaces import ArraySpace, Discrete
 from didact.environments.base import Environment, Map, Timestep, split_keys
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells
 from didact.environments.grid.office import MOVES
 from didact.environments.registry import register
-from didact.environments.spaces import ArraySpace, Box, Dimension, Discrete
+from didact.environments.spaces import Box, Dimension
 
 COLORS = {"blue": cells.BLUE, "purple": cells.PURPLE, "yellow": cells.YELLOW}
 SHAPES = {"ball": cells.BALL, "box": cells.BOX}
@@ -72,7 +73,7 @@ class MovingTargets(Environment[TargetsState]):
         drift = "how likely each thing moves on in a step"
         self.task_space = Box((Dimension("drift", 0, MOST_DRIFT, description=drift),))
         self.observation_space = {
-            "image": ArraySpace((size, size), np.uint8, 0, 127),
+            "image": cells.view_space((size, size)),
             "labels": ArraySpace((len(PROPOSITIONS),), np.bool_, 0, 1),
         }
         x, y = np.meshgrid(np.arange(size), np.arange(size))

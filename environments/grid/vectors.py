@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32, PRNGKeyArray, UInt8, UInt32
 
+from didact.environments.array_spaces import ArraySpace
 from didact.environments.base import Environment, Timestep, Wrapper
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells, language
 from didact.environments.grid.language import TOKEN
 from didact.environments.grid.verifier import GO_TO, KINDS, OPEN, PICK_UP, PUT_NEXT
-from didact.environments.spaces import ArraySpace
 
 KEY = "instruction_vector"
 UNKNOWN = -1  # the row of texts that are not in a table: zeros
@@ -204,7 +204,7 @@ class WithVectors(Wrapper[VectorState]):
         self.table, self.way = table, way
         features = table.features * (MAX_CLAUSES if way == CONCATENATED else 1)
         highest = float(jnp.max(jnp.abs(table.vectors)))
-        vector = ArraySpace((features,), np.float32, -highest, highest)
+        vector = ArraySpace((features,), np.float32, -highest, highest, role="instruction")
         self.observation_space = {**environment.observation_space, KEY: vector}
 
     def inner_state(self, state: VectorState) -> Any:

@@ -1,5 +1,6 @@
 """Agents that see 5x5 cells, as they do in most of the literature's mazes."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ from didact.environments.errors import SettingError
 from didact.environments.grid import view
 from didact.environments.grid.env import GridState, GridWorld, Symbols
 from didact.environments.grid.rules import World
-from didact.environments.spaces import ArraySpace, TaskSpace
+from didact.environments.spaces import TaskSpace
 
 SIZE = 5
 _ASIDE, _FAR = (view.SIZE - SIZE) // 2, view.SIZE - SIZE  # what is cut off a 7x7 view
@@ -37,7 +38,7 @@ class NarrowWorld(GridWorld):
             raise SettingError("see_through_walls", False, "True with a view of 5x5 cells")
         image = self.observation_space["image"]
         shape = (SIZE, SIZE, *image.shape[2:])
-        image = ArraySpace(shape, image.dtype, image.low, image.high)
+        image = dataclasses.replace(image, shape=shape)
         self.observation_space = {**self.observation_space, "image": image}
 
     def _timestep(self, state, reward, terminated, truncated, success):

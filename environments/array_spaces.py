@@ -1,0 +1,235 @@
+"""Observation and action spaces: the arrays that go into a student and come out of it.
+
+A space says of itself what its numbers mean. Networks choose their encoders by that, never by the
+name of an observation.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from didact.environments.errors import SettingError
+
+Kind = Literal["vector", "category", "cells", "pixels", "tokens", "hidden"]
+Role = Literal["", "instruction", "feedback"]
+KINDS = ("vector", "category", "cells", "pixels", "tokens", "hidden")
+ROLES = ("", "instruction", "feedback")
+
+
+@dataclasses.dataclass(frozen=True)
+class ArraySpace:
+    """One array of an observation: shape (without the batch axis), dtype, bounds and meaning.
+
+    Attributes:
+        shape: without the batch axis.
+        dtype: a NumPy dtype.
+        low, high: inclusive bounds.
+        kind: what the numbers are.
+            "vector": real numbers, of at most one axis; also what None means for such a shape.
+            "category": one of `high + 1` unordered values.
+            "cells": a map `[h, w]` of codes, or `[h, w, c]` of c indices for each cell; `codes`
+            holds the number of values of each channel.
+            "pixels": a picture `[h, w, c]` of uint8.
+            "tokens": token ids `[length]` or `[parts, length]`, below `high + 1`; 0 is padding.
+            "hidden": not for networks.
+        codes: the code book of "cells".
+        role: "instruction" for what the agent should do, which networks use to modulate what
+            they see; "feedback" for messages that change from step to step. Where a vector and
+            tokens have the same role, networks read the vector.
+
+    Raises:
+        SettingError: a kind or role that does not exist, or a shape or dtype that the kind
+            cannot have.
+    """
+
+    shape: tuple[int, ...]
+    dtype: Any
+    low: float = 0
+    high: float = 255
+    kind: Kind | None = None
+    codes: tuple[int, ...] = ()
+    role: Role = ""
+
+    def __post_init__(self):
+        if self.kind not in (None, *KINDS):
+            raise SettingError("kind", self.kind, "None, or one of " + ", ".join(KINDS))
+        if self.role not in ROLES:
+            raise SettingError("role", self.role, "one of '', 'instruction', 'feedback'")
+        axes, whole = len(self.shape), np.dtype(self.dtype).kind in "biu"
+        if self.kind == "vector" and axes > 1:
+            raise SettingError("shape", self.shape, "of at most one axis for kind='vector'")
+        if self.kind == "category" and (axes or not whole or self.low < 0):
+            raise SettingError("shape", self.shape, "() with a whole dtype for kind='category'")
+        if self.kind == "pixels" and (axes != 3 or np.dtype(self.dtype) != np.uint8):
+            raise SettingError("shape", self.shape, "(h, w, c) with uint8 for kind='pixels'")
+        if self.kind == "tokens" and (axes not in (1, 2) or not whole or self.low < 0):
+            raise SettingError("shape", self.shape, "(length,) or (parts, length) of token ids")
+        if self.kind == "cells":
+            channels = 1 if axes == 2 else self.shape[-1] if axes == 3 else 0
+            if not whole or not channels or len(self.codes) != channels:
+                allowed = "(h, w) or (h, w, c) of whole numbers, with one code size a channel"
+                raise SettingError("shape", self.shape, allowed)
+
+    @property
+    def meaning(self) -> Kind | None:
+        """The kind, also where it follows from the shape; None where nothing says it."""
+        return self.kind or ("vector" if len(self.shape) <= 1 else None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The space as JSON holds it; `from_json` is the inverse."""
+        return {
+            "shape": list(self.shape),
+            "dtype": np.dtype(self.dtype).name,
+            "low": self.low,
+            "high": self.high,
+            "kind": self.kind,
+            "codes": list(self.codes),
+            "role": self.role,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "ArraySpace":
+        """The inverse of `to_json`."""
+        return cls(
+            tuple(values["shape"]),
+            np.dtype(values["dtype"]),
+            values["low"],
+            values["high"],
+            values.get("kind"),
+            tuple(values.get("codes", ())),
+            values.get("role", ""),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Discrete:
+    """Actions 0 .. n-1, with a name each."""
+
+    n: int
+    names: tuple[str, ...] = ()
+
+    shape = ()
+    dtype = np.dtype(np.int32)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """The names; numbers where there are none."""
+        return self.names or tuple(str(i) for i in range(self.n))
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Int[Array, " n"]:
+        """n actions, all equally likely."""
+        return jax.random.randint(key, (n,), 0, self.n)
+
+    def clip(self, actions: Int[Array, "*n"]) -> Int[Array, "*n"]:
+        """The nearest actions of the space."""
+        return jnp.clip(actions, 0, self.n - 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """The space as JSON holds it; see `action_space_from_json`."""
+        return {"type": "discrete", "names": list(self.action_names)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Continuous:
+    """Actions of real numbers between bounds, float32.
+
+    Attributes:
+        shape: of one action, one axis: the number of actuators.
+        low, high: finite bounds, one number for all actuators or one for each.
+        names: what each actuator is.
+
+    Raises:
+        SettingError: bounds that are not finite, not in order, or not as many as actuators.
+    """
+
+    shape: tuple[int, ...]
+    low: float | tuple[float, ...] = -1.0
+    high: float | tuple[float, ...] = 1.0
+    names: tuple[str, ...] = ()
+
+    dtype = np.dtype(np.float32)
+
+    def __post_init__(self):
+        if len(self.shape) != 1 or self.shape[0] < 1:
+            raise SettingError("shape", self.shape, "(k,) with at least one actuator")
+        for name in ("low", "high"):
+            value = np.asarray(getattr(self, name), np.float64)
+            if value.shape not in ((), self.shape) or not np.isfinite(value).all():
+                raise SettingError(name, getattr(self, name), f"one or {self.shape[0]} numbers")
+            told = tuple(float(x) for x in np.broadcast_to(value, self.shape))
+            object.__setattr__(self, name, told)
+        if not all(a < b for a, b in zip(self.lows, self.highs, strict=True)):
+            raise SettingError("low, high", (self.low, self.high), "bounds with low < high")
+        if self.names and len(self.names) != self.shape[0]:
+            raise SettingError("names", self.names, f"{self.shape[0]} names, or none")
+
+    @property
+    def size(self) -> int:
+        """The number of actuators."""
+        return self.shape[0]
+
+    @property
+    def lows(self) -> np.ndarray:
+        """The lower bounds, float32[k]."""
+        return np.asarray(self.low, np.float32)
+
+    @property
+    def highs(self) -> np.ndarray:
+        """The upper bounds, float32[k]."""
+        return np.asarray(self.high, np.float32)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """The names; numbers where there are none."""
+        return self.names or tuple(str(i) for i in range(self.size))
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n k"]:
+        """n actions, uniform between the bounds."""
+        low, high = self.lows, self.highs
+        return low + jax.random.uniform(key, (n, self.size)) * (high - low)
+
+    def clip(self, actions: Float[Array, "*n k"]) -> Float[Array, "*n k"]:
+        """The nearest actions within the bounds; NaN becomes the middle."""
+        actions = jnp.where(jnp.isnan(actions), (self.lows + self.highs) / 2, actions)
+        return jnp.clip(actions, self.lows, self.highs)
+
+    def to_json(self) -> dict[str, Any]:
+        """The space as JSON holds it; see `action_space_from_json`."""
+        return {
+            "type": "continuous",
+            "names": list(self.action_names),
+            "low": [float(x) for x in self.lows],
+            "high": [float(x) for x in self.highs],
+        }
+
+
+ActionSpace = Discrete | Continuous
+
+
+def action_space_from_json(values: Any) -> ActionSpace:
+    """The action space that `to_json` wrote.
+
+    Raises:
+        SettingError: it is not one.
+    """
+    names = values.get("names") if isinstance(values, dict) else None
+    if not isinstance(names, list) or not names or not all(isinstance(x, str) for x in names):
+        raise SettingError("action space", values, "an object with a type and a list of names")
+    if values.get("type") == "discrete":
+        return Discrete(len(names), tuple(names))
+    if values.get("type") != "continuous":
+        raise SettingError("type of actions", values.get("type"), "'discrete' or 'continuous'")
+    bounds = []
+    for name in ("low", "high"):
+        numbers = values.get(name)
+        whole = isinstance(numbers, list) and len(numbers) == len(names)
+        if not whole or not all(type(x) in (int, float) and math.isfinite(x) for x in numbers):
+            raise SettingError(f"{name} of actions", numbers, f"{len(names)} finite numbers")
+        bounds.append(tuple(map(float, numbers)))
+    return Continuous((len(names),), bounds[0], bounds[1], tuple(names))
