@@ -61,7 +61,7 @@ def stepping(environment: Environment, config: FormulasConfig, machines: Any = N
 
     def one(carry, key):
         state, at, _ = carry
-        action = jax.random.randint(key, (n,), 0, environment.action_space.n)
+        action = environment.action_space.sample(key, n)
         state, seen = environment.step(key, state, action)
         told = seen.reward
         if machines is not None:

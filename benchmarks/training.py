@@ -76,7 +76,7 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
         def step(carry, now):
             state, seen = carry
             action_key, step_key, reset_key, tasks = *jax.random.split(now[0], 3), now[1]
-            action = jax.random.randint(action_key, (n,), 0, environment.action_space.n)
+            action = environment.action_space.sample(action_key, n)
             state, seen = environment.step(step_key, state, action)
             keys = jax.random.split(reset_key, n)
             state, seen = restart(keys, tasks, seen.done, state, seen)

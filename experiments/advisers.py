@@ -66,7 +66,7 @@ def _expert(number: int, config: TrainConfig, environment: Environment, space: T
     if name == SOLVER:
         if not isinstance(environment, GridWorld):
             raise SettingError("--experts", name, "a policy, where worlds are no grid worlds")
-        return experts.told(SOLVER, environment.action_space.n)
+        return experts.privileged(SOLVER, environment.action_space)
     policy = policy_of(config, number)
     axis = SEEDS if config.num_seeds > 1 else None
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 import tyro
 
+from didact.environments.array_spaces import discrete
 from didact.environments.errors import SettingError
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
@@ -187,7 +188,7 @@ def _tabular(choice: Compose, environment: Any, automaton: Any) -> Callable[[], 
 
     def learn():
         seen = explore(environment, steps, seed=choice.seed)
-        table = tabular.learn(seen, places, environment.action_space.n)
+        table = tabular.learn(seen, places, discrete(environment.action_space, "skills").n)
         values = compose(table, automaton, environment.propositions)
         return {"values": values}, table.goals, steps
 

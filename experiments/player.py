@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from didact.environments import Environment, SettingError, TaskSpace, for_groups
 from didact.environments.grid import GridWorld, solver
 from didact.students import Student
-from didact.students.shards import OBSERVATION, small, stored
+from didact.students.shards import OBSERVATION, stored, stored_actions
 
 STEPS_PER_CHUNK = 64
 
@@ -139,7 +139,7 @@ def player(
         state, seen = environment.step(step_key, state, action)
         row = {
             **{OBSERVATION + k: v.astype(stores[k]) for k, v in observation.items()},
-            "action": action.astype(small(environment.action_space.n - 1)),
+            "action": action.astype(stored_actions(environment.action_space)),
             "reward": seen.reward.astype(jnp.float32),
             "terminated": seen.terminated,
             "truncated": seen.truncated,

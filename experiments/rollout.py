@@ -78,7 +78,7 @@ def collect(
 
         def value_at_the_end(index):
             observation, remembered = jax.tree.map(lambda x: x[index], (seen.observation, carry))
-            return student.look(student_state, remembered, observation)[0].value
+            return student.apply(student_state, remembered, observation)[1]
 
         final_value = for_groups(
             value_at_the_end, seen.truncated & ~seen.terminated, jnp.zeros(n), restart.group_size
@@ -112,7 +112,7 @@ def collect(
 
     keys = jax.random.split(key, tasks.shape[0])
     worlds, (rollout, (done, episode_tasks, success)) = jax.lax.scan(step, worlds, (keys, tasks))
-    last_value = student.look(student_state, worlds.carry, worlds.observation)[0].value
+    last_value = student.apply(student_state, worlds.carry, worlds.observation)[1]
     rollout = rollout._replace(last_value=last_value, carry=first_carry)
     quantities = {
         "return": rollout.reward,

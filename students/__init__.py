@@ -13,7 +13,14 @@ from didact.students.hindsight import hindsight
 from didact.students.hub import pull_policy, push_policy
 from didact.students.kickstart import kickstart
 from didact.students.learner import LearnerState, Lesson
-from didact.students.networks import ActorCritic
+from didact.students.networks import (
+    ActorCritic,
+    Categorical,
+    Distribution,
+    Product,
+    SquashedNormal,
+    encoders,
+)
 from didact.students.policies import Policy, load_policy
 from didact.students.ppo import ppo
 from didact.students.random_actions import random_actions
@@ -22,8 +29,10 @@ from didact.students.windows import Window
 
 __all__ = [
     "ActorCritic",
+    "Categorical",
     "Cloner",
     "DistillConfig",
+    "Distribution",
     "Expert",
     "LearnerConfig",
     "LearnerState",
@@ -31,13 +40,16 @@ __all__ = [
     "NetworkConfig",
     "PPOConfig",
     "Policy",
+    "Product",
     "Recording",
     "Rollout",
+    "SquashedNormal",
     "Student",
     "Window",
     "card",
     "clone",
     "distill",
+    "encoders",
     "experts",
     "export_policy",
     "hindsight",

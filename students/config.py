@@ -24,12 +24,24 @@ class NetworkConfig:
     """units of the recurrent memory; 0 for none"""
     max_instructions: int = 64
     """distinct instructions in a batch up to which the fast path is taken"""
+    pixel_channels: tuple[int, ...] = (16, 32, 32)
+    """channels of each stage of the residual network that reads pictures"""
+    normalise_observations: bool = True
+    """normalise real vectors by running statistics; tokens, cells and pictures never are"""
+    initial_std: float = 0.5
+    """standard deviation of continuous actions at the start, before squashing"""
 
     def __post_init__(self):
-        for name, size in dataclasses.asdict(self).items():
+        sizes = dataclasses.asdict(self)
+        sizes |= {"pixel_channels": min(sizes["pixel_channels"], default=0)}
+        for name, size in sizes.items():
+            if name in ("initial_std", "normalise_observations"):
+                continue
             if size < (0 if name == "memory" else 1):
                 least = "0 or more" if name == "memory" else "1 or more"
-                raise SettingError(f"network.{name}", size, least)
+                raise SettingError(f"network.{name}", getattr(self, name), least)
+        if not 0.01 <= self.initial_std <= 2:
+            raise SettingError("network.initial_std", self.initial_std, "from 0.01 to 2")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +64,9 @@ class LearnerConfig:
     """lambda of the generalised advantage"""
     max_grad_norm: float = 0.5
     """gradients are scaled down to this norm"""
+    scale_rewards: bool | None = None
+    """divide rewards by the running standard deviation of discounted returns; None: where actions
+    are continuous"""
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     """sizes of the network"""
 
