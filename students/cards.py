@@ -274,8 +274,8 @@ def _check_network(network: Any, path: str) -> None:
             if not isinstance(value, bool):
                 raise _error(f"network.{name}", path, value, "true or false")
         elif name == "initial_std":
-            if type(value) not in (int, float) or not 0.01 <= value <= 2:
-                raise _error(f"network.{name}", path, value, "a number from 0.01 to 2")
+            if type(value) not in (int, float) or not 0.02 <= value <= 2:
+                raise _error(f"network.{name}", path, value, "a number from 0.02 to 2")
         else:
             least = 0 if name == "memory" else 1
             if not _is_whole(value, least, WIDEST):

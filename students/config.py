@@ -40,8 +40,8 @@ class NetworkConfig:
             if size < (0 if name == "memory" else 1):
                 least = "0 or more" if name == "memory" else "1 or more"
                 raise SettingError(f"network.{name}", getattr(self, name), least)
-        if not 0.01 <= self.initial_std <= 2:
-            raise SettingError("network.initial_std", self.initial_std, "from 0.01 to 2")
+        if not 0.02 <= self.initial_std <= 2:
+            raise SettingError("network.initial_std", self.initial_std, "from 0.02 to 2")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -167,7 +167,9 @@ def learner(
     def scaled(state: LearnerState, reward: Array) -> Array:
         if not scales_rewards:
             return reward
-        return reward * jax.lax.rsqrt(jnp.maximum(state.returns["variance"][0], 1e-8))
+        # Bounded, because the first reward after many rollouts without any would be a huge one.
+        scale = jax.lax.rsqrt(jnp.maximum(state.returns["variance"][0], 1e-8))
+        return jnp.clip(reward * scale, -normalisation.LIMIT, normalisation.LIMIT)
 
     def estimate(rollout: Rollout, reward: Array):
         return losses.advantages(
