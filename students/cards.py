@@ -60,9 +60,15 @@ def card(
         "environment": environment,
         "observation_space": spaces,
         "action_space": action_space.to_json(),
-        **({} if network is None else {"network": dataclasses.asdict(network)}),
+        **({} if network is None else {"network": _sizes(network)}),
         **more,
     }
+
+
+def _sizes(network: NetworkConfig) -> dict[str, Any]:
+    """As JSON holds them, so that a card is the same before and after it was saved."""
+    sizes = dataclasses.asdict(network)
+    return {name: list(x) if isinstance(x, tuple) else x for name, x in sizes.items()}
 
 
 def read_card(folder: Path) -> dict[str, Any]:
