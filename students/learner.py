@@ -264,6 +264,7 @@ def led(
     """
     who_key, advice_key, own_key = jax.random.split(key, 3)
     n, experts = chances.shape
+    chances = jnp.maximum(chances, 0)  # rounding may leave schedules a little below their end
     alone = jnp.maximum(1 - jnp.sum(chances, axis=1, keepdims=True), 0)
     shares = jnp.concatenate([chances, alone], axis=1)
     who = jax.random.categorical(who_key, jnp.log(shares))

@@ -72,3 +72,12 @@ def test_experts_that_do_not_act_do_not_matter():
         again, log_prob = led(own, narrow, jnp.zeros((3, 1)), jax.random.key(0))
         np.testing.assert_array_equal(action, again)
         np.testing.assert_allclose(log_prob, own.log_prob(action), rtol=1e-6)
+
+
+def test_chances_a_little_below_0_are_0():
+    """As of schedules that have ended, but for rounding: the logarithm would not be a number."""
+    own = Categorical.of_probabilities(jnp.tile(jnp.array([0.5, 0.5, 0.0]), (500, 1)))
+    advice = Categorical.of_probabilities(jnp.tile(jnp.array([0.0, 0.0, 1.0]), (500, 1, 1)))
+    action, log_prob = led(own, advice, jnp.full((500, 1), -1e-7), jax.random.key(0))
+    assert set(np.asarray(action).tolist()) == {0, 1}
+    np.testing.assert_allclose(log_prob, np.log(0.5), rtol=1e-5)
