@@ -199,7 +199,7 @@ def test_cloning_recorded_continuous_actions(tmp_path):
     writer = RecordingWriter(tmp_path / "r", card)
     for begin in (0, 64):
         numbers = rng.normal(size=(64 * 8, 3)).astype(np.float32)
-        before = linear(numbers) + 0.1 * rng.normal(size=(64 * 8, 2))
+        before = linear(numbers) + 0.3 * rng.normal(size=(64 * 8, 2))
         action = np.float32(LOW + (HIGH - LOW) * (np.tanh(before) + 1) / 2)
         no, whole = np.zeros(64, bool), np.full(64, 8, np.int32)
         zero = np.zeros(64, np.float32)
@@ -220,13 +220,13 @@ def test_cloning_recorded_continuous_actions(tmp_path):
         if i == 150:
             break
         state, carry, metrics = learn(state, carry, window, jax.random.key(i))
-    assert float(metrics["clone_agreement"]) > 0.95
+    assert float(metrics["clone_agreement"]) > 0.85
     test = {k: jnp.asarray(v) for k, v in small.numbers(200, seed=9).items()}
     distribution, _, _ = cloner.student.apply(state, cloner.student.initial_carry(200), test)
     expected = LOW + (HIGH - LOW) * (np.tanh(linear(test["numbers"])) + 1) / 2
     assert np.abs(np.asarray(distribution.mode()) - expected).mean() < 0.05
     # It learns how much noise there was, too.
-    np.testing.assert_allclose(np.exp(distribution.log_std).mean(0), 0.1, rtol=0.5)
+    np.testing.assert_allclose(np.exp(distribution.log_std).mean(0), 0.3, rtol=0.25)
 
 
 def test_policies_with_continuous_actions_as_experts():
