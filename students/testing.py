@@ -192,9 +192,9 @@ class _Check:
 
     def keys_decide(self, state: Any, rollout: Rollout) -> None:
         leaves, tree = jax.tree.flatten(state)
-        stored = [(np.array(_numbers(leaf)), _is_key(leaf)) for leaf in leaves]
+        stored = [(jnp.array(np.array(_numbers(x))), _is_key(x)) for x in leaves]
         restored = jax.tree.unflatten(
-            tree, [jax.random.wrap_key_data(x) if key else jnp.asarray(x) for x, key in stored]
+            tree, [jax.random.wrap_key_data(y) if key else y for y, key in stored]
         )
         carry = self.student.initial_carry(self.n)
         acted = [self.act(s, carry, self.shown, self.key) for s in (state, state, restored)]
