@@ -5,7 +5,13 @@ from didact.students.archives import export_policy, import_policy
 from didact.students.base import Rollout, Student
 from didact.students.cards import card
 from didact.students.clone import Cloner, clone
-from didact.students.config import DistillConfig, LearnerConfig, NetworkConfig, PPOConfig
+from didact.students.config import (
+    DistillConfig,
+    LearnerConfig,
+    NetworkConfig,
+    PPOConfig,
+    SACConfig,
+)
 from didact.students.distill import distill
 from didact.students.experts import Expert
 from didact.students.folders import save_policy
@@ -25,6 +31,7 @@ from didact.students.policies import Policy, load_policy
 from didact.students.ppo import ppo
 from didact.students.random_actions import random_actions
 from didact.students.recordings import Recording, open_recording
+from didact.students.sac import sac
 from didact.students.windows import Window
 
 __all__ = [
@@ -43,6 +50,7 @@ __all__ = [
     "Product",
     "Recording",
     "Rollout",
+    "SACConfig",
     "SquashedNormal",
     "Student",
     "Window",
@@ -61,5 +69,6 @@ __all__ = [
     "pull_policy",
     "push_policy",
     "random_actions",
+    "sac",
     "save_policy",
 ]

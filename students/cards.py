@@ -9,7 +9,7 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,13 @@ from didact.environments.base import PLACE
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
 from didact.students.ppo import ppo
+from didact.students.sac import actor_student
 from didact.students.skills.behaviours import NETWORK, TABLE, behaviour
 from didact.students.skills.following import PROGRESS
 
 CARD = "policy.json"
 FORMAT = 2
+ACTOR_CRITIC, ACTOR = "actor_critic", "actor"  # what PPO and SAC train
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a policy; never more than a file's name
 NAME_TOLD = "a name of letters, digits, '.', '_' and '-', at most 100 of them"
 CARD_BYTES = 1 << 20
@@ -49,7 +51,8 @@ def card(
         observation_space, action_space: of that environment.
         network: the sizes of its network; None for a behaviour that was composed, of which
             `composed` tells the sizes.
-        more: what else there is to tell, all of it optional. `name` and `description` (one line);
+        more: further fields, all of them optional. `architecture` ("actor_critic" if left out);
+            `name` and `description` (one line);
             `made_by` (the command that made it); `environment_settings` (a list of NAME=VALUE);
             `scores` by environment or kind of task, `{"sampled": rate, "greedy": rate, "command":
             what measures it}`; `training` and `versions`.
@@ -113,6 +116,11 @@ def check_card(card: Any, path: str = CARD) -> None:
         _check_composed(card["composed"], card["observation_space"], path)
     else:
         _check_network(card.get("network"), path)
+        architecture = card.get("architecture", ACTOR_CRITIC)
+        if architecture not in _architectures:
+            names = ", ".join(_architectures)
+            allowed = f"one of {names}; others must be registered first"
+            raise _error("architecture", path, architecture, allowed)
     for field in ("description", "made_by"):
         if not isinstance(card.get(field, ""), str):
             raise _error(field, path, card[field], "a text")
@@ -156,14 +164,40 @@ def actions_of(card: Mapping[str, Any]) -> ActionSpace:
     return action_space_from_json(card["action_space"])
 
 
+def _actor_critic(observation_space, action_space, network, seeds_axis) -> Student:
+    config = PPOConfig(network=network)
+    return ppo(observation_space, action_space, config, num_updates=1, seeds_axis=seeds_axis)
+
+
+# From spaces, the sizes of the network and the axis of seeds to a student that acts.
+Architecture = Callable[[Mapping[str, ArraySpace], ActionSpace, NetworkConfig, str | None], Student]
+_architectures: dict[str, Architecture] = {ACTOR_CRITIC: _actor_critic, ACTOR: actor_student}
+
+
+def register_architecture(name: str, make: Architecture) -> None:
+    """Adds a kind of network that policies may have: the field `architecture` of cards.
+
+    Args:
+        name: as cards have it.
+        make: from observation space, action space, `NetworkConfig` and the name of the axis of
+            seeds to a student that acts; its state must have a field `params`.
+
+    Raises:
+        SettingError: the name is taken.
+    """
+    if name in _architectures:
+        raise SettingError("architecture", name, "a name that is not registered yet")
+    _architectures[name] = make
+
+
 def student_of(card: Mapping[str, Any], seeds_axis: str | None = None) -> Student:
-    """The student that a card tells of, to act; under a `vmap` over seeds if that has a name."""
+    """The student of a card, to act; under a `vmap` over seeds if that has a name."""
     if "composed" in card:
         return behaviour(card["composed"], spaces_of(card), len(actions_of(card).action_names))
     network: dict[str, Any] = dict(card["network"])
     network["pixel_channels"] = tuple(network["pixel_channels"])
-    config = PPOConfig(network=NetworkConfig(**network))
-    return ppo(spaces_of(card), actions_of(card), config, num_updates=1, seeds_axis=seeds_axis)
+    make = _architectures[card.get("architecture", ACTOR_CRITIC)]
+    return make(spaces_of(card), actions_of(card), NetworkConfig(**network), seeds_axis)
 
 
 def parameters_of(card: Mapping[str, Any], path: str = CARD) -> Any:

@@ -120,3 +120,49 @@ class DistillConfig(LearnerConfig):
             raise SettingError("distill.lead", self.lead, "from 0 to 1")
         if not 0 < self.lead_until <= 1:
             raise SettingError("distill.lead_until", self.lead_until, "above 0 and at most 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class SACConfig:
+    """Settings of soft actor-critic; the defaults are those of Stable-Baselines3."""
+
+    learning_rate: float = 3e-4
+    """Adam's step size, of the actor, the critics and the entropy's weight"""
+    discount: float = 0.99
+    """gamma"""
+    batch_size: int = 256
+    """transitions in a gradient step, over all devices"""
+    updates_per_step: float = 1.0
+    """gradient steps for each environment step"""
+    replay_capacity: int = 1_000_000
+    """transitions in the replay buffer"""
+    learning_starts: int = 100
+    """transitions before the first gradient step; actions are uniform until then"""
+    target_rate: float = 0.005
+    """tau: how far the target critics move towards the critics in each gradient step"""
+    initial_alpha: float = 1.0
+    """weight of the entropy at the start"""
+    tune_alpha: bool = True
+    """tune the weight of the entropy towards the target entropy"""
+    target_entropy: float | None = None
+    """in nats, of actions scaled to -1..1; None: minus the number of actuators"""
+    network: NetworkConfig = dataclasses.field(
+        default_factory=lambda: NetworkConfig(hidden=256, memory=0, normalise_observations=False)
+    )
+    """sizes of the networks; there is no memory"""
+
+    prefix: ClassVar[str] = "sac"
+
+    def __post_init__(self):
+        for name in ("batch_size", "replay_capacity", "learning_starts"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"sac.{name}", getattr(self, name), "at least 1")
+        for name in ("learning_rate", "initial_alpha", "updates_per_step"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise SettingError(f"sac.{name}", getattr(self, name), "a positive number")
+        for name in ("discount", "target_rate"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingError(f"sac.{name}", getattr(self, name), "from 0 to 1")
+        if self.learning_starts > self.replay_capacity:
+            allowed = f"at most the replay's capacity, {self.replay_capacity}"
+            raise SettingError("sac.learning_starts", self.learning_starts, allowed)
