@@ -52,7 +52,7 @@ class Canvas:
     def arc(
         self, at: Point, radius: float, start: float, end: float, width: float, colour: Colour
     ) -> None:
-        """A part of a circle, from one angle to another, in radians, anticlockwise from the right."""
+        """A part of a circle between two angles, in radians, anticlockwise from the right."""
         x, y = self._pixel(at)
         r = radius * self.scale
         begin, stop = (-math.degrees(max(start, end)), -math.degrees(min(start, end)))

@@ -57,6 +57,7 @@ class Pendulum(Environment[PendulumState]):
 
     action_space = Continuous((1,), -FULL_ACTION, FULL_ACTION, names=("torque",))
     max_steps = 200
+    render_fps = round(1 / TIMESTEP)
     task_space = Box(
         (
             Dimension("gravity", 2, 12, unit="m/s^2", description="acceleration of free fall"),
@@ -107,7 +108,7 @@ class Pendulum(Environment[PendulumState]):
         return state, _timestep(state, -cost, self.max_steps)
 
     def render(self, state, index):
-        """The rod, as thick as it is heavy, and the motor's torque as an arc; uint8[256, 256, 3]."""
+        """The rod, thick if it is heavy, and the torque as an arc; uint8[256, 256, 3]."""
         angle, torque = float(state.angle[index]), float(state.torque[index])
         _, length, mass, max_torque = (float(x) for x in state.tasks[index])
         canvas = Canvas((256, 256), (0, 0), 256 / 4.8, (250, 250, 247))
