@@ -1,7 +1,7 @@
 """Worlds. They know nothing of teachers or students."""
 
 import didact.environments.grid  # noqa: F401  (registers its environments)
-from didact.environments import toy_grid
+from didact.environments import control, toy_grid
 from didact.environments.adapters.gymnasium import register_all as _register_with_gymnasium
 from didact.environments.array_spaces import ActionSpace, ArraySpace, Continuous, Discrete
 from didact.environments.base import (
@@ -12,6 +12,7 @@ from didact.environments.base import (
     for_groups,
     split_keys,
 )
+from didact.environments.counterpart import Counterpart
 from didact.environments.errors import SettingError
 from didact.environments.grid import with_feedback
 from didact.environments.registry import make, register, registered
@@ -22,6 +23,7 @@ __all__ = [
     "ArraySpace",
     "Box",
     "Continuous",
+    "Counterpart",
     "Dimension",
     "Discrete",
     "Environment",
@@ -30,6 +32,7 @@ __all__ = [
     "TaskSpace",
     "Timestep",
     "Wrapper",
+    "control",
     "for_groups",
     "make",
     "register",

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from didact.environments import processors
 from didact.environments.array_spaces import ActionSpace, ArraySpace
+from didact.environments.counterpart import Counterpart
 from didact.environments.spaces import TaskSpace
 
 State = TypeVar("State")
@@ -64,6 +65,8 @@ class Environment(Generic[State]):
         propositions: names of the facts in `Timestep.labels`.
         adjectives: those that tell of what kind a thing is, as blue does in "the blue ball".
         restart_group_size: how many finished worlds `Restart` resets at once on a CPU, unless told.
+        official: the same world made by others, where there is one; see `Counterpart`.
+        render_fps: steps a second at which pictures show a natural pace.
     """
 
     name: str
@@ -74,6 +77,8 @@ class Environment(Generic[State]):
     propositions: tuple[str, ...] = ()
     adjectives: tuple[str, ...] = ()
     restart_group_size: int = 16
+    official: Counterpart | None = None
+    render_fps: int = 6
 
     @property
     def easy_space(self) -> TaskSpace:
@@ -135,6 +140,7 @@ class Wrapper(Environment[State]):
         self.observation_space = environment.observation_space
         self.propositions, self.adjectives = environment.propositions, environment.adjectives
         self.restart_group_size = environment.restart_group_size
+        self.official, self.render_fps = environment.official, environment.render_fps
 
     @property
     def easy_space(self) -> TaskSpace:
