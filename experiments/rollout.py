@@ -78,7 +78,8 @@ def collect(
 
         def value_at_the_end(index):
             observation, remembered = jax.tree.map(lambda x: x[index], (seen.observation, carry))
-            return student.apply(student_state, remembered, observation)[1]
+            value = student.apply(student_state, remembered, observation)[1]
+            return jnp.zeros(index.shape) if value is None else value
 
         final_value = for_groups(
             value_at_the_end, seen.truncated & ~seen.terminated, jnp.zeros(n), restart.group_size
@@ -113,6 +114,7 @@ def collect(
     keys = jax.random.split(key, tasks.shape[0])
     worlds, (rollout, (done, episode_tasks, success)) = jax.lax.scan(step, worlds, (keys, tasks))
     last_value = student.apply(student_state, worlds.carry, worlds.observation)[1]
+    last_value = jnp.zeros(n) if last_value is None else last_value
     rollout = rollout._replace(last_value=last_value, carry=first_carry)
     quantities = {
         "return": rollout.reward,

@@ -164,10 +164,10 @@ def learner(
         distribution, value, carry = apply(state, carry, observation)
         return distribution.mode(), carry, {"value": value}
 
-    def scaled(state: LearnerState, reward: Array) -> Array:
+    def scaled(returns: dict[str, Array], reward: Array) -> Array:
         if not scales_rewards:
             return reward
-        return reward * jax.lax.rsqrt(jnp.maximum(state.returns["variance"][0], 1e-8))
+        return reward * jax.lax.rsqrt(jnp.maximum(returns["variance"][0], 1e-8))
 
     def estimate(rollout: Rollout, reward: Array):
         return losses.advantages(
@@ -188,7 +188,11 @@ def learner(
         }
 
     def learn(state: LearnerState, rollout: Rollout, key):
-        advantage = estimate(rollout, scaled(state, rollout.reward))
+        returns = state.returns
+        if scales_rewards:
+            sums = discounted(rollout, config.discount)[..., None]
+            returns = normalisation.update(returns, sums, rollout.learn, axes)
+        advantage = estimate(rollout, scaled(returns, rollout.reward))
         learned = _everywhere(jnp.mean(rollout.learn), axes)
         weight = rollout.learn / jnp.where(learned > 0, learned, 1)
         batch = losses.Batch(
@@ -235,10 +239,6 @@ def learner(
             minibatch, (state.params, state.optimiser), order
         )
         params = normalisation.after(params, real, rollout.observation, rollout.learn, axes)
-        returns = state.returns
-        if scales_rewards:
-            sums = discounted(rollout, config.discount)[..., None]
-            returns = normalisation.update(returns, sums, rollout.learn, axes)
         metrics = jax.tree.map(jnp.mean, metrics)
         updates = state.updates + 1
         return LearnerState(params, opt_state, updates, state.weights, returns), metrics

@@ -134,7 +134,7 @@ def sac(
         metrics = jax.tree.map(lambda x: x / jnp.maximum(count, 1), total)
         metrics |= {"gradient_steps": count.astype(jnp.float32)}
         metrics |= {"replay_size": replay.size(buffer).astype(jnp.float32)}
-        state = SACState(*learned, buffer, due - count, state.steps + count)
+        state = SACState(*learned, buffer, due - count, state.steps + count)  # type: ignore
         return state, metrics
 
     def gradient_step(buffer, learned, key):
