@@ -161,10 +161,9 @@ def test_what_it_cannot_do_is_said():
         sac(SPACE, Discrete(3))
     with pytest.raises(SettingError, match=r"sac\.network\.memory is 4"):
         sac(SPACE, ACTIONS, config(network=NetworkConfig(memory=4)))
+    student = sac(SPACE, ACTIONS, config(replay_capacity=10))
+    state, data = student.init(jax.random.key(0)), rollout(jax.random.key(0))
     with pytest.raises(SettingError, match=r"sac\.replay_capacity is 10, but must be at least 12"):
-        student = sac(SPACE, ACTIONS, config(replay_capacity=10))
-        student.learn(
-            student.init(jax.random.key(0)), rollout(jax.random.key(0)), jax.random.key(0)
-        )
+        student.learn(state, data, jax.random.key(0))
     with pytest.raises(SettingError, match=r"sac\.updates_per_step"):
         config(updates_per_step=0)
