@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
+from didact.environments.draws import pick
 from didact.environments.grid import rules
-from didact.environments.grid.attempts import pick
 
 BINS = 16  # of the histogram of past gains
 

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, UInt8
 
+from didact.environments.draws import pick
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells, language
-from didact.environments.grid.attempts import pick
 from didact.environments.grid.language import FIRST_COLOR, FIRST_TYPE
 from didact.environments.grid.phrases import SPLITS
 from didact.environments.grid.remarks import (

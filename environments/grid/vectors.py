@@ -17,9 +17,9 @@ from jaxtyping import Array, Bool, Float, Int, Int32, PRNGKeyArray, UInt8, UInt3
 from didact.environments.array_spaces import ArraySpace
 from didact.environments.base import Environment, Timestep, Wrapper
 from didact.environments.errors import SettingError
-from didact.environments.grid import cells, language
+from didact.environments.grid import language
 from didact.environments.grid.language import TOKEN
-from didact.environments.grid.verifier import GO_TO, KINDS, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.grid.sentences import GO_TO, KINDS, OPEN, PICK_UP, PUT_NEXT
 
 KEY = "instruction_vector"
 UNKNOWN = -1  # the row of texts that are not in a table: zeros
@@ -156,19 +156,19 @@ def all_clauses(kinds: Sequence[int] = KINDS, locations: bool = False) -> list[s
     """Every clause of Baby Language.
 
     Args:
-        kinds: of `verifier`; `family.kinds(space)` has those of a family. "Put next to" has 3920
-            clauses, and all the others together 140.
+        kinds: as `sentences` numbers them. "Put next to" has 3920 clauses, and all the others
+            together 140.
         locations: whether objects may be told by where they are ("on your left"), which makes
             descriptions five times as many.
     """
     places = ("", "on your left", "on your right", "in front of you", "behind you")
 
     def things(*types: str) -> list[str]:
-        parts = ("a", "the"), ("", *cells.COLORS), types, places if locations else ("",)
+        parts = ("a", "the"), ("", *language.COLORS), types, places if locations else ("",)
         return [" ".join(filter(None, words)) for words in itertools.product(*parts)]
 
     portable = things("key", "ball", "box", "object")
-    anything = things(*cells.TYPES, "object")
+    anything = things(*language.TYPES, "object")
     said: dict[int, list[str]] = {
         GO_TO: [f"go to {x}" for x in anything],
         OPEN: [f"open {x}" for x in things("door")],

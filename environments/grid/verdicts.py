@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, UInt8
 
+from didact.environments.draws import pick
 from didact.environments.grid import cells, rules
 from didact.environments.grid.aims import GIVE_UP
-from didact.environments.grid.attempts import pick
 from didact.environments.grid.env import GridState
 from didact.environments.grid.guide import LAY, Advice
 from didact.environments.grid.remarks import ACTIONS, HINDSIGHT, PURPOSES
