@@ -58,7 +58,7 @@ def _spaces(environment: Environment) -> tuple[gymnasium.spaces.Dict, gymnasium.
 
 def _modes(environment: Environment, render_mode: str | None) -> list[str]:
     """How these worlds can be drawn."""
-    modes = ["rgb_array", *(["ansi"] if hasattr(environment, "render_ansi") else [])]
+    modes = list(environment.render_modes)
     if render_mode not in (None, *modes):
         raise SettingError("render_mode", render_mode, f"None or one of {', '.join(modes)}")
     return modes
@@ -66,7 +66,7 @@ def _modes(environment: Environment, render_mode: str | None) -> list[str]:
 
 def _drawn(environment: Environment, render_mode: str, state: Any, index: int) -> Any:
     if render_mode == "ansi":
-        return environment.render_ansi(state, index)  # type: ignore[attr-defined]
+        return environment.render_ansi(state, index)
     return environment.render(state, index)
 
 

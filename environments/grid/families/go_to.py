@@ -310,4 +310,5 @@ GROUP = Group(
     FAMILY,
     LEVELS,
     easy={"rows": 1, "columns": 1},
+    evaluation=("BabyAI-GoToRedBallGrey-v0", "BabyAI-GoToLocal-v0", "BabyAI-GoTo-v0"),
 )
