@@ -8,15 +8,15 @@ from didact.environments.base import (
     Environment,
     Restart,
     Timestep,
-    Wrapper,
     for_groups,
     split_keys,
 )
 from didact.environments.counterpart import Counterpart
 from didact.environments.errors import SettingError
-from didact.environments.grid import with_feedback
+from didact.environments.grid.feedback import with_feedback
 from didact.environments.registry import make, register, registered
 from didact.environments.spaces import Box, Dimension, TaskSpace
+from didact.environments.wrappers import Wrapper, with_facts
 
 __all__ = [
     "ActionSpace",
@@ -39,6 +39,7 @@ __all__ = [
     "registered",
     "split_keys",
     "toy_grid",
+    "with_facts",
     "with_feedback",
 ]
 

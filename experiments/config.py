@@ -9,11 +9,6 @@ from didact.students.config import DistillConfig, NetworkConfig, PPOConfig
 from didact.teachers.language.checks import check_address
 from didact.teachers.language.keys import check_variable
 
-LANDMARKS = (
-    *("BabyAI-GoToRedBallGrey-v0", "BabyAI-GoToLocal-v0", "BabyAI-GoTo-v0"),
-    *("Maze-SixteenRooms", "Maze-Labyrinth", "Maze-StandardMaze"),
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class KickstartConfig:
@@ -125,7 +120,8 @@ class TrainConfig:
     """part of the training after which feedback has faded out and the student stands alone; 0: as
     often as the tasks say; for environments with --env-settings feedback=..."""
     evaluate_on: tuple[str, ...] = ()
-    """environments (points of the task space) to evaluate on; the usual ones if not given"""
+    """tasks to evaluate on: names of the environment's evaluation tasks, or of environments whose
+    only task it is; all evaluation tasks if not given"""
     evaluation_episodes: int = 128
     """episodes of each evaluation while training; four times as many at the end"""
     evaluate_every: float = 0.05
@@ -135,8 +131,9 @@ class TrainConfig:
     chunk: int = 2
     """updates in one compiled program between two looks from the host"""
     experts: tuple[str, ...] = ()
-    """who else teaches: policies, or `solver`, which sees everything; PPO is kickstarted by them,
-    and the student `distill` learns from them alone; a policy advises in the tasks it knows"""
+    """experts to learn from: policies, or `solver`, the environment's own expert, which sees
+    everything; PPO is kickstarted by them, and the student `distill` learns from them alone; a
+    policy advises in the tasks it knows"""
     exploit_every: float = 0.0
     """part of the training after which, of several seeds, the worst go on from the best with
     another weight of the experts (population-based training); 0: never"""

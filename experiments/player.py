@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from didact.environments import Environment, SettingError, TaskSpace, for_groups
-from didact.environments.grid import GridWorld, solver
 from didact.students import Student
 from didact.students.shards import OBSERVATION, stored, stored_actions
 
@@ -46,15 +45,16 @@ def student_actor(student: Student, state: Any, greedy: bool = False) -> Actor:
 
 
 def solver_actor(environment: Environment) -> Actor:
-    """The expert that sees everything.
+    """The environment's own expert, which sees everything.
 
     Raises:
-        SettingError: it is no grid world.
+        SettingError: it has none.
     """
-    if not isinstance(environment, GridWorld):
-        raise SettingError("--env", environment.name, "a grid world, for the solver")
-    expert = solver.expert(environment)
-    return Actor((), lambda n: (), lambda params, state, carry, seen, key: (expert(state), carry))
+    expert = environment.expert()
+    if expert is None:
+        raise SettingError("--env", environment.name, "one with an expert of its own, for solver")
+    choose = expert.act
+    return Actor((), lambda n: (), lambda params, state, carry, seen, key: (choose(state), carry))
 
 
 class Playing(NamedTuple):

@@ -18,7 +18,7 @@ class Record:
     """Record episodes to disk, for students that learn from examples."""
 
     who: tyro.conf.Positional[str]
-    """a run folder or a policy folder; `solver`, the grid's expert that sees everything; or
+    """a run folder or a policy folder; `solver`, the environment's own expert; or
     `random`, for random actions"""
     out: Path
     """a new or an empty folder"""

@@ -60,7 +60,7 @@ def train(
     cache_compilations()
     environment = setup.environment_of(config)
     loop = setup.loop_of(config, environment, jax.devices())
-    landmarks = setup.landmarks_of(config, environment)
+    landmarks = setup.evaluation_tasks_of(config, environment)
     proposing.proposer_of(config, environment, None if resume is None else Path(resume))
     run = Path(resume) if resume is not None else _new_folder(config)
     with _told_if_full(run):

@@ -7,12 +7,10 @@ from typing import Any
 
 import didact.experiments.advisers as advisers
 import didact.teachers as teachers
-from didact.environments import Box, Environment, SettingError, TaskSpace, registered
-from didact.environments.grid.feedback import RATE
+from didact.environments import Box, Environment, SettingError, TaskSpace, make, registered
 from didact.environments.registry import suggest
 from didact.environments.words import make_told, pairs, parsed
-from didact.experiments.config import LANDMARKS, TrainConfig
-from didact.experiments.evaluate import landmark_tasks, landmarks
+from didact.experiments.config import TrainConfig
 from didact.experiments.loop import DEVICES, SEEDS, Loop
 from didact.students import Expert, PPOConfig, Student, distill, ppo
 from didact.teachers import Teacher
@@ -74,18 +72,20 @@ def taught_space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
     space = space_of(config, environment)
     if not config.fade:
         return space
-    if RATE.name not in space.names or not isinstance(space, Box):
+    name = environment.help_parameter
+    if name not in space.names or not isinstance(space, Box):
         raise SettingError("--fade", config.fade, "0 where there is no feedback")
-    return space.restricted(**{RATE.name: space.dimensions[space.column(RATE.name)].high})
+    return space.restricted(**{name: space.dimensions[space.column(name)].high})
 
 
 def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     """The teacher called `--teacher`, with feedback that fades out if `--fade` says so."""
     teacher, space = _teacher_of(config, environment), space_of(config, environment)
-    if not config.fade or not isinstance(space, Box):
+    name = environment.help_parameter
+    if not config.fade or name is None or not isinstance(space, Box):
         return teacher
     proposals = round(config.fade * config.num_updates * config.steps_per_update)
-    return teachers.faded(teacher, space, RATE.name, max(1, proposals))
+    return teachers.faded(teacher, space, name, max(1, proposals))
 
 
 def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
@@ -173,14 +173,26 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
     )
 
 
-def landmarks_of(config: TrainConfig, environment: Environment) -> dict[str, Any]:
-    """Tasks to evaluate on, by name; empty where there are none."""
-    names = config.evaluate_on
-    if not names:
-        space = environment.task_space
-        single = space.point_of(space) is not None
-        names = (environment.name,) if single else landmarks(environment, LANDMARKS)
-    for name in names:
-        if name not in {entry.name for entry in registered()}:
-            raise suggest("--evaluate-on", name, [entry.name for entry in registered()])
-    return dict(zip(names, landmark_tasks(environment, names), strict=True)) if names else {}
+def evaluation_tasks_of(config: TrainConfig, environment: Environment) -> dict[str, Any]:
+    """The tasks to evaluate on, by name: those of `--evaluate-on`, or the environment's own.
+
+    Raises:
+        SettingError: a name is unknown, or is not a single task of the environment.
+    """
+    known = environment.evaluation_tasks
+    return {
+        name: known[name] if name in known else _task_called(name, environment)
+        for name in config.evaluate_on or known
+    }
+
+
+def _task_called(name: str, environment: Environment) -> Any:
+    """The only task of the environment registered as `name`, as a task of this one."""
+    names = [entry.name for entry in registered()]
+    if name not in names:
+        raise suggest("--evaluate-on", name, [*environment.evaluation_tasks, *names])
+    task = environment.point_of(make(name).task_space)
+    if task is None:
+        allowed = f"a point of the task space of {environment.name}"
+        raise SettingError("--evaluate-on", name, allowed)
+    return task

@@ -20,7 +20,7 @@ SCENE = "scene"  # how what a describer has to know is called among what is reve
 
 
 class Describer(Protocol):
-    """Tells what a step fulfilled, such as `environments.grid.hindsight.describer`."""
+    """Describes what a step fulfilled, as `Environment.achieved_instructions` does."""
 
     @property
     def initial(self) -> Callable[[int], Any]:

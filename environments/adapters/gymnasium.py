@@ -68,7 +68,7 @@ def _spaces(environment: Environment) -> tuple[gymnasium.spaces.Dict, gymnasium.
 
 def _pictures(environment: Environment, render_mode: str | None) -> dict[str, Any]:
     """How these worlds can be drawn, as gymnasium's metadata have it."""
-    modes = ["rgb_array", *(["ansi"] if hasattr(environment, "render_ansi") else [])]
+    modes = list(environment.render_modes)
     if render_mode not in (None, *modes):
         raise SettingError("render_mode", render_mode, f"None or one of {', '.join(modes)}")
     return {"render_modes": modes, "render_fps": environment.render_fps}
@@ -76,7 +76,7 @@ def _pictures(environment: Environment, render_mode: str | None) -> dict[str, An
 
 def _drawn(environment: Environment, render_mode: str, state: Any, index: int) -> Any:
     if render_mode == "ansi":
-        return environment.render_ansi(state, index)  # type: ignore[attr-defined]
+        return environment.render_ansi(state, index)
     return environment.render(state, index)
 
 

@@ -171,7 +171,7 @@ def test_a_run_keeps_its_experts(distilled, tmp_path):
 @pytest.mark.parametrize("env", ["MiniGrid-DoorKey-5x5-v0", "ToyGrid"])
 def test_hindsight_needs_instructions(env):
     config = TrainConfig(env=env, hindsight=0.1)
-    with pytest.raises(SettingError, match=r"--hindsight is .* Baby Language"):
+    with pytest.raises(SettingError, match=r"--hindsight is .* into an instruction"):
         setup.loop_of(config, setup.environment_of(config), jax.devices())
     with pytest.raises(SettingError, match="--hindsight is -1"):
         TrainConfig(hindsight=-1)

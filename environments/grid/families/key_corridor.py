@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
+from didact.environments.draws import Numbers, pick
 from didact.environments.grid import cells, floors, sentences, verifier
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, pick, until_good
+from didact.environments.grid.attempts import until_good
 from didact.environments.grid.families.base import (
     TIME_LIMIT,
     Family,

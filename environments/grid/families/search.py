@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
+from didact.environments.draws import Numbers, choose, pick
 from didact.environments.grid import cells, floors, interiors, sentences, verifier
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, choose, pick, until_good
+from didact.environments.grid.attempts import until_good
 from didact.environments.grid.families.base import Family, Group, Level, layout_of, map_size
 from didact.environments.grid.families.drafts import Draft, level_of, or_go_to_the_first_object
 from didact.environments.grid.families.limits import TIME_LIMIT, most_steps, steps
