@@ -11,6 +11,7 @@ from typing import Any
 import tyro
 
 from didact.environments.errors import SettingError
+from didact.experiments.option_types import Imports
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
 LEAST = 64  # steps, one for each world
@@ -45,6 +46,8 @@ class Compose:
     """of all that is random"""
     run: Path | None = None
     """folder for everything; a new one under runs/ if not given"""
+    imports: Imports = ()
+    """code that registers environments of your own: a module, or a .py file"""
     json: bool = False
     """print the result as JSON"""
 
@@ -86,6 +89,7 @@ def composed(choice: Compose) -> dict[str, Any]:
     import jax
 
     from didact.environments.base import PLACE
+    from didact.environments.extensions import without_folders
     from didact.environments.words import pairs
     from didact.experiments.cloning import new_folder
     from didact.experiments.evaluate import evaluator, summary
@@ -137,6 +141,7 @@ def composed(choice: Compose) -> dict[str, Any]:
         composed=sizes_of(automaton.num_states, params),
         description=f"composed: {automaton.formula}",
         environment_settings=[*choice.env_settings, f"formula={written(automaton.formula)}"],
+        **({"imports": without_folders(choice.imports)} if choice.imports else {}),
     )
     save_policy(run / "policy", written, params)
     policy = Policy(written, params)

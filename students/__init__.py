@@ -18,12 +18,31 @@ from didact.students.policies import Policy, load_policy
 from didact.students.ppo import ppo
 from didact.students.random_actions import random_actions
 from didact.students.recordings import Recording, open_recording
+from didact.students.registry import Entry, make, register, registered
 from didact.students.windows import Window
+
+register(
+    "ppo",
+    ppo,
+    "PPO with an instructed, recurrent network (Schulman et al., 2017)",
+    config=PPOConfig,
+    network=lambda config: config.network,
+    minibatches=lambda config: config.num_minibatches,
+)
+register(
+    "distill",
+    distill,
+    "Learns from --experts alone, in its own states (Ross et al., 2011)",
+    config=DistillConfig,
+    network=lambda config: config.network,
+    minibatches=lambda config: config.num_minibatches,
+)
 
 __all__ = [
     "ActorCritic",
     "Cloner",
     "DistillConfig",
+    "Entry",
     "Expert",
     "LearnerConfig",
     "LearnerState",
@@ -44,10 +63,13 @@ __all__ = [
     "import_policy",
     "kickstart",
     "load_policy",
+    "make",
     "open_recording",
     "ppo",
     "pull_policy",
     "push_policy",
     "random_actions",
+    "register",
+    "registered",
     "save_policy",
 ]

@@ -21,6 +21,7 @@ from didact.environments.base import PLACE
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
 from didact.students.ppo import ppo
+from didact.students.registry import check_told, from_card
 from didact.students.skills.behaviours import NETWORK, TABLE, behaviour
 from didact.students.skills.following import PROGRESS
 
@@ -54,7 +55,8 @@ def card(
         more: what else there is to tell, all of it optional. `name` and `description` (one line);
             `made_by` (the command that made it); `environment_settings` (a list of NAME=VALUE);
             `scores` by environment or kind of task, `{"sampled": rate, "greedy": rate, "command":
-            what measures it}`; `training` and `versions`.
+            what measures it}`; `training` and `versions`; `imports`, the user's own code that
+            it was trained with; `student`, instead of a network (`registry.told`).
     """
     spaces = {
         name: {
@@ -120,8 +122,13 @@ def check_card(card: Any, path: str = CARD) -> None:
     if not actions or not names or len(actions) > WIDEST:
         raise _error("actions", path, actions, f"a list of 1 to {WIDEST} names")
     _check_spaces(card.get("observation_space"), path)
+    imports = card.get("imports", [])
+    if not isinstance(imports, list) or not all(isinstance(x, str) for x in imports):
+        raise _error("imports", path, imports, "a list of modules and files")
     if "composed" in card:
         _check_composed(card["composed"], card["observation_space"], path)
+    elif "student" in card:
+        check_told(card["student"], f"student in {path}")
     else:
         _check_network(card.get("network"), path)
     for field in ("description", "made_by"):
@@ -174,8 +181,10 @@ def student_of(card: Mapping[str, Any], seeds_axis: str | None = None) -> Studen
     """The student that a card tells of, to act; under a `vmap` over seeds if that has a name."""
     if "composed" in card:
         return behaviour(card["composed"], spaces_of(card), len(card["actions"]))
-    config = PPOConfig(network=NetworkConfig(**EARLIER | card["network"]))
     actions = Discrete(len(card["actions"]), tuple(card["actions"]))
+    if "student" in card:
+        return from_card(card, spaces_of(card), actions)
+    config = PPOConfig(network=NetworkConfig(**EARLIER | card["network"]))
     return ppo(spaces_of(card), actions, config, num_updates=1, seeds_axis=seeds_axis)
 
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from didact.environments import ArraySpace, Discrete
+from didact.environments.settings import checked
 from didact.students import losses
 from didact.students.base import Rollout, Student
 from didact.students.config import DistillConfig
@@ -55,7 +56,7 @@ def clone(
     Raises:
         SettingError: a setting has no meaning.
     """
-    config = config or DistillConfig()
+    config = checked(config or DistillConfig(), "distill.")
     nobody = of_function(lambda seen: jnp.zeros((1, action_space.n)))
     # What is imitated stands in the window already: only the loss of the lesson is needed.
     lesson = kickstart(nobody, 1.0, name="clone")._replace(
