@@ -65,12 +65,13 @@ def _search(folder: Path) -> None:
 
 def _module_name(path: Path) -> str:
     """The name of a file's module: the same for the same file, however its path is written."""
-    # Imported as a module already, by an entry point or another file.
+    path = path.resolve()
+    # Imported as a module already, by an entry point or another file; or the running script.
     for name, module in list(sys.modules.items()):
         source = getattr(module, "__file__", None)
-        if source and Path(source).name == path.name and Path(source).resolve() == path.resolve():
+        if source and Path(source).name == path.name and Path(source).resolve() == path:
             return name
-    return f"{PREFIX}{path.stem}_{zlib.crc32(str(path.resolve()).encode()):x}"
+    return f"{PREFIX}{path.stem}_{zlib.crc32(str(path).encode()):x}"
 
 
 def _execute(path: Path, name: str) -> None:
@@ -103,7 +104,7 @@ def _guarded(run: Callable[[], object], text: str, option: str) -> None:
 
 def _place(error: BaseException) -> str:
     """The line of the user's module at which it failed."""
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and error.lineno is not None:
         return f"{Path(error.filename or '').name}, line {error.lineno}: "
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if "importlib" not in f.filename and f.filename != __file__]

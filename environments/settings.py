@@ -83,10 +83,14 @@ def updated(settings: T, values: Any, names: Names, path: Path = ()) -> T:
         if field in result:
             raise SettingError(names.of(here), shown(value), "given once")
         inner, kind = getattr(settings, field), kinds[field]
-        if _is_settings(value) and isinstance(value, kind if isinstance(kind, type) else object):
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+            whole = isinstance(value, kind)
+            if not whole and not isinstance(inner, kind):
+                raise SettingError(names.of(here), shown(value), f"a {kind.__name__}")
+            base, part = (value, fields_of(value)) if whole else (inner, value)
+            result[field] = updated(base, part, names, here)
+        elif _is_settings(value):
             result[field] = updated(value, fields_of(value), names, here)
-        elif _is_settings(inner):
-            result[field] = updated(inner, value, names, here)
         else:
             result[field] = value_of(names.of(here), value, kind)
     return dataclasses.replace(settings, **result)  # type: ignore[type-var]

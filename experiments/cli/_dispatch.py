@@ -4,7 +4,6 @@ import ast
 import contextlib
 import functools
 import importlib
-import importlib.resources
 import operator
 import pkgutil
 import signal
@@ -48,12 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def commands() -> dict[str, str]:
     """The first paragraph of each command's docstring, by its name."""
-    folder = importlib.resources.files(PACKAGE)
     found = {}
     for module in pkgutil.iter_modules(sys.modules[PACKAGE].__path__):
         if not module.name.startswith("_"):
-            source = (folder / f"{module.name}.py").read_text(encoding="utf-8")
-            docstring = ast.get_docstring(ast.parse(source)) or ""
+            spec: Any = module.module_finder.find_spec(module.name, None)
+            docstring = ast.get_docstring(ast.parse(spec.loader.get_source(module.name))) or ""
             found[module.name] = docstring.partition("\n\n")[0]
     return found
 
