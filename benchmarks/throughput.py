@@ -20,6 +20,7 @@ from rich.table import Table
 from didact.benchmarks import machine
 from didact.benchmarks.config import ThroughputConfig
 from didact.benchmarks.peers import PEERS, Contestant, Unavailable, random_actions, scan_length
+from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.timing import Loop, interleaved, spread
 from didact.benchmarks.training import training
 from didact.environments import Environment, Restart, SettingError, make, registered, split_keys
@@ -303,3 +304,6 @@ def _worlds_table(result: dict[str, Any]) -> Table:
             *(f"{ratios[peer]['median']:.3g}" if peer in ratios else "-" for peer in peers),
         )
     return view
+
+
+BENCHMARK = Benchmark(ThroughputConfig, throughput, table)

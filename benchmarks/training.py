@@ -11,7 +11,7 @@ from didact.benchmarks.timing import Loop as Timed
 from didact.benchmarks.timing import interleaved, shares, spread
 from didact.environments import Restart
 from didact.experiments import setup
-from didact.experiments.config import TrainConfig
+from didact.experiments.config import TrainConfig, checked
 from didact.experiments.rollout import collect
 
 WARM_UPDATES = 24  # so that episodes end, and every update fits the teacher's mixtures
@@ -31,7 +31,9 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
         the outcomes) and `learning`; `rest` is what is left.
     """
     if settings is None:
-        settings = TrainConfig(warm_up=0, seed=config.seed, num_envs=config.training_worlds)
+        settings = checked(
+            TrainConfig(warm_up=0, seed=config.seed, num_envs=config.training_worlds)
+        )
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices()[:1])
     n, steps = settings.num_envs, settings.rollout_length

@@ -43,4 +43,4 @@ __all__ = [
     "with_feedback",
 ]
 
-_register_with_gymnasium()
+_register_with_gymnasium(plugins=False)

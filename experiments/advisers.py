@@ -37,8 +37,6 @@ def experts_of(config: TrainConfig, environment: Environment) -> list[Expert]:
     Raises:
         SettingError: there is no such policy, it does not fit, or experts are missing or unused.
     """
-    if config.student == "distill" and not config.experts:
-        raise SettingError("--experts", (), "at least one expert for --student distill")
     from didact.experiments.setup import space_of
 
     space = space_of(config, environment)

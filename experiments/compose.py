@@ -12,6 +12,7 @@ import tyro
 
 from didact.environments.array_spaces import discrete
 from didact.environments.errors import SettingError
+from didact.experiments.option_types import Imports
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
 LEAST = 64  # steps, one for each world
@@ -46,6 +47,8 @@ class Compose:
     """of all that is random"""
     run: Path | None = None
     """folder for everything; a new one under runs/ if not given"""
+    imports: Imports = ()
+    """code that registers environments of your own: a module, or a .py file"""
     json: bool = False
     """print the result as JSON"""
 
@@ -87,6 +90,7 @@ def composed(choice: Compose) -> dict[str, Any]:
     import jax
 
     from didact.environments.base import PLACE
+    from didact.environments.extensions import without_folders
     from didact.environments.words import pairs
     from didact.experiments.cloning import new_folder
     from didact.experiments.evaluate import evaluator, summary
@@ -138,6 +142,7 @@ def composed(choice: Compose) -> dict[str, Any]:
         composed=sizes_of(automaton.num_states, params),
         description=f"composed: {automaton.formula}",
         environment_settings=[*choice.env_settings, f"formula={written(automaton.formula)}"],
+        **({"imports": without_folders(choice.imports)} if choice.imports else {}),
     )
     save_policy(run / "policy", written, params)
     policy = Policy(written, params)

@@ -31,8 +31,36 @@ from didact.students.policies import Policy, load_policy
 from didact.students.ppo import ppo
 from didact.students.random_actions import random_actions
 from didact.students.recordings import Recording, open_recording
+from didact.students.registry import Entry, make, register, registered
 from didact.students.sac import sac
 from didact.students.windows import Window
+
+register(
+    "ppo",
+    ppo,
+    "PPO with an instructed, recurrent network (Schulman et al., 2017)",
+    config=PPOConfig,
+    network=lambda config: config.network,
+    minibatches=lambda config: config.num_minibatches,
+)
+register(
+    "distill",
+    distill,
+    "Learns from --experts alone, in its own states (Ross et al., 2011)",
+    config=DistillConfig,
+    network=lambda config: config.network,
+    minibatches=lambda config: config.num_minibatches,
+)
+
+register(
+    "sac",
+    sac,
+    "Soft actor-critic with replay, for continuous actions (Haarnoja et al., 2018)",
+    config=SACConfig,
+    network=lambda config: config.network,
+    architecture="actor",
+    defaults={"num_envs": 16, "rollout_length": 16, "chunk": 8},
+)
 
 __all__ = [
     "ActorCritic",
@@ -40,6 +68,7 @@ __all__ = [
     "Cloner",
     "DistillConfig",
     "Distribution",
+    "Entry",
     "Expert",
     "LearnerConfig",
     "LearnerState",
@@ -64,11 +93,14 @@ __all__ = [
     "import_policy",
     "kickstart",
     "load_policy",
+    "make",
     "open_recording",
     "ppo",
     "pull_policy",
     "push_policy",
     "random_actions",
+    "register",
+    "registered",
     "sac",
     "save_policy",
 ]

@@ -22,6 +22,7 @@ from didact.environments.base import PLACE
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
 from didact.students.ppo import ppo
+from didact.students.registry import check_told, from_card
 from didact.students.sac import actor_student
 from didact.students.skills.behaviours import NETWORK, TABLE, behaviour
 from didact.students.skills.following import PROGRESS
@@ -55,7 +56,8 @@ def card(
             `name` and `description` (one line);
             `made_by` (the command that made it); `environment_settings` (a list of NAME=VALUE);
             `scores` by environment or kind of task, `{"sampled": rate, "greedy": rate, "command":
-            what measures it}`; `training` and `versions`.
+            what measures it}`; `training` and `versions`; `imports`, the user's own code that
+            it was trained with; `student`, instead of a network (`registry.told`).
     """
     spaces = {name: space.to_json() for name, space in observation_space.items()}
     return {
@@ -112,8 +114,13 @@ def check_card(card: Any, path: str = CARD) -> None:
         raise _error("environment", path, card.get("environment"), "the name of an environment")
     _check_actions(card.get("action_space"), path)
     _check_spaces(card.get("observation_space"), path)
+    imports = card.get("imports", [])
+    if not isinstance(imports, list) or not all(isinstance(x, str) for x in imports):
+        raise _error("imports", path, imports, "a list of modules and files")
     if "composed" in card:
         _check_composed(card["composed"], card["observation_space"], path)
+    elif "student" in card:
+        check_told(card["student"], f"student in {path}")
     else:
         _check_network(card.get("network"), path)
         architecture = card.get("architecture", ACTOR_CRITIC)
@@ -194,10 +201,23 @@ def student_of(card: Mapping[str, Any], seeds_axis: str | None = None) -> Studen
     """The student of a card, to act; under a `vmap` over seeds if that has a name."""
     if "composed" in card:
         return behaviour(card["composed"], spaces_of(card), len(actions_of(card).action_names))
+    if "student" in card:
+        return from_card(card, spaces_of(card), actions_of(card))
     network: dict[str, Any] = dict(card["network"])
     network["pixel_channels"] = tuple(network["pixel_channels"])
-    make = _architectures[card.get("architecture", ACTOR_CRITIC)]
-    return make(spaces_of(card), actions_of(card), NetworkConfig(**network), seeds_axis)
+    name = card.get("architecture", ACTOR_CRITIC)
+    return acting(name, spaces_of(card), actions_of(card), NetworkConfig(**network), seeds_axis)
+
+
+def acting(
+    architecture: str,
+    observation_space: Mapping[str, ArraySpace],
+    action_space: ActionSpace,
+    network: NetworkConfig,
+    seeds_axis: str | None = None,
+) -> Student:
+    """A student of a registered architecture, to act; its state has a field `params`."""
+    return _architectures[architecture](observation_space, action_space, network, seeds_axis)
 
 
 def parameters_of(card: Mapping[str, Any], path: str = CARD) -> Any:

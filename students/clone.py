@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from didact.environments import ActionSpace, ArraySpace
+from didact.environments.settings import checked
 from didact.students import losses
 from didact.students.base import Rollout, Student
 from didact.students.config import DistillConfig
@@ -53,7 +54,7 @@ def clone(
     Raises:
         SettingError: a setting has no meaning.
     """
-    config = config or DistillConfig()
+    config = checked(config or DistillConfig(), "distill.")
     student = learner(
         observation_space,
         action_space,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import optax
 
 from didact.environments import ActionSpace, ArraySpace
+from didact.environments.settings import checked
 from didact.students import losses
 from didact.students.base import Student
 from didact.students.config import DistillConfig
@@ -46,7 +47,7 @@ def distill(
     Raises:
         SettingError: a setting has no meaning, or there is no expert.
     """
-    config = config or DistillConfig()
+    config = checked(config or DistillConfig(), "distill.")
     steps = max(1, round(config.lead_until * num_updates))
     lead = optax.linear_schedule(config.lead, 0.0, steps) if config.lead else None
     return learner(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from didact.environments import ActionSpace, ArraySpace
+from didact.environments.settings import checked
 from didact.students import losses
 from didact.students.base import Student
 from didact.students.config import PPOConfig
@@ -34,7 +35,7 @@ def ppo(
     Raises:
         SettingError: a setting has no meaning.
     """
-    config = config or PPOConfig()
+    config = checked(config or PPOConfig(), "ppo.")
     entropy = losses.linear(config.entropy_coefficient, config.final_entropy_coefficient)
     terms = (
         (1.0, losses.clipped_policy(config.clip, axes)),

@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from didact.environments import ActionSpace, ArraySpace, Continuous, SettingError
+from didact.environments.settings import checked
 from didact.students import replay
 from didact.students.base import Rollout, Student
 from didact.students.config import NetworkConfig, SACConfig
@@ -70,11 +71,14 @@ def sac(
         Haarnoja et al., Soft actor-critic algorithms and applications, 2018 (arXiv:1812.05905),
         algorithm 1.
     """
-    config = config or SACConfig()
+    config = checked(config or SACConfig(), "sac.")
     if not isinstance(action_space, Continuous):
         raise SettingError("action space", action_space, "continuous for SAC")
     if config.network.memory:
         raise SettingError("sac.network.memory", config.network.memory, "0: SAC has no memory")
+    if config.learning_starts > config.replay_capacity:
+        allowed = f"at most the replay's capacity, {config.replay_capacity}"
+        raise SettingError("sac.learning_starts", config.learning_starts, allowed)
     axes = tuple(axes)
     spaces = trunk_spaces(observation_space, config.network)
     names = tuple(name for name, _ in spaces)

@@ -16,19 +16,22 @@ from didact.environments.adapters.worlds import Worlds, key_from, needed
 from didact.environments.array_spaces import ActionSpace, ArraySpace, Continuous
 from didact.environments.base import Environment
 from didact.environments.errors import SettingError
-from didact.environments.registry import registered
+from didact.environments.registry import ENVIRONMENTS
 from didact.environments.spaces import TaskSpace
 
 NAMESPACE = "didact"
 
 
-def register_all() -> None:
+def register_all(plugins: bool = True) -> None:
     """Makes every registered environment known to gymnasium as `didact/NAME`.
 
     Call it again for environments that were registered after `didact.environments` was imported.
+
+    Args:
+        plugins: whether those of other packages (entry points) are loaded for it.
     """
     here = f"{__name__}:"
-    for entry in registered():
+    for entry in ENVIRONMENTS.entries() if plugins else ENVIRONMENTS.loaded():
         name = gymnasium_name(entry.name)
         if name not in gymnasium.registry:
             gymnasium.register(

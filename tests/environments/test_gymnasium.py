@@ -280,7 +280,7 @@ def test_seeds_decide_and_without_one_every_start_is_another():
 def test_settings_reach_the_environment():
     worlds = gymnasium.make_vec("didact/BabyAI-GoToLocal-v0", num_envs=2, packed=True)
     assert worlds.reset(seed=1)[0]["image"].shape == (2, 7, 7)
-    with pytest.raises(TypeError, match="colour"):
+    with pytest.raises(environments.SettingError, match=r"setting is 'colour', .* phrasing"):
         gymnasium.make("didact/GoTo", colour="red")
     with pytest.raises(environments.SettingError, match="num_envs is 0"):
         gymnasium.make_vec("didact/GoTo", num_envs=0)
