@@ -74,6 +74,7 @@ class Environment(Generic[State]):
         restart_group_size: how many finished worlds `Restart` resets at once on a CPU, unless told.
         render_modes: "rgb_array", and "ansi" where `render_ansi` draws.
         phrasing: the split of paraphrases that instructions are worded in; None for plain ones.
+        official: the same environment in another package, where there is one.
         help_parameter: the task parameter that says how much help a student gets, if there is one;
             a training can anneal it to its minimum.
     """
@@ -88,6 +89,7 @@ class Environment(Generic[State]):
     restart_group_size: int = 16
     render_modes: tuple[str, ...] = ("rgb_array",)
     phrasing: str | None = None
+    official: Any = None
     help_parameter: str | None = None
 
     @property
@@ -180,10 +182,6 @@ class Environment(Generic[State]):
 
     def optional_propositions(self) -> OptionalPropositions | None:
         """More propositions, for `with_facts`."""
-        return None
-
-    def official(self) -> Any:
-        """The same environment as the package has it that it comes from."""
         return None
 
 

@@ -38,7 +38,7 @@ class Wrapper(Environment[State]):
         self.propositions, self.adjectives = environment.propositions, environment.adjectives
         self.restart_group_size = environment.restart_group_size
         self.render_modes, self.phrasing = environment.render_modes, environment.phrasing
-        self.help_parameter = environment.help_parameter
+        self.help_parameter, self.official = environment.help_parameter, environment.official
 
     def inner_state(self, state: State) -> Any:
         """The state of the inner environment."""
@@ -98,6 +98,3 @@ class Wrapper(Environment[State]):
     def optional_propositions(self) -> OptionalPropositions | None:
         found = self.environment.optional_propositions()
         return None if found is None else found.within(self.inner_state)
-
-    def official(self) -> Any:
-        return self.environment.official()

@@ -379,5 +379,5 @@ def test_environments_offer_nothing_by_default():
     plain = Environment()
     for offer in ("expert", "achieved_instructions", "feedback", "optional_propositions"):
         assert getattr(plain, offer)() is None
-    assert plain.official() is None
+    assert plain.official is None
     assert plain.render_ansi((), 0) is None
