@@ -29,8 +29,9 @@ def progress_line(row: dict[str, Any]) -> str:
 
 
 def short(name: str) -> str:
-    """An environment's id without what all of them share."""
-    return name.removeprefix("BabyAI-").removesuffix("-v0")
+    """An id without its version and the package in front: GoTo, for BabyAI-GoTo-v0."""
+    found = re.fullmatch(r"(?:[^-]+-)?(.+)-v\d+", name)
+    return found[1] if found else name
 
 
 def finish(training: Any, state: Any) -> dict[str, Any]:
