@@ -77,7 +77,6 @@ class Environment(Generic[State]):
         render_fps: steps a second at which pictures show a natural pace.
         render_modes: "rgb_array", and "ansi" where `render_ansi` draws.
         phrasing: the split of paraphrases that instructions are worded in; None for plain ones.
-        official: the same environment in another package, where there is one.
         help_parameter: the task parameter that says how much help a student gets, if there is one;
             a training can anneal it to its minimum.
     """
@@ -94,7 +93,6 @@ class Environment(Generic[State]):
     render_fps: int = 6
     render_modes: tuple[str, ...] = ("rgb_array",)
     phrasing: str | None = None
-    official: Any = None
     help_parameter: str | None = None
 
     @property

@@ -231,6 +231,17 @@ def from_dict(values: Any, source: str = "", base: TrainConfig | None = None) ->
     return settings.updated(base, values, settings.Names(source=source))
 
 
+def defaults_for(student: str) -> TrainConfig:
+    """The settings of a training that suit a registered student, such as fewer environments."""
+    # Imported here, so that help pages do not wait for JAX.
+    import didact.students  # noqa: F401  (registers its students)
+    from didact.students.registry import STUDENTS
+
+    if student == TrainConfig.student or student not in STUDENTS:
+        return TrainConfig(student=student)
+    return TrainConfig(student=student, **STUDENTS[student].defaults)
+
+
 def read_run(path: Path, run: Path) -> TrainConfig:
     """The settings that a run wrote.
 

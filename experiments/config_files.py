@@ -8,12 +8,14 @@ from typing import Any
 import yaml
 
 from didact.environments.errors import SettingError
-from didact.experiments.config import TrainConfig, from_dict
+from didact.experiments.config import TrainConfig, defaults_for, from_dict
 
 LARGEST = 1 << 20  # bytes
 
 
-def read_file(path: str | Path, option: str = "--config") -> TrainConfig:
+def read_file(
+    path: str | Path, option: str = "--config", student: str | None = None
+) -> TrainConfig:
     """The usual settings, with those that a file gives in their place.
 
     `config.json` of a run is such a file. Sections may be left out or be given in part.
@@ -21,11 +23,16 @@ def read_file(path: str | Path, option: str = "--config") -> TrainConfig:
     Args:
         path: of the file; one that ends in .json is JSON, others are YAML.
         option: what the user calls the file.
+        student: given elsewhere, and so chosen over that of the file.
 
     Raises:
         SettingError: it cannot be read, or a setting in it is unknown or has no meaning.
     """
-    return from_dict(_read(Path(path), option), Path(path).name)
+    values = _read(Path(path), option)
+    if student is None and isinstance(values, dict):
+        student = values.get("student")
+    base = defaults_for(student) if isinstance(student, str) else None
+    return from_dict(values, Path(path).name, base)
 
 
 def _read(path: Path, option: str) -> Any:

@@ -20,7 +20,7 @@ from didact.environments import SettingError
 from didact.environments.extensions import import_all
 from didact.experiments import advisers, logs, population, proposing, report, setup
 from didact.experiments.checkpoints import Checkpoints
-from didact.experiments.config import TrainConfig, checked, read_run, to_dict
+from didact.experiments.config import TrainConfig, checked, defaults_for, read_run, to_dict
 from didact.experiments.evaluate import Results, evaluator
 from didact.experiments.snapshots import CurriculumSnapshot, save_snapshot
 from didact.experiments.video import replacing
@@ -58,7 +58,10 @@ def train(
             raise SettingError("--resume", str(resume), "given alone: the run has its settings")
         config = _resumed(Path(resume), imports)
     else:
-        config = settled(config or TrainConfig(**settings))
+        if config is None:
+            usual = defaults_for(settings.get("student", TrainConfig.student))
+            config = dataclasses.replace(usual, **settings)
+        config = settled(config)
     console = console or logs.terminal()
     cache_compilations()
     environment = setup.environment_of(config)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from didact.environments.errors import SettingError
 from didact.environments.settings import fields_of
-from didact.experiments.config import TrainConfig, option
+from didact.experiments.config import TrainConfig, defaults_for, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,21 +37,26 @@ class Options(TrainConfig):
 
 
 def options(arguments: Sequence[str]) -> Options:
-    """The options, with what the file of --config says in the place of the usual values.
+    """The options, with the settings in the file of --config, and those that suit --student, in the
+    place of the usual ones.
 
     Raises:
         SettingError: the file cannot be read, or a setting in it has no meaning.
     """
     from didact.experiments.config_files import read_file
 
-    files = []
+    given = {"--config": [], "--student": []}
     for number, word in enumerate(arguments):
         name, equals, value = word.partition("=")
-        if name == "--config" and (equals or number + 1 < len(arguments)):
-            files.append(value if equals else arguments[number + 1])
+        if name in given and (equals or number + 1 < len(arguments)):
+            given[name].append(value if equals else arguments[number + 1])
+    files, students = given["--config"], given["--student"]
     if len(files) > 1:
         raise SettingError("--config", files, "given once")
-    return Options(**fields_of(read_file(files[0]))) if files else Options()
+    student = students[-1] if students else None
+    if files:
+        return Options(**fields_of(read_file(files[0], student=student)))
+    return Options(**fields_of(defaults_for(student))) if student else Options()
 
 
 def run(options: Options) -> None:
