@@ -156,9 +156,12 @@ def learner(
         )
 
     def step_scores(rollout: Rollout):
+        advantage = estimate(rollout)
         return {
-            "positive_value_loss": jnp.maximum(estimate(rollout), 0),
             "value": rollout.extras["value"],
+            "positive_value_loss": jnp.maximum(advantage, 0),
+            "mean_negative_advantage": jnp.maximum(-advantage, 0),
+            "max_negative_advantage": jnp.maximum(-advantage, 0),
         }
 
     def learn(state: LearnerState, rollout: Rollout, key):
