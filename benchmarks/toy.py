@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from didact import teachers
 from didact.environments import SettingError, toy_grid
-from didact.teachers import Outcomes, Teacher
+from didact.teachers import Outcomes, Teacher, propose
 
 # Percentage of mastered cells after 20,000 episodes in 2-D with 10 x 10 cells, (mean, standard
 # deviation), re-measured with the authors' own teachers on 8 seeds; without and with 5 useless
@@ -59,10 +59,11 @@ def run(
 
     def episode(carry, key):
         state, competence = carry
-        tasks, state = teacher.propose(state, key, 1)
-        competence, reward = toy_grid.visit(competence, tasks[0])
+        proposals, state = propose(teacher, state, key, 1)
+        competence, reward = toy_grid.visit(competence, proposals.tasks[0])
         success = (reward > 0).astype(jnp.float32)
-        state = teacher.observe(state, tasks, Outcomes(one * reward, one * success, one, one, {}))
+        outcomes = Outcomes(one * reward, one * success, one, one, {})
+        state = teacher.observe(state, proposals, outcomes)
         return (state, competence), None
 
     def stretch(carry, keys):

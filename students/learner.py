@@ -145,6 +145,8 @@ def learner(
     def act(state, carry, observation, key):
         distribution, value, carry = apply(state, carry, observation)
         action, extras = None, {"value": value}
+        if scales_rewards:
+            extras["reward_scale"] = jnp.broadcast_to(reward_scale(state.returns), value.shape)
         if lessons:
             notes = []
             for lesson, remembered in zip(lessons, carry[1], strict=True):
@@ -164,10 +166,8 @@ def learner(
         distribution, value, carry = apply(state, carry, observation)
         return distribution.mode(), carry, {"value": value}
 
-    def scaled(returns: dict[str, Array], reward: Array) -> Array:
-        if not scales_rewards:
-            return reward
-        return reward * jax.lax.rsqrt(jnp.maximum(returns["variance"][0], 1e-8))
+    def reward_scale(returns: dict[str, Array]) -> Array:
+        return jax.lax.rsqrt(jnp.maximum(returns["variance"][0], 1e-8))
 
     def estimate(rollout: Rollout, reward: Array):
         return losses.advantages(
@@ -182,9 +182,14 @@ def learner(
         )
 
     def step_scores(rollout: Rollout):
+        # In units of the environment's rewards; values are in those of the scaled ones.
+        scale = rollout.extras.get("reward_scale", jnp.ones(()))
+        advantage = estimate(rollout, rollout.reward * scale) / scale
         return {
-            "positive_value_loss": jnp.maximum(estimate(rollout, rollout.reward), 0),
-            "value": rollout.extras["value"],
+            "value": rollout.extras["value"] / scale,
+            "positive_value_loss": jnp.maximum(advantage, 0),
+            "mean_negative_advantage": jnp.maximum(-advantage, 0),
+            "max_negative_advantage": jnp.maximum(-advantage, 0),
         }
 
     def learn(state: LearnerState, rollout: Rollout, key):
@@ -192,7 +197,8 @@ def learner(
         if scales_rewards:
             sums = discounted(rollout, config.discount)[..., None]
             returns = normalisation.update(returns, sums, rollout.learn, axes)
-        advantage = estimate(rollout, scaled(returns, rollout.reward))
+        scale = reward_scale(returns) if scales_rewards else 1.0
+        advantage = estimate(rollout, rollout.reward * scale)
         learned = _everywhere(jnp.mean(rollout.learn), axes)
         weight = rollout.learn / jnp.where(learned > 0, learned, 1)
         batch = losses.Batch(

@@ -148,9 +148,9 @@ def alp_gmm(
         uniform = (which < random_fraction) | ~jnp.any(state.weights > 0)
         return jnp.where(uniform[:, None], anywhere, space.denormalise(points)), state
 
-    def observe(state, tasks, outcomes):
-        window = rows_in_fit(tasks.shape[0])
-        state = remember(state, tasks, outcomes, window)
+    def observe(state, proposals, outcomes):
+        window = rows_in_fit(proposals.tasks.shape[0])
+        state = remember(state, proposals.tasks, outcomes, window)
         due = state.count - state.fitted >= fit_rate
         # Not a `cond`: under `vmap` that would fit whether or not any fit is due.
         state, _ = jax.lax.while_loop(
@@ -166,7 +166,8 @@ def alp_gmm(
             values = (values - return_range[0]) / (return_range[1] - return_range[0])
         # Only the latest `history` rows fit into the ring, and only the latest `window` rows can
         # ever reach a fit: for earlier ones no progress is computed.
-        order, at, total = rings.places(outcomes.weights > 0, state.count, history)
+        counts = (outcomes.weights > 0) & jnp.isfinite(values)
+        order, at, total = rings.places(counts, state.count, history)
         points, values = space.normalise(tasks)[order], values[order]
         latest = jnp.maximum(total - window, 0) + jnp.arange(min(tasks.shape[0], window))
         reference, known = nearest(state.tasks, state.outcomes, state.count, points[latest])

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from didact.environments import Box, SettingError
-from didact.teachers.base import Teacher
+from didact.teachers.base import Teacher, propose
 
 
 class FadedState(NamedTuple):
@@ -30,8 +30,8 @@ def faded(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher:
             `space.restricted(**{name: greatest})`.
         space: its tasks; the number falls to the least value there.
         name: of the dimension.
-        proposals: tasks proposed until it has fallen; the loop proposes one for each world and
-            step.
+        proposals: tasks proposed until it has fallen. The training loop asks for one for each
+            environment and step; of a teacher with a `batch`, only for as many as it plays.
 
     Raises:
         SettingError: there is no such dimension, or `proposals` is below 1.
@@ -45,15 +45,19 @@ def faded(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher:
     def init(key):
         return FadedState(teacher.init(key), jnp.float32(0))
 
-    def propose(state, key, n):
+    def proposed(state, key, n):
         inner_key, number_key = jax.random.split(key)
-        tasks, inner = teacher.propose(state.inner, inner_key, n)
+        drawn, inner = propose(teacher, state.inner, inner_key, n)
         part = jax.random.uniform(number_key, (n, 1)) * (1 - state.proposed)
-        tasks = space.clip(jnp.where(here, least + (most - least) * part, tasks))
-        return tasks, FadedState(inner, jnp.minimum(state.proposed + n / proposals, 1))
+        tasks = space.clip(jnp.where(here, least + (most - least) * part, drawn.tasks))
+        count = jnp.minimum(state.proposed + n / proposals, 1)
+        return drawn._replace(tasks=tasks), FadedState(inner, count)
 
-    def observe(state, tasks, outcomes):
-        shown = jnp.where(here, most, tasks)
+    def observe(state, proposals, outcomes):
+        shown = proposals._replace(tasks=jnp.where(here, most, proposals.tasks))
         return state._replace(inner=teacher.observe(state.inner, shown, outcomes))
 
-    return Teacher(init, propose, observe, lambda state: teacher.picture(state.inner))
+    def picture(state):
+        return teacher.picture(state.inner)
+
+    return Teacher(init, proposed, observe, picture, teacher.batch)

@@ -133,10 +133,10 @@ def pool(
             tasks = jnp.where(anywhere, space.sample(space_key, n), tasks)
         return tasks, state
 
-    def observe(state, tasks, outcomes):
+    def observe(state, proposals, outcomes):
         counts = outcomes.weights > 0
         success = jnp.where(counts, outcomes.success, 0).astype(jnp.float32)
-        hit = _same(tasks, state.tasks) & state.filled & counts[:, None]
+        hit = _same(proposals.tasks, state.tasks) & state.filled & counts[:, None]
         new = jnp.sum(hit, axis=0, dtype=jnp.int32)
         mean = jnp.sum(jnp.where(hit, success[:, None], 0), axis=0) / jnp.maximum(new, 1)
         attempts = state.attempts + new

@@ -28,7 +28,7 @@ def uniform(space: TaskSpace) -> Teacher:
     def propose(state, key, n):
         return space.sample(key, n), state
 
-    def observe(state, tasks, outcomes):
+    def observe(state, proposals, outcomes):
         return state
 
     return Teacher(init, propose, observe)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from didact.environments import Box, Dimension, SettingError
-from didact.teachers import Outcomes, alp_gmm, faded, pool, uniform, warm_started
+from didact.teachers import (
+    Outcomes,
+    alp_gmm,
+    faded,
+    pool,
+    propose,
+    testing,
+    uniform,
+    warm_started,
+)
 
 SPACE = Box((Dimension("size", 1, 9), Dimension("help", 0.2, 1)))
 
@@ -14,9 +23,9 @@ SPACE = Box((Dimension("size", 1, 9), Dimension("help", 0.2, 1)))
 def test_it_falls_by_what_was_proposed():
     teacher = faded(uniform(SPACE), SPACE, "help", 1000)
     state = teacher.init(jax.random.key(0))
-    propose = jax.jit(teacher.propose, static_argnums=2)
+    draw = jax.jit(lambda state, key: propose(teacher, state, key, 250))
     for number in range(6):
-        tasks, state = propose(state, jax.random.key(number), 250)
+        (tasks, _, _), state = draw(state, jax.random.key(number))
         highest = 0.2 + 0.8 * max(0, 1 - number / 4)
         low, mean, high = (f(tasks[:, 1]) for f in (np.min, np.mean, np.max))
         assert low >= np.float32(0.2)
@@ -42,16 +51,18 @@ def test_the_inner_teacher_learns_as_if_nothing_faded(inner):
 
     @jax.jit
     def lesson(state, alone, key):
-        tasks, state = teacher.propose(state, key, 64)
-        own, alone = inner.propose(alone, jax.random.split(key)[0], 64)
-        success = (tasks[:, 0] < 5).astype(jnp.float32)
-        outcomes = Outcomes(success, success, tasks[:, 0], jnp.ones(64), {})
-        state, alone = teacher.observe(state, tasks, outcomes), inner.observe(alone, own, outcomes)
-        return state, alone, tasks, own
+        proposals, state = propose(teacher, state, key, 64)
+        own, alone = propose(inner, alone, jax.random.split(key)[0], 64)
+        success = (proposals.tasks[:, 0] < 5).astype(jnp.float32)
+        outcomes = Outcomes(success, success, proposals.tasks[:, 0], jnp.ones(64), {})
+        state = teacher.observe(state, proposals, outcomes)
+        return state, inner.observe(alone, own, outcomes), proposals, own
 
     for number in range(10):
-        state, alone, tasks, own = lesson(state, alone, jax.random.key(number))
-        np.testing.assert_array_equal(tasks[:, 0], own[:, 0])
+        state, alone, proposals, own = lesson(state, alone, jax.random.key(number))
+        tasks = proposals.tasks
+        np.testing.assert_array_equal(tasks[:, 0], own.tasks[:, 0])
+        np.testing.assert_array_equal(proposals.tag, own.tag)
     assert np.all(tasks[:, 1] == np.float32(0.2))
     for a, b in zip(jax.tree.leaves(state.inner), jax.tree.leaves(alone), strict=True):
         if not jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
@@ -62,9 +73,9 @@ def test_a_pool_knows_its_tasks_again():
     teacher = faded(pool(TAUGHT, capacity=8), SPACE, "help", 1000)
     state = teacher.init(jax.random.key(0))
     for number in range(5):
-        tasks, state = teacher.propose(state, jax.random.key(number), 64)
+        proposals, state = propose(teacher, state, jax.random.key(number), 64)
         outcomes = Outcomes(*[jnp.ones(64)] * 4, {})
-        state = teacher.observe(state, tasks, outcomes)
+        state = teacher.observe(state, proposals, outcomes)
     assert state.inner.tried == state.inner.episodes == 5 * 64
 
 
@@ -73,3 +84,7 @@ def test_settings_without_meaning_are_refused():
         faded(uniform(SPACE), SPACE, "sound", 10)
     with pytest.raises(SettingError, match="proposals is 0"):
         faded(uniform(SPACE), SPACE, "help", 0)
+
+
+def test_it_keeps_the_promises_of_a_teacher():
+    testing.check(lambda space: faded(pool(TAUGHT, capacity=8), space, "help", 300), SPACE)

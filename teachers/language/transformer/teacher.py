@@ -172,8 +172,8 @@ def transformer(
 
     value = uncertainty if reward == "uncertainty" else jax.nn.sigmoid
 
-    def observe(state, tasks, outcomes):
-        state = remember(state, tasks, outcomes)
+    def observe(state, proposals, outcomes):
+        state = remember(state, proposals.tasks, outcomes)
         due = state.count - state.trained >= train_every
         # Not a `cond`: under `vmap` that would train whether or not any training is due.
         state, _ = jax.lax.while_loop(
@@ -192,11 +192,12 @@ def transformer(
         return outcomes.scores[score]
 
     def remember(state, tasks, outcomes):
-        order, at, total = rings.places(outcomes.weights > 0, state.count, memory)
-        targets = target_of(outcomes)[order]
+        targets = target_of(outcomes)
+        counts = (outcomes.weights > 0) & jnp.isfinite(targets)  # one NaN would end all learning
+        order, at, total = rings.places(counts, state.count, memory)
         return state._replace(
             points=state.points.at[at].set(space.normalise(tasks)[order], mode="drop"),
-            targets=state.targets.at[at].set(targets, mode="drop"),
+            targets=state.targets.at[at].set(targets[order], mode="drop"),
             count=state.count + total,
         )
 
