@@ -24,6 +24,7 @@ from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.timing import Loop, interleaved, spread
 from didact.benchmarks.training import training
 from didact.environments import Environment, Restart, SettingError, make, registered, split_keys
+from didact.environments.array_spaces import discrete
 from didact.environments.registry import suggest
 from didact.experiments.config import TrainConfig
 
@@ -81,7 +82,9 @@ def play(
             state, timestep = restart(restart_keys, tasks, timestep.done, state, timestep)
             return (state, timestep.observation, episodes, reward), None
 
-        actions = random_actions(actions_key, steps, each, environment.action_space.n)
+        actions = random_actions(
+            actions_key, steps, each, discrete(environment.action_space, "this").n
+        )
         drawn = (jax.random.split(steps_key, steps), actions)
         carry, _ = jax.lax.scan(step, tuple(carry), drawn)
         return key[None], *carry

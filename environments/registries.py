@@ -103,7 +103,7 @@ class Registry(Mapping[str, E], Generic[E]):
     def _all(self) -> dict[str, E]:
         if not self._loaded:
             self._loaded = True  # first, because what is loaded may look up names
-            for point in importlib.metadata.entry_points(group=self.group):
+            for point in importlib.metadata.entry_points(group=self.group or ""):
                 self._load(point)
         return self._entries
 

@@ -7,34 +7,21 @@ References:
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from didact.environments import SettingError
+from didact.environments.capabilities import AchievedInstructions
 from didact.students.learner import Lesson
 
 SCENE = "scene"  # how what a describer has to know is called among what is revealed
 
 
-class Describer(Protocol):
-    """Describes what a step fulfilled, as `Environment.achieved_instructions` does."""
-
-    @property
-    def initial(self) -> Callable[[int], Any]:
-        """From n to the scene that stands for what was before n episodes."""
-        ...
-
-    @property
-    def describe(self) -> Callable[[Any, Any], tuple[Array, Array]]:
-        """From two scenes to instructions `uint8[n, l]` and whether they were fulfilled, `[n]`."""
-        ...
-
-
 def hindsight(
-    describer: Describer,
+    describer: AchievedInstructions,
     schedule: float | Callable[[Array], Any],
     *,
     discount: float = 0.9,

@@ -67,7 +67,8 @@ def choice(known: Mapping[str, str], chosen: Mapping[str, Any]) -> Any:
     parts = []
     for name, description in known.items():
         kind = chosen.get(name, make_dataclass(name, []))
-        more = {} if isinstance(kind, type) or not is_dataclass(kind) else {"default": kind}
+        instance = is_dataclass(kind) and not isinstance(kind, type)
+        more: dict[str, Any] = {"default": kind} if instance else {}
         kind = type(kind) if more else kind
         about = tyro.conf.subcommand(name, description=description, **more)
         parts.append(Annotated[kind, about])
