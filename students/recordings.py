@@ -13,8 +13,9 @@ import numpy as np
 
 from didact.environments import ArraySpace, SettingError
 from didact.environments.array_spaces import action_space_from_json
+from didact.environments.files import write_whole
 from didact.students.arrays import Damaged
-from didact.students.shards import Shard, digest, encoded, read_shard, write_whole
+from didact.students.shards import Shard, digest, encoded, read_shard
 from didact.students.windows import Window, windows
 
 CARD = "recording.json"
