@@ -17,9 +17,10 @@ from didact.benchmarks import machine
 from didact.benchmarks.config import BabyAIConfig
 from didact.benchmarks.folders import writable
 from didact.benchmarks.following import even_marks, follow
+from didact.benchmarks.registry import Benchmark
 from didact.environments import SettingError, make
 from didact.experiments import setup
-from didact.experiments.config import TrainConfig, option
+from didact.experiments.config import TrainConfig, checked, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.video import replacing
 
@@ -78,13 +79,15 @@ def learn(name: str, config: BabyAIConfig) -> dict[str, Any]:
         and tests, `compile_seconds`; and `solved_at`, the steps of the first test that reached
         99 % if the last one did so, too.
     """
-    settings = TrainConfig(
-        env=name,
-        teacher="uniform",
-        steps=config.steps,
-        seed=config.seed,
-        num_envs=config.num_envs,
-        warm_up=0.0,
+    settings = checked(
+        TrainConfig(
+            env=name,
+            teacher="uniform",
+            steps=config.steps,
+            seed=config.seed,
+            num_envs=config.num_envs,
+            warm_up=0.0,
+        )
     )
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices())
@@ -144,3 +147,6 @@ def table(result: dict[str, Any]) -> Table:
     made.add_section()
     made.add_row(f"solved: {solved} of {len(result['levels'])}")
     return made
+
+
+BENCHMARK = Benchmark(BabyAIConfig, learn_levels, table)

@@ -14,10 +14,11 @@ from didact.benchmarks import machine
 from didact.benchmarks.config import CurriculumConfig
 from didact.benchmarks.folders import writable
 from didact.benchmarks.following import even_marks, follow
+from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
 from didact.environments import SettingError
 from didact.experiments import plots, proposing, setup
-from didact.experiments.config import TrainConfig, option
+from didact.experiments.config import TrainConfig, checked, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.transcripts import TRANSCRIPT
 from didact.experiments.video import replacing
@@ -76,16 +77,18 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
 
 def _settings(name: str, config: CurriculumConfig) -> TrainConfig:
     teacher, _, proposer = name.partition(":")
-    return TrainConfig(
-        env=config.env,
-        teacher=teacher,
-        proposer=proposer or "none",
-        steps=config.steps,
-        seed=config.seed,
-        num_seeds=config.seeds,
-        num_envs=config.num_envs,
-        warm_up=config.warm_up,
-        llm=config.llm,
+    return checked(
+        TrainConfig(
+            env=config.env,
+            teacher=teacher,
+            proposer=proposer or "none",
+            steps=config.steps,
+            seed=config.seed,
+            num_seeds=config.seeds,
+            num_envs=config.num_envs,
+            warm_up=config.warm_up,
+            llm=config.llm,
+        )
     )
 
 
@@ -153,3 +156,6 @@ def table(result: dict[str, Any]) -> Table:
             cells += ["-" if name == settings["teachers"][-1] else f"{p:.3g}"]
         made.add_row(name, *cells, f"{row['seconds']:.0f}")
     return made
+
+
+BENCHMARK = Benchmark(CurriculumConfig, compare, table)

@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from didact.benchmarks import machine
+from didact.environments import with_facts
 from didact.environments.grid import cells, language
-from didact.environments.grid.facts import PROPOSITIONS, with_facts
+from didact.environments.grid.facts import PROPOSITIONS
 from didact.environments.words import make_told
 from didact.experiments.ordered import Played, player
 from didact.students import Policy, load_policy
@@ -90,7 +91,7 @@ def compare(config: ErrandsConfig) -> dict[str, Any]:
         and `steps` of those that succeed, and the `episodes`.
     """
     policy = load_policy(config.policy)
-    world = with_facts(make_told(LEVEL))  # type: ignore[arg-type]
+    world = with_facts(make_told(LEVEL))
     length = world.observation_space["instruction"].shape[0]
     rows = {}
     for parts in config.lengths:

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from didact.benchmarks import machine
 from didact.benchmarks.config import ExpertsConfig
+from didact.benchmarks.registry import Benchmark
 from didact.environments import SettingError
 from didact.environments.grid import official, solver
 from didact.environments.registry import suggest
@@ -166,3 +167,6 @@ def table(result: dict[str, Any]) -> Table:
         shorter = sum(own <= bot for own, bot in compared)
         made.add_row(f"no longer than the bot: {shorter} of {len(compared)}")
     return made
+
+
+BENCHMARK = Benchmark(ExpertsConfig, compare, table)

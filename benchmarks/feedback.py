@@ -21,10 +21,11 @@ from didact.benchmarks import machine
 from didact.benchmarks.config import FeedbackConfig
 from didact.benchmarks.folders import writable
 from didact.benchmarks.kickstarting import TASKS
+from didact.benchmarks.registry import Benchmark
 from didact.environments import Box, Environment, SettingError
 from didact.environments.grid.feedback import RATE
 from didact.experiments import logs, setup
-from didact.experiments.config import TrainConfig, option
+from didact.experiments.config import TrainConfig, checked, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.loop import Loop
 from didact.experiments.run import cache_compilations
@@ -116,17 +117,19 @@ class Trial:
 
     def __init__(self, config: FeedbackConfig, name: str):
         self.config, self.name = config, name
-        self.settings = TrainConfig(
-            env=config.env,
-            env_settings=env_settings(name),
-            teacher="uniform",
-            steps=config.steps,
-            seed=config.seed,
-            num_seeds=config.seeds,
-            num_envs=config.num_envs,
-            fade=config.fade if name != "none" else 0.0,
-            chunk=1,
-            warm_up=0.0,
+        self.settings = checked(
+            TrainConfig(
+                env=config.env,
+                env_settings=env_settings(name),
+                teacher="uniform",
+                steps=config.steps,
+                seed=config.seed,
+                num_seeds=config.seeds,
+                num_envs=config.num_envs,
+                fade=config.fade if name != "none" else 0.0,
+                chunk=1,
+                warm_up=0.0,
+            )
         )
         self.environment = setup.environment_of(self.settings)
         self.plain = setup.made(config.env).task_space
@@ -290,3 +293,6 @@ def _cell(rates: list[float] | None) -> str:
         return "-"
     error = np.std(rates, ddof=1) / np.sqrt(len(rates)) if len(rates) > 1 else 0.0
     return f"{100 * np.mean(rates):.1f} ±{100 * error:.1f}"
+
+
+BENCHMARK = Benchmark(FeedbackConfig, compare, table)

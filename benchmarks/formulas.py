@@ -16,8 +16,7 @@ from rich.table import Table
 
 from didact.benchmarks import machine
 from didact.benchmarks.timing import Loop, interleaved, spread
-from didact.environments import Environment, SettingError, make
-from didact.environments.grid import GridWorld, with_facts
+from didact.environments import Environment, SettingError, make, with_facts
 from didact.environments.grid.facts import PROPOSITIONS
 from didact.students.skills import automaton, judge, pack, samplers, step
 
@@ -61,7 +60,7 @@ def stepping(environment: Environment, config: FormulasConfig, machines: Any = N
 
     def one(carry, key):
         state, at, _ = carry
-        action = jax.random.randint(key, (n,), 0, environment.action_space.n)
+        action = environment.action_space.sample(key, n)
         state, seen = environment.step(key, state, action)
         told = seen.reward
         if machines is not None:
@@ -95,7 +94,8 @@ def measure(config: FormulasConfig) -> dict[str, Any]:
     rows = {}
     for name in config.envs:
         world = make(name, packed=True)
-        if not isinstance(world, GridWorld):
+        offered = world.optional_propositions()
+        if offered is None or offered.names != PROPOSITIONS:
             raise SettingError("--envs", name, "grid environments")
         calls = {
             ALONE: stepping(world, config),

@@ -24,10 +24,12 @@ from didact.benchmarks import machine
 from didact.benchmarks.config import KickstartingConfig
 from didact.benchmarks.folders import writable
 from didact.benchmarks.following import follow
+from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import bootstrap_interval
 from didact.environments import SettingError
+from didact.environments.settings import checked as settings_checked
 from didact.experiments import advisers, logs, plots, population, setup
-from didact.experiments.config import KickstartConfig, TrainConfig, option
+from didact.experiments.config import KickstartConfig, TrainConfig, checked, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.loop import Loop
 from didact.experiments.run import cache_compilations, trained
@@ -103,7 +105,9 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
             raise SettingError("--out", str(folder), allowed)
         result["students"] = before["students"]
     cache_compilations()
-    probe = TrainConfig(env=config.env, teacher="uniform", num_envs=config.num_envs, warm_up=0.0)
+    probe = checked(
+        TrainConfig(env=config.env, teacher="uniform", num_envs=config.num_envs, warm_up=0.0)
+    )
     setup.loop_of(probe, setup.environment_of(probe), jax.devices()[:1])
     experts = [expert(name, config, folder) for name in config.tasks]
     trial = Trial(config, tuple(map(str, experts)))
@@ -135,17 +139,19 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
 
 def expert_settings(name: str, config: KickstartingConfig, folder: Path) -> TrainConfig:
     """The training of one task's expert, distilled from the solver."""
-    return TrainConfig(
-        env=config.env,
-        tasks=TASKS[name],
-        teacher="uniform",
-        student="distill",
-        experts=(advisers.SOLVER,),
-        steps=LONGER.get(name, 1) * config.expert_steps,
-        num_envs=config.num_envs,
-        seed=config.seed,
-        warm_up=0.0,
-        run=folder / "experts" / name,
+    return checked(
+        TrainConfig(
+            env=config.env,
+            tasks=TASKS[name],
+            teacher="uniform",
+            student="distill",
+            experts=(advisers.SOLVER,),
+            steps=LONGER.get(name, 1) * config.expert_steps,
+            num_envs=config.num_envs,
+            seed=config.seed,
+            warm_up=0.0,
+            run=folder / "experts" / name,
+        )
     )
 
 
@@ -173,14 +179,16 @@ class Trial:
     def __init__(self, config: KickstartingConfig, experts: tuple[str, ...]):
         self.config = config
         # Chunks of one update: the first tests come early.
-        self.settings = TrainConfig(
-            env=config.env,
-            teacher=advisers.TEACHER,
-            experts=experts,
-            steps=config.steps,
-            num_envs=config.num_envs,
-            chunk=1,
-            warm_up=0.0,
+        self.settings = checked(
+            TrainConfig(
+                env=config.env,
+                teacher=advisers.TEACHER,
+                experts=experts,
+                steps=config.steps,
+                num_envs=config.num_envs,
+                chunk=1,
+                warm_up=0.0,
+            )
         )
         self.environment = setup.environment_of(self.settings)
         space = self.environment.task_space
@@ -293,17 +301,14 @@ class Trial:
 
 def _lambda(config: KickstartingConfig, name: str) -> KickstartConfig:
     """How strongly experts draw a student."""
-    try:
-        return KickstartConfig(
-            weight=config.weight,
-            schedule=SCHEDULES.get(name, "linear"),
-            until=config.until,
-            lead=config.lead,
-            lead_until=config.lead_until,
-        )
-    except SettingError as error:
-        setting = error.setting.removeprefix("kickstart.")
-        raise SettingError(option(setting), error.value, error.allowed) from None
+    pull = KickstartConfig(
+        weight=config.weight,
+        schedule=SCHEDULES.get(name, "linear"),
+        until=config.until,
+        lead=config.lead,
+        lead_until=config.lead_until,
+    )
+    return settings_checked(pull, "--")
 
 
 def members(states: Any) -> list[Any]:
@@ -386,3 +391,6 @@ def table(result: dict[str, Any]) -> Group:
     mean = np.mean(list(result["experts"].values()))
     second.add_row("mean", *(f"{x:.1%}" for x in (mean, *means)))
     return Group(first, second)
+
+
+BENCHMARK = Benchmark(KickstartingConfig, kickstarting, table)

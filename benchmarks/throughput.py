@@ -20,9 +20,11 @@ from rich.table import Table
 from didact.benchmarks import machine
 from didact.benchmarks.config import ThroughputConfig
 from didact.benchmarks.peers import PEERS, Contestant, Unavailable, random_actions, scan_length
+from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.timing import Loop, interleaved, spread
 from didact.benchmarks.training import training
 from didact.environments import Environment, Restart, SettingError, make, registered, split_keys
+from didact.environments.array_spaces import discrete
 from didact.environments.registry import suggest
 from didact.experiments.config import TrainConfig
 
@@ -80,7 +82,9 @@ def play(
             state, timestep = restart(restart_keys, tasks, timestep.done, state, timestep)
             return (state, timestep.observation, episodes, reward), None
 
-        actions = random_actions(actions_key, steps, each, environment.action_space.n)
+        actions = random_actions(
+            actions_key, steps, each, discrete(environment.action_space, "this").n
+        )
         drawn = (jax.random.split(steps_key, steps), actions)
         carry, _ = jax.lax.scan(step, tuple(carry), drawn)
         return key[None], *carry
@@ -303,3 +307,6 @@ def _worlds_table(result: dict[str, Any]) -> Table:
             *(f"{ratios[peer]['median']:.3g}" if peer in ratios else "-" for peer in peers),
         )
     return view
+
+
+BENCHMARK = Benchmark(ThroughputConfig, throughput, table)

@@ -10,7 +10,7 @@ from didact.benchmarks.timing import Loop as Timed
 from didact.benchmarks.timing import interleaved, shares, spread
 from didact.environments import Restart
 from didact.experiments import setup
-from didact.experiments.config import TrainConfig
+from didact.experiments.config import TrainConfig, checked
 from didact.teachers import propose
 
 WARM_UPDATES = 24  # so that episodes end, and every update fits the teacher's mixtures
@@ -30,7 +30,9 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
         the outcomes) and `learning`; `rest` is what is left.
     """
     if settings is None:
-        settings = TrainConfig(warm_up=0, seed=config.seed, num_envs=config.training_worlds)
+        settings = checked(
+            TrainConfig(warm_up=0, seed=config.seed, num_envs=config.training_worlds)
+        )
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices()[:1])
     n, steps = settings.num_envs, settings.rollout_length
@@ -63,7 +65,7 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
         def step(carry, now):
             state, seen = carry
             action_key, step_key, reset_key, tasks = *jax.random.split(now[0], 3), now[1]
-            action = jax.random.randint(action_key, (n,), 0, environment.action_space.n)
+            action = environment.action_space.sample(action_key, n)
             state, seen = environment.step(step_key, state, action)
             keys = jax.random.split(reset_key, n)
             state, seen = restart(keys, tasks, seen.done, state, seen)

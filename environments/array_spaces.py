@@ -16,9 +16,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.environments.errors import SettingError
 
-Kind = Literal["vector", "category", "cells", "pixels", "tokens", "hidden"]
 Role = Literal["", "instruction", "feedback"]
-KINDS = ("vector", "category", "cells", "pixels", "tokens", "hidden")
 ROLES = ("", "instruction", "feedback")
 
 
@@ -38,27 +36,25 @@ class ArraySpace:
             "pixels": a picture `[h, w, c]` of uint8.
             "tokens": token ids `[length]` or `[parts, length]`, below `high + 1`; 0 is padding.
             "hidden": not for networks.
+            Any other word: of an encoder that was registered for it.
         codes: the code book of "cells".
         role: "instruction" for what the agent should do, which networks use to modulate what
             they see; "feedback" for messages that change from step to step. Where a vector and
             tokens have the same role, networks read the vector.
 
     Raises:
-        SettingError: a kind or role that does not exist, or a shape or dtype that the kind
-            cannot have.
+        SettingError: a role that does not exist, or a shape or dtype that the kind cannot have.
     """
 
     shape: tuple[int, ...]
     dtype: Any
     low: float = 0
     high: float = 255
-    kind: Kind | None = None
+    kind: str | None = None
     codes: tuple[int, ...] = ()
     role: Role = ""
 
     def __post_init__(self):
-        if self.kind not in (None, *KINDS):
-            raise SettingError("kind", self.kind, "None, or one of " + ", ".join(KINDS))
         if self.role not in ROLES:
             raise SettingError("role", self.role, "one of '', 'instruction', 'feedback'")
         axes, whole = len(self.shape), np.dtype(self.dtype).kind in "biu"
@@ -77,7 +73,7 @@ class ArraySpace:
                 raise SettingError("shape", self.shape, allowed)
 
     @property
-    def meaning(self) -> Kind | None:
+    def meaning(self) -> str | None:
         """The kind, also where it follows from the shape; None where nothing says it."""
         return self.kind or ("vector" if len(self.shape) <= 1 else None)
 
@@ -192,7 +188,7 @@ class Continuous:
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n k"]:
         """n actions, uniform between the bounds."""
         low, high = self.lows, self.highs
-        return low + jax.random.uniform(key, (n, self.size)) * (high - low)
+        return jax.random.uniform(key, (n, self.size)) * (high - low) + jnp.asarray(low)
 
     def clip(self, actions: Float[Array, "*n k"]) -> Float[Array, "*n k"]:
         """The nearest actions within the bounds; NaN becomes the middle."""
@@ -212,6 +208,17 @@ class Continuous:
 ActionSpace = Discrete | Continuous
 
 
+def discrete(space: ActionSpace, purpose: str) -> Discrete:
+    """The action space, for what needs discrete actions.
+
+    Raises:
+        SettingError: it is continuous; the sentence names the purpose.
+    """
+    if not isinstance(space, Discrete):
+        raise SettingError("action space", space, f"discrete for {purpose}")
+    return space
+
+
 def action_space_from_json(values: Any) -> ActionSpace:
     """The action space that `to_json` wrote.
 
@@ -227,7 +234,7 @@ def action_space_from_json(values: Any) -> ActionSpace:
         raise SettingError("type of actions", values.get("type"), "'discrete' or 'continuous'")
     bounds = []
     for name in ("low", "high"):
-        numbers = values.get(name)
+        numbers: Any = values.get(name)
         whole = isinstance(numbers, list) and len(numbers) == len(names)
         if not whole or not all(type(x) in (int, float) and math.isfinite(x) for x in numbers):
             raise SettingError(f"{name} of actions", numbers, f"{len(names)} finite numbers")

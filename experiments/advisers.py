@@ -7,9 +7,7 @@ from typing import Any
 import optax
 
 from didact.environments import Box, Environment, SettingError, TaskSpace
-from didact.environments.grid import GridWorld, solver
-from didact.environments.grid.families.base import follow
-from didact.environments.grid.hindsight import Describer, describer
+from didact.environments.capabilities import AchievedInstructions
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import SEEDS
 from didact.experiments.rollout import Reveal
@@ -26,7 +24,7 @@ from didact.students import (
 from didact.students.hindsight import SCENE
 from didact.teachers import Teacher, mixture, uniform
 
-SOLVER = "solver"
+SOLVER = "solver"  # the environment's own expert
 TEACHER = "experts"  # who asks for what the experts know
 KEPT = "experts"  # where a run keeps copies of the policies that teach it
 DESCRIPTION = "what the --experts know, the tasks of each of them equally often"
@@ -39,8 +37,6 @@ def experts_of(config: TrainConfig, environment: Environment) -> list[Expert]:
     Raises:
         SettingError: there is no such policy, it does not fit, or experts are missing or unused.
     """
-    if config.student == "distill" and not config.experts:
-        raise SettingError("--experts", (), "at least one expert for --student distill")
     from didact.experiments.setup import space_of
 
     space = space_of(config, environment)
@@ -64,9 +60,10 @@ def keep_policies(config: TrainConfig, run: Path) -> None:
 def _expert(number: int, config: TrainConfig, environment: Environment, space: TaskSpace) -> Expert:
     name = config.experts[number]
     if name == SOLVER:
-        if not isinstance(environment, GridWorld):
-            raise SettingError("--experts", name, "a policy, where worlds are no grid worlds")
-        return experts.told(SOLVER, environment.action_space.n)
+        if environment.expert() is None:
+            allowed = f"a policy: {environment.name} has no expert of its own"
+            raise SettingError("--experts", name, allowed)
+        return experts.privileged(SOLVER, environment.action_space)
     policy = policy_of(config, number)
     axis = SEEDS if config.num_seeds > 1 else None
     try:
@@ -153,9 +150,9 @@ def reveal_of(
     """
     names = {name for expert in advice for name in expert.reveals}
     facts: dict[str, Any] = {experts.TASK: lambda state, tasks: tasks}
-    if SOLVER in names and isinstance(environment, GridWorld):
-        choose = solver.expert(environment)
-        facts[SOLVER] = lambda state, tasks: choose(state)
+    own = environment.expert() if SOLVER in names else None
+    if own is not None:
+        facts[SOLVER] = lambda state, tasks: own.act(state)
     if scenes:
         see = describer_of(environment).reveal
         facts[SCENE] = lambda state, tasks: see(state)
@@ -165,16 +162,17 @@ def reveal_of(
     return lambda state, tasks: {name: facts[name](state, tasks) for name in sorted(names)}
 
 
-def describer_of(environment: Environment) -> Describer:
-    """Tells what steps happened to fulfil in an environment.
+def describer_of(environment: Environment) -> AchievedInstructions:
+    """Describes which instructions steps happened to fulfil.
 
     Raises:
-        SettingError: nobody can tell that there.
+        SettingError: the environment does not describe that.
     """
-    if not isinstance(environment, GridWorld) or environment.family.play is not follow:
-        allowed = "0 where instructions are not of Baby Language"
+    found = environment.achieved_instructions()
+    if found is None:
+        allowed = "0 in an environment that does not put what was achieved into an instruction"
         raise SettingError("--hindsight", environment.name, allowed)
-    return describer(environment)
+    return found
 
 
 def lessons_of(

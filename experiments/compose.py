@@ -10,7 +10,9 @@ from typing import Any
 
 import tyro
 
+from didact.environments.array_spaces import discrete
 from didact.environments.errors import SettingError
+from didact.experiments.option_types import Imports
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
 LEAST = 64  # steps, one for each world
@@ -45,6 +47,8 @@ class Compose:
     """of all that is random"""
     run: Path | None = None
     """folder for everything; a new one under runs/ if not given"""
+    imports: Imports = ()
+    """code that registers environments of your own: a module, or a .py file"""
     json: bool = False
     """print the result as JSON"""
 
@@ -86,6 +90,7 @@ def composed(choice: Compose) -> dict[str, Any]:
     import jax
 
     from didact.environments.base import PLACE
+    from didact.environments.extensions import without_folders
     from didact.environments.words import pairs
     from didact.experiments.cloning import new_folder
     from didact.experiments.evaluate import evaluator, summary
@@ -137,6 +142,7 @@ def composed(choice: Compose) -> dict[str, Any]:
         composed=sizes_of(automaton.num_states, params),
         description=f"composed: {automaton.formula}",
         environment_settings=[*choice.env_settings, f"formula={written(automaton.formula)}"],
+        **({"imports": without_folders(choice.imports)} if choice.imports else {}),
     )
     save_policy(run / "policy", written, params)
     policy = Policy(written, params)
@@ -187,7 +193,7 @@ def _tabular(choice: Compose, environment: Any, automaton: Any) -> Callable[[], 
 
     def learn():
         seen = explore(environment, steps, seed=choice.seed)
-        table = tabular.learn(seen, places, environment.action_space.n)
+        table = tabular.learn(seen, places, discrete(environment.action_space, "skills").n)
         values = compose(table, automaton, environment.propositions)
         return {"values": values}, table.goals, steps
 

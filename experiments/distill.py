@@ -7,6 +7,7 @@ from pathlib import Path
 import tyro
 
 from didact.environments.errors import SettingError
+from didact.experiments.option_types import Imports
 from didact.students.config import DistillConfig
 
 
@@ -36,6 +37,8 @@ class Distill:
     """Adam's step size at the start"""
     num_envs: int = 1024
     """worlds that are stepped together; not with a recording"""
+    imports: Imports = ()
+    """code that registers environments of your own: a module, or a .py file"""
     json: bool = False
     """print the result as JSON"""
 
@@ -109,6 +112,7 @@ def distilled(choice: Distill) -> dict:
             steps=choice.steps,
             seed=choice.seed,
             run=choice.run,
+            imports=choice.imports,
             num_envs=choice.num_envs,
             warm_up=0.0,
             distill=config,

@@ -1,6 +1,6 @@
 """Measures what a student can do: every world plays one episode, and all of them count."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from didact.environments import Environment, SettingError, make
+from didact.environments import Environment
 from didact.students import Student
 
 Numbers = Float[Array, " n"] | Float[np.ndarray, " n"]
@@ -63,34 +63,6 @@ def evaluator(
         )[-1]
 
     return run
-
-
-def landmark_tasks(environment: Environment, names: Sequence[str]) -> Float[np.ndarray, "k d"]:
-    """The tasks of the environment that are the environments called `names`.
-
-    Raises:
-        SettingError: one of them is unknown, or is not a single point of the task space.
-    """
-    rows = []
-    for name in names:
-        allowed = f"a point of the task space of {environment.name}"
-        row = environment.landmark(make(name).task_space)
-        if row is None:
-            raise SettingError("--evaluate-on", name, allowed)
-        rows.append(row)
-    return np.stack(rows)
-
-
-def landmarks(environment: Environment, usual: Sequence[str]) -> tuple[str, ...]:
-    """Those of the usual landmarks that are tasks of this environment."""
-    found = []
-    for name in usual:
-        try:
-            landmark_tasks(environment, (name,))
-        except SettingError:
-            continue
-        found.append(name)
-    return tuple(found)
 
 
 def summary(results: Results) -> dict[str, float]:

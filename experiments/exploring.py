@@ -38,7 +38,7 @@ def explore(
     def one(carry, key):
         state, seen = carry
         keys = jax.random.split(key, 4)
-        action = jax.random.randint(keys[0], (n,), 0, environment.action_space.n)
+        action = environment.action_space.sample(keys[0], n)
         before = seen.observation[PLACE]
         state, seen = environment.step(keys[1], state, action)
         row = before, action, seen.observation[PLACE], seen.labels, seen.terminated

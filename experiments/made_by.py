@@ -5,12 +5,14 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from didact.environments.extensions import IMPORT, without_folders
 from didact.experiments.config import TrainConfig, option
 
 
 def train_command(config: TrainConfig) -> str:
     """The `didact train` of these settings; the folder of the run is left out."""
-    words = ["didact", "train", *_options(dataclasses.replace(config, run=None), TrainConfig())]
+    config = dataclasses.replace(config, run=None, imports=tuple(without_folders(config.imports)))
+    words = ["didact", "train", *_options(config, TrainConfig())]
     return shlex.join(words)
 
 
@@ -26,6 +28,9 @@ def _options(values: Any, usual: Any, prefix: str = "") -> Iterator[str]:
         value, default = getattr(values, field.name), getattr(usual, field.name)
         if dataclasses.is_dataclass(value):
             yield from _options(value, default, f"{prefix}{field.name}.")
+        elif value != default and field.name == "imports":
+            for text in value:
+                yield from (IMPORT, text)
         elif value != default:
             yield option(prefix + field.name)
             yield from map(str, value if isinstance(value, tuple) else (value,))

@@ -1,7 +1,8 @@
-"""A person plays a grid world in the terminal.
+"""Play an environment by keyboard in the terminal.
 
 `Game` is one sitting, without a terminal: keys in, frames of text out. `play` gives it the keys of
-a terminal and shows its frames there.
+a terminal and shows its frames there. It plays every environment that can be drawn as text and has
+named actions.
 """
 
 import contextlib
@@ -17,26 +18,25 @@ import jax
 import numpy as np
 import tyro
 
-from didact.environments import Environment, SettingError, TaskSpace
-from didact.environments.grid import GridState, GridWorld, ansi, texts
-from didact.environments.grid.cells import pack
-from didact.environments.grid.feedback import WithFeedback
+from didact.environments import Discrete, Environment, SettingError, TaskSpace
 
-# What keys do: names of actions, and what is no action.
+# What keys do: names of actions, of which the environment's first one counts, and what is no
+# action. The number keys take the actions that no other key takes.
 NEW_LEVEL, QUIT = "new level", "quit"
 KEYS = {
-    **dict.fromkeys(("left", "a"), "left"),
-    **dict.fromkeys(("right", "d"), "right"),
-    **dict.fromkeys(("up", "w"), "forward"),
-    "p": "pickup",
-    "x": "drop",
-    " ": "toggle",
-    "enter": "done",
-    "r": NEW_LEVEL,
-    "q": QUIT,
+    **dict.fromkeys(("left", "a"), ("left",)),
+    **dict.fromkeys(("right", "d"), ("right",)),
+    **dict.fromkeys(("up", "w"), ("forward", "up")),
+    **dict.fromkeys(("down", "s"), ("down", "backward")),
+    "p": ("pickup",),
+    "x": ("drop",),
+    " ": ("toggle",),
+    "enter": ("done",),
+    "r": (NEW_LEVEL,),
+    "q": (QUIT,),
 }
+_MOVES = {"down": "arrows or w a s d: move", "left": "arrows or w a d: move"}
 _HELP = {
-    "forward": "arrows or w a d: move",
     "pickup": "p: pick up",
     "drop": "x: drop",
     "toggle": "space: toggle",
@@ -55,7 +55,7 @@ class Play:
     """Play an environment yourself, by keyboard in the terminal."""
 
     env: tyro.conf.Positional[str]
-    """a grid world; `didact list envs` names them"""
+    """environment that can be drawn as text, such as a grid world; `didact list envs` names all"""
     env_settings: tuple[str, ...] = ()
     """the environment's own settings: NAME=VALUE, as in phrasing=train done_action=true"""
     tasks: tuple[str, ...] = ()
@@ -76,14 +76,16 @@ class Game:
 
     def __init__(
         self,
-        environment: GridWorld | WithFeedback,
+        environment: Environment,
         seed: int = 0,
         space: TaskSpace | None = None,
         color: bool = True,
     ):
         self.environment, self.color = environment, color
-        told = isinstance(environment, WithFeedback)
-        self.grid = environment.environment if told else environment
+        self.names = environment.action_space.action_names
+        meanings = {name for names in KEYS.values() for name in names}
+        others = [name for name in self.names if name not in meanings]
+        self.keys = KEYS | {str(i): (name,) for i, name in enumerate(others[:9], 1)}
         self.space = space or environment.task_space
         self._key = jax.random.key(seed)
         self._reset, self._step = jax.jit(environment.reset), jax.jit(environment.step)
@@ -97,12 +99,7 @@ class Game:
             jax.random.fold_in(self._key, self.level), 3
         )
         self.state, self.seen = self._reset(reset_key, self.space.sample(task_key, 1))
-        self.total, self.message = 0.0, ""
-
-    @property
-    def worlds(self) -> GridState:
-        """The state of the world itself."""
-        return self.state.worlds if isinstance(self.environment, WithFeedback) else self.state
+        self.steps, self.total, self.message = 0, 0.0, ""
 
     @property
     def over(self) -> bool:
@@ -110,20 +107,22 @@ class Game:
         return bool(self.seen.done[0])
 
     def press(self, key: str) -> bool:
-        """What a key of `KEYS` does; others do nothing. False ends the sitting."""
-        meant = KEYS.get(key.lower())
-        names = self.environment.action_space.names
+        """What a key of `keys` does; others do nothing. False ends the sitting."""
+        meanings = self.keys.get(key.lower(), ())
+        known = [name for name in meanings if name in self.names]
+        meant = next(iter((*known, *meanings)), None)
         self.message = ""
         if meant == QUIT:
             return False
         if meant == NEW_LEVEL:
             self.new_level()
-        elif meant is not None and meant not in names:
+        elif meant is not None and not known:
             self.message = f"No action {meant!r} in this world."
         elif meant is not None and not self.over:
-            step_key = jax.random.fold_in(self._steps_key, int(self.worlds.steps[0]))
-            action = np.array([names.index(meant)], np.int32)
+            step_key = jax.random.fold_in(self._steps_key, self.steps)
+            action = np.array([self.names.index(meant)], np.int32)
             self.state, self.seen = self._step(step_key, self.state, action)
+            self.steps += 1
             self.total += float(self.seen.reward[0])
         return True
 
@@ -133,11 +132,14 @@ class Game:
         Larger maps are cut around the agent, and what does not fit of the text is left out from
         its end. The longest instruction and a map of 22x22 cells fit 80x24.
         """
-        window = max((columns - _PANEL - 2) // 2, 1), max(rows, 1)
-        state = jax.device_get(self.worlds)
-        plain = self.grid.render_ansi(state, 0, color=False, window=window).split("\n")
-        map = self.grid.render_ansi(state, 0, color=self.color, window=window).split("\n")
-        width = len(plain[0])
+        window = max(columns - _PANEL - 2, 1), max(rows, 1)
+        state, draw = jax.device_get(self.state), self.environment.render_ansi
+        plain, map = (
+            (draw(state, 0, color=color, window=window) or "").split("\n")
+            for color in (False, self.color)
+        )
+        width = max(len(line) for line in plain)
+        map = [line + " " * (width - len(bare)) for line, bare in zip(map, plain, strict=True)]
         text = [line[: max(columns - width - 2, 0)] for line in self._text()]
         height = min(max(len(map), len(text)), rows)
         map += [" " * width] * (height - len(map))
@@ -146,21 +148,23 @@ class Game:
         return "\n".join(f"{left}  {right}".rstrip() for left, right in lines)
 
     def _text(self) -> list[str]:
-        state = jax.device_get(self.worlds)
-        carried = self.grid.symbols(state, 0).carried
+        status = self.environment.text_status(jax.device_get(self.state), 0)
         observation = {k: np.asarray(v[0]) for k, v in self.seen.observation.items()}
-        known = (*self.environment.action_space.names, NEW_LEVEL, QUIT)
+        known = (*self.names, NEW_LEVEL, QUIT)
+        helps = [line for meant, line in _MOVES.items() if meant in known][:1]
+        helps += [line for meant, line in _HELP.items() if meant in known]
+        helps += [f"{key}: {names[0]}" for key, names in self.keys.items() if key.isdigit()]
         return [
             *textwrap.wrap(self.environment.instruction_text(observation), _PANEL),
             *textwrap.wrap(self.environment.feedback_text(observation), _PANEL),
             "",
-            f"level {self.level}, step {state.steps[0]} of {state.max_steps[0]}",
+            f"level {self.level}, step {self.steps} of {status.step_limit}",
             f"reward {self.total:.3f}",
-            f"carrying {'nothing' if carried is None else texts.name(int(pack(carried)))}",
+            *status.lines,
             self._verdict(),
             "",
-            *_packed([line for meant, line in _HELP.items() if meant in known]),
-            *ansi.LEGEND,
+            *_packed(helps),
+            *status.legend,
         ]
 
     def _verdict(self) -> str:
@@ -185,7 +189,7 @@ def play(choice: Play) -> None:
     """Plays in this terminal until the player quits.
 
     Raises:
-        SettingError: there is no terminal, or it is no grid world.
+        SettingError: there is no terminal, or the environment cannot be played in one.
     """
     from didact.experiments.setup import made, narrowed
 
@@ -200,14 +204,16 @@ def play(choice: Play) -> None:
     print(f"{game.level} level{'s' * (game.level > 1)} of {choice.env}.")
 
 
-def playable(environment: Environment) -> GridWorld | WithFeedback:
-    """The environment, if people can play it.
+def playable(environment: Environment) -> Environment:
+    """The environment, if it can be played in a terminal.
 
     Raises:
-        SettingError: it is no grid world.
+        SettingError: it cannot be drawn as text, or its actions are not discrete.
     """
-    if not isinstance(environment, GridWorld | WithFeedback):
-        raise SettingError("env", environment.name, "a grid world, such as GoTo")
+    drawn = "ansi" in environment.render_modes
+    if not drawn or not isinstance(environment.action_space, Discrete):
+        allowed = "an environment that is drawn as text and has discrete actions"
+        raise SettingError("env", environment.name, allowed)
     return environment
 
 

@@ -13,9 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from didact.environments import Environment, SettingError, TaskSpace, for_groups
-from didact.environments.grid import GridWorld, solver
 from didact.students import Student
-from didact.students.shards import OBSERVATION, small, stored
+from didact.students.shards import OBSERVATION, stored, stored_actions
 
 STEPS_PER_CHUNK = 64
 
@@ -46,15 +45,16 @@ def student_actor(student: Student, state: Any, greedy: bool = False) -> Actor:
 
 
 def solver_actor(environment: Environment) -> Actor:
-    """The expert that sees everything.
+    """The environment's own expert, which sees everything.
 
     Raises:
-        SettingError: it is no grid world.
+        SettingError: it has none.
     """
-    if not isinstance(environment, GridWorld):
-        raise SettingError("--env", environment.name, "a grid world, for the solver")
-    expert = solver.expert(environment)
-    return Actor((), lambda n: (), lambda params, state, carry, seen, key: (expert(state), carry))
+    expert = environment.expert()
+    if expert is None:
+        raise SettingError("--env", environment.name, "one with an expert of its own, for solver")
+    choose = expert.act
+    return Actor((), lambda n: (), lambda params, state, carry, seen, key: (choose(state), carry))
 
 
 class Playing(NamedTuple):
@@ -139,7 +139,7 @@ def player(
         state, seen = environment.step(step_key, state, action)
         row = {
             **{OBSERVATION + k: v.astype(stores[k]) for k, v in observation.items()},
-            "action": action.astype(small(environment.action_space.n - 1)),
+            "action": action.astype(stored_actions(environment.action_space)),
             "reward": seen.reward.astype(jnp.float32),
             "terminated": seen.terminated,
             "truncated": seen.truncated,

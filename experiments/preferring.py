@@ -44,7 +44,7 @@ def watched(
     def one(carry, key):
         state, over = carry
         act_key, step_key = jax.random.split(key)
-        action = jax.random.randint(act_key, (episodes,), 0, environment.action_space.n)
+        action = environment.action_space.sample(act_key, episodes)
         state, seen = environment.step(step_key, state, action)
         return (state, over | seen.done), seen.labels & ~over[:, None]
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from didact.environments import Environment, SettingError, TaskSpace, registered
-from didact.environments.registry import suggest
+from didact.environments.registries import Entry, Registry
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import Loop, TrainState
@@ -58,14 +58,6 @@ class Post:
     dropped: tuple[Exchange, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """A proposer: how to make it, and one line saying what it is."""
-
-    make: Callable[[Post], Proposer | None]
-    description: str
-
-
 def _replayed(post: Post) -> Proposer:
     config = post.config
     kept = None if post.run is None else post.run / KEPT
@@ -103,16 +95,20 @@ def _language_model(post: Post) -> Proposer:
     return proposer
 
 
-PROPOSERS: dict[str, Entry] = {
-    "none": Entry(lambda post: None, "nobody: the pool keeps the tasks it starts with"),
-    "scripted": Entry(
-        lambda post: scripted(), "raises what is mastered, eases what fails; needs no server"
-    ),
-    "language-model": Entry(
-        _language_model, "a language model behind an OpenAI-compatible server, as --llm says"
-    ),
-    "replayed": Entry(_replayed, "the tasks of another run, from its --transcript"),
-}
+# `make(post)` gives a `Proposer`, or None.
+PROPOSERS: Registry[Entry] = Registry("proposer")
+PROPOSERS.register("none", lambda post: None, "nobody: the pool keeps the tasks it starts with")
+PROPOSERS.register(
+    "scripted",
+    lambda post: scripted(),
+    "raises what is mastered, eases what fails; needs no server",
+)
+PROPOSERS.register(
+    "language-model",
+    _language_model,
+    "a language model behind an OpenAI-compatible server, as --llm says",
+)
+PROPOSERS.register("replayed", _replayed, "the tasks of another run, from its --transcript")
 
 
 def proposer_of(
@@ -127,8 +123,7 @@ def proposer_of(
     Raises:
         SettingError: there is none of that name, or its settings have no meaning here.
     """
-    if config.proposer not in PROPOSERS:
-        raise suggest("--proposer", config.proposer, list(PROPOSERS))
+    entry = PROPOSERS.find(config.proposer, "--proposer")
     if config.proposer != "none" and config.teacher != TEACHER:
         allowed = f"none, or given together with --teacher {TEACHER}"
         raise SettingError("--proposer", config.proposer, allowed)
@@ -138,7 +133,7 @@ def proposer_of(
         raise SettingError("--propose-tasks", config.propose_tasks, f"at most {replies.MOST}")
     space = setup.taught_space_of(config, environment)
     post = Post(config, environment, space, run, tuple(before), tuple(dropped))
-    return PROPOSERS[config.proposer].make(post)
+    return entry.make(post)
 
 
 def keep_transcript(config: TrainConfig, run: Path) -> None:

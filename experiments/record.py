@@ -18,7 +18,7 @@ class Record:
     """Record episodes to disk, for students that learn from examples."""
 
     who: tyro.conf.Positional[str]
-    """a run folder or a policy folder; `solver`, the grid's expert that sees everything; or
+    """a run folder or a policy folder; `solver`, the environment's own expert; or
     `random`, for random actions"""
     out: Path
     """a new or an empty folder"""
@@ -111,16 +111,9 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
     environment, texts, actor = _players(choice)
     space = narrowed(environment.task_space, choice.tasks)
     spaces = {
-        name: {
-            "shape": list(s.shape),
-            "dtype": np.dtype(s.dtype).name,
-            "stored": stored(s).name,
-            "low": s.low,
-            "high": s.high,
-        }
+        name: s.to_json() | {"stored": stored(s).name}
         for name, s in environment.observation_space.items()
     }
-    actions = environment.action_space
     card = {
         "who": choice.who,
         "greedy": choice.greedy,
@@ -132,7 +125,7 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
         "tasks": list(choice.tasks),
         "task_space": space.json_schema(),
         "observation_space": spaces,
-        "actions": list(actions.names) or [str(i) for i in range(actions.n)],
+        "action_space": environment.action_space.to_json(),
         "versions": {"didact": __version__, "jax": jax.__version__, "numpy": np.__version__},
     }
     writer = None

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from didact.environments import Restart, SettingError
+from didact.environments.array_spaces import discrete
 from didact.environments.base import PLACE
 from didact.experiments.exploring import number_of_places
 from didact.students.skills import pack
@@ -64,7 +65,11 @@ def q_learning(
         raise SettingError("steps", steps, f"at least {num_envs}, one for each world")
     made, restart, n = world.automaton, Restart(world), num_envs
     machines = pack([made], world.propositions)
-    shape = made.num_states, number_of_places(world), world.action_space.n
+    shape = (
+        made.num_states,
+        number_of_places(world),
+        discrete(world.action_space, "Q-learning in a table").n,
+    )
     every = jnp.arange(made.num_states)
     accepting, failed = machines.accepting[0], machines.failed[0]
 

@@ -11,11 +11,13 @@ import numpy as np
 from rich.table import Table
 
 from didact.environments import SettingError
-from didact.experiments import logs, plots, watch
+from didact.environments.extensions import without_folders
+from didact.experiments import logs, plots, setup, watch
 from didact.experiments.config import to_dict
 from didact.experiments.made_by import score_command, train_command
 from didact.experiments.snapshots import load_snapshots
 from didact.students import card, load_policy, save_policy
+from didact.students.registry import told as told_of
 
 FINAL_EPISODES = 4  # times as many as an evaluation while training
 
@@ -27,8 +29,9 @@ def progress_line(row: dict[str, Any]) -> str:
 
 
 def short(name: str) -> str:
-    """An environment's id without what all of them share."""
-    return name.removeprefix("BabyAI-").removesuffix("-v0")
+    """An id without its version and the package in front: GoTo, for BabyAI-GoTo-v0."""
+    found = re.fullmatch(r"(?:[^-]+-)?(.+)-v\d+", name)
+    return found[1] if found else name
 
 
 def finish(training: Any, state: Any) -> dict[str, Any]:
@@ -45,6 +48,7 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
                 told["interval"] = [float(x[0]) for x in band]
             evaluation.setdefault(name, {})[mode] = told
     files = {}
+    entry = setup.student_entry(config)
     seeds = range(config.num_seeds)
     for i in seeds:
         params = state.student.params
@@ -55,13 +59,19 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
             config.env,
             training.environment.observation_space,
             training.environment.action_space,
-            config.learner.network,
+            entry.network(setup.student_settings(config)) if entry.network else None,
+            **(
+                {"architecture": entry.architecture}
+                if entry.network
+                else {"student": told_of(entry.name, config.student_settings)}
+            ),
+            **({"imports": without_folders(config.imports)} if config.imports else {}),
             name=_name(run.resolve().name if i == 0 else f"{run.resolve().name}-{name}"),
             description=f"Trained in {config.env} by {config.teacher} and {config.student}",
             made_by=train_command(config),
             environment_settings=list(config.env_settings),
             training={
-                "settings": to_dict(config),
+                "settings": to_dict(config) | {"imports": without_folders(config.imports)},
                 "steps": updates * config.steps_per_update,
                 "seed": config.seed + i,
             },

@@ -71,9 +71,10 @@ def student_actor(
         return choose(params, worlds.carry, shown, key)
 
     def value(params, carry, observation):
-        return student.look(params, carry, observation)[0].value
+        return student.apply(params, carry, observation)[1]
 
-    return Actor(student.initial_carry, act, value, state)
+    # Students that bootstrap from the final observation estimate its value themselves.
+    return Actor(student.initial_carry, act, None if student.bootstraps else value, state)
 
 
 class Next(NamedTuple):

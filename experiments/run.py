@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ import numpy as np
 from rich.console import Console
 
 from didact.environments import SettingError
+from didact.environments.extensions import import_all
 from didact.experiments import advisers, logs, population, proposing, report, setup
 from didact.experiments.checkpoints import Checkpoints
-from didact.experiments.config import TrainConfig, from_dict, to_dict
+from didact.experiments.config import TrainConfig, checked, defaults_for, read_run, to_dict
 from didact.experiments.evaluate import Results, evaluator
 from didact.experiments.snapshots import CurriculumSnapshot, save_snapshot
 from didact.experiments.video import replacing
@@ -39,7 +40,8 @@ def train(
 
     Args:
         config: settings; or give them by name: `train(env="GoTo", steps=1_000_000)`.
-        resume: a run folder to go on with; its own settings are used.
+        resume: a run folder to go on with; its own settings are used. Of others only `imports` may
+            be given: where the code of the user's own is now.
         checkpoint: the updates of the checkpoint to go on from; the latest if None.
         console: where progress is shown.
 
@@ -51,16 +53,20 @@ def train(
         SettingError: a setting has no meaning, or a folder cannot be used.
     """
     if resume is not None:
+        imports = settings.pop("imports", None)
         if config is not None or settings:
             raise SettingError("--resume", str(resume), "given alone: the run has its settings")
-        config = _resumed(Path(resume))
+        config = _resumed(Path(resume), imports)
     else:
-        config = config or TrainConfig(**settings)
+        if config is None:
+            usual = defaults_for(settings.get("student", TrainConfig.student))
+            config = dataclasses.replace(usual, **settings)
+        config = settled(config)
     console = console or logs.terminal()
     cache_compilations()
     environment = setup.environment_of(config)
     loop = setup.loop_of(config, environment, jax.devices())
-    landmarks = setup.landmarks_of(config, environment)
+    landmarks = setup.evaluation_tasks_of(config, environment)
     proposing.proposer_of(config, environment, None if resume is None else Path(resume))
     run = Path(resume) if resume is not None else _new_folder(config)
     with _told_if_full(run):
@@ -83,7 +89,7 @@ def trained(config: TrainConfig, *, console: Console | None = None) -> dict[str,
     run = Path(config.run or "")
     if config.run is None or not (run / CONFIG).is_file():
         return train(config, console=console)
-    if _resumed(run) != dataclasses.replace(config, run=run):
+    if _resumed(run) != dataclasses.replace(settled(config), run=run):
         raise SettingError("--run", str(run), "another folder: a run with other settings is there")
     if (run / "policy").is_dir():
         return {"run": str(run), "finished": True}
@@ -254,15 +260,23 @@ def _crossed(before: int, now: int, every: int) -> bool:
     return before // every != now // every
 
 
-def _resumed(run: Path) -> TrainConfig:
+def settled(config: TrainConfig) -> TrainConfig:
+    """The settings, checked, after the code of the user's own that they name was imported.
+
+    Raises:
+        SettingError: one has no meaning, or the code cannot be imported.
+    """
+    config = checked(config)
+    return dataclasses.replace(config, imports=import_all(config.imports))
+
+
+def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
     if not (run / CONFIG).is_file():
         raise SettingError("--resume", str(run), "the folder of a run")
     writable("--resume", run)
-    try:
-        values = json.loads((run / CONFIG).read_text())
-    except (OSError, ValueError, RecursionError):
-        raise SettingError(CONFIG, str(run / CONFIG), "JSON as the run wrote it") from None
-    return from_dict(values, run)
+    config = read_run(run / CONFIG, run)
+    import_all(config.imports if imports is None else imports)
+    return config
 
 
 def _new_folder(config: TrainConfig) -> Path:

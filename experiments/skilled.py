@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from didact.environments import Environment, Restart, SettingError
+from didact.environments.array_spaces import discrete
 from didact.students.skills.deep import DeepConfig, GoalNetwork, deep, goal_of, look
 
 DISCOVERY = 200  # steps at random of all worlds, that find out what can hold
@@ -57,7 +58,7 @@ def discover(environment: Environment, *, seed: int = 0, num_envs: int = 256) ->
 
     def one(state, key):
         keys = jax.random.split(key)
-        action = jax.random.randint(keys[0], (n,), 0, environment.action_space.n)
+        action = environment.action_space.sample(keys[0], n)
         state, seen = environment.step(keys[1], state, action)
         return state, (seen.labels, seen.observation["image"])
 
@@ -111,7 +112,7 @@ def train_skills(
     config = config or DeepConfig()
     goals, n, updates = found.goals, num_envs, steps // num_envs
     size = checked(environment)
-    functions = deep(size, goals, environment.action_space.n, updates, config)
+    functions = deep(size, goals, discrete(environment.action_space, "skills").n, updates, config)
     restart = Restart(environment)
 
     def one(carry, key):
@@ -119,7 +120,7 @@ def train_skills(
         keys = jax.random.split(key, 8)
         before = seen.observation["image"]
         chance = jax.random.bernoulli(keys[0], exploration, (n,))
-        action = jax.random.randint(keys[1], (n,), 0, environment.action_space.n)
+        action = environment.action_space.sample(keys[1], n)
         action = jnp.where(chance, action, functions.act(learner.params, before, wanted))
         state, seen = environment.step(keys[2], state, action)
         goal = goal_of(seen.labels, goals)
@@ -161,7 +162,9 @@ def skills(found: Found, params: Any, config: DeepConfig, environment: Environme
         environment: where it was trained.
     """
     count = len(found.goals)
-    network = GoalNetwork(count, environment.action_space.n, config.hidden, config.cell)
+    network = GoalNetwork(
+        count, discrete(environment.action_space, "skills").n, config.hidden, config.cell
+    )
     values = jax.jit(lambda images, no: jnp.max(look(network, params, images, no), -1))
     images = np.concatenate(found.images)
     ends = np.cumsum([len(rows) for rows in found.images])[:-1]

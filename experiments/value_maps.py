@@ -38,14 +38,14 @@ def value_maps(
         Where the picture stands; None if the world has no map.
     """
     maps = []
-    look = jax.jit(policy.student.look)
+    apply = jax.jit(policy.student.apply)
     for number in titles:
         machine = jnp.full_like(state.machine, number)  # type: ignore[attr-defined]
         drawn = world.map(state._replace(machine=machine), 0)  # type: ignore[attr-defined]
         if drawn is None:
             return None
-        outputs, _ = look(policy.state, (), drawn.observation)
-        maps.append((drawn, np.asarray(outputs.value), np.argmax(outputs.logits, -1)))
+        distribution, value, _ = apply(policy.state, (), drawn.observation)
+        maps.append((drawn, np.asarray(value), np.asarray(distribution.mode())))
     columns = min(COLUMNS, len(maps))
     rows = -(-len(maps) // columns)
     first = maps[0][0]

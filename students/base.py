@@ -1,31 +1,31 @@
-"""What a student is: three pure functions over a state that is a pytree."""
+"""What a student is: pure functions over a state that is a pytree."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 
 class Rollout(NamedTuple):
-    """T steps of n parallel worlds, time first; what a student learns from.
+    """T steps of n parallel environments, time first; what a student learns from.
 
-    Row t holds what was seen before action t and what came of it.
+    Row t holds the observation before action t and the result of that action.
     """
 
     observation: dict[str, Array]  # each [T, n, ...]
     start: Bool[Array, "T n"]  # row t is the first of its episode: the carry was reset before it
-    action: Int[Array, "T n"]
+    action: Array  # int32[T, n] if discrete, float32[T, n, k] if continuous
     reward: Float[Array, "T n"]
     terminated: Bool[Array, "T n"]
     truncated: Bool[Array, "T n"]
-    extras: dict[str, Array]  # what `act` gave: log_prob, value, ... each [T, n, ...]
+    extras: dict[str, Array]  # what `act` returned: log_prob, value, ... each [T, n, ...]
     final_value: Float[Array, "T n"]  # value of the last observation where truncated, else 0
-    last_value: Float[Array, " n"]  # value of what stands after the rollout
+    last_value: Float[Array, " n"]  # value of the observation after the rollout
     carry: Any  # the recurrent carry before row 0, each [n, ...]
-    learn: Any = ()  # float[T, n]: 1 where the student may learn from the row, 0 where it may not
+    learn: Float[Array, "T n"]  # 1 where the student may learn from the row, 0 where it may not
     # The observation that followed each action, before any restart; {} unless the student sets
     # `bootstraps`.
-    final_observation: Any = ()
+    final_observation: dict[str, Array]
 
 
 class Student(NamedTuple):
@@ -33,27 +33,29 @@ class Student(NamedTuple):
 
     Attributes:
         init: `init(key) -> state`.
-        initial_carry: `initial_carry(n) -> carry`, what is remembered at an episode's start.
-        look: `look(state, carry, observation) -> (outputs, carry)`, what it thinks without acting:
-            `logits` [n, actions] and `value` [n].
-        act: `act(state, carry, observation, key) -> (action [n], carry, extras)`, sampled.
-            `extras` holds at least `value` [n], and what `learn` needs to know of the choice.
-        act_greedily: the same, with the most probable action.
-        learn: `learn(state, rollout, key) -> (state, metrics)`; metrics are scalars by name.
-        step_scores: `step_scores(rollout) -> dict` of numbers [T, n] for each step; their means
-            over an episode become the teacher's `Outcomes.scores`.
-        read: `read(state, carry, observation, start) -> (outputs, carry)`, as `look`, but of
-            sequences, time first, [T, n, ...]; the carry is as at an episode's start where `start`
-            is True. None: it cannot learn from recordings.
+        initial_carry: `initial_carry(n) -> carry`, the memory at the start of an episode.
+        apply: `apply(state, carry, observation) -> (distribution, value, carry)`: a
+            `Distribution` over actions with batch shape [n], and `value` [n] or None for students
+            that estimate none.
+        act: `act(state, carry, observation, key) -> (action, carry, extras)`, sampled. `extras`
+            holds what `learn` needs to know of the choice, such as `value` and `log_prob`.
+        act_greedily: the same, with the mode of the distribution.
+        learn: `learn(state, rollout, key) -> (state, metrics)`; metrics are scalars by name. Rows
+            whose `learn` is 0 leave the parameters as they are.
+        step_scores: `step_scores(rollout) -> dict` of numbers [T, n] for each step; the loop turns
+            them into the teacher's `Outcomes.scores`.
+        read: `read(state, carry, observation, start) -> (distribution, value, carry)`, as `apply`,
+            but of sequences, time first, [T, n, ...]; the carry is reset where `start` is True.
+            None: the student cannot learn from recordings.
         bootstraps: whether `learn` needs `Rollout.final_observation`.
     """
 
     init: Callable[[PRNGKeyArray], Any]
     initial_carry: Callable[[int], Any]
-    look: Callable[[Any, Any, dict[str, Array]], tuple[Any, Any]]
+    apply: Callable[[Any, Any, dict[str, Array]], tuple[Any, Any, Any]]
     act: Callable[[Any, Any, dict[str, Array], PRNGKeyArray], tuple[Array, Any, dict[str, Array]]]
     act_greedily: Callable[..., tuple[Array, Any, dict[str, Array]]]
     learn: Callable[[Any, Rollout, PRNGKeyArray], tuple[Any, dict[str, Array]]]
     step_scores: Callable[[Rollout], dict[str, Array]] = lambda rollout: {}
-    read: Callable[[Any, Any, dict[str, Array], Array], tuple[Any, Any]] | None = None
+    read: Callable[[Any, Any, dict[str, Array], Array], tuple[Any, Any, Any]] | None = None
     bootstraps: bool = False

@@ -9,38 +9,39 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from didact.environments import ArraySpace, Discrete, SettingError
+from didact.environments import ActionSpace, ArraySpace, SettingError
+from didact.environments.array_spaces import ROLES, action_space_from_json
 from didact.environments.base import PLACE
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
 from didact.students.ppo import ppo
+from didact.students.registry import check_told, from_card
+from didact.students.sac import actor_student
 from didact.students.skills.behaviours import NETWORK, TABLE, behaviour
 from didact.students.skills.following import PROGRESS
 
 CARD = "policy.json"
-FORMAT = 1
+FORMAT = 2
+ACTOR_CRITIC, ACTOR = "actor_critic", "actor"  # what PPO and SAC train
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a policy; never more than a file's name
 NAME_TOLD = "a name of letters, digits, '.', '_' and '-', at most 100 of them"
 CARD_BYTES = 1 << 20
 LARGEST = 1 << 30  # bytes of parameters, and of all files of a policy
 WIDEST = 8192  # any one size of a network
 MOST_NUMBERS = 1 << 24  # in one array of an observation
-# What cards mean that were written before the network had these settings, whatever their
-# defaults are now. All others must be there.
-EARLIER = {"max_instructions": 64}
 
 
 def card(
     environment: str,
     observation_space: Mapping[str, ArraySpace],
-    action_space: Discrete,
+    action_space: ActionSpace,
     network: NetworkConfig | None,
     **more: Any,
 ) -> dict[str, Any]:
@@ -51,25 +52,19 @@ def card(
         observation_space, action_space: of that environment.
         network: the sizes of its network; None for a behaviour that was composed, of which
             `composed` tells the sizes.
-        more: what else there is to tell, all of it optional. `name` and `description` (one line);
+        more: further fields, all of them optional. `architecture` ("actor_critic" if left out);
+            `name` and `description` (one line);
             `made_by` (the command that made it); `environment_settings` (a list of NAME=VALUE);
             `scores` by environment or kind of task, `{"sampled": rate, "greedy": rate, "command":
-            what measures it}`; `training` and `versions`.
+            what measures it}`; `training` and `versions`; `imports`, the user's own code that
+            it was trained with; `student`, instead of a network (`registry.told`).
     """
-    spaces = {
-        name: {
-            "shape": list(space.shape),
-            "dtype": np.dtype(space.dtype).name,
-            "low": space.low,
-            "high": space.high,
-        }
-        for name, space in observation_space.items()
-    }
+    spaces = {name: space.to_json() for name, space in observation_space.items()}
     return {
         "format": FORMAT,
         "environment": environment,
         "observation_space": spaces,
-        "actions": action_names(action_space),
+        "action_space": action_space.to_json(),
         **({} if network is None else {"network": dataclasses.asdict(network)}),
         **more,
     }
@@ -110,20 +105,29 @@ def check_card(card: Any, path: str = CARD) -> None:
     if not isinstance(card, dict):
         raise _error("policy card", path, card, "an object with the fields of a card")
     if type(card.get("format")) is not int or card["format"] != FORMAT:
-        later = " (a later version of didact wrote the card)"
-        higher = type(card.get("format")) is int and card["format"] > FORMAT
-        raise _error("format", path, card.get("format"), f"{FORMAT}{later * higher}")
+        which = ""
+        if type(card.get("format")) is int:
+            which = "a later" if card["format"] > FORMAT else "an earlier"
+            which = f" ({which} version of didact wrote the card)"
+        raise _error("format", path, card.get("format"), f"{FORMAT}{which}")
     if not isinstance(card.get("environment"), str) or not card["environment"]:
         raise _error("environment", path, card.get("environment"), "the name of an environment")
-    actions = card.get("actions")
-    names = isinstance(actions, list) and all(isinstance(name, str) for name in actions)
-    if not actions or not names or len(actions) > WIDEST:
-        raise _error("actions", path, actions, f"a list of 1 to {WIDEST} names")
+    _check_actions(card.get("action_space"), path)
     _check_spaces(card.get("observation_space"), path)
+    imports = card.get("imports", [])
+    if not isinstance(imports, list) or not all(isinstance(x, str) for x in imports):
+        raise _error("imports", path, imports, "a list of modules and files")
     if "composed" in card:
         _check_composed(card["composed"], card["observation_space"], path)
+    elif "student" in card:
+        check_told(card["student"], f"student in {path}")
     else:
         _check_network(card.get("network"), path)
+        architecture = card.get("architecture", ACTOR_CRITIC)
+        if architecture not in _architectures:
+            names = ", ".join(_architectures)
+            allowed = f"one of {names}; others must be registered first"
+            raise _error("architecture", path, architecture, allowed)
     for field in ("description", "made_by"):
         if not isinstance(card.get(field, ""), str):
             raise _error(field, path, card[field], "a text")
@@ -157,26 +161,63 @@ def environment_settings(card: Mapping[str, Any]) -> Any:
     return settings.get("env_settings", []) if isinstance(settings, dict) else settings
 
 
-def action_names(space: Discrete) -> list[str]:
-    """The names of the actions, as a card has them."""
-    return list(space.names) or [str(i) for i in range(space.n)]
-
-
 def spaces_of(card: Mapping[str, Any]) -> dict[str, ArraySpace]:
     """The observation space that a card tells of."""
-    return {
-        name: ArraySpace(tuple(s["shape"]), np.dtype(s["dtype"]), s["low"], s["high"])
-        for name, s in card["observation_space"].items()
-    }
+    return {name: ArraySpace.from_json(s) for name, s in card["observation_space"].items()}
+
+
+def actions_of(card: Mapping[str, Any]) -> ActionSpace:
+    """The action space in a card."""
+    return action_space_from_json(card["action_space"])
+
+
+def _actor_critic(observation_space, action_space, network, seeds_axis) -> Student:
+    config = PPOConfig(network=network)
+    return ppo(observation_space, action_space, config, num_updates=1, seeds_axis=seeds_axis)
+
+
+# From spaces, the sizes of the network and the axis of seeds to a student that acts.
+Architecture = Callable[[Mapping[str, ArraySpace], ActionSpace, NetworkConfig, str | None], Student]
+_architectures: dict[str, Architecture] = {ACTOR_CRITIC: _actor_critic, ACTOR: actor_student}
+
+
+def register_architecture(name: str, make: Architecture) -> None:
+    """Adds a kind of network that policies may have: the field `architecture` of cards.
+
+    Args:
+        name: as cards have it.
+        make: from observation space, action space, `NetworkConfig` and the name of the axis of
+            seeds to a student that acts; its state must have a field `params`.
+
+    Raises:
+        SettingError: the name is taken.
+    """
+    if name in _architectures:
+        raise SettingError("architecture", name, "a name that is not registered yet")
+    _architectures[name] = make
 
 
 def student_of(card: Mapping[str, Any], seeds_axis: str | None = None) -> Student:
-    """The student that a card tells of, to act; under a `vmap` over seeds if that has a name."""
+    """The student of a card, to act; under a `vmap` over seeds if that has a name."""
     if "composed" in card:
-        return behaviour(card["composed"], spaces_of(card), len(card["actions"]))
-    config = PPOConfig(network=NetworkConfig(**EARLIER | card["network"]))
-    actions = Discrete(len(card["actions"]), tuple(card["actions"]))
-    return ppo(spaces_of(card), actions, config, num_updates=1, seeds_axis=seeds_axis)
+        return behaviour(card["composed"], spaces_of(card), len(actions_of(card).action_names))
+    if "student" in card:
+        return from_card(card, spaces_of(card), actions_of(card))
+    network: dict[str, Any] = dict(card["network"])
+    network["pixel_channels"] = tuple(network["pixel_channels"])
+    name = card.get("architecture", ACTOR_CRITIC)
+    return acting(name, spaces_of(card), actions_of(card), NetworkConfig(**network), seeds_axis)
+
+
+def acting(
+    architecture: str,
+    observation_space: Mapping[str, ArraySpace],
+    action_space: ActionSpace,
+    network: NetworkConfig,
+    seeds_axis: str | None = None,
+) -> Student:
+    """A student of a registered architecture, to act; its state has a field `params`."""
+    return _architectures[architecture](observation_space, action_space, network, seeds_axis)
 
 
 def parameters_of(card: Mapping[str, Any], path: str = CARD) -> Any:
@@ -225,9 +266,31 @@ def _check_spaces(spaces: Any, path: str) -> None:
         for end in ("low", "high"):
             if type(space[end]) not in (int, float) or math.isnan(space[end]):
                 raise _error(f"{where}: {end}", path, space[end], "a number")
-        if name in ("instruction", "feedback") and not 0 <= space["high"] < MOST_NUMBERS:
-            allowed = f"the last of at most {MOST_NUMBERS} tokens"
+        kind = space.get("kind")
+        if kind is not None and not isinstance(kind, str):
+            raise _error(f"{where}: kind", path, kind, "null, or the name of a kind")
+        if space.get("role", "") not in ROLES:
+            raise _error(f"{where}: role", path, space["role"], "one of " + ", ".join(ROLES[1:]))
+        codes = space.get("codes", [])
+        sizes = isinstance(codes, list) and all(_is_whole(x, 1, MOST_NUMBERS) for x in codes)
+        if not sizes or math.prod(codes) > MOST_NUMBERS:
+            raise _error(f"{where}: codes", path, codes, "a list of sizes of a code book")
+        if kind in ("tokens", "category") and not 0 <= space["high"] < MOST_NUMBERS:
+            allowed = f"the last of at most {MOST_NUMBERS} values"
             raise _error(f"{where}: high", path, space["high"], allowed)
+        try:
+            ArraySpace.from_json(space)
+        except SettingError as error:
+            raise _error(f"{where}: {error.setting}", path, error.value, error.allowed) from None
+
+
+def _check_actions(actions: Any, path: str) -> None:
+    try:
+        space = action_space_from_json(actions)
+    except SettingError as error:
+        raise _error(f"action_space: {error.setting}", path, error.value, error.allowed) from None
+    if len(space.action_names) > WIDEST:
+        raise _error("action_space", path, len(space.action_names), f"at most {WIDEST} actions")
 
 
 def _check_composed(sizes: Any, spaces: Mapping[str, Any], path: str) -> None:
@@ -256,11 +319,22 @@ def _check_network(network: Any, path: str) -> None:
             allowed = f"a setting that this version knows: {', '.join(known)}"
             raise _error("network setting", path, name, allowed)
     for name in known:
-        size = network.get(name, EARLIER.get(name))
-        least = 0 if name == "memory" else 1
-        if not _is_whole(size, least, WIDEST):
-            allowed = f"a whole number from {least} to {WIDEST}"
-            raise _error(f"network.{name}", path, size, allowed)
+        value: Any = network.get(name)
+        if name == "pixel_channels":
+            sizes = isinstance(value, list) and 1 <= len(value) <= 8
+            if not sizes or not all(_is_whole(x, 1, WIDEST) for x in value):
+                raise _error(f"network.{name}", path, value, "a list of 1 to 8 sizes")
+        elif name == "normalise_observations":
+            if not isinstance(value, bool):
+                raise _error(f"network.{name}", path, value, "true or false")
+        elif name == "initial_std":
+            if type(value) not in (int, float) or not 0.01 <= value <= 2:
+                raise _error(f"network.{name}", path, value, "a number from 0.01 to 2")
+        else:
+            least = 0 if name == "memory" else 1
+            if not _is_whole(value, least, WIDEST):
+                allowed = f"a whole number from {least} to {WIDEST}"
+                raise _error(f"network.{name}", path, value, allowed)
 
 
 def _is_whole(value: Any, least: int, most: int) -> bool:

@@ -8,17 +8,16 @@ References:
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
-from didact.environments import ArraySpace, Discrete
+from didact.environments import ActionSpace, ArraySpace
+from didact.environments.settings import checked
 from didact.students import losses
 from didact.students.base import Rollout, Student
 from didact.students.config import DistillConfig
-from didact.students.experts import of_function
-from didact.students.kickstart import kickstart
 from didact.students.learner import learner
+from didact.students.networks.distributions import agreement_with
 from didact.students.windows import Window
 
 
@@ -37,7 +36,7 @@ class Cloner(NamedTuple):
 
 def clone(
     observation_space: Mapping[str, ArraySpace],
-    action_space: Discrete,
+    action_space: ActionSpace,
     config: DistillConfig | None = None,
     *,
     num_updates: int,
@@ -55,48 +54,49 @@ def clone(
     Raises:
         SettingError: a setting has no meaning.
     """
-    config = config or DistillConfig()
-    nobody = of_function(lambda seen: jnp.zeros((1, action_space.n)))
-    # What is imitated stands in the window already: only the loss of the lesson is needed.
-    lesson = kickstart(nobody, 1.0, name="clone")._replace(
-        initial_carry=lambda n: (), note=lambda carry, observation: ({}, carry)
-    )
+    config = checked(config or DistillConfig(), "distill.")
     student = learner(
         observation_space,
         action_space,
         config,
-        ((config.value_coefficient, losses.value_error()),),
+        ((1.0, imitation()), (config.value_coefficient, losses.value_error())),
         num_updates=num_updates,
-        lessons=(lesson,),
     )
-
     read: Any = student.read
 
     def learn(state: Any, carry: Any, window: Window, key: PRNGKeyArray):
         observation = {name: jnp.asarray(x) for name, x in window.observation.items()}
-        start, known = jnp.asarray(window.start), jnp.asarray(window.weight) > 0
-        outputs, after = read(state, carry, observation, start)
-        extras: dict[str, Array] = {
-            "value": outputs.value,
-            "clone_advice": jax.nn.one_hot(window.action, action_space.n)[..., None, :],
-            "clone_known": known[..., None],
-        }
+        start, known = jnp.asarray(window.start), jnp.asarray(window.weight)
+        _, value, after = read(state, carry, observation, start)
         over = jnp.asarray(window.terminated) | jnp.asarray(window.truncated)
         rollout = Rollout(
             observation,
             start,
             jnp.asarray(window.action),
             jnp.asarray(window.reward),
-            # The observation after a time limit is not recorded: what would have followed is
-            # taken to be worth what the last one was.
+            # The observation after a time limit is not recorded: its value is taken to be that of
+            # the last one.
             over & ~jnp.asarray(window.truncated),
             jnp.asarray(window.truncated),
-            extras,
-            outputs.value,
-            outputs.value[-1],
+            {"value": value},
+            value,
+            value[-1],
             carry,
+            known,
+            {},
         )
         state, metrics = student.learn(state, rollout, key)
         return state, after, metrics
 
     return Cloner(student, learn)
+
+
+def imitation() -> losses.Term:
+    """Minus the mean log-probability of the recorded actions."""
+
+    def term(outputs, batch, now):
+        loss = -losses.mean(outputs.distribution.log_prob(batch.action), batch)
+        near = agreement_with(outputs.distribution, batch.action)
+        return loss, {"clone_loss": loss, "clone_agreement": losses.mean(near, batch)}
+
+    return term

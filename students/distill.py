@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import optax
 
-from didact.environments import ArraySpace, Discrete
+from didact.environments import ActionSpace, ArraySpace
+from didact.environments.settings import checked
 from didact.students import losses
 from didact.students.base import Student
 from didact.students.config import DistillConfig
@@ -21,7 +22,7 @@ from didact.students.learner import learner
 
 def distill(
     observation_space: Mapping[str, ArraySpace],
-    action_space: Discrete,
+    action_space: ActionSpace,
     experts: Expert | Sequence[Expert],
     config: DistillConfig | None = None,
     *,
@@ -31,22 +32,22 @@ def distill(
 ) -> Student:
     """A student that is distilled from experts while it acts.
 
-    At first experts often act in its place, so that it comes to see what they would see; that falls
-    to never (beta of DAgger). It learns the value of what is done, too, so that PPO can go on from
-    its parameters. States in which no expert knows anything teach nothing.
+    At first experts often act in its place, so that it visits the states that they would visit;
+    that is annealed to zero (beta of DAgger). It learns the value of what is done, too, so that PPO
+    can continue from its parameters. States in which no expert has advice teach nothing.
 
     Args:
         observation_space, action_space: of the environment.
         experts: one, or several that each know some of the tasks.
         config: settings.
-        num_updates: rollouts over which the learning rate falls.
+        num_updates: rollouts over which the learning rate is annealed.
         axes: names of mapped device axes; gradients are averaged over them.
         seeds_axis: name of the axis over which seeds are mapped, if they are.
 
     Raises:
         SettingError: a setting has no meaning, or there is no expert.
     """
-    config = config or DistillConfig()
+    config = checked(config or DistillConfig(), "distill.")
     steps = max(1, round(config.lead_until * num_updates))
     lead = optax.linear_schedule(config.lead, 0.0, steps) if config.lead else None
     return learner(

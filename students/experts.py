@@ -1,7 +1,7 @@
-"""Experts: whoever knows what to do where a student is.
+"""Experts: advice on what to do in the student's state.
 
-An expert is a trained policy, something that the world itself tells (a solver that sees
-everything), or any function. All three are the same three functions here, and none of them learns.
+An expert is a trained policy, a privileged expert of the environment itself (a solver that sees the
+whole state), or any function. All three have one signature here, and none of them learns.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,43 +11,44 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from didact.environments import Discrete, SettingError, TaskSpace, for_groups
+from didact.environments import ActionSpace, Continuous, SettingError, TaskSpace, for_groups
 from didact.students.cards import student_of
+from didact.students.networks.distributions import Categorical, Distribution, SquashedNormal
 from didact.students.policies import Policy
 
 Observation = Mapping[str, Array]
-GROUP_SIZE = 128  # worlds in which one of several experts is asked at once
-TASK = "task"  # how a world's task is called among what is revealed to experts
+GROUP_SIZE = 128  # environments in which one of several experts is asked at once
+TASK = "task"  # the name of an environment's task among privileged observations
 
 
 def knows_all(observation: Observation) -> Bool[Array, " n"]:
-    """True for every world."""
+    """True for every environment."""
     return jnp.ones(jax.tree.leaves(dict(observation))[0].shape[0], bool)
 
 
 class Expert(NamedTuple):
-    """Advises in n worlds; deterministic, and never taught.
+    """Advises in n environments; deterministic, and never learns.
 
     Attributes:
         name: for logs and errors.
-        initial_carry: `initial_carry(n) -> carry`, what it remembers at an episode's start.
-        advise: `advise(carry, observation) -> (probabilities [n, actions], carry)`, how likely it
-            would take each of the student's actions.
-        knows: `knows(observation) -> bool[n]`, the worlds in which its advice is worth something.
-        reveals: what it has to be shown beside the observation: names of arrays that only the
-            world or the loop can tell, such as `task`.
+        initial_carry: `initial_carry(n) -> carry`, its memory at the start of an episode.
+        advise: `advise(carry, observation) -> (distribution, carry)`, a `Distribution` over the
+            student's actions with batch shape [n].
+        knows: `knows(observation) -> bool[n]`, the environments in which its advice is valid.
+        reveals: privileged observations that it needs: names of arrays that only the environment
+            or the loop can provide, such as `task`.
     """
 
     name: str
     initial_carry: Callable[[int], Any]
-    advise: Callable[[Any, Observation], tuple[Array, Any]]
+    advise: Callable[[Any, Observation], tuple[Distribution, Any]]
     knows: Callable[[Observation], Bool[Array, " n"]] = knows_all
     reveals: tuple[str, ...] = ()
 
 
 def of_policy(
     policy: Policy,
-    action_space: Discrete,
+    action_space: ActionSpace,
     *,
     temperature: float = 1.0,
     seeds_axis: str | None = None,
@@ -55,82 +56,103 @@ def of_policy(
     """A trained policy as an expert.
 
     It may have another architecture, a memory of its own, read other observations (they must be
-    shown), and know only some of the student's actions, which are told apart by their names.
+    shown), and know only some of the student's discrete actions, which are matched by name.
 
     Args:
         policy: the expert.
         action_space: of the student.
-        temperature: its logits are divided by that; below 1 it is surer than it was trained.
+        temperature: scales the spread of its distributions; below 1 it is more certain.
         seeds_axis: name of the axis over which the student's seeds are mapped, if they are.
 
     Raises:
-        SettingError: it has actions that the student has not, or a temperature that is not
+        SettingError: it has other actions than the student, or a temperature that is not
             positive.
     """
     if not 0 < temperature < float("inf"):
         raise SettingError("temperature", temperature, "a positive number")
-    own = policy.card["actions"]
-    names = list(action_space.names) or [str(i) for i in range(action_space.n)]
-    if not set(own) <= set(names):
-        raise SettingError("actions of the expert", own, f"some of the student's: {names}")
-    columns = jnp.array([names.index(name) for name in own])
+    own, names = policy.action_space, list(action_space.action_names)
+    if isinstance(own, Continuous) or isinstance(action_space, Continuous):
+        if own != action_space:
+            raise SettingError("actions of the expert", own, f"the student's: {action_space}")
+    elif not set(own.action_names) <= set(names):
+        raise SettingError(
+            "actions of the expert", list(own.action_names), f"some of the student's: {names}"
+        )
     state = policy.state
     student = policy.student if seeds_axis is None else student_of(policy.card, seeds_axis)
 
     def advise(carry, observation):
         read = {name: observation[name] for name in policy.observation_space}
-        outputs, carry = student.look(state, carry, read)
-        likely = jax.nn.softmax(outputs.logits / temperature)
-        none = jnp.zeros((likely.shape[0], len(names)))
-        return none.at[:, columns].set(likely), carry
+        distribution, _, carry = student.apply(state, carry, read)
+        distribution = distribution.tempered(temperature)
+        if isinstance(distribution, Categorical) and list(own.action_names) != names:
+            columns = jnp.array([names.index(name) for name in own.action_names])
+            none = jnp.full((distribution.logits.shape[0], len(names)), -jnp.inf)
+            distribution = Categorical(none.at[:, columns].set(distribution.logits))
+        return distribution, carry
 
     return Expert(str(policy.card.get("name") or policy.environment), policy.initial_carry, advise)
 
 
-def told(name: str, num_actions: int) -> Expert:
-    """An expert whose next action the world tells, as `int[n]` under this name.
+def privileged(name: str, action_space: ActionSpace) -> Expert:
+    """An expert whose next action is a privileged observation of this name.
 
-    Such an expert sees what the student does not (privileged information), and is asked in the
-    states that the student comes to, as in DAgger (Ross et al., 2011). A number outside the
-    actions says that it does not know.
+    Such an expert sees what the student does not, and is asked in the states that the student
+    visits, as in DAgger (Ross et al., 2011). An action outside a discrete space, or one that is not
+    finite in a continuous one, says that it has no advice.
     """
 
-    def advise(carry, observation):
-        return jax.nn.one_hot(observation[name], num_actions), carry
+    def advise(carry, observation) -> tuple[Distribution, Any]:
+        action = observation[name]
+        if isinstance(action_space, Continuous):
+            return SquashedNormal.around(action_space, jnp.nan_to_num(action)), carry
+        chosen = jax.nn.one_hot(action, action_space.n)
+        unknown = jnp.sum(chosen, axis=-1, keepdims=True) == 0
+        return Categorical.of_probabilities(jnp.where(unknown, 1, chosen)), carry
 
     def knows(observation):
         action = observation[name]
-        return (action >= 0) & (action < num_actions)
+        if isinstance(action_space, Continuous):
+            return jnp.all(jnp.isfinite(action), axis=-1)
+        return (action >= 0) & (action < action_space.n)
 
     return Expert(name, lambda n: (), advise, knows, (name,))
 
 
 def of_function(
-    function: Callable[[Observation], Float[Array, "n actions"]], name: str = "function"
+    function: Callable[[Observation], Float[Array, "n actions"] | Distribution],
+    name: str = "function",
 ) -> Expert:
-    """A pure function from observations to the probabilities of actions, as an expert."""
-    return Expert(name, lambda n: (), lambda carry, seen: (function(seen), carry))
+    """A pure function from observations to action probabilities or a distribution, as an expert."""
+
+    def advise(carry, observation):
+        advice = function(observation)
+        if isinstance(advice, jax.Array):
+            advice = Categorical.of_probabilities(advice)
+        return advice, carry
+
+    return Expert(name, lambda n: (), advise)
 
 
 def only(expert: Expert, knows: Callable[[Observation], Bool[Array, " n"]]) -> Expert:
-    """The expert, where a mask says that it knows and it says so itself."""
+    """The expert, restricted to where a mask holds."""
     return expert._replace(knows=lambda seen: expert.knows(seen) & knows(seen))
 
 
 def only_tasks(expert: Expert, space: TaskSpace) -> Expert:
-    """The expert, in worlds whose task is in this part of the task space."""
+    """The expert, in environments whose task is in this part of the task space."""
     masked = only(expert, lambda seen: space.contains(seen[TASK]))
     return masked._replace(reveals=tuple({*expert.reveals, TASK}))
 
 
 def panel(
     experts: Sequence[Expert],
-) -> tuple[Callable[[int], Any], Callable[[Any, Observation], tuple[Array, Array, Any]]]:
+) -> tuple[Callable[[int], Any], Callable[[Any, Observation], tuple[Any, Array, Any]]]:
     """Several experts asked together.
 
     Returns:
-        `initial_carry(n)`, and `ask(carry, observation)`, which gives probabilities
-        `[n, experts, actions]`, a mask `[n, experts]` of who knows, and the carry.
+        `initial_carry(n)`, and `ask(carry, observation)`, which returns distributions with batch
+        shape `[n, experts]`, a mask `[n, experts]` of whose advice is valid, and the carry.
     """
 
     def initial_carry(n):
@@ -141,27 +163,29 @@ def panel(
         for expert, remembered in zip(experts, carry, strict=True):
             knows = expert.knows(observation)
             if len(experts) == 1:
-                likely, remembered = expert.advise(remembered, observation)
+                distribution, remembered = expert.advise(remembered, observation)
             else:
-                likely, remembered = _ask_where(knows, expert, remembered, observation)
-            advice.append(likely)
+                distribution, remembered = _ask_where(knows, expert, remembered, observation)
+            advice.append(distribution)
             known.append(knows)
             after.append(remembered)
-        return jnp.stack(advice, 1), jnp.stack(known, 1), tuple(after)
+        together = jax.tree.map(lambda *x: jnp.stack(x, 1), *advice)
+        return together, jnp.stack(known, 1), tuple(after)
 
     return initial_carry, ask
 
 
 def _ask_where(knows, expert, carry, observation):
-    """An expert's advice, and its carry, in the worlds that it knows; 0 and the old one elsewhere.
+    """An expert's advice and carry where its advice is valid; zeros and the old carry elsewhere.
 
-    Asking costs per world that is known: several experts that share the tasks between them cost
-    about as much as one.
+    The cost grows with the number of environments that an expert knows: several experts that share
+    the tasks between them cost about as much as one.
     """
     observation = dict(observation)
-    shape = jax.eval_shape(expert.advise, carry, observation)[0]
+    shapes = jax.eval_shape(expert.advise, carry, observation)[0]
+    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
     def rows(worlds):
         return expert.advise(*jax.tree.map(lambda x: x[worlds], (carry, observation)))
 
-    return for_groups(rows, knows, (jnp.zeros(shape.shape, shape.dtype), carry), GROUP_SIZE)
+    return for_groups(rows, knows, (nothing, carry), GROUP_SIZE)

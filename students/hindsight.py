@@ -7,35 +7,21 @@ References:
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from didact.environments import SettingError
-from didact.students import losses
+from didact.environments.capabilities import AchievedInstructions
 from didact.students.learner import Lesson
 
 SCENE = "scene"  # how what a describer has to know is called among what is revealed
 
 
-class Describer(Protocol):
-    """Tells what a step fulfilled, such as `environments.grid.hindsight.describer`."""
-
-    @property
-    def initial(self) -> Callable[[int], Any]:
-        """From n to the scene that stands for what was before n episodes."""
-        ...
-
-    @property
-    def describe(self) -> Callable[[Any, Any], tuple[Array, Array]]:
-        """From two scenes to instructions `uint8[n, l]` and whether they were fulfilled, `[n]`."""
-        ...
-
-
 def hindsight(
-    describer: Describer,
+    describer: AchievedInstructions,
     schedule: float | Callable[[Array], Any],
     *,
     discount: float = 0.9,
@@ -73,15 +59,16 @@ def hindsight(
         return {told_name: told, fulfilled_name: fulfilled}, now
 
     def term(outputs, batch, now):
-        if "instruction_vector" in batch.observation:
-            raise SettingError("hindsight", name, "left out where sentence vectors are read")
+        if "instruction" not in batch.observation:
+            raise SettingError("hindsight", name, "left out where instructions are not tokens")
         fulfilled = batch.extras[fulfilled_name]
         takes = jax.random.bernoulli(now.key, nearest, fulfilled.shape)
         told, weight = relabelled(batch.extras[told_name], fulfilled, batch.start, discount, takes)
         # Where nothing was fulfilled the old instruction is as good as any, and costs least.
         instruction = jnp.where(weight[..., None] > 0, told, batch.observation["instruction"])
         again = now.read({**batch.observation, "instruction": instruction})
-        log_prob = losses.log_prob(again.logits, batch.action)
+        log_prob = again.distribution.log_prob(batch.action)
+        weight = weight * batch.weight
         loss = -jnp.mean(weight * log_prob)
         strength = schedule(now.updates) if callable(schedule) else schedule
         strength = strength * now.weights[name]

@@ -1,4 +1,4 @@
-"""Kickstarting: a student imitates experts in its own states, beside learning from rewards.
+"""Kickstarting: a student imitates experts in its own states while it learns from rewards.
 
 References:
     Schmitt et al., Kickstarting Deep Reinforcement Learning, 2018 (arXiv:1803.03835), sections 3
@@ -14,8 +14,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from didact.environments import SettingError
+from didact.students import losses
 from didact.students.experts import Expert, panel
 from didact.students.learner import Lesson
+from didact.students.networks.distributions import agreement
 
 DISTANCES = ("cross_entropy", "kl")
 
@@ -42,9 +44,10 @@ def kickstart(
             a population can tune.
         distance: "cross_entropy", H(expert || student), or "kl", KL(expert || student): the same
             gradient, but 0 where both agree.
-        lead: how often those who know the task act in the student's place, a function of the
-            updates made so far (beta of DAgger, Ross et al., 2011); so that the student comes to
-            see what they would. PPO takes the mixture of both for the policy that acted.
+        lead: the probability that an expert that knows the task acts in the student's place, a
+            function of the updates made so far (beta of DAgger, Ross et al., 2011), so that the
+            student visits the states that experts would. PPO takes the mixture for the behaviour
+            policy.
         name: of the loss among the metrics.
 
     Raises:
@@ -64,24 +67,21 @@ def kickstart(
         return jax.lax.stop_gradient(noted), carry
 
     def leads(noted, updates):
-        advice, known = noted[advice_name], noted[known_name]
-        summed = jnp.sum(jnp.where(known[..., None], advice, 0), 1)
-        count = jnp.sum(known, -1)
-        share = jnp.where(count > 0, lead(updates) if lead else 0.0, 0.0)
-        return summed / jnp.maximum(count, 1)[:, None], share
+        known = noted[known_name]
+        share = lead(updates) if lead else 0.0
+        return noted[advice_name], share * known / jnp.maximum(jnp.sum(known, -1, keepdims=True), 1)
 
     def term(outputs, batch, now):
-        advice = batch.extras[advice_name]  # [T, n, experts, actions]
+        advice = batch.extras[advice_name]  # distributions [T, n, experts]
         known = batch.extras[known_name]  # [T, n, experts]
-        log_probs = jax.nn.log_softmax(outputs.logits)[..., None, :]
-        apart = -jnp.sum(advice * log_probs, -1)
-        if distance == "kl":
-            apart += jnp.sum(advice * jnp.log(jnp.where(advice > 0, advice, 1)), -1)
-        loss = jnp.mean(jnp.sum(jnp.where(known, apart, 0), -1))
+        student = jax.tree.map(lambda x: x[:, :, None], outputs.distribution)
+        apart = advice.kl(student)
+        if distance == "cross_entropy":
+            apart += advice.entropy()
+        loss = losses.mean(jnp.sum(jnp.where(known, apart, 0), -1), batch)
         strength = schedule(now.updates) if callable(schedule) else schedule
         strength = strength * now.weights[name]
-        agrees = jnp.argmax(outputs.logits, -1)[..., None] == jnp.argmax(advice, -1)
-        share = jnp.sum(agrees & known) / jnp.maximum(jnp.sum(known), 1)
+        share = jnp.sum(agreement(advice, student) * known) / jnp.maximum(jnp.sum(known), 1)
         return strength * loss, {
             f"{name}_loss": loss,
             f"{name}_lambda": jnp.asarray(strength, jnp.float32),

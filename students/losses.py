@@ -1,8 +1,10 @@
 """Losses as terms that compose.
 
-A term is `term(outputs, batch, now) -> (loss, metrics)`: what the network says of a batch of
-sequences, the batch itself, and the moment of the training. A student minimises the sum of its
-terms, so whatever teaches beside the reward is one more term.
+A term is `term(outputs, batch, now) -> (loss, metrics)`: the network's outputs for a batch of
+sequences, the batch itself, and the progress of the training. A student minimises the sum of its
+terms, so everything else that teaches is one more term.
+
+Means over rows are weighted by `Batch.weight`, which is 0 for rows that must not be learned from.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,21 +14,29 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from didact.students.networks import Outputs
+from didact.students.networks.distributions import Distribution
 
 Schedule = Callable[[Array], Array]
 
 
+class Outputs(NamedTuple):
+    """The network's outputs for a batch of sequences."""
+
+    distribution: Distribution  # over actions, batch shape [T, n]
+    value: Float[Array, "T n"]
+
+
 class Batch(NamedTuple):
-    """Sequences of T steps of n worlds, with what the losses need."""
+    """Sequences of T steps of n environments, with what the losses need."""
 
     observation: Mapping[str, Array]  # each [T, n, ...]
     start: Bool[Array, "T n"]
     carry: Any  # each [n, ...]
-    action: Int[Array, "T n"]
-    extras: Mapping[str, Array]  # noted when it was taken: log_prob, value, ... each [T, n, ...]
+    action: Array  # int32[T, n] if discrete, float32[T, n, k] if continuous
+    extras: Mapping[str, Any]  # noted when it was taken: log_prob, value, ... each [T, n, ...]
     advantage: Float[Array, "T n"]
     target: Float[Array, "T n"]  # for the value
+    weight: Float[Array, "T n"]  # of each row; 1 on average over the rollout, 0 where not to learn
 
 
 class Moment(NamedTuple):
@@ -36,7 +46,7 @@ class Moment(NamedTuple):
     progress: Float[Array, ""]  # how much of the training is over, 0 to 1
     weights: Mapping[str, Float[Array, ""]]  # of what teaches beside the reward, by name
     key: PRNGKeyArray | None = None  # for what is drawn at random in this update
-    # What the network says of the batch if it had observed something else, in the same shapes.
+    # The outputs for the batch with other observations of the same shapes.
     read: Callable[[Mapping[str, Array]], Outputs] | None = None
 
 
@@ -67,20 +77,20 @@ def advantages(
     following = jnp.where(truncated, final_value, following)
     following = jnp.where(terminated, 0, following)
     delta = reward + discount * following - value
-    going_on = 1 - (terminated | truncated).astype(value.dtype)
+    continues = 1 - (terminated | truncated).astype(value.dtype)
 
     def back(later, now):
-        delta, going_on = now
-        later = delta + discount * gae_lambda * going_on * later
+        delta, continues = now
+        later = delta + discount * gae_lambda * continues * later
         return later, later
 
-    _, result = jax.lax.scan(back, jnp.zeros_like(last_value), (delta, going_on), reverse=True)
+    _, result = jax.lax.scan(back, jnp.zeros_like(last_value), (delta, continues), reverse=True)
     return result
 
 
-def log_prob(logits: Float[Array, "*b a"], action: Int[Array, "*b"]) -> Float[Array, "*b"]:
-    """Log-probability of `action` under a categorical distribution."""
-    return jnp.take_along_axis(jax.nn.log_softmax(logits), action[..., None], axis=-1)[..., 0]
+def mean(x: Float[Array, "T n"], batch: Batch) -> Float[Array, ""]:
+    """The mean over the rows that may be learned from."""
+    return jnp.mean(batch.weight * x)
 
 
 def clipped_policy(clip: float, axes: Sequence[str] = ()) -> Term:
@@ -91,23 +101,23 @@ def clipped_policy(clip: float, axes: Sequence[str] = ()) -> Term:
         axes: names of mapped device axes over which advantages are scaled together.
     """
 
-    def mean(x):
-        x = jnp.mean(x)
+    def everywhere(x):
         return jax.lax.pmean(x, tuple(axes)) if axes else x
 
     def term(outputs, batch, now):
         # Scaled, not centred: where nothing can be told apart the advantage is 0 and has to stay
         # so. Centring pushes such steps, and an agent that is stuck makes thousands of them,
         # towards whatever it did.
-        advantage = batch.advantage / jnp.sqrt(mean(jnp.square(batch.advantage)) + 1e-8)
-        log_ratio = log_prob(outputs.logits, batch.action) - batch.extras["log_prob"]
+        square = everywhere(mean(jnp.square(batch.advantage), batch))
+        advantage = batch.advantage / jnp.sqrt(square + 1e-8)
+        log_ratio = outputs.distribution.log_prob(batch.action) - batch.extras["log_prob"]
         ratio = jnp.exp(log_ratio)
         clipped = jnp.clip(ratio, 1 - clip, 1 + clip)
-        loss = -jnp.mean(jnp.minimum(ratio * advantage, clipped * advantage))
+        loss = -mean(jnp.minimum(ratio * advantage, clipped * advantage), batch)
         return loss, {
             "policy_loss": loss,
-            "approximate_kl": jnp.mean(ratio - 1 - log_ratio),
-            "clip_fraction": jnp.mean(jnp.abs(ratio - 1) > clip),
+            "approximate_kl": mean(ratio - 1 - log_ratio, batch),
+            "clip_fraction": mean((jnp.abs(ratio - 1) > clip).astype(jnp.float32), batch),
         }
 
     return term
@@ -117,7 +127,7 @@ def value_error() -> Term:
     """Half the squared error of the value."""
 
     def term(outputs, batch, now):
-        loss = 0.5 * jnp.mean(jnp.square(outputs.value - batch.target))
+        loss = 0.5 * mean(jnp.square(outputs.value - batch.target), batch)
         variance = jnp.var(batch.target)
         explained = 1 - jnp.var(batch.target - batch.extras["value"]) / jnp.maximum(variance, 1e-8)
         return loss, {"value_loss": loss, "explained_variance": explained}
@@ -129,8 +139,7 @@ def negative_entropy(coefficient: Schedule) -> Term:
     """Minus the policy's mean entropy, times a schedule over progress."""
 
     def term(outputs, batch, now):
-        log_probs = jax.nn.log_softmax(outputs.logits)
-        entropy = -jnp.mean(jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1))
+        entropy = mean(outputs.distribution.entropy(), batch)
         return -coefficient(now.progress) * entropy, {"entropy": entropy}
 
     return term
@@ -142,9 +151,9 @@ def total(terms: Sequence[tuple[float, Term]]) -> Term:
     def term(outputs, batch, now):
         loss, metrics = jnp.zeros(()), {}
         for weight, part in terms:
-            value, told = part(outputs, batch, now)
+            value, more = part(outputs, batch, now)
             loss += weight * value
-            metrics |= told
+            metrics |= more
         return loss, metrics
 
     return term

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from didact.environments import ArraySpace, Discrete, Environment, SettingError
+from didact.environments import ActionSpace, ArraySpace, Environment, SettingError
 from didact.environments.words import make_told
 from didact.students.base import Student
-from didact.students.cards import action_names, environment_settings, spaces_of, student_of
+from didact.students.cards import actions_of, environment_settings, spaces_of, student_of
 from didact.students.folders import read_folder
 from didact.students.names import locate
 
@@ -22,12 +22,14 @@ class Policy:
 
     Attributes:
         card: what `policy.json` says: environment, spaces, network, training, scores, versions.
-        student, params: the functions and what they were trained to.
+        observation_space, action_space: of its training.
+        student, params: its functions and parameters.
     """
 
     def __init__(self, card: dict[str, Any], params: Any):
         self.card = card
         self.observation_space = spaces_of(card)
+        self.action_space = actions_of(card)
         self.student: Student = student_of(card)
         self.params = params
         self._act = jax.jit(self._choose, static_argnames="greedy")
@@ -60,7 +62,7 @@ class Policy:
     def check(
         self,
         observation_space: Mapping[str, ArraySpace],
-        action_space: Discrete | None = None,
+        action_space: ActionSpace | None = None,
     ) -> None:
         """Raises a `SettingError` unless the policy can read these observations.
 
@@ -75,9 +77,12 @@ class Policy:
             if other.high > space.high:
                 told = f"{other.shape} with values up to {other.high}"
                 raise SettingError(f"observation {name!r}", told, allowed)
-        if action_space is not None and action_names(action_space) != self.card["actions"]:
-            allowed = f"those of training: {', '.join(self.card['actions'])}"
-            raise SettingError("actions", action_names(action_space), allowed)
+        if action_space is not None and action_space.to_json() != self.action_space.to_json():
+            own = self.action_space
+            names, given = list(own.action_names), list(action_space.action_names)
+            if type(own) is type(action_space) and names != given:
+                raise SettingError("actions", given, f"those of training: {', '.join(names)}")
+            raise SettingError("action space", action_space, f"that of training, {own}")
 
     def initial_carry(self, n: int | None = None) -> Any:
         """What is remembered at the start of an episode, of n worlds or (None) of one."""

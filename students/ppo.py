@@ -1,8 +1,9 @@
-"""Proximal policy optimisation (Schulman et al., 2017) for the recurrent actor-critic."""
+"""Proximal policy optimisation (Schulman et al., 2017) with the recurrent actor-critic."""
 
 from collections.abc import Mapping, Sequence
 
-from didact.environments import ArraySpace, Discrete
+from didact.environments import ActionSpace, ArraySpace
+from didact.environments.settings import checked
 from didact.students import losses
 from didact.students.base import Student
 from didact.students.config import PPOConfig
@@ -11,7 +12,7 @@ from didact.students.learner import Lesson, learner
 
 def ppo(
     observation_space: Mapping[str, ArraySpace],
-    action_space: Discrete,
+    action_space: ActionSpace,
     config: PPOConfig | None = None,
     *,
     num_updates: int,
@@ -25,16 +26,16 @@ def ppo(
     Args:
         observation_space, action_space: of the environment.
         config: settings; the defaults learn BabyAI's one-room levels in seconds.
-        num_updates: rollouts over which learning rate and entropy weight fall.
-        lessons: what teaches beside the reward, such as `kickstart(expert, schedule)`.
-        extra_terms: weighted losses beside PPO's own that need nothing but a batch.
+        num_updates: rollouts over which learning rate and entropy weight are annealed.
+        lessons: auxiliary losses, such as `kickstart(expert, schedule)`.
+        extra_terms: further weighted losses that need nothing but a batch.
         axes: names of mapped device axes; gradients are averaged over them.
         seeds_axis: name of the axis over which seeds are mapped, if they are.
 
     Raises:
         SettingError: a setting has no meaning.
     """
-    config = config or PPOConfig()
+    config = checked(config or PPOConfig(), "ppo.")
     entropy = losses.linear(config.entropy_coefficient, config.final_entropy_coefficient)
     terms = (
         (1.0, losses.clipped_policy(config.clip, axes)),

@@ -1,29 +1,31 @@
-"""The student that knows nothing: what any other must beat."""
+"""The student that takes random actions: a baseline."""
 
 import jax
 import jax.numpy as jnp
 
-from didact.environments import Discrete
+from didact.environments import ActionSpace
 from didact.students.base import Student
-from didact.students.networks import Outputs
+from didact.students.networks.distributions import uniform_over
 
 
-def random_actions(action_space: Discrete) -> Student:
-    """Takes every action with the same probability, and never learns."""
+def random_actions(action_space: ActionSpace) -> Student:
+    """Takes uniformly random actions, and never learns."""
 
-    def look(state, carry, observation):
-        n = jax.tree.leaves(observation)[0].shape[0]
-        return Outputs(jnp.zeros((n, action_space.n)), jnp.zeros(n)), carry
+    def size(observation):
+        return jax.tree.leaves(observation)[0].shape[0]
+
+    def apply(state, carry, observation):
+        n = size(observation)
+        return uniform_over(action_space, n), jnp.zeros(n), carry
 
     def act(state, carry, observation, key):
-        n = jax.tree.leaves(observation)[0].shape[0]
-        action = jax.random.randint(key, (n,), 0, action_space.n)
-        return action, carry, {"value": jnp.zeros(n)}
+        n = size(observation)
+        return action_space.sample(key, n), carry, {"value": jnp.zeros(n)}
 
     return Student(
         init=lambda key: (),
         initial_carry=lambda n: jnp.zeros((n, 0)),
-        look=look,
+        apply=apply,
         act=act,
         act_greedily=act,
         learn=lambda state, rollout, key: (state, {}),

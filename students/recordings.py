@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from didact.environments import ArraySpace, SettingError
+from didact.environments.array_spaces import action_space_from_json
 from didact.students.arrays import Damaged
 from didact.students.shards import Shard, digest, encoded, read_shard, write_whole
 from didact.students.windows import Window, windows
 
 CARD = "recording.json"
-FORMAT = 1
+FORMAT = 2
 
 
 class Recording:
@@ -27,14 +28,15 @@ class Recording:
         folder: where it is.
         card: what `recording.json` says.
         observation_space: the arrays of an observation, by name.
+        action_space: the actions.
     """
 
     def __init__(self, folder: Path, card: dict[str, Any]):
         self.folder, self.card = folder, card
         self.observation_space = {
-            name: ArraySpace(tuple(s["shape"]), np.dtype(s["dtype"]), s["low"], s["high"])
-            for name, s in card["observation_space"].items()
+            name: ArraySpace.from_json(s) for name, s in card["observation_space"].items()
         }
+        self.action_space = action_space_from_json(card["action_space"])
 
     @property
     def environment(self) -> str:
@@ -74,7 +76,7 @@ class Recording:
                         k: v[rows].astype(self.observation_space[k].dtype)
                         for k, v in shard.observation.items()
                     },
-                    "action": shard.action[rows].astype(np.int32),
+                    "action": shard.action[rows].astype(self.action_space.dtype),
                     "reward": shard.reward[rows],
                     **{k: v[i] for k, v in whole.items()},
                 }
@@ -91,7 +93,7 @@ class Recording:
                 self.folder / told["file"],
                 told["sha256"],
                 self.observation_space,
-                len(self.card["actions"]),
+                self.action_space,
             )
             if (len(shard.length), len(shard.action)) != (told["episodes"], told["steps"]):
                 raise Damaged(f"{told['file']} has not as many steps as {CARD} says")
@@ -151,6 +153,7 @@ class Recording:
             self.shard,
             len(self.card["shards"]),
             self.observation_space,
+            self.action_space,
             num_lanes=num_lanes,
             length=length,
             seed=seed,
@@ -193,8 +196,6 @@ def _check(card: dict[str, Any]) -> None:
     shards = card["shards"]
     if not isinstance(card["environment"], str):
         raise TypeError("environment is not a name")
-    if not card["actions"] or not all(isinstance(name, str) for name in card["actions"]):
-        raise TypeError("actions are not names")
     for told in shards:
         if Path(told["file"]).name != told["file"] or not isinstance(told["sha256"], str):
             raise TypeError("shards are not files of the folder")

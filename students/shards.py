@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int32, Int64
 
-from didact.environments import ArraySpace
+from didact.environments import ActionSpace, ArraySpace, Continuous
 from didact.students.arrays import Damaged
 
 OBSERVATION = "observation."  # what names of observations begin with in a file
@@ -25,7 +25,7 @@ class Shard(NamedTuple):
     """e whole episodes, one after another, of s steps in all."""
 
     observation: dict[str, np.ndarray]  # each [s, ...]: what was seen before the action
-    action: UInt8[np.ndarray, " s"] | Int32[np.ndarray, " s"]
+    action: np.ndarray  # [s], uint8 or int32, if discrete; float32[s, k] if continuous
     reward: Float32[np.ndarray, " s"]  # of the action
     episode: Int64[np.ndarray, " e"]  # which of those that were played, in ascending order
     length: Int32[np.ndarray, " e"]  # steps
@@ -84,14 +84,16 @@ def write_whole(path: Path, data: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
-def read_shard(path: Path, expected: str, spaces: Mapping[str, ArraySpace], actions: int) -> Shard:
+def read_shard(
+    path: Path, expected: str, spaces: Mapping[str, ArraySpace], actions: ActionSpace
+) -> Shard:
     """The shard in a file, after checking it.
 
     Args:
         path: the file.
         expected: the digest of its bytes.
         spaces: of the observations.
-        actions: how many there are.
+        actions: the action space.
 
     Raises:
         Damaged: it is missing, or is not as it was written, or holds other arrays.
@@ -118,11 +120,18 @@ def read_shard(path: Path, expected: str, spaces: Mapping[str, ArraySpace], acti
     return shard
 
 
-def _well_formed(shard: Shard, spaces: Mapping[str, ArraySpace], actions: int) -> bool:
+def stored_actions(space: ActionSpace) -> np.dtype:
+    """The type that actions have on disk."""
+    return np.dtype(np.float32) if isinstance(space, Continuous) else small(space.n - 1)
+
+
+def _well_formed(shard: Shard, spaces: Mapping[str, ArraySpace], actions: ActionSpace) -> bool:
     steps, episodes = len(shard.action), len(shard.length)
-    found = {k: (v.shape, v.dtype) for k, v in shard.observation.items()}
-    wanted = {k: ((steps, *s.shape), stored(s)) for k, s in spaces.items()}
-    per_step = {"action": small(actions - 1), "reward": np.dtype(np.float32)}
+    found: dict[str, Any] = {k: (v.shape, v.dtype) for k, v in shard.observation.items()}
+    wanted: dict[str, Any] = {k: ((steps, *s.shape), stored(s)) for k, s in spaces.items()}
+    found["action"] = shard.action.shape, shard.action.dtype
+    wanted["action"] = (steps, *actions.shape), stored_actions(actions)
+    per_step = {"reward": np.dtype(np.float32)}
     per_episode = {
         "episode": np.dtype(np.int64),
         "length": np.dtype(np.int32),
@@ -139,5 +148,12 @@ def _well_formed(shard: Shard, spaces: Mapping[str, ArraySpace], actions: int) -
         and episodes > 0
         and shard.length.min() >= 1
         and shard.offsets[-1] == steps
-        and int(shard.action.max()) < actions
+        and _within(shard.action, actions)
     )
+
+
+def _within(action: np.ndarray, space: ActionSpace) -> bool:
+    """Whether all actions are actions of the space."""
+    if isinstance(space, Continuous):
+        return bool(((action >= space.lows) & (action <= space.highs)).all())
+    return int(action.max()) < space.n

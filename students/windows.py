@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int64
 
-from didact.environments import ArraySpace
+from didact.environments import ActionSpace, ArraySpace
 from didact.students.shards import Shard
 
 
@@ -19,7 +19,7 @@ class Window(NamedTuple):
 
     observation: dict[str, np.ndarray]  # each [T, n, ...]
     start: Bool[np.ndarray, "T n"]  # the row is the first of its episode
-    action: Int32[np.ndarray, "T n"]  # what was done
+    action: np.ndarray  # int32[T, n] if discrete, float32[T, n, k] if continuous
     reward: Float32[np.ndarray, "T n"]
     terminated: Bool[np.ndarray, "T n"]
     truncated: Bool[np.ndarray, "T n"]
@@ -87,6 +87,7 @@ def windows(
     load: Callable[[int], Shard],
     num_shards: int,
     spaces: Mapping[str, ArraySpace],
+    actions: ActionSpace,
     *,
     num_lanes: int,
     length: int,
@@ -101,7 +102,7 @@ def windows(
     Args:
         load: gives shard i.
         num_shards: how many there are.
-        spaces: of the observations.
+        spaces, actions: of the recording.
         num_lanes, length: n and T of the windows.
         seed: of the order.
         repeat: whether a pass is followed by another, in another order, without a gap.
@@ -112,7 +113,7 @@ def windows(
     if not deck.refill(lanes):
         return
     while True:
-        window = _blank(spaces, length, num_lanes)
+        window = _blank(spaces, actions, length, num_lanes)
         rows = np.full((length, num_lanes), -1)
         queue = [(0, lane) for lane in range(num_lanes)]
         while queue:
@@ -165,12 +166,14 @@ def _columns(shard: Shard) -> _Columns:
     }
 
 
-def _blank(spaces: Mapping[str, ArraySpace], length: int, lanes: int) -> Window:
+def _blank(
+    spaces: Mapping[str, ArraySpace], actions: ActionSpace, length: int, lanes: int
+) -> Window:
     shape = length, lanes
     return Window(
         {name: np.zeros((*shape, *s.shape), s.dtype) for name, s in spaces.items()},
         start=np.zeros(shape, bool),
-        action=np.zeros(shape, np.int32),
+        action=np.zeros((*shape, *actions.shape), actions.dtype),
         reward=np.zeros(shape, np.float32),
         terminated=np.zeros(shape, bool),
         truncated=np.zeros(shape, bool),

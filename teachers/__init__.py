@@ -6,7 +6,7 @@ from didact.teachers.combinators import mixture, restricted, warm_started
 from didact.teachers.fading import faded
 from didact.teachers.language.transformer import transformer
 from didact.teachers.pool import pool
-from didact.teachers.registry import Entry, make, register, registered
+from didact.teachers.registry import Entry, make, register, registered, settings_of
 from didact.teachers.scores import max_mc, no_returns
 from didact.teachers.uniform import uniform
 
@@ -32,6 +32,7 @@ __all__ = [
     "register",
     "registered",
     "restricted",
+    "settings_of",
     "transformer",
     "uniform",
     "warm_started",

@@ -2,5 +2,6 @@
 
 from didact.environments.adapters.envpool import EnvpoolWorlds
 from didact.environments.adapters.official import OfficialWorlds
+from didact.environments.adapters.official_gymnasium import OfficialGymnasium
 
-__all__ = ["EnvpoolWorlds", "OfficialWorlds"]
+__all__ = ["EnvpoolWorlds", "OfficialGymnasium", "OfficialWorlds"]

@@ -12,24 +12,27 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from didact.environments.adapters.worlds import Worlds, key_from
-from didact.environments.array_spaces import ArraySpace
+from didact.environments.adapters.worlds import Worlds, key_from, needed
+from didact.environments.array_spaces import ActionSpace, ArraySpace, Continuous
 from didact.environments.base import Environment
 from didact.environments.errors import SettingError
-from didact.environments.registry import registered
+from didact.environments.registry import ENVIRONMENTS
 from didact.environments.spaces import TaskSpace
 
 NAMESPACE = "didact"
 
 
-def register_all() -> None:
+def register_all(plugins: bool = True) -> None:
     """Makes every registered environment known to gymnasium as `didact/NAME`.
 
     Call it again for environments that were registered after `didact.environments` was imported.
+
+    Args:
+        plugins: whether those of other packages (entry points) are loaded for it.
     """
     here = f"{__name__}:"
-    for entry in registered():
-        name = f"{NAMESPACE}/{entry.name}"
+    for entry in ENVIRONMENTS.entries() if plugins else ENVIRONMENTS.loaded():
+        name = gymnasium_name(entry.name)
         if name not in gymnasium.registry:
             gymnasium.register(
                 name,
@@ -37,6 +40,11 @@ def register_all() -> None:
                 vector_entry_point=here + "ManyWorlds",
                 kwargs={"name": entry.name},
             )
+
+
+def gymnasium_name(name: str) -> str:
+    """The id of one of our environments; `brax/ant` is `didact/brax-ant`, with one slash."""
+    return f"{NAMESPACE}/{name.replace('/', '-')}"
 
 
 def gymnasium_space(space: ArraySpace) -> gymnasium.Space:
@@ -48,25 +56,30 @@ def gymnasium_space(space: ArraySpace) -> gymnasium.Space:
     return gymnasium.spaces.Box(low, high, space.shape, dtype)  # type: ignore[arg-type]
 
 
-def _spaces(environment: Environment) -> tuple[gymnasium.spaces.Dict, gymnasium.spaces.Discrete]:
+def gymnasium_actions(space: ActionSpace) -> gymnasium.Space:
+    """The space of one action."""
+    if isinstance(space, Continuous):
+        return gymnasium.spaces.Box(space.lows, space.highs, dtype=np.float32)
+    return gymnasium.spaces.Discrete(space.n)
+
+
+def _spaces(environment: Environment) -> tuple[gymnasium.spaces.Dict, gymnasium.Space]:
     spaces = environment.observation_space.items()
     observations = {name: gymnasium_space(space) for name, space in spaces}
-    return gymnasium.spaces.Dict(observations), gymnasium.spaces.Discrete(
-        environment.action_space.n
-    )
+    return gymnasium.spaces.Dict(observations), gymnasium_actions(environment.action_space)
 
 
-def _modes(environment: Environment, render_mode: str | None) -> list[str]:
-    """How these worlds can be drawn."""
-    modes = ["rgb_array", *(["ansi"] if hasattr(environment, "render_ansi") else [])]
+def _pictures(environment: Environment, render_mode: str | None) -> dict[str, Any]:
+    """How these worlds can be drawn, as gymnasium's metadata have it."""
+    modes = list(environment.render_modes)
     if render_mode not in (None, *modes):
         raise SettingError("render_mode", render_mode, f"None or one of {', '.join(modes)}")
-    return modes
+    return {"render_modes": modes, "render_fps": environment.render_fps}
 
 
 def _drawn(environment: Environment, render_mode: str, state: Any, index: int) -> Any:
     if render_mode == "ansi":
-        return environment.render_ansi(state, index)  # type: ignore[attr-defined]
+        return environment.render_ansi(state, index)
     return environment.render(state, index)
 
 
@@ -76,14 +89,15 @@ class SingleWorld(gymnasium.Env):
     `info` has the instruction in words (`mission`), feedback (`feedback`) where the environment
     gives any and, after a step, `success`. A task may be
     given with `reset(options={"task": [...]})`, as numbers or as a JSON object; else it is drawn
-    from `tasks`.
+    from `tasks`. Actions of real numbers are clipped to their bounds, as gymnasium's own
+    environments do; NaN is refused.
 
     Args:
-        name: of the environment in our registry.
+        name: of the environment in our registry, or an environment.
         render_mode: "rgb_array"; "ansi", for lines of text with codes for colours, where worlds
             can be drawn so (grid worlds can); or None.
         tasks: where tasks are drawn from; the whole task space if None.
-        settings: of the environment.
+        settings: of the environment, if it is given by its name.
 
     Raises:
         SettingError: the world cannot be drawn in this mode.
@@ -93,14 +107,14 @@ class SingleWorld(gymnasium.Env):
 
     def __init__(
         self,
-        name: str,
+        name: str | Environment,
         render_mode: str | None = None,
         tasks: TaskSpace | None = None,
         **settings: Any,
     ):
         self._worlds = Worlds(name, 1, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
-        self.metadata = self.metadata | {"render_modes": _modes(self.environment, render_mode)}
+        self.metadata = self.metadata | _pictures(self.environment, render_mode)
         self.observation_space, self.action_space = _spaces(self.environment)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
@@ -110,10 +124,9 @@ class SingleWorld(gymnasium.Env):
         return observation, self._words(observation)
 
     def step(self, action: Any):
-        action = np.asarray(action)
-        if action.ndim:
-            allowed = f"a whole number from 0 to {self.environment.action_space.n - 1}"
-            raise SettingError("action", action.tolist(), allowed)
+        action, space = np.asarray(action), self.environment.action_space
+        if action.shape != space.shape:
+            raise SettingError("action", action.tolist(), needed(space))
         seen = jax.device_get(self._worlds.step_only(action[None]))
         observation = _first(seen.observation)
         info = {**self._words(observation), "success": bool(seen.success[0])}
@@ -143,11 +156,11 @@ class ManyWorlds(VectorEnv):
     worlds or one for each. All worlds draw from one generator, so a seed is for all that follows.
 
     Args:
-        name: of the environment in our registry.
+        name: of the environment in our registry, or an environment.
         num_envs: n.
         render_mode: as `SingleWorld` has it.
         tasks: where tasks are drawn from; the whole task space if None.
-        settings: of the environment.
+        settings: of the environment, if it is given by its name.
 
     Raises:
         SettingError: there is no world, or it cannot be drawn in this mode.
@@ -161,7 +174,7 @@ class ManyWorlds(VectorEnv):
 
     def __init__(
         self,
-        name: str,
+        name: str | Environment,
         num_envs: int = 1,
         render_mode: str | None = None,
         tasks: TaskSpace | None = None,
@@ -171,7 +184,7 @@ class ManyWorlds(VectorEnv):
             raise SettingError("num_envs", num_envs, "at least 1")
         self._worlds = Worlds(name, num_envs, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
-        self.metadata = self.metadata | {"render_modes": _modes(self.environment, render_mode)}
+        self.metadata = self.metadata | _pictures(self.environment, render_mode)
         self.num_envs = num_envs
         self.single_observation_space, self.single_action_space = _spaces(self.environment)
         self._batched = {

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.error import ResetNeeded
-from jaxtyping import Array, Bool, Int32, PRNGKeyArray
+from jaxtyping import Array, Bool, PRNGKeyArray
 
-from didact.environments.base import Restart, Timestep
+from didact.environments.array_spaces import ActionSpace, Continuous
+from didact.environments.base import Environment, Restart, Timestep
 from didact.environments.errors import SettingError
 from didact.environments.registry import make
 from didact.environments.spaces import Box, TaskSpace
@@ -23,18 +24,28 @@ def key_from(generator: np.random.Generator) -> PRNGKeyArray:
     return jax.random.wrap_key_data(jnp.asarray(bits))
 
 
+def needed(space: ActionSpace) -> str:
+    """What an action must be, as the end of a sentence."""
+    if isinstance(space, Continuous):
+        names = ", ".join(space.action_names)
+        return f"an array of {space.size} (of {names}), clipped to the bounds, without NaN"
+    return f"a whole number from 0 to {space.n - 1}"
+
+
 class Worlds:
     """n worlds of one environment and the randomness that goes on with them.
 
     Args:
-        name: of the environment in our registry.
+        name: of the environment in our registry, or an environment.
         n: how many.
         tasks: where tasks are drawn from; the whole task space if None.
-        settings: of the environment.
+        settings: of the environment, if it is given by its name.
     """
 
-    def __init__(self, name: str, n: int, tasks: TaskSpace | None, settings: dict[str, Any]):
-        self.environment = make(name, **settings)
+    def __init__(
+        self, name: str | Environment, n: int, tasks: TaskSpace | None, settings: dict[str, Any]
+    ):
+        self.environment = make(name, **settings) if isinstance(name, str) else name
         self.n, self.space = n, tasks or self.environment.task_space
         self._state: Any = None
         restart = Restart(self.environment)
@@ -122,19 +133,26 @@ class Worlds:
     def _draw(self) -> Array:
         return self._sample(self._next())
 
-    def _actions(self, actions: Any) -> Int32[np.ndarray, " n"]:
-        given = np.asarray(actions)
-        most = self.environment.action_space.n - 1
-        if given.shape != (self.n,):
+    def _actions(self, actions: Any) -> np.ndarray:
+        """n actions as the environment takes them, checked."""
+        given, space = np.asarray(actions), self.environment.action_space
+        shape = (self.n, *space.shape)
+        if given.shape != shape:
             worlds = f"{self.n} worlds" if self.n > 1 else "one world"
-            raise SettingError("shape of the actions", given.shape, f"({self.n},) for {worlds}")
-        whole = np.issubdtype(given.dtype, np.integer)
-        if not whole or given.min() < 0 or given.max() > most:
-            wrong = (given < 0) | (given > most) if whole else np.ones(self.n, bool)
+            raise SettingError("shape of the actions", given.shape, f"{shape} for {worlds}")
+        if isinstance(space, Continuous):
+            real = given.dtype.kind in "fiu"
+            wrong = np.isnan(given).any(axis=1) if real else np.ones(self.n, bool)
+        else:
+            whole = np.issubdtype(given.dtype, np.integer)
+            wrong = (given < 0) | (given >= space.n) if whole else np.ones(self.n, bool)
+        if wrong.any():
             world = int(np.argmax(wrong))
             setting = f"action of world {world}" if self.n > 1 else "action"
-            raise SettingError(setting, given.tolist()[world], f"a whole number from 0 to {most}")
-        return given.astype(np.int32)
+            raise SettingError(setting, given.tolist()[world], needed(space))
+        if isinstance(space, Continuous):  # before it is float32, which has a smaller range
+            given = np.clip(given, space.lows, space.highs)
+        return given.astype(space.dtype)
 
     def _check(self, mask: Any) -> None:
         allowed = f"a NumPy array of {self.n} booleans, not all of them False"

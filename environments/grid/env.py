@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypedDict
 
 import jax
@@ -11,6 +12,13 @@ from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.array_spaces import ArraySpace, Discrete
 from didact.environments.base import Environment, Timestep, split_keys
+from didact.environments.capabilities import (
+    AchievedInstructions,
+    Feedback,
+    OptionalPropositions,
+    StateExpert,
+    TextStatus,
+)
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells, language, texts, view
 from didact.environments.grid.compiling import folding
@@ -51,6 +59,7 @@ class GridSettings(TypedDict, total=False):
     packed: bool
     mission_length: int
     easy_space: TaskSpace | None
+    evaluation: Mapping[str, TaskSpace]
     text: bool
     text_length: int
 
@@ -87,12 +96,16 @@ class GridWorld(Environment[GridState]):
             that split of the pool of `phrases` for each phrase and episode, and have
             `phrasing.longest(mission_length)` tokens; they must be of Baby Language. The same
             key makes the same level in any phrasing. None: BabyAI's own words.
+        evaluation: spaces of a single task each, by name. Those that are tasks of `space` are its
+            `evaluation_tasks`, unless `space` is a single task itself.
 
     Raises:
         SettingError: `done_action` or `phrasing` in a family that is not of Baby Language, a
             `phrasing` that is no split, a `text_length` below 1, or a `mission_length` below that
             of the longest mission that `space` can make.
     """
+
+    render_modes = ("rgb_array", "ansi")
 
     def __init__(
         self,
@@ -105,22 +118,24 @@ class GridWorld(Environment[GridState]):
         text: bool = False,
         text_length: int = texts.DEFAULT_LENGTH,
         phrasing: str | None = None,
+        evaluation: Mapping[str, TaskSpace] = MappingProxyType({}),
     ):
         if text_length < 1:
             raise SettingError("text_length", text_length, "at least 1 token")
         least = max(family.longest_mission(space), 1)
         if mission_length < least:
             raise SettingError("mission_length", mission_length, f"{least} or more here")
+        self.baby_language = family.play is follow  # its instructions are of Baby Language
         self._play = family.play
         if done_action:
-            if family.play is not follow:
+            if not self.baby_language:
                 raise SettingError("done_action", True, "False where missions are MiniGrid's own")
             self._play = functools.partial(follow, done_action=True)
-        if phrasing is not None and family.play is not follow:
+        if phrasing is not None and not self.baby_language:
             raise SettingError("phrasing", phrasing, "None where missions are MiniGrid's own")
         if phrasing not in (None, *SPLITS):
             raise SettingError("phrasing", phrasing, "None, or one of " + ", ".join(SPLITS))
-        self.phrasing, self.done_action = phrasing, done_action
+        self.phrasing, self.done_action, self.evaluation = phrasing, done_action, evaluation
         self.task_space, self.family = space, family
         self.action_space = Discrete(len(family.actions), family.actions)
         self.packed = packed
@@ -153,6 +168,12 @@ class GridWorld(Environment[GridState]):
     @property
     def easy_space(self) -> TaskSpace:
         return self._easy_space
+
+    @property
+    def evaluation_tasks(self) -> dict[str, Float[np.ndarray, " d"]]:
+        found = {name: self.point_of(space) for name, space in self.evaluation.items()}
+        named = {name: task for name, task in found.items() if task is not None}
+        return super().evaluation_tasks or named
 
     def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[GridState, Timestep]:
         return self._reset(split_keys(key, tasks.shape[0]), self.task_space.clip(tasks))
@@ -263,15 +284,50 @@ class GridWorld(Environment[GridState]):
             state: the worlds.
             index: which of them.
             color: whether there are codes for colours; what the agent sees is then lighter.
-            window: at most so many columns and rows of cells, those around the agent.
+            window: the most characters of a line, and the most lines; the map is cut around the
+                agent.
         """
         from didact.environments.grid import ansi
 
         symbols = self.symbols(state, index)
         place = symbols.agent_position, symbols.agent_direction
-        return ansi.draw(
-            symbols.grid, *place, symbols.visible, color=color, crop=True, window=window
-        )
+        most = None if window is None else (max(window[0] // 2, 1), max(window[1], 1))
+        return ansi.draw(symbols.grid, *place, symbols.visible, color=color, crop=True, window=most)
+
+    def text_status(self, state: GridState, index: int) -> TextStatus:
+        from didact.environments.grid import ansi
+
+        carried = np.asarray(state.world.carried)[index]
+        name = "nothing" if carried == cells.EMPTY else texts.name(carried & cells.SEEN_BITS)
+        return TextStatus(int(state.max_steps[index]), (f"carrying {name}",), ansi.LEGEND)
 
     def instruction_text(self, observation: Mapping[str, Any]) -> str:
         return language.decode(np.asarray(observation["instruction"]))
+
+    def expert(self) -> StateExpert:
+        """The solver."""
+        from didact.environments.grid import solver
+
+        return StateExpert("solver", solver.expert(self))
+
+    def achieved_instructions(self) -> AchievedInstructions | None:
+        """What was done in each step, where instructions are of Baby Language."""
+        from didact.environments.grid import hindsight
+
+        return hindsight.describer(self) if self.baby_language else None
+
+    def feedback(self) -> Feedback | None:
+        """The solver's advice in words, where instructions are of Baby Language."""
+        from didact.environments.grid.commentary import commentary
+
+        if not self.baby_language:
+            return None
+        if self.done_action:
+            raise SettingError("done_action", True, "False with feedback")
+        return commentary(self.width, self.kinds)
+
+    def optional_propositions(self) -> OptionalPropositions:
+        """What agents face and hold."""
+        from didact.environments.grid.facts import optional_propositions
+
+        return optional_propositions(self.width)

@@ -1,19 +1,12 @@
-"""Facts of grid worlds that formulas can name: what an agent faces, and what it holds.
-
-`facts` is a setting of every grid world, as in
-`--env-settings facts=1 "formula=F(red_ball & X F blue_key)"`.
-"""
+"""Propositions about grid worlds: what an agent faces, and what it holds."""
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from didact.environments.array_spaces import ArraySpace
-from didact.environments.base import Environment, Wrapper
-from didact.environments.errors import SettingError
+from didact.environments.capabilities import OptionalPropositions
 from didact.environments.grid import cells, rules
-from didact.environments.grid.env import GridState, GridWorld
-from didact.environments.registry import register_addition
+from didact.environments.grid.env import GridState
 
 FACED = tuple((kind, color) for kind in cells.TYPES for color in cells.COLORS)
 HELD = tuple((kind, color) for kind, color in FACED if kind != "door")
@@ -21,31 +14,6 @@ PROPOSITIONS = (
     *(f"{color}_{kind}" for kind, color in FACED),
     *(f"holding_{color}_{kind}" for kind, color in HELD),
 )
-LABELS = "labels"
-
-
-class WithFacts(Wrapper[GridState]):
-    """A grid world that tells what its agents face and hold; made by `with_facts`."""
-
-    environment: GridWorld
-
-    def __init__(self, environment: GridWorld):
-        super().__init__(environment)
-        self.propositions = PROPOSITIONS
-        told = ArraySpace((len(PROPOSITIONS),), np.bool_, 0, 1)
-        self.observation_space = {**environment.observation_space, LABELS: told}
-
-    def reset(self, key, tasks):
-        state, seen = self.environment.reset(key, tasks)
-        return state, self._told(state, seen)
-
-    def step(self, key, state, actions):
-        state, seen = self.environment.step(key, state, actions)
-        return state, self._told(state, seen)
-
-    def _told(self, state, seen):
-        labels, told = facts(state, self.environment.width), _rows(state, self.environment.width)
-        return seen._replace(labels=labels, observation={**seen.observation, LABELS: told})
 
 
 def facts(state: GridState, width: int) -> Bool[Array, "n p"]:
@@ -84,16 +52,8 @@ def _known(looks: tuple[tuple[str, str], ...]) -> np.ndarray:
     return np.array(codes, np.uint8)
 
 
-def with_facts(environment: GridWorld) -> WithFacts:
-    """The grid world with `PROPOSITIONS` as labels, also in its observations."""
-    return WithFacts(environment)
-
-
-def _told(environment: Environment, text: str) -> Environment:
-    if text not in ("1", "true"):
-        raise SettingError("facts", text, "1, or left out")
-    assert isinstance(environment, GridWorld)
-    return with_facts(environment)
-
-
-register_addition("facts", _told, lambda environment: isinstance(environment, GridWorld))
+def optional_propositions(width: int) -> OptionalPropositions:
+    """`PROPOSITIONS`, on maps `width` cells wide."""
+    return OptionalPropositions(
+        PROPOSITIONS, lambda state: facts(state, width), lambda state: _rows(state, width)
+    )

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
 
+from didact.environments.draws import Numbers, pick
 from didact.environments.grid import cells
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, pick
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import FRONTS, GONE
 

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
-from didact.environments.grid import rules
-from didact.environments.grid.attempts import pick
+from didact.environments.draws import pick
 
 BINS = 16  # of the histogram of past gains
 
@@ -16,8 +15,8 @@ class Look(NamedTuple):
     """What a model of the student sees of n worlds at a step."""
 
     observation: dict[str, Array]  # without feedback
-    advised: Int32[Array, " n"]  # what should be done now
-    before: Int32[Array, " n"]  # what should have been done last
+    advised: Int32[Array, " n"]  # the kind of action that should be taken now
+    before: Int32[Array, " n"]  # and that which should have been taken last
     right: Bool[Array, " n"]  # whether the student's last action was right
     alone: Bool[Array, " n"]  # whether it had been told nothing of it; False in the first step
 
@@ -26,11 +25,12 @@ class Model(NamedTuple):
     """A model of a student: how much a message would help it.
 
     Attributes:
-        initial: `initial(n) -> memory`, at the start of n episodes; each [n, ...].
+        initial: `initial(n, num_kinds) -> memory`, at the start of n episodes, where there are so
+            many kinds of actions; each [n, ...].
         gain: `gain(memory, look) -> (gain float32[n] in 0..1, memory)`.
     """
 
-    initial: Callable[[int], Any]
+    initial: Callable[[int, int], Any]
     gain: Callable[[Any, Look], tuple[Float[Array, " n"], Any]]
 
 
@@ -41,11 +41,11 @@ def mistakes() -> Model:
     succession); a student that turns well alone, but never picks things up, is told to pick up.
     """
 
-    def initial(n):
-        return jnp.zeros((n, len(rules.ACTIONS), 2))
+    def initial(n, num_kinds):
+        return jnp.zeros((n, num_kinds, 2))
 
     def gain(counts, look):
-        here = jnp.arange(len(rules.ACTIONS)) == look.before[:, None]
+        here = jnp.arange(counts.shape[1]) == look.before[:, None]
         here = here & look.alone[:, None]
         seen = jnp.stack([here & ~look.right[:, None], here], -1)
         counts = counts + seen

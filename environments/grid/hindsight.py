@@ -4,18 +4,16 @@ Any instruction that a step fulfils could have been the one that was given (hind
 here have one clause, with colour and kind; the verifier calls each fulfilled by that step.
 """
 
-import dataclasses
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int32, UInt8
 
+from didact.environments.capabilities import AchievedInstructions
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells, rules, sentences, verifier
 from didact.environments.grid.env import GridState, GridWorld
-from didact.environments.grid.families.base import follow
-from didact.environments.grid.verifier import GO_TO, NONE, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.grid.sentences import GO_TO, NONE, OPEN, PICK_UP, PUT_NEXT
 
 
 class Scene(NamedTuple):
@@ -31,24 +29,8 @@ class Scene(NamedTuple):
     several: Bool[Array, "n 3"]  # whether others look like what is carried, ahead, beside
 
 
-@dataclasses.dataclass(frozen=True)
-class Describer:
-    """Tells what steps fulfilled; `students.hindsight` learns from it.
-
-    Attributes:
-        reveal: `reveal(state) -> scene`, all that it has to know of each world.
-        initial: `initial(n) -> scene`, what stands for the scene before an episode begins.
-        describe: `describe(before, now) -> (instruction uint8[n, l], fulfilled bool[n])`, what the
-            step between two scenes fulfilled, if anything.
-    """
-
-    reveal: Callable[[GridState], Scene]
-    initial: Callable[[int], Scene]
-    describe: Callable[[Scene, Scene], tuple[UInt8[Array, "n l"], Bool[Array, " n"]]]
-
-
-def describer(world: GridWorld) -> Describer:
-    """Tells what steps in this world fulfilled.
+def describer(world: GridWorld) -> AchievedInstructions:
+    """Describes what steps in this world fulfilled.
 
     Where a step fulfils several instructions, "put next to" is told before "pick up", and that
     before "open" and "go to".
@@ -57,12 +39,12 @@ def describer(world: GridWorld) -> Describer:
         SettingError: the world's missions are not of Baby Language or have to be claimed by "done";
             or instructions there have too few tokens for what may be told.
     """
-    if world.family.play is not follow:
+    if not world.baby_language:
         raise SettingError("environment", world.name, "one with instructions of Baby Language")
     if world.done_action:
         raise SettingError("done_action", True, "False: what is done by chance is not claimed")
     length = world.observation_space["instruction"].shape[0]
-    least = sentences.longest_clause(verifier.KINDS)
+    least = sentences.longest_clause(sentences.KINDS)
     if length < least:
         raise SettingError("mission_length", length, f"{least} or more to tell what was fulfilled")
 
@@ -85,7 +67,7 @@ def describer(world: GridWorld) -> Describer:
         )
         return sentences.words(sentence, several, length), before.there & (kind != NONE)
 
-    return Describer(reveal, initial, describe)
+    return AchievedInstructions(reveal, initial, describe)
 
 
 def _columns(*values: Array) -> Array:

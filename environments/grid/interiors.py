@@ -8,9 +8,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
 
+from didact.environments.draws import Numbers, choose, pick
 from didact.environments.grid import cells, floors
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, choose, pick
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import GONE
 

@@ -1,4 +1,6 @@
-"""The words of missions: one vocabulary for all of Baby Language and MiniGrid's own missions.
+"""The words of instructions: one vocabulary for Baby Language and MiniGrid's own missions.
+
+Any environment may use it; nothing here depends on grids.
 
 Paraphrases (`phrases`) and views in words (`texts`) have more words; these come after those of
 missions, so that no id ever changes.
@@ -13,15 +15,18 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, UInt8
+from jaxtyping import Array, Bool, Int, UInt8
 
 from didact.environments.errors import SettingError
-from didact.environments.grid import cells
+
+# What things are called, numbered as in MiniGrid: red is 0, a door is 4.
+COLORS = ("red", "green", "blue", "purple", "yellow", "grey")
+TYPES = {"door": 4, "key": 5, "ball": 6, "box": 7}
 
 MISSION_WORDS = (
     "",  # 0: nothing
-    *cells.COLORS,  # 1..6, in MiniGrid's order
-    *("door", "key", "ball", "box", "object"),
+    *COLORS,
+    *(*TYPES, "object"),
     *("go", "to", "pick", "up", "open", "put", "next"),
     *("a", "the", "and", ",", "then", "after", "you", "in", "front", "of", "behind"),
     *("on", "your", "left", "right"),
@@ -51,8 +56,8 @@ WORDS = (
 VOCABULARY_SIZE = 256  # room for words to come, so that policies outlive them
 TOKEN = {word: i for i, word in enumerate(WORDS)}
 
-FIRST_COLOR = TOKEN[cells.COLORS[0]]
-FIRST_TYPE = TOKEN["door"] - cells.DOOR  # types follow one another as MiniGrid numbers them
+FIRST_COLOR = TOKEN[COLORS[0]]  # the token of colour 0; the others follow
+FIRST_TYPE = TOKEN["door"] - TYPES["door"]  # likewise, what type 0 would have
 
 DEFAULT_LENGTH = 16
 LONGEST = 72  # tokens of the longest sentence: four times "put next to", with all that is told
@@ -91,23 +96,24 @@ def decode(ids: Sequence[int] | np.ndarray | Iterable[Any]) -> str:
 
 
 def go_to(
-    target: UInt8[Array, "*s"], several: Bool[Array, "*s"], length: int = DEFAULT_LENGTH
+    kind: Int[Array, "*s"],
+    color: Int[Array, "*s"],
+    several: Bool[Array, "*s"],
+    length: int = DEFAULT_LENGTH,
 ) -> UInt8[Array, "*s l"]:
-    """The mission "go to the red ball" of a target cell.
+    """The instruction "go to the red ball".
 
     Args:
-        target: the packed cell of the object to go to.
-        several: whether more than one object looks like it: "a red ball" instead of "the".
+        kind, color: of the object to go to, as numbered by `TYPES` and `COLORS`.
+        several: whether more than one object has both: "a red ball" instead of "the".
         length: the number of tokens l.
     """
-    kind = cells.kind_of(target)
-    kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)
     words = [
-        jnp.full(target.shape, TOKEN["go"]),
-        jnp.full(target.shape, TOKEN["to"]),
+        jnp.full(kind.shape, TOKEN["go"]),
+        jnp.full(kind.shape, TOKEN["to"]),
         jnp.where(several, TOKEN["a"], TOKEN["the"]),
-        FIRST_COLOR + cells.color_of(target),
+        FIRST_COLOR + color,
         FIRST_TYPE + kind,
     ]
-    words += [jnp.zeros(target.shape, jnp.uint8)] * (length - len(words))
+    words += [jnp.zeros(kind.shape, jnp.uint8)] * (length - len(words))
     return jnp.stack([word.astype(jnp.uint8) for word in words], -1)

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, PRNGKeyArray, UInt8
 
+from didact.environments.draws import pick
 from didact.environments.errors import SettingError
-from didact.environments.grid import cells, language
-from didact.environments.grid.attempts import pick
+from didact.environments.grid import language
 from didact.environments.grid.language import TOKEN
 from didact.environments.grid.phrases import POOL, SPLITS
 from didact.environments.grid.pieces import joined
@@ -37,7 +37,7 @@ _BEGINS = np.full(language.VOCABULARY_SIZE, _NONE, np.int32)
 for _number, _phrase in enumerate(_PHRASES):
     if _phrase:
         _BEGINS[language.tokens(_phrase)[0]] = _number
-_BABY = "a", "the", "object", *cells.TYPES, *cells.COLORS
+_BABY = "a", "the", "object", *language.TYPES, *language.COLORS
 _BABY_TOKENS = np.zeros(language.VOCABULARY_SIZE, bool)
 _BABY_TOKENS[[0, *(t for text in (*_PHRASES, *_BABY) for t in language.tokens(text))]] = True
 

@@ -3,7 +3,8 @@
 Hindsight says how the last action was, foresight what to do next and what for. Every remark has ten
 wordings, split for good into train, validation and test in the proportion 80 : 10 : 10; the first
 one is the template. No wording stands in two splits or says two things. `{thing}` is a colour and a
-type, as in "red ball".
+type, as in "red ball". The built-in pool is that of grid worlds; others bring their own in
+`capabilities.Feedback`, and files change those in the same way.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from didact.environments.errors import SettingError
-from didact.environments.grid import cells
+from didact.environments.grid import language
 from didact.environments.grid.phrases import SPLITS
 
 TEMPLATE = "template"
@@ -205,14 +206,18 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"\{thing\}|[^\s,]+|,", text.lower())
 
 
-def read_pool(path: str | os.PathLike[str]) -> Pool:
+def read_pool(path: str | os.PathLike[str], base: Pool = POOL) -> Pool:
     """A pool from a JSON file, such as a language model may have written.
 
-    The file has one object: for each name of `REMARKS` either a list of at least three wordings,
+    The file has one object: for each remark of `base` either a list of at least three wordings,
     of which the last tenth (at least one each) is for test and the tenth before for validation, or
-    an object with such lists for `train`, `validation` and `test`. Remarks in which the built-in
-    pool names a `{thing}` must name it once in each wording, the others never. Missing remarks are
-    worded as in the built-in pool.
+    an object with such lists for `train`, `validation` and `test`. Remarks in which `base` names a
+    `{thing}` must name it once in each wording, the others never. Missing remarks are worded as in
+    `base`.
+
+    Args:
+        path: of the file.
+        base: the environment's own pool.
 
     Raises:
         SettingError: the file cannot be read, or is not like that.
@@ -227,15 +232,16 @@ def read_pool(path: str | os.PathLike[str]) -> Pool:
             raise
         why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
         raise SettingError("pool", str(file), f"a JSON file ({why})") from None
-    return checked_pool(told, str(file))
+    return checked_pool(told, str(file), base)
 
 
-def checked_pool(told: Any, where: str = "pool") -> Pool:
-    """A pool from what a JSON file has, looked at in full.
+def checked_pool(told: Any, where: str = "pool", base: Pool = POOL) -> Pool:
+    """A pool from the content of a JSON file, validated.
 
     Args:
         told: what was read.
         where: from where, for errors.
+        base: as for `read_pool`.
 
     Raises:
         SettingError: it is not as `read_pool` tells.
@@ -243,9 +249,13 @@ def checked_pool(told: Any, where: str = "pool") -> Pool:
     if not isinstance(told, dict):
         raise SettingError("pool", where, "an object with lists of wordings by remark")
     for name in told:
-        if name not in REMARKS:
-            raise _wrong(where, name, f"one of {', '.join(REMARKS)}")
-    pool = {name: _split(name, told[name], where) if name in told else POOL[name] for name in POOL}
+        if name not in base:
+            raise _wrong(where, name, f"one of {', '.join(base)}")
+    with_thing = {name for name in base if THING in base[name]["train"][0]}
+    pool = {
+        name: _split(name, told[name], where, name in with_thing) if name in told else base[name]
+        for name in base
+    }
     said: dict[tuple[str, ...], str] = {}
     for name, split, text in _wordings(pool):
         words = tuple(words_of(text))
@@ -263,7 +273,7 @@ def _wordings(pool: Pool) -> Iterable[tuple[str, str, str]]:
                 yield name, split, text
 
 
-def _split(name: str, told: Any, where: str) -> dict[str, tuple[str, ...]]:
+def _split(name: str, told: Any, where: str, thing: bool) -> dict[str, tuple[str, ...]]:
     """The wordings of one remark by split."""
     if isinstance(told, list):
         few = max(1, round(len(told) / 10))
@@ -277,21 +287,21 @@ def _split(name: str, told: Any, where: str) -> dict[str, tuple[str, ...]]:
             allowed = f"a list of 1 to {MOST_WORDINGS} wordings (three or more, if not by split)"
             raise _wrong(where, f"{name}, {split}", allowed)
         for text in texts:
-            _check_wording(name, text, where)
+            _check_wording(name, text, where, thing)
         result[split] = tuple(" ".join(words_of(text)) for text in texts)
     return result
 
 
-def _check_wording(name: str, text: Any, where: str) -> None:
+def _check_wording(name: str, text: Any, where: str, thing: bool) -> None:
     words = words_of(text) if isinstance(text, str) else []
     plain = all(word in (",", THING) or re.fullmatch(r"[a-z0-9'-]{1,20}", word) for word in words)
     if not words or len(words) > MOST_TOKENS or not plain:
         allowed = f"1 to {MOST_TOKENS} words of a-z, 0-9, ' and -, with commas at most"
         raise _wrong(where, f"{name}: {text!r:.80}", allowed)
-    if words.count(THING) != (name in WITH_THING):
-        times = "once" if name in WITH_THING else "nowhere"
+    if words.count(THING) != thing:
+        times = "once" if thing else "nowhere"
         raise _wrong(where, f"{name}: {text!r:.80}", f"with {THING} {times}")
-    named = {*cells.COLORS, *cells.TYPES} & set(words)
+    named = {*language.COLORS, *language.TYPES} & set(words)
     if named:
         allowed = f"without colours and types of its own ({', '.join(sorted(named))})"
         raise _wrong(where, f"{name}: {text!r:.80}", allowed)

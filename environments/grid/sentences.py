@@ -1,4 +1,7 @@
-"""Sentences of Baby Language as arrays: what they ask for, and their words."""
+"""Sentences of Baby Language as arrays: what they ask for, and their words.
+
+Any environment may ask in these sentences; nothing here depends on grids.
+"""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,28 +10,28 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, UInt8
 
-from didact.environments.grid import cells
 from didact.environments.grid.language import FIRST_COLOR, FIRST_TYPE, TOKEN
-from didact.environments.grid.verifier import (
-    ANY,
-    GO_TO,
-    KIND_BITS,
-    NONE,
-    OPEN,
-    PICK_UP,
-    PUT_NEXT,
-)
 
+NONE, GO_TO, OPEN, PICK_UP, PUT_NEXT = range(5)
+KINDS = (GO_TO, OPEN, PICK_UP, PUT_NEXT)
+KIND_BITS = 7
+STRICT = 8  # added to a kind: the wrong door opened, or the wrong object in hand, is a failure
+ORDERED = 16  # added to the kind of clause 2: what comes then must not be fulfilled first
+ANY = 15  # the type or colour of a description that leaves it open
 NOWHERE, LEFT, RIGHT, FRONT, BEHIND = range(5)  # where an object is, seen from the agent at first
 PLACE_TOKENS = 4  # of the longest place, "in front of you"
 
 
 class Sentence(NamedTuple):
-    """One to four clauses (m) about descriptions of objects, numbered as in `verifier.Goal`."""
+    """One to four clauses (m) about descriptions of objects.
 
-    clauses: Int32[Array, "*n m"]  # the kind of each, or NONE
-    kind: Int32[Array, "*n 2m"]  # DOOR, KEY, BALL, BOX, or ANY
-    color: Int32[Array, "*n 2m"]  # or ANY
+    Clauses 0 and 1 are joined by "and", and so are 2 and 3, which follow them. Clause c is about
+    descriptions 2c (what to go to, open, pick up or put) and 2c + 1 (what to put it next to).
+    """
+
+    clauses: Int32[Array, "*n m"]  # the kind of each, or NONE; may have STRICT and ORDERED added
+    kind: Int32[Array, "*n 2m"]  # as `language.TYPES` numbers them, or ANY
+    color: Int32[Array, "*n 2m"]  # as `language.COLORS` numbers them, or ANY
     location: Int32[Array, "*n 2m"]  # NOWHERE where none is told
     after: Bool[Array, "*n"]  # "A after you B" instead of "B, then A"
 
@@ -125,37 +128,3 @@ def _compact(tokens: Int32[Array, "*n w"], length: int) -> UInt8[Array, "*n l"]:
     rank = jnp.cumsum(tokens != 0, axis=-1) - 1
     at = (rank[..., None] == np.arange(length)) & (tokens != 0)[..., None]
     return jnp.sum(jnp.where(at, tokens[..., None], 0), axis=-2).astype(jnp.uint8)
-
-
-def located(
-    places: Int32[Array, " k"],
-    position: Int32[Array, ""],
-    direction: Int32[Array, ""],
-    width: int,
-    room_size: Int32[Array, ""],
-) -> Bool[Array, "k 5"]:
-    """Where objects are, seen from an agent: columns NOWHERE (always true), LEFT, RIGHT, ...
-
-    Only objects in the agent's room, walls and doors included, are anywhere; one can be both to
-    the left and in front.
-    """
-    x, y = places % width, places // width
-    ax, ay = position % width, position // width
-    far = room_size - 1
-    left, top = ax // far * far, ay // far * far
-    inside = (x >= left) & (x <= left + far) & (y >= top) & (y <= top + far)
-    dx, dy = x - ax, y - ay
-    sideways = jnp.where(direction & 1, -dx, dy) * jnp.where(direction & 2, -1, 1)
-    ahead = jnp.where(direction & 1, dy, dx) * jnp.where(direction & 2, -1, 1)
-    found = jnp.stack([sideways < 0, sideways > 0, ahead > 0, ahead < 0], axis=-1)
-    everywhere = jnp.ones((len(places), 1), bool)
-    return jnp.concatenate([everywhere, found & inside[:, None]], axis=-1)
-
-
-def is_kind(objects: UInt8[Array, "*k"]) -> Bool[Array, "*k 4"]:
-    """Whether objects are doors, keys, balls and boxes, one column each; empty rows are none."""
-    kind = cells.kind_of(objects)
-    kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)
-    return (kind[..., None] == np.array([cells.DOOR, cells.KEY, cells.BALL, cells.BOX])) & (
-        objects != 0
-    )[..., None]

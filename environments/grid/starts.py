@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
 
+from didact.environments.draws import pick
 from didact.environments.grid import cells, missions
-from didact.environments.grid.attempts import pick
 from didact.environments.grid.families.base import Level
 from didact.environments.grid.rules import World
 from didact.environments.grid.templates import Templates

@@ -15,11 +15,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32, PRNGKeyArray, UInt8, UInt32
 
 from didact.environments.array_spaces import ArraySpace
-from didact.environments.base import Environment, Timestep, Wrapper
+from didact.environments.base import Environment, Map, Timestep
+from didact.environments.capabilities import AchievedInstructions
 from didact.environments.errors import SettingError
-from didact.environments.grid import cells, language
+from didact.environments.grid import language
 from didact.environments.grid.language import TOKEN
-from didact.environments.grid.verifier import GO_TO, KINDS, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.grid.sentences import GO_TO, KINDS, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.wrappers.wrapper import Wrapper
 
 KEY = "instruction_vector"
 UNKNOWN = -1  # the row of texts that are not in a table: zeros
@@ -156,19 +158,19 @@ def all_clauses(kinds: Sequence[int] = KINDS, locations: bool = False) -> list[s
     """Every clause of Baby Language.
 
     Args:
-        kinds: of `verifier`; `family.kinds(space)` has those of a family. "Put next to" has 3920
-            clauses, and all the others together 140.
+        kinds: as `sentences` numbers them. "Put next to" has 3920 clauses, and all the others
+            together 140.
         locations: whether objects may be told by where they are ("on your left"), which makes
             descriptions five times as many.
     """
     places = ("", "on your left", "on your right", "in front of you", "behind you")
 
     def things(*types: str) -> list[str]:
-        parts = ("a", "the"), ("", *cells.COLORS), types, places if locations else ("",)
+        parts = ("a", "the"), ("", *language.COLORS), types, places if locations else ("",)
         return [" ".join(filter(None, words)) for words in itertools.product(*parts)]
 
     portable = things("key", "ball", "box", "object")
-    anything = things(*cells.TYPES, "object")
+    anything = things(*language.TYPES, "object")
     said: dict[int, list[str]] = {
         GO_TO: [f"go to {x}" for x in anything],
         OPEN: [f"open {x}" for x in things("door")],
@@ -198,7 +200,7 @@ class WithVectors(Wrapper[VectorState]):
             raise SettingError("environment", names, f"one with at most {_LONGEST} tokens")
         if way not in WAYS:
             raise SettingError("way", way, "one of " + ", ".join(WAYS))
-        if way != WHOLE and getattr(environment, "phrasing", None) is not None:
+        if way != WHOLE and environment.phrasing is not None:
             raise SettingError("way", way, "whole where instructions are in other words")
         super().__init__(environment)
         self.table, self.way = table, way
@@ -212,9 +214,7 @@ class WithVectors(Wrapper[VectorState]):
 
     def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[VectorState, Timestep]:
         worlds, timestep = self.environment.reset(key, tasks)
-        missions = timestep.observation["instruction"]
-        parts = missions[:, None] if self.way == WHOLE else clauses_of(missions)
-        state = VectorState(worlds, self.table.find(parts), jnp.any(parts != 0, axis=2))
+        state = VectorState(worlds, *self._rows(timestep.observation["instruction"]))
         return state, self._told(state, timestep)
 
     def step(
@@ -224,12 +224,44 @@ class WithVectors(Wrapper[VectorState]):
         state = state._replace(worlds=worlds)
         return state, self._told(state, timestep)
 
-    def _told(self, state: VectorState, timestep: Timestep) -> Timestep:
-        vectors = self.table.vectors[state.rows]  # row -1 is the last one
+    def achieved_instructions(self) -> AchievedInstructions | None:
+        found = super().achieved_instructions()
+        if found is None:
+            return None
+
+        def observations(instruction: UInt8[Array, "*n l"]) -> dict[str, Array]:
+            flat = instruction.reshape(-1, instruction.shape[-1])
+            vector = self._vectors(*self._rows(flat))
+            vector = vector.reshape(*instruction.shape[:-1], vector.shape[-1])
+            return {**found.observations(instruction), KEY: vector}
+
+        return found._replace(observations=observations)
+
+    def map(self, state: VectorState, index: int) -> Map | None:
+        """As it looks under the instruction of that world."""
+        seen = super().map(state, index)
+        if seen is None:
+            return None
+        row, said = (jnp.asarray(x)[index][None] for x in (state.rows, state.said))
+        vector = jnp.repeat(self._vectors(row, said), len(seen.free), 0)
+        return seen._replace(observation={**seen.observation, KEY: vector})
+
+    def _rows(
+        self, missions: UInt8[Array, "n l"]
+    ) -> tuple[Int32[Array, "n c"], Bool[Array, "n c"]]:
+        """The rows of missions in the table, and which of them there are."""
+        parts = missions[:, None] if self.way == WHOLE else clauses_of(missions)
+        return self.table.find(parts), jnp.any(parts != 0, axis=2)
+
+    def _vectors(self, rows: Int32[Array, "n c"], said: Bool[Array, "n c"]) -> Float[Array, "n d"]:
+        vectors = self.table.vectors[rows]  # row -1 is the last one
         if self.way == CONCATENATED:
-            vector = vectors.reshape(len(vectors), -1)
-        else:  # rows of zeros do not add to the sum
-            vector = jnp.sum(vectors, 1) / jnp.maximum(jnp.sum(state.said, 1), 1)[:, None]
+            return vectors.reshape(len(vectors), -1)
+        # Rows of zeros do not add to the sum.
+        return jnp.sum(vectors, 1) / jnp.maximum(jnp.sum(said, 1), 1)[:, None]
+
+    def _told(self, state: VectorState, timestep: Timestep) -> Timestep:
+        vector = self._vectors(state.rows, state.said)
         return timestep._replace(observation={**timestep.observation, KEY: vector})
 
 

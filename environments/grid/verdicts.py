@@ -4,15 +4,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, UInt8
 
+from didact.environments.capabilities import SILENT
+from didact.environments.draws import pick
 from didact.environments.grid import cells, rules
 from didact.environments.grid.aims import GIVE_UP
-from didact.environments.grid.attempts import pick
 from didact.environments.grid.env import GridState
 from didact.environments.grid.guide import LAY, Advice
 from didact.environments.grid.remarks import ACTIONS, HINDSIGHT, PURPOSES
 from didact.environments.grid.search import NEVER
-from didact.environments.grid.utterances import SILENT
-from didact.environments.grid.verifier import GO_TO, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.grid.sentences import GO_TO, OPEN, PICK_UP, PUT_NEXT
 
 _SAID = {name: number for number, name in enumerate(HINDSIGHT)}
 _ACTION = {name: number for number, name in enumerate(ACTIONS)}

@@ -7,7 +7,6 @@ it is the network of all goals, and the plans of the automaton's states.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -15,6 +14,7 @@ from jaxtyping import Array, Float
 from didact.environments import ArraySpace
 from didact.environments.base import PLACE
 from didact.students.base import Student
+from didact.students.networks.distributions import Categorical
 from didact.students.skills.automata import Automaton
 from didact.students.skills.deep import GoalNetwork, look
 from didact.students.skills.following import PROGRESS
@@ -31,13 +31,6 @@ class Composed(NamedTuple):
     """The state of a composed behaviour."""
 
     params: dict[str, Any]
-
-
-class Outputs(NamedTuple):
-    """What it says of each observation."""
-
-    logits: Float[Array, "n actions"]
-    value: Float[Array, " n"]  # discounted, of the steps to fulfilment; 0: no way is known
 
 
 def compose(
@@ -120,25 +113,25 @@ def _student(
     def init(key):
         return Composed(params(key))
 
-    def outputs_of(state, carry, observation):
+    def apply(state, carry, observation):
         values = values_of(state.params, observation)
         best = jnp.max(values, -1, keepdims=True)
         logits = jnp.where(values >= best * (1 - 1e-6), 0.0, WORST)
-        return Outputs(logits, best[:, 0]), carry
+        # The value is discounted by the steps to fulfilment; 0 where no way is known.
+        return Categorical(logits), best[:, 0], carry
 
     def act(state, carry, observation, key):
-        outputs, carry = outputs_of(state, carry, observation)
-        action = jax.random.categorical(key, outputs.logits)
-        return action, carry, {"value": outputs.value}
+        distribution, value, carry = apply(state, carry, observation)
+        return distribution.sample(key), carry, {"value": value}
 
     def act_greedily(state, carry, observation, key):
-        outputs, carry = outputs_of(state, carry, observation)
-        return jnp.argmax(outputs.logits, -1), carry, {"value": outputs.value}
+        distribution, value, carry = apply(state, carry, observation)
+        return distribution.mode(), carry, {"value": value}
 
     def learn(state, rollout, key):
         return state, {}
 
-    return Student(init, lambda n: (), outputs_of, act, act_greedily, learn)
+    return Student(init, lambda n: (), apply, act, act_greedily, learn)
 
 
 def sizes_of(states: int, params: Mapping[str, Any]) -> dict[str, int]:

@@ -187,7 +187,7 @@ def act(
         chosen, memory, _ = choose(policy.state, memory, read, keys[number])
         action = jnp.where(owner == number, chosen, action)
         memories.append(memory)
-    names = policies[0].card["actions"]
+    names = list(policies[0].action_space.action_names)
     if IDLE in names:
         action = jnp.where(due == NOBODY, names.index(IDLE), action)
     return action, Ordered(tuple(memories), due)

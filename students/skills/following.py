@@ -89,6 +89,17 @@ class Following(Wrapper[FollowingState]):
         """The formula."""
         return str(self.automaton.formula)
 
+    # What the inner environment knows is of its own task, which is not the formula.
+
+    def expert(self) -> None:
+        return None
+
+    def achieved_instructions(self) -> None:
+        return None
+
+    def feedback(self) -> None:
+        return None
+
 
 def following(environment: Environment, formula: Formula | Automaton | str) -> Following:
     """The environment with a formula as its task.

@@ -32,7 +32,7 @@ def finished_expert(settings):
         settings.env,
         environment.observation_space,
         environment.action_space,
-        settings.learner.network,
+        settings.distill.network,
         training={"settings": {"tasks": list(settings.tasks)}},
     )
     save_policy(settings.run / "policy", about, student.init(jax.random.key(0)).params)

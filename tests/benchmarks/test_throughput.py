@@ -66,7 +66,7 @@ class Countdown(Environment):
 
 @pytest.fixture
 def registered(monkeypatch):
-    monkeypatch.setattr(registry, "_entries", {})
+    monkeypatch.setattr(registry.ENVIRONMENTS, "_entries", {})
     registry.register("Countdown-v0", Countdown, "counts down")
     registry.register("Plain-v0", lambda: Countdown(), "no packed observation")
 

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from didact.environments import SettingError, make
-from didact.environments.grid import cells, with_facts
+import didact.students.skills  # noqa: F401  (registers formulas)
+from didact.environments import SettingError, make, with_facts
+from didact.environments.grid import cells
 from didact.environments.grid.facts import PROPOSITIONS
 from didact.environments.words import make_told
 

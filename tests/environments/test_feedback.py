@@ -11,10 +11,12 @@ import pytest
 from solving import Room
 
 from didact.environments import SettingError, make, with_feedback
-from didact.environments.grid import cells, remarks, rules, solver, vectors
+from didact.environments.capabilities import SILENT, Remark
+from didact.environments.grid import remarks, rules, solver, vectors
+from didact.environments.grid.commentary import PARTS, THINGS
 from didact.environments.grid.gains import Look, mistakes, worth_telling
 from didact.environments.grid.remarks import ACTIONS, HINDSIGHT, POOL, SPLITS, THING
-from didact.environments.grid.utterances import PARTS, SILENT, Message, Speech
+from didact.environments.grid.utterances import Message, Speech
 from didact.environments.words import make_told
 
 LOCAL = "BabyAI-GoToLocalS6N4-v0"
@@ -272,7 +274,7 @@ def test_messages_are_kept_for_what_helps_most():
 
 def test_the_model_learns_where_mistakes_are_made():
     model = mistakes()
-    memory = model.initial(1)
+    memory = model.initial(1, len(rules.ACTIONS))
     yes, no = jnp.ones(1, bool), jnp.zeros(1, bool)
     pickup, left = jnp.array([rules.PICKUP]), jnp.array([rules.LEFT])
     for before, right in [(pickup, no)] * 3 + [(left, yes)] * 3:
@@ -295,11 +297,13 @@ def test_vectors_are_those_of_the_words():
     def encoder(texts):
         return np.array([[len(text), sum(map(ord, text)) % 997, 1.0] for text in texts])
 
-    speech = Speech(POOL, "train")
+    feedback = make(LOCAL).feedback()
+    assert feedback is not None
+    speech = Speech(feedback, phrasing="train")
     rng, n = np.random.default_rng(0), 300
     numbers = [rng.integers(SILENT, len(names), n) for names in PARTS.values()]
-    things = [cells.code(rng.integers(cells.DOOR, cells.BOX + 1, n), rng.integers(0, 6, n))] * 3
-    message = Message(*map(jnp.asarray, numbers), *(jnp.asarray(x, jnp.uint8) for x in things))
+    thing = jnp.asarray(rng.integers(len(THINGS), size=n))
+    message = Message(*(Remark(jnp.asarray(number), thing) for number in numbers))
     draws = jnp.asarray(rng.random((n, 3)))
     tokens = np.asarray(speech.tokens(message, draws))
     told = np.asarray(speech.looked_up(speech.vectors(encoder), message, draws))
@@ -330,7 +334,9 @@ def test_it_is_made_by_words_and_shown_in_gymnasium():
     assert world.name == LOCAL
     assert world.settings.wrong == 0.5
     assert world.task_space.names[-1] == "feedback_rate"
-    assert (world.landmark(make(LOCAL).task_space)[-1]) == 0
+    plain = make(LOCAL)
+    tested = [world.point_of(plain.task_space), world.evaluation_tasks[LOCAL]]
+    np.testing.assert_array_equal(tested, [[*plain.task_space.low, 0]] * 2)
     single = gymnasium.make(f"didact/{LOCAL}", feedback="foresight", disable_env_checker=True)
     observation, info = single.reset(seed=1, options={"task": [6, 1, 1, 3, 0, 0, 0, 1]})
     assert single.observation_space["feedback"].contains(observation["feedback"])
@@ -351,8 +357,9 @@ def test_it_is_made_by_words_and_shown_in_gymnasium():
         (LOCAL, ["feedback=both", "feedback_budget=-1"], "feedback_budget is -1"),
         (LOCAL, ["feedback=both", "feedback_pool=/nowhere.json"], "feedback_pool is .*nowhere"),
         (LOCAL, ["feedback=both", "feedback_where_needed=true"], "feedback_where_needed"),
-        (LOCAL, ["feedback=both", "done_action=true"], "without done_action"),
-        ("MiniGrid-Empty-5x5-v0", ["feedback=both"], "instructions of Baby Language"),
+        (LOCAL, ["feedback=both", "feedback_wrong=much"], "feedback_wrong is 'much'"),
+        (LOCAL, ["feedback=both", "done_action=true"], "done_action would have to be False"),
+        ("MiniGrid-Empty-5x5-v0", ["feedback=both"], "feedback is 'both', but must be left out"),
     ],
 )
 def test_settings_without_meaning_are_refused(name, settings, message):

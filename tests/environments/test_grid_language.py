@@ -53,7 +53,7 @@ def test_padding_and_commas():
 def test_go_to_is_the_sentence_of_its_target():
     for word, kind in cells.TYPES.items():
         for color, name in enumerate(cells.COLORS):
-            target = np.array([cells.code(kind, color)] * 2, np.uint8)
-            ids = np.asarray(language.go_to(target, np.array([False, True])))
+            target = np.full(2, kind), np.full(2, color)
+            ids = np.asarray(language.go_to(*target, np.array([False, True])))
             assert language.decode(ids[0]) == f"go to the {name} {word}"
             assert language.decode(ids[1]) == f"go to a {name} {word}"

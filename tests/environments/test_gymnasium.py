@@ -9,17 +9,23 @@ from gymnasium.utils.env_checker import check_env
 
 import didact.environments as environments
 
-NAMES = ["didact/BabyAI-GoToLocal-v0", "didact/BabyAI-MiniBossLevel-v0", "didact/ToyGrid"]
+NAMES = [
+    "didact/BabyAI-GoToLocal-v0",
+    "didact/BabyAI-MiniBossLevel-v0",
+    "didact/ToyGrid",
+    "didact/Pendulum",
+]
 
 
 def test_every_environment_is_known_to_gymnasium():
     for entry in environments.registered():
-        assert f"didact/{entry.name}" in gymnasium.registry
+        assert f"didact/{entry.name.replace('/', '-')}" in gymnasium.registry
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.filterwarnings("error")
 @pytest.mark.filterwarnings("ignore:.*not have a render FPS.*")
+@pytest.mark.filterwarnings("ignore:.*symmetric and normalized space.*")  # as Pendulum-v1
+@pytest.mark.filterwarnings("error")
 def test_gymnasium_finds_nothing_wrong(name):
     world = gymnasium.make(name, render_mode="rgb_array", disable_env_checker=True)
     # The check of pictures makes a world for each way to draw; one grid world stands for all.
@@ -210,6 +216,44 @@ def test_only_actions_are_taken():
     worlds.step([0, 6, 1])
 
 
+def test_actions_of_real_numbers_are_clipped_and_checked():
+    world = gymnasium.make("didact/Pendulum", disable_env_checker=True)
+    assert world.action_space == gymnasium.spaces.Box(-2, 2, (1,), np.float32)
+    assert world.metadata["render_fps"] == 20
+    task = {"gravity": 10, "length": 1, "mass": 1, "max_torque": 2}
+    after = {}
+    for action in (2, 3, np.inf, 1e300, -2, -np.inf):
+        world.reset(seed=0, options={"task": task})
+        after[action] = world.step(np.array([action]))[0]["observation"].tolist()
+    assert after[2] == after[3] == after[np.inf] == after[1e300]
+    assert after[-2] == after[-np.inf] != after[2]
+    steps = lambda: int(world.unwrapped._worlds.state.steps[0])  # noqa: E731
+    assert steps() == 1
+    for wrong in ([np.nan], 0.5, [0.5, 0.5], ["left"], None, [[0.5]], [True], [1j]):
+        with pytest.raises(environments.SettingError, match=r"^action is .* 1 \(of torque\), clip"):
+            world.step(wrong)
+    assert steps() == 1
+    for right in ([0.5], [1], np.array([0.5], np.float64), jnp.ones(1)):
+        world.step(right)
+    assert steps() == 5
+
+    worlds = gymnasium.make_vec("didact/Pendulum", num_envs=3)
+    assert worlds.action_space == gymnasium.spaces.Box(-2, 2, (3, 1), np.float32)
+    worlds.reset(seed=0)
+    for wrong, message in (
+        ([[0.0], [0.0], [np.nan]], r"action of world 2 is \[nan\], .* without NaN"),
+        ([0.0, 0.0, 0.0], r"shape of the actions is \(3,\), but must be \(3, 1\) for 3 worlds"),
+    ):
+        with pytest.raises(environments.SettingError, match=message):
+            worlds.step(wrong)
+    for _ in range(200):
+        _, reward, terminated, truncated, info = worlds.step(worlds.action_space.sample())
+    assert (reward < 0).all()
+    assert truncated.all()
+    assert not terminated.any()
+    assert info["final_obs"][0]["observation"].shape == (3,)
+
+
 def start_of(worlds, **arguments):
     worlds.reset(**arguments)
     return np.concatenate([x.reshape(-1).astype(int) for x in leaves(worlds)])
@@ -236,7 +280,7 @@ def test_seeds_decide_and_without_one_every_start_is_another():
 def test_settings_reach_the_environment():
     worlds = gymnasium.make_vec("didact/BabyAI-GoToLocal-v0", num_envs=2, packed=True)
     assert worlds.reset(seed=1)[0]["image"].shape == (2, 7, 7)
-    with pytest.raises(TypeError, match="colour"):
+    with pytest.raises(environments.SettingError, match=r"setting is 'colour', .* phrasing"):
         gymnasium.make("didact/GoTo", colour="red")
     with pytest.raises(environments.SettingError, match="num_envs is 0"):
         gymnasium.make_vec("didact/GoTo", num_envs=0)

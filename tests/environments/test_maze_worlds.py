@@ -16,8 +16,6 @@ from didact.environments.grid.mazes import (
     all_named,
     named,
 )
-from didact.experiments.config import LANDMARKS
-from didact.experiments.evaluate import landmark_tasks, landmarks
 from didact.experiments.run import train
 from didact.students import NetworkConfig, PPOConfig
 
@@ -106,7 +104,7 @@ def test_the_world_is_the_map():
 def test_gymnasium_makes_mazes_and_takes_a_map_as_task():
     world = gymnasium.make("didact/Maze", render_mode="rgb_array").unwrapped
     space = world.environment.task_space
-    row = landmark_tasks(world.environment, ("Maze-Labyrinth",))[0]
+    row = world.environment.evaluation_tasks["Maze-Labyrinth"]
     _, info = world.reset(seed=0, options={"task": row})
     assert info["mission"] == "get to the green goal square"
     assert space.format(row) == "\n".join("".join(g) for g in shown(space, row))
@@ -127,8 +125,14 @@ def test_smaller_mazes_are_points_of_larger_spaces():
     assert Levels(9, 9).point_of(named("StandardMaze3")) is None
     assert Levels().point_of(environments.make("BabyAI-GoToObjS4-v0").task_space) is None
     assert environments.make("GoTo").task_space.point_of(named("Labyrinth")) is None
-    usual = landmarks(environments.make("Maze"), LANDMARKS)
-    assert usual == ("Maze-SixteenRooms", "Maze-Labyrinth", "Maze-StandardMaze")
+    usual = environments.make("Maze", size=(15, 14)).evaluation_tasks
+    assert list(usual) == ["Maze-SixteenRooms", "Maze-Labyrinth", "Maze-StandardMaze"]
+    np.testing.assert_array_equal(
+        usual["Maze-Labyrinth"], Levels(15, 14).point_of(named("Labyrinth"))
+    )
+    assert not environments.make("Maze", size=9).evaluation_tasks
+    alone = environments.make("Maze-Labyrinth2").evaluation_tasks
+    assert list(alone) == ["Maze-Labyrinth2"]
 
 
 def test_common_is_the_narrower_space():

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from didact.environments import SettingError, make, with_feedback
-from didact.environments.grid import cells, language
+from didact.environments.capabilities import SILENT, Remark
+from didact.environments.grid import language
+from didact.environments.grid.commentary import THINGS
 from didact.environments.grid.remarks import (
     ACTIONS,
     POOL,
@@ -22,11 +24,12 @@ from didact.environments.grid.remarks import (
 )
 from didact.environments.grid.utterances import (
     MORE_WORDS,
-    SILENT,
     VOCABULARY_SIZE,
     Message,
     Speech,
 )
+
+GRID = make("BabyAI-GoToLocal-v0").feedback()
 
 
 def wordings(pool, *splits):
@@ -53,7 +56,7 @@ def test_words_said_in_test_are_hardly_ever_new():
 def test_ids_of_words_are_those_of_missions_and_then_their_own():
     assert not set(MORE_WORDS) & set(language.WORDS)
     assert language.VOCABULARY_SIZE + len(MORE_WORDS) <= VOCABULARY_SIZE
-    speeches = [Speech(POOL, phrasing) for phrasing in ("template", *SPLITS)]
+    speeches = [Speech(GRID, phrasing=phrasing) for phrasing in ("template", *SPLITS)]
     assert len({speech.length for speech in speeches}) == 1
     assert {speech.vocabulary for speech in speeches} == {VOCABULARY_SIZE}
 
@@ -62,16 +65,17 @@ def said(speech):
     """All that is said of every action, in many draws."""
     n, none = 40, jnp.full(40 * len(ACTIONS), SILENT)
     actions = jnp.arange(len(ACTIONS)).repeat(n)
-    thing = jnp.full(len(actions), cells.code(cells.BALL, cells.RED), jnp.uint8)
+    thing = jnp.full(len(actions), THINGS.index("red ball"))
     draws = jax.random.uniform(jax.random.key(0), (len(actions), 3))
-    rows = speech.tokens(Message(none, actions, none, thing, thing, thing), draws)
+    message = Message(*(Remark(number, thing) for number in (none, actions, none)))
+    rows = speech.tokens(message, draws)
     texts = [speech.text(row) for row in np.asarray(rows)]
     return {name: set(texts[i * n : (i + 1) * n]) for i, name in enumerate(ACTIONS)}
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_what_is_said_is_of_the_split(split):
-    for name, texts in said(Speech(POOL, split)).items():
+    for name, texts in said(Speech(GRID, phrasing=split)).items():
         expected = {text.replace(THING, "red ball") for text in POOL[name][split]}
         assert texts == {text.replace(" ,", ",") for text in expected}
 
@@ -90,7 +94,7 @@ def test_a_file_of_wordings_is_read(tmp_path):
     pool = read_pool(path)
     assert [len(pool["left"][split]) for split in SPLITS] == [3, 1, 1]
     assert pool["right"] == POOL["right"]
-    speech = Speech(pool, "train")
+    speech = Speech(GRID, pool, "train")
     new = {"dear", "heave", "hoist", "kindly", "sir", "snap", "veer"}
     assert speech.vocabulary == VOCABULARY_SIZE + len(new) - len(new & set(language.WORDS))
     assert said(speech)["left"] == {f"kindly veer left {n}" for n in ("now", "soon", "please")}

@@ -171,12 +171,12 @@ def test_a_run_keeps_its_experts(distilled, tmp_path):
 @pytest.mark.parametrize("env", ["MiniGrid-DoorKey-5x5-v0", "ToyGrid"])
 def test_hindsight_needs_instructions(env):
     config = TrainConfig(env=env, hindsight=0.1)
-    with pytest.raises(SettingError, match=r"--hindsight is .* Baby Language"):
+    with pytest.raises(SettingError, match=r"--hindsight is .* into an instruction"):
         setup.loop_of(config, setup.environment_of(config), jax.devices())
     with pytest.raises(SettingError, match="--hindsight is -1"):
-        TrainConfig(hindsight=-1)
+        train(hindsight=-1)
     with pytest.raises(SettingError, match=r"--hindsight is 0.1.*distill"):
-        TrainConfig(hindsight=0.1, student="distill", experts=("solver",))
+        train(hindsight=0.1, student="distill", experts=("solver",))
 
 
 def test_hindsight_in_a_training(tmp_path):
@@ -238,7 +238,7 @@ def test_lambda_falls_as_told(schedule, expected):
 def test_bad_experts_are_told(settings, message):
     config = TrainConfig(**settings)
     with pytest.raises(SettingError, match=message):
-        advisers.experts_of(config, setup.environment_of(config))
+        setup.loop_of(config, setup.environment_of(config), jax.devices())
 
 
 @pytest.mark.parametrize(
@@ -251,11 +251,11 @@ def test_bad_experts_are_told(settings, message):
 )
 def test_bad_populations_are_told(settings, message):
     with pytest.raises(SettingError, match=message):
-        TrainConfig(**settings)
-    with pytest.raises(SettingError, match=r"kickstart.until is 0"):
-        KickstartConfig(until=0)
-    with pytest.raises(SettingError, match=r"kickstart.weight is -1"):
-        KickstartConfig(weight=-1)
+        train(**settings)
+    with pytest.raises(SettingError, match=r"--kickstart.until is 0"):
+        train(kickstart=KickstartConfig(until=0))
+    with pytest.raises(SettingError, match=r"--kickstart.weight is -1"):
+        train(kickstart=KickstartConfig(weight=-1))
 
 
 def people(count):

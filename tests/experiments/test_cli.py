@@ -32,13 +32,13 @@ def contents(folder):
         ("--env ../etc", ("--env is '../etc'",)),
         ("--teacher alp", ("--teacher is 'alp'", "alp_gmm")),
         ("--student dqn", ("--student is 'dqn'", "ppo")),
-        ("--steps 0", ("--steps is 0", "at least 1")),
-        ("--steps -5", ("--steps is -5", "at least 1")),
-        ("--seed -1", ("--seed is -1", "at least 0")),
+        ("--steps 0", ("--steps is 0", "from 1 to")),
+        ("--steps -5", ("--steps is -5", "from 1 to")),
+        ("--seed -1", ("--seed is -1", "from 0 to")),
         ("--seed 2147483647 --num-seeds 2", ("--seed", "2147483648")),
-        ("--num-seeds 0", ("--num-seeds is 0", "at least 1")),
+        ("--num-seeds 0", ("--num-seeds is 0", "from 1 to")),
         ("--num-envs 1000", ("--num-envs is 1000", "multiple of 16")),
-        ("--num-envs 0", ("--num-envs is 0", "at least 1")),
+        ("--num-envs 0", ("--num-envs is 0", "from 1 to")),
         ("--rollout-length 0", ("--rollout-length is 0",)),
         ("--chunk 0", ("--chunk is 0",)),
         ("--evaluate-every 0", ("--evaluate-every is 0.0", "above 0")),
@@ -57,18 +57,18 @@ def contents(folder):
         ("--tasks room_size", ("--tasks is 'room_size'", "NAME=VALUE")),
         ("--env-settings mode=3", ("--env-settings is 'mode'", "phrasing")),
         ("--env-settings phrasing=loud", ("--env-settings phrasing is 'loud'", "validation")),
-        ("--env-settings done_action=7", ("--env-settings done_action is '7'", "bool")),
+        ("--env-settings done_action=7", ("--env-settings done_action is '7'", "true or false")),
         ("--env Counting --env-settings a=1", ("--env-settings is 'a'", "no settings")),
         ("--teacher-settings rate=3", ("--teacher-settings is 'rate'", "fit_rate")),
         ("--teacher-settings fit_rate=0", ("--teacher-settings fit_rate is 0", "more than")),
-        ("--teacher-settings fit_rate=lots", ("--teacher-settings fit_rate is 'lots'", "int")),
-        ("--teacher-settings fit_rate=250.5", ("--teacher-settings fit_rate is '250.5'", "int")),
+        ("--teacher-settings fit_rate=lots", ("--teacher-settings fit_rate is 'lots'", "whole")),
+        ("--teacher-settings fit_rate=250.5", ("--teacher-settings fit_rate is '250.5'", "whole")),
         ("--teacher-settings outcome=fun", ("--teacher-settings outcome is 'fun'", "success")),
         ("--teacher-settings window=[1]", ("--teacher-settings window is '[1]'",)),
         ("--teacher uniform --teacher-settings a=1", ("--teacher-settings is 'a'", "no settings")),
-        ("--ppo.discount 2", ("ppo.discount is 2.0", "from 0 to 1")),
-        ("--ppo.num-minibatches 0", ("ppo.num_minibatches is 0",)),
-        ("--ppo.network.hidden 0", ("network.hidden is 0", "1 or more")),
+        ("--ppo.discount 2", ("--ppo.discount is 2.0", "from 0 to 1")),
+        ("--ppo.num-minibatches 0", ("--ppo.num-minibatches is 0",)),
+        ("--ppo.network.hidden 0", ("--ppo.network.hidden is 0", "from 1 to")),
     ],
 )
 def test_bad_settings_of_a_training(arguments, words, refused, here):
@@ -255,7 +255,7 @@ def test_policies_that_are_none(command, here, refused):
     assert "format in card/policy.json is None" in refused(command, "card")
     for episodes in (0, -3):
         message = refused(command, "missing", "--episodes", episodes)
-        assert f"--episodes is {episodes}, but must be at least 1" in message
+        assert f"--episodes is {episodes}, but must be a whole number from 1 to" in message
     for seed in (-1, 2**31):
         assert f"--seed is {seed}" in refused(command, "missing", "--seed", seed)
     assert contents(here) == ["card", "card/policy.json"]

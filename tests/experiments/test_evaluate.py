@@ -11,14 +11,9 @@ import pytest
 from didact.environments import SettingError, make
 from didact.environments.adapters import OfficialWorlds
 from didact.environments.grid import language
-from didact.experiments import official
-from didact.experiments.evaluate import (
-    Results,
-    evaluator,
-    landmark_tasks,
-    landmarks,
-    summary,
-)
+from didact.experiments import official, setup
+from didact.experiments.config import TrainConfig
+from didact.experiments.evaluate import Results, evaluator, summary
 from didact.experiments.official import play_official
 from didact.students import Policy, card
 from didact.students.config import NetworkConfig
@@ -66,17 +61,27 @@ def test_success_counts_once():
     np.testing.assert_array_equal(run(None, jax.random.key(0), TASKS).success, 1)
 
 
-def test_landmarks():
-    go_to = make("GoTo")
+def test_evaluation_tasks():
+    """The environment's own, or those of environments that are one of its tasks."""
     names = ("BabyAI-GoToLocal-v0", "BabyAI-GoTo-v0")
-    tasks = landmark_tasks(go_to, names)
-    np.testing.assert_array_equal(tasks, [make(name).task_space.low for name in names])
-    assert landmarks(go_to, ("ToyGrid", *names, "GoTo")) == names
-    assert landmarks(fakes.Counting(), names) == ()
-    with pytest.raises(SettingError, match="is 'GoTo', but must be a point"):
-        landmark_tasks(go_to, ("GoTo",))
-    with pytest.raises(SettingError, match="a point of the task space of BabyAI-GoToObjS4-v0"):
-        landmark_tasks(make("BabyAI-GoToObjS4-v0"), names)
+    told = setup.evaluation_tasks_of(TrainConfig(evaluate_on=names), go_to := make("GoTo"))
+    assert tuple(told) == names
+    for name, task in told.items():
+        np.testing.assert_array_equal(task, make(name).task_space.low)
+        assert set(make(name).evaluation_tasks) == {name}
+    assert list(go_to.evaluation_tasks) == ["BabyAI-GoToRedBallGrey-v0", *names]
+    assert setup.evaluation_tasks_of(TrainConfig(), go_to).keys() == go_to.evaluation_tasks.keys()
+    other = "BabyAI-GoToObj-v0"  # not among them, but a point of the space
+    told = setup.evaluation_tasks_of(TrainConfig(evaluate_on=(other,)), go_to)
+    np.testing.assert_array_equal(told[other], make(other).task_space.low)
+    assert fakes.Counting().evaluation_tasks == {}
+    for environment, name, message in (
+        (go_to, "GoTo", "is 'GoTo', but must be a point"),
+        (make("BabyAI-GoToObjS4-v0"), names[0], "the task space of BabyAI-GoToObjS4-v0"),
+        (go_to, "BabyAI-GoToNowhere-v0", "a known name"),
+    ):
+        with pytest.raises(SettingError, match=message):
+            setup.evaluation_tasks_of(TrainConfig(evaluate_on=(name,)), environment)
 
 
 # The official package.

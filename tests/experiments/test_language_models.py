@@ -1,5 +1,6 @@
 """Trainings whose tasks a language model writes: real HTTP, the real client, a server of ours."""
 
+import dataclasses
 import json
 import os
 import sys
@@ -174,7 +175,8 @@ def test_an_address_with_a_password_is_written_nowhere(tmp_path, capsys):
 
 def test_settings_are_written_down(tmp_path):
     config = TrainConfig(llm=LLMConfig("m", prices=(1.0, 2.0), goal="mail"), run=tmp_path)
-    assert from_dict(json.loads(json.dumps(to_dict(config))), tmp_path) == config
+    values = json.loads(json.dumps(to_dict(config)))
+    assert from_dict(values) == dataclasses.replace(config, run=None)
 
 
 def test_it_is_listed():

@@ -9,7 +9,7 @@ import tyro
 
 from didact.environments import make
 from didact.experiments.cli import main
-from didact.experiments.commands import Train
+from didact.experiments.cli.train import Options
 from didact.experiments.config import TrainConfig
 from didact.experiments.made_by import score_command, train_command
 from didact.students import NetworkConfig, Policy, PPOConfig, card, names, save_policy
@@ -132,7 +132,7 @@ def test_the_hub_is_an_extra(here, refused, monkeypatch):
 def test_the_command_of_a_training_makes_the_same_settings(config):
     words = shlex.split(train_command(config))
     assert words[:2] == ["didact", "train"]
-    read = tyro.cli(Train, args=words[2:])
+    read = tyro.cli(Options, args=words[2:])
     assert {f: getattr(read, f) for f in ("env", "teacher", "steps", "warm_up")} == {
         f: getattr(config, f) for f in ("env", "teacher", "steps", "warm_up")
     }

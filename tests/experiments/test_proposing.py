@@ -17,7 +17,7 @@ from didact.environments.grid.feedback import RATE
 from didact.experiments import logs, proposing, setup
 from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.cli import main
-from didact.experiments.config import TrainConfig, from_dict
+from didact.experiments.config import TrainConfig, from_dict, read_run
 from didact.experiments.run import train
 from didact.teachers.language.asking import Asking
 from didact.teachers.language.proposer import BudgetSpent, ProposerError, Reply
@@ -47,7 +47,7 @@ def curves(run):
 
 def arrays(run):
     """The last checkpoint."""
-    config = from_dict(json.loads((run / "config.json").read_text()), run)
+    config = read_run(run / "config.json", run)
     loop = setup.loop_of(config, setup.environment_of(config), jax.devices())
     state = Checkpoints(run / "checkpoints").restore(loop.init(config.seed))
     leaves = jax.tree.leaves(state._replace(key=jax.random.key_data(state.key)))
@@ -91,7 +91,7 @@ def test_what_is_written_down(scripted):
 def test_proposed_tasks_are_played(scripted):
     """The pool at the end holds what was proposed last, and episodes of it have ended."""
     run, settings = scripted
-    config = from_dict(json.loads((run / "config.json").read_text()), run)
+    config = read_run(run / "config.json", run)
     loop = setup.loop_of(config, setup.environment_of(config), jax.devices())
     state = Checkpoints(run / "checkpoints").restore(loop.init(config.seed))
     last = exchanges(run / "transcript.jsonl")[-1]
@@ -159,8 +159,8 @@ def with_proposer(monkeypatch, tmp_path):
     """Trains with a proposer made here; gives the exchanges."""
 
     def run(proposer, name="run", **more):
-        entry = proposing.Entry(lambda post: proposer, "for a test")
-        monkeypatch.setitem(proposing.PROPOSERS, "fake", entry)
+        entry = proposing.Entry("fake", lambda post: proposer, "for a test")
+        monkeypatch.setitem(proposing.PROPOSERS._entries, "fake", entry)
         train(**SETTINGS | {"proposer": "fake"} | more, run=tmp_path / name)
         return exchanges(tmp_path / name / "transcript.jsonl")
 
@@ -259,7 +259,9 @@ def test_a_maker_is_told_what_was_spent(with_proposer, monkeypatch, tmp_path):
         posts.append(post)
         return asked
 
-    monkeypatch.setitem(proposing.PROPOSERS, "fake", proposing.Entry(make, "again"))
+    monkeypatch.setitem(
+        proposing.PROPOSERS._entries, "fake", proposing.Entry("fake", make, "again")
+    )
     checkpoint = Checkpoints(tmp_path / "run" / "checkpoints").saved()[-2]
     train(resume=tmp_path / "run", checkpoint=checkpoint)
     before = sum(e.came <= checkpoint for e in found)
@@ -327,7 +329,7 @@ class Sleeper:
     def propose(self, report, n):
         print("asked", flush=True)
         time.sleep(600)
-proposing.PROPOSERS["sleeper"] = proposing.Entry(lambda post: Sleeper(), "sleeps")
+proposing.PROPOSERS.register("sleeper", lambda post: Sleeper(), "sleeps")
 from didact.experiments.cli import main
 main()
 """
@@ -393,7 +395,7 @@ def test_settings_are_written_down(tmp_path):
     from didact.experiments.made_by import train_command
 
     values = json.loads(json.dumps(to_dict(config)))
-    assert from_dict(values, tmp_path) == TrainConfig(**vars(config) | {"run": tmp_path})
+    assert from_dict(values) == config
     assert f"--transcript {tmp_path / 't.jsonl'}" in train_command(config)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from didact.experiments import setup
 from didact.experiments.checkpoints import Checkpoints
-from didact.experiments.config import from_dict
+from didact.experiments.config import read_run
 
 UPDATES, CHUNK = 60, 2
 SETTINGS = (
@@ -26,7 +26,7 @@ SETTINGS = (
 
 def last_arrays(run):
     """The arrays of the last checkpoint of a run."""
-    config = from_dict(json.loads((run / "config.json").read_text()), run)
+    config = read_run(run / "config.json", run)
     loop = setup.loop_of(config, setup.environment_of(config), jax.devices())
     state = Checkpoints(run / "checkpoints").restore(loop.init(config.seed))
     return [
@@ -175,7 +175,7 @@ def test_stopped_before_the_first_update_it_begins_anew(whole, process, finished
     assert_each_update_once(run)
 
 
-@pytest.mark.parametrize("module", ["didact.experiments.cli", "tyro", "didact.experiments.setup"])
+@pytest.mark.parametrize("module", ["didact.experiments.cli", "tyro", "didact.experiments.loop"])
 def test_stopped_while_it_imports_it_says_one_word(finished, tmp_path, module):
     code = (
         "import os, signal, sys\n"
@@ -185,7 +185,7 @@ def test_stopped_while_it_imports_it_says_one_word(finished, tmp_path, module):
         "            os.kill(os.getpid(), signal.SIGINT)\n"
         "            signal.sigtimedwait([], 5)\n"
         "sys.meta_path.insert(0, Interrupting())\n"
-        "sys.argv[1:] = ['list', 'students']\n"
+        "sys.argv[1:] = ['list', 'teachers']\n"
         "from didact.__main__ import main\n"
         "main()\n"
     )

@@ -353,7 +353,7 @@ def test_the_policy_that_acted_is_the_mixture():
 )
 def test_settings_of_distillation_are_checked(name, value):
     with pytest.raises(SettingError, match=f"distill.{name} is {value}"):
-        DistillConfig(**{name: value})
+        distill(SPACES, ACTIONS, nobody(), DistillConfig(**{name: value}), num_updates=1)
 
 
 def test_settings_are_checked():

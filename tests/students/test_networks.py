@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from didact.environments import ArraySpace, SettingError
+from didact.environments.settings import checked
 from didact.students.config import NetworkConfig
 from didact.students.networks import ActorCritic, actor_critic, cell_codes, distinct
 
@@ -393,4 +394,4 @@ def test_pictures_are_refused():
 @pytest.mark.parametrize(("name", "value"), [("hidden", 0), ("memory", -1)])
 def test_sizes_are_checked(name, value):
     with pytest.raises(SettingError, match=f"network.{name} is {value}"):
-        NetworkConfig(**{name: value})
+        checked(NetworkConfig(**{name: value}), "network.")

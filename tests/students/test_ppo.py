@@ -329,7 +329,7 @@ def test_learns_which_action_pays():
 )
 def test_settings_are_checked(name, value):
     with pytest.raises(SettingError, match=f"ppo.{name} is {value}"):
-        dataclasses.replace(CONFIG, **{name: value})
+        ppo(SPACES, ACTIONS, dataclasses.replace(CONFIG, **{name: value}), num_updates=1)
 
 
 def test_the_number_of_updates_is_checked():

@@ -56,11 +56,13 @@ def test_an_unknown_name_is_told_with_its_neighbours():
 
 
 def test_settings_reach_the_teacher():
-    with pytest.raises(TypeError, match="fit_every"):
+    with pytest.raises(SettingError, match=r"setting of alp_gmm is 'fit_every', .* fit_rate"):
         teachers.make("alp_gmm", SPACE, fit_every=3)
+    with pytest.raises(SettingError, match=r"fit_rate is 'lots', but must be a whole number"):
+        teachers.make("alp_gmm", SPACE, fit_rate="lots")
     with pytest.raises(SettingError, match="fit_rate"):
         teachers.make("alp_gmm", SPACE, fit_rate=0)
-    with pytest.raises(TypeError):
+    with pytest.raises(SettingError, match="this teacher has no settings"):
         teachers.make("uniform", SPACE, fit_rate=3)
 
 

@@ -79,6 +79,7 @@ class Group(NamedTuple):
     easy: dict[str, Any]  # bounds of the part where a beginner succeeds now and then
     mission_length: int = language.DEFAULT_LENGTH
     parts: Mapping[str, tuple[Box, str]] = MappingProxyType({})  # parts of the space with names
+    evaluation: tuple[str, ...] = ()  # those of `levels` to test students on
 
 
 def layout_of(space: Box) -> Layout:

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 
+from didact.environments.draws import Numbers, pick
 from didact.environments.grid import cells, missions, starts
-from didact.environments.grid.attempts import Numbers, pick
 from didact.environments.grid.families.base import Family, Group, Level
 from didact.environments.grid.starts import Start
 from didact.environments.grid.templates import Templates

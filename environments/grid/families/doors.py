@@ -7,16 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.grid import cells, interiors, sentences, verifier
+from didact.environments.draws import Numbers, choose, pick
+from didact.environments.grid import cells, descriptions, interiors, sentences, verifier
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, choose, pick, until_good
+from didact.environments.grid.attempts import until_good
 from didact.environments.grid.families.base import Family, Level, layout_of, map_size
 from didact.environments.grid.families.drafts import Draft, level_of, or_go_to_the_first_object
 from didact.environments.grid.families.limits import TIME_LIMIT, most_steps, steps
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import FRONTS, GONE
-from didact.environments.grid.sentences import Sentence
-from didact.environments.grid.verifier import ANY, GO_TO, NONE, OPEN, PICK_UP, STRICT
+from didact.environments.grid.sentences import ANY, GO_TO, NONE, OPEN, PICK_UP, STRICT, Sentence
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(
@@ -176,7 +176,7 @@ def _attempt(
     table = jnp.concatenate([door, things])
     places = jnp.concatenate([door_place, inside.places])
     position = inside.y * layout.width + inside.x
-    where = sentences.located(places, position, inside.direction, layout.width, rooms.size)
+    where = descriptions.located(places, position, inside.direction, layout.width, rooms.size)
     sentence, members = _say(named, asked, table, where, draw)
     return good, Draft(
         inside.map.reshape(-1),
@@ -282,7 +282,7 @@ def _say(
     """The sentence that asks for something, and what its descriptions mean."""
     t = len(asked.row)
     target = table[asked.row]
-    types = sentences.is_kind(table)
+    types = descriptions.is_kind(table)
     same_type = types[asked.row] @ types.T  # [t, k]
     kind = cells.kind_of(target)
     kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from didact.environments.draws import Numbers, pick
 from didact.environments.grid import cells, floors, missions, rules, starts
-from didact.environments.grid.attempts import Numbers, pick
 from didact.environments.grid.families.base import Family, Group, Level
 from didact.environments.grid.families.open_room import MISSION
 from didact.environments.grid.rules import GONE

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
+from didact.environments.draws import Numbers, choose, pick
 from didact.environments.grid import cells, missions, starts, verifier
-from didact.environments.grid.attempts import Numbers, choose, pick
 from didact.environments.grid.families.base import Family, Group, Level
 from didact.environments.grid.rules import GONE, World
 from didact.environments.grid.templates import Templates

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
 
+from didact.environments.draws import pick
 from didact.environments.grid import cells, language, sentences, verifier
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import pick, until_good
+from didact.environments.grid.attempts import until_good
 from didact.environments.grid.families.base import (
     Family,
     Group,
@@ -206,12 +207,15 @@ def _finish(
 
     target = objects[:, 0]
     members = verifier.describe(objects, cells.kind_of(target), cells.color_of(target))
-    mission = language.go_to(target, jnp.sum(members, 1) > 1, mission_length)
+    kind = cells.kind_of(target)
+    kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)
+    several = jnp.sum(members, 1) > 1
+    mission = language.go_to(kind, cells.color_of(target), several, mission_length)
     hand = jnp.full(n, cells.EMPTY, jnp.uint8)
     world = World(map, draft.position, draft.direction, hand, objects, places)
     task = Task(*tasks.T)
     max_steps = task.room_size**2 * task.rows * task.columns
-    clauses = jnp.full((n, 1), verifier.GO_TO, jnp.uint8)
+    clauses = jnp.full((n, 1), sentences.GO_TO, jnp.uint8)
     goal = verifier.start(clauses, members.astype(jnp.uint8), places)
     return Level(world, goal, mission, max_steps.astype(jnp.int32))
 
@@ -219,9 +223,9 @@ def _finish(
 FAMILY = Family(
     map_size,
     generate,
-    kinds=lambda space: (verifier.GO_TO,),
+    kinds=lambda space: (sentences.GO_TO,),
     max_steps=functools.partial(longest, navigations=1),
-    longest_mission=lambda space: sentences.longest_clause([verifier.GO_TO]),
+    longest_mission=lambda space: sentences.longest_clause([sentences.GO_TO]),
 )
 
 
@@ -306,4 +310,5 @@ GROUP = Group(
     FAMILY,
     LEVELS,
     easy={"rows": 1, "columns": 1},
+    evaluation=("BabyAI-GoToRedBallGrey-v0", "BabyAI-GoToLocal-v0", "BabyAI-GoTo-v0"),
 )

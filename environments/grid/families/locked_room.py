@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
+from didact.environments.draws import Numbers, pick
 from didact.environments.grid import cells, floors, missions, starts
-from didact.environments.grid.attempts import Numbers, pick
 from didact.environments.grid.families.base import Family, Group, Level
 from didact.environments.grid.rules import GONE
 from didact.environments.grid.starts import Start

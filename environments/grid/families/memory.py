@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from didact.environments.draws import Numbers, pick
 from didact.environments.grid import cells, floors, missions, starts
-from didact.environments.grid.attempts import Numbers, pick
 from didact.environments.grid.families.base import Family, Group, Level
 from didact.environments.grid.starts import Start
 from didact.environments.grid.templates import Templates

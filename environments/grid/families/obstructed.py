@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 
+from didact.environments.draws import Numbers, pick
 from didact.environments.grid import cells, floors, sentences
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, pick
 from didact.environments.grid.families.base import Family, Group, Level
 from didact.environments.grid.families.drafts import Draft, level_of, one_clause
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import FRONTS, GONE, INSIDE
-from didact.environments.grid.verifier import PICK_UP
+from didact.environments.grid.sentences import PICK_UP
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(

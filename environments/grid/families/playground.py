@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from didact.environments.draws import Numbers, pick
 from didact.environments.grid import cells, floors, missions, starts
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, pick
 from didact.environments.grid.families.base import Family, Group, Level, layout_of, map_size
 from didact.environments.grid.rooms import Rooms
 from didact.environments.grid.rules import GONE

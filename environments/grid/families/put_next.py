@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
 
+from didact.environments.draws import Numbers
 from didact.environments.grid import cells, floors, sentences, verifier
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, until_good
+from didact.environments.grid.attempts import until_good
 from didact.environments.grid.families.base import (
     TIME_LIMIT,
     Family,
@@ -21,8 +22,7 @@ from didact.environments.grid.families.base import (
 from didact.environments.grid.families.drafts import Draft, level_of
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import CARRIED, GONE
-from didact.environments.grid.sentences import Sentence
-from didact.environments.grid.verifier import NONE, PUT_NEXT
+from didact.environments.grid.sentences import NONE, PUT_NEXT, Sentence
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(

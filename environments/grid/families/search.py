@@ -10,17 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
+from didact.environments.draws import Numbers, choose, pick
 from didact.environments.grid import cells, floors, interiors, sentences, verifier
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, choose, pick, until_good
+from didact.environments.grid.attempts import until_good
 from didact.environments.grid.families.base import Family, Group, Level, layout_of, map_size
 from didact.environments.grid.families.drafts import Draft, level_of, or_go_to_the_first_object
 from didact.environments.grid.families.limits import TIME_LIMIT, most_steps, steps
 from didact.environments.grid.floors import Doors
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import GONE
-from didact.environments.grid.sentences import Sentence
-from didact.environments.grid.verifier import ANY, GO_TO, OPEN, PICK_UP
+from didact.environments.grid.sentences import ANY, GO_TO, OPEN, PICK_UP, Sentence
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 
-from didact.environments.grid import cells, floors, language, sentences, verifier
+from didact.environments.draws import Numbers, choose
+from didact.environments.grid import cells, descriptions, floors, language, sentences, verifier
 from didact.environments.grid import rooms as rooms_
-from didact.environments.grid.attempts import Numbers, choose, until_good
+from didact.environments.grid.attempts import until_good
 from didact.environments.grid.families.base import (
     Family,
     Group,
@@ -26,8 +27,16 @@ from didact.environments.grid.families.base import (
 from didact.environments.grid.families.drafts import Draft, level_of, or_go_to_the_first_object
 from didact.environments.grid.floors import Floor
 from didact.environments.grid.rooms import Layout, Rooms
-from didact.environments.grid.sentences import Sentence
-from didact.environments.grid.verifier import ANY, GO_TO, KINDS, NONE, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.grid.sentences import (
+    ANY,
+    GO_TO,
+    KINDS,
+    NONE,
+    OPEN,
+    PICK_UP,
+    PUT_NEXT,
+    Sentence,
+)
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(
@@ -159,7 +168,7 @@ def _attempt(
     floor = floors.furnish(layout, rooms, objects, named.locked_room, most, numbers)
     x, y, direction, room = floors.place_agent(layout, rooms, floor, numbers)
     position = y * layout.width + x
-    where = sentences.located(floor.places, position, direction, layout.width, rooms.size)
+    where = descriptions.located(floor.places, position, direction, layout.width, rooms.size)
     sentence, members, meant = _sentence(layout, rooms, named, m, floor, where, numbers)
     reachable = (named.unblocking > 0) | rooms_.all_reachable(floor.map, x, y)
     good = floor.good & (room >= 0) & reachable & meant
@@ -226,7 +235,7 @@ def _describe(
     Any colour or none, any type, half of the time with a location: BabyAI draws until something
     fits the description. Here the probabilities of all descriptions that fit are made at once.
     """
-    types = sentences.is_kind(floor.objects).astype(jnp.float32)
+    types = descriptions.is_kind(floor.objects).astype(jnp.float32)
     color = cells.color_of(floor.objects)[:, None] == np.arange(6)
     colors = jnp.concatenate([jnp.ones((len(color), 1), bool), color], 1).astype(jnp.float32)
     spots = where.astype(jnp.float32)

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt32
 
+from didact.environments.draws import pick
 from didact.environments.errors import SettingError
-from didact.environments.grid.attempts import pick
 from didact.environments.grid.mazes import paths, text
 from didact.environments.grid.mazes.maze import Maze, embedded, well_formed
 from didact.environments.grid.mazes.samplers import Blocks, Sampler

@@ -28,6 +28,8 @@ EVALUATION = (
     *("SixteenRooms", "SixteenRooms2", "Labyrinth", "LabyrinthFlipped", "Labyrinth2"),
     *("StandardMaze", "StandardMaze2", "StandardMaze3"),
 )
+# Those that students are tested on in training, unless told otherwise.
+USUAL = ("SixteenRooms", "Labyrinth", "StandardMaze")
 _PACKAGE = "didact.environments.grid.mazes"
 
 

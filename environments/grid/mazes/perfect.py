@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, PRNGKeyArray
 
-from didact.environments.grid.attempts import pick
+from didact.environments.draws import pick
 
 
 def passages(

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, PRNGKeyArray
 
+from didact.environments.draws import pick
 from didact.environments.errors import SettingError
-from didact.environments.grid.attempts import pick
 from didact.environments.grid.mazes import text
 from didact.environments.grid.mazes.maze import Maze, populated
 from didact.environments.grid.mazes.perfect import passages

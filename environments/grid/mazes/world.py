@@ -12,6 +12,7 @@ from didact.environments.grid.env import GridSettings, GridWorld
 from didact.environments.grid.families.base import Family, Level
 from didact.environments.grid.mazes import narrow
 from didact.environments.grid.mazes.levels import Levels
+from didact.environments.grid.mazes.named import USUAL, named
 from didact.environments.grid.mazes.narrow import NarrowWorld
 from didact.environments.grid.mazes.samplers import Blocks
 from didact.environments.grid.starts import Start
@@ -115,6 +116,7 @@ def maze_world(
     if view_size not in (narrow.SIZE, view.SIZE):
         raise SettingError("view_size", view_size, "5 or 7")
     world = NarrowWorld if view_size == narrow.SIZE else GridWorld
+    settings.setdefault("evaluation", {f"Maze-{name}": named(name) for name in USUAL})
     return world(space, family=family(max_steps, see_through_walls), **settings)
 
 

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from didact.environments import SettingError, Wrapper, make
-from didact.environments.grid import with_facts
+from didact.environments import SettingError, Wrapper, make, with_facts
 from didact.environments.grid.office import Office
 from didact.environments.words import make_told
 from didact.students.skills import automaton, following, parse

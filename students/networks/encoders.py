@@ -1,0 +1,157 @@
+"""Encoders, chosen by what a space says of itself: `ArraySpace.meaning`.
+
+An encoder is a flax module that is called with the values of one observation, `[T, n, ...]`, and
+returns `[T, n, hidden]`. The network adds up the results of all its encoders. To teach networks a
+new kind of observation, register a function that makes its encoder:
+`encoders.register("graph", make_graph_encoder, "graphs of up to 16 nodes")`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from didact.environments import ArraySpace, SettingError
+from didact.students.config import NetworkConfig
+from didact.students.networks.cells import CellEncoder
+from didact.students.networks.normalisation import Normalise
+from didact.students.networks.pixels import PixelEncoder
+from didact.students.networks.text import InstructionReader, MessageEncoder
+
+
+class Context(NamedTuple):
+    """What an encoder may need besides the space.
+
+    Attributes:
+        config: the sizes of the network.
+        reader: reads instructions, shared by all encoders; None where there are none.
+        seeds_axis: the name of a `vmap` over seeds, where there is one.
+    """
+
+    config: NetworkConfig
+    reader: InstructionReader | None
+    seeds_axis: str | None
+
+
+class VectorEncoder(nn.Module):
+    """Numbers `[T, n, k]` or `[T, n]`, normalised by running statistics if asked for."""
+
+    config: NetworkConfig
+    normalise: bool
+
+    @nn.compact
+    def __call__(self, values: Array, words: Array | None = None) -> Float[Array, "T n hidden"]:
+        values = (values if values.ndim == 3 else values[..., None]).astype(jnp.float32)
+        if self.normalise:
+            values = Normalise(name="normalisation")(values)
+        return nn.Dense(self.config.hidden)(values)
+
+
+class CategoryEncoder(nn.Module):
+    """One of several unordered values, `[T, n]`."""
+
+    config: NetworkConfig
+    size: int
+
+    @nn.compact
+    def __call__(self, values: Array, words: Array | None = None) -> Float[Array, "T n hidden"]:
+        return nn.Embed(self.size, self.config.hidden)(values.astype(jnp.int32))
+
+
+class InstructedPixelEncoder(nn.Module):
+    """Pictures, modulated by the instruction."""
+
+    config: NetworkConfig
+    reader: InstructionReader | None
+
+    def setup(self):
+        self.pixels = PixelEncoder(self.config)
+
+    def __call__(self, values: Array, words: Array | None = None) -> Float[Array, "T n hidden"]:
+        known = words is not None and self.reader is not None
+        return self.pixels(values, self.reader.each(words) if known else None)  # type: ignore
+
+
+class TokenEncoder(nn.Module):
+    """Token sequences that are no instruction, `[T, n, length]` or `[T, n, parts, length]`."""
+
+    config: NetworkConfig
+    vocabulary: int
+    seeds_axis: str | None
+
+    @nn.compact
+    def __call__(self, values: Array, words: Array | None = None) -> Float[Array, "T n hidden"]:
+        values = values if values.ndim == 4 else values[:, :, None]
+        return MessageEncoder(self.vocabulary, self.config, self.seeds_axis)(values)
+
+
+Make = Callable[[ArraySpace, Context], nn.Module]
+_encoders: dict[str, Make] = {}
+
+
+def register(kind: str, make: Make) -> None:
+    """Adds an encoder for a kind of observation.
+
+    Args:
+        kind: what `ArraySpace.kind` says.
+        make: from a space and a `Context` to a module, called with values `[T, n, ...]` and the
+            instruction `[T, n, length]` or None, which returns `[T, n, hidden]`.
+
+    Raises:
+        SettingError: the kind has an encoder already.
+    """
+    if kind in _encoders:
+        raise SettingError("kind", kind, "a kind that has no encoder yet")
+    _encoders[kind] = make
+
+
+def encoder_of(name: str, space: ArraySpace, context: Context) -> nn.Module:
+    """The encoder of one observation.
+
+    Raises:
+        SettingError: no encoder knows its kind, or it says no kind and has several axes.
+    """
+    kind = space.meaning
+    if kind is None:
+        raise SettingError(
+            f"kind of observation {name!r} of shape {space.shape}",
+            None,
+            "given, one of " + ", ".join(_encoders) + ": several axes say nothing by themselves",
+        )
+    if kind not in _encoders:
+        raise SettingError(f"kind of observation {name!r}", kind, "one of " + ", ".join(_encoders))
+    return _encoders[kind](space, context)
+
+
+def normalised(space: ArraySpace) -> bool:
+    """Whether an observation is normalised by running statistics: real vectors without a role."""
+    real = jnp.issubdtype(jnp.dtype(space.dtype), jnp.floating)
+    return space.meaning == "vector" and real and not space.role
+
+
+def read_spaces(spaces: Mapping[str, ArraySpace]) -> dict[str, ArraySpace]:
+    """The observations that networks read.
+
+    Hidden ones are left out, and tokens of a role for which there is a vector as well.
+    """
+    vectors = {s.role for s in spaces.values() if s.role and s.meaning == "vector"}
+    return {
+        name: space
+        for name, space in spaces.items()
+        if space.meaning != "hidden" and not (space.meaning == "tokens" and space.role in vectors)
+    }
+
+
+def _vector(space: ArraySpace, context: Context) -> nn.Module:
+    return VectorEncoder(
+        context.config, context.config.normalise_observations and normalised(space)
+    )
+
+
+register("vector", _vector)
+register("category", lambda space, c: CategoryEncoder(c.config, int(space.high) + 1))
+register("cells", lambda space, c: CellEncoder(space.codes, c.config, c.reader, c.seeds_axis))
+register("pixels", lambda space, c: InstructedPixelEncoder(c.config, c.reader))
+register("tokens", lambda space, c: TokenEncoder(c.config, int(space.high) + 1, c.seeds_axis))
