@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
 from didact.benchmarks.config import ThroughputConfig
@@ -12,7 +11,7 @@ from didact.benchmarks.timing import interleaved, shares, spread
 from didact.environments import Restart
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig, checked
-from didact.experiments.rollout import collect
+from didact.teachers import propose
 
 WARM_UPDATES = 24  # so that episodes end, and every update fits the teacher's mixtures
 
@@ -47,30 +46,18 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
     state, _ = loop.chunk(loop.init(config.seed), WARM_UPDATES)
 
     def play(state):
-        tasks, _ = loop.propose(state.teacher, state.key, jnp.zeros((), jnp.int32))
-        return (
-            collect(
-                environment,
-                loop.restart,
-                loop.student,
-                state.student,
-                state.worlds,
-                state.key,
-                tasks,
-            ),
-            tasks,
-        )
+        ready, _ = loop.propose(state, state.key)
+        _, _, rollout, episodes, _ = loop.collect(state, ready, state.key)
+        return ready, rollout, loop.report(episodes)
 
-    (_, rollout, episodes), tasks = jax.jit(on_device(play))(state)
-    rows, outcomes = jax.jit(on_device(loop.report))(episodes)
+    ready, rollout, (rows, outcomes) = jax.jit(on_device(play))(state)
+    tasks = ready.tasks
     restart = Restart(environment)
 
     def rollouts(carry):
-        state, tasks = carry
-        worlds, _, _ = collect(
-            environment, loop.restart, loop.student, state.student, state.worlds, state.key, tasks
-        )
-        return state._replace(worlds=worlds, key=_next(state.key)), tasks
+        state, ready = carry
+        worlds = loop.collect(state, ready, state.key)[0]
+        return state._replace(worlds=worlds, key=_next(state.key)), ready
 
     def environments(carry):
         key, state, seen = carry
@@ -90,9 +77,10 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
 
     def teach(carry):
         key, teacher = carry
-        proposed, teacher = loop.teacher.propose(teacher, key, n * steps)
+        proposed, teacher = propose(loop.teacher, teacher, key, n * steps)
         # The proposals must be made, so something of them is kept.
-        teacher = loop.teacher.observe(teacher, rows + 0 * proposed[: len(rows)], outcomes)
+        kept = rows._replace(tasks=rows.tasks + 0 * proposed.tasks[: len(rows.tasks)])
+        teacher = loop.teacher.observe(teacher, kept, outcomes)
         return _next(key), teacher
 
     def learn(carry):
@@ -102,7 +90,7 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
     world, seen = jax.jit(environment.reset)(state.key, tasks[0])
     calls = {
         "update": Timed(on_device(lambda s: loop.update(s)[0]), state),
-        "rollout": Timed(on_device(rollouts), (state, tasks)),
+        "rollout": Timed(on_device(rollouts), (state, ready)),
         "environment": Timed(environments, (state.key, world, seen)),
         "teacher": Timed(teach, (state.key, state.teacher)),
         "learning": Timed(on_device(learn), (state.key, state.student, rollout)),

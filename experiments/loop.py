@@ -151,17 +151,14 @@ class Loop:
         key, teacher_key = jax.random.split(key)
         n, size = self.num_envs, self.environment.task_space.size
         worlds = rollout.new_worlds(self.environment, self.actor, n)
-        # One abstract rollout shows which totals are carried from rollout to rollout.
+        # An abstract step shows which totals are carried from rollout to rollout.
         take, queue = sources.by_step(Proposals.of(jnp.zeros((1, n, size))))
+        runner = Runner(self.environment, self.restart, self.actor, take)
         shapes = jax.eval_shape(
-            lambda worlds: (
-                collect(self.runner(take), self.student, student_state, worlds, queue, key, 1)[
-                    0
-                ].totals
-            ),
+            lambda worlds: collect(runner, self.student, student_state, worlds, queue, key, 1)[0],
             worlds,
         )
-        totals = {name: jnp.full(n, rollout.no_total(name)) for name in shapes}
+        totals = {name: jnp.full(n, rollout.no_total(name)) for name in shapes.totals}
         batch = self.teacher.batch
         return TrainState(
             student_state,
@@ -172,49 +169,36 @@ class Loop:
             jnp.zeros((), jnp.int32),
         )
 
-    def runner(self, take: Any) -> Runner:
-        """Who acts where, with what comes next."""
-        return Runner(self.environment, self.restart, self.actor, take)
-
     def update(self, state: TrainState) -> tuple[TrainState, Records]:
         """Propose, act, observe, learn. Runs on one device's share of the environments."""
         key, propose_key, act_key, learn_key = jax.random.split(state.key, 4)
         device = jax.lax.axis_index(DEVICES)
-        take, queue, ready, teacher_state = self.propose(state, propose_key)
-        worlds, queue, taken, episodes, waited = collect(
-            self.runner(take),
-            self.student,
-            state.student,
-            state.worlds,
-            queue,
-            jax.random.fold_in(act_key, device),
-            self.rollout_length,
-        )
+        ready, teacher_state = self.propose(state, propose_key)
+        act_key = jax.random.fold_in(act_key, device)
+        worlds, queue, taken, episodes, waited = self.collect(state, ready, act_key)
         proposals, outcomes = self.report(episodes)
         teacher_state = self.teacher.observe(teacher_state, proposals, outcomes)
         student_state, metrics = self.student.learn(
             state.student, taken, jax.random.fold_in(learn_key, device)
         )
         metrics = jax.lax.pmean(metrics, DEVICES) | _episode_metrics(episodes)
+        left = ()
         if self.teacher.batch:
-            ready = ready._replace(at=queue[0], left=queue[1])
+            left = ready._replace(at=queue[0], left=queue[1])
             metrics["waiting"] = jax.lax.pmean(waited / episodes.done.size, DEVICES)
-        state = TrainState(student_state, teacher_state, worlds, ready, key, state.updates + 1)
+        state = TrainState(student_state, teacher_state, worlds, left, key, state.updates + 1)
         return state, Records(metrics, proposals.tasks, outcomes)
 
-    def propose(self, state: TrainState, key: PRNGKeyArray) -> tuple[Any, Any, Any, Any]:
-        """What comes next in this device's environments.
+    def propose(self, state: TrainState, key: PRNGKeyArray) -> tuple[Any, Any]:
+        """What this device's environments play next, and the teacher's state.
 
         All devices call the teacher with the same state and key, and each takes its own part.
 
         Returns:
-            `take` and its queue, the prepared proposals, and the teacher's state.
+            `Proposals` for each step and environment; of a costly teacher, `Prepared` ones.
         """
         if self.teacher.batch:
-            ready, teacher_state = prepared.refill(
-                self.teacher, state.teacher, state.prepared, key, DEVICES
-            )
-            return *prepared.from_slots(ready), ready, teacher_state
+            return prepared.refill(self.teacher, state.teacher, state.prepared, key, DEVICES)
         shape = (self.rollout_length, self.num_envs)
         proposals, teacher_state = propose(self.teacher, state.teacher, key, shape[0] * shape[1])
         first = jax.lax.axis_index(DEVICES) * self.local_envs
@@ -223,7 +207,15 @@ class Loop:
             x = x.reshape(*shape, *x.shape[1:])
             return jax.lax.dynamic_slice_in_dim(x, first, self.local_envs, 1)
 
-        return *sources.by_step(jax.tree.map(mine, proposals)), (), teacher_state
+        return jax.tree.map(mine, proposals), teacher_state
+
+    def collect(self, state: TrainState, ready: Any, key: PRNGKeyArray) -> tuple[Any, ...]:
+        """A rollout from what `propose` gave; see `rollout.collect`."""
+        source = prepared.from_slots if self.teacher.batch else sources.by_step
+        take, queue = source(ready)
+        runner = Runner(self.environment, self.restart, self.actor, take)
+        steps = self.rollout_length
+        return collect(runner, self.student, state.student, state.worlds, queue, key, steps)
 
     def report(self, episodes: Episodes) -> tuple[Proposals, Outcomes]:
         """The finished episodes of all devices as rows, in the order in which they ended."""
