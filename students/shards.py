@@ -141,4 +141,4 @@ def _within(action: np.ndarray, space: ActionSpace) -> bool:
     """Whether all actions are actions of the space."""
     if isinstance(space, Continuous):
         return bool(((action >= space.lows) & (action <= space.highs)).all())
-    return int(action.max()) < space.n
+    return bool(((action >= 0) & (action < space.n)).all())
