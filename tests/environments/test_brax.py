@@ -115,11 +115,11 @@ def test_the_original_task_is_brax_itself(kind):
     alone = [their_reset(key) for key in keys]
     for i in range(N):
         np.testing.assert_allclose(seen.observation["observation"][i], alone[i].obs, atol=1e-5)
-    for actions in actions_of(environment, 25):
+    # Contacts make small differences large.
+    for actions in actions_of(environment, 25 if kind in QUICK else 8):
         state, seen = step(None, state, actions)
         for i in range(N):
             alone[i] = their_step(alone[i], np.clip(actions[i], -1, 1))
-            # Contacts make small differences large.
             np.testing.assert_allclose(
                 seen.observation["observation"][i], alone[i].obs, rtol=2e-3, atol=2e-3
             )
