@@ -15,14 +15,13 @@ from rich.table import Table
 
 from didact.benchmarks import machine
 from didact.benchmarks.config import BabyAIConfig
-from didact.benchmarks.folders import writable
 from didact.benchmarks.following import even_marks, follow
 from didact.benchmarks.registry import Benchmark
 from didact.environments import SettingError, make
+from didact.environments.files import replacing, writable
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig, checked, option
 from didact.experiments.evaluate import evaluator
-from didact.experiments.video import replacing
 
 SOLVED = 0.99
 
@@ -53,7 +52,7 @@ def learn_levels(config: BabyAIConfig) -> dict[str, Any]:
             raise SettingError(option(name), getattr(config, name), "at least 1")
     for name in config.levels:
         make(name)  # whatever is unknown is told before anything is trained
-    folder = writable(config.out)
+    folder = writable("--out", config.out)
     settings = {k: getattr(config, k) for k in ("steps", "seed", "num_envs", "points", "episodes")}
     result = {"machine": machine.describe(), "settings": settings, "levels": {}}
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError):

@@ -12,16 +12,15 @@ from rich.table import Table
 
 from didact.benchmarks import machine
 from didact.benchmarks.config import CurriculumConfig
-from didact.benchmarks.folders import writable
 from didact.benchmarks.following import even_marks, follow
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
 from didact.environments import SettingError
+from didact.environments.files import replacing, writable
 from didact.experiments import plots, proposing, setup
 from didact.experiments.config import TrainConfig, checked, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.transcripts import TRANSCRIPT
-from didact.experiments.video import replacing
 from didact.teachers.language.transcript import DROPPED
 
 
@@ -47,7 +46,7 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         environment = setup.environment_of(settings)
         setup.loop_of(settings, environment, jax.devices())
         proposing.proposer_of(settings, environment)
-    folder = writable(config.out)
+    folder = writable("--out", config.out)
     rows = {}
     for name in config.teachers:
         rows[name] = learn(name, config)
@@ -100,9 +99,9 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
     student = setup.student_of(settings, environment, alone=True)
     tasks = environment.task_space.sample(jax.random.key(10_000), config.test_tasks)
     test = jax.jit(lambda states, key: _each(evaluator(environment, student), states, key, tasks))
-    folder = writable(config.out)
+    folder = writable("--out", config.out)
     if settings.proposer != "none":
-        folder = writable(str(folder / teacher.replace(":", "-")))
+        folder = writable("--out", str(folder / teacher.replace(":", "-")))
         for name in (TRANSCRIPT, DROPPED):  # of a comparison before
             (folder / name).unlink(missing_ok=True)
     proposals = proposing.Proposing(settings, environment, loop, folder)

@@ -19,17 +19,16 @@ from rich.table import Table
 
 from didact.benchmarks import machine
 from didact.benchmarks.config import FeedbackConfig
-from didact.benchmarks.folders import writable
 from didact.benchmarks.kickstarting import TASKS
 from didact.benchmarks.registry import Benchmark
 from didact.environments import Box, Environment, SettingError
+from didact.environments.files import replacing, writable
 from didact.environments.grid.feedback import RATE
 from didact.experiments import logs, setup
 from didact.experiments.config import TrainConfig, checked, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.loop import Loop
 from didact.experiments.run import cache_compilations
-from didact.experiments.video import replacing
 from didact.students.config import PPOConfig
 from didact.teachers import faded, mixture, uniform
 
@@ -59,7 +58,7 @@ def compare(config: FeedbackConfig) -> dict[str, Any]:
         SettingError: a setting has no meaning.
     """
     _check(config)
-    folder = writable(config.out)
+    folder = writable("--out", config.out)
     settings = {k: v for k, v in vars(config).items() if k not in ("out", "json", "conditions")}
     settings = json.loads(json.dumps(settings))
     result: dict[str, Any] = {"settings": settings, "conditions": {}}

@@ -22,18 +22,17 @@ from rich.table import Table
 
 from didact.benchmarks import machine
 from didact.benchmarks.config import KickstartingConfig
-from didact.benchmarks.folders import writable
 from didact.benchmarks.following import follow
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import bootstrap_interval
 from didact.environments import SettingError
+from didact.environments.files import replacing, writable
 from didact.environments.settings import checked as settings_checked
 from didact.experiments import advisers, logs, plots, population, setup
 from didact.experiments.config import KickstartConfig, TrainConfig, checked, option
 from didact.experiments.evaluate import evaluator
 from didact.experiments.loop import Loop
 from didact.experiments.run import cache_compilations, trained
-from didact.experiments.video import replacing
 from didact.students import load_policy
 
 SCRATCH, POPULATION, DISTILLED = "scratch", "population", "distilled"
@@ -94,7 +93,7 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
     if POPULATION in config.students and config.seeds < 2:
         raise SettingError("--seeds", config.seeds, f"at least 2 with {POPULATION}")
     _lambda(config, SCRATCH)
-    folder = writable(config.out)
+    folder = writable("--out", config.out)
     settings = {k: v for k, v in vars(config).items() if k not in ("out", "json", "students")}
     settings = json.loads(json.dumps(settings))
     result: dict[str, Any] = {"machine": machine.describe(), "settings": settings, "students": {}}

@@ -23,12 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from didact.benchmarks import machine
-from didact.benchmarks.folders import writable
 from didact.environments import Environment, Wrapper, make, register
+from didact.environments.files import replacing, writable
 from didact.environments.registry import registered
 from didact.experiments import train
 from didact.experiments.preferring import reward_from, watched
-from didact.experiments.video import replacing
 from didact.students import load_policy
 from didact.students.skills.preferences import Prefer, compared, described
 from didact.students.skills.rewards import save_rewards
@@ -142,7 +141,7 @@ def compare(config: PreferencesConfig) -> dict[str, Any]:
         rewards order as the wish does; `random`, `preferences` and `exact`, what is collected in
         an episode on average; and `seconds`.
     """
-    folder = writable(config.out)
+    folder = writable("--out", config.out)
     world = make(ENV)
     rows = {}
     for number, (wish, counts) in enumerate(WISHES.items()):

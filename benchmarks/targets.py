@@ -21,11 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from didact.benchmarks import machine
-from didact.benchmarks.folders import writable
+from didact.environments.files import replacing, writable
 from didact.environments.grid.targets import KINDS, MovingTargets
 from didact.experiments import plots
 from didact.experiments.skilled import Skills, discover, train_skills
-from didact.experiments.video import replacing
 from didact.students.skills import Automaton, automaton, follow, pack, parse, plans, step
 from didact.students.skills.deep import look
 
@@ -78,7 +77,7 @@ def compare(config: TargetsConfig) -> dict[str, Any]:
         `formula`, `states` of its automaton, `success`, `failure` (broken) and `steps` of those
         that succeed.
     """
-    folder = writable(config.out)
+    folder = writable("--out", config.out)
     world = MovingTargets()
     begun = time.perf_counter()
     skills = train_skills(world, discover(world, seed=config.seed), config.steps, seed=config.seed)

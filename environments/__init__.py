@@ -2,6 +2,7 @@
 
 import didact.environments.grid  # noqa: F401  (registers its environments)
 from didact.environments import control, toy_grid
+from didact.environments.adapters import brax as _brax  # noqa: F401  (registers them)
 from didact.environments.adapters.gymnasium import register_all as _register_with_gymnasium
 from didact.environments.array_spaces import ActionSpace, ArraySpace, Continuous, Discrete
 from didact.environments.base import (

@@ -5,7 +5,7 @@ name of an observation.
 """
 
 import dataclasses
-import math
+import sys
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -160,8 +160,11 @@ class Continuous:
                 raise SettingError(name, getattr(self, name), f"one or {self.shape[0]} numbers")
             told = tuple(float(x) for x in np.broadcast_to(value, self.shape))
             object.__setattr__(self, name, told)
-        if not all(a < b for a, b in zip(self.lows, self.highs, strict=True)):
-            raise SettingError("low, high", (self.low, self.high), "bounds with low < high")
+        with np.errstate(over="ignore"):
+            extent = self.highs - self.lows
+        if not (np.isfinite(extent) & (extent > 0)).all():
+            allowed = "bounds with low < high, and a difference that float32 can hold"
+            raise SettingError("low, high", (self.low, self.high), allowed)
         if self.names and len(self.names) != self.shape[0]:
             raise SettingError("names", self.names, f"{self.shape[0]} names, or none")
 
@@ -219,6 +222,10 @@ def discrete(space: ActionSpace, purpose: str) -> Discrete:
     return space
 
 
+def _is_finite(x: Any) -> bool:
+    return type(x) in (int, float) and abs(x) <= sys.float_info.max
+
+
 def action_space_from_json(values: Any) -> ActionSpace:
     """The action space that `to_json` wrote.
 
@@ -236,7 +243,7 @@ def action_space_from_json(values: Any) -> ActionSpace:
     for name in ("low", "high"):
         numbers: Any = values.get(name)
         whole = isinstance(numbers, list) and len(numbers) == len(names)
-        if not whole or not all(type(x) in (int, float) and math.isfinite(x) for x in numbers):
+        if not whole or not all(map(_is_finite, numbers)):
             raise SettingError(f"{name} of actions", numbers, f"{len(names)} finite numbers")
         bounds.append(tuple(map(float, numbers)))
     return Continuous((len(names),), bounds[0], bounds[1], tuple(names))

@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend."""
+"""The one exception for what a user can correct."""
 
 
 class SettingError(ValueError):
@@ -16,3 +16,14 @@ class SettingError(ValueError):
     def __init__(self, setting: str, value: object, allowed: str):
         self.setting, self.value, self.allowed = setting, value, allowed
         super().__init__(f"{setting} is {value!r}, but must be {allowed}.")
+
+
+def require(setting: str, value: object, holds: object, allowed: str) -> None:
+    """Raises a `SettingError` unless something holds.
+
+    Args:
+        setting, value, allowed: as in `SettingError`.
+        holds: what must be true.
+    """
+    if not holds:
+        raise SettingError(setting, value, allowed)

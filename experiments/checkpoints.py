@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from didact.environments import SettingError
+from didact.environments.files import replacing
 from didact.students.arrays import Damaged, Misfit, load_tree, save_tree
 
 
@@ -42,14 +43,8 @@ class Checkpoints:
         final = self.path(updates)
         if final.exists():
             return final
-        draft = self.folder / f".draft-{updates:08d}"
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
+        with replacing(final) as draft:
             save_tree(draft, state)
-            os.replace(draft, final)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
         for old in self.saved()[: -self.keep]:
             self._remove(old)
         return final

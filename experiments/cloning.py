@@ -13,7 +13,7 @@ from didact.environments import Environment, SettingError, TaskSpace
 from didact.environments.words import make_told
 from didact.experiments import logs, report
 from didact.experiments.evaluate import evaluator, summary
-from didact.experiments.run import cache_compilations, signals, writable
+from didact.experiments.run import cache_compilations, signals
 from didact.experiments.setup import narrowed
 from didact.students import DistillConfig, card, clone, open_recording, save_policy
 from didact.students.recordings import Recording
@@ -71,7 +71,7 @@ def clone_recording(
     cloner = clone(
         environment.observation_space, environment.action_space, config, num_updates=updates
     )
-    folder = new_folder(run, f"{environment.name}-clone")
+    folder = new_folder("--run", run, f"{environment.name}-clone")
     cache_compilations()
     done, state = 0, jax.jit(cloner.student.init)(jax.random.key(seed))
     learn = jax.jit(cloner.learn, donate_argnums=(0, 1))
@@ -156,19 +156,3 @@ def _card(recording: Recording, environment, config, result, *, own: bool) -> di
         scores=scores,
         versions=report.versions(),
     )
-
-
-def new_folder(run: Path | None, name: str) -> Path:
-    """The folder that `--run` names, or a new one of a name, with a number, under runs/.
-
-    Raises:
-        SettingError: it has something in it, or cannot be written.
-    """
-    if run is None:
-        number = 1
-        while (run := Path("runs") / f"{name}-{number}").exists():
-            number += 1
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise SettingError("--run", str(run), "a new or empty folder")
-    writable("--run", run)
-    return run

@@ -91,8 +91,8 @@ def composed(choice: Compose) -> dict[str, Any]:
 
     from didact.environments.base import PLACE
     from didact.environments.extensions import without_folders
+    from didact.environments.files import new_folder
     from didact.environments.words import pairs
-    from didact.experiments.cloning import new_folder
     from didact.experiments.evaluate import evaluator, summary
     from didact.experiments.run import cache_compilations
     from didact.experiments.setup import made
@@ -120,7 +120,7 @@ def composed(choice: Compose) -> dict[str, Any]:
     begun = time.perf_counter()
     learner = _tabular if PLACE in environment.observation_space else _deep
     learn = learner(choice, environment, automaton)  # whatever is wrong is told before any work
-    run = new_folder(choice.run, f"{environment.name}-compose")
+    run = new_folder("--run", choice.run, f"{environment.name}-compose")
     try:
         params, goals, steps = learn()
         possible = letters_of_goals(automaton, environment.propositions, goals)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from didact.environments.errors import SettingError
-from didact.experiments.video import replacing
+from didact.environments.files import replacing
 
 # Okabe and Ito (2008), without the yellow that is lost on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

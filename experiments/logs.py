@@ -15,7 +15,7 @@ from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2
 
-from didact.experiments.video import replacing
+from didact.environments.files import replacing
 
 METRICS = "metrics.jsonl"
 # Made when they are imported, so type checkers do not know them.

@@ -5,7 +5,8 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from didact.environments.extensions import IMPORT, without_folders
+from didact.environments.extensions import OPTION as IMPORT
+from didact.environments.extensions import without_folders
 from didact.experiments.config import TrainConfig, option
 
 

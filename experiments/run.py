@@ -18,12 +18,12 @@ from rich.console import Console
 
 from didact.environments import SettingError
 from didact.environments.extensions import import_all
+from didact.environments.files import new_folder, writable, write_whole
 from didact.experiments import advisers, logs, population, proposing, report, setup
 from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.config import TrainConfig, checked, defaults_for, read_run, to_dict
 from didact.experiments.evaluate import Results, evaluator
 from didact.experiments.snapshots import CurriculumSnapshot, save_snapshot
-from didact.experiments.video import replacing
 
 CONFIG = "config.json"
 
@@ -281,40 +281,13 @@ def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
 
 def _new_folder(config: TrainConfig) -> Path:
     """The folder of a new run, with its settings in it."""
-    run = None if config.run is None else Path(config.run)
-    if run is None:
-        number = 1
-        while (run := Path("runs") / f"{config.env}-{config.teacher}-{number}").exists():
-            number += 1
-    if run.exists() and not run.is_dir():
-        raise SettingError("--run", str(run), "a folder")
-    if (run / CONFIG).exists():
-        raise SettingError(
-            "--run", str(run), f"a new folder; it holds a run: go on with it by --resume {run}"
-        )
-    if run.exists() and any(run.iterdir()):
-        raise SettingError("--run", str(run), "a new or empty folder")
-    writable("--run", run)
-    with _told_if_full(run), replacing(run / CONFIG) as draft:
-        draft.write_text(json.dumps(to_dict(config), indent=1) + "\n")
+    if config.run is not None and (Path(config.run) / CONFIG).exists():
+        run = str(config.run)
+        raise SettingError("--run", run, f"a new folder; it holds a run: --resume {run} resumes it")
+    run = new_folder("--run", config.run, f"{config.env}-{config.teacher}")
+    with _told_if_full(run):
+        write_whole(run / CONFIG, json.dumps(to_dict(config), indent=1) + "\n")
     return run
-
-
-def writable(setting: str, run: Path) -> None:
-    """Makes the folder and tries to write in it.
-
-    Raises:
-        SettingError: that cannot be done; it names the setting.
-    """
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        probe = run / ".probe"
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        raise SettingError(
-            setting, str(run), f"a folder that can be written to ({error.strerror})"
-        ) from None
 
 
 @contextlib.contextmanager

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from didact.environments.errors import SettingError
+from didact.environments.files import replacing
 from didact.environments.spaces import Box
-from didact.experiments.video import replacing
 
 
 class CurriculumSnapshot(NamedTuple):

@@ -4,14 +4,12 @@ Frames are uint8[height, width, 3]. `caption` writes words under a picture, `fit
 pictures of different worlds to one size, `write_video` writes a .gif or an .mp4.
 """
 
-import contextlib
 import functools
 import importlib
 import itertools
 import math
 import os
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -26,23 +24,6 @@ Frame = UInt8[np.ndarray, "height width 3"]
 PAPER = (22, 24, 29)  # behind captions and between pictures
 _BRIGHT, _DIM = (240, 242, 245), (160, 167, 178)
 _MARKS = {"✓": (98, 214, 130), "✗": (255, 122, 110)}  # lines that hold one take its colour
-
-
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary name beside `path`, which takes its place if the block ends well.
-
-    Readers see the old file or the whole new one, never a part. Folders are made as needed.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last, for writers tell the format by it.
-    temporary = path.parent / f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}"
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_video(path: str | os.PathLike[str], frames: Iterable[Frame], fps: float = 8) -> Path:

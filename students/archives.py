@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from didact.environments import SettingError
+from didact.environments.files import replacing
 from didact.students.cards import CARD, LARGEST, NAME_TOLD, is_name, read_card
 from didact.students.folders import PARAMS, policy_files, read_folder
 from didact.students.names import locate, shipped, user_folder
@@ -43,22 +44,20 @@ def export_policy(
     read_folder(folder)
     if file.is_dir() or (file.exists() and not replace):
         raise SettingError("file", str(file), "a new file, or be replaced by --replace")
-    draft = file.with_name(f".{file.name}.draft")
     try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+        with (
+            replacing(file) as draft,
+            zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
             for name in policy_files(folder):
                 info = zipfile.ZipInfo(name, _EPOCH)
                 info.compress_type = zipfile.ZIP_DEFLATED
                 info.external_attr = (stat.S_IFREG | 0o644) << 16
                 archive.writestr(info, (folder / name).read_bytes())
-        os.replace(draft, file)
     except OSError as error:
         raise SettingError(
             "file", str(file), f"a file that can be written ({error.strerror or error})"
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
     return file
 
 
@@ -128,7 +127,8 @@ def take_in(
                     for x in (error.setting, error.allowed, error.value)
                 )
                 raise SettingError(str(setting), value, str(allowed)) from None
-            _put(draft, home / chosen, Path(drafts) / "before")
+            with replacing(home / chosen) as place:
+                os.replace(draft, place)
     return home / chosen
 
 
@@ -142,18 +142,6 @@ def _check_name(name: str, replace: bool) -> None:
         raise SettingError("--name", name, "a new one, or be replaced by --replace")
     if os.path.lexists(place) and not (place / CARD).is_file():
         raise SettingError("--name", name, f"a new one: {place} is no policy")
-
-
-def _put(draft: Path, place: Path, before: Path) -> None:
-    """Moves a folder to its place; what was there comes back if that fails."""
-    if os.path.lexists(place):
-        os.replace(place, before)
-    try:
-        os.replace(draft, place)
-    except OSError:
-        if os.path.lexists(before):
-            os.replace(before, place)
-        raise
 
 
 @contextlib.contextmanager

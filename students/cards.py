@@ -65,9 +65,15 @@ def card(
         "environment": environment,
         "observation_space": spaces,
         "action_space": action_space.to_json(),
-        **({} if network is None else {"network": dataclasses.asdict(network)}),
+        **({} if network is None else {"network": _sizes(network)}),
         **more,
     }
+
+
+def _sizes(network: NetworkConfig) -> dict[str, Any]:
+    """As JSON holds them, so that a card is the same before and after it was saved."""
+    sizes = dataclasses.asdict(network)
+    return {name: list(x) if isinstance(x, tuple) else x for name, x in sizes.items()}
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -328,8 +334,8 @@ def _check_network(network: Any, path: str) -> None:
             if not isinstance(value, bool):
                 raise _error(f"network.{name}", path, value, "true or false")
         elif name == "initial_std":
-            if type(value) not in (int, float) or not 0.01 <= value <= 2:
-                raise _error(f"network.{name}", path, value, "a number from 0.01 to 2")
+            if type(value) not in (int, float) or not 0.02 <= value <= 2:
+                raise _error(f"network.{name}", path, value, "a number from 0.02 to 2")
         else:
             least = 0 if name == "memory" else 1
             if not _is_whole(value, least, WIDEST):

@@ -34,7 +34,7 @@ class NetworkConfig:
     """channels of each stage of the residual network that reads pictures"""
     normalise_observations: bool = True
     """normalise real vectors by running statistics; tokens, cells and pictures never are"""
-    initial_std: Annotated[float, Range(0.01, 2)] = 0.5
+    initial_std: Annotated[float, Range(0.02, 2)] = 0.5
     """standard deviation of continuous actions at the start, before squashing"""
 
 

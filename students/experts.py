@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from didact.environments import ActionSpace, Continuous, SettingError, TaskSpace, for_groups
@@ -127,7 +128,7 @@ def of_function(
 
     def advise(carry, observation):
         advice = function(observation)
-        if isinstance(advice, jax.Array):
+        if isinstance(advice, jax.Array | np.ndarray):
             advice = Categorical.of_probabilities(advice)
         return advice, carry
 

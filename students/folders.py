@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from didact.environments import SettingError
+from didact.environments.files import replacing
 from didact.students.arrays import Damaged, load_tree, save_tree
 from didact.students.cards import CARD, LARGEST, parameters_of, read_card
 
@@ -27,15 +28,9 @@ def save_policy(folder: str | os.PathLike[str], card: Mapping[str, Any], params:
     there = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
     if there and not (folder / CARD).is_file():
         raise SettingError("policy", str(folder), "a new folder, or a policy to replace")
-    draft = folder.with_name(f".{folder.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
+    with replacing(folder) as draft:
         save_tree(draft / PARAMS, params)
         (draft / CARD).write_text(json.dumps(dict(card), indent=1) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 

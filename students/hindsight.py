@@ -67,8 +67,8 @@ def hindsight(
         # Where nothing was fulfilled the old instruction is as good as any, and costs least.
         instruction = jnp.where(weight[..., None] > 0, told, batch.observation["instruction"])
         again = now.read({**batch.observation, "instruction": instruction})
-        log_prob = again.distribution.log_prob(batch.action)
         weight = weight * batch.weight
+        log_prob = jnp.where(weight > 0, again.distribution.log_prob(batch.action), 0)
         loss = -jnp.mean(weight * log_prob)
         strength = schedule(now.updates) if callable(schedule) else schedule
         strength = strength * now.weights[name]

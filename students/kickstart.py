@@ -75,6 +75,7 @@ def kickstart(
         advice = batch.extras[advice_name]  # distributions [T, n, experts]
         known = batch.extras[known_name]  # [T, n, experts]
         student = jax.tree.map(lambda x: x[:, :, None], outputs.distribution)
+        advice = _valid(advice, known, student, name)
         apart = advice.kl(student)
         if distance == "cross_entropy":
             apart += advice.entropy()
@@ -90,3 +91,21 @@ def kickstart(
         }
 
     return Lesson(name, term, initial_carry, note, leads if lead else None)
+
+
+def _valid(advice: Any, known: Array, student: Any, name: str) -> Any:
+    """The advice, with the student's own distribution where an expert does not know the task.
+
+    What stands there may be anything, and NaN would spread to the gradient even through a mask.
+    """
+    if type(advice) is not type(student):
+        allowed = f"a {type(student).__name__}, as the student's actions are"
+        raise SettingError(f"distribution of experts ({name})", type(advice).__name__, allowed)
+
+    def where_known(x, own):
+        mask = known.reshape(*known.shape, *[1] * (x.ndim - known.ndim))
+        return jnp.where(mask, x, jax.lax.stop_gradient(own))
+
+    own = jax.tree.leaves(student)
+    leaves, tree = jax.tree.flatten(advice)
+    return jax.tree.unflatten(tree, map(where_known, leaves, own))

@@ -197,8 +197,12 @@ def learner(
         if scales_rewards:
             sums = discounted(rollout, config.discount)[..., None]
             returns = normalisation.update(returns, sums, rollout.learn, axes)
-        scale = reward_scale(returns) if scales_rewards else 1.0
-        advantage = estimate(rollout, rollout.reward * scale)
+        reward = rollout.reward
+        if scales_rewards:
+            # Bounded, because the first reward after many rollouts without any would be huge.
+            limit = normalisation.LIMIT
+            reward = jnp.clip(reward * reward_scale(returns), -limit, limit)
+        advantage = estimate(rollout, reward)
         learned = _everywhere(jnp.mean(rollout.learn), axes)
         weight = rollout.learn / jnp.where(learned > 0, learned, 1)
         batch = losses.Batch(

@@ -89,8 +89,8 @@ def advantages(
 
 
 def mean(x: Float[Array, "T n"], batch: Batch) -> Float[Array, ""]:
-    """The mean over the rows that may be learned from."""
-    return jnp.mean(batch.weight * x)
+    """The mean over the rows that may be learned from; what stands in others does not matter."""
+    return jnp.mean(jnp.where(batch.weight > 0, batch.weight * x, 0))
 
 
 def clipped_policy(clip: float, axes: Sequence[str] = ()) -> Term:
@@ -111,6 +111,8 @@ def clipped_policy(clip: float, axes: Sequence[str] = ()) -> Term:
         square = everywhere(mean(jnp.square(batch.advantage), batch))
         advantage = batch.advantage / jnp.sqrt(square + 1e-8)
         log_ratio = outputs.distribution.log_prob(batch.action) - batch.extras["log_prob"]
+        # So that no infinite ratio of a row without weight reaches the gradient as 0 * inf.
+        log_ratio = jnp.where(batch.weight > 0, log_ratio, 0)
         ratio = jnp.exp(log_ratio)
         clipped = jnp.clip(ratio, 1 - clip, 1 + clip)
         loss = -mean(jnp.minimum(ratio * advantage, clipped * advantage), batch)
@@ -128,11 +130,18 @@ def value_error() -> Term:
 
     def term(outputs, batch, now):
         loss = 0.5 * mean(jnp.square(outputs.value - batch.target), batch)
-        variance = jnp.var(batch.target)
-        explained = 1 - jnp.var(batch.target - batch.extras["value"]) / jnp.maximum(variance, 1e-8)
+        left = _variance(batch.target - batch.extras["value"], batch)
+        explained = 1 - left / jnp.maximum(_variance(batch.target, batch), 1e-8)
         return loss, {"value_loss": loss, "explained_variance": explained}
 
     return term
+
+
+def _variance(x: Array, batch: Batch) -> Array:
+    """The variance over the rows that may be learned from."""
+    share = batch.weight / jnp.maximum(jnp.sum(batch.weight), 1e-8)
+    x = jnp.where(share > 0, x, 0)
+    return jnp.sum(share * jnp.square(x - jnp.sum(share * x)))
 
 
 def negative_entropy(coefficient: Schedule) -> Term:

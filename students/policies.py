@@ -71,9 +71,13 @@ class Policy:
         for name, space in self.observation_space.items():
             other = observation_space.get(name)
             allowed = f"of shape {space.shape} with values up to {space.high}, as in training"
-            if other is None or not _fits(name, other.shape, space.shape):
+            if other is None or not _fits(space, other.shape):
                 shape = None if other is None else other.shape
                 raise SettingError(f"observation {name!r}", shape, allowed)
+            if (other.meaning, other.codes) != (space.meaning, space.codes):
+                told = other.meaning, other.codes
+                allowed = f"{(space.meaning, space.codes)}: kind and codes, as in training"
+                raise SettingError(f"observation {name!r}", told, allowed)
             if other.high > space.high:
                 told = f"{other.shape} with values up to {other.high}"
                 raise SettingError(f"observation {name!r}", told, allowed)
@@ -106,7 +110,7 @@ class Policy:
         for name, space in self.observation_space.items():
             shape = np.shape(observation[name]) if name in observation else None
             axes = 0 if shape is None else len(shape) - len(space.shape)
-            if shape is None or axes not in (0, 1) or not _fits(name, shape[axes:], space.shape):
+            if shape is None or axes not in (0, 1) or not _fits(space, shape[axes:]):
                 raise SettingError(f"observation {name!r}", shape, f"of shape {space.shape}")
             worlds.add(shape[:axes])
             if len(worlds) > 1:
@@ -145,6 +149,7 @@ def load_policy(policy: str | os.PathLike[str]) -> Policy:
     return Policy(*read_folder(locate(policy)))
 
 
-def _fits(name: str, shape: tuple[int, ...], trained: tuple[int, ...]) -> bool:
+def _fits(space: ArraySpace, shape: tuple[int, ...]) -> bool:
     """Whether an observation has the shape of training; instructions may be of any length."""
-    return len(shape) == len(trained) and (name == "instruction" or shape == trained)
+    sentence = space.role == "instruction" and space.meaning == "tokens"
+    return len(shape) == len(space.shape) and (sentence or shape == space.shape)

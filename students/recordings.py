@@ -13,8 +13,9 @@ import numpy as np
 
 from didact.environments import ArraySpace, SettingError
 from didact.environments.array_spaces import action_space_from_json
+from didact.environments.files import write_whole
 from didact.students.arrays import Damaged
-from didact.students.shards import Shard, digest, encoded, read_shard, write_whole
+from didact.students.shards import Shard, digest, encoded, read_shard
 from didact.students.windows import Window, windows
 
 CARD = "recording.json"
@@ -174,12 +175,13 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     try:
         card = json.loads((folder / CARD).read_text())
         if card["format"] != FORMAT:
-            raise SettingError(f"{CARD} format", card["format"], f"{FORMAT}")
+            raise SettingError("format", card["format"], f"{FORMAT}")
         recording = Recording(folder, card)
         _check(card)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, SettingError):
-            raise
+            setting = f"{error.setting} in {folder / CARD}"
+            raise SettingError(setting, error.value, error.allowed) from None
         allowed = f"the card of a recording ({error!r})"
         raise SettingError("recording", str(folder / CARD), allowed) from None
     for told in card["shards"]:

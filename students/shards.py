@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -68,20 +67,6 @@ def encoded(shard: Shard) -> bytes:
 def digest(data: bytes) -> str:
     """What tells whether the bytes are as they were written."""
     return hashlib.sha256(data).hexdigest()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file that appears whole or not at all.
-
-    Raises:
-        OSError: the disk is full or cannot be written; what stood there is untouched.
-    """
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        draft.write_bytes(data)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def read_shard(
@@ -156,4 +141,4 @@ def _within(action: np.ndarray, space: ActionSpace) -> bool:
     """Whether all actions are actions of the space."""
     if isinstance(space, Continuous):
         return bool(((action >= space.lows) & (action <= space.highs)).all())
-    return int(action.max()) < space.n
+    return bool(((action >= 0) & (action < space.n)).all())

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from didact.environments.errors import SettingError
+from didact.environments.errors import SettingError, require
 from didact.environments.spaces import Box
 from didact.teachers import gaussians, rings
 from didact.teachers.base import Teacher
@@ -89,21 +89,21 @@ def alp_gmm(
         raise SettingError("space", type(space).__name__, allowed)
     shortest = fit_rate if window is None else window
     history = max(1024, shortest) if history is None else history
-    _require("k_min", k_min, k_min >= 1, "at least 1")
-    _require("k_max", k_max, k_max >= k_min, f"at least k_min, {k_min}")
-    _require("fit_rate", fit_rate, fit_rate > k_min, f"more than k_min, {k_min}")
-    _require("window", window, shortest > k_min, f"more than k_min, {k_min}")
-    _require("history", history, history >= shortest, f"at least the window, {shortest}")
-    _require("random_fraction", random_fraction, 0 <= random_fraction <= 1, "from 0 to 1")
-    _require("outcome", outcome, outcome in ("return", "success"), '"return" or "success"')
-    _require(
+    require("k_min", k_min, k_min >= 1, "at least 1")
+    require("k_max", k_max, k_max >= k_min, f"at least k_min, {k_min}")
+    require("fit_rate", fit_rate, fit_rate > k_min, f"more than k_min, {k_min}")
+    require("window", window, shortest > k_min, f"more than k_min, {k_min}")
+    require("history", history, history >= shortest, f"at least the window, {shortest}")
+    require("random_fraction", random_fraction, 0 <= random_fraction <= 1, "from 0 to 1")
+    require("outcome", outcome, outcome in ("return", "success"), '"return" or "success"')
+    require(
         "return_range",
         return_range,
         len(return_range) == 2 and return_range[0] < return_range[1],
         "(low, high) with low < high",
     )
-    _require("restarts", restarts, restarts >= 1, "at least 1")
-    _require("iterations", iterations, iterations >= 1, "at least 1")
+    require("restarts", restarts, restarts >= 1, "at least 1")
+    require("iterations", iterations, iterations >= 1, "at least 1")
 
     d = space.size
     extent = space.high - space.low
@@ -250,8 +250,3 @@ def _chances(state: AlpGmmState) -> Float[Array, " K"]:
     even = used / jnp.maximum(jnp.sum(used), 1)
     # Means carry rounding of about 1e-8 where every progress is 0.
     return jnp.where(total > 1e-6, progress / jnp.maximum(total, 1e-6), even)
-
-
-def _require(setting, value, holds, allowed):
-    if not holds:
-        raise SettingError(setting, value, allowed)

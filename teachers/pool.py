@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from didact.environments.errors import SettingError
+from didact.environments.errors import require
 from didact.environments.spaces import TaskSpace
 from didact.teachers.base import Teacher
 from didact.teachers.language.proposer import Report, TaskReport
@@ -83,19 +83,19 @@ def pool(
         progress); Zhang et al., OMNI: open-endedness via models of human notions of
         interestingness, ICLR 2024.
     """
-    _require("capacity", capacity, capacity >= 1, "at least 1")
-    _require("score", score, score in ("learnability", "progress"), '"learnability" or "progress"')
-    _require("rate", rate, 0 < rate <= 1, "above 0 and at most 1")
-    _require("optimism", optimism, 0 <= optimism < np.inf, "a number of at least 0")
-    _require("pool_fraction", pool_fraction, 0 <= pool_fraction <= 1, "from 0 to 1")
+    require("capacity", capacity, capacity >= 1, "at least 1")
+    require("score", score, score in ("learnability", "progress"), '"learnability" or "progress"')
+    require("rate", rate, 0 < rate <= 1, "above 0 and at most 1")
+    require("optimism", optimism, 0 <= optimism < np.inf, "a number of at least 0")
+    require("pool_fraction", pool_fraction, 0 <= pool_fraction <= 1, "from 0 to 1")
     most = 1 - pool_fraction
-    _require("space_fraction", space_fraction, 0 <= space_fraction <= most, f"from 0 to {most:g}")
+    require("space_fraction", space_fraction, 0 <= space_fraction <= most, f"from 0 to {most:g}")
     given = None if first is None else np.asarray(first, np.float32)
     if given is not None:
         fits = given.shape[1:] == (space.size,) and 1 <= len(given) <= capacity
-        _require("first", given.shape, fits, f"1 to {capacity} tasks of {space.size} numbers")
+        require("first", given.shape, fits, f"1 to {capacity} tasks of {space.size} numbers")
         inside = np.asarray(space.contains(jnp.asarray(given)))
-        _require("first", given[~inside].tolist()[:1], inside.all(), "tasks of the space")
+        require("first", given[~inside].tolist()[:1], inside.all(), "tasks of the space")
 
     def init(key):
         nothing = jnp.zeros(capacity, jnp.int32)
@@ -268,8 +268,3 @@ def _same(a: Float[Array, "m d"], b: Float[Array, "n d"]) -> Bool[Array, "m n"]:
 
 def _reweighted(p: Array) -> Array:
     return p * (1 - REWEIGHTING) / (p + REWEIGHTING * (1 - 2 * p))
-
-
-def _require(setting: str, value: Any, holds: Any, allowed: str) -> None:
-    if not holds:
-        raise SettingError(setting, value, allowed)

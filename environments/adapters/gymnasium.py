@@ -48,8 +48,13 @@ def gymnasium_name(name: str) -> str:
 
 
 def gymnasium_space(space: ArraySpace) -> gymnasium.Space:
-    """The space of one observation; whole numbers without axes are `Discrete`."""
+    """The space of one observation.
+
+    Whole numbers without axes are `Discrete`, and truth values `MultiBinary`.
+    """
     dtype = np.dtype(space.dtype)
+    if dtype.kind == "b":
+        return gymnasium.spaces.MultiBinary(space.shape)
     if space.shape == () and np.issubdtype(dtype, np.integer) and space.low == 0:
         return gymnasium.spaces.Discrete(int(space.high) + 1)
     low, high = dtype.type(space.low), dtype.type(space.high)
@@ -115,12 +120,14 @@ class SingleWorld(gymnasium.Env):
         self._worlds = Worlds(name, 1, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
         self.metadata = self.metadata | _pictures(self.environment, render_mode)
+        self.action_space: gymnasium.Space
+        self.observation_space: gymnasium.spaces.Dict
         self.observation_space, self.action_space = _spaces(self.environment)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)
         tasks = (options or {}).get("task")
-        observation = _first(self._worlds.reset(key_from(self.np_random), tasks))
+        observation = self._first(self._worlds.reset(key_from(self.np_random), tasks))
         return observation, self._words(observation)
 
     def step(self, action: Any):
@@ -128,10 +135,20 @@ class SingleWorld(gymnasium.Env):
         if action.shape != space.shape:
             raise SettingError("action", action.tolist(), needed(space))
         seen = jax.device_get(self._worlds.step_only(action[None]))
-        observation = _first(seen.observation)
+        observation = self._first(seen.observation)
         info = {**self._words(observation), "success": bool(seen.success[0])}
         ended = bool(seen.terminated[0]), bool(seen.truncated[0])
         return observation, float(seen.reward[0]), *ended, info
+
+    def _first(self, observation: dict[str, Any]) -> dict[str, Any]:
+        """The observation of the only world."""
+        seen = {name: x[0] for name, x in jax.device_get(observation).items()}
+        return {
+            name: np.int64(x)
+            if isinstance(self.observation_space[name], gymnasium.spaces.Discrete)
+            else np.asarray(x, self.observation_space[name].dtype)
+            for name, x in seen.items()
+        }
 
     def _words(self, observation: dict[str, Any]) -> dict[str, str]:
         """What is said in an observation."""
@@ -225,11 +242,3 @@ class ManyWorlds(VectorEnv):
             name: np.asarray(observation[name], space.dtype)
             for name, space in self._batched.items()
         }
-
-
-def _first(observation: dict[str, Any]) -> dict[str, Any]:
-    """The observation of the first world."""
-    return {
-        name: np.int64(x[0]) if np.ndim(x) == 1 and x.dtype.kind == "i" else np.asarray(x[0])
-        for name, x in jax.device_get(observation).items()
-    }

@@ -60,6 +60,7 @@ class CellEncoder(nn.Module):
 
     def __call__(self, image: Array, words: Array | None = None) -> Float[Array, "T n hidden"]:
         """Features of views, under instructions `words` [T, n, length] if there are any."""
+        image = image[..., 0] if image.ndim == 5 and len(self.codes) == 1 else image
         codes = cell_codes(image, self.codes)
         time, n, cells = codes.shape
         flat = codes.reshape(time * n, cells)

@@ -135,13 +135,22 @@ def read_spaces(spaces: Mapping[str, ArraySpace]) -> dict[str, ArraySpace]:
     """The observations that networks read.
 
     Hidden ones are left out, and tokens of a role for which there is a vector as well.
+
+    Raises:
+        SettingError: an instruction is neither one sequence of tokens nor one vector.
     """
     vectors = {s.role for s in spaces.values() if s.role and s.meaning == "vector"}
-    return {
+    read = {
         name: space
         for name, space in spaces.items()
         if space.meaning != "hidden" and not (space.meaning == "tokens" and space.role in vectors)
     }
+    for name, space in read.items():
+        one = len(space.shape) == 1 and space.meaning in ("tokens", "vector")
+        if space.role == "instruction" and not one:
+            allowed = "tokens or a vector of shape (length,)"
+            raise SettingError(f"instruction {name!r}", (space.meaning, space.shape), allowed)
+    return read
 
 
 def _vector(space: ArraySpace, context: Context) -> nn.Module:

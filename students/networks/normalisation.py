@@ -52,6 +52,7 @@ def update(
 
     values = values.reshape(-1, values.shape[-1]).astype(jnp.float32)
     weights = weights.reshape(-1, 1).astype(jnp.float32)
+    values = jnp.where(weights > 0, values, 0)
     number = total(jnp.sum(weights))
     some = jnp.maximum(number, 1e-8)
     mean = total(jnp.sum(weights * values, axis=0)) / some

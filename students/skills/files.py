@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from didact.environments import SettingError
-from didact.students.shards import write_whole
+from didact.environments.files import write_whole
 
 
 def write_json(

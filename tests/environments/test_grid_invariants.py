@@ -9,7 +9,11 @@ from didact.environments import Restart, make, registered, split_keys
 from didact.environments.grid import GridWorld, cells
 from didact.environments.grid.rules import CARRIED, GONE, INSIDE
 
-GRIDS = [e.name for e in registered() if isinstance(make(e.name), GridWorld)]
+GRIDS = [
+    e.name
+    for e in registered()
+    if not e.name.startswith("brax/") and isinstance(make(e.name), GridWorld)
+]
 SOME = ["Synth", "Unlock", "ObstructedMaze", "DynamicObstacles"]
 STEPS = 10_000_000
 # Rooms of any size on a larger map, which is empty beyond them, as in MiniGrid.

@@ -66,7 +66,11 @@ def test_the_whole_language_is_counted():
 
 
 def test_every_grid_world_refuses_missions_without_words():
-    names = [e.name for e in registered() if isinstance(make(e.name), GridWorld)]
+    names = [
+        e.name
+        for e in registered()
+        if not e.name.startswith("brax/") and isinstance(make(e.name), GridWorld)
+    ]
     assert len(names) > 190
     for name in names:
         for length in (0, -1):

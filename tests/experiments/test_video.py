@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from didact.environments.errors import SettingError
-from didact.experiments.video import caption, fit, replacing, status, tile, write_video
+from didact.environments.files import replacing
+from didact.experiments.video import caption, fit, status, tile, write_video
 
 
 def frames(count, height=48, width=64):

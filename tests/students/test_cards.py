@@ -8,11 +8,12 @@ from pathlib import Path
 
 import jax
 import pytest
-from small import edit, told
+import small
+from small import edit
 
 from didact.environments import SettingError
-from didact.students import NetworkConfig, load_policy
-from didact.students.cards import CARD, EARLIER, check_card, student_of
+from didact.students import load_policy, save_policy
+from didact.students.cards import CARD, student_of
 
 HUGE = 10**9
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -39,21 +40,26 @@ def put(*path, value):
 
 
 SPACE = ("observation_space", "image")
+NAMES = ("action_space", "names")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (put("format", value=2), ("format", "is 2", "later version")),
-        (put("format", value=0), ("format", "is 0", "must be 1.")),
+        (put("format", value=3), ("format", "is 3", "later version")),
+        (put("format", value=1), ("format", "is 1", "must be 2 (an earlier version of didact")),
+        (put("format", value=0), ("format", "is 0", "earlier version")),
         (put("format", value=True), ("format", "is True")),
         (put("format", value="1"), ("format",)),
         (put("environment", value=None), ("environment", "is None")),
         (put("environment", value=""), ("environment", "is ''")),
-        (put("actions", value=[]), ("actions", "is []")),
-        (put("actions", value="left"), ("actions", "is 'left'")),
-        (put("actions", value=["x"] * 10**5), ("actions", "8192")),
-        (put("actions", value=5), ("actions", "is 5")),
+        (put("action_space", value=None), ("action space", "is None")),
+        (put("action_space", value=["left"]), ("action space", "is ['left']")),
+        (put("action_space", "type", value="integer"), ("type of actions", "is 'integer'")),
+        (put(*NAMES, value=[]), ("action space", "a list of names")),
+        (put(*NAMES, value="left"), ("action space", "a list of names")),
+        (put(*NAMES, value=["x"] * 10**5), ("action_space", "at most 8192 actions")),
+        (put(*NAMES, value=["left", 5]), ("action space", "a list of names")),
         (put("network", value=[]), ("network", "is []")),
         (put("network", "depth", value=3), ("'depth'", "this version knows", "hidden")),
         (put("network", "hidden", value=HUGE), ("network.hidden", "is 1000000000", "1 to 8192")),
@@ -78,7 +84,16 @@ SPACE = ("observation_space", "image")
         (put(*SPACE, "dtype", value="V999999999"), ("'image': dtype",)),
         (put(*SPACE, "dtype", value="builtins.print"), ("'image': dtype",)),
         (put(*SPACE, "dtype", value=3), ("'image': dtype", "is 3")),
-        (put(*SPACE, "dtype", value="float32"), ("image dtype", "uint8 cell codes")),
+        (put(*SPACE, "dtype", value="float32"), ("'image': shape", "whole numbers")),
+        (put(*SPACE, "kind", value="odour"), ("'image'", "is 'odour'", "cells")),
+        (put(*SPACE, "kind", value=None), ("'image'", "is None", "say nothing by themselves")),
+        (put(*SPACE, "kind", value=["cells"]), ("'image': kind", "is ['cells']")),
+        (put(*SPACE, "role", value="boss"), ("'image': role", "is 'boss'")),
+        (put(*SPACE, "role", value="instruction"), ("instruction 'image'",)),
+        (put(*SPACE, "codes", value=[11, 6]), ("'image': shape", "one code size a channel")),
+        (put(*SPACE, "codes", value=[11, 6, 0]), ("'image': codes", "is [11, 6, 0]")),
+        (put(*SPACE, "codes", value=[HUGE, 6, 3]), ("'image': codes",)),
+        (put(*SPACE, "codes", value=[5000, 5000, 3]), ("'image': codes",)),
         (put(*SPACE, "high", value=None), ("'image': high", "is None")),
         (put(*SPACE, "low", value=float("nan")), ("'image': low", "is nan")),
         (
@@ -87,7 +102,7 @@ SPACE = ("observation_space", "image")
         ),
         (
             put("observation_space", "instruction", "high", value=2**31 - 1),
-            ("'instruction': high", "16777216 tokens"),
+            ("'instruction': high", "16777216 values"),
         ),
         (put("observation_space", "instruction", "high", value=-1), ("'instruction': high",)),
         (put("name", value="../../etc"), ("name", "is '../../etc'", "letters")),
@@ -119,10 +134,15 @@ def test_what_cannot_be_is_told(copy, change, words, capfd):
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("field", ["format", "environment", "actions", "observation_space"])
+@pytest.mark.parametrize("field", ["format", "environment", "observation_space"])
 def test_fields_that_must_be_there(copy, field):
     edit(copy, lambda values: values.pop(field))
     assert f"{field} in {copy / CARD} is None" in refused(copy)
+
+
+def test_the_action_space_must_be_there(copy):
+    edit(copy, lambda values: values.pop("action_space"))
+    assert f"action_space: action space in {copy / CARD} is None" in refused(copy)
 
 
 @pytest.mark.parametrize(
@@ -142,13 +162,45 @@ def test_what_later_versions_add_does_no_harm(copy):
     assert load_policy(copy).card["licence"] == "CC0"
 
 
-def test_cards_of_earlier_versions_say_all_that_was_there_then():
-    """A setting that the network gets must be listed with what it was before."""
-    first = {"cell_embedding", "cell_features", "token_embedding", "instruction_features"}
-    first |= {"hidden", "memory"}
-    assert set(told()["network"]) == first | set(EARLIER)
-    check_card(told())
-    assert EARLIER["max_instructions"] == NetworkConfig().max_instructions
+BOUNDS = ("action_space", "low")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (put(*BOUNDS, value=[-1.0]), ("low of actions", "is [-1.0]", "2 finite numbers")),
+        (put(*BOUNDS, value=[-1.0, -2.0, 0.0]), ("low of actions", "2 finite numbers")),
+        (put(*BOUNDS, value=-1.0), ("low of actions", "is -1.0")),
+        (put(*BOUNDS, value=None), ("low of actions", "is None")),
+        (put(*BOUNDS, value=["a", "b"]), ("low of actions", "finite numbers")),
+        (put(*BOUNDS, value=[True, -1.0]), ("low of actions", "finite numbers")),
+        (put(*BOUNDS, value=[float("nan"), -1.0]), ("low of actions", "nan")),
+        (put(*BOUNDS, value=[float("-inf"), -1.0]), ("low of actions", "-inf")),
+        (put(*BOUNDS, value=[-(10**400), -1.0]), ("low of actions", "finite numbers")),
+        (put(*BOUNDS, value=[-1.0, 0.5]), ("low, high", "low < high")),
+        (put(*BOUNDS, value=[-3e38, -2.0]), ("low, high", "float32 can hold")),
+        (put("action_space", "high", value=[1e-60, 1e300]), ("low, high", "float32 can hold")),
+        (put(*NAMES, value=["hip"]), ("low of actions", "1 finite numbers")),
+        (put(*NAMES, value=None), ("action space", "a list of names")),
+        (put("action_space", value={"type": "continuous"}), ("action space", "a list of names")),
+        (put("action_space", "type", value="discrete"), ("not those that these settings make",)),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_continuous_actions_that_cannot_be(joints, tmp_path, change, words):
+    folder = save_policy(tmp_path / "policy", joints.card, joints.params)
+    card = json.loads((folder / CARD).read_text())
+    card["action_space"]["high"] = [1e38, 0.5]
+    change(card)
+    (folder / CARD).write_text(json.dumps(card))
+    message = refused(folder)
+    for word in words:
+        assert word in message
+
+
+@pytest.fixture(scope="module")
+def joints():
+    return small.made(small.NUMBERS, small.JOINTS)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells peak memory")

@@ -8,7 +8,8 @@ import pytest
 from didact.environments import ArraySpace, Discrete, SettingError
 from didact.students import NetworkConfig, PPOConfig, Rollout, hindsight, losses, ppo
 from didact.students.hindsight import SCENE, relabelled
-from didact.students.networks import Outputs
+from didact.students.losses import Outputs
+from didact.students.networks import Categorical
 
 T, N, L = 7, 40, 3
 KEY = jax.random.key(0)
@@ -73,12 +74,13 @@ def test_the_loss_is_the_sum_written_out():
         extras,
         zero,
         zero,
+        zero + 1,
     )
 
     def read(observation):
         """A network whose logits are the first tokens."""
         first = observation["instruction"][..., :1].astype(jnp.float32) / 100
-        return Outputs(first * jnp.arange(4.0), zero)
+        return Outputs(Categorical(first * jnp.arange(4.0)), zero)
 
     now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.float32(2.0)}, KEY, read)
     loss, metrics = hindsight(Teller(), 0.5, discount=0.8, nearest=1.0).term(None, batch, now)
@@ -96,20 +98,21 @@ def test_the_loss_is_the_sum_written_out():
 def test_a_student_learns_what_it_did_by_chance():
     """Without any reward: what it is told afterwards becomes what it does when it is asked."""
     spaces = {
-        "image": ArraySpace((7, 7), np.uint8, 0, 127),
-        "instruction": ArraySpace((L,), np.uint8, 0, 255),
+        "image": ArraySpace((7, 7), np.uint8, 0, 127, "cells", (128,)),
+        "instruction": ArraySpace((L,), np.uint8, 0, 255, "tokens", role="instruction"),
     }
     config = PPOConfig(
-        network=NetworkConfig(hidden=16, memory=0, instruction_features=16),
+        network=NetworkConfig(hidden=32, memory=0, instruction_features=16),
         num_minibatches=2,
-        entropy_coefficient=0.0,
-        final_entropy_coefficient=0.0,
+        # It keeps doing everything under the instruction that it has.
+        entropy_coefficient=0.05,
+        final_entropy_coefficient=0.05,
     )
     lesson = hindsight(Teller(), 1.0, nearest=1.0)
     student = ppo(spaces, Discrete(3), config, num_updates=60, lessons=[lesson])
     state = student.init(jax.random.key(0))
     fallen = jax.random.key(1)
-    n = 64
+    n, view = 64, jnp.arange(49, dtype=jnp.uint8).reshape(1, 7, 7)
 
     @jax.jit
     def update(state, key):
@@ -118,7 +121,7 @@ def test_a_student_learns_what_it_did_by_chance():
         instruction = jnp.full((n, L), 9, jnp.uint8)
         for t in range(4):
             key, act_key = jax.random.split(key)
-            observation = {"image": jnp.ones((n, 7, 7), jnp.uint8), "instruction": instruction}
+            observation = {"image": jnp.tile(view, (n, 1, 1)), "instruction": instruction}
             scene = {"told": jnp.full((n, L), 5, jnp.uint8), "fulfilled": jnp.zeros(n, bool)}
             if last is not None:  # "5", "6" or "7", by what was done before
                 scene = {"told": 5 + jnp.tile(last[:, None], (1, L)).astype(jnp.uint8)}
@@ -128,7 +131,8 @@ def test_a_student_learns_what_it_did_by_chance():
         observation, start, action, extras = jax.tree.map(lambda *x: jnp.stack(x), *rows)
         zero = jnp.zeros((4, n))
         rollout = Rollout(
-            observation, start, action, zero, zero > 0, zero > 0, extras, zero, zero[0], first
+            *(observation, start, action, zero, zero > 0, zero > 0, extras, zero, zero[0], first),
+            *(zero + 1, {}),
         )
         return student.learn(state, rollout, key)
 
@@ -138,11 +142,11 @@ def test_a_student_learns_what_it_did_by_chance():
     assert metrics["hindsight_probability"] > 0.9
     for action in range(3):
         observation = {
-            "image": jnp.ones((1, 7, 7), jnp.uint8),
+            "image": view,
             "instruction": jnp.full((1, L), 5 + action, jnp.uint8),
         }
-        outputs, _ = student.look(state, student.initial_carry(1), observation)
-        assert jax.nn.softmax(outputs.logits[0])[action] > 0.9
+        distribution, _, _ = student.apply(state, student.initial_carry(1), observation)
+        assert distribution.probabilities[0, action] > 0.9
 
 
 @pytest.mark.parametrize("discount", [0.0, 1.5, float("nan")])
@@ -158,12 +162,13 @@ def test_something_later_is_drawn_anew_in_each_update():
 
     def read(observation):
         seen.append(np.asarray(observation["instruction"]))
-        return Outputs(jnp.zeros((T, N, 4)), jnp.zeros((T, N)))
+        return Outputs(Categorical(jnp.zeros((T, N, 4))), jnp.zeros((T, N)))
 
     zero = jnp.zeros((T, N))
     observation = {"instruction": jnp.zeros((T, N, L), jnp.uint8)}
+    action = jnp.zeros((T, N), jnp.int32)
     batch = losses.Batch(
-        observation, jnp.asarray(start), (), jnp.zeros((T, N), jnp.int32), extras, zero, zero
+        *(observation, jnp.asarray(start), (), action, extras, zero, zero, zero + 1)
     )
     for key in (KEY, KEY, jax.random.key(1)):
         now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.ones(())}, key, read)

@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from small import NUMBERS, played, shaken
 
-from didact.environments import ArraySpace, Box, Dimension, Discrete, SettingError
+from didact.environments import Box, Dimension, Discrete, SettingError
 from didact.students import (
     DistillConfig,
     NetworkConfig,
     Policy,
     PPOConfig,
-    Rollout,
     card,
     distill,
     experts,
@@ -20,13 +20,13 @@ from didact.students import (
     losses,
     ppo,
 )
-from didact.students.networks import Outputs
+from didact.students.losses import Outputs
+from didact.students.networks import Categorical, SquashedNormal
 
 T, N, E = 5, 6, 3
 NAMES = ("left", "right", "forward", "done")
 ACTIONS = Discrete(4, NAMES)
-SPACES = {"numbers": ArraySpace((3,), np.float32, -5.0, 5.0)}
-NETWORK = NetworkConfig(hidden=8, memory=5)
+SPACES, NETWORK = NUMBERS, NetworkConfig(hidden=8, memory=5)
 CONFIG = PPOConfig(network=NETWORK, num_minibatches=1)
 
 
@@ -46,13 +46,16 @@ def advised(seed=0):
 
 
 def batch_of(advice, known, name="kickstart"):
-    extras = {f"{name}_advice": jnp.asarray(advice, jnp.float32), f"{name}_known": known}
+    if not isinstance(advice, Categorical):
+        advice = Categorical.of_probabilities(jnp.asarray(advice, jnp.float32))
+    extras = {f"{name}_advice": advice, f"{name}_known": jnp.asarray(known)}
     zero = jnp.zeros((T, N))
-    return losses.Batch({}, zero > 0, (), jnp.zeros((T, N), jnp.int32), extras, zero, zero)
+    action = jnp.zeros((T, N), jnp.int32)
+    return losses.Batch({}, zero > 0, (), action, extras, zero, zero, zero + 1)
 
 
 def outputs_of(logits):
-    return Outputs(jnp.asarray(logits, jnp.float32), jnp.zeros((T, N)))
+    return Outputs(Categorical(jnp.asarray(logits, jnp.float32)), jnp.zeros((T, N)))
 
 
 def at(updates, weight=1.0):
@@ -106,16 +109,18 @@ def test_both_distances_have_the_same_gradient():
 def test_masks_are_exact():
     """What an expert says of a task that it does not know changes nothing, whatever it is."""
     logits, advice, known = advised()
-    wild = np.where(known[..., None], advice, np.random.default_rng(1).random(advice.shape) * 1e6)
+    own = Categorical.of_probabilities(jnp.asarray(advice, jnp.float32)).logits
 
     def both(advice):
         def loss(x):
             term = kickstart(nobody(), 1.0).term
-            return term(outputs_of(x), batch_of(advice, known), at(0))[0]
+            return term(outputs_of(x), batch_of(Categorical(advice), known), at(0))[0]
 
         return jax.value_and_grad(loss)(jnp.asarray(logits, jnp.float32))
 
-    jax.tree.map(np.testing.assert_array_equal, both(advice), both(wild))
+    for wild in (1e6, -jnp.inf, jnp.nan):
+        advised_wildly = jnp.where(known[..., None], own, wild)
+        jax.tree.map(np.testing.assert_array_equal, both(own), both(advised_wildly))
     nothing = batch_of(advice, np.zeros_like(known))
     loss, metrics = kickstart(nobody(), 1.0).term(outputs_of(logits), nothing, at(0))
     assert float(loss) == 0
@@ -137,43 +142,15 @@ def observation(rng, *shape):
 
 
 def play(made, state, seed=0, shown=lambda t: {}):
-    """A rollout as the loop collects it, with what is shown to experts at time t."""
-    rng = np.random.default_rng(seed)
-    seen = observation(rng, T, N)
-    start = rng.random((T, N)) < 0.3
-    start[0] = False
-    ends = np.concatenate([start[1:], np.zeros((1, N), bool)])
-    first = carry = made.initial_carry(N)
-    actions, extras = [], []
-    for t in range(T):
-        fresh, begun = made.initial_carry(N), start[t][:, None]
-        carry = jax.tree.map(lambda x, y, begun=begun: jnp.where(begun, y, x), carry, fresh)
-        now = {name: x[t] for name, x in seen.items()} | shown(t)
-        action, carry, told = made.act(state, carry, now, jax.random.key(t))
-        actions.append(action)
-        extras.append(told)
-    zero = jnp.zeros((T, N))
-    return Rollout(
-        seen,
-        jnp.asarray(start),
-        jnp.stack(actions),
-        jnp.asarray(rng.normal(size=(T, N)), jnp.float32),
-        jnp.asarray(ends),
-        zero > 0,
-        {name: jnp.stack([e[name] for e in extras]) for name in extras[0]},
-        zero,
-        zero[0],
-        first,
-    )
+    seen = observation(np.random.default_rng(seed), T, N)
+    return played(made, state, seen, seed=seed, shown=shown)
 
 
 def policy_of(seed, actions=NAMES, network=NETWORK):
     """A policy with random parameters, far from uniform."""
     made = ppo(SPACES, Discrete(len(actions), actions), PPOConfig(network=network), num_updates=1)
     params = made.init(jax.random.key(seed)).params
-    params = jax.tree.map(
-        lambda x: x + 0.5 * jax.random.normal(jax.random.key(x.size + seed), x.shape), params
-    )
+    params = shaken(params, 0.5)
     return Policy(card("toy", SPACES, Discrete(len(actions), actions), network), params)
 
 
@@ -183,9 +160,9 @@ def test_a_policy_with_a_memory_and_other_sizes_follows_the_students_episodes():
     expert = experts.of_policy(policy, ACTIONS)
     made = ppo(SPACES, ACTIONS, CONFIG, num_updates=3, lessons=[kickstart(expert, 1.0)])
     rollout = play(made, made.init(jax.random.key(0)))
-    advice = rollout.extras["kickstart_advice"][:, :, 0]
+    advice = rollout.extras["kickstart_advice"].probabilities[:, :, 0]
     assert rollout.extras["kickstart_known"].all()
-    assert rollout.start.sum() > 3
+    assert rollout.start[1:].sum() > 3
     for world in range(N):
         carry = None
         for t in range(T):
@@ -211,7 +188,8 @@ def test_an_expert_may_know_some_of_the_actions():
     alone, _ = experts.of_policy(policy, Discrete(2, ("forward", "left"))).advise(
         policy.initial_carry(N), observation(np.random.default_rng(0), N)
     )
-    np.testing.assert_array_equal(advice[:, [2, 0]], alone)
+    advice, alone = advice.probabilities, alone.probabilities
+    np.testing.assert_allclose(advice[:, [2, 0]], alone, rtol=1e-6)
     np.testing.assert_array_equal(advice[:, [1, 3]], 0)
     np.testing.assert_allclose(advice.sum(-1), 1, rtol=1e-6)
     with pytest.raises(SettingError, match=r"actions of the expert is .*'fly'"):
@@ -221,7 +199,9 @@ def test_an_expert_may_know_some_of_the_actions():
 def test_temperature_sharpens():
     policy, seen = policy_of(3), observation(np.random.default_rng(0), N)
     plain, sure = (
-        experts.of_policy(policy, ACTIONS, temperature=t).advise(policy.initial_carry(N), seen)[0]
+        experts.of_policy(policy, ACTIONS, temperature=t)
+        .advise(policy.initial_carry(N), seen)[0]
+        .probabilities
         for t in (1.0, 0.5)
     )
     expected = np.asarray(plain) ** 2
@@ -231,16 +211,17 @@ def test_temperature_sharpens():
 
 
 def test_what_the_world_tells():
-    expert = experts.told("solver", 4)
+    expert = experts.privileged("solver", ACTIONS)
     advice, _ = expert.advise((), {"solver": jnp.array([2, 0, -1, 4])})
-    np.testing.assert_array_equal(advice[:2], np.eye(4)[[2, 0]])
+    np.testing.assert_array_equal(advice.probabilities[:2], np.eye(4)[[2, 0]])
     np.testing.assert_array_equal(expert.knows({"solver": jnp.array([2, 0, -1, 4])}), [1, 1, 0, 0])
     assert expert.reveals == ("solver",)
 
 
 def test_experts_are_masked_to_their_tasks():
     space = Box((Dimension("size", 0, 10), Dimension("rooms", 0, 3, integer=True)))
-    expert = experts.only_tasks(experts.told("solver", 4), space.restricted(size=(2, 5), rooms=1))
+    solver = experts.privileged("solver", ACTIONS)
+    expert = experts.only_tasks(solver, space.restricted(size=(2, 5), rooms=1))
     tasks = jnp.array([[2.0, 1], [5, 1], [5.1, 1], [3, 2], [3, 1]])
     known = expert.knows({"task": tasks, "solver": jnp.array([0, 0, 0, 0, -1])})
     np.testing.assert_array_equal(known, [True, True, False, False, False])
@@ -256,9 +237,10 @@ def test_no_gradient_reaches_the_expert():
         seen = observation(np.random.default_rng(1), N)
         noted = lesson.note(lesson.initial_carry(N), seen)[0]
         if direct:
-            noted |= {"kickstart_advice": expert.advise((), seen)[0][:, None]}
+            advice = expert.advise((), seen)[0]
+            noted |= {"kickstart_advice": jax.tree.map(lambda x: x[:, None], advice)}
         extras = jax.tree.map(lambda x: jnp.broadcast_to(x, (T, *x.shape)), noted)
-        batch = batch_of(0, 0)._replace(extras=extras)
+        batch = batch_of(np.ones(4), 0)._replace(extras=extras)
         return lesson.term(outputs_of(np.ones((T, N, 4)) * np.arange(4)), batch, at(0))[0]
 
     assert float(jnp.abs(jax.grad(loss)(table, True)).max()) > 0  # it would, without the stop
@@ -272,10 +254,10 @@ def test_lambda_0_equals_no_expert_bit_for_bit():
     pulled = ppo(SPACES, ACTIONS, CONFIG, num_updates=3, lessons=[kickstart(expert, 0.1)])
     states = []
     for made in (plain, with_expert, pulled):
-        state = made.init(jax.random.key(0))
+        made = made._replace(act=jax.jit(made.act), learn=jax.jit(made.learn))
+        state = jax.jit(made.init)(jax.random.key(0))
         for i in range(3):
-            rollout = play(made, state, seed=i)
-            state, _ = jax.jit(made.learn)(state, rollout, jax.random.key(i))
+            state, _ = made.learn(state, play(made, state, seed=i), jax.random.key(i))
         states.append(state)
     jax.tree.map(np.testing.assert_array_equal, states[0].params, states[1].params)
     differ = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), states[0].params, states[2].params)
@@ -337,7 +319,7 @@ def test_the_policy_that_acted_is_the_mixture():
     made = ppo(SPACES, ACTIONS, CONFIG, num_updates=20, lessons=[lesson])
     seen = observation(np.random.default_rng(0), N) | {"world": jnp.arange(N)}
     state = made.init(jax.random.key(0))
-    own = softmax(np.asarray(made.look(state, made.initial_carry(N), seen)[0].logits))
+    own = np.asarray(made.apply(state, made.initial_carry(N), seen)[0].probabilities)
     for updates, lead in ((0, 0.6), (5, 0.3), (10, 0.0)):
         state = state._replace(updates=jnp.int32(updates))
         action, _, extras = made.act(state, made.initial_carry(N), seen, jax.random.key(updates))
@@ -361,6 +343,10 @@ def test_settings_are_checked():
         kickstart([], 1.0)
     with pytest.raises(SettingError, match="distance is 'far'"):
         kickstart(nobody(), 1.0, distance="far")
+    continuous = SquashedNormal(jnp.zeros((T, N, 1)), jnp.zeros((T, N, 1)), (-1.0,), (1.0,))
+    term, outputs = kickstart(nobody(), 1.0).term, Outputs(continuous, jnp.zeros((T, N)))
+    with pytest.raises(SettingError, match=r"experts \(kickstart\) is 'Categorical'.*SquashedN"):
+        term(outputs, batch_of(*advised()[1:]), at(0))
     twice = [kickstart(nobody(), 1.0)] * 2
     with pytest.raises(SettingError, match="lessons"):
         ppo(SPACES, ACTIONS, CONFIG, num_updates=1, lessons=twice)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from didact.students import losses
-from didact.students.networks import Outputs
+from didact.students.losses import Outputs
+from didact.students.networks import Categorical
 
 T, N, ACTIONS = 9, 6, 4
 
@@ -78,7 +79,8 @@ def test_a_finished_episode_hears_nothing_of_the_next():
 def batch(seed=0):
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(T, N, ACTIONS)).astype(np.float32)
-    outputs = Outputs(jnp.asarray(logits), jnp.asarray(rng.normal(size=(T, N)), jnp.float32))
+    value = jnp.asarray(rng.normal(size=(T, N)), jnp.float32)
+    outputs = Outputs(Categorical(jnp.asarray(logits)), value)
     made = losses.Batch(
         observation={},
         start=jnp.zeros((T, N), bool),
@@ -90,6 +92,7 @@ def batch(seed=0):
         },
         advantage=jnp.asarray(3 + 2 * rng.normal(size=(T, N)), jnp.float32),
         target=jnp.asarray(rng.normal(size=(T, N)), jnp.float32),
+        weight=jnp.ones((T, N)),
     )
     return outputs, made
 
@@ -109,7 +112,9 @@ def test_clipped_policy():
     loss, metrics = losses.clipped_policy(0.2)(outputs, made, at(0))
     advantage = np.asarray(made.advantage, float)
     advantage = advantage / np.sqrt(np.mean(advantage**2))
-    p = np.take_along_axis(probabilities(outputs.logits), np.asarray(made.action)[..., None], -1)
+    p = np.take_along_axis(
+        probabilities(outputs.distribution.logits), np.asarray(made.action)[..., None], -1
+    )
     ratio = p[..., 0] / np.exp(np.asarray(made.extras["log_prob"], float))
     each = []
     for r, a in zip(ratio.ravel(), advantage.ravel(), strict=True):
@@ -129,10 +134,13 @@ def test_steps_without_advantage_are_left_alone():
             action=jnp.zeros((1, 3), jnp.int32),
             extras={"log_prob": jnp.log(jnp.full((1, 3), 0.5))},
             advantage=jnp.array([[0.0, others, others]]),
+            weight=jnp.ones((1, 3)),
         )
 
         def loss(logits, made=made):
-            return losses.clipped_policy(0.2)(Outputs(logits, jnp.zeros((1, 3))), made, at(0))[0]
+            return losses.clipped_policy(0.2)(
+                Outputs(Categorical(logits), jnp.zeros((1, 3))), made, at(0)
+            )[0]
 
         gradient = jax.grad(loss)(jnp.zeros((1, 3, 2)))
         np.testing.assert_array_equal(gradient[0, 0], 0)
@@ -146,10 +154,13 @@ def test_clipped_policy_stops_at_the_clip():
         action=action,
         extras={"log_prob": jnp.log(jnp.array([[0.1, 0.9]]))},
         advantage=jnp.array([[1.0, -1.0]]),  # ratios 5 and 0.56: both already too far
+        weight=jnp.ones((1, 2)),
     )
 
     def loss(logits):
-        return losses.clipped_policy(0.2)(Outputs(logits, jnp.zeros((1, 2))), made, at(0))[0]
+        return losses.clipped_policy(0.2)(
+            Outputs(Categorical(logits), jnp.zeros((1, 2))), made, at(0)
+        )[0]
 
     np.testing.assert_array_equal(jax.grad(loss)(jnp.zeros((1, 2, 2))), 0)
 
@@ -167,7 +178,7 @@ def test_value_error():
 @pytest.mark.parametrize(("progress", "weight"), [(0.0, 0.5), (0.25, 0.4), (1.0, 0.1)])
 def test_negative_entropy(progress, weight):
     outputs, made = batch()
-    p = probabilities(outputs.logits)
+    p = probabilities(outputs.distribution.logits)
     entropy = -np.mean(np.sum(p * np.log(p), -1))
     loss, metrics = losses.negative_entropy(losses.linear(0.5, 0.1))(outputs, made, at(progress))
     assert float(metrics["entropy"]) == pytest.approx(entropy, rel=1e-5)
@@ -189,8 +200,41 @@ def test_total_is_the_weighted_sum():
     assert set(metrics) >= {"policy_loss", "value_loss", "explained_variance", "extra"}
 
 
-def test_log_prob():
+def test_rows_without_weight_do_not_count():
+    """Terms and metrics are those of the other rows alone, whatever stands in these."""
     outputs, made = batch()
-    p = np.take_along_axis(probabilities(outputs.logits), np.asarray(made.action)[..., None], -1)
-    found = losses.log_prob(outputs.logits, made.action)
-    np.testing.assert_allclose(found, np.log(p[..., 0]), rtol=1e-5)
+    weight = np.random.default_rng(1).random((T, N)) < 0.6
+    kept = np.flatnonzero(weight)
+
+    def only(x):
+        return x.reshape(T * N, *x.shape[2:])[kept][None]
+
+    def spoilt(x):
+        wild = jnp.full(x.shape, 1e30 if jnp.issubdtype(x.dtype, jnp.floating) else 0, x.dtype)
+        return jnp.where(weight.reshape(T, N, *[1] * (x.ndim - 2)), x, wild)
+
+    term = losses.total(
+        [
+            (1.0, losses.clipped_policy(0.2)),
+            (0.5, losses.value_error()),
+            (1.0, losses.negative_entropy(losses.linear(0.1, 0.0))),
+        ]
+    )
+    bare = made._replace(weight=(), carry=())
+    alone = jax.tree.map(only, bare)._replace(weight=jnp.ones((1, len(kept))))
+    expected = term(jax.tree.map(only, outputs), alone, at(0))
+    # Weights are 1 on average.
+    all_rows = jax.tree.map(spoilt, bare)._replace(weight=jnp.asarray(weight / weight.mean()))
+
+    def loss(logits, value):
+        spoilt_outputs = jax.tree.map(spoilt, Outputs(Categorical(logits), value))
+        return term(spoilt_outputs, all_rows, at(0))
+
+    run = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+    found, gradients = run(outputs.distribution.logits, outputs.value)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5), found, expected
+    )
+    for gradient in gradients:
+        assert (np.asarray(gradient)[~weight] == 0).all()
+        assert (np.asarray(gradient)[weight] != 0).any(-1).all()

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import small
 from small import SPACES, edit, observation
 
-from didact.environments import ArraySpace, Discrete, SettingError
+from didact.environments import ArraySpace, Continuous, Discrete, SettingError
 from didact.students import NetworkConfig, Policy, PPOConfig, card, load_policy, save_policy
 
 
@@ -82,13 +83,16 @@ def test_other_observations_are_refused(policy):
     policy.check(SPACES)
     for other in (
         {"image": SPACES["image"]},
-        SPACES | {"image": ArraySpace((7, 7), np.uint8, 0, 10)},
+        SPACES | {"image": ArraySpace((7, 7), np.uint8, 0, 10, "cells", (11,))},
+        SPACES | {"image": ArraySpace((7, 7, 3), np.uint8, 0, 10, "cells", (11, 3, 6))},
+        SPACES | {"image": ArraySpace((7, 7, 3), np.uint8, 0, 10, "pixels")},
         SPACES | {"instruction": ArraySpace((), np.uint8, 0, 9)},
     ):
         with pytest.raises(SettingError, match="as in training"):
             policy.check(other)
+    higher = ArraySpace((7, 7, 3), np.uint8, 0, 12, "cells", (11, 6, 3))
     with pytest.raises(SettingError, match=r"with values up to 12', but .* up to 10, as in train"):
-        policy.check(SPACES | {"image": ArraySpace((7, 7, 3), np.uint8, 0, 12)})
+        policy.check(SPACES | {"image": higher})
 
 
 def test_other_actions_are_refused(policy):
@@ -96,6 +100,35 @@ def test_other_actions_are_refused(policy):
     for other in (Discrete(4, ("left", "right", "forward", "done")), Discrete(3)):
         with pytest.raises(SettingError, match="those of training: left, right, forward"):
             policy.check(SPACES, other)
+
+
+def test_continuous_actions_there_and_back(tmp_path):
+    """The bounds, names and spread of continuous actions are saved with a policy."""
+    policy = small.made(small.NUMBERS, small.JOINTS)
+    loaded = load_policy(save_policy(tmp_path / "policy", policy.card, policy.params))
+    assert loaded.action_space == small.JOINTS
+    seen = small.numbers()
+    low, high = np.float32(small.JOINTS.low), np.float32(small.JOINTS.high)
+    memory, other = None, None
+    for key in (None, jax.random.key(0), jax.random.key(1)):
+        one, memory = policy.act(seen, memory, key)
+        two, other = loaded.act(seen, other, key)
+        np.testing.assert_array_equal(one, two)
+        assert one.shape == (5, 2)
+        assert one.dtype == np.float32
+        assert ((one >= low) & (one <= high)).all()
+        assert np.unique(one, axis=0).shape == (5, 2)
+    single, _ = loaded.act({"numbers": seen["numbers"][3]})
+    np.testing.assert_allclose(single, policy.act(seen)[0][3], atol=1e-5)
+    loaded.check(small.NUMBERS, small.JOINTS)
+    others = (
+        Continuous((2,), -1.0, 1.0, small.JOINTS.names),  # other bounds
+        Continuous((2,), small.JOINTS.low, small.JOINTS.high),  # other names
+        Discrete(2, small.JOINTS.names),
+    )
+    for space in others:
+        with pytest.raises(SettingError, match="of training"):
+            loaded.check(small.NUMBERS, space)
 
 
 def test_it_makes_its_environment():
@@ -130,24 +163,21 @@ def test_instructions_may_be_of_any_length(policy):
     for a, b in zip(policy.act(seen), policy.act(seen | {"instruction": padded}), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
     length = SPACES["instruction"].shape[0]
-    policy.check(SPACES | {"instruction": ArraySpace((length + 3,), np.uint8, 0, 9)})
+
+    def words(*shape):
+        tokens = ArraySpace(shape, np.uint8, 0, 9, "tokens", role="instruction")
+        return SPACES | {"instruction": tokens}
+
+    policy.check(words(length + 3))
     with pytest.raises(SettingError, match="as in training"):
-        policy.check(SPACES | {"instruction": ArraySpace((length, 1), np.uint8, 0, 9)})
-
-
-def test_a_card_without_newer_settings_loads(policy, copy):
-    """A setting that the network got after the policy was trained has its default."""
-    edit(copy, lambda values: values["network"].pop("max_instructions"))
-    np.testing.assert_array_equal(
-        load_policy(copy).act(observation())[0], policy.act(observation())[0]
-    )
+        policy.check(words(length, 1))
 
 
 def test_a_policy_survives_other_defaults(policy, copy, monkeypatch):
     """Every size is on the card, so the defaults of a later version do not matter."""
     expected = policy.act(observation())[0]
-    # The last is `max_instructions`, which nobody may leave out any more: 0 has no meaning.
-    later = (*(size + 3 for size in NetworkConfig.__init__.__defaults__[:-1]), 0)
+    defaults = NetworkConfig.__init__.__defaults__
+    later = tuple(size + 3 if type(size) is int else size for size in defaults)
     monkeypatch.setattr(NetworkConfig.__init__, "__defaults__", later)
     defaults = PPOConfig.__init__.__defaults__
     more = tuple(x * 1.5 if isinstance(x, float) and x < 0.6 else x for x in defaults)
@@ -156,14 +186,14 @@ def test_a_policy_survives_other_defaults(policy, copy, monkeypatch):
     assert (network.hidden, network.memory) == (131, 131)
     assert PPOConfig(network=network).learning_rate == pytest.approx(3e-3)
     np.testing.assert_array_equal(load_policy(copy).act(observation())[0], expected)
-    # And what a card does not say, because it is older than the setting, is what it was then.
-    edit(copy, lambda values: values["network"].pop("max_instructions"))
-    np.testing.assert_array_equal(load_policy(copy).act(observation())[0], expected)
 
 
-def test_a_missing_size_is_told(copy):
-    edit(copy, lambda values: values["network"].pop("hidden"))
-    assert_refused(copy, "network.hidden")
+def test_a_missing_size_is_told(policy, copy):
+    whole = dict(policy.card["network"])
+    for name in ("hidden", "initial_std", "normalise_observations", "pixel_channels"):
+        rest = {k: v for k, v in whole.items() if k != name}
+        edit(copy, lambda values, rest=rest: values.update(network=rest))
+        assert_refused(copy, f"network.{name} in .* is None")
 
 
 def assert_refused(folder, match="must be"):
@@ -209,8 +239,8 @@ def test_missing_or_damaged_parameters_are_refused(copy, tmp_path, how, capfd):
 def test_a_card_that_asks_for_another_network_is_refused(copy, capfd):
     edit(copy, lambda values: values["network"].update(hidden=16))
     assert_refused(copy, "not those that these settings make")
-    edit(copy, lambda values: values["actions"].__setitem__(1, 5))
-    assert_refused(copy, "actions in .* a list of 1 to 8192 names")
+    edit(copy, lambda values: values["action_space"]["names"].append("jump"))
+    assert_refused(copy, "not those that these settings make")
     assert capfd.readouterr().err == ""
 
 

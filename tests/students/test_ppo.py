@@ -7,25 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from small import ACTIONS, NETWORK, SPACES, observation, played, shaken
 
-from didact.environments import ArraySpace, Discrete, SettingError
+from didact.environments import SettingError
 from didact.students import NetworkConfig, PPOConfig, Rollout, ppo
 
 T, N = 5, 6
-SPACES = {
-    "image": ArraySpace((7, 7, 3), np.uint8, 0, 10),
-    "direction": ArraySpace((), np.int32, 0, 3),
-    "instruction": ArraySpace((4,), np.uint8, 0, 9),
-}
-ACTIONS = Discrete(3)
-NETWORK = NetworkConfig(
-    cell_embedding=4,
-    cell_features=3,
-    token_embedding=4,
-    instruction_features=6,
-    hidden=8,
-    memory=5,
-)
 CONFIG = PPOConfig(
     network=NETWORK, num_minibatches=1, num_epochs=1, max_grad_norm=0.05, discount=0.9
 )
@@ -35,42 +22,8 @@ def student(**more):
     return ppo(SPACES, ACTIONS, dataclasses.replace(CONFIG, **more), num_updates=10)
 
 
-def observation(rng, *shape):
-    return {
-        "image": jnp.asarray(rng.integers(0, 3, (*shape, 7, 7, 3)), jnp.uint8),
-        "direction": jnp.asarray(rng.integers(0, 4, shape), jnp.int32),
-        "instruction": jnp.asarray(rng.integers(0, 3, (*shape, 4)), jnp.uint8),
-    }
-
-
-def played(made, state, seed=0):
-    """A rollout as the loop collects it: acting step by step, the carry reset at each start."""
-    rng = np.random.default_rng(seed)
-    seen = observation(rng, T, N)
-    start = rng.random((T, N)) < 0.3
-    ends = np.concatenate([start[1:], rng.random((1, N)) < 0.3])
-    truncated = ends & (rng.random((T, N)) < 0.5)
-    first = carry = jnp.asarray(rng.normal(size=(N, NETWORK.memory)) / 3, jnp.float32)
-    act = jax.jit(made.act)
-    actions, extras = [], []
-    for t in range(T):
-        carry = jnp.where(start[t][:, None], made.initial_carry(N), carry)
-        now = {name: x[t] for name, x in seen.items()}
-        action, carry, told = act(state, carry, now, jax.random.key(t))
-        actions.append(action)
-        extras.append(told)
-    return Rollout(
-        observation=seen,
-        start=jnp.asarray(start),
-        action=jnp.stack(actions),
-        reward=jnp.asarray(rng.normal(size=(T, N)), jnp.float32),
-        terminated=jnp.asarray(ends & ~truncated),
-        truncated=jnp.asarray(truncated),
-        extras={name: jnp.stack([e[name] for e in extras]) for name in extras[0]},
-        final_value=jnp.asarray(rng.normal(size=(T, N)) * truncated, jnp.float32),
-        last_value=jnp.asarray(rng.normal(size=N), jnp.float32),
-        carry=first,
-    )
+def seen():
+    return {k: v.reshape(T, N, *v.shape[1:]) for k, v in observation(T * N).items()}
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +31,10 @@ def example():
     made = student()
     state = jax.jit(made.init)(jax.random.key(0))
     # Away from the start, where the policy is nearly uniform and most gradients are small.
-    params = jax.tree.map(
-        lambda x: x + 0.2 * jax.random.normal(jax.random.key(x.size), x.shape), state.params
-    )
-    state = state._replace(params=params)
-    return made, state, played(made, state)
+    state = state._replace(params=shaken(state.params))
+    carry = np.random.default_rng(1).normal(size=(N, NETWORK.memory)) / 3
+    acting = made._replace(act=jax.jit(made.act))
+    return made, state, played(acting, state, seen(), carry=jnp.asarray(carry, jnp.float32))
 
 
 def test_before_any_update_the_policy_is_the_one_that_acted(example):
@@ -124,13 +76,12 @@ def hand_written_step(made, state, rollout, config, learning_rate, entropy_coeff
         for t in range(T):
             carry = jnp.where(rollout.start[t][:, None], 0, carry)
             seen = {name: x[t] for name, x in rollout.observation.items()}
-            # `act` tells the probability of one action; every action is asked for in turn.
-            log_probs, after = logits_of(made, now, carry, seen)
+            distribution, value, carry = made.apply(now, carry, seen)
+            log_probs = jax.nn.log_softmax(distribution.logits)
             chosen = log_probs[jnp.arange(N), rollout.action[t]]
             ratios.append(jnp.exp(chosen - rollout.extras["log_prob"][t]))
             entropies.append(-(jnp.exp(log_probs) * log_probs).sum(-1))
-            values.append(made.act_greedily(now, carry, seen, None)[2]["value"])
-            carry = after
+            values.append(value)
         ratio, values = jnp.stack(ratios), jnp.stack(values)
         clipped = jnp.clip(ratio, 1 - config.clip, 1 + config.clip)
         return (
@@ -146,15 +97,6 @@ def hand_written_step(made, state, rollout, config, learning_rate, entropy_coeff
     adam = optax.adam(learning_rate, eps=1e-5)
     change, _ = adam.update(gradient, adam.init(state.params))
     return optax.apply_updates(state.params, change), norm
-
-
-def logits_of(made, state, carry, seen):
-    from didact.students.networks import actor_critic
-
-    network = actor_critic(SPACES, ACTIONS.n, NETWORK)
-    now = {name: x[None] for name, x in seen.items()}
-    outputs, carry = network.apply(state.params, now, carry, jnp.zeros((1, N), bool))
-    return jax.nn.log_softmax(outputs.logits[0]), carry
 
 
 def test_one_minibatch_is_the_step_written_by_hand(example):
@@ -299,7 +241,8 @@ def test_learns_which_action_pays():
         zero = jnp.zeros((1, n))
         first = jax.tree.map(lambda x: x[None], (seen, action, paid, extras))
         rollout = Rollout(
-            first[0], yes, first[1], first[2], yes, ~yes, first[3], zero, zero[0], carry
+            *(first[0], yes, first[1], first[2], yes, ~yes, first[3], zero, zero[0], carry),
+            *(jnp.ones((1, n)), {}),
         )
         return made.learn(state, rollout, learn_key)[0], paid.mean()
 

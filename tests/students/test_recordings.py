@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from didact.environments import ArraySpace, SettingError
+from didact.environments import ArraySpace, Continuous, Discrete, SettingError
 from didact.students.recordings import CARD, RecordingWriter, open_recording
 from didact.students.shards import Shard
 
@@ -21,17 +21,26 @@ SPACES = {
     "step": ArraySpace((), np.int32, 0, 255),
     "serial": ArraySpace((2,), np.float32, 0, 1e6),
 }
-CARD_OF_SPACES = {
-    k: {"shape": list(s.shape), "dtype": np.dtype(s.dtype).name, "low": s.low, "high": s.high}
-    for k, s in SPACES.items()
-}
-KNOWN = {"environment": "Nowhere", "actions": ["a", "b", "c"], "observation_space": CARD_OF_SPACES}
+SPACES_ON_CARD = {name: space.to_json() for name, space in SPACES.items()}
+ACTIONS = Discrete(3, ("a", "b", "c"))
+JOINTS = Continuous((2,), (-1.0, -2.0), (1.0, 0.5), ("hip", "knee"))
 
 
-def write(folder, lengths, per_shard, seed=0):
+def card_of(actions=ACTIONS):
+    space = actions.to_json()
+    return {"environment": "Nowhere", "action_space": space, "observation_space": SPACES_ON_CARD}
+
+
+def write(folder, lengths, per_shard, seed=0, actions=ACTIONS):
     """A recording of episodes with such lengths; `serial` is (episode, step)."""
     rng = np.random.default_rng(seed)
-    writer = RecordingWriter(folder, KNOWN)
+    writer = RecordingWriter(folder, card_of(actions))
+
+    def some_actions(s):
+        if actions == ACTIONS:
+            return rng.integers(0, 3, s).astype(np.uint8)
+        return np.float32(actions.lows + (actions.highs - actions.lows) * rng.random((s, 2)))
+
     for begin in range(0, len(lengths), per_shard):
         part = np.array(lengths[begin : begin + per_shard], np.int32)
         e, s = len(part), int(part.sum())
@@ -44,7 +53,7 @@ def write(folder, lengths, per_shard, seed=0):
                 "step": (step % 256).astype(np.uint8),
                 "serial": np.stack([np.repeat(episode, part), step], 1).astype(np.float32),
             },
-            rng.integers(0, 3, s).astype(np.uint8),
+            some_actions(s),
             rng.random(s).astype(np.float32),
             episode,
             part,
@@ -79,7 +88,7 @@ def is_episode(rows, episode):
         assert row["start"] == (t == 0)
         assert row["terminated"] == (t == last and episode["terminated"])
         assert row["truncated"] == (t == last and episode["truncated"])
-        assert row["action"] == episode["action"][t]
+        assert np.array_equal(row["action"], episode["action"][t])
         assert row["reward"] == episode["reward"][t]
         for name, values in episode["observation"].items():
             assert np.array_equal(row[name], values[t])
@@ -217,10 +226,13 @@ DAMAGES = {
         "episodes-00001.npz was changed",
     ),
     "other spaces": (
-        lambda f: edit(f / CARD, observation_space={"view": CARD_OF_SPACES["view"]}),
+        lambda f: edit(f / CARD, observation_space={"view": SPACES_ON_CARD["view"]}),
         "other arrays",
     ),
-    "fewer actions": (lambda f: edit(f / CARD, actions=["a"]), "other arrays"),
+    "fewer actions": (lambda f: edit(f / CARD, action_space=Discrete(1).to_json()), "other arrays"),
+    "continuous actions": (lambda f: edit(f / CARD, action_space=JOINTS.to_json()), "other arrays"),
+    "no actions": (lambda f: edit(f / CARD, action_space=["a"]), "action space"),
+    "an earlier format": (lambda f: edit(f / CARD, format=1), "format"),
 }
 
 
@@ -250,8 +262,8 @@ def test_bad_settings_are_told(tmp_path):
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    refused(lambda: RecordingWriter(tmp_path, KNOWN), "--out", "empty")
-    refused(lambda: RecordingWriter(tmp_path / "notes.txt", KNOWN), "--out", "empty")
+    refused(lambda: RecordingWriter(tmp_path, card_of()), "--out", "empty")
+    refused(lambda: RecordingWriter(tmp_path / "notes.txt", card_of()), "--out", "empty")
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -263,3 +275,38 @@ def test_what_is_written_opens_with_numpy_alone(tmp_path):
     assert arrays["observation.step"].dtype == np.uint8
     assert arrays["length"].tolist() == [3, 2]
     assert arrays["text"].tolist() == ["do 0", "do 1"]
+
+
+def test_continuous_actions_come_back_exactly(tmp_path):
+    recording = write(tmp_path / "r", [3, 5, 1, 4], 2, actions=JOINTS)
+    assert recording.action_space == JOINTS
+    episodes = list(recording)
+    for rows in histories(recording.batches(2, 3)).values():
+        at = 0
+        while at < len(rows):
+            number = int(rows[at]["serial"][0])
+            length = len(episodes[number]["action"])
+            is_episode(rows[at : at + length], episodes[number])
+            at += length
+    (window, *_) = recording.batches(2, 3)
+    assert window.action.shape == (3, 2, 2)
+    assert window.action.dtype == np.float32
+
+
+@pytest.mark.parametrize("value", [1.001, -1.001, np.nan, np.inf])
+def test_actions_out_of_bounds_are_refused(value, tmp_path):
+    shard = write(tmp_path / "r", [3, 2], 2, actions=JOINTS).shard(0)
+    shard.action[4, 0] = value
+    writer = RecordingWriter(tmp_path / "bad", card_of(JOINTS))
+    writer.write(shard)
+    refused(lambda: open_recording(tmp_path / "bad").shard(0), "other arrays than the recording")
+    shard.action[4, 0] = -1.0  # a bound is an action
+    writer.write(shard)
+    open_recording(tmp_path / "bad").shard(1)
+
+
+def test_discrete_actions_out_of_range_are_refused(tmp_path):
+    shard = write(tmp_path / "r", [3, 2], 2).shard(0)
+    shard.action[4] = 3
+    RecordingWriter(tmp_path / "bad", card_of()).write(shard)
+    refused(lambda: open_recording(tmp_path / "bad").shard(0), "other arrays than the recording")

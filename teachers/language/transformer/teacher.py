@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from didact.environments.errors import SettingError
+from didact.environments.errors import SettingError, require
 from didact.environments.spaces import Box
 from didact.teachers import gaussians, rings
 from didact.teachers.base import Teacher
@@ -123,16 +123,16 @@ def transformer(
         regret. Kool, van Hoof and Welling, Buy 4 REINFORCE samples, get a baseline for free,
         2019. Racaniere et al., 2020 (see `critic`).
     """
-    _require("reward", reward, reward in ("uncertainty", "regret"), '"uncertainty" or "regret"')
-    _require("temperature", temperature, 0 < temperature < float("inf"), "above 0")
-    _require("random_fraction", random_fraction, 0 <= random_fraction <= 1, "from 0 to 1")
-    _require("learning_rate", learning_rate, 0 < learning_rate < 1, "between 0 and 1")
-    _require("batch", batch, batch >= 2, "at least 2")
+    require("reward", reward, reward in ("uncertainty", "regret"), '"uncertainty" or "regret"')
+    require("temperature", temperature, 0 < temperature < float("inf"), "above 0")
+    require("random_fraction", random_fraction, 0 <= random_fraction <= 1, "from 0 to 1")
+    require("learning_rate", learning_rate, 0 < learning_rate < 1, "between 0 and 1")
+    require("batch", batch, batch >= 2, "at least 2")
     least = {"train_every": train_every, "memory": memory, "steps": steps, "width": width}
     least |= {"critic_steps": critic_steps, "layers": layers, "heads": heads}
     for name, value in least.items():
-        _require(name, value, value >= 1, "at least 1")
-    _require("width", width, width % heads == 0, f"a multiple of the heads, {heads}")
+        require(name, value, value >= 1, "at least 1")
+    require("width", width, width % heads == 0, f"a multiple of the heads, {heads}")
     language = Tokens(space, bins)
     model = Transformer(language.length, bins, width, layers, heads)
     critic = Critic(64)
@@ -267,8 +267,3 @@ def transformer(
         }
 
     return Teacher(init, propose, observe, jax.jit(picture))
-
-
-def _require(setting, value, holds, allowed):
-    if not holds:
-        raise SettingError(setting, value, allowed)

@@ -1,0 +1,28 @@
+"""Mends what newer versions of jax broke in brax, which is not developed further."""
+
+import inspect
+from typing import Any
+
+import jax.numpy as jnp
+
+
+class _OlderNumpy:
+    """`jax.numpy`, with `clip` taking the old names of its bounds."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(jnp, name)
+
+    @staticmethod
+    def clip(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
+        return jnp.clip(x, a_min, a_max)
+
+
+def repair() -> None:
+    """Makes drag in fluids, which the swimmer needs, work with jax 0.10.
+
+    There brax 0.14.2 calls `jnp.clip(..., a_min=...)`. With older versions of jax it does nothing.
+    """
+    from brax import fluid
+
+    if "a_min" not in inspect.signature(jnp.clip).parameters:
+        fluid.jp = _OlderNumpy()
