@@ -8,9 +8,9 @@ import optax
 
 from didact.environments import Box, Environment, SettingError, TaskSpace
 from didact.environments.capabilities import AchievedInstructions
+from didact.experiments.actors import Reveal
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import SEEDS
-from didact.experiments.rollout import Reveal
 from didact.students import (
     Expert,
     Lesson,

@@ -1,4 +1,4 @@
-"""Measures what a student can do: every world plays one episode, and all of them count."""
+"""Measures what a student can do: one episode of each task, and all of them count."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,9 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from didact.environments import Environment
+from didact.environments import Environment, Restart, processors
+from didact.experiments.actors import student_actor
+from didact.experiments.rollout import Runner, advance, new_worlds
+from didact.experiments.sources import Numbered, numbered
 from didact.students import Student
 
+SIDE_BY_SIDE = 512  # environments on a CPU
 Numbers = Float[Array, " n"] | Float[np.ndarray, " n"]
 
 
@@ -23,44 +27,58 @@ class Results(NamedTuple):
 
 
 def evaluator(
-    environment: Environment, student: Student, *, greedy: bool = False
-) -> Callable[[Any, PRNGKeyArray, Float[Array, "n d"]], Results]:
+    environment: Environment,
+    student: Student,
+    *,
+    greedy: bool = False,
+    num_envs: int | None = None,
+) -> Callable[[Any, PRNGKeyArray, Float[Array, "m d"]], Results]:
     """A pure function `(student state, key, tasks) -> Results` of one episode for each task.
 
-    Worlds that have finished wait for the last one, so easy and hard levels count alike.
+    An environment whose episode has ended takes the next task that no other has, and every episode
+    that has begun is played to its end: so easy and hard levels count alike, and few steps are
+    wasted. The level of a task does not depend on how many are played side by side.
+
+    Args:
+        environment: where.
+        student: who acts.
+        greedy: whether it takes the most probable actions.
+        num_envs: how many environments play side by side; if None, 512 on a CPU and as many as
+            there are tasks on an accelerator.
     """
-    choose = student.act_greedily if greedy else student.act
+    actor = student_actor(student, greedy=greedy)._replace(value=None)
+    restart = Restart(environment)
 
     def run(student_state, key, tasks):
-        n = tasks.shape[0]
-        reset_key, key = jax.random.split(key)
-        state, first = environment.reset(reset_key, tasks)
-        zero = jnp.zeros(n)
+        m = tasks.shape[0]
+        n = min(m, num_envs) if num_envs else processors.group_size(m, SIDE_BY_SIDE)
+        level_key, act_key = jax.random.split(key)
+        keys = jax.random.split(level_key, m)
+        take = numbered(lambda i: (tasks[i], keys[i]), environment.restart_group_size)
+        runner = Runner(environment, restart, actor, take)
+        # As long as it takes if every environment always plays the longest episodes.
+        most = (-(-m // n) + 1) * environment.max_steps
 
         def step(carry):
-            t, key, state, observation, memory, alive, results = carry
-            key, act_key, step_key = jax.random.split(key, 3)
-            action, memory, _ = choose(student_state, memory, observation, act_key)
-            state, seen = environment.step(step_key, state, action)
+            t, worlds, queue, results = carry
+            now_key = jax.random.fold_in(act_key, t)
+            worlds, queue, now = advance(runner, student_state, worlds, queue, now_key)
+            row = jnp.where(now.playing, now.worlds.tag, m)
             results = Results(
-                jnp.maximum(results.success, alive * seen.success),
-                results.returns + alive * seen.reward,
-                results.lengths + alive,
+                results.success.at[row].max(now.seen.success.astype(jnp.float32), mode="drop"),
+                results.returns.at[row].add(now.seen.reward, mode="drop"),
+                results.lengths.at[row].add(1, mode="drop"),
             )
-            return t + 1, key, state, seen.observation, memory, alive & ~seen.done, results
+            return t + 1, worlds, queue, results
 
-        start = (
-            jnp.zeros((), jnp.int32),
-            key,
-            state,
-            first.observation,
-            student.initial_carry(n),
-            jnp.ones(n, bool),
-            Results(zero, zero, zero),
-        )
-        return jax.lax.while_loop(
-            lambda carry: (carry[0] < environment.max_steps) & jnp.any(carry[5]), step, start
-        )[-1]
+        def goes_on(carry):
+            t, worlds, queue, _ = carry
+            return (t < most) & (queue.left() | jnp.any(~worlds.over))
+
+        zero = jnp.zeros(m)
+        queue = Numbered(jnp.int32(0), jnp.int32(m))
+        start = jnp.int32(0), new_worlds(environment, actor, n), queue, Results(zero, zero, zero)
+        return jax.lax.while_loop(goes_on, step, start)[-1]
 
     return run
 

@@ -15,7 +15,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.environments import Environment, Restart, SettingError
 from didact.experiments import prepared, rollout, sources
-from didact.experiments.rollout import MAX, Episodes, Reveal, Runner, Worlds, collect
+from didact.experiments.actors import Reveal, student_actor
+from didact.experiments.rollout import MAX, Episodes, Runner, Worlds, collect
 from didact.students import Student
 from didact.teachers import Outcomes, Proposals, Teacher, propose
 
@@ -92,7 +93,7 @@ class Loop:
         rows = outcomes_per_update or num_envs
         self.local_outcomes = max(1, rows // len(devices))
         self.restart = Restart(environment, group_size)
-        self.actor = rollout.student_actor(student, reveal=reveal)
+        self.actor = student_actor(student, reveal=reveal)
         self.mesh = Mesh(np.array(devices), (DEVICES,))
         split = PartitionSpec(None, DEVICES) if num_seeds > 1 else PartitionSpec(DEVICES)
         whole = PartitionSpec()

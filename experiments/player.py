@@ -1,8 +1,7 @@
-"""Plays numbered episodes: many worlds in one compiled program, each level by its number.
+"""Plays numbered episodes: many environments in one compiled program, each level by its number.
 
-Episode i of a seed is the same level and instruction whoever acts, and however many worlds are
-played side by side. A world that is done takes the next episode that nobody has begun, and all that
-are begun are played to their end: so short and long ones count alike.
+Episode i of a seed is the same level and instruction whoever acts, and however many environments
+are played side by side.
 """
 
 from collections.abc import Callable
@@ -10,174 +9,93 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Int, PRNGKeyArray
 
-from didact.environments import Environment, SettingError, TaskSpace, for_groups
-from didact.students import Student
+from didact.environments import Environment, Restart, TaskSpace
+from didact.experiments.rollout import Actor, Runner, Step, Worlds, new_worlds, nothing, play
+from didact.experiments.sources import Numbered, level_keys, numbered, tasks_of
 from didact.students.shards import OBSERVATION, stored, stored_actions
 
 STEPS_PER_CHUNK = 64
 
 
-class Actor(NamedTuple):
-    """Who acts in n worlds.
-
-    Attributes:
-        params: what it was trained to, or ().
-        initial_carry: `initial_carry(n)`, what is remembered at an episode's start, each [n, ...].
-        act: `act(params, state, carry, observation, key) -> (actions [n], carry)`; `state` is the
-            environment's, for those who see everything.
-    """
-
-    params: Any
-    initial_carry: Callable[[int], Any]
-    act: Callable[[Any, Any, Any, dict[str, Array], PRNGKeyArray], tuple[Array, Any]]
-
-
-def student_actor(student: Student, state: Any, greedy: bool = False) -> Actor:
-    """A student that has learned `state`."""
-    choose = student.act_greedily if greedy else student.act
-
-    def act(params, worlds, carry, observation, key):
-        return choose(params, carry, observation, key)[:2]
-
-    return Actor(state, student.initial_carry, act)
-
-
-def solver_actor(environment: Environment) -> Actor:
-    """The environment's own expert, which sees everything.
-
-    Raises:
-        SettingError: it has none.
-    """
-    expert = environment.expert()
-    if expert is None:
-        raise SettingError("--env", environment.name, "one with an expert of its own, for solver")
-    choose = expert.act
-    return Actor((), lambda n: (), lambda params, state, carry, seen, key: (choose(state), carry))
-
-
 class Playing(NamedTuple):
-    """n worlds in the middle of their episodes."""
+    """n environments in the middle of their episodes."""
 
-    state: Any  # the environment's
-    observation: dict[str, Array]  # each [n, ...]
-    carry: Any  # the actor's memory, each [n, ...]
-    tasks: Float[Array, "n d"]
-    start: Bool[Array, " n"]  # the episode has yet to begin
-    episode: Int[Array, " n"]  # its number; at least that of all episodes where there is none left
-    following: Int[Array, ""]  # the next episode that nobody has
-    time: Int[Array, ""]  # steps so far
+    worlds: Worlds
+    queue: Numbered
+    chunks: Int[Array, ""]  # that were played
     key: PRNGKeyArray
 
+    def frontier(self) -> Int[Array, ""]:
+        """All episodes before this one have ended."""
+        running = jnp.where(self.worlds.over, self.queue.following, self.worlds.tag)
+        return jnp.minimum(jnp.min(running), self.queue.following)
 
-# From the parameters, the number of episodes and the worlds to the worlds T steps later, and rows.
+
+# From the parameters, the number of episodes and the environments to these T steps later, and rows.
 GoOn = Callable[[Any, Any, Playing], tuple[Playing, dict[str, Array]]]
-
-
-def level_keys(key: PRNGKeyArray, episodes: Int[Array, " n"]) -> tuple[PRNGKeyArray, PRNGKeyArray]:
-    """What episodes are made from: the keys [n] of their tasks, and those of their levels."""
-    root = jax.random.fold_in(key, 0)
-    keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(root, i)))(episodes)
-    return keys[:, 0], keys[:, 1]
-
-
-def tasks_of(space: TaskSpace, keys: PRNGKeyArray) -> Float[Array, "n d"]:
-    """One task for each key."""
-    return jax.vmap(lambda key: space.sample(key, 1)[0])(keys)
 
 
 def player(
     environment: Environment, space: TaskSpace, actor: Actor, num_worlds: int
 ) -> tuple[Callable[[PRNGKeyArray], Playing], GoOn]:
-    """Where worlds begin, and a compiled function that goes on.
+    """Where environments begin, and a compiled function that goes on.
 
     Args:
         environment: where.
         space: where tasks are drawn from.
         actor: who acts.
-        num_worlds: n, how many are played side by side; no more than there are episodes.
+        num_worlds: n, how many environments are played side by side.
 
     Returns:
         `begin(key) -> Playing`, and `go_on(params, total, playing) -> (playing, rows)`, which
         takes T steps. `total` is the number of episodes. Rows are arrays [T, n, ...] with numbers
-        as small as on disk; those of episodes from `total` on are nobody's.
+        as small as on disk; where an environment waits, `episode` is `total`.
     """
     stores = {name: stored(s) for name, s in environment.observation_space.items()}
-
-    def fresh(key, episodes):
-        task_keys, reset_keys = level_keys(key, episodes)
-        tasks = tasks_of(space, task_keys)
-        state, first = environment.reset(reset_keys, tasks)
-        return state, first.observation, tasks
+    actor = actor._replace(value=None)
+    restart, group = Restart(environment), environment.restart_group_size
 
     def begin(key):
-        # Their levels are made in the first step: so that is compiled only once.
-        episodes = jnp.arange(num_worlds, dtype=jnp.int32)
-        worlds = jax.tree.map(_nothing, jax.eval_shape(fresh, key, episodes))
-        state, observation, tasks = worlds
-        carry = actor.initial_carry(num_worlds)
-        start, following = jnp.ones(num_worlds, bool), jnp.int32(num_worlds)
-        time = jnp.int32(0)
-        return Playing(state, observation, carry, tasks, start, episodes, following, time, key)
+        worlds = new_worlds(environment, actor, num_worlds)
+        return Playing(worlds, Numbered(jnp.int32(0), jnp.int32(0)), jnp.int32(0), key)
 
-    def step(params, total, now: Playing):
-        state, observation, tasks = for_groups(
-            lambda worlds: fresh(now.key, now.episode[worlds]),
-            now.start & (now.episode < total),
-            (now.state, now.observation, now.tasks),
-            environment.restart_group_size,
-        )
-        carry = jax.tree.map(
-            lambda x, y: jnp.where(now.start.reshape(-1, *[1] * (x.ndim - 1)), y, x),
-            now.carry,
-            actor.initial_carry(num_worlds),
-        )
-        act_root = jax.random.fold_in(now.key, 1)
-        act_key, step_key = jax.random.split(jax.random.fold_in(act_root, now.time))
-        action, carry = actor.act(params, state, carry, observation, act_key)
-        state, seen = environment.step(step_key, state, action)
-        row = {
+    def record(total, step: Step):
+        seen = step.seen
+        observation = step.worlds.observation
+        return {
             **{OBSERVATION + k: v.astype(stores[k]) for k, v in observation.items()},
-            "action": action.astype(stored_actions(environment.action_space)),
+            "action": step.action.astype(stored_actions(environment.action_space)),
             "reward": seen.reward.astype(jnp.float32),
             "terminated": seen.terminated,
             "truncated": seen.truncated,
             "success": seen.success,
-            "task": tasks,
-            "start": now.start,
-            "episode": now.episode,
+            "task": step.worlds.tasks,
+            "start": step.start,
+            "episode": jnp.where(step.playing, step.worlds.tag, total),
         }
-        over = seen.done & (now.episode < total)
-        following = now.following + jnp.cumsum(over, dtype=jnp.int32)
-        return now._replace(
-            state=state,
-            observation=seen.observation,
-            carry=carry,
-            tasks=tasks,
-            start=over,
-            episode=jnp.where(over, following - 1, now.episode),
-            following=following[-1],
-            time=now.time + 1,
-        ), row
 
     @jax.jit
     def go_on(params, total, playing):
-        def scan(playing):
-            return jax.lax.scan(
-                lambda now, _: step(params, total, now), playing, length=STEPS_PER_CHUNK
-            )
+        def draw(numbers):
+            task_keys, reset_keys = level_keys(playing.key, numbers)
+            return tasks_of(space, task_keys), reset_keys
 
-        def rest(playing):
-            return playing, jax.tree.map(_nothing, jax.eval_shape(scan, playing)[1])
+        def scan(now: Playing):
+            runner = Runner(environment, restart, actor, numbered(draw, group))
+            key = jax.random.fold_in(jax.random.fold_in(now.key, 1), now.chunks)
+            worlds, queue, rows = play(
+                runner, params, now.worlds, now.queue, key, STEPS_PER_CHUNK,
+                lambda step: record(total, step),
+            )  # fmt: skip
+            return Playing(worlds, queue, now.chunks + 1, now.key), rows
 
-        return jax.lax.cond(jnp.any(playing.episode < total), scan, rest, playing)
+        def rest(now: Playing):
+            return now, jax.tree.map(nothing, jax.eval_shape(scan, now)[1])
+
+        playing = playing._replace(queue=Numbered(playing.queue.following, jnp.int32(total)))
+        goes_on = playing.queue.left() | jnp.any(~playing.worlds.over)
+        return jax.lax.cond(goes_on, scan, rest, playing)
 
     return begin, go_on
-
-
-def _nothing(like: Any) -> Array:
-    """An array of a shape and type."""
-    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
-        return jnp.broadcast_to(jax.random.key(0), like.shape)
-    return jnp.zeros(like.shape, like.dtype)

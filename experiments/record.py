@@ -150,7 +150,7 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
 
 def _players(choice: Record) -> tuple[Any, list[str], Any]:
     """Where it is played, with which settings, and who acts."""
-    from didact.experiments.player import solver_actor, student_actor
+    from didact.experiments.actors import solver_actor, student_actor
     from didact.experiments.setup import made
     from didact.students import load_policy, random_actions
 

@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 from didact.environments import Environment, SettingError, TaskSpace
-from didact.experiments.player import Actor, player
+from didact.experiments.player import player
+from didact.experiments.rollout import Actor
 from didact.students.recordings import RecordingWriter
 from didact.students.shards import OBSERVATION, Shard
 
@@ -138,7 +139,7 @@ def record_episodes(
                 rows = {k: v[played] for k, v in rows.items()}
             steps += int(played.sum())
             sorter.add(rows)
-            frontier = min(int(np.asarray(playing.episode).min()), episodes)
+            frontier = int(playing.frontier())
             over = frontier == episodes
             if ready := sorter.take(frontier, 1 if over else steps_per_shard // 2):
                 success = cutter.add(ready)

@@ -1,8 +1,8 @@
 """Lets many environments act: restarts those whose episode has ended, and takes a step in all.
 
 `advance` is one step, `play` is many in one scan, and `collect` is what a student learns from.
-Training, evaluation, recordings and exploration differ in who acts (an `Actor`), in which episode
-comes next (a `Take`, see `sources`), and in what they note down of each step.
+Training, evaluation, recordings and exploration differ in who acts (an `Actor`, see `actors`), in
+which episode comes next (a `Take`, see `sources`), and in what they note down of each step.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,6 @@ from didact.environments import Environment, Restart, Timestep, for_groups
 from didact.students import Rollout, Student
 
 MAX = "max_"  # scores with this prefix are maxima over an episode, all others are means
-
-# From states and tasks of n environments to what experts may know of them, each [n, ...], by name.
-Reveal = Callable[[Any, Array], dict[str, Array]]
 
 
 class Worlds(NamedTuple):
@@ -49,32 +46,6 @@ class Actor(NamedTuple):
     act: Callable[[Any, Worlds, PRNGKeyArray], tuple[Array, Any, dict[str, Array]]]
     value: Callable[[Any, Any, dict[str, Array]], Float[Array, " n"]] | None = None
     params: Any = ()
-
-
-def student_actor(
-    student: Student, state: Any = (), greedy: bool = False, reveal: Reveal | None = None
-) -> Actor:
-    """A student as an actor whose parameters are its state.
-
-    Args:
-        student: who acts.
-        state: kept in the actor's `params`.
-        greedy: whether it takes the most probable actions.
-        reveal: what it is shown besides the observation while it acts, for its experts.
-    """
-    choose = student.act_greedily if greedy else student.act
-
-    def act(params, worlds, key):
-        shown = worlds.observation
-        if reveal is not None:
-            shown = shown | reveal(worlds.state, worlds.tasks)
-        return choose(params, worlds.carry, shown, key)
-
-    def value(params, carry, observation):
-        return student.apply(params, carry, observation)[1]
-
-    # Students that bootstrap from the final observation estimate its value themselves.
-    return Actor(student.initial_carry, act, None if student.bootstraps else value, state)
 
 
 class Next(NamedTuple):

@@ -42,6 +42,60 @@ def test_every_world_plays_one_episode(greedy):
     assert summary(told)["length"] == 4.0
 
 
+@pytest.mark.parametrize("num_envs", [1, 3, 5, 40])
+def test_environments_that_have_finished_take_the_next_task(num_envs):
+    """Each task once and whole, in its place; levels do not depend on how many play at once."""
+    tasks = jnp.tile(TASKS, (3, 1))
+    student, key = fakes.counting_student(), jax.random.key(1)
+    run = jax.jit(evaluator(fakes.Counting(), student, greedy=True, num_envs=num_envs))
+    told = jax.device_get(run(None, key, tasks))
+    np.testing.assert_array_equal(told.lengths, tasks[:, 0])
+    assert told.success.all()
+    together = jax.jit(evaluator(fakes.Counting(), student, greedy=True))
+    np.testing.assert_array_equal(told.returns, together(None, key, tasks).returns)
+
+
+def test_few_steps_are_wasted():
+    """As many steps of all environments as dealing out the episodes by hand takes."""
+    steps = []
+
+    class Clocked(fakes.Counting):
+        def step(self, key, state, actions):
+            jax.debug.callback(lambda: steps.append(1))
+            return super().step(key, state, actions)
+
+    run = jax.jit(evaluator(Clocked(), fakes.counting_student(), num_envs=3))
+    jax.block_until_ready(run(None, jax.random.key(0), TASKS))
+    jax.effects_barrier()
+    free = [0, 0, 0]  # when each environment is free again
+    for length in np.asarray(TASKS)[:, 0]:
+        free[int(np.argmin(free))] += int(length)
+    assert len(steps) == max(free) < TASKS[:, 0].sum() / 3 + fakes.LONGEST
+
+
+def test_an_environment_without_an_end_does_not_hang():
+    class Endless(fakes.Counting):
+        def step(self, key, state, actions):
+            state, seen = super().step(key, state, actions)
+            return state, seen._replace(
+                terminated=seen.terminated & False, truncated=seen.done & False
+            )
+
+    told = evaluator(Endless(), fakes.counting_student(), num_envs=2)(
+        None, jax.random.key(0), TASKS
+    )
+    assert told.lengths.max() == fakes.LONGEST * (len(TASKS) // 2 + 1)
+
+
+def test_seeds_are_evaluated_side_by_side():
+    run = evaluator(fakes.Counting(), fakes.counting_student(), num_envs=4)
+    keys = jax.random.split(jax.random.key(0), 3)
+    many = jax.jit(jax.vmap(run, (None, 0, None)))(None, keys, TASKS)
+    for i, key in enumerate(keys):
+        for a, b in zip(many, jax.jit(run)(None, key, TASKS), strict=True):
+            np.testing.assert_array_equal(a[i], b)
+
+
 def test_sampling_is_by_the_key():
     run = jax.jit(evaluator(fakes.Counting(), fakes.counting_student()))
     one, same, other = (run(None, jax.random.key(k), TASKS).returns for k in (0, 0, 1))

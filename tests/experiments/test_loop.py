@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from didact.environments import Restart, SettingError, make
+from didact.experiments.actors import student_actor
 from didact.experiments.loop import DEVICES, SEEDS, Loop
-from didact.experiments.rollout import Runner, collect, new_worlds, student_actor
+from didact.experiments.rollout import Runner, collect, new_worlds
 from didact.experiments.sources import by_step
 from didact.students import NetworkConfig, PPOConfig, ppo
 from didact.teachers import Proposals, alp_gmm

@@ -17,8 +17,10 @@ from fakes import Counting
 from didact.environments import make
 from didact.environments.grid import language, official
 from didact.experiments import record
-from didact.experiments.player import Actor, level_keys, solver_actor, student_actor, tasks_of
+from didact.experiments.actors import solver_actor, student_actor
 from didact.experiments.recording import Sorter, record_episodes
+from didact.experiments.rollout import Actor
+from didact.experiments.sources import level_keys, tasks_of
 from didact.students import load_policy, random_actions, shards
 from didact.students.recordings import CARD, RecordingWriter, open_recording
 from didact.students.shards import stored
@@ -141,13 +143,14 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path):
 def test_levels_do_not_depend_on_how_many_are_played_side_by_side(tmp_path):
     environment = make(ROOM)
 
-    def by_sight(params, state, carry, seen, key):
-        total = jnp.sum(seen["image"], axis=(1, 2, 3), dtype=jnp.int32) + carry
-        return total // 3 % 3, carry + 1
+    def by_sight(params, worlds, key):
+        image, steps = worlds.observation["image"], worlds.carry
+        total = jnp.sum(image, axis=(1, 2, 3), dtype=jnp.int32) + steps
+        return total // 3 % 3, steps + 1, {}
 
     files = []
     for n in (5, 40):
-        actor = Actor((), lambda n: jnp.zeros(n, jnp.int32), by_sight)
+        actor = Actor(lambda n: jnp.zeros(n, jnp.int32), by_sight)
         record_here(tmp_path / str(n), environment, actor, episodes=40, num_worlds=n)
         files.append(contents(tmp_path / str(n)))
     assert files[0] == files[1]

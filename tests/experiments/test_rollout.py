@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from didact.environments import Restart
+from didact.experiments.actors import student_actor
 from didact.experiments.rollout import (
     Runner,
     collect,
     episode_totals,
     new_worlds,
-    student_actor,
 )
 from didact.experiments.sources import by_step
 from didact.teachers import Proposals
