@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, UInt32
 
-from didact.environments.grid import boards, cells, rules, verifier
+from didact.environments.grid import boards, cells, rules, sentences, verifier
 from didact.environments.grid.boards import around, facing
 from didact.environments.grid.rules import CARRIED, GONE, INSIDE
 from didact.environments.grid.search import Ends, Found, Ground, Layers
-from didact.environments.grid.verifier import GO_TO, KIND_BITS, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.grid.sentences import GO_TO, KIND_BITS, OPEN, PICK_UP, PUT_NEXT
 
 # To pursue the clause itself; to open a locked door; to take away what is in the way; to lay
 # down what is in hand; nothing any more.
@@ -58,7 +58,7 @@ def scene_of(state, width: int) -> Scene:
     clause = jnp.argmin(goal.done, 1)
     code = _of_clause(goal.clauses, clause)
     kind = (code & KIND_BITS).astype(jnp.int32)
-    alone = _of_clause(kinds, clause ^ 1) == verifier.NONE if m > 1 else jnp.bool_(True)
+    alone = _of_clause(kinds, clause ^ 1) == sentences.NONE if m > 1 else jnp.bool_(True)
     target = (goal.members >> (2 * clause)[:, None].astype(jnp.uint8)) & 1 == 1
     fixed = (goal.members >> (2 * clause + 1)[:, None].astype(jnp.uint8)) & 1 == 1
     fixed &= (kind == PUT_NEXT)[:, None]
@@ -111,7 +111,7 @@ def scene_of(state, width: int) -> Scene:
         clause=clause,
         kind=kind,
         possible=possible,
-        strict=(code & verifier.STRICT != 0) & alone,
+        strict=(code & sentences.STRICT != 0) & alone,
         target_held=target_held,
         key_held=jnp.where(carried_key, cells.color_of(world.carried), NO_COLOR).astype(jnp.int32),
         locks=jnp.sum(jnp.where(locks, 1 << color, 0), 1),
@@ -149,7 +149,7 @@ def _late(goal: verifier.Goal) -> dict[int, Bool[Array, "n k"]]:
     late = {GO_TO: none, OPEN: none, PICK_UP: none}
     if m < 4:
         return late
-    early = ~jnp.all(goal.done[:, :2], 1) & (goal.clauses[:, 2] & verifier.ORDERED != 0)
+    early = ~jnp.all(goal.done[:, :2], 1) & (goal.clauses[:, 2] & sentences.ORDERED != 0)
     for c in (2, 3):
         waits = early & ~goal.done[:, c]
         meant = (goal.members >> (2 * c)) & 1 == 1

@@ -20,8 +20,8 @@ from didact.environments.grid.aims import GIVE_UP, LAY_DOWN, PURSUE
 from didact.environments.grid.compiling import varying_as
 from didact.environments.grid.env import GridState
 from didact.environments.grid.search import NEVER
+from didact.environments.grid.sentences import GO_TO, KIND_BITS, NONE, OPEN, PICK_UP, PUT_NEXT
 from didact.environments.grid.solver import UNKNOWN
-from didact.environments.grid.verifier import GO_TO, KIND_BITS, NONE, OPEN, PICK_UP, PUT_NEXT
 
 GROUP_SIZE = 32  # worlds for which the solver is asked at once on a CPU
 MARGIN = 6  # steps farther away than the agent that are in a chart

@@ -13,7 +13,7 @@ from didact.environments.capabilities import AchievedInstructions
 from didact.environments.errors import SettingError
 from didact.environments.grid import cells, rules, sentences, verifier
 from didact.environments.grid.env import GridState, GridWorld
-from didact.environments.grid.verifier import GO_TO, NONE, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.grid.sentences import GO_TO, NONE, OPEN, PICK_UP, PUT_NEXT
 
 
 class Scene(NamedTuple):
@@ -44,7 +44,7 @@ def describer(world: GridWorld) -> AchievedInstructions:
     if world.done_action:
         raise SettingError("done_action", True, "False: what is done by chance is not claimed")
     length = world.observation_space["instruction"].shape[0]
-    least = sentences.longest_clause(verifier.KINDS)
+    least = sentences.longest_clause(sentences.KINDS)
     if length < least:
         raise SettingError("mission_length", length, f"{least} or more to tell what was fulfilled")
 

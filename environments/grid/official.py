@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from didact.environments.errors import SettingError
-from didact.environments.grid import cells, language, missions, rules, verifier
+from didact.environments.grid import cells, language, missions, rules, sentences, verifier
 from didact.environments.grid.env import GridState, GridWorld
 from didact.environments.grid.families import Family, Level
 from didact.environments.grid.families.base import follow
@@ -19,10 +19,10 @@ from didact.environments.grid.rules import CARRIED, GONE, INSIDE, World
 from didact.environments.spaces import Box, Dimension
 
 _KINDS = {
-    "GoToInstr": verifier.GO_TO,
-    "OpenInstr": verifier.OPEN,
-    "PickupInstr": verifier.PICK_UP,
-    "PutNextInstr": verifier.PUT_NEXT,
+    "GoToInstr": sentences.GO_TO,
+    "OpenInstr": sentences.OPEN,
+    "PickupInstr": sentences.PICK_UP,
+    "PutNextInstr": sentences.PUT_NEXT,
 }
 # Classes of MiniGrid's own environments: the clause that is asked for.
 _OWN = {
@@ -41,10 +41,10 @@ _OWN = {
     "MemoryEnv": missions.MATCH,
     "RedBlueDoorEnv": missions.OPEN_IN_ORDER,
     "PlaygroundEnv": missions.PLAY,
-    "UnlockEnv": verifier.OPEN,
+    "UnlockEnv": sentences.OPEN,
     **dict.fromkeys(
         ("UnlockPickupEnv", "BlockedUnlockPickupEnv", "KeyCorridorEnv", "ObstructedMazeEnv"),
-        verifier.PICK_UP,
+        sentences.PICK_UP,
     ),
 }
 
@@ -72,8 +72,8 @@ def world_of(
     environments = [getattr(e, "unwrapped", e) for e in environments]
     state = from_minigrid(environments, mission_length)
     level = Level(state.world, state.goal, state.mission, state.max_steps)
-    kinds = sorted({int(k) & ~(verifier.STRICT | verifier.ORDERED) for k in _kinds_of(state)})
-    speaks = [k in verifier.KINDS for k in kinds]
+    kinds = sorted({int(k) & ~(sentences.STRICT | sentences.ORDERED) for k in _kinds_of(state)})
+    speaks = [k in sentences.KINDS for k in kinds]
     sight = {e.see_through_walls for e in environments}
     if len(sight) > 1 or any(speaks) != all(speaks):
         names = sorted({type(e).__name__ for e in environments})
@@ -100,7 +100,7 @@ def world_of(
 
 def _kinds_of(state: GridState) -> np.ndarray:
     kinds = np.unique(np.asarray(state.goal.clauses))
-    return kinds[kinds != verifier.NONE]
+    return kinds[kinds != sentences.NONE]
 
 
 def from_minigrid(
@@ -211,9 +211,9 @@ def _asked(environment: Any) -> list[tuple[int, int, list[tuple[int, Any, Any]]]
         kind = _KINDS.get(type(clause).__name__)
         if kind is None:
             raise SettingError("instruction", type(clause).__name__, "one of " + ", ".join(_KINDS))
-        kind |= verifier.STRICT if getattr(clause, "strict", False) else 0
+        kind |= sentences.STRICT if getattr(clause, "strict", False) else 0
         ordered = c == 2 and getattr(instruction, "strict", False)
-        kind |= verifier.ORDERED if ordered else 0
+        kind |= sentences.ORDERED if ordered else 0
         names = ("desc_move", "desc_fixed") if hasattr(clause, "desc_move") else ("desc",)
         meant = []
         for d, description in enumerate(getattr(clause, name) for name in names):
@@ -262,6 +262,6 @@ def _meant(environment: Any) -> list[tuple[int, Any]]:
         return [(d, thing) for d, thing in beside if thing and thing.type in cells.TYPES]
     if kind == missions.OPEN_IN_ORDER:
         return [(0, e.red_door), (1, e.blue_door)]
-    if kind in (verifier.OPEN, verifier.PICK_UP):
-        return [(0, e.door if kind == verifier.OPEN else e.obj)]
+    if kind in (sentences.OPEN, sentences.PICK_UP):
+        return [(0, e.door if kind == sentences.OPEN else e.obj)]
     return []

@@ -26,12 +26,12 @@ from jaxtyping import Array, Bool, Int32, PRNGKeyArray, UInt8, UInt32
 
 from didact.environments import processors
 from didact.environments.base import for_groups
-from didact.environments.grid import aims, cells, missions, rules, translation, verifier
+from didact.environments.grid import aims, cells, missions, rules, sentences, translation
 from didact.environments.grid.aims import CLEAR, GIVE_UP, LAY_DOWN, NO_COLOR, PURSUE, UNLOCK
 from didact.environments.grid.compiling import folding, varying_as
 from didact.environments.grid.env import GridState, GridWorld
 from didact.environments.grid.search import NEVER, PLANES, Agent, layers, search
-from didact.environments.grid.verifier import PUT_NEXT
+from didact.environments.grid.sentences import PUT_NEXT
 
 GROUP_SIZE = 64  # worlds that are searched at once on a CPU; accelerators have room for all
 
@@ -58,7 +58,7 @@ UNKNOWN = 255  # a time that is not in a chart
 
 
 def act(
-    state: GridState, width: int, kinds: tuple[int, ...] = verifier.KINDS
+    state: GridState, width: int, kinds: tuple[int, ...] = sentences.KINDS
 ) -> Int32[Array, " n"]:
     """The next action of each world.
 
@@ -75,7 +75,7 @@ def expert(environment: GridWorld) -> Callable[[GridState], Int32[Array, " n"]]:
     return folding(lambda state: act(state, environment.width, environment.kinds))
 
 
-def plan(state: GridState, width: int, kinds: tuple[int, ...] = verifier.KINDS) -> Plan:
+def plan(state: GridState, width: int, kinds: tuple[int, ...] = sentences.KINDS) -> Plan:
     """What to do next in each world, and what for; arguments are those of `act`."""
     if max(kinds) < missions.REACH:
         return _wander(state, _plan(state, width, kinds)[0], width)

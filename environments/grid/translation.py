@@ -3,28 +3,28 @@
 import jax.numpy as jnp
 import numpy as np
 
-from didact.environments.grid import cells, missions, verifier
+from didact.environments.grid import cells, missions, sentences
 from didact.environments.grid.env import GridState
 from didact.environments.grid.rules import GONE
 
 # What each mission becomes. To reach the goal square is to go to it, and one step more.
 _AS = {
-    missions.REACH: verifier.GO_TO,
-    missions.DODGE: verifier.GO_TO,
-    missions.STOP_AT: verifier.GO_TO,
-    missions.MATCH: verifier.GO_TO,
-    missions.FETCH: verifier.PICK_UP | verifier.STRICT,
-    missions.PUT_NEAR: verifier.PUT_NEXT,
-    missions.OPEN_IN_ORDER: verifier.OPEN,
-    missions.PLAY: verifier.NONE,
+    missions.REACH: sentences.GO_TO,
+    missions.DODGE: sentences.GO_TO,
+    missions.STOP_AT: sentences.GO_TO,
+    missions.MATCH: sentences.GO_TO,
+    missions.FETCH: sentences.PICK_UP | sentences.STRICT,
+    missions.PUT_NEAR: sentences.PUT_NEXT,
+    missions.OPEN_IN_ORDER: sentences.OPEN,
+    missions.PLAY: sentences.NONE,
 }
 SQUARE = (missions.REACH, missions.DODGE)
 
 
 def known(kinds: tuple[int, ...]) -> tuple[int, ...]:
     """The kinds of Baby Language's clauses that missions of these kinds become."""
-    became = {_AS.get(kind, kind) & verifier.KIND_BITS for kind in kinds} - {verifier.NONE}
-    return tuple(sorted(became)) or (verifier.GO_TO,)
+    became = {_AS.get(kind, kind) & sentences.KIND_BITS for kind in kinds} - {sentences.NONE}
+    return tuple(sorted(became)) or (sentences.GO_TO,)
 
 
 def as_clauses(state: GridState, width: int) -> GridState:
@@ -80,6 +80,6 @@ def as_clauses(state: GridState, width: int) -> GridState:
             clauses=clauses.astype(jnp.uint8),
             members=jnp.concatenate([members, reaches.astype(jnp.uint8)], 1),
             known=jnp.concatenate([goal.known, place.astype(jnp.int16)], 1),
-            done=goal.done | (clauses == verifier.NONE),
+            done=goal.done | (clauses == sentences.NONE),
         ),
     )

@@ -12,7 +12,7 @@ from didact.environments.grid.env import GridState
 from didact.environments.grid.guide import LAY, Advice
 from didact.environments.grid.remarks import ACTIONS, HINDSIGHT, PURPOSES
 from didact.environments.grid.search import NEVER
-from didact.environments.grid.verifier import GO_TO, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.grid.sentences import GO_TO, OPEN, PICK_UP, PUT_NEXT
 
 _SAID = {name: number for number, name in enumerate(HINDSIGHT)}
 _ACTION = {name: number for number, name in enumerate(ACTIONS)}

@@ -9,7 +9,7 @@ from minigrid.core.actions import Actions
 from minigrid.envs.babyai.core import verifier as babyai
 
 from didact.environments import SettingError, make
-from didact.environments.grid import GridWorld, cells, official, verifier
+from didact.environments.grid import GridWorld, cells, official, sentences, verifier
 
 # left, right, forward, pickup, drop, toggle, done
 BIASED = np.array([0.15, 0.15, 0.35, 0.14, 0.09, 0.11, 0.01])
@@ -90,7 +90,7 @@ def test_both_clauses_may_be_claimed_one_after_the_other():
 def test_each_part_of_a_sequence_is_claimed_by_itself():
     """Nothing to compare with: in BabyAI no sequence succeeds. The clauses' turns by hand."""
     width = 5
-    clauses = jnp.array([[verifier.GO_TO, 0, verifier.GO_TO, 0]], jnp.uint8)
+    clauses = jnp.array([[sentences.GO_TO, 0, sentences.GO_TO, 0]], jnp.uint8)
     members = jnp.array([[1, 16]], jnp.uint8)
     world = make("BabyAI-GoToObjS4-v0")
     state, _ = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(0), 1))
@@ -106,7 +106,7 @@ def test_each_part_of_a_sequence_is_claimed_by_itself():
 
     def act(goal, direction, action):
         at = base._replace(direction=jnp.array([direction]))
-        kinds = verifier.KINDS
+        kinds = sentences.KINDS
         return verifier.verify(goal, at, jnp.array([action]), width, kinds, done_action=True)
 
     goal, told = act(goal, 0, 0)  # turned to the first

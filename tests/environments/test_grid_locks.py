@@ -11,7 +11,7 @@ import pytest
 from distributions import same_distribution
 
 import didact.environments
-from didact.environments.grid import cells, official, verifier
+from didact.environments.grid import cells, official, sentences
 from didact.environments.grid.families import key_corridor, put_next, unlock
 
 FAMILIES = (put_next, unlock, key_corridor)
@@ -192,7 +192,7 @@ def test_every_corner_of_the_space_gives_sound_levels(family):
         elif level.mission.startswith("open"):
             assert any(level.grid[y, x] & 15 == cells.LOCKED_DOOR for x, y in wanted)
         assert level.max_steps <= environment.max_steps
-        assert set(state.goal.clauses[i]) <= {verifier.NONE, *environment.kinds}
+        assert set(state.goal.clauses[i]) <= {sentences.NONE, *environment.kinds}
 
 
 def test_all_official_levels_are_tasks_of_a_space():

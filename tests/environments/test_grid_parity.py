@@ -18,7 +18,7 @@ from minigrid.envs.babyai.core.roomgrid_level import RoomGridLevel
 from minigrid.envs.babyai.core.verifier import GoToInstr, ObjDesc
 from minigrid.utils.baby_ai_bot import BabyAIBot
 
-from didact.environments.grid import cells, env, official, verifier
+from didact.environments.grid import cells, env, official, sentences
 from didact.environments.grid.families import go_to
 from didact.environments.grid.language import decode
 
@@ -142,7 +142,7 @@ def play(environments, seed, longest):
     state = official.from_minigrid(environments, MISSION_LENGTH)
     world = env.GridWorld(go_to.SPACE)
     world.width, world.height = width, environments[0].height
-    world.kinds = verifier.KINDS
+    world.kinds = sentences.KINDS
     step = jax.jit(lambda s, a: world.step(None, s, a))
     acts = policies(environments, rng)
     alive = np.ones(len(environments), bool)

@@ -27,7 +27,7 @@ from distributions import same_distribution
 from minigrid.envs.babyai import goto, open, other, pickup
 
 import didact.environments
-from didact.environments.grid import cells, language, verifier
+from didact.environments.grid import cells, language, sentences
 from didact.environments.grid import official as importer
 from didact.environments.grid.families import doors, doors_official, one_room, search
 
@@ -289,13 +289,13 @@ def test_every_corner_of_the_space_gives_sound_levels(group):
         if group is doors_official.GROUP:
             assert all_doors <= task["doors"]
             assert all_doors == min(task["doors"], neighbours(task))
-        clauses = state.goal.clauses[i] & verifier.KIND_BITS
-        assert clauses[0] != verifier.NONE
-        assert set(clauses.tolist()) <= {verifier.NONE, *environment.kinds}
+        clauses = state.goal.clauses[i] & sentences.KIND_BITS
+        assert clauses[0] != sentences.NONE
+        assert set(clauses.tolist()) <= {sentences.NONE, *environment.kinds}
         for c in np.flatnonzero(clauses):
             meant = state.world.objects[i][(state.goal.members[i] >> (2 * c)) & 1 == 1]
             assert len(meant)
-            if clauses[c] == verifier.OPEN and task.get("locked_room", 0) == 0:
+            if clauses[c] == sentences.OPEN and task.get("locked_room", 0) == 0:
                 assert (meant & cells.KIND_BITS != cells.LOCKED_DOOR).any()
         assert state.max_steps[i] <= environment.max_steps
         assert state.mission[i][0] > 0

@@ -21,7 +21,7 @@ from distributions import same_distribution
 from minigrid.envs.babyai.core.levelgen import LevelGen
 
 import didact.environments
-from didact.environments.grid import cells, language, sentences, verifier
+from didact.environments.grid import cells, language, sentences
 from didact.environments.grid.families import synth
 
 THEIRS, OURS = 120, 600
@@ -111,8 +111,8 @@ def test_every_corner_of_the_space_gives_sound_levels():
         assert cells.is_portable(kind).sum() == expected
         placed = state.world.objects[i] > 0
         assert (grid[state.world.places[i][placed]] == state.world.objects[i][placed]).all()
-        clauses = state.goal.clauses[i] & verifier.KIND_BITS
-        assert clauses[0] != verifier.NONE
+        clauses = state.goal.clauses[i] & sentences.KIND_BITS
+        assert clauses[0] != sentences.NONE
         for c in np.flatnonzero(clauses):
             assert (state.goal.members[i] & (1 << (2 * c))).any()
 
@@ -120,12 +120,12 @@ def test_every_corner_of_the_space_gives_sound_levels():
 def _only_gone_to(state, timestep):
     """To stand before what is to be gone to is all that can be fulfilled from the start."""
     over = np.flatnonzero(np.asarray(timestep.terminated))
-    said = state.goal.clauses[over] & verifier.KIND_BITS
-    return np.isin(said, (verifier.NONE, verifier.GO_TO)).all()
+    said = state.goal.clauses[over] & sentences.KIND_BITS
+    return np.isin(said, (sentences.NONE, sentences.GO_TO)).all()
 
 
 def test_the_longest_sentence_has_as_many_tokens_as_there_is_room_for():
-    clauses = jnp.full((1, 4), verifier.PUT_NEXT)
+    clauses = jnp.full((1, 4), sentences.PUT_NEXT)
     each = jnp.ones((1, 8), jnp.int32)
     longest = sentences.Sentence(
         clauses, cells.BALL * each, each, sentences.FRONT * each, jnp.array([False])

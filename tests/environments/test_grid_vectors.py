@@ -14,7 +14,7 @@ import phrase_reading
 import pytest
 
 from didact.environments import Environment, SettingError, make
-from didact.environments.grid import language, vectors, verifier
+from didact.environments.grid import language, sentences, vectors
 from didact.environments.grid.phrasing import phrasings
 
 D = 5
@@ -130,7 +130,7 @@ def test_clauses_are_those_of_the_text():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_all_clauses_are_those_of_official_missions():
     assert len(vectors.all_clauses()) == len(set(vectors.all_clauses())) == 140 + 3920
-    assert len(vectors.all_clauses((verifier.GO_TO,))) == 70
+    assert len(vectors.all_clauses((sentences.GO_TO,))) == 70
     everything = set(vectors.all_clauses(locations=True))
     bare = set(vectors.all_clauses())
     for name, known in (("BabyAI-BossLevel-v0", everything), ("BabyAI-Synth-v0", bare)):

@@ -10,7 +10,7 @@ import pytest
 import didact
 from didact.environments import SettingError
 from didact.environments.grid import cells, hindsight, language, rules, verifier
-from didact.environments.grid.verifier import GO_TO, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.grid.sentences import GO_TO, OPEN, PICK_UP, PUT_NEXT
 
 N, T = 64, 120
 KINDS = {"go": GO_TO, "open": OPEN, "pick": PICK_UP, "put": PUT_NEXT}

@@ -7,7 +7,7 @@ import pytest
 from solving import lost
 
 from didact.environments import make
-from didact.environments.grid import cells, language, rules, solver, verifier
+from didact.environments.grid import cells, language, rules, sentences, solver
 from didact.environments.grid.rules import CARRIED, GONE
 
 HARDEST = (
@@ -34,7 +34,7 @@ def clauses_of(state, index):
         if code:
             members = state.goal.members[index]
             sets = [np.flatnonzero(members >> d & 1) for d in (2 * c, 2 * c + 1)]
-            yield int(code) & verifier.KIND_BITS, sets
+            yield int(code) & sentences.KIND_BITS, sets
 
 
 def flaws(state, index, width):
@@ -48,11 +48,11 @@ def flaws(state, index, width):
     for kind, (meant, other) in clauses_of(state, index):
         if not len(meant) or np.any(places[meant] == GONE):
             yield "something meant is not there"
-        if kind == verifier.OPEN and np.any(cell[places[meant]] & 15 == cells.DOOR):
+        if kind == sentences.OPEN and np.any(cell[places[meant]] & 15 == cells.DOOR):
             yield "a door stands open"
-        if kind == verifier.PICK_UP and np.any(places[meant] == CARRIED):
+        if kind == sentences.PICK_UP and np.any(places[meant] == CARRIED):
             yield "it is in hand"
-        if kind == verifier.PUT_NEXT:
+        if kind == sentences.PUT_NEXT:
             if not len(other) or set(meant) & set(other):
                 yield "things are put next to themselves, or to nothing"
             (x, y), (there_x, there_y) = (
@@ -113,7 +113,7 @@ def check(name, batches):
             # Whoever does nothing succeeds where all that is asked for is to go to what is ahead.
             ahead = faced(state, i, width)
             stands = all(
-                kind == verifier.GO_TO and ahead in state.world.places[i][meant]
+                kind == sentences.GO_TO and ahead in state.world.places[i][meant]
                 for kind, (meant, _) in clauses_of(state, i)
             )
             assert at_once[i] == stands, text
@@ -130,8 +130,8 @@ def test_flaws_are_noticed(damage):
     environment = make("BabyAI-MiniBossLevel-v0")
     tasks = environment.task_space.sample(jax.random.key(0), 256)
     state, _ = jax.device_get(jax.jit(environment.reset)(jax.random.key(1), tasks))
-    asked = {"door": verifier.OPEN, "hand": verifier.PICK_UP, "gone": verifier.GO_TO}
-    wanted = asked.get(damage, verifier.PUT_NEXT)
+    asked = {"door": sentences.OPEN, "hand": sentences.PICK_UP, "gone": sentences.GO_TO}
+    wanted = asked.get(damage, sentences.PUT_NEXT)
     i, (meant, other) = next(
         (i, sets) for i in range(256) for kind, sets in clauses_of(state, i) if kind == wanted
     )

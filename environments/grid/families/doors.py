@@ -16,8 +16,7 @@ from didact.environments.grid.families.drafts import Draft, level_of, or_go_to_t
 from didact.environments.grid.families.limits import TIME_LIMIT, most_steps, steps
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import FRONTS, GONE
-from didact.environments.grid.sentences import Sentence
-from didact.environments.grid.verifier import ANY, GO_TO, NONE, OPEN, PICK_UP, STRICT
+from didact.environments.grid.sentences import ANY, GO_TO, NONE, OPEN, PICK_UP, STRICT, Sentence
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(

@@ -9,8 +9,7 @@ from jaxtyping import Array, Bool, Int16, Int32, UInt8
 from didact.environments.grid import cells, sentences, verifier
 from didact.environments.grid.families.base import Level
 from didact.environments.grid.rules import World
-from didact.environments.grid.sentences import Sentence
-from didact.environments.grid.verifier import GO_TO, NONE
+from didact.environments.grid.sentences import GO_TO, NONE, Sentence
 
 
 class Draft(NamedTuple):
@@ -37,7 +36,7 @@ def one_clause(
     Args:
         objects: the packed objects of a level.
         clause: what is to be done, any kind but "put next to".
-        kind, color: of the objects that are meant, each of which may be `verifier.ANY`.
+        kind, color: of the objects that are meant, each of which may be `sentences.ANY`.
     """
     sentence = Sentence(
         clause[None],
@@ -75,14 +74,14 @@ def level_of(draft: Draft, max_steps: Int32[Array, " n"], mission_length: int) -
     """The start of the episodes of n drafts.
 
     Args:
-        draft: n of them; clauses may carry `verifier.STRICT` and `verifier.ORDERED`.
+        draft: n of them; clauses may carry `sentences.STRICT` and `sentences.ORDERED`.
         max_steps: the limit of each.
         mission_length: the number of tokens of a mission.
     """
     several = jnp.sum(draft.members, axis=2) > 1
     # BabyAI counts the walls among grey objects.
     kind, color = draft.sentence.kind, draft.sentence.color
-    several |= (kind == verifier.ANY) & (color == cells.GREY)
+    several |= (kind == sentences.ANY) & (color == cells.GREY)
     mission = sentences.words(draft.sentence, several, mission_length)
     descriptions = np.arange(draft.members.shape[1])[:, None]
     bits = jnp.sum(draft.members << descriptions, axis=1).astype(jnp.uint8)

@@ -215,7 +215,7 @@ def _finish(
     world = World(map, draft.position, draft.direction, hand, objects, places)
     task = Task(*tasks.T)
     max_steps = task.room_size**2 * task.rows * task.columns
-    clauses = jnp.full((n, 1), verifier.GO_TO, jnp.uint8)
+    clauses = jnp.full((n, 1), sentences.GO_TO, jnp.uint8)
     goal = verifier.start(clauses, members.astype(jnp.uint8), places)
     return Level(world, goal, mission, max_steps.astype(jnp.int32))
 
@@ -223,9 +223,9 @@ def _finish(
 FAMILY = Family(
     map_size,
     generate,
-    kinds=lambda space: (verifier.GO_TO,),
+    kinds=lambda space: (sentences.GO_TO,),
     max_steps=functools.partial(longest, navigations=1),
-    longest_mission=lambda space: sentences.longest_clause([verifier.GO_TO]),
+    longest_mission=lambda space: sentences.longest_clause([sentences.GO_TO]),
 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.draws import Numbers, pick
-from didact.environments.grid import cells, floors, sentences, verifier
+from didact.environments.grid import cells, floors, sentences
 from didact.environments.grid import rooms as rooms_
 from didact.environments.grid.attempts import until_good
 from didact.environments.grid.families.base import (
@@ -22,7 +22,7 @@ from didact.environments.grid.families.base import (
 from didact.environments.grid.families.drafts import Draft, level_of, one_clause
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import GONE
-from didact.environments.grid.verifier import OPEN, PICK_UP
+from didact.environments.grid.sentences import OPEN, PICK_UP
 from didact.environments.spaces import Box, Dimension
 
 COLUMNS = 3  # of rooms; the corridor is the middle one
@@ -220,7 +220,7 @@ def _attempt(
         objects,
         jnp.where(picks, PICK_UP, OPEN),
         jnp.where(picks, cells.BALL, cells.DOOR),
-        jnp.where(told, color, verifier.ANY),
+        jnp.where(told, color, sentences.ANY),
     )
     position, hand = y * layout.width + x, jnp.uint8(cells.EMPTY)
     draft = Draft(complete.reshape(-1), position, direction, hand, objects, places, *meant)

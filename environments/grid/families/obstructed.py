@@ -15,7 +15,7 @@ from didact.environments.grid.families.base import Family, Group, Level
 from didact.environments.grid.families.drafts import Draft, level_of, one_clause
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import FRONTS, GONE, INSIDE
-from didact.environments.grid.verifier import PICK_UP
+from didact.environments.grid.sentences import PICK_UP
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(

@@ -14,8 +14,7 @@ from didact.environments.grid.attempts import until_good
 from didact.environments.grid.families.base import Family, Group, Level
 from didact.environments.grid.families.drafts import Draft, level_of, or_go_to_the_first_object
 from didact.environments.grid.rooms import Layout, Rooms
-from didact.environments.grid.sentences import Sentence
-from didact.environments.grid.verifier import ANY, GO_TO, PICK_UP, STRICT
+from didact.environments.grid.sentences import ANY, GO_TO, PICK_UP, STRICT, Sentence
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(

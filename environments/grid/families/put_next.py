@@ -22,8 +22,7 @@ from didact.environments.grid.families.base import (
 from didact.environments.grid.families.drafts import Draft, level_of
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import CARRIED, GONE
-from didact.environments.grid.sentences import Sentence
-from didact.environments.grid.verifier import NONE, PUT_NEXT
+from didact.environments.grid.sentences import NONE, PUT_NEXT, Sentence
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(

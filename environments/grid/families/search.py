@@ -20,8 +20,7 @@ from didact.environments.grid.families.limits import TIME_LIMIT, most_steps, ste
 from didact.environments.grid.floors import Doors
 from didact.environments.grid.rooms import Layout, Rooms
 from didact.environments.grid.rules import GONE
-from didact.environments.grid.sentences import Sentence
-from didact.environments.grid.verifier import ANY, GO_TO, OPEN, PICK_UP
+from didact.environments.grid.sentences import ANY, GO_TO, OPEN, PICK_UP, Sentence
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(

@@ -27,8 +27,16 @@ from didact.environments.grid.families.base import (
 from didact.environments.grid.families.drafts import Draft, level_of, or_go_to_the_first_object
 from didact.environments.grid.floors import Floor
 from didact.environments.grid.rooms import Layout, Rooms
-from didact.environments.grid.sentences import Sentence
-from didact.environments.grid.verifier import ANY, GO_TO, KINDS, NONE, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.grid.sentences import (
+    ANY,
+    GO_TO,
+    KINDS,
+    NONE,
+    OPEN,
+    PICK_UP,
+    PUT_NEXT,
+    Sentence,
+)
 from didact.environments.spaces import Box, Dimension
 
 SPACE = Box(

@@ -16,7 +16,7 @@ from minigrid.core.world_object import WorldObj
 from minigrid.envs.babyai.core import verifier as babyai
 
 import didact.environments
-from didact.environments.grid import cells, language, verifier
+from didact.environments.grid import cells, language, sentences
 from didact.environments.grid.rules import CARRIED, FRONTS, INSIDE
 
 
@@ -182,7 +182,7 @@ def reached(level, with_keys=True):
 def meant(environment, state, i):
     """The cells (x, y) of what each description of clauses in mission i means, as known to it."""
     members, known = state.goal.members[i], state.goal.known[i]
-    clauses = state.goal.clauses[i] & verifier.KIND_BITS
+    clauses = state.goal.clauses[i] & sentences.KIND_BITS
     used = [d for c, kind in enumerate(clauses) if kind for d in (2 * c, 2 * c + 1)]
     found = {}
     for d in used:

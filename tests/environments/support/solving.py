@@ -11,7 +11,7 @@ import minigrid  # noqa: F401  (registers its environments)
 import numpy as np
 from minigrid.utils.baby_ai_bot import BabyAIBot
 
-from didact.environments.grid import cells, official, rules, solver, verifier
+from didact.environments.grid import cells, official, rules, sentences, solver
 from didact.environments.grid.rules import CARRIED, FRONTS, GONE
 
 BABYAI = sorted(name for name in gymnasium.registry if name.startswith("BabyAI-"))
@@ -85,11 +85,11 @@ def lost(state):
         np.asarray(x)
         for x in (state.goal.clauses, state.goal.members, state.world.places, state.goal.done)
     )
-    kinds = clauses & verifier.KIND_BITS
+    kinds = clauses & sentences.KIND_BITS
     over = np.zeros(len(clauses), bool)
     for c in range(clauses.shape[1]):
         for d in (2 * c, 2 * c + 1):
-            asked = (kinds[:, c] == verifier.PUT_NEXT) | ((kinds[:, c] != 0) & (d == 2 * c))
+            asked = (kinds[:, c] == sentences.PUT_NEXT) | ((kinds[:, c] != 0) & (d == 2 * c))
             left = np.any((members >> d & 1 == 1) & (places != GONE), 1)
             over |= asked & ~done[:, c] & ~left
     return over
@@ -106,7 +106,7 @@ class Room:
         assert all(p >= 0 or p == GONE for p in things)
         assert goal.clauses[index, 1:].sum() == 0
         self.width = width
-        self.kind = int(goal.clauses[index, 0]) & verifier.KIND_BITS
+        self.kind = int(goal.clauses[index, 0]) & sentences.KIND_BITS
         self.walls = set(np.flatnonzero(kinds == cells.WALL).tolist())
         self.moved, self.fixed = (
             {k for k, m in enumerate(goal.members[index]) if m >> d & 1} for d in range(2)
@@ -131,18 +131,18 @@ class Room:
             if hand is not None:
                 laid = (*things[:hand], front, *things[hand + 1 :])
                 beside = {front + 1, front - 1, front + self.width, front - self.width}
-                put = self.kind == verifier.PUT_NEXT and hand in self.moved
+                put = self.kind == sentences.PUT_NEXT and hand in self.moved
                 put = put and any(laid[k] in beside for k in self.fixed)
                 yield (position, direction, None, laid), put
         if there is not None and hand is None:
             taken = (*things[:there], CARRIED, *things[there + 1 :])
-            picked = self.kind == verifier.PICK_UP and there in self.moved
+            picked = self.kind == sentences.PICK_UP and there in self.moved
             yield (position, direction, there, taken), picked
 
     def judged(self, state):
         things = state[3]
         targets = {things[k] for k in self.moved}
-        return state, self.kind == verifier.GO_TO and self.ahead(state) in targets
+        return state, self.kind == sentences.GO_TO and self.ahead(state) in targets
 
     def least_steps(self):
         """The fewest actions that fulfil the clause, by trying all in turn."""
