@@ -7,35 +7,22 @@ References:
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from didact.environments import SettingError
+from didact.environments.capabilities import AchievedInstructions
 from didact.students import losses
 from didact.students.learner import Lesson
 
 SCENE = "scene"  # how what a describer has to know is called among what is revealed
 
 
-class Describer(Protocol):
-    """Describes what a step fulfilled, as `Environment.achieved_instructions` does."""
-
-    @property
-    def initial(self) -> Callable[[int], Any]:
-        """From n to the scene that stands for what was before n episodes."""
-        ...
-
-    @property
-    def describe(self) -> Callable[[Any, Any], tuple[Array, Array]]:
-        """From two scenes to instructions `uint8[n, l]` and whether they were fulfilled, `[n]`."""
-        ...
-
-
 def hindsight(
-    describer: Describer,
+    describer: AchievedInstructions,
     schedule: float | Callable[[Array], Any],
     *,
     discount: float = 0.9,
@@ -51,7 +38,8 @@ def hindsight(
     in each update (the strategy "future" of HER).
 
     Args:
-        describer: tells what was fulfilled; scenes are revealed under the name "scene".
+        describer: describes what was fulfilled, and gives the observations that depend on the
+            instruction; scenes are revealed under the name "scene".
         schedule: the weight, a number or a function of the updates made so far.
         discount: how much less each earlier step counts.
         nearest: how likely it is the next of the things that a step led to, rather than one of
@@ -73,14 +61,12 @@ def hindsight(
         return {told_name: told, fulfilled_name: fulfilled}, now
 
     def term(outputs, batch, now):
-        if "instruction_vector" in batch.observation:
-            raise SettingError("hindsight", name, "left out where sentence vectors are read")
         fulfilled = batch.extras[fulfilled_name]
         takes = jax.random.bernoulli(now.key, nearest, fulfilled.shape)
         told, weight = relabelled(batch.extras[told_name], fulfilled, batch.start, discount, takes)
         # Where nothing was fulfilled the old instruction is as good as any, and costs least.
         instruction = jnp.where(weight[..., None] > 0, told, batch.observation["instruction"])
-        again = now.read({**batch.observation, "instruction": instruction})
+        again = now.read({**batch.observation, **describer.observations(instruction)})
         log_prob = losses.log_prob(again.logits, batch.action)
         loss = -jnp.mean(weight * log_prob)
         strength = schedule(now.updates) if callable(schedule) else schedule
