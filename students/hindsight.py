@@ -37,7 +37,8 @@ def hindsight(
     in each update (the strategy "future" of HER).
 
     Args:
-        describer: tells what was fulfilled; scenes are revealed under the name "scene".
+        describer: describes what was fulfilled, and gives the observations that depend on the
+            instruction; scenes are revealed under the name "scene".
         schedule: the weight, a number or a function of the updates made so far.
         discount: how much less each earlier step counts.
         nearest: how likely it is the next of the things that a step led to, rather than one of
@@ -59,14 +60,12 @@ def hindsight(
         return {told_name: told, fulfilled_name: fulfilled}, now
 
     def term(outputs, batch, now):
-        if "instruction" not in batch.observation:
-            raise SettingError("hindsight", name, "left out where instructions are not tokens")
         fulfilled = batch.extras[fulfilled_name]
         takes = jax.random.bernoulli(now.key, nearest, fulfilled.shape)
         told, weight = relabelled(batch.extras[told_name], fulfilled, batch.start, discount, takes)
         # Where nothing was fulfilled the old instruction is as good as any, and costs least.
         instruction = jnp.where(weight[..., None] > 0, told, batch.observation["instruction"])
-        again = now.read({**batch.observation, "instruction": instruction})
+        again = now.read({**batch.observation, **describer.observations(instruction)})
         weight = weight * batch.weight
         log_prob = jnp.where(weight > 0, again.distribution.log_prob(batch.action), 0)
         loss = -jnp.mean(weight * log_prob)

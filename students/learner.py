@@ -206,7 +206,7 @@ def learner(
         learned = _everywhere(jnp.mean(rollout.learn), axes)
         weight = rollout.learn / jnp.where(learned > 0, learned, 1)
         batch = losses.Batch(
-            seen(rollout.observation),
+            {name: rollout.observation[name] for name in observation_space},
             rollout.start,
             own(rollout.carry),
             rollout.action,

@@ -1,11 +1,14 @@
 """Learning from what was done by chance, against plain Python."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from didact.environments import ArraySpace, Discrete, SettingError
+from didact.environments.capabilities import AchievedInstructions
 from didact.students import NetworkConfig, PPOConfig, Rollout, hindsight, losses, ppo
 from didact.students.hindsight import SCENE, relabelled
 from didact.students.losses import Outputs
@@ -49,14 +52,16 @@ def test_steps_are_given_what_they_led_to(discount, nearest):
     np.testing.assert_array_equal(np.asarray(texts)[some], expected_texts[some])
 
 
-class Teller:
-    """Says what it is shown."""
+def nothing(n):
+    return {"told": jnp.zeros((n, L), jnp.uint8), "fulfilled": jnp.zeros(n, bool)}
 
-    def initial(self, n):
-        return {"told": jnp.zeros((n, L), jnp.uint8), "fulfilled": jnp.zeros(n, bool)}
 
-    def describe(self, before, now):
-        return now["told"], now["fulfilled"] & (before["told"][:, 0] > 0)
+def describe(before, now):
+    return now["told"], now["fulfilled"] & (before["told"][:, 0] > 0)
+
+
+# Says what it is shown.
+TELLER = AchievedInstructions(lambda state: state, nothing, describe)
 
 
 def test_the_loss_is_the_sum_written_out():
@@ -83,7 +88,7 @@ def test_the_loss_is_the_sum_written_out():
         return Outputs(Categorical(first * jnp.arange(4.0)), zero)
 
     now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.float32(2.0)}, KEY, read)
-    loss, metrics = hindsight(Teller(), 0.5, discount=0.8, nearest=1.0).term(None, batch, now)
+    loss, metrics = hindsight(TELLER, 0.5, discount=0.8, nearest=1.0).term(None, batch, now)
     texts, weights = written_out(told, fulfilled, start, 0.8, np.ones((T, N), bool))
     total = 0.0
     for t, n in np.argwhere(weights > 0):
@@ -108,7 +113,7 @@ def test_a_student_learns_what_it_did_by_chance():
         entropy_coefficient=0.05,
         final_entropy_coefficient=0.05,
     )
-    lesson = hindsight(Teller(), 1.0, nearest=1.0)
+    lesson = hindsight(TELLER, 1.0, nearest=1.0)
     student = ppo(spaces, Discrete(3), config, num_updates=60, lessons=[lesson])
     state = student.init(jax.random.key(0))
     fallen = jax.random.key(1)
@@ -152,7 +157,7 @@ def test_a_student_learns_what_it_did_by_chance():
 @pytest.mark.parametrize("discount", [0.0, 1.5, float("nan")])
 def test_a_discount_out_of_range_is_refused(discount):
     with pytest.raises(SettingError, match="above 0 and at most 1"):
-        hindsight(Teller(), 1.0, discount=discount)
+        hindsight(TELLER, 1.0, discount=discount)
 
 
 def test_something_later_is_drawn_anew_in_each_update():
@@ -172,7 +177,7 @@ def test_something_later_is_drawn_anew_in_each_update():
     )
     for key in (KEY, KEY, jax.random.key(1)):
         now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.ones(())}, key, read)
-        hindsight(Teller(), 1.0).term(None, batch, now)
+        hindsight(TELLER, 1.0).term(None, batch, now)
     np.testing.assert_array_equal(seen[0], seen[1])
     assert (seen[0] != seen[2]).any()
 
@@ -180,4 +185,32 @@ def test_something_later_is_drawn_anew_in_each_update():
 @pytest.mark.parametrize("nearest", [-0.1, 1.5])
 def test_a_chance_out_of_range_is_refused(nearest):
     with pytest.raises(SettingError, match="from 0 to 1"):
-        hindsight(Teller(), 1.0, nearest=nearest)
+        hindsight(TELLER, 1.0, nearest=nearest)
+
+
+def test_all_that_depends_on_the_instruction_is_read_again():
+    told, fulfilled, start = map(jnp.asarray, happened(5))
+    extras = {"hindsight_told": told, "hindsight_fulfilled": fulfilled}
+    seen = {}
+
+    def read(observation):
+        seen.update(observation)
+        return Outputs(jnp.zeros((T, N, 4)), jnp.zeros((T, N)))
+
+    def observations(instruction):
+        return {"instruction": instruction, "instruction_vector": instruction.sum(-1)[..., None]}
+
+    zero = jnp.zeros((T, N))
+    own = jnp.full((T, N, L), 7, jnp.uint8)
+    batch = losses.Batch(
+        {"instruction": own, "instruction_vector": own.sum(-1)[..., None], "other": zero},
+        *(start, (), jnp.zeros((T, N), jnp.int32), extras, zero, zero),
+    )
+    now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.ones(())}, KEY, read)
+    vectors = dataclasses.replace(TELLER, observations=observations)
+    hindsight(vectors, 1.0).term(None, batch, now)
+    assert (seen["instruction"] != own).any()
+    np.testing.assert_array_equal(
+        seen["instruction_vector"][..., 0], np.asarray(seen["instruction"]).sum(-1)
+    )
+    assert seen["other"] is zero
