@@ -73,8 +73,8 @@ class Environment(Generic[State]):
         propositions: names of the facts in `Timestep.labels`.
         adjectives: those that tell of what kind a thing is, as blue does in "the blue ball".
         restart_group_size: how many finished worlds `Restart` resets at once on a CPU, unless told.
-        official: the same world made by others, where there is one; see `Counterpart`.
-        render_fps: steps a second at which pictures show a natural pace.
+        official: the same environment in gymnasium, where there is one.
+        render_fps: steps per second at which videos show natural speed.
         render_modes: "rgb_array", and "ansi" where `render_ansi` draws.
         phrasing: the split of paraphrases that instructions are worded in; None for plain ones.
         help_parameter: the task parameter that says how much help a student gets, if there is one;

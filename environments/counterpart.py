@@ -1,4 +1,4 @@
-"""The same world made by others: how to try a policy of ours there."""
+"""The same environment in another package, for evaluating policies there."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,16 +18,16 @@ def _unchanged(actions: np.ndarray) -> np.ndarray:
 
 
 class Counterpart(NamedTuple):
-    """A gymnasium environment that corresponds to one of ours, and how its numbers become ours.
+    """The gymnasium environment that corresponds to one of ours, and how to convert between them.
 
-    `didact.environments.adapters.OfficialGymnasium` plays it.
+    `didact.environments.adapters.OfficialGymnasium` runs it.
 
     Attributes:
-        name: gymnasium's id, such as "Pendulum-v1".
-        task: the evaluation task of our environment that has the same settings.
-        observation: from m official observations, stacked, to ours, each [m, ...].
-        action: from m of our actions, [m, ...], to the official ones.
-        extra: of `pip install 'didact[EXTRA]'`, for what the official environment needs, or "".
+        name: the gymnasium id, such as "Pendulum-v1".
+        task: the name of our evaluation task with the same settings.
+        observation: converts m stacked official observations to ours, each [m, ...].
+        action: converts m of our actions, [m, ...], to official ones.
+        extra: the extra of didact that installs what the official environment needs, or "".
     """
 
     name: str

@@ -12,15 +12,15 @@ Colour = tuple[int, int, int]
 
 
 class Canvas:
-    """A picture of a piece of a plane, x to the right and y up.
+    """A picture of part of a plane, with x to the right and y up.
 
-    Drawn at several times its size and then reduced, which makes edges smooth.
+    It is drawn at several times its size and then reduced, which smooths edges.
 
     Args:
         size: width and height in pixels.
         centre: the point of the plane in the middle of the picture.
-        scale: pixels for each unit of the plane.
-        background: colour of what nothing is drawn on.
+        scale: pixels per unit of the plane.
+        background: colour of the background.
     """
 
     oversampling = 3

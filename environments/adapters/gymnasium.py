@@ -94,8 +94,8 @@ class SingleWorld(gymnasium.Env):
     `info` has the instruction in words (`mission`), feedback (`feedback`) where the environment
     gives any and, after a step, `success`. A task may be
     given with `reset(options={"task": [...]})`, as numbers or as a JSON object; else it is drawn
-    from `tasks`. Actions of real numbers are clipped to their bounds, as gymnasium's own
-    environments do; NaN is refused.
+    from `tasks`. Continuous actions are clipped to their bounds, as in gymnasium's own
+    environments; NaN raises a `SettingError`.
 
     Args:
         name: of the environment in our registry, or an environment.

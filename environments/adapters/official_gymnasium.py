@@ -1,4 +1,4 @@
-"""Any environment of gymnasium with vectors as observations, for policies trained in ours."""
+"""Any gymnasium environment with vector observations, for policies trained in ours."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,17 +16,17 @@ from didact.environments.errors import SettingError
 
 
 class OfficialGymnasium:
-    """n environments of gymnasium, stepped one after another, seen as one of ours.
+    """n gymnasium environments, stepped one after another, with our observations and actions.
 
-    Nothing of our engine takes part. If `environment.official` has this id, its conversions are
-    applied; otherwise observations and actions pass as they are, which needs the same shapes.
-    Actions are clipped to gymnasium's bounds.
+    None of our own simulation is involved. If `environment.official` has this id, its conversions
+    are applied; otherwise observations and actions are passed on unchanged, so their shapes must be
+    the same. Actions are clipped to gymnasium's bounds.
 
     Args:
         name: the gymnasium id, such as "Pendulum-v1" or "InvertedPendulum-v5".
         n: how many.
-        environment: whose observations are returned and whose actions are taken.
-        seed: unused; each episode has its own.
+        environment: the environment of the policy, which defines observations and actions.
+        seed: unused; each episode has its own seed.
 
     Raises:
         SettingError: gymnasium does not know the id or cannot make it, or the spaces do not fit.
@@ -44,7 +44,7 @@ class OfficialGymnasium:
             raise SettingError("--env", name, f"{allowed}, not one of ours")
         self.name, self.n, self.environment = name, n, environment
         self._same = _counterpart(environment, name)
-        # Without a limit of its own it has ours.
+        # An environment without a time limit gets ours.
         limit = spec.max_episode_steps or environment.max_steps
         try:
             self.worlds = [

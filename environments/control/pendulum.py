@@ -1,6 +1,6 @@
 """The pendulum: swing a rod up and balance it with a motor that is too weak to lift it.
 
-The task is its physics. With the task "gymnasium" it is gymnasium's Pendulum-v1, step for step.
+The task is its physics. The evaluation task "gymnasium" is gymnasium's Pendulum-v1, step for step.
 
 References:
     Gymnasium, Pendulum-v1 (gymnasium/envs/classic_control/pendulum.py).
@@ -24,7 +24,7 @@ TIMESTEP = 0.05  # s
 MAX_SPEED = 8.0  # rad/s
 FULL_ACTION = 2.0  # the action at which the motor gives its full torque
 UPRIGHT = 0.2  # rad: within it the rod counts as upright
-BALANCED = 20  # steps: so long it must have been upright at the end for a success
+BALANCED = 20  # steps that it must be upright at the end of an episode for a success
 
 
 class PendulumState(NamedTuple):
@@ -33,24 +33,23 @@ class PendulumState(NamedTuple):
     angle: Float[Array, " n"]  # rad, 0 upright, anticlockwise; grows beyond a turn
     speed: Float[Array, " n"]  # rad/s
     torque: Float[Array, " n"]  # N m, of the last step
-    upright: Int32[Array, " n"]  # steps in which it has been upright until now, without a break
+    upright: Int32[Array, " n"]  # steps since it was last not upright
     steps: Int32[Array, " n"]  # taken so far
     tasks: Float[Array, "n 4"]
 
 
 class Pendulum(Environment[PendulumState]):
-    """A rod on a motor, which starts anywhere and should stand upright.
+    """A rod on a motor that starts at a random angle and should be balanced upright.
 
-    Tasks set gravity, length, mass and the motor's torque. The bounds of actions do not depend on
-    the task: the action is clipped to [-2, 2] and 2 gives the task's full torque, so with the
-    gymnasium task the action is the torque in N m. Where `gravity / length` is more than 10.7 the
-    speed limit (8 rad/s, as gymnasium has it) keeps a rod from rising by its swing alone, and with
-    little torque for its weight it may need more than an episode: the hardest tasks cannot be
-    solved.
+    A task sets gravity, length, mass and the largest torque. The bounds of actions do not depend on
+    the task: actions are clipped to [-2, 2], and 2 stands for the task's largest torque. With the
+    task "gymnasium" the action is therefore the torque in N m. Where `gravity / length` exceeds
+    10.7 / s^2, the speed limit (8 rad/s, as in gymnasium) prevents a rod from rising by its swing
+    alone, and a weak motor may need more than one episode: the hardest tasks cannot be solved.
 
-    The reward is `-(angle^2 + 0.1 speed^2 + 0.001 torque^2)`, with the angle in [-pi, pi) and all
-    three as they are before the step. An episode takes 200 steps of 0.05 s; nothing ends it early.
-    It is a success if the rod has been within 0.2 rad of upright for the last 20 steps.
+    The reward is `-(angle^2 + 0.1 speed^2 + 0.001 torque^2)` with the angle, in [-pi, pi), and
+    speed before the step. An episode always takes 200 steps of 0.05 s. It is a success if the rod
+    has been within 0.2 rad of upright for the last 20 steps.
 
     Observations: `observation`, float32[n, 3]: cos(angle), sin(angle), speed.
     """
@@ -63,7 +62,7 @@ class Pendulum(Environment[PendulumState]):
             Dimension("gravity", 2, 12, unit="m/s^2", description="acceleration of free fall"),
             Dimension("length", 0.8, 2, unit="m", description="length of the rod"),
             Dimension("mass", 0.5, 2, unit="kg", description="mass of the rod"),
-            Dimension("max_torque", 1, 4, unit="N m", description="torque of the motor at most"),
+            Dimension("max_torque", 1, 4, unit="N m", description="largest torque of the motor"),
         )
     )
     observation_space = {  # noqa: RUF012
@@ -76,14 +75,14 @@ class Pendulum(Environment[PendulumState]):
 
     @property
     def easy_space(self) -> TaskSpace:
-        """Pendulums that the motor can lift without a swing."""
+        """Pendulums that the motor can lift without swinging."""
         return self.task_space.restricted(
             gravity=(2, 4), length=(0.8, 1.2), mass=(0.5, 1), max_torque=(3, 4)
         )
 
     @property
     def evaluation_tasks(self) -> dict[str, np.ndarray]:
-        """By name; "gymnasium" is the pendulum of Pendulum-v1."""
+        """Named tasks: "gymnasium" is the pendulum of Pendulum-v1."""
         return {"gymnasium": np.array([10, 1, 1, 2], np.float32)}
 
     def reset(self, key, tasks):
@@ -108,7 +107,7 @@ class Pendulum(Environment[PendulumState]):
         return state, _timestep(state, -cost, self.max_steps)
 
     def render(self, state, index):
-        """The rod, thick if it is heavy, and the torque as an arc; uint8[256, 256, 3]."""
+        """The rod, thicker for larger masses, and the torque as an arc; uint8[256, 256, 3]."""
         angle, torque = float(state.angle[index]), float(state.torque[index])
         _, length, mass, max_torque = (float(x) for x in state.tasks[index])
         canvas = Canvas((256, 256), (0, 0), 256 / 4.8, (250, 250, 247))

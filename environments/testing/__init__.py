@@ -1,4 +1,4 @@
-"""Tests that every environment should pass: run `check` on one of your own."""
+"""The test that every environment should pass; run `check` on your own."""
 
 from didact.environments.testing.check import check
 

@@ -1,4 +1,4 @@
-"""The conformance test of environments."""
+"""The conformance test for environments."""
 
 import warnings
 from typing import Any
@@ -28,27 +28,27 @@ def check(
     tolerance: float = 1e-5,
     seed: int = 0,
 ) -> None:
-    """Whether an environment keeps what `Environment` promises; see CONTRIBUTING.md.
+    """Checks that an environment conforms to the interface of `Environment`.
 
-    It checks that spaces, shapes, types and values are as declared; tasks survive JSON; keys decide
-    everything; compiled programs do what interpreted ones do; a batch is its worlds one by one,
-    also under `vmap`; `Restart` replaces finished worlds and no others; episodes end, and those
-    that succeed end by it; any numbers are actions where actions are real numbers; worlds can be
-    drawn; and gymnasium's own checker finds no fault. Each function is traced and compiled as few
-    times as that takes.
+    It checks that spaces, shapes, dtypes and values are as declared; tasks survive a round trip
+    through JSON; results depend on keys and arguments only; compiled and interpreted steps agree;
+    the worlds of a batch are independent, also under `vmap`; `Restart` replaces finished worlds and
+    no others; episodes end within `max_steps`, and a success ends an episode; continuous actions
+    that are out of bounds or NaN are handled; rendering works; and gymnasium's own checker passes.
+    Each function is traced and compiled as few times as possible.
 
     Args:
-        environment: what to check.
-        run: False only traces, which takes a second: everything about shapes and declarations.
+        environment: the environment.
+        run: if False, only trace it, which checks declarations, shapes and dtypes in a second.
         num_envs: worlds in a batch.
-        max_steps: play so many random steps to see episodes end; by default as many as an episode
-            can take.
-        tolerance: relative and absolute, of real numbers that are computed in two ways. Contacts
-            of bodies need more than the default.
+        max_steps: the number of random steps to take; by default `environment.max_steps`. With
+            fewer, it is not checked that episodes end.
+        tolerance: relative and absolute, for floats that are computed in two ways. Simulations
+            with contacts need more than the default.
         seed: of tasks, worlds and actions.
 
     Raises:
-        AssertionError: something does not hold; one sentence says what.
+        AssertionError: a check fails; the message says in one sentence which.
     """
     checking = _Checking(environment, num_envs, tolerance, seed)
     check_declarations(environment)
@@ -112,14 +112,14 @@ class _Checking:
         )
 
     def keys(self) -> None:
-        """The same keys give the same worlds, each world by its own key and task."""
+        """Results follow from keys and arguments, and those of a world from its own rows."""
         again = self.reset(self.worlds, self.tasks)
         self.same((self.state, self.first), again, "two resets with the same keys", 0)
         actions = self.actions(1)
         after = self.step(self.key, self.state, actions)
         again = self.step(self.key, self.state, actions)
         self.same(after, again, "two steps with the same key", 0)
-        # In another order, and each a copy of the first one: worlds know nothing of one another.
+        # In another order, and as copies of the first one: worlds are independent.
         other_key = self.step(jax.random.fold_in(self.key, 1), self.state, actions)
         for order in (np.arange(self.n)[::-1], np.zeros(self.n, int)):
             turned = self.reset(self.worlds[order], self.tasks[order])
@@ -130,14 +130,14 @@ class _Checking:
                 self.same(turned, rows(after, order), "steps of worlds among others")
 
     def interpreted(self) -> None:
-        """A compiled step is what its lines say."""
+        """A compiled step equals an interpreted one."""
         actions = self.actions(2)
         compiled = self.step(self.key, self.state, actions)
         plain = self.environment.step(self.key, self.state, actions)
         self.same(compiled, plain, "a compiled step and an interpreted one")
 
     def batches(self) -> None:
-        """Batches side by side are as one after another, also where worlds restart in groups."""
+        """Batches under vmap equal batches one after another, also when worlds restart."""
         environment, seeds, n = self.environment, 2, self.n
         restart = Restart(environment, group_size=4)
 
@@ -173,7 +173,7 @@ class _Checking:
             self.same(found, kept, "rewards and ends before and after a restart")
 
     def episodes(self, steps: int) -> None:
-        """Random actions come to an end in time; a success is an end."""
+        """Episodes end within the time limit, and a success ends an episode."""
         environment, name, state = self.environment, self.name, self.state
         ended = ~self.all
         drawn = np.asarray(self.actions(4, steps))
@@ -195,7 +195,7 @@ class _Checking:
             )
 
     def hostile_actions(self) -> None:
-        """Real numbers out of bounds count as the bounds, and NaN does no harm."""
+        """Actions out of bounds equal those at the bounds, and NaN leaves everything finite."""
         space = self.environment.action_space
         if not isinstance(space, Continuous):
             return
@@ -212,7 +212,7 @@ class _Checking:
                 require(not broken, f"{self.name}: an action of NaN leaves NaN in the state.")
 
     def pictures(self) -> None:
-        """Pictures are uint8[height, width, 3], the same for the same state; texts are texts."""
+        """Pictures are uint8[height, width, 3] and depend on the state only; texts are strings."""
         environment, name = self.environment, self.name
         state = jax.device_get(self.state)
         drawn = environment.render(state, self.n - 1)
@@ -227,7 +227,7 @@ class _Checking:
             require(isinstance(text(observation), str), f"{name}: {text.__name__} returns no text.")
 
     def gymnasium(self) -> None:
-        """Gymnasium's own checker finds no fault."""
+        """Gymnasium's own checker passes."""
         from gymnasium.utils.env_checker import check_env
 
         from didact.environments.adapters.gymnasium import SingleWorld

@@ -1,4 +1,4 @@
-"""Comparisons of trees of arrays that say in one sentence what differs."""
+"""Comparisons of pytrees that describe the first difference."""
 
 from typing import Any
 
@@ -8,10 +8,7 @@ import numpy as np
 
 
 def require(condition: Any, sentence: str) -> None:
-    """Raises an `AssertionError` with a sentence unless the condition holds.
-
-    Not an `assert`, which python -O leaves out.
-    """
+    """Raises an `AssertionError` unless the condition holds; unlike `assert`, also with -O."""
     if not condition:
         raise AssertionError(sentence)
 

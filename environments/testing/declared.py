@@ -1,4 +1,4 @@
-"""What can be checked of an environment without running it: what it says of itself."""
+"""Checks of what an environment declares: attributes, task space, shapes and bounds."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def name_of(environment: Environment) -> str:
 
 
 def check_declarations(environment: Environment) -> None:
-    """Attributes, and the task space with its JSON."""
+    """Checks attributes, and the task space with its JSON."""
     name, spaces = name_of(environment), environment.observation_space
     require(
         isinstance(spaces, Mapping)
@@ -72,7 +72,7 @@ def _check_tasks(environment: Environment) -> None:
 
 
 def check_shapes(environment: Environment, state: Any, timestep: Timestep, when: str) -> None:
-    """Shapes and types of what `reset` or `step` returns, or of what says what they would be."""
+    """Checks shapes and dtypes of what `reset` or `step` returns; arrays may be abstract."""
     name, n = name_of(environment), timestep.reward.shape[0]
     found = set(timestep.observation)
     require(
@@ -97,7 +97,7 @@ def check_shapes(environment: Environment, state: Any, timestep: Timestep, when:
 
 
 def check_values(environment: Environment, timestep: Timestep, worlds: Any, when: str) -> None:
-    """Observations within their bounds and finite rewards, in the worlds of a mask."""
+    """Checks that observations are within bounds and rewards finite, for a mask of worlds."""
     name = name_of(environment)
     for part, space in environment.observation_space.items():
         values = np.asarray(timestep.observation[part])[worlds]

@@ -1,4 +1,4 @@
-"""Brax's environments seen as ours, beside brax itself."""
+"""Brax's environments as ours, compared with brax itself."""
 
 import copy
 import functools
@@ -149,14 +149,16 @@ def _changes(environment, reset, step):
         tasks = original(environment).at[columns - first, columns].multiply(1.5)
         state, _ = reset(one_key(), tasks)
         start = np.asarray(state.brax.pipeline_state.q)
-        for actions in actions_of(environment, 15, n=1):
+        for actions in actions_of(environment, 40, n=1):
             state, seen = step(None, state, jnp.tile(actions, (N, 1)))
         moved = np.asarray(state.brax.pipeline_state.q)
         difference = np.abs(moved - moved[-1]).max(axis=1)[: len(columns)]
         assert np.isfinite(seen.observation["observation"]).all()
         assert (moved[-1] != start[-1]).any()
         found = dict(zip(names[first:], difference.tolist(), strict=False))
-        assert (difference > 1e-3).all(), found
+        if environment.name == "brax/pusher":  # random actions do not bring the arm to the object
+            found.pop("friction", None)
+        assert min(found.values()) > 1e-3, found
 
 
 def test_motion_is_the_same_if_all_forces_and_masses_are_in_proportion():
@@ -209,7 +211,7 @@ def test_a_success_lasts_until_the_time_limit():
 
 
 def test_reaching_is_being_near_at_the_end():
-    """The target is put where the tip is, or a little beside it."""
+    """The target is put where the tip is, or a little away from it."""
     brax_itself()
     environment, reset, step = programs("reacher")
     state, seen = reset(jax.random.key(0), original(environment))

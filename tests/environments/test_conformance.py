@@ -1,7 +1,7 @@
-"""What every registered environment has to keep, whatever its world: `testing.check` for each.
+"""The conformance test for every registered environment.
 
-By default one environment of each kind is run, one of each family and a few more are traced, drawn
-by the commit, so that in time all have their turn. `make test-slow` takes all.
+By default one environment of each kind is run, and one of each family is traced, with a few more
+that are drawn by the hash of the commit. `make test-slow` covers all.
 """
 
 import functools
@@ -25,7 +25,7 @@ ALL = [
     if INSTALLED or not entry.name.startswith("brax/")
 ]
 # With feedback it is another kind, that has no name of its own; its solver compiles for long.
-TOLD = "BabyAI-PutNextLocalS5N3-v0 feedback=both feedback_phrasing=train feedback_wrong=0.2"
+FEEDBACK = "BabyAI-PutNextLocalS5N3-v0 feedback=both feedback_phrasing=train feedback_wrong=0.2"
 DRAWN = 6
 
 
@@ -81,7 +81,7 @@ FAMILIES = [name for name in first_of(ALL, family) if not name.startswith("brax/
 GRIDS = [name for name in ALL if not name.startswith("brax/")]
 
 
-@pytest.mark.parametrize("name", marked(dict.fromkeys([*KINDS, *FAMILIES, TOLD]), KINDS))
+@pytest.mark.parametrize("name", marked(dict.fromkeys([*KINDS, *FAMILIES, FEEDBACK]), KINDS))
 def test_an_environment_keeps_its_promises(name):
     check(make(name))
 

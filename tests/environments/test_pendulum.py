@@ -1,4 +1,4 @@
-"""The pendulum beside gymnasium's, which is stepped from the same states with the same actions."""
+"""The pendulum, compared with gymnasium's from the same states with the same actions."""
 
 import gymnasium
 import jax

@@ -1,6 +1,6 @@
 """The environments of brax, whose task is their physics.
 
-They are registered by name without importing brax, which takes seconds and need not be installed:
+They are registered by name without importing brax, which takes seconds and is optional:
 `pip install 'didact[brax]'`.
 """
 

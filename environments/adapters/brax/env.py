@@ -24,12 +24,12 @@ from didact.environments.base import Environment, Timestep, split_keys
 from didact.environments.errors import SettingError
 from didact.environments.spaces import TaskSpace
 
-LARGEST = 1e4  # beyond it, numbers of an observation are those of a simulation that has diverged
-EASY = 0.1  # the easy space reaches from the original to so much of it on both sides
+LARGEST = 1e4  # an observation with a larger value means that the simulation has diverged
+EASY = 0.1  # the easy space is the original physics plus or minus this fraction
 
 
 class BraxState(NamedTuple):
-    """n worlds of one of brax's environments."""
+    """n worlds of a brax environment."""
 
     brax: Any  # brax's own `State`; each leaf [n, ...]
     start: Float[Array, " n"]  # m, x of the first body at the episode's start
@@ -38,26 +38,28 @@ class BraxState(NamedTuple):
 
 
 class Brax(Environment[BraxState]):
-    """One of brax's environments: the same observations, rewards and ends, and physics as the task.
+    """A brax environment whose task is its physics.
 
-    A task has the quantities that matter in the environment, of gravity, friction, mass, armature,
-    gear, damping and, in fluids, density, from half to twice the original. With the evaluation
-    task "original" it is brax's environment. Actions are clipped to [-1, 1].
+    The dimensions of a task are those of gravity, friction, mass, armature, gear, damping and (in
+    fluids) density that matter in this environment, each from half to twice its original value.
+    With the evaluation task "original", observations, rewards and terminations are those of brax.
+    Actions are clipped to [-1, 1].
 
-    A success is told when the time limit comes, in episodes that have not ended before: that it
-    has not fallen (pendulums), has moved at 1 m/s on average (0.1 m/s for the swimmer), or is near
-    its target (reacher 2 cm, pusher 5 cm); the one that should stand up has its torso above 1 m.
+    Success is decided at the time limit, for episodes that have not terminated: the pendulums are
+    still up; runners have moved forward at 1 m/s on average, the swimmer at 0.1 m/s; the tip of
+    the reacher is within 2 cm of its target, the pusher's object within 5 cm of its goal; the torso
+    of humanoidstandup is at least 1 m high.
 
-    A simulation that diverges, with numbers that are not finite or beyond 10,000, terminates with
-    a reward of 0 and an observation within these bounds.
+    A simulation that diverges (values that are not finite, or beyond 10,000) terminates with a
+    reward of 0; its last observation is finite.
 
-    Observations: `observation`, float32[n, k], as brax describes it for each environment.
+    Observations: `observation`, float32[n, k], as brax documents it for each environment.
 
     Args:
-        kind: as brax names it: "ant", "reacher", ...
-        backend: brax's engine: "generalized", "spring", "positional" or "mjx"; by default the
-            first one for small bodies and the second one, which is faster, for large ones.
-        max_steps: of an episode.
+        kind: brax's name of the environment: "ant", "reacher", ...
+        backend: brax's physics engine: "generalized", "spring", "positional" or "mjx". The default
+            is "generalized" for small bodies and "spring", which is faster, for large ones.
+        max_steps: the time limit of an episode.
 
     Raises:
         SettingError: there is no such environment or backend, or brax is not installed.
@@ -105,13 +107,13 @@ class Brax(Environment[BraxState]):
 
     @property
     def evaluation_tasks(self) -> dict[str, np.ndarray]:
-        """By name; "original" has brax's physics."""
+        """Named tasks: "original" is brax's own physics."""
         return {"original": originals(self._quantities)}
 
     def reset(self, key, tasks):
         n, tasks = tasks.shape[0], tasks.astype(jnp.float32)
         brax = jax.vmap(lambda key, task: self._with(task).reset(key))(split_keys(key, n), tasks)
-        # Of plain types, which a step keeps: so no program is compiled a second time for others.
+        # Strong types, which `step` keeps: otherwise its second call would compile it again.
         brax = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), brax)
         state = BraxState(brax, brax.pipeline_state.x.pos[:, 0, 0], jnp.zeros(n, jnp.int32), tasks)
         return state, self._timestep(state)
@@ -126,7 +128,7 @@ class Brax(Environment[BraxState]):
         return state, self._timestep(state)
 
     def render(self, state, index):
-        """The bodies from the side, or from above where all happens in a plane; uint8[h, w, 3]."""
+        """The bodies seen from the side, or from above if they move in a plane; uint8[h, w, 3]."""
         from didact.environments.adapters.brax.viewer import picture
 
         poses = state.brax.pipeline_state.x

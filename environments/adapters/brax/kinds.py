@@ -1,6 +1,6 @@
-"""Each of brax's environments: its backend, what a success is, and its counterpart in gymnasium.
+"""Brax's environments: default backend, criterion of success, and counterpart in gymnasium.
 
-Known without importing brax. `brax.envs.fast`, a stub for brax's own tests, is left out.
+This table is read without importing brax. It leaves out `fast`, a stub for brax's own tests.
 """
 
 from collections.abc import Callable
@@ -22,13 +22,13 @@ class Kind(NamedTuple):
 
     Attributes:
         description: one line.
-        achieved: whether an episode that lasted until the time limit is a success.
-        backend: the default.
-        backends: those that brax has for it.
-        idle: physical quantities that have no effect, or hardly any, and are no part of the task,
-            by backend; those under "" in all of them.
-        above: whether it is drawn from above, instead of from the side.
-        official: gymnasium's environment of the same body.
+        achieved: which episodes that last until the time limit are successes.
+        backend: the default physics engine.
+        backends: the engines that brax supports for it.
+        idle: physical quantities with no or almost no effect, by backend (under "": in all of
+            them); they are not part of the task.
+        above: whether pictures show it from above instead of from the side.
+        official: the gymnasium environment of the same body.
     """
 
     description: str
@@ -41,12 +41,12 @@ class Kind(NamedTuple):
 
 
 def _lasted(state: Any, start: Array, seconds: Array) -> Array:
-    """It has not fallen."""
+    """The episode has not terminated before the time limit."""
     return jnp.ones(start.shape, bool)
 
 
 def _moved(speed: float) -> Achieved:
-    """It has moved forward at so many m/s on average, and has not fallen."""
+    """The first body has moved forward at this speed on average, in m/s."""
 
     def achieved(state, start, seconds):
         return (state.pipeline_state.x.pos[:, 0, 0] - start) >= speed * seconds
@@ -55,7 +55,7 @@ def _moved(speed: float) -> Achieved:
 
 
 def _stands(height: float) -> Achieved:
-    """Its torso is so many metres above the ground."""
+    """The torso is at least this high, in metres."""
 
     def achieved(state, start, seconds):
         return state.pipeline_state.x.pos[:, 0, 2] >= height
@@ -64,7 +64,7 @@ def _stands(height: float) -> Achieved:
 
 
 def _near(distance: float, difference: Callable[[Array], Array]) -> Achieved:
-    """A part of the observation, a difference of places, is at most so many metres long."""
+    """Two places in the observation are at most this far apart, in metres."""
 
     def achieved(state, start, seconds):
         return jnp.linalg.norm(difference(state.obs), axis=1) <= distance
@@ -82,10 +82,10 @@ def _first(count: int) -> Callable[[np.ndarray], Observation]:
 
 
 def _reacher(observations: np.ndarray) -> Observation:
-    """Where gymnasium has the speeds of both joints, brax has what it calls the tip's velocity.
+    """Converts the speeds of both joints to what brax calls the velocity of the tip.
 
-    That is the velocity of the elbow and 0.11 m, along the world's x axis, turned by the second
-    link's speed.
+    Brax computes the velocity of a point 0.11 m from the elbow along the world's x axis, not along
+    the second link, as that link turns.
     """
     cosine, sine, target = observations[:, :2], observations[:, 2:4], observations[:, 4:6]
     first, second = np.cumsum(observations[:, 6:8], axis=1).T  # rad/s of both links
@@ -132,7 +132,7 @@ KINDS = {
     "reacher": Kind(
         "an arm of two links should hold its tip within 2 cm of a target (brax)",
         _near(0.02, lambda seen: seen[:, -3:]),
-        # The inertia of its rotors is thousands of times that of its links.
+        # The rotors of its motors have thousands of times the inertia of its links.
         idle={"": ("gravity",), "generalized": ("mass",), "mjx": ("mass",)},
         above=True,
         official=_mujoco("Reacher-v5", observation=_reacher),
@@ -141,7 +141,7 @@ KINDS = {
         "a body of three links should swim (brax)",
         _moved(0.1),
         backends=("generalized",),
-        # It swims in a plane, and nearly all of the drag is from the density of the fluid.
+        # It moves in a horizontal plane, and almost all drag comes from the fluid's density.
         idle={"": ("gravity", "armature", "viscosity")},
         above=True,
         official=_mujoco("Swimmer-v5"),

@@ -1,4 +1,4 @@
-"""The physics of a brax system as a task: named quantities, and systems changed by them."""
+"""The physics of a brax system as a task: named quantities, and how they change the system."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ class Quantity(NamedTuple):
 
 
 def quantities(sys: Any, backend: str, idle: Sequence[str] = ()) -> tuple[Quantity, ...]:
-    """What of a system's physics a task can set: all that is not zero and that the backend reads.
+    """The quantities that a task can set: those that are not zero and that the backend reads.
 
     Args:
         sys: brax's `System`, as `weighed` returns it.
@@ -63,14 +63,14 @@ def quantities(sys: Any, backend: str, idle: Sequence[str] = ()) -> tuple[Quanti
         (
             "armature",
             "kg m^2",
-            "inertia of the heaviest rotor of a motor; that of the others in proportion",
+            "largest inertia of a motor's rotor; that of the others in proportion",
             jointed * np.max(sys.dof.armature),
             ("dof.armature", "dof_armature"),
         ),
         (
             "gear",
             "N" if slides else "N m",
-            "force of the strongest motor for a control of 1; that of the others in proportion",
+            "force of the strongest motor per unit of control; that of the others in proportion",
             np.max(np.abs(sys.actuator.gear)),
             ("actuator.gear", "actuator_gear"),
         ),
@@ -130,8 +130,9 @@ def changed(sys: Any, found: Sequence[Quantity], task: Float[Array, " d"]) -> An
 def weighed(sys: Any, backend: str) -> Any:
     """A system with masses and inertias as its backend takes them.
 
-    The backends of maximal coordinates raise them to a power that the system names, often 0: then
-    no mass that is set would have an effect. Here the powers are taken beforehand.
+    The spring and positional backends raise masses to a power that the system specifies, often 0,
+    with which no change of a mass would have an effect. Here the powers are applied once, before
+    masses are changed.
     """
     if backend in ("generalized", "mjx"):
         return sys

@@ -1,4 +1,4 @@
-"""Mends what newer versions of jax broke in brax, which is not developed further."""
+"""Repairs what newer versions of jax broke in brax, which is no longer developed."""
 
 import importlib
 import inspect
@@ -19,9 +19,10 @@ class _OlderNumpy:
 
 
 def repair() -> None:
-    """Makes drag in fluids, which the swimmer needs, work with jax 0.10.
+    """Makes fluid drag, which the swimmer needs, work with jax 0.10.
 
-    There brax 0.14.2 calls `jnp.clip(..., a_min=...)`. With older versions of jax it does nothing.
+    brax 0.14.2 calls `jnp.clip(..., a_min=...)`, which jax 0.10 no longer accepts. With older
+    versions of jax this does nothing.
     """
     fluid: Any = importlib.import_module("brax.fluid")
     if "a_min" not in inspect.signature(jnp.clip).parameters:

@@ -1,4 +1,4 @@
-"""Silences what brax and MuJoCo say while they are imported and load their own files."""
+"""Silences known messages of brax and MuJoCo while they are imported and load their files."""
 
 import contextlib
 import importlib
@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-# No user of an environment can mend these: brax is not developed further, one of its packages
-# neither, one of its files is old, and MuJoCo looks for packages that it does not need.
+# Users of an environment can do nothing about these: brax and JAXopt are no longer developed, one
+# of brax's files uses an old attribute, and MuJoCo tries to import optional packages.
 KNOWN = (
     "Brax System, piplines and environments are not actively being maintained",
     "JAXopt is no longer maintained",

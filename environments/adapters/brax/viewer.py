@@ -1,4 +1,4 @@
-"""Pictures of MuJoCo's bodies without its renderer, which needs a graphics driver."""
+"""Pictures of MuJoCo models without MuJoCo's renderer, which needs a graphics driver."""
 
 import importlib
 from typing import Any
@@ -20,7 +20,7 @@ ABOVE = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])  # rows: right, up, toward
 
 
 def _aside(turn: float = 0.3, rise: float = 0.3) -> Float[np.ndarray, "3 3"]:
-    """The axes of a viewer who stands to the right of the x axis and a little above."""
+    """The axes of a camera to the right of the x axis and a little above the ground."""
     c, s, a, b = np.cos(turn), np.sin(turn), np.cos(rise), np.sin(rise)
     right = np.array([c, s, 0])
     towards = np.array([s * a, -c * a, b])
@@ -33,12 +33,12 @@ def picture(
     turns: Float[np.ndarray, "links 4"],
     above: bool = False,
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """The shapes of a model whose bodies are at these places, drawn in order of distance.
+    """Draws the shapes of a model, the farthest first.
 
     Args:
         model: of MuJoCo.
-        places, turns: positions (m) and quaternions (w, x, y, z) of all bodies but the world.
-        above: seen from above instead of from the side.
+        places, turns: positions (m) and quaternions (w, x, y, z) of all bodies except the world.
+        above: whether to draw it from above instead of from the side.
     """
     mujoco: Any = importlib.import_module("mujoco")
     axes = ABOVE if above else _aside()
@@ -51,7 +51,7 @@ def picture(
     corners = [end + side * radius for _, ends, radius in first for end in ends for side in (-1, 1)]
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
     focus = (low + high) / 2
-    if model.body_dofnum[1] >= 3:  # it can leave the picture: the viewer goes with it
+    if model.body_dofnum[1] >= 3:  # it moves freely: the camera follows
         focus[:2] += (places[1] - start.xpos[1])[:2]
     scale = min(SIZE) / (1.25 * np.max(high - low))
     canvas = Canvas(SIZE, axes[:2] @ focus, scale, BACKGROUND)
@@ -94,7 +94,7 @@ def _turned(quaternion: np.ndarray, points: Float[np.ndarray, "n 3"]) -> Float[n
 def _ground(
     canvas: Canvas, axes: np.ndarray, focus: np.ndarray, height: float, width: float
 ) -> None:
-    """A road of tiles along x, which show how fast things move."""
+    """Draws a strip of tiles along x, against which motion can be seen."""
     tile = 2.0 ** np.round(np.log2(width / 8))
     middle = int(np.floor(focus[0] / tile))
     for column in range(middle - 10, middle + 11):
