@@ -8,13 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from didact.environments import SettingError, make
+from didact.environments import Discrete, SettingError, make
 from didact.environments.grid import solver
 from didact.experiments import advisers, population, setup, train
 from didact.experiments.checkpoints import Checkpoints
 from didact.experiments.config import KickstartConfig, TrainConfig
 from didact.experiments.loop import TrainState
-from didact.students import DistillConfig, NetworkConfig, PPOConfig, load_policy, save_policy
+from didact.students import (
+    Categorical,
+    DistillConfig,
+    NetworkConfig,
+    PPOConfig,
+    experts,
+    load_policy,
+    losses,
+    save_policy,
+)
 from didact.students.learner import LearnerState
 
 SMALL = NetworkConfig(cell_embedding=8, hidden=32, memory=16, instruction_features=16)
@@ -209,17 +218,15 @@ def test_lambda_falls_as_told(schedule, expected):
     config = TrainConfig(
         steps=100 * 32 * 1024, kickstart=KickstartConfig(weight=2, schedule=schedule, until=0.5)
     )
-    from didact.students import experts, losses
-
-    (lesson,) = advisers.lessons_of(config, make("GoTo"), [experts.told("solver", 2)])
-    from didact.students.networks import Outputs
-
-    outputs = Outputs(jnp.zeros((1, 1, 2)), jnp.zeros((1, 1)))
+    expert = experts.privileged("solver", Discrete(2))
+    (lesson,) = advisers.lessons_of(config, make("GoTo"), [expert])
+    outputs = losses.Outputs(Categorical(jnp.zeros((1, 1, 2))), jnp.zeros((1, 1)))
     extras = {
-        "kickstart_advice": jnp.ones((1, 1, 1, 2)),
+        "kickstart_advice": Categorical(jnp.zeros((1, 1, 1, 2))),
         "kickstart_known": jnp.ones((1, 1, 1), bool),
     }
-    batch = losses.Batch({}, jnp.zeros((1, 1), bool), (), 0, extras, 0, 0)
+    zero = jnp.zeros((1, 1))
+    batch = losses.Batch({}, zero > 0, (), zero, extras, zero, zero, zero + 1)
     assert config.num_updates == 100
     for updates, strength in zip((0, 25, 50, 100), expected, strict=True):
         now = losses.Moment(jnp.int32(updates), 0.0, {"kickstart": jnp.ones(())})
@@ -264,6 +271,7 @@ def people(count):
         (),
         jnp.zeros(count, jnp.int32),
         {"kickstart": jnp.ones(count), "hindsight": jnp.ones(count)},
+        {},
     )
     return TrainState(student, jnp.arange(count), (), (), ())
 

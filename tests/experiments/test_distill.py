@@ -105,10 +105,10 @@ def test_the_carry_goes_on_from_window_to_window():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), whole, carry)
     assert np.mean(losses) == pytest.approx(float(told["clone_loss"]), rel=1e-5)
     # And the loss is the cross-entropy of what was done.
-    outputs, _ = cloner.student.read(
+    distribution, _, _ = cloner.student.read(
         state, cloner.student.initial_carry(2), long.observation, jnp.asarray(long.start)
     )
-    likely = np.asarray(jax.nn.softmax(outputs.logits))
+    likely = np.asarray(distribution.probabilities)
     expected = -np.log(np.take_along_axis(likely, action[..., None], -1)).mean()
     assert float(told["clone_loss"]) == pytest.approx(expected, rel=1e-5)
 

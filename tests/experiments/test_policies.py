@@ -78,7 +78,8 @@ def test_the_same_observations_but_other_actions(here, refused):
     save(here / "policy", "Counting")
     path = here / "policy" / "policy.json"
     values = json.loads(path.read_text())
-    path.write_text(json.dumps(values | {"actions": ["a", "b", "c", "z"]}))
+    values["action_space"]["names"] = ["a", "b", "c", "z"]
+    path.write_text(json.dumps(values))
     message = refused("evaluate", "policy")
     assert "actions is ['a', 'b', 'c', 'd'], but must be those of training: a, b, c, z" in message
 

@@ -30,12 +30,9 @@ LOCAL = "BabyAI-GoToLocal-v0"
 
 
 def card_of(environment):
-    spaces = {
-        k: {"shape": list(s.shape), "dtype": np.dtype(s.dtype).name, "low": s.low, "high": s.high}
-        for k, s in environment.observation_space.items()
-    }
-    names = list(environment.action_space.names)
-    return {"environment": "it", "actions": names, "observation_space": spaces}
+    spaces = {name: s.to_json() for name, s in environment.observation_space.items()}
+    actions = environment.action_space.to_json()
+    return {"environment": "it", "action_space": actions, "observation_space": spaces}
 
 
 def record_here(folder, environment, actor, **settings):
