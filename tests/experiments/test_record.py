@@ -30,12 +30,9 @@ LOCAL = "BabyAI-GoToLocal-v0"
 
 
 def card_of(environment):
-    spaces = {
-        k: {"shape": list(s.shape), "dtype": np.dtype(s.dtype).name, "low": s.low, "high": s.high}
-        for k, s in environment.observation_space.items()
-    }
-    names = list(environment.action_space.names)
-    return {"environment": "it", "actions": names, "observation_space": spaces}
+    spaces = {name: s.to_json() for name, s in environment.observation_space.items()}
+    actions = environment.action_space.to_json()
+    return {"environment": "it", "action_space": actions, "observation_space": spaces}
 
 
 def record_here(folder, environment, actor, **settings):
@@ -77,7 +74,7 @@ def test_recorded_episodes_are_those_of_their_keys_and_actions(tmp_path):
         state, seen = step(jax.random.key(0), state, jnp.array(actions))
         for e in there:
             i, last = e["episode"], t == len(e["action"]) - 1
-            assert e["reward"][t] == seen.reward[i]
+            assert e["reward"][t] == pytest.approx(float(seen.reward[i]), abs=1e-6)
             assert bool(seen.done[i]) == last
             if last:
                 assert e["terminated"] == seen.terminated[i]
@@ -297,7 +294,7 @@ def test_the_command_tells_what_it_recorded(tmp_path, capsys):
     [
         ("solver", ("--env", "solver")),
         ("random", ("--env", "random")),
-        ("solver --env Counting", ("--env is 'Counting'", "grid world")),
+        ("solver --env Counting", ("--env is 'Counting'", "an expert of its own")),
         ("solver --env GoToo", ("--env is 'GoToo'", "GoTo")),
         ("random --env Counting --greedy", ("--greedy", "random")),
         ("random --env Counting --episodes 0", ("--episodes is 0", "from 1")),

@@ -17,7 +17,7 @@ from didact.environments import (
     split_keys,
 )
 from didact.students import Student
-from didact.students.networks import Outputs
+from didact.students.networks.distributions import Categorical
 from didact.teachers import Proposals, Teacher
 
 LONGEST = 7
@@ -179,15 +179,15 @@ def counting_student() -> Student:
     def init(key):
         return jnp.int32(0)
 
-    def look(state, carry, observation):
+    def apply(state, carry, observation):
         carry = carry + 1
         value = 100 * carry[:, 0] + LONGEST * observation["numbers"][:, ACTIONS + 1]
-        return Outputs(jnp.zeros((carry.shape[0], ACTIONS)), value), carry
+        return Categorical(jnp.zeros((carry.shape[0], ACTIONS))), value, carry
 
     def act(state, carry, observation, key):
-        outputs, carry = look(state, carry, observation)
+        _, value, carry = apply(state, carry, observation)
         action = jax.random.randint(key, (carry.shape[0],), 0, ACTIONS)
-        return action, carry, {"value": outputs.value}
+        return action, carry, {"value": value}
 
     def act_greedily(state, carry, observation, key):
         carry = carry + 1
@@ -201,4 +201,4 @@ def counting_student() -> Student:
         squared = rollout.reward**2
         return {"value": rollout.extras["value"], "squared": squared, "max_reward": rollout.reward}
 
-    return Student(init, lambda n: jnp.zeros((n, 1)), look, act, act_greedily, learn, scores)
+    return Student(init, lambda n: jnp.zeros((n, 1)), apply, act, act_greedily, learn, scores)
