@@ -56,5 +56,6 @@ for _name, _description in {
     "experts": "The expert that sees everything, and BabyAI's own bot, on official levels.",
     "kickstarting": "Students with and without the experts of single tasks.",
     "feedback": "Students with and without feedback in words.",
+    "sac": "SAC, side by side with Stable-Baselines3's, on Pendulum-v1.",
 }.items():
     register(_name, f"didact.benchmarks.{_name}", _description)

@@ -6,6 +6,7 @@ environment's state. `Wrapper` passes them on by `within`, which makes them take
 wrapper, so wrappers compose in any order.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -40,7 +41,8 @@ def only_instruction(instruction: Array) -> dict[str, Array]:
     return {"instruction": instruction}
 
 
-class AchievedInstructions(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class AchievedInstructions:
     """Says which instruction a step happened to fulfil, so that students can learn in hindsight.
 
     Attributes:
@@ -59,7 +61,7 @@ class AchievedInstructions(NamedTuple):
 
     def within(self, inner_state: InnerState) -> "AchievedInstructions":
         """The same descriptions for states of a wrapper."""
-        return self._replace(reveal=lambda state: self.reveal(inner_state(state)))
+        return dataclasses.replace(self, reveal=lambda state: self.reveal(inner_state(state)))
 
 
 class OptionalPropositions(NamedTuple):

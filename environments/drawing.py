@@ -29,9 +29,8 @@ class Canvas:
         from PIL import Image, ImageDraw
 
         self.size, self.centre, self.scale = size, centre, scale * self.oversampling
-        self._image = Image.new(
-            "RGB", (size[0] * self.oversampling, size[1] * self.oversampling), background
-        )
+        large = (size[0] * self.oversampling, size[1] * self.oversampling)
+        self._image = Image.new("RGB", large, background)
         self._draw: Any = ImageDraw.Draw(self._image)
 
     def disc(self, at: Point, radius: float, colour: Colour) -> None:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from didact.environments import Environment, SettingError, TaskSpace
+from didact.environments.files import new_folder
 from didact.environments.words import make_told
 from didact.experiments import logs, report
 from didact.experiments.evaluate import evaluator, summary

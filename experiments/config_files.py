@@ -1,5 +1,7 @@
 """Files of settings, `--config FILE`: YAML or JSON with any of the settings of a training."""
 
+import contextlib
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -8,9 +10,11 @@ from typing import Any
 import yaml
 
 from didact.environments.errors import SettingError
+from didact.environments.kinds import kinds_of, value_of
 from didact.experiments.config import TrainConfig, defaults_for, from_dict
 
 LARGEST = 1 << 20  # bytes
+_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d{1,4}")
 
 
 def read_file(
@@ -48,14 +52,14 @@ def _read(path: Path, option: str) -> Any:
         text = content.decode("utf-8")
         if path.suffix == ".json":
             return json.loads(text, object_pairs_hook=_once)
-        return yaml.load(text, Loader=_Loader)
+        return _with_numbers(yaml.load(text, Loader=_Loader), TrainConfig())
     except Exception as error:  # of many kinds: whatever text is there, PyYAML's own slips too
         kind = "JSON" if path.suffix == ".json" else "YAML"
         raise SettingError(option, str(path), f"{kind} ({_why(error)})") from None
 
 
 class _Loader(yaml.SafeLoader):
-    """`yaml.safe_load`, but 1e-3 is a number as in JSON and YAML 1.2, and no name comes twice.
+    """`yaml.safe_load`, but no name comes twice.
 
     There are no aliases, by which a small file can stand for more than there is memory.
     """
@@ -76,11 +80,21 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+def _with_numbers(values: Any, base: Any) -> Any:
+    """The values with 1e-3 as a number where one is wanted; for YAML 1.1 it is a text."""
+    if not isinstance(values, dict):
+        return values
+    result, kinds = {}, kinds_of(type(base))
+    for name, value in values.items():
+        field = name.replace("-", "_") if isinstance(name, str) else name
+        inner = getattr(base, field) if isinstance(field, str) and field in kinds else None
+        if dataclasses.is_dataclass(inner):
+            value = _with_numbers(value, inner)
+        elif isinstance(value, str) and _EXPONENT.fullmatch(value) and field in kinds:
+            with contextlib.suppress(SettingError):
+                value = value_of("", float(value), kinds[field])
+        result[name] = value
+    return result
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

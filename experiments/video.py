@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from didact.environments.errors import SettingError
+from didact.environments.files import replacing
 
 Frame = UInt8[np.ndarray, "height width 3"]
 

@@ -308,13 +308,15 @@ class GridWorld(Environment[GridState]):
         """The solver."""
         from didact.environments.grid import solver
 
-        return StateExpert("solver", solver.expert(self))
+        world: Any = self
+        return StateExpert("solver", solver.expert(world))
 
     def achieved_instructions(self) -> AchievedInstructions | None:
         """What was done in each step, where instructions are of Baby Language."""
         from didact.environments.grid import hindsight
 
-        return hindsight.describer(self) if self.baby_language else None
+        world: Any = self
+        return hindsight.describer(world) if self.baby_language else None
 
     def feedback(self) -> Feedback | None:
         """The solver's advice in words, where instructions are of Baby Language."""

@@ -5,6 +5,7 @@ is encoded once, and worlds look their own up by its tokens. Where there are too
 table holds clauses ("go to the red ball"), and a mission is made of the vectors of its clauses.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -235,7 +236,7 @@ class WithVectors(Wrapper[VectorState]):
             vector = vector.reshape(*instruction.shape[:-1], vector.shape[-1])
             return {**found.observations(instruction), KEY: vector}
 
-        return found._replace(observations=observations)
+        return dataclasses.replace(found, observations=observations)
 
     def map(self, state: VectorState, index: int) -> Map | None:
         """As it looks under the instruction of that world."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from didact.environments.array_spaces import ArraySpace, Continuous, Discrete
@@ -65,7 +66,7 @@ def _check_tasks(environment: Environment) -> None:
     )
     for title, task in getattr(environment, "evaluation_tasks", {}).items():
         require(
-            np.shape(task) == (space.size,) and np.all(space.contains(np.asarray(task)[None])),
+            np.shape(task) == (space.size,) and np.all(space.contains(jnp.asarray(task)[None])),
             f"{name}: the evaluation task {title!r} is not in task_space.",
         )
 
@@ -78,17 +79,14 @@ def check_shapes(environment: Environment, state: Any, timestep: Timestep, when:
         found == set(environment.observation_space),
         f"{name}: {when} shows {sorted(found)}, declared is {list(environment.observation_space)}.",
     )
-    declared = Timestep(
-        observation={
-            part: jax.ShapeDtypeStruct((n, *space.shape), space.dtype)
-            for part, space in environment.observation_space.items()
-        },
-        reward=jax.ShapeDtypeStruct((n,), np.float32),
-        terminated=jax.ShapeDtypeStruct((n,), bool),
-        truncated=jax.ShapeDtypeStruct((n,), bool),
-        success=jax.ShapeDtypeStruct((n,), bool),
-        labels=jax.ShapeDtypeStruct((n, len(environment.propositions)), bool),
-    )
+    flags: Any = jax.ShapeDtypeStruct((n,), bool)
+    observation: Any = {
+        part: jax.ShapeDtypeStruct((n, *space.shape), space.dtype)
+        for part, space in environment.observation_space.items()
+    }
+    reward: Any = jax.ShapeDtypeStruct((n,), np.float32)
+    labels: Any = jax.ShapeDtypeStruct((n, len(environment.propositions)), bool)
+    declared = Timestep(observation, reward, flags, flags, flags, labels)
     different = differing_shapes(timestep, declared)
     require(not different, f"{name}: {when} differs from what is declared in {different}.")
     for path, leaf in jax.tree.leaves_with_path(state):

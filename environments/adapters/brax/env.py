@@ -1,6 +1,7 @@
 """Brax's environments, batch-native, each world with physics of its own."""
 
 import copy
+import importlib
 from typing import Any, NamedTuple
 
 import jax
@@ -160,8 +161,7 @@ def _made(kind: str, backend: str) -> Any:
     """Brax's own environment."""
     try:
         with quiet():
-            from brax import envs
-
+            envs: Any = importlib.import_module("brax.envs")
             repair()
             return envs.get_environment(kind, backend=backend)
     except ModuleNotFoundError as error:

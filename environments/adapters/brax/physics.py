@@ -100,8 +100,8 @@ def quantities(sys: Any, backend: str, idle: Sequence[str] = ()) -> tuple[Quanti
     for name, unit, description, value, paths in all_known:
         original = float(f"{float(value):.6g}")  # 9.81, not 9.8100004
         if original > 0 and name not in idle:
-            bounds = (float(f"{original * factor:.6g}") for factor in (LOWEST, HIGHEST))
-            dimension = Dimension(name, *bounds, unit=unit, description=description)
+            low, high = (float(f"{original * factor:.6g}") for factor in (LOWEST, HIGHEST))
+            dimension = Dimension(name, low, high, unit=unit, description=description)
             found.append(Quantity(dimension, float(np.float32(original)), paths))
     return tuple(found)
 

@@ -1,5 +1,6 @@
 """Mends what newer versions of jax broke in brax, which is not developed further."""
 
+import importlib
 import inspect
 from typing import Any
 
@@ -22,7 +23,6 @@ def repair() -> None:
 
     There brax 0.14.2 calls `jnp.clip(..., a_min=...)`. With older versions of jax it does nothing.
     """
-    from brax import fluid
-
+    fluid: Any = importlib.import_module("brax.fluid")
     if "a_min" not in inspect.signature(jnp.clip).parameters:
         fluid.jp = _OlderNumpy()

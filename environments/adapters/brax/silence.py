@@ -1,10 +1,12 @@
 """Silences what brax and MuJoCo say while they are imported and load their own files."""
 
 import contextlib
+import importlib
 import io
 import sys
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 # No user of an environment can mend these: brax is not developed further, one of its packages
 # neither, one of its files is old, and MuJoCo looks for packages that it does not need.
@@ -26,8 +28,7 @@ def quiet() -> Iterator[None]:
     Raises:
         ModuleNotFoundError: MuJoCo is not installed.
     """
-    import mujoco
-
+    mujoco: Any = importlib.import_module("mujoco")
     logged: list[str] = []
     printed = io.StringIO()
     before = mujoco.get_mju_user_warning()

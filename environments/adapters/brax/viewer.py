@@ -1,13 +1,14 @@
 """Pictures of MuJoCo's bodies without its renderer, which needs a graphics driver."""
 
+import importlib
 from typing import Any
 
-import mujoco
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from didact.environments.drawing import Canvas
 
+PLANE, SPHERE, CAPSULE = 0, 2, 3  # as MuJoCo numbers shapes
 SIZE = (320, 240)
 BACKGROUND, GROUND, TILE = (240, 243, 246), (218, 223, 227), (206, 212, 217)
 WORLD = (150, 156, 162)
@@ -39,6 +40,7 @@ def picture(
         places, turns: positions (m) and quaternions (w, x, y, z) of all bodies but the world.
         above: seen from above instead of from the side.
     """
+    mujoco: Any = importlib.import_module("mujoco")
     axes = ABOVE if above else _aside()
     places = np.concatenate([np.zeros((1, 3)), places])
     turns = np.concatenate([[[1.0, 0, 0, 0]], turns])
@@ -53,7 +55,7 @@ def picture(
         focus[:2] += (places[1] - start.xpos[1])[:2]
     scale = min(SIZE) / (1.25 * np.max(high - low))
     canvas = Canvas(SIZE, axes[:2] @ focus, scale, BACKGROUND)
-    planes = np.flatnonzero(model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE)
+    planes = np.flatnonzero(model.geom_type == PLANE)
     if len(planes) and not above:
         _ground(canvas, axes, focus, float(model.geom_pos[planes[0], 2]), max(SIZE) / scale)
     for body, ends, radius in sorted(shapes, key=lambda shape: axes[2] @ shape[1].mean(axis=0)):
@@ -71,9 +73,9 @@ def _shapes(
     found = []
     for geom in range(model.ngeom):
         body, (radius, half, _) = int(model.geom_bodyid[geom]), model.geom_size[geom]
-        if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_SPHERE:
+        if model.geom_type[geom] == SPHERE:
             ends = np.zeros((1, 3))
-        elif model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CAPSULE:
+        elif model.geom_type[geom] == CAPSULE:
             ends = np.array([[0, 0, -half], [0, 0, half]])
         else:
             continue

@@ -1,6 +1,6 @@
 """Mazes as environments: MiniGrid's rules and observations, and levels that are the tasks."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import jax.numpy as jnp
 import numpy as np
@@ -116,7 +116,8 @@ def maze_world(
     if view_size not in (narrow.SIZE, view.SIZE):
         raise SettingError("view_size", view_size, "5 or 7")
     world = NarrowWorld if view_size == narrow.SIZE else GridWorld
-    settings.setdefault("evaluation", {f"Maze-{name}": named(name) for name in USUAL})
+    usual: Any = {f"Maze-{name}": named(name) for name in USUAL}
+    settings.setdefault("evaluation", usual)
     return world(space, family=family(max_steps, see_through_walls), **settings)
 
 

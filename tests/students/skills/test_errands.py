@@ -109,7 +109,7 @@ def test_who_is_told_nothing_does_nothing():
     np.testing.assert_array_equal(memory.due, [-1, 0])
     # The policy itself, told the same, would walk.
     alone, _ = policy.act({**seen, "instruction": jnp.stack([words(policy)("c")] * 2)})
-    names = np.array(policy.card["actions"])
+    names = np.array(policy.action_space.action_names)
     assert names[action[0]] == "done"
     assert names[action[1]] == names[alone[1]] != "done"
 
