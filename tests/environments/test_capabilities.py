@@ -20,8 +20,8 @@ from didact.environments import (
 from didact.environments.grid import GridState, facts, hindsight, language, solver, vectors
 from didact.environments.words import make_told
 from didact.experiments import train
+from didact.experiments.actors import solver_actor
 from didact.experiments.play import Game, playable
-from didact.experiments.player import solver_actor
 from didact.students import DistillConfig, NetworkConfig, PPOConfig
 from didact.students.skills.following import following
 
