@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from didact.environments import Environment, Restart, processors
 from didact.experiments.actors import student_actor
 from didact.experiments.rollout import Runner, advance, new_worlds
-from didact.experiments.sources import Numbered, numbered
+from didact.experiments.sources import once
 from didact.students import Student
 
 SIDE_BY_SIDE = 512  # environments on a CPU
@@ -53,8 +53,7 @@ def evaluator(
         m = tasks.shape[0]
         n = min(m, num_envs) if num_envs else processors.group_size(m, SIDE_BY_SIDE)
         level_key, act_key = jax.random.split(key)
-        keys = jax.random.split(level_key, m)
-        take = numbered(lambda i: (tasks[i], keys[i]), environment.restart_group_size)
+        take, queue = once(tasks, level_key, environment.restart_group_size)
         runner = Runner(environment, restart, actor, take)
         # As long as it takes if every environment always plays the longest episodes.
         most = (-(-m // n) + 1) * environment.max_steps
@@ -76,7 +75,6 @@ def evaluator(
             return (t < most) & (queue.left() | jnp.any(~worlds.over))
 
         zero = jnp.zeros(m)
-        queue = Numbered(jnp.int32(0), jnp.int32(m))
         start = jnp.int32(0), new_worlds(environment, actor, n), queue, Results(zero, zero, zero)
         return jax.lax.while_loop(goes_on, step, start)[-1]
 

@@ -5,6 +5,10 @@ import numpy as np
 
 from didact.environments import Environment, Restart, SettingError
 from didact.environments.base import PLACE
+from didact.experiments.actors import student_actor
+from didact.experiments.rollout import Runner, Step, new_worlds, play
+from didact.experiments.sources import drawn
+from didact.students import random_actions
 from didact.students.skills.tabular import Transitions
 
 
@@ -32,24 +36,18 @@ def explore(
     number_of_places(environment)
     if steps < num_envs:
         raise SettingError("--steps", steps, f"at least {num_envs}, one for each world")
-    restart = Restart(environment)
-    space, n = environment.task_space, num_envs
+    actor = student_actor(random_actions(environment.action_space))
+    take, queue = drawn(environment.task_space)
+    runner = Runner(environment, Restart(environment), actor, take)
 
-    def one(carry, key):
-        state, seen = carry
-        keys = jax.random.split(key, 4)
-        action = environment.action_space.sample(keys[0], n)
-        before = seen.observation[PLACE]
-        state, seen = environment.step(keys[1], state, action)
-        row = before, action, seen.observation[PLACE], seen.labels, seen.terminated
-        tasks = space.sample(keys[2], n)
-        return restart(jax.random.split(keys[3], n), tasks, seen.done, state, seen), row
+    def record(step: Step):
+        before, seen = step.worlds.observation[PLACE], step.seen
+        return before, step.action, seen.observation[PLACE], seen.labels, seen.terminated
 
     @jax.jit
     def run(key):
-        task_key, reset_key, key = jax.random.split(key, 3)
-        start = environment.reset(reset_key, space.sample(task_key, n))
-        return jax.lax.scan(one, start, jax.random.split(key, -(-steps // n)))[1]
+        worlds = new_worlds(environment, actor, num_envs)
+        return play(runner, (), worlds, queue, key, -(-steps // num_envs), record)[-1]
 
     rows = jax.device_get(run(jax.random.key(seed)))
     return Transitions(*(np.asarray(x).reshape(-1, *x.shape[2:])[:steps] for x in rows))

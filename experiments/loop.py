@@ -97,8 +97,8 @@ class Loop:
         self.mesh = Mesh(np.array(devices), (DEVICES,))
         split = PartitionSpec(None, DEVICES) if num_seeds > 1 else PartitionSpec(DEVICES)
         whole = PartitionSpec()
-        ready = prepared.Prepared(split, split, split, whole, whole) if teacher.batch else ()
-        specs: list[Any] = [whole, whole, split, ready, whole, whole]
+        ready = prepared.Prepared._make([split, split, split, whole, whole])
+        specs: list[Any] = [whole, whole, split, ready if teacher.batch else (), whole, whole]
         self.specs = TrainState._make(specs)
         self._chunks: dict[int, Any] = {}
 

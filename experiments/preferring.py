@@ -9,11 +9,14 @@ References:
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
-from didact.environments import Environment, SettingError
+from didact.environments import Environment, Restart, SettingError
+from didact.experiments.actors import student_actor
+from didact.experiments.rollout import Runner, Step, new_worlds, play
+from didact.experiments.sources import once
+from didact.students import random_actions
 from didact.students.skills.planning import Complete
 from didact.students.skills.preferences import Prefer, compared, described, fit
 from didact.students.skills.rewards import RewardModel
@@ -41,19 +44,20 @@ def watched(
         if value < 1:
             raise SettingError(name, value, "at least 1")
 
-    def one(carry, key):
-        state, over = carry
-        act_key, step_key = jax.random.split(key)
-        action = environment.action_space.sample(act_key, episodes)
-        state, seen = environment.step(step_key, state, action)
-        return (state, over | seen.done), seen.labels & ~over[:, None]
+    actor = student_actor(random_actions(environment.action_space))
 
     @jax.jit
     def run(key):
-        task_key, reset_key, key = jax.random.split(key, 3)
+        task_key, level_key, key = jax.random.split(key, 3)
         tasks = environment.task_space.sample(task_key, episodes)
-        begin = environment.reset(reset_key, tasks)[0], jnp.zeros(episodes, bool)
-        return jax.lax.scan(one, begin, jax.random.split(key, steps))[1]
+        take, queue = once(tasks, level_key, environment.restart_group_size)
+        runner = Runner(environment, Restart(environment), actor, take)
+        worlds = new_worlds(environment, actor, episodes)
+
+        def record(step: Step):
+            return step.seen.labels & step.playing[:, None]
+
+        return play(runner, (), worlds, queue, key, steps, record)[-1]
 
     return np.moveaxis(np.asarray(run(jax.random.key(seed))), 0, 1)
 

@@ -52,7 +52,7 @@ def from_slots(prepared: Prepared) -> tuple[Take, tuple[Array, Array]]:
         there = left > 0
         begins = over & there
         queue = jnp.where(begins, (at + 1) % k, at), left - begins
-        return Next(*now, jax.random.split(key, n), there), queue
+        return Next(now.tasks, now.learn, now.tag, jax.random.split(key, n), there), queue
 
     return take, (prepared.at, prepared.left)
 

@@ -112,9 +112,11 @@ def advance(
     n = worlds.over.shape[0]
     next_key, act_key, step_key = jax.random.split(key, 3)
     following, queue = take(queue, next_key, worlds.over)
+    begins, playing = worlds.over, jnp.ones(n, bool)
     waits = following.there is not None
-    begins = worlds.over & following.there if waits else worlds.over
-    playing = ~worlds.over | begins if waits else jnp.ones(n, bool)
+    if following.there is not None:
+        begins = worlds.over & following.there
+        playing = ~worlds.over | begins
     no = jnp.zeros(n, bool)
     labels = jnp.zeros((n, len(environment.propositions)), bool)
     before = Timestep(worlds.observation, jnp.zeros(n), no, no, no, labels)
@@ -175,7 +177,8 @@ def play(
     """
 
     def one(carry, key):
-        worlds, queue, step = advance(runner, params, *carry, key)
+        worlds, queue = carry
+        worlds, queue, step = advance(runner, params, worlds, queue, key)
         return (worlds, queue), record(step)
 
     carry, notes = jax.lax.scan(one, (worlds, queue), jax.random.split(key, steps))

@@ -10,6 +10,10 @@ from jaxtyping import Bool, UInt8
 
 from didact.environments import Environment, Restart, SettingError
 from didact.environments.array_spaces import discrete
+from didact.experiments.actors import student_actor
+from didact.experiments.rollout import Actor, Runner, Step, advance, new_worlds, play
+from didact.experiments.sources import drawn
+from didact.students import random_actions
 from didact.students.skills.deep import DeepConfig, GoalNetwork, deep, goal_of, look
 
 DISCOVERY = 200  # steps at random of all worlds, that find out what can hold
@@ -54,20 +58,17 @@ def discover(environment: Environment, *, seed: int = 0, num_envs: int = 256) ->
         SettingError: see `checked`.
     """
     checked(environment)
-    n = num_envs
+    actor = student_actor(random_actions(environment.action_space))
+    take, queue = drawn(environment.task_space)
+    runner = Runner(environment, Restart(environment), actor, take)
 
-    def one(state, key):
-        keys = jax.random.split(key)
-        action = environment.action_space.sample(keys[0], n)
-        state, seen = environment.step(keys[1], state, action)
-        return state, (seen.labels, seen.observation["image"])
+    def record(step: Step):
+        return step.seen.labels, step.seen.observation["image"]
 
     @jax.jit
     def run(key):
-        keys = jax.random.split(key, 3)
-        state, _ = environment.reset(keys[1], environment.task_space.sample(keys[0], n))
-        steps = min(DISCOVERY, environment.max_steps)
-        return jax.lax.scan(one, state, jax.random.split(keys[2], steps))[1]
+        worlds = new_worlds(environment, actor, num_envs)
+        return play(runner, (), worlds, queue, key, DISCOVERY, record)[-1]
 
     labels, images = (np.asarray(x) for x in run(jax.random.key(seed)))
     images = images.reshape(-1, *images.shape[2:])
@@ -113,32 +114,36 @@ def train_skills(
     goals, n, updates = found.goals, num_envs, steps // num_envs
     size = checked(environment)
     functions = deep(size, goals, discrete(environment.action_space, "skills").n, updates, config)
-    restart = Restart(environment)
+
+    def act(params, worlds, key):
+        network, wanted = params
+        chance_key, action_key = jax.random.split(key)
+        chance = jax.random.bernoulli(chance_key, exploration, (n,))
+        action = environment.action_space.sample(action_key, n)
+        chosen = functions.act(network, worlds.observation["image"], wanted)
+        return jnp.where(chance, action, chosen), (), {}
+
+    actor = Actor(lambda n: (), act)
+    take, queue = drawn(environment.task_space)
+    runner = Runner(environment, Restart(environment), actor, take)
 
     def one(carry, key):
-        learner, state, seen, wanted = carry
-        keys = jax.random.split(key, 8)
-        before = seen.observation["image"]
-        chance = jax.random.bernoulli(keys[0], exploration, (n,))
-        action = environment.action_space.sample(keys[1], n)
-        action = jnp.where(chance, action, functions.act(learner.params, before, wanted))
-        state, seen = environment.step(keys[2], state, action)
+        learner, worlds, wanted = carry
+        act_key, learn_key, goal_key = jax.random.split(key, 3)
+        worlds, _, step = advance(runner, (learner.params, wanted), worlds, queue, act_key)
+        seen = step.seen
         goal = goal_of(seen.labels, goals)
-        rows = before, action, seen.observation["image"], goal, seen.terminated
-        learner = functions.remember(learner, *rows)
-        learner, loss = functions.learn(learner, keys[3])
-        another = jax.random.randint(keys[4], (n,), 0, len(goals))
-        wanted = jnp.where((goal == wanted) | seen.done, another, wanted)
-        tasks = environment.task_space.sample(keys[5], n)
-        state, seen = restart(jax.random.split(keys[6], n), tasks, seen.done, state, seen)
-        return (learner, state, seen, wanted), loss
+        before, after = step.worlds.observation["image"], seen.observation["image"]
+        learner = functions.remember(learner, before, step.action, after, goal, seen.terminated)
+        learner, loss = functions.learn(learner, learn_key)
+        another = jax.random.randint(goal_key, (n,), 0, len(goals))
+        return (learner, worlds, jnp.where((goal == wanted) | seen.done, another, wanted)), loss
 
     @jax.jit
     def begin(key):
-        keys = jax.random.split(key, 4)
-        state, seen = environment.reset(keys[0], environment.task_space.sample(keys[1], n))
-        wanted = jax.random.randint(keys[2], (n,), 0, len(goals))
-        return functions.init(keys[3]), state, seen, wanted
+        learner_key, goal_key = jax.random.split(key)
+        wanted = jax.random.randint(goal_key, (n,), 0, len(goals))
+        return functions.init(learner_key), new_worlds(environment, actor, n), wanted
 
     @jax.jit
     def run(carry, key):

@@ -24,7 +24,8 @@ def by_step(proposals: Proposals) -> tuple[Take, Int[Array, ""]]:
 
     def take(step, key, over):
         now = jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, step, 0, False), proposals)
-        return Next(*now, jax.random.split(key, over.shape[0])), step + 1
+        keys = jax.random.split(key, over.shape[0])
+        return Next(now.tasks, now.learn, now.tag, keys), step + 1
 
     return take, jnp.int32(0)
 
@@ -35,8 +36,9 @@ def drawn(space: TaskSpace) -> tuple[Take, tuple[()]]:
     def take(queue, key, over):
         n = over.shape[0]
         task_key, level_key = jax.random.split(key)
-        proposals = Proposals.of(space.sample(task_key, n))
-        return Next(*proposals, jax.random.split(level_key, n)), queue
+        keys = jax.random.split(level_key, n)
+        marks = jnp.ones(n), jnp.zeros(n, jnp.int32)
+        return Next(space.sample(task_key, n), *marks, keys), queue
 
     return take, ()
 
@@ -78,6 +80,14 @@ def numbered(draw: Draw, group_size: int) -> Take:
         return Next(tasks, jnp.ones(over.shape), number, keys, there), queue
 
     return take
+
+
+def once(tasks: Float[Array, "m d"], key: PRNGKeyArray, group_size: int) -> tuple[Take, Numbered]:
+    """One episode of each task, numbered as the tasks are."""
+    m = tasks.shape[0]
+    keys = jax.random.split(key, m)
+    take = numbered(lambda number: (tasks[number], keys[number]), group_size)
+    return take, Numbered(jnp.int32(0), jnp.int32(m))
 
 
 def level_keys(key: PRNGKeyArray, episodes: Int[Array, " n"]) -> tuple[PRNGKeyArray, PRNGKeyArray]:

@@ -7,7 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from didact.environments import Environment, TaskSpace
+from didact.environments import Environment, Restart, TaskSpace, Timestep
+from didact.experiments.actors import student_actor
+from didact.experiments.rollout import Runner, Worlds, advance, new_worlds
+from didact.experiments.sources import once
 from didact.experiments.video import caption, status, write_video
 from didact.students import Policy
 
@@ -41,45 +44,47 @@ def record(
         fps: pictures a second.
         size: pixels of the picture's sides.
     """
-    task_key, reset_key, key = jax.random.split(jax.random.key(seed), 3)
+    task_key, level_key, key = jax.random.split(jax.random.key(seed), 3)
     if tasks is None:
         rows = (space or environment.task_space).sample(task_key, episodes)
     else:
         rows = jnp.asarray(np.resize(tasks, (episodes, environment.task_space.size)))
-    state, seen = jax.jit(environment.reset)(reset_key, rows)
-    step = jax.jit(environment.step)
-    carry = policy.initial_carry(episodes)
+    actor = student_actor(policy.student, policy.state, greedy)._replace(value=None)
+    take, queue = once(rows, level_key, environment.restart_group_size)
+    runner = Runner(environment, Restart(environment), actor, take)
+    step = jax.jit(lambda *now: advance(runner, actor.params, *now))
+    worlds = new_worlds(environment, actor, episodes)
     films: list[list[np.ndarray]] = [[] for _ in range(episodes)]
-    texts = [
-        environment.instruction_text({k: np.asarray(v[i]) for k, v in seen.observation.items()})
-        for i in range(episodes)
-    ]
+    texts: list[str] = []
     total = np.zeros(episodes)
-    alive = np.ones(episodes, bool)
 
-    def draw(time: int, over: np.ndarray, success: np.ndarray) -> None:
-        now, shown = jax.device_get((state, seen.observation))
-        for i in np.flatnonzero(alive):
-            if len(films[i]) < LONGEST or over[i]:
-                mark = status(time, float(total[i]), bool(success[i]) if over[i] else None)
-                picture = environment.render(now, int(i))
-                lines = [texts[i], mark]
+    def draw(time: int, worlds: Worlds, which: np.ndarray, seen: Timestep | None = None) -> None:
+        shown: dict[str, np.ndarray] = jax.device_get(worlds.observation)
+        if not texts:
+            rows = [{k: v[i] for k, v in shown.items()} for i in range(episodes)]
+            texts.extend(map(environment.instruction_text, rows))
+        state = jax.device_get(worlds.state)
+        for i in np.flatnonzero(which):
+            over = seen is not None and bool(seen.done[i])
+            if len(films[i]) < LONGEST or over:
+                won = bool(seen.success[i]) if seen is not None and over else None
+                lines = [texts[i], status(time, float(total[i]), won)]
                 if "feedback" in shown:
                     said = environment.feedback_text({k: v[i] for k, v in shown.items()})
                     lines.insert(1, said)
+                picture = environment.render(state, int(i))
                 films[i].append(caption(picture, lines, size=(size, size), rows=len(lines) + 1))
 
-    draw(0, ~alive, alive)
-    time = 0
-    while alive.any() and time < environment.max_steps:
-        key, act_key, step_key = jax.random.split(key, 3)
-        action, carry = policy.act(seen.observation, carry, None if greedy else act_key)
-        state, seen = step(step_key, state, action)
-        time += 1
-        total += np.asarray(seen.reward) * alive
-        over = np.asarray(seen.done)
-        draw(time, over, np.asarray(seen.success))
-        alive &= ~over
+    for time in range(environment.max_steps):
+        key, now_key = jax.random.split(key)
+        worlds, queue, now = step(worlds, queue, now_key)
+        playing = np.asarray(now.playing)
+        if time == 0:
+            draw(0, now.worlds, playing)
+        total += np.asarray(now.seen.reward)
+        draw(time + 1, worlds, playing, jax.device_get(now.seen))
+        if np.asarray(worlds.over).all():
+            break
     frames = []
     for film in films:
         frames += film + [film[-1]] * int(fps)

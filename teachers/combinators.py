@@ -53,7 +53,8 @@ def mixture(parts: Sequence[tuple[float, Teacher]]) -> Teacher:
 
     def proposed(state, key, n):
         key, *keys = jax.random.split(key, len(teachers) + 1)
-        drawn = [propose(*part, k, n) for *part, k in zip(teachers, state, keys, strict=True)]
+        parts = zip(teachers, state, keys, strict=True)
+        drawn = [propose(teacher, s, k, n) for teacher, s, k in parts]
         who = jnp.sum(jax.random.uniform(key, (n, 1)) >= edges, axis=1)
         return _chosen([each for each, _ in drawn], who), tuple(s for _, s in drawn)
 

@@ -138,7 +138,11 @@ class _Check:
         leaves, tree = jax.tree.flatten(state)
         stored = [(np.array(_numbers(leaf)), _is_key(leaf)) for leaf in leaves]
         restored = jax.tree.unflatten(
-            tree, [jax.random.wrap_key_data(x) if key else jnp.asarray(x) for x, key in stored]
+            tree,
+            [
+                jax.random.wrap_key_data(jnp.asarray(x)) if key else jnp.asarray(x)
+                for x, key in stored
+            ],
         )
         one, other = self.propose(state, self.key), self.propose(restored, self.key)
         _require(_equal(one, other), "a state that was stored must propose the same as before")
