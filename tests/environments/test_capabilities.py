@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import types
 
 import jax
 import jax.numpy as jnp
@@ -355,7 +356,8 @@ def test_its_expert_acts_and_people_play(registered):
     environment = make("Rail")
     state, _ = environment.reset(jax.random.key(0), tasks_of(environment))
     actor = solver_actor(environment)
-    actions, _ = actor.act(actor.params, state, (), {}, jax.random.key(0))
+    worlds = types.SimpleNamespace(state=state)
+    actions, _, _ = actor.act(actor.params, worlds, jax.random.key(0))
     np.testing.assert_array_equal(actions, environment.expert().act(state))
     game = Game(playable(make_told("Rail", ["feedback=both"])), color=False)
     for _ in range(20):
