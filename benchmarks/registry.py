@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from didact.environments.registries import Entry, Registry
+from didact.common.registry import Entry, Registry
 
 
 class Benchmark(NamedTuple):
@@ -49,6 +49,15 @@ def register(name: str, module: str, description: str) -> None:
     BENCHMARKS.register(name, functools.partial(load, module), description)
 
 
+_MODULES = {
+    "throughput": "speed.throughput",
+    "curriculum": "curricula.compare_teachers",
+    "babyai": "students.babyai",
+    "experts": "students.expert_vs_bot",
+    "kickstarting": "students.kickstarting",
+    "feedback": "students.language_feedback",
+    "sac": "students.sac",
+}
 for _name, _description in {
     "throughput": "Steps a second of the grid worlds, side by side with other packages.",
     "curriculum": "Teachers: the same student under each, on a fixed set of tasks.",
@@ -58,4 +67,4 @@ for _name, _description in {
     "feedback": "Students with and without feedback in words.",
     "sac": "SAC, side by side with Stable-Baselines3's, on Pendulum-v1.",
 }.items():
-    register(_name, f"didact.benchmarks.{_name}", _description)
+    register(_name, f"didact.benchmarks.{_MODULES[_name]}", _description)

@@ -1,10 +1,10 @@
 """Worlds. They know nothing of teachers or students."""
 
 import didact.environments.grid  # noqa: F401  (registers its environments)
-from didact.environments import control, toy_grid
+from didact.common.errors import SettingError
+from didact.environments import control
 from didact.environments.adapters import brax as _brax  # noqa: F401  (registers them)
 from didact.environments.adapters.gymnasium import register_all as _register_with_gymnasium
-from didact.environments.array_spaces import ActionSpace, ArraySpace, Continuous, Discrete
 from didact.environments.base import (
     Environment,
     Restart,
@@ -13,10 +13,11 @@ from didact.environments.base import (
     split_keys,
 )
 from didact.environments.counterpart import Counterpart
-from didact.environments.errors import SettingError
-from didact.environments.grid.feedback import with_feedback
+from didact.environments.feedback.wrapper import with_feedback
 from didact.environments.registry import make, register, registered
-from didact.environments.spaces import Box, Dimension, TaskSpace
+from didact.environments.spaces import ActionSpace, ArraySpace, Continuous, Discrete
+from didact.environments.task_spaces import Box, Dimension, TaskSpace
+from didact.environments.toys import toy_grid
 from didact.environments.wrappers import Wrapper, with_facts
 
 __all__ = [

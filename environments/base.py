@@ -13,8 +13,7 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from didact.environments import processors
-from didact.environments.array_spaces import ActionSpace, ArraySpace
+from didact.environments import backends
 from didact.environments.capabilities import (
     AchievedInstructions,
     Feedback,
@@ -23,7 +22,8 @@ from didact.environments.capabilities import (
     TextStatus,
 )
 from didact.environments.counterpart import Counterpart
-from didact.environments.spaces import TaskSpace
+from didact.environments.spaces import ActionSpace, ArraySpace
+from didact.environments.task_spaces import TaskSpace
 
 State = TypeVar("State")
 PLACE = "place"  # the observation that tells the number of a place, where places are numbered
@@ -279,7 +279,7 @@ def for_groups(
             of all if that is more.
     """
     n = chosen.shape[0]
-    size = processors.group_size(n, group_size, parts=8)
+    size = backends.group_size(n, group_size, parts=8)
     count = jnp.sum(chosen)
     # The indices of chosen worlds come first, then n ("nobody"), which the scatter drops.
     order = jnp.nonzero(chosen, size=n, fill_value=n)[0]

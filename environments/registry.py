@@ -5,17 +5,17 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from didact.environments.base import Environment
-from didact.environments.errors import SettingError
-from didact.environments.kinds import kinds_of
-from didact.environments.registries import Entry, Registry, suggest
-from didact.environments.settings import (
+from didact.common.errors import SettingError
+from didact.common.registry import Entry, Registry, suggest
+from didact.common.setting_types import kinds_of
+from didact.common.settings import (
     UnknownSetting,
     accepted,
     described,
     from_texts,
     require,
 )
+from didact.environments.base import Environment
 
 __all__ = [
     "ADDITIONS",

@@ -9,10 +9,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from didact.environments import settings
-from didact.environments.errors import SettingError
-from didact.environments.extensions import OPTION as IMPORT
-from didact.environments.kinds import (
+from didact.common import settings
+from didact.common.errors import SettingError
+from didact.common.extensions import OPTION as IMPORT
+from didact.common.setting_types import (
     Hidden,
     NotNegative,
     PositiveShare,
@@ -22,8 +22,8 @@ from didact.environments.kinds import (
 )
 from didact.experiments.option_types import Imports
 from didact.students.config import DistillConfig, PPOConfig, SACConfig
-from didact.teachers.language.checks import check_address
-from didact.teachers.language.keys import check_variable
+from didact.teachers.language.client.api_keys import check_variable
+from didact.teachers.language.client.checks import check_address
 
 MOST_UPDATES = 2**31 - 1  # which are counted in 32 bits
 Steps = Annotated[int, Range(1, 10**15)]

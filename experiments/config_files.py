@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from didact.environments.errors import SettingError
-from didact.environments.kinds import kinds_of, value_of
+from didact.common.errors import SettingError
+from didact.common.setting_types import kinds_of, value_of
 from didact.experiments.config import TrainConfig, defaults_for, from_dict
 
 LARGEST = 1 << 20  # bytes

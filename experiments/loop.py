@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.environments import Environment, Restart, SettingError
-from didact.experiments import prepared, rollout, sources
+from didact.experiments import prepared_proposals, rollout, task_sources
 from didact.experiments.actors import Reveal, student_actor
 from didact.experiments.rollout import MAX, Episodes, Runner, Worlds, collect
 from didact.students import Student
@@ -97,7 +97,7 @@ class Loop:
         self.mesh = Mesh(np.array(devices), (DEVICES,))
         split = PartitionSpec(None, DEVICES) if num_seeds > 1 else PartitionSpec(DEVICES)
         whole = PartitionSpec()
-        ready = prepared.Prepared._make([split, split, split, whole, whole])
+        ready = prepared_proposals.Prepared._make([split, split, split, whole, whole])
         specs: list[Any] = [whole, whole, split, ready if teacher.batch else (), whole, whole]
         self.specs = TrainState._make(specs)
         self._chunks: dict[int, Any] = {}
@@ -153,7 +153,7 @@ class Loop:
         n, size = self.num_envs, self.environment.task_space.size
         worlds = rollout.new_worlds(self.environment, self.actor, n)
         # An abstract step shows which totals are carried from rollout to rollout.
-        take, queue = sources.by_step(Proposals.of(jnp.zeros((1, n, size))))
+        take, queue = task_sources.by_step(Proposals.of(jnp.zeros((1, n, size))))
         runner = Runner(self.environment, self.restart, self.actor, take)
         shapes = jax.eval_shape(
             lambda worlds: collect(runner, self.student, student_state, worlds, queue, key, 1)[0],
@@ -165,7 +165,7 @@ class Loop:
             student_state,
             self.teacher.init(teacher_key),
             worlds._replace(totals=totals),
-            prepared.empty(size, n, self.slots, batch) if batch else (),
+            prepared_proposals.empty(size, n, self.slots, batch) if batch else (),
             key,
             jnp.zeros((), jnp.int32),
         )
@@ -199,7 +199,9 @@ class Loop:
             `Proposals` for each step and environment; of a costly teacher, `Prepared` ones.
         """
         if self.teacher.batch:
-            return prepared.refill(self.teacher, state.teacher, state.prepared, key, DEVICES)
+            return prepared_proposals.refill(
+                self.teacher, state.teacher, state.prepared, key, DEVICES
+            )
         shape = (self.rollout_length, self.num_envs)
         proposals, teacher_state = propose(self.teacher, state.teacher, key, shape[0] * shape[1])
         first = jax.lax.axis_index(DEVICES) * self.local_envs
@@ -212,7 +214,7 @@ class Loop:
 
     def collect(self, state: TrainState, ready: Any, key: PRNGKeyArray) -> tuple[Any, ...]:
         """A rollout from what `propose` gave; see `rollout.collect`."""
-        source = prepared.from_slots if self.teacher.batch else sources.by_step
+        source = prepared_proposals.from_slots if self.teacher.batch else task_sources.by_step
         take, queue = source(ready)
         runner = Runner(self.environment, self.restart, self.actor, take)
         steps = self.rollout_length

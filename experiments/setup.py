@@ -5,17 +5,17 @@ from typing import Any
 
 import jax
 
-import didact.experiments.advisers as advisers
+import didact.experiments.imitation.expert_setup as expert_setup
 import didact.teachers as teachers
+from didact.common.registry import suggest
+from didact.common.settings import pairs, parsed
 from didact.environments import Box, Environment, SettingError, TaskSpace, make
-from didact.environments.registries import suggest
 from didact.environments.registry import ENVIRONMENTS
-from didact.environments.settings import pairs, parsed
-from didact.environments.words import make_told
+from didact.environments.text_settings import make_told
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import DEVICES, SEEDS, Loop
 from didact.students import Expert, Student
-from didact.students.cards import acting
+from didact.students.policies.cards import acting
 from didact.students.registry import STUDENTS
 from didact.students.registry import Entry as StudentEntry
 from didact.teachers import Teacher
@@ -92,11 +92,11 @@ def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
 def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     """The teacher alone, after a warm-up in the easy tasks if there are any."""
     space = taught_space_of(config, environment)
-    if config.teacher == advisers.TEACHER:
+    if config.teacher == expert_setup.TEACHER:
         if config.teacher_settings:
             raise SettingError("--teacher-settings", config.teacher_settings, "left out here")
-        return advisers.teacher_of(config, space_of(config, environment))
-    name = TEACHERS.find(config.teacher, "--teacher", more=(advisers.TEACHER,)).name
+        return expert_setup.teacher_of(config, space_of(config, environment))
+    name = TEACHERS.find(config.teacher, "--teacher", more=(expert_setup.TEACHER,)).name
     kinds = teachers.settings_of(name)
     settings = parsed("--teacher-settings", config.teacher_settings, kinds, "teacher")
     try:
@@ -171,7 +171,7 @@ def student_of(
     if config.hindsight and not entry.accepts("lessons"):
         raise SettingError("--hindsight", config.hindsight, f"0 with {name}")
     if entry.accepts("lessons"):
-        offered["lessons"] = advisers.lessons_of(config, environment, experts)
+        offered["lessons"] = expert_setup.lessons_of(config, environment, experts)
     offered["axes"] = (DEVICES,)
     offered["seeds_axis"] = SEEDS if config.num_seeds > 1 else None
     return entry.student(*spaces, settings, **offered)
@@ -196,7 +196,7 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
             config.num_envs,
             f"a multiple of {parts} ({minibatches} minibatches, {len(devices)} devices)",
         )
-    experts = advisers.experts_of(config, environment)
+    experts = expert_setup.experts_of(config, environment)
     student = student_of(config, environment, experts=experts)
     if entry.network is None and not hasattr(_like(student.init), "params"):
         allowed = "one whose state has a field `params`, all that acting needs"
@@ -209,7 +209,7 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
         rollout_length=config.rollout_length,
         devices=devices,
         num_seeds=config.num_seeds,
-        reveal=advisers.reveal_of(experts, environment, scenes=config.hindsight > 0),
+        reveal=expert_setup.reveal_of(experts, environment, scenes=config.hindsight > 0),
     )
 
 

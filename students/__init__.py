@@ -1,10 +1,10 @@
 """Students: they know observations and actions, no teacher."""
 
-from didact.students import experts
-from didact.students.archives import export_policy, import_policy
+from didact.students.algorithms.learner import LearnerState, Lesson
+from didact.students.algorithms.ppo import ppo
+from didact.students.algorithms.random_actions import random_actions
+from didact.students.algorithms.sac import sac
 from didact.students.base import Rollout, Student
-from didact.students.cards import card
-from didact.students.clone import Cloner, clone
 from didact.students.config import (
     DistillConfig,
     LearnerConfig,
@@ -12,13 +12,14 @@ from didact.students.config import (
     PPOConfig,
     SACConfig,
 )
-from didact.students.distill import distill
-from didact.students.experts import Expert
-from didact.students.folders import save_policy
-from didact.students.hindsight import hindsight
-from didact.students.hub import pull_policy, push_policy
-from didact.students.kickstart import kickstart
-from didact.students.learner import LearnerState, Lesson
+from didact.students.data.recordings import Recording, open_recording
+from didact.students.data.sequences import Window
+from didact.students.imitation import experts
+from didact.students.imitation.behaviour_cloning import Cloner, clone
+from didact.students.imitation.distill import distill
+from didact.students.imitation.experts import Expert
+from didact.students.imitation.hindsight import hindsight
+from didact.students.imitation.kickstart import kickstart
 from didact.students.networks import (
     ActorCritic,
     Categorical,
@@ -27,13 +28,12 @@ from didact.students.networks import (
     SquashedNormal,
     encoders,
 )
-from didact.students.policies import Policy, load_policy
-from didact.students.ppo import ppo
-from didact.students.random_actions import random_actions
-from didact.students.recordings import Recording, open_recording
+from didact.students.policies.archives import export_policy, import_policy
+from didact.students.policies.cards import card
+from didact.students.policies.hub import pull_policy, push_policy
+from didact.students.policies.policy import Policy, load_policy
+from didact.students.policies.storage import save_policy
 from didact.students.registry import Entry, make, register, registered
-from didact.students.sac import sac
-from didact.students.windows import Window
 
 register(
     "ppo",

@@ -1,12 +1,12 @@
 """Settings of students, as dataclasses whose annotations say what is allowed.
 
-Making one checks nothing; `didact.environments.settings.checked` does, where a student is made.
+Making one checks nothing; `didact.common.settings.checked` does, where a student is made.
 """
 
 import dataclasses
 from typing import Annotated, Literal
 
-from didact.environments.kinds import NotNegative, Positive, PositiveShare, Range, Share
+from didact.common.setting_types import NotNegative, Positive, PositiveShare, Range, Share
 
 Size = Annotated[int, Range(1, 8192)]
 Count = Annotated[int, Range(1, 65_536)]

@@ -11,12 +11,11 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from didact.environments import ArraySpace
-from didact.environments.errors import SettingError
-from didact.environments.kinds import kinds_of, shown
-from didact.environments.registries import Entry as AnyEntry
-from didact.environments.registries import Registry
-from didact.environments.settings import (
+from didact.common.errors import SettingError
+from didact.common.registry import Entry as AnyEntry
+from didact.common.registry import Registry
+from didact.common.setting_types import kinds_of, shown
+from didact.common.settings import (
     Names,
     accepted,
     checked,
@@ -26,6 +25,7 @@ from didact.environments.settings import (
     require,
     updated,
 )
+from didact.environments import ArraySpace
 from didact.students.base import Student
 from didact.students.config import NetworkConfig
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from didact.environments.errors import SettingError, require
-from didact.environments.spaces import Box
-from didact.teachers import gaussians, rings
+from didact.common.errors import SettingError, require
+from didact.environments.task_spaces import Box
+from didact.teachers import gaussian_mixtures, ring_buffer
 from didact.teachers.base import Teacher
 
 
@@ -55,8 +55,8 @@ def alp_gmm(
 
     The default history is shorter than the paper's, which is all episodes. Against old memories,
     what was mastered since looks like progress for ever: on the toy grid the short history
-    masters half as many cells again (`python -m didact.benchmarks.toy --defaults`), and the
-    noisier the outcomes are, the more it matters.
+    masters half as many cells again (`python -m didact.benchmarks.curricula.toy_teachers
+    --defaults`), and the noisier the outcomes are, the more it matters.
 
     Args:
         space: the tasks.
@@ -136,7 +136,7 @@ def alp_gmm(
         # The progress column is last, so the leading block is the distribution of tasks alone.
         covariances = state.covariances[:, :d, :d]
         covariances = jnp.where(state.weights[:, None, None] > 0, covariances, jnp.eye(d))
-        factors = gaussians.cholesky(covariances)
+        factors = gaussian_mixtures.cholesky(covariances)
         noise = jax.random.normal(normal_key, (n, d))
         # mean + factor @ noise for all components, and then the one that was drawn: gathering a
         # factor for every row takes several times longer.
@@ -167,7 +167,7 @@ def alp_gmm(
         # Only the latest `history` rows fit into the ring, and only the latest `window` rows can
         # ever reach a fit: for earlier ones no progress is computed.
         counts = (outcomes.weights > 0) & jnp.isfinite(values)
-        order, at, total = rings.places(counts, state.count, history)
+        order, at, total = ring_buffer.places(counts, state.count, history)
         points, values = space.normalise(tasks)[order], values[order]
         latest = jnp.maximum(total - window, 0) + jnp.arange(min(tasks.shape[0], window))
         reference, known = nearest(state.tasks, state.outcomes, state.count, points[latest])
@@ -185,12 +185,12 @@ def alp_gmm(
         rows = jnp.concatenate([state.tasks, state.progress[:, None]], axis=1)[number % history]
         rows = jnp.where(mask[:, None], rows, 0)
         key = jax.random.fold_in(state.key, state.count)
-        mixtures, mean = gaussians.fit(key, rows, mask, sizes, iterations=iterations)
+        mixtures, mean = gaussian_mixtures.fit(key, rows, mask, sizes, iterations=iterations)
         total = jnp.sum(mask)
-        aic = 2 * gaussians.parameters(sizes, d + 1) - 2 * total * mean
+        aic = 2 * gaussian_mixtures.parameters(sizes, d + 1) - 2 * total * mean
         aic = jnp.where((sizes <= total) & jnp.isfinite(aic), aic, jnp.inf)
         best = jnp.argmin(aic)
-        old = gaussians.Mixtures(state.weights, state.means, state.covariances)
+        old = gaussian_mixtures.Mixtures(state.weights, state.means, state.covariances)
         chosen = jax.tree.map(
             lambda new, kept: jnp.where(jnp.isfinite(aic[best]), new[best], kept), mixtures, old
         )

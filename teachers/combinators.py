@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from didact.environments.errors import SettingError
-from didact.environments.spaces import TaskSpace
+from didact.common.errors import SettingError
+from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import FOREIGN, Proposals, Teacher, propose
 from didact.teachers.uniform import uniform
 

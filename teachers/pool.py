@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from didact.environments.errors import require
-from didact.environments.spaces import TaskSpace
+from didact.common.errors import require
+from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Teacher
 from didact.teachers.language.proposer import Report, TaskReport
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from didact.environments.kinds import kinds_of
-from didact.environments.registries import Entry, Registry
-from didact.environments.settings import UnknownSetting, accepted, require
-from didact.environments.spaces import TaskSpace
+from didact.common.registry import Entry, Registry
+from didact.common.setting_types import kinds_of
+from didact.common.settings import UnknownSetting, accepted, require
+from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Teacher
 
 __all__ = ["TEACHERS", "Entry", "make", "register", "registered", "settings_of"]

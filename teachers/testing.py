@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from didact.environments.spaces import TaskSpace
+from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
 
 SCORES = ("value", "positive_value_loss", "mean_negative_advantage", "max_negative_advantage")

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from didact.environments.spaces import TaskSpace
+from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Teacher
 
 

@@ -9,31 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from didact.environments.grid import (
-    cells,
-    compiling,
-    feedback,
-    gains,
-    language,
-    phrases,
-    phrasing,
-    pieces,
-    remarks,
-    sentences,
-    solver,
+from didact.environments import compiler_hints
+from didact.environments.feedback import messages, student_model, wordings, wrapper
+from didact.environments.grid import cells
+from didact.environments.grid.solver import planner
+from didact.environments.language import (
+    grammar,
+    paraphrase_pool,
+    paraphrases,
+    ragged_tokens,
+    sentence_embeddings,
     templates,
-    utterances,
-    vectors,
+    vocabulary,
 )
 
 ROOT = Path(__file__).parent.parent
 # Which folders each folder may import from.
 ALLOWED = {
-    "environments": {"environments"},
-    "teachers": {"environments", "teachers"},
-    "students": {"environments", "students"},
-    "experiments": {"environments", "teachers", "students", "experiments"},
-    "benchmarks": {"environments", "teachers", "students", "experiments", "benchmarks"},
+    "common": {"common"},
+    "environments": {"common", "environments"},
+    "teachers": {"common", "environments", "teachers"},
+    "students": {"common", "environments", "students"},
+    "experiments": {"common", "environments", "teachers", "students", "experiments"},
+    "benchmarks": {"common", "environments", "teachers", "students", "experiments", "benchmarks"},
 }
 # The command line runs the benchmarks. It may import them inside a function, so that nothing
 # else in `experiments` comes to need them.
@@ -45,8 +43,16 @@ LONGEST = 400
 GRID = "didact.environments.grid"
 # Usable by any environment, wherever they lie.
 FREE = (
-    *(language, sentences, templates, phrases, phrasing, pieces, vectors),
-    *(feedback, gains, remarks, utterances, compiling),
+    *(
+        vocabulary,
+        grammar,
+        templates,
+        paraphrase_pool,
+        paraphrases,
+        ragged_tokens,
+        sentence_embeddings,
+    ),
+    *(wrapper, student_model, wordings, messages, compiler_hints),
 )
 
 
@@ -197,7 +203,7 @@ def test_an_upward_import_is_found(folder, source):
     [
         ("environments", "import jax\nfrom didact import __version__"),
         ("environments", "from .spaces import Box\nfrom . import base"),
-        ("teachers", "from didact.environments.spaces import Box"),
+        ("teachers", "from didact.environments.task_spaces import Box"),
         ("experiments", "def f():\n    from didact.benchmarks import throughput"),
         ("benchmarks", "import didact.experiments.cli"),
     ],
@@ -269,8 +275,8 @@ def test_language_and_feedback_need_no_grid(module):
 
 
 def test_an_import_of_the_grid_is_found():
-    assert cells.__name__ in imported(solver.__name__)
-    assert language.__name__ in imported(cells.__name__)
+    assert cells.__name__ in imported(planner.__name__)
+    assert vocabulary.__name__ in imported(cells.__name__)
 
 
 @pytest.mark.parametrize("folder", ["students", "teachers", "experiments"])

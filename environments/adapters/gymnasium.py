@@ -12,12 +12,12 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from didact.environments.adapters.worlds import Worlds, key_from, needed
-from didact.environments.array_spaces import ActionSpace, ArraySpace, Continuous
+from didact.common.errors import SettingError
+from didact.environments.adapters.stateful import Worlds, key_from, needed
 from didact.environments.base import Environment
-from didact.environments.errors import SettingError
 from didact.environments.registry import ENVIRONMENTS
-from didact.environments.spaces import TaskSpace
+from didact.environments.spaces import ActionSpace, ArraySpace, Continuous
+from didact.environments.task_spaces import TaskSpace
 
 NAMESPACE = "didact"
 

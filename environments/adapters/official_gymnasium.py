@@ -8,11 +8,11 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Bool, Float
 
+from didact.common.errors import SettingError
 from didact.environments.adapters.gymnasium import NAMESPACE
-from didact.environments.array_spaces import Continuous
 from didact.environments.base import Environment
 from didact.environments.counterpart import Counterpart
-from didact.environments.errors import SettingError
+from didact.environments.spaces import Continuous
 
 
 class OfficialGymnasium:

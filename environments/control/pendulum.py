@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32
 
-from didact.environments.array_spaces import ArraySpace, Continuous
 from didact.environments.base import Environment, Timestep, split_keys
+from didact.environments.canvas import Canvas
 from didact.environments.counterpart import Counterpart
-from didact.environments.drawing import Canvas
 from didact.environments.registry import register
-from didact.environments.spaces import Box, Dimension, TaskSpace
+from didact.environments.spaces import ArraySpace, Continuous
+from didact.environments.task_spaces import Box, Dimension, TaskSpace
 
 TIMESTEP = 0.05  # s
 MAX_SPEED = 8.0  # rad/s

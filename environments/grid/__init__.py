@@ -3,18 +3,14 @@
 import functools
 
 from didact.environments.grid.env import GridState, GridWorld, Symbols
-from didact.environments.grid.families import GROUPS
-from didact.environments.grid.making import grid_world
+from didact.environments.grid.factory import grid_world
+from didact.environments.grid.levels import GROUPS
 from didact.environments.grid.mazes import all_named, maze_world, random_mazes
-from didact.environments.grid.office import Office
-from didact.environments.grid.targets import MovingTargets
 from didact.environments.registry import register
 
 __all__ = [
     "GridState",
     "GridWorld",
-    "MovingTargets",
-    "Office",
     "Symbols",
 ]
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.array_spaces import ArraySpace, Discrete
+from didact.common.errors import SettingError
 from didact.environments.base import Environment, Timestep, split_keys
 from didact.environments.capabilities import (
     AchievedInstructions,
@@ -19,16 +19,18 @@ from didact.environments.capabilities import (
     StateExpert,
     TextStatus,
 )
-from didact.environments.errors import SettingError
-from didact.environments.grid import cells, language, texts, view
-from didact.environments.grid.compiling import folding
-from didact.environments.grid.families import Family, go_to
-from didact.environments.grid.families.base import follow
-from didact.environments.grid.phrases import SPLITS
-from didact.environments.grid.phrasing import longest, rephrase
+from didact.environments.compiler_hints import folding
+from didact.environments.grid import cells, text_observation, view
+from didact.environments.grid.levels import Family
+from didact.environments.grid.levels.babyai import go_to
+from didact.environments.grid.levels.family import follow
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import Goal
-from didact.environments.spaces import TaskSpace
+from didact.environments.language import vocabulary
+from didact.environments.language.paraphrase_pool import SPLITS
+from didact.environments.language.paraphrases import longest, rephrase
+from didact.environments.spaces import ArraySpace, Discrete
+from didact.environments.task_spaces import TaskSpace
 
 _PHRASING = 0x70687261  # folded into a level's key: the words have randomness of their own
 
@@ -77,8 +79,9 @@ class GridWorld(Environment[GridState]):
 
     Observations are those of MiniGrid: `image`, the egocentric 7x7 view in MiniGrid's own indexing
     and triples, or packed cells (`cells.unpack` turns these into triples); `direction`, the
-    agent's; `instruction`, the mission as token ids (`language.decode` gives the text); and, if
-    asked for, `text`, what the view shows as token ids (`texts.decode` gives the sentences).
+    agent's; `instruction`, the mission as token ids (`vocabulary.decode` gives the text); and, if
+    asked for, `text`, what the view shows as token ids (`text_observation.decode` gives the
+    sentences).
 
     Args:
         space: the part of the family's task space that tasks come from; arrays are as small as
@@ -91,9 +94,9 @@ class GridWorld(Environment[GridState]):
             `verifier.verify` tells; instructions must be of Baby Language.
         text: whether observations have `text`, uint8[n, text_length].
         text_length: the number of tokens of `text`; where a view needs more, the farthest things
-            are left out. `texts.LONGEST` is enough for any view.
+            are left out. `text_observation.LONGEST` is enough for any view.
         phrasing: "train", "validation" or "test": instructions are said in other words, drawn from
-            that split of the pool of `phrases` for each phrase and episode, and have
+            that split of the pool of `paraphrase_pool` for each phrase and episode, and have
             `phrasing.longest(mission_length)` tokens; they must be of Baby Language. The same
             key makes the same level in any phrasing. None: BabyAI's own words.
         evaluation: spaces of a single task each, by name. Those that are tasks of `space` are its
@@ -111,12 +114,12 @@ class GridWorld(Environment[GridState]):
         self,
         space: TaskSpace = go_to.SPACE,
         packed: bool = False,
-        mission_length: int = language.DEFAULT_LENGTH,
+        mission_length: int = vocabulary.DEFAULT_LENGTH,
         easy_space: TaskSpace | None = None,
         family: Family = go_to.FAMILY,
         done_action: bool = False,
         text: bool = False,
-        text_length: int = texts.DEFAULT_LENGTH,
+        text_length: int = text_observation.DEFAULT_LENGTH,
         phrasing: str | None = None,
         evaluation: Mapping[str, TaskSpace] = MappingProxyType({}),
     ):
@@ -154,7 +157,7 @@ class GridWorld(Environment[GridState]):
             "direction": ArraySpace((), jnp.int32, 0, 3, kind="category"),
             "instruction": ArraySpace(
                 (mission_length if phrasing is None else longest(mission_length),),
-                *(jnp.uint8, 0, language.VOCABULARY_SIZE - 1),
+                *(jnp.uint8, 0, vocabulary.VOCABULARY_SIZE - 1),
                 kind="tokens",
                 role="instruction",
             ),
@@ -162,7 +165,7 @@ class GridWorld(Environment[GridState]):
         self.text_length = text_length if text else None
         if text:
             self.observation_space["text"] = ArraySpace(
-                (text_length,), jnp.uint8, 0, language.VOCABULARY_SIZE - 1, kind="hidden"
+                (text_length,), jnp.uint8, 0, vocabulary.VOCABULARY_SIZE - 1, kind="hidden"
             )
 
     @property
@@ -227,7 +230,7 @@ class GridWorld(Environment[GridState]):
             "instruction": state.mission,
         }
         if self.text_length is not None:
-            observation["text"] = texts.tokens(observation["image"], self.text_length)
+            observation["text"] = text_observation.tokens(observation["image"], self.text_length)
         labels = jnp.zeros((reward.shape[0], 0), bool)
         return Timestep(observation, reward, terminated, truncated, success, labels)
 
@@ -259,7 +262,7 @@ class GridWorld(Environment[GridState]):
 
         Solid wall around worlds smaller than the arrays is left out.
         """
-        from didact.environments.grid.picture import draw
+        from didact.environments.grid.rendering.rgb import draw
 
         symbols = self.symbols(state, index)
         return draw(
@@ -287,7 +290,7 @@ class GridWorld(Environment[GridState]):
             window: the most characters of a line, and the most lines; the map is cut around the
                 agent.
         """
-        from didact.environments.grid import ansi
+        from didact.environments.grid.rendering import ansi
 
         symbols = self.symbols(state, index)
         place = symbols.agent_position, symbols.agent_direction
@@ -295,32 +298,36 @@ class GridWorld(Environment[GridState]):
         return ansi.draw(symbols.grid, *place, symbols.visible, color=color, crop=True, window=most)
 
     def text_status(self, state: GridState, index: int) -> TextStatus:
-        from didact.environments.grid import ansi
+        from didact.environments.grid.rendering import ansi
 
         carried = np.asarray(state.world.carried)[index]
-        name = "nothing" if carried == cells.EMPTY else texts.name(carried & cells.SEEN_BITS)
+        name = (
+            "nothing"
+            if carried == cells.EMPTY
+            else text_observation.name(carried & cells.SEEN_BITS)
+        )
         return TextStatus(int(state.max_steps[index]), (f"carrying {name}",), ansi.LEGEND)
 
     def instruction_text(self, observation: Mapping[str, Any]) -> str:
-        return language.decode(np.asarray(observation["instruction"]))
+        return vocabulary.decode(np.asarray(observation["instruction"]))
 
     def expert(self) -> StateExpert:
         """The solver."""
-        from didact.environments.grid import solver
+        from didact.environments.grid.solver import planner
 
         world: Any = self
-        return StateExpert("solver", solver.expert(world))
+        return StateExpert("solver", planner.expert(world))
 
     def achieved_instructions(self) -> AchievedInstructions | None:
         """What was done in each step, where instructions are of Baby Language."""
-        from didact.environments.grid import hindsight
+        from didact.environments.grid import achieved_instructions
 
         world: Any = self
-        return hindsight.describer(world) if self.baby_language else None
+        return achieved_instructions.describer(world) if self.baby_language else None
 
     def feedback(self) -> Feedback | None:
         """The solver's advice in words, where instructions are of Baby Language."""
-        from didact.environments.grid.commentary import commentary
+        from didact.environments.grid.feedback.solver_feedback import commentary
 
         if not self.baby_language:
             return None
@@ -330,6 +337,6 @@ class GridWorld(Environment[GridState]):
 
     def optional_propositions(self) -> OptionalPropositions:
         """What agents face and hold."""
-        from didact.environments.grid.facts import optional_propositions
+        from didact.environments.grid.object_propositions import optional_propositions
 
         return optional_propositions(self.width)

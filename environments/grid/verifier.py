@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Int8, Int16, Shaped, UInt8
 
 from didact.environments.grid import cells, rules
 from didact.environments.grid.rules import World
-from didact.environments.grid.sentences import (
+from didact.environments.language.grammar import (
     ANY,
     GO_TO,
     KIND_BITS,

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from didact.environments.array_spaces import Continuous
 from didact.environments.base import Environment, Restart
+from didact.environments.spaces import Continuous
 from didact.environments.testing.comparing import difference, differing_shapes, require, rows
 from didact.environments.testing.declared import (
     check_declarations,

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from didact.environments.array_spaces import ArraySpace, Continuous, Discrete
 from didact.environments.base import Environment, Timestep
+from didact.environments.spaces import ArraySpace, Continuous, Discrete
 from didact.environments.testing.comparing import differing_shapes, require
 
 

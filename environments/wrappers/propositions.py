@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from didact.environments.array_spaces import ArraySpace
+from didact.common.errors import SettingError
 from didact.environments.base import Environment, Map, Timestep
-from didact.environments.errors import SettingError
 from didact.environments.registry import register_addition
+from didact.environments.spaces import ArraySpace
 from didact.environments.wrappers.wrapper import Wrapper
 
 LABELS = "labels"

@@ -14,7 +14,7 @@ from didact.environments.capabilities import (
     StateExpert,
     TextStatus,
 )
-from didact.environments.spaces import TaskSpace
+from didact.environments.task_spaces import TaskSpace
 
 
 class Wrapper(Environment[State]):

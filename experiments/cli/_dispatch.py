@@ -28,13 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with _plain_warnings():
             module, options = _read(words)
             if getattr(options, "imports", ()):
-                from didact.environments.extensions import import_all
+                from didact.common.extensions import import_all
 
                 import_all(options.imports)
             module.run(options)
     except ValueError as error:
         # Imported here: until a command needs the environments, nobody waits for them.
-        from didact.environments.errors import SettingError
+        from didact.common.errors import SettingError
 
         if not isinstance(error, SettingError):
             raise

@@ -39,7 +39,7 @@ class Acting(Importing):
 
     def check(self, episodes: int) -> None:
         """Raises a SettingError if a number is out of its bounds."""
-        from didact.environments.kinds import Seed, value_of
+        from didact.common.setting_types import Seed, value_of
         from didact.experiments.config import Count
 
         value_of("--episodes", episodes, Count)

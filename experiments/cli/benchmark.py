@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from didact.environments.settings import fields_of
+from didact.common.settings import fields_of
 from didact.experiments.cli._dispatch import choice
 from didact.experiments.cli._options import Importing
 
@@ -54,7 +54,7 @@ def run(options: Any) -> None:
     """
     from rich.console import Console
 
-    from didact.environments.extensions import import_all
+    from didact.common.extensions import import_all
 
     what = options.what
     import_all(what.imports)

@@ -6,7 +6,7 @@ Makes a picture of the formula's automaton, maps of what places are worth in eac
 video, and a policy to load.
 """
 
-from didact.experiments.compose import Compose as Options
-from didact.experiments.compose import compose as run
+from didact.experiments.skills.compose import Compose as Options
+from didact.experiments.skills.compose import compose as run
 
 __all__ = ["Options", "run"]

@@ -5,7 +5,7 @@ does the same, with all settings of a training. From a recording the student lea
 there (behaviour cloning).
 """
 
-from didact.experiments.distill import Distill as Options
-from didact.experiments.distill import distill as run
+from didact.experiments.imitation.distill import Distill as Options
+from didact.experiments.imitation.distill import distill as run
 
 __all__ = ["Options", "run"]

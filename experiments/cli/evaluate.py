@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import tyro
 
-from didact.environments.errors import SettingError
+from didact.common.errors import SettingError
 from didact.experiments.cli._options import RANDOM, Acting
 
 
@@ -45,8 +45,8 @@ def run(options: Options) -> None:
 
 def evaluated(options: Options) -> dict[str, Any]:
     """Evaluates without printing anything."""
-    from didact.experiments.evaluate import summary
-    from didact.experiments.official import play_official
+    from didact.experiments.evaluation.evaluate import summary
+    from didact.experiments.evaluation.official import play_official
     from didact.students import load_policy
 
     options.check(options.episodes)
@@ -88,7 +88,7 @@ def _played(options: Options, policy: Any) -> Any:
     import jax
     import numpy as np
 
-    from didact.experiments.evaluate import Results, evaluator
+    from didact.experiments.evaluation.evaluate import Results, evaluator
     from didact.experiments.setup import narrowed
     from didact.students import random_actions
 

@@ -56,25 +56,25 @@ def _envs(full: bool) -> list[dict]:
 
 def _teachers(full: bool) -> list[dict]:
     from didact import teachers
-    from didact.environments.settings import described
-    from didact.experiments import advisers
+    from didact.common.settings import described
+    from didact.experiments.imitation import expert_setup
 
     def more(entry: Any) -> dict[str, Any]:
         return {"settings": described(teachers.settings_of(entry.name))}
 
     rows = _rows(teachers.registered(), more if full else None)
-    return [*rows, {"name": advisers.TEACHER, "description": advisers.DESCRIPTION}]
+    return [*rows, {"name": expert_setup.TEACHER, "description": expert_setup.DESCRIPTION}]
 
 
 def _proposers(full: bool) -> list[dict]:
-    from didact.experiments.proposing import PROPOSERS
+    from didact.experiments.proposers import PROPOSERS
 
     return _rows(PROPOSERS.entries())
 
 
 def _students(full: bool) -> list[dict]:
     from didact import students
-    from didact.environments.settings import described
+    from didact.common.settings import described
 
     def more(entry: Any) -> dict[str, Any]:
         return {"settings": described(entry.kinds)}
@@ -89,7 +89,7 @@ def _benchmarks(full: bool) -> list[dict]:
 
 
 def _policies(full: bool) -> list[dict]:
-    from didact.students.names import found
+    from didact.students.policies.lookup import found
 
     return found(Path("runs"))
 

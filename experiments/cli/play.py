@@ -3,7 +3,7 @@
 import dataclasses
 
 from didact.experiments.cli._options import Importing
-from didact.experiments.play import Play, play
+from didact.experiments.evaluation.play import Play, play
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Give policies away and take them in: files, or a model hub."""
 
-from didact.experiments.policies import Policies as Options
-from didact.experiments.policies import move as run
+from didact.experiments.runs.policy_exchange import Policies as Options
+from didact.experiments.runs.policy_exchange import move as run
 
 __all__ = ["Options", "run"]

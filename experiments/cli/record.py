@@ -3,7 +3,7 @@
 import dataclasses
 
 from didact.experiments.cli._options import Importing
-from didact.experiments.record import Record, save_recording
+from didact.experiments.imitation.record import Record, save_recording
 
 
 @dataclasses.dataclass(frozen=True)

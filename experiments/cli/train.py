@@ -9,8 +9,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from didact.environments.errors import SettingError
-from didact.environments.settings import fields_of
+from didact.common.errors import SettingError
+from didact.common.settings import fields_of
 from didact.experiments.config import TrainConfig, defaults_for, option
 
 
@@ -67,8 +67,8 @@ def run(options: Options) -> None:
     """
     from rich.console import Console
 
-    from didact.experiments import report
-    from didact.experiments.run import train
+    from didact.experiments.runs import report
+    from didact.experiments.training import train
 
     config = options.settings
     if options.resume is not None:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from didact.environments.errors import SettingError
+from didact.common.errors import SettingError
 from didact.experiments.cli._options import Acting
 
 
@@ -22,8 +22,8 @@ def run(options: Options) -> None:
     Raises:
         SettingError: an option has no meaning, or the file cannot be written.
     """
+    from didact.experiments.evaluation.watch import record
     from didact.experiments.setup import narrowed
-    from didact.experiments.watch import record
     from didact.students import load_policy
 
     options.check(options.episodes)

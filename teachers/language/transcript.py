@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from didact.environments.errors import SettingError
-from didact.environments.files import write_whole
+from didact.common.errors import SettingError
+from didact.common.files import write_whole
 from didact.teachers.language.proposer import Proposer, ProposerError, Reply, Report
-from didact.teachers.language.replies import LONGEST
+from didact.teachers.language.task_parsing import LONGEST
 
 DROPPED = "dropped.jsonl"  # beside a transcript: what was asked after a checkpoint that was resumed
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import rail
+import rail_world
 
 from didact.environments import (
     Environment,
@@ -18,13 +18,15 @@ from didact.environments import (
     with_facts,
     with_feedback,
 )
-from didact.environments.grid import GridState, facts, hindsight, language, solver, vectors
-from didact.environments.words import make_told
+from didact.environments.grid import GridState, achieved_instructions, object_propositions
+from didact.environments.grid.solver import planner
+from didact.environments.language import sentence_embeddings, vocabulary
+from didact.environments.text_settings import make_told
 from didact.experiments import train
 from didact.experiments.actors import solver_actor
-from didact.experiments.play import Game, playable
+from didact.experiments.evaluation.play import Game, playable
 from didact.students import DistillConfig, NetworkConfig, PPOConfig
-from didact.students.skills.following import following
+from didact.students.skills.formula_task import following
 
 LEVEL = "BabyAI-GoToLocalS5N2-v0"
 N = 16
@@ -36,8 +38,14 @@ def encoder(texts):
 
 
 def with_vectors(environment):
-    texts = rail.TEXTS if isinstance(environment, rail.Rail) else vectors.all_clauses()
-    return vectors.with_vectors(environment, vectors.sentence_vectors(texts, encoder))
+    texts = (
+        rail_world.TEXTS
+        if isinstance(environment, rail_world.Rail)
+        else sentence_embeddings.all_clauses()
+    )
+    return sentence_embeddings.with_vectors(
+        environment, sentence_embeddings.sentence_vectors(texts, encoder)
+    )
 
 
 WRAPPERS = {"facts": with_facts, "feedback": with_feedback, "vectors": with_vectors}
@@ -79,9 +87,9 @@ def test_grid_worlds_offer_the_same_in_every_order_of_wrappers(order, monkeypatc
 
         return watching
 
-    monkeypatch.setattr(solver, "act", watched(solver.act))
-    monkeypatch.setattr(facts, "facts", watched(facts.facts))
-    monkeypatch.setattr(hindsight, "_scene", watched(hindsight._scene))
+    monkeypatch.setattr(planner, "act", watched(planner.act))
+    monkeypatch.setattr(object_propositions, "facts", watched(object_propositions.facts))
+    monkeypatch.setattr(achieved_instructions, "_scene", watched(achieved_instructions._scene))
 
     def run(key, tasks):
         state, first = outer.reset(key, tasks)
@@ -195,7 +203,7 @@ def test_a_formula_as_the_task_withdraws_what_is_of_another_task():
 @pytest.fixture
 def registered():
     before = dict(registry._entries)
-    registry.register("Rail", rail.Rail, "glide to what is asked for")
+    registry.register("Rail", rail_world.Rail, "glide to what is asked for")
     yield
     registry._entries.clear()
     registry._entries.update(before)
@@ -215,35 +223,37 @@ def glide(outer, steps=6, rate=1.0):
 
 @pytest.mark.parametrize("order", ORDERS, ids="-".join)
 def test_any_environment_offers_what_grids_do(order):
-    outer = wrapped(rail.Rail(), order)
+    outer = wrapped(rail_world.Rail(), order)
     describer = outer.achieved_instructions()
     told = 0
     for before, state, seen, _ in glide(outer):
         bare = innermost(outer, state)
-        assert isinstance(bare, rail.RailState)
+        assert isinstance(bare, rail_world.RailState)
         target = np.take_along_axis(np.asarray(bare.things), np.asarray(bare.wanted)[:, None], 1)
         np.testing.assert_array_equal(
             outer.expert().act(state), (target[:, 0] >= np.asarray(bare.x)).astype(int)
         )
-        near = np.abs(np.asarray(bare.things) - np.asarray(bare.x)[:, None]) < rail.NEAR
+        near = np.abs(np.asarray(bare.things) - np.asarray(bare.x)[:, None]) < rail_world.NEAR
         if "facts" in order:
             np.testing.assert_array_equal(seen.labels, near)
             np.testing.assert_array_equal(seen.observation["labels"], near)
         if "vectors" in order:
-            expected = encoder([rail.TEXTS[i] for i in bare.wanted])
+            expected = encoder([rail_world.TEXTS[i] for i in bare.wanted])
             np.testing.assert_allclose(seen.observation["instruction_vector"], expected)
         if before is None:
             continue
         was = innermost(outer, before)
-        entered = near & ~(np.abs(np.asarray(was.things) - np.asarray(was.x)[:, None]) < rail.NEAR)
+        entered = near & ~(
+            np.abs(np.asarray(was.things) - np.asarray(was.x)[:, None]) < rail_world.NEAR
+        )
         rows, fulfilled = describer.describe(describer.reveal(before), describer.reveal(state))
         np.testing.assert_array_equal(fulfilled, entered.any(1))
         for i in np.flatnonzero(fulfilled):
-            assert language.decode(np.asarray(rows[i])) == rail.TEXTS[entered[i].argmax()]
+            assert vocabulary.decode(np.asarray(rows[i])) == rail_world.TEXTS[entered[i].argmax()]
         told += int(fulfilled.sum())
         vector = describer.observations(rows[None]).get("instruction_vector")
         if vector is not None:
-            texts = [language.decode(np.asarray(row)) for row in rows]
+            texts = [vocabulary.decode(np.asarray(row)) for row in rows]
             np.testing.assert_allclose(vector[0], encoder(texts))
     assert told > 5
     assert list(outer.evaluation_tasks) == ["Rail-Slow"]
@@ -251,7 +261,7 @@ def test_any_environment_offers_what_grids_do(order):
 
 def said(order, **settings):
     """Messages in words, with the worlds before and after and the actions."""
-    outer = with_feedback(rail.Rail(), **settings)
+    outer = with_feedback(rail_world.Rail(), **settings)
     outer = wrapped(outer, order)
     for before, state, seen, actions in glide(outer):
         texts = [
@@ -267,7 +277,7 @@ def said(order, **settings):
 def test_its_feedback_is_in_words_of_its_own(phrasing, wrong):
     """All of it is compared with places: `big grey box` is a word longer than the other things."""
     split = "train" if phrasing == "template" else phrasing
-    word = {name: rail.POOL[name][split][0] for name in rail.POOL}
+    word = {name: rail_world.POOL[name][split][0] for name in rail_world.POOL}
     heard = set()
     for texts, before, state, _ in said(("facts",), phrasing=phrasing, wrong=wrong):
         for i, text in enumerate(texts):
@@ -277,18 +287,20 @@ def test_its_feedback_is_in_words_of_its_own(phrasing, wrong):
             if before is not None:
                 gone = float(before.things[i, before.wanted[i]] - before.x[i])
                 remark = "warmer" if abs(to_go) < abs(gone) else "colder"
-                remark = "there" if abs(to_go) < rail.NEAR else remark
+                remark = "there" if abs(to_go) < rail_world.NEAR else remark
                 if wrong:
                     remark = "warmer" if remark == "colder" else "colder"
                 assert past == word[remark]
-            things = [x for k, x in enumerate(rail.THINGS) if (k == state.wanted[i]) != wrong]
+            things = [x for k, x in enumerate(rail_world.THINGS) if (k == state.wanted[i]) != wrong]
             towards = [word["towards"].replace("{thing}", thing) for thing in things]
             if abs(to_go) > 0.1:
                 assert future in {f"{way} {purpose}" for purpose in towards}
                 heard.add(future)
             else:
                 assert future == way
-    assert {thing for thing in rail.THINGS for text in heard if thing in text} == set(rail.THINGS)
+    assert {thing for thing in rail_world.THINGS for text in heard if thing in text} == set(
+        rail_world.THINGS
+    )
 
 
 def test_feedback_is_a_setting_of_it(registered, tmp_path):

@@ -15,7 +15,7 @@ import pytest
 
 import didact.environments as environments
 from didact.environments.testing import check
-from didact.environments.words import make_told
+from didact.environments.text_settings import make_told
 
 BRAX = "brax/inverted_pendulum"  # one for all of brax: the others differ in their bodies
 INSTALLED = importlib.util.find_spec("brax") is not None

@@ -24,7 +24,7 @@ from didact.experiments.config import (
     to_dict,
 )
 from didact.experiments.config_files import LARGEST, read_file
-from didact.experiments.made_by import train_command
+from didact.experiments.runs.reproduction import train_command
 from didact.students.config import DistillConfig, NetworkConfig, PPOConfig
 
 texts = st.lists(st.sampled_from(["a=1", "rows=1..2", "yes", "1e3", "null", "-x"]), max_size=2)

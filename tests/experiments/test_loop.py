@@ -13,7 +13,7 @@ from didact.environments import Restart, SettingError, make
 from didact.experiments.actors import student_actor
 from didact.experiments.loop import DEVICES, SEEDS, Loop
 from didact.experiments.rollout import Runner, collect, new_worlds
-from didact.experiments.sources import by_step
+from didact.experiments.task_sources import by_step
 from didact.students import NetworkConfig, PPOConfig, ppo
 from didact.teachers import Proposals, alp_gmm
 
@@ -488,7 +488,7 @@ def test_training_on_two_devices(finished, tmp_path):
 def test_a_training_that_fails_to_compile_ends(finished, tmp_path):
     """Alone and with seeds side by side: no thread may keep the process alive."""
     code = (
-        "import sys, fakes\nfakes.register_all()\nfrom didact.experiments.run import train\n"
+        "import sys, fakes\nfakes.register_all()\nfrom didact.experiments.training import train\n"
         "train(env='Broken', steps=64, num_envs=16, rollout_length=4, num_seeds=int(sys.argv[1]),"
         " run='run' + sys.argv[1])"
     )

@@ -158,7 +158,7 @@ def test_a_resumed_run_imports_the_same_again(run, refused, tmp_path):
     import jax
     import numpy as np
 
-    from didact.experiments.checkpoints import Checkpoints
+    from didact.experiments.runs.checkpoints import Checkpoints
 
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
@@ -179,7 +179,7 @@ def test_a_resumed_run_imports_the_same_again(run, refused, tmp_path):
 
 
 def load(file):
-    from didact.environments.extensions import import_all
+    from didact.common.extensions import import_all
 
     return import_all([str(file)])
 

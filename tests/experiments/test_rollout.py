@@ -16,7 +16,7 @@ from didact.experiments.rollout import (
     episode_totals,
     new_worlds,
 )
-from didact.experiments.sources import by_step
+from didact.experiments.task_sources import by_step
 from didact.teachers import Proposals
 
 T, N, ROLLOUTS = 9, 13, 4

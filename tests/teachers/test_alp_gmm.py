@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from didact import teachers
-from didact.benchmarks import toy
-from didact.environments import Box, Dimension, SettingError, toy_grid
+from didact.benchmarks.curricula import toy_teachers
+from didact.environments import Box, Dimension, SettingError
+from didact.environments.toys import toy_grid
 from didact.teachers import Outcomes, Proposals
 from didact.teachers.alp_gmm import nearest
 
@@ -278,12 +279,12 @@ def test_unknown_settings_are_a_type_error():
 def curves(name, seeds, useless=0, **settings):
     teacher = teachers.make(name, toy_grid.task_space(2, useless), **settings)
     keys = jax.random.split(jax.random.key(0), seeds)
-    return np.asarray(jax.jit(jax.vmap(lambda key: toy.run(teacher, key)))(keys))
+    return np.asarray(jax.jit(jax.vmap(lambda key: toy_teachers.run(teacher, key)))(keys))
 
 
 def test_masters_the_toy_grid_as_published(optimised):
-    scores = curves("alp_gmm", 16, **toy.PAPER["alp_gmm"])
-    mean, sd = toy.PUBLISHED["alp_gmm", 0]
+    scores = curves("alp_gmm", 16, **toy_teachers.PAPER["alp_gmm"])
+    mean, sd = toy_teachers.PUBLISHED["alp_gmm", 0]
     assert abs(scores[:, -1].mean() - mean) < 2 * sd
     # The way there, as the authors' teacher went: figures rounded to whole cells.
     published = np.array([2, 4, 7, 11, 14, 19, 23, 27, 32, 37])
@@ -295,12 +296,12 @@ def test_defaults_master_more_of_the_toy_grid(optimised):
 
 
 def test_uniform_masters_as_little_of_the_toy_grid_as_published(optimised):
-    mean, sd = toy.PUBLISHED["uniform", 0]
+    mean, sd = toy_teachers.PUBLISHED["uniform", 0]
     assert abs(curves("uniform", 16)[:, -1].mean() - mean) < 2 * sd
 
 
 @pytest.mark.slow
 def test_masters_the_toy_grid_with_useless_dimensions(optimised):
-    scores = curves("alp_gmm", 16, 5, **toy.PAPER["alp_gmm"])
-    mean, sd = toy.PUBLISHED["alp_gmm", 5]
+    scores = curves("alp_gmm", 16, 5, **toy_teachers.PAPER["alp_gmm"])
+    mean, sd = toy_teachers.PUBLISHED["alp_gmm", 5]
     assert abs(scores[:, -1].mean() - mean) < 2 * sd

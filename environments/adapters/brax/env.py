@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32
 
+from didact.common.errors import SettingError
 from didact.environments.adapters.brax.kinds import KINDS
 from didact.environments.adapters.brax.physics import (
     changed,
@@ -19,10 +20,9 @@ from didact.environments.adapters.brax.physics import (
 )
 from didact.environments.adapters.brax.repairs import repair
 from didact.environments.adapters.brax.silence import quiet
-from didact.environments.array_spaces import ArraySpace, Continuous
 from didact.environments.base import Environment, Timestep, split_keys
-from didact.environments.errors import SettingError
-from didact.environments.spaces import TaskSpace
+from didact.environments.spaces import ArraySpace, Continuous
+from didact.environments.task_spaces import TaskSpace
 
 LARGEST = 1e4  # an observation with a larger value means that the simulation has diverged
 EASY = 0.1  # the easy space is the original physics plus or minus this fraction

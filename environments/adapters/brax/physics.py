@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from didact.environments.spaces import Box, Dimension
+from didact.environments.task_spaces import Box, Dimension
 
 LOWEST, HIGHEST = 0.5, 2.0  # times the original
 SLIDE = 2  # MuJoCo's number for joints that slide

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from didact.environments.drawing import Canvas
+from didact.environments.canvas import Canvas
 
 PLANE, SPHERE, CAPSULE = 0, 2, 3  # as MuJoCo numbers shapes
 SIZE = (320, 240)
