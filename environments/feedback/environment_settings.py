@@ -72,7 +72,8 @@ def _read(setting: str, value: Any, kind: Any) -> Any:
     try:
         return pydantic.TypeAdapter(kind).validate_json(value)
     except pydantic.ValidationError:
-        raise SettingError(setting, value, f"of the kind {kind.__name__}") from None
+        name = getattr(kind, "__name__", str(kind))
+        raise SettingError(setting, value, f"of the kind {name}") from None
 
 
 SETTINGS: dict[str, _Added] = {
@@ -80,7 +81,7 @@ SETTINGS: dict[str, _Added] = {
     "feedback_phrasing": _changing("phrasing", str),
     "feedback_pool": _changing("pool", str),
     "feedback_wrong": _changing("wrong", float),
-    "feedback_budget": _changing("budget", int),
+    "feedback_budget": _changing("budget", int | None),
     "feedback_where_needed": _where_needed,
 }
 
