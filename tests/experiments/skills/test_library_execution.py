@@ -59,7 +59,7 @@ def walker(name):
 
     return SimpleNamespace(
         observation_space=SPACE,
-        card={"actions": list(ACTIONS)},
+        action_space=Line.action_space,
         state=None,
         student=SimpleNamespace(act=act, act_greedily=act),
         check=lambda observation_space, action_space: None,

@@ -1,0 +1,120 @@
+"""A random environment, in which `testing` lets students play."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from didact.environments import ActionSpace, ArraySpace
+from didact.students.base import Rollout, Student
+
+
+class RandomEnvironment:
+    """n environments with random observations; a student plays in them as in the training loop.
+
+    Episodes end by chance, in both ways.
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        spaces: Mapping[str, ArraySpace],
+        actions: ActionSpace,
+        privileged: Mapping[str, ArraySpace],
+        n: int,
+    ):
+        self.spaces, self.actions, self.privileged = dict(spaces), actions, dict(privileged)
+        self.student, self.n = student, n
+
+    def observe(self, key: PRNGKeyArray, spaces: Mapping[str, ArraySpace] | None = None) -> Any:
+        """Random observations, or those of other spaces."""
+        spaces = self.spaces if spaces is None else spaces
+        keys = jax.random.split(key, len(spaces) + 1)
+        return {
+            name: _drawn(k, space, self.n)
+            for k, (name, space) in zip(keys[1:], sorted(spaces.items()), strict=True)
+        }
+
+    def begin(self, key: PRNGKeyArray) -> Any:
+        """Where a first rollout begins: the carry, the observation and whether it is a start."""
+        carry = self.student.initial_carry(self.n)
+        return carry, self.observe(key), jnp.ones(self.n, bool), jnp.ones(self.n)
+
+    def play(self, state: Any, worlds: Any, key: PRNGKeyArray, share: Any, steps: int) -> Any:
+        """A rollout, and where the next one begins.
+
+        Args:
+            state: of the student.
+            worlds: where they are.
+            key: randomness.
+            share: the probability that `learn` is 1 in an episode.
+            steps: T.
+        """
+        student, n, first = self.student, self.n, worlds[0]
+
+        def value_of(carry, observation):
+            value = student.apply(state, carry, observation)[1]
+            return jnp.zeros(n) if value is None else value
+
+        def step(worlds, key):
+            carry, observation, start, learn = worlds
+            keys = jax.random.split(key, 8)
+            learn = jnp.where(start, jax.random.bernoulli(keys[0], share, (n,)), learn)
+            shown = observation | self.observe(keys[1], self.privileged)
+            action, carry, extras = student.act(state, carry, shown, keys[2])
+            following = self.observe(keys[3])
+            done = jax.random.bernoulli(keys[4], 0.3, (n,))
+            truncated = done & jax.random.bernoulli(keys[5], 0.5, (n,))
+            row = Rollout(
+                observation=observation,
+                start=start,
+                action=action,
+                reward=jax.random.normal(keys[6], (n,)),
+                terminated=done & ~truncated,
+                truncated=truncated,
+                extras=extras,
+                final_value=jnp.where(truncated, value_of(carry, following), 0),
+                last_value=(),  # type: ignore[arg-type]
+                carry=(),
+                learn=learn,
+                final_observation=following if student.bootstraps else {},
+            )
+            fresh = student.initial_carry(n), self.observe(keys[7])
+            carry, observation = where(done, fresh, (carry, following))
+            return (carry, observation, done, learn), row
+
+        worlds, rollout = jax.lax.scan(step, worlds, jax.random.split(key, steps))
+        last = value_of(worlds[0], worlds[1])
+        return rollout._replace(last_value=last, carry=first), worlds
+
+
+def _drawn(key: PRNGKeyArray, space: ArraySpace, n: int) -> Array:
+    """n random arrays of a space."""
+    shape, dtype = (n, *space.shape), np.dtype(space.dtype)
+    if dtype.kind == "b":
+        return jax.random.bernoulli(key, 0.5, shape)
+    if dtype.kind == "f":
+        if np.isfinite([space.low, space.high]).all():
+            return jax.random.uniform(key, shape, dtype, space.low, space.high)
+        return jnp.clip(jax.random.normal(key, shape, dtype), space.low, space.high)
+    most = 2**31 - 2
+    top = jnp.int32(max(min(space.high, most), -most))
+    if space.codes and len(space.shape) == 3:
+        top = jnp.minimum(top, jnp.array(space.codes) - 1)
+    x = jax.random.randint(key, shape, int(max(space.low, -most)), top + 1)
+    if space.meaning == "tokens":  # sentences of several lengths
+        length = jax.random.randint(key, (*shape[:-1], 1), 1, shape[-1] + 1)
+        x = jnp.where(jnp.arange(shape[-1]) < length, x, 0)
+    return x.astype(dtype)
+
+
+def where(mask: Array, one: Any, other: Any) -> Any:
+    """`jnp.where` on trees; the mask has the leading axes."""
+
+    def choose(x, y):
+        return jnp.where(mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim)), x, y)
+
+    return jax.tree.map(choose, one, other)

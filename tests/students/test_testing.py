@@ -1,0 +1,189 @@
+"""The check of students: ours pass, and each way to break the contract is found."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small
+
+from didact.environments import ArraySpace
+from didact.students import (
+    DistillConfig,
+    NetworkConfig,
+    PPOConfig,
+    distill,
+    experts,
+    kickstart,
+    ppo,
+    testing,
+)
+from didact.students.networks import Categorical, SquashedNormal
+
+SMALL = NetworkConfig(hidden=8, memory=5)
+PPO = PPOConfig(network=SMALL, num_minibatches=2, num_epochs=2)
+DISTILL = DistillConfig(network=SMALL, num_minibatches=2)
+
+
+def advisor(actions):
+    """An expert that knows of half of the environments, and reads what is shown to it alone."""
+
+    def advise(seen):
+        hints = seen["hint"]
+        if actions == small.ACTIONS:
+            return Categorical(hints[:, :1] * jnp.arange(3.0))
+        return SquashedNormal.of_space(actions, 3 * hints, jnp.float32(-1.0))
+
+    expert = experts.of_function(advise)
+    return experts.only(expert, lambda seen: seen["hint"][:, 0] > 0)
+
+
+HINT = {"hint": ArraySpace((2,), np.float32, -1, 1)}
+
+
+def kickstarted(spaces, actions):
+    lesson = kickstart(advisor(actions), 0.5, lead=lambda updates: 0.5)
+    return ppo(spaces, actions, PPO, num_updates=9, lessons=[lesson])
+
+
+def distilled(spaces, actions):
+    return distill(spaces, actions, advisor(actions), DISTILL, num_updates=9)
+
+
+@pytest.mark.parametrize(
+    ("make", "actions"),
+    [
+        (functools.partial(ppo, config=PPO, num_updates=9), small.JOINTS),
+        (kickstarted, small.ACTIONS),
+        (distilled, small.JOINTS),
+    ],
+    ids=["ppo", "kickstarted", "distilled"],
+)
+def test_students_keep_the_contract(make, actions):
+    testing.check(make, small.NUMBERS, actions, privileged=HINT)
+
+
+def test_students_that_read_cells_and_sentences():
+    config = PPOConfig(network=small.NETWORK, num_minibatches=2)
+    testing.check(functools.partial(ppo, config=config, num_updates=9), small.SPACES, small.ACTIONS)
+
+
+@pytest.fixture(scope="module")
+def student():
+    return ppo(small.NUMBERS, small.JOINTS, PPO, num_updates=9)
+
+
+def nan_metric(student):
+    def learn(state, rollout, key):
+        state, metrics = student.learn(state, rollout, key)
+        return state, metrics | {"loss": jnp.nan}
+
+    return student._replace(learn=learn)
+
+
+def wide_actions(student):
+    def act(state, carry, observation, key):
+        action, carry, extras = student.act(state, carry, observation, key)
+        return 2 * action, carry, extras
+
+    return student._replace(act=act)
+
+
+def unlearning(student):
+    return student._replace(learn=lambda state, rollout, key: (state, {}))
+
+
+def ignores_the_mask(student):
+    def learn(state, rollout, key):
+        return student.learn(state, rollout._replace(learn=jnp.ones_like(rollout.learn)), key)
+
+    return student._replace(learn=learn)
+
+
+def peeks_at_masked_rewards(student):
+    """No gradient from rows that must not be learned from, but their rewards scale the step."""
+
+    def learn(state, rollout, key):
+        after, metrics = student.learn(state, rollout, key)
+        scale = jnp.where(rollout.learn.any(), 1 + 0.1 * jnp.mean(rollout.reward), 0)
+        params = jax.tree.map(lambda x, y: x + scale * (y - x), state.params, after.params)
+        return after._replace(params=params), metrics
+
+    return student._replace(learn=learn)
+
+
+def draws_without_a_key(student):
+    rng = np.random.default_rng(0)
+
+    def act(state, carry, observation, key):
+        shape = jax.ShapeDtypeStruct((), np.uint32)
+        seed = jax.experimental.io_callback(lambda: np.uint32(rng.integers(1 << 31)), shape)
+        return student.act(state, carry, observation, jax.random.key(seed))
+
+    return student._replace(act=act)
+
+
+def forgets_to_forget(student):
+    def read(state, carry, observation, start):
+        return student.read(state, carry, observation, jnp.zeros_like(start))
+
+    return student._replace(read=read)
+
+
+def value_of_the_wrong_shape(student):
+    def apply(state, carry, observation):
+        distribution, value, carry = student.apply(state, carry, observation)
+        return distribution, value[:, None], carry
+
+    return student._replace(apply=apply)
+
+
+def samples_greedily(student):
+    return student._replace(act_greedily=student.act)
+
+
+def mixes_environments(student):
+    def apply(state, carry, observation):
+        observation = {k: x - jnp.mean(x, axis=0) for k, x in observation.items()}
+        return student.apply(state, carry, observation)
+
+    return student._replace(apply=apply)
+
+
+def counts_in_python(student):
+    def init(key):
+        return student.init(key)._replace(updates=0)
+
+    return student._replace(init=init)
+
+
+def widens_the_state(student):
+    def learn(state, rollout, key):
+        state, metrics = student.learn(state, rollout, key)
+        return state._replace(updates=state.updates.astype(jnp.float32)), metrics
+
+    return student._replace(learn=learn)
+
+
+BROKEN = {
+    nan_metric: "the metric 'loss' is nan, but must be finite",
+    wide_actions: "act must lie within the action space",
+    unlearning: "2 rollouts of 6 x 8 steps left params unchanged",
+    ignores_the_mask: "learn is 0 everywhere must leave params as they are",
+    peeks_at_masked_rewards: "what stands in rows with learn 0 must not matter",
+    draws_without_a_key: "act: the same state and key must act the same",
+    forgets_to_forget: "read, compared with apply step by step, must give the same",
+    value_of_the_wrong_shape: r"value is float32\[8, 1\], but must be float32\[8\]",
+    samples_greedily: "act_greedily, compared with the mode of the distribution",
+    mixes_environments: "apply, with fewer environments, must give the same",
+    counts_in_python: r"state\.updates is of type int, but must be an array",
+    widens_the_state: "learn must keep shapes and types: .updates was int32",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda f: f.__name__)
+def test_what_is_broken_is_found(broken, student):
+    with pytest.raises(AssertionError, match=BROKEN[broken]) as caught:
+        testing.check(lambda *_: broken(student), small.NUMBERS, small.JOINTS)
+    assert "\n" not in str(caught.value)
