@@ -67,6 +67,9 @@ def run(options: Options) -> None:
 
     config = options.settings
     if options.resume is not None:
+        if options.config is not None:
+            allowed = "left out with --resume: the run has its settings"
+            raise SettingError("--config", str(options.config), allowed)
         usual = fields_of(TrainConfig())
         for name, value in fields_of(config).items():
             if value != usual[name] and name != "imports":
