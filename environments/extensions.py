@@ -92,8 +92,8 @@ def _guarded(run: Callable[[], object], text: str, option: str) -> None:
         for name in set(sys.modules) - known:
             if name.startswith(PREFIX):
                 del sys.modules[name]
-        missing = isinstance(error, ModuleNotFoundError) and error.name is not None
-        if missing and (text == error.name or text.startswith(f"{error.name}.")):
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and (text == missing or text.startswith(f"{missing}.")):
             allowed = "a module that is installed or in this folder, or the path of a .py file"
             raise SettingError(option, text, allowed) from None
         why = f"{type(error).__name__}{f': {error}' if str(error) else ''}".splitlines()[0]

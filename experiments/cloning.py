@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from didact.environments import Environment, SettingError, TaskSpace
+from didact.environments.settings import checked
 from didact.environments.words import make_told
 from didact.experiments import logs, report
 from didact.experiments.evaluate import evaluator, summary
@@ -50,7 +51,7 @@ def clone_recording(
     Raises:
         SettingError: the recording cannot be used, or a setting has no meaning.
     """
-    config = config or DistillConfig()
+    config = checked(config or DistillConfig(), "distill.")
     if steps < 1:
         raise SettingError("--steps", steps, "at least 1")
     recording = open_recording(path)

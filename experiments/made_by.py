@@ -5,8 +5,9 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from didact.environments.extensions import OPTION as IMPORT
 from didact.environments.extensions import without_folders
-from didact.experiments.config import IMPORT, TrainConfig, option
+from didact.experiments.config import TrainConfig, option
 
 
 def train_command(config: TrainConfig) -> str:

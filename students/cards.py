@@ -21,7 +21,7 @@ from didact.environments.base import PLACE
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
 from didact.students.ppo import ppo
-from didact.students.registry import check_told, from_card
+from didact.students.registry import check_on_card, from_card
 from didact.students.skills.behaviours import NETWORK, TABLE, behaviour
 from didact.students.skills.following import PROGRESS
 
@@ -56,7 +56,7 @@ def card(
             `made_by` (the command that made it); `environment_settings` (a list of NAME=VALUE);
             `scores` by environment or kind of task, `{"sampled": rate, "greedy": rate, "command":
             what measures it}`; `training` and `versions`; `imports`, the user's own code that
-            it was trained with; `student`, instead of a network (`registry.told`).
+            it was trained with; `student`, instead of a network (`registry.for_card`).
     """
     spaces = {
         name: {
@@ -128,7 +128,7 @@ def check_card(card: Any, path: str = CARD) -> None:
     if "composed" in card:
         _check_composed(card["composed"], card["observation_space"], path)
     elif "student" in card:
-        check_told(card["student"], f"student in {path}")
+        check_on_card(card["student"], f"student in {path}")
     else:
         _check_network(card.get("network"), path)
     for field in ("description", "made_by"):

@@ -8,6 +8,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from didact.environments.errors import SettingError
 from didact.environments.settings import fields_of
@@ -75,7 +76,7 @@ def run(options: Options) -> None:
             if value != usual[name] and name != "imports":
                 allowed = "left out with --resume: the run has its settings"
                 raise SettingError(option(name), value, allowed)
-        more = {"imports": config.imports} if config.imports else {}
+        more: dict[str, Any] = {"imports": config.imports} if config.imports else {}
         result = train(resume=options.resume, checkpoint=options.checkpoint, **more)
     elif options.checkpoint is not None:
         raise SettingError("--checkpoint", options.checkpoint, "given together with --resume")
