@@ -42,7 +42,7 @@ class Registry(Mapping[str, E], Generic[E]):
 
     def __init__(self, kind: str, entry: Callable[..., E] = Entry, group: str | None = None):
         self.kind, self.group = kind, group
-        self._entry, self._entries, self._loaded = entry, {}, group is None
+        self._entry, self._entries, self._loaded = entry, {}, False
 
     def register(self, name: str, make: Callable[..., Any], description: str, **more: Any) -> None:
         """Adds an entry.
@@ -101,7 +101,7 @@ class Registry(Mapping[str, E], Generic[E]):
         return len(self._all())
 
     def _all(self) -> dict[str, E]:
-        if not self._loaded:
+        if not self._loaded and self.group is not None:
             self._loaded = True  # first, because what is loaded may look up names
             for point in importlib.metadata.entry_points(group=self.group or ""):
                 self._load(point)

@@ -195,13 +195,13 @@ def make(
     return entry.student(observation_space, action_space, own, **offered)
 
 
-def told(name: str, texts: Sequence[str]) -> dict[str, Any]:
+def for_card(name: str, texts: Sequence[str]) -> dict[str, Any]:
     """What a policy's card says of a student whose network only the student itself knows."""
     return {"name": name, "settings": list(texts)}
 
 
-def check_told(student: Any, where: str) -> None:
-    """Raises a SettingError unless that is what `told` gives."""
+def check_on_card(student: Any, where: str) -> None:
+    """Raises a SettingError unless that is what `for_card` gives."""
     fine = isinstance(student, dict) and set(student) == {"name", "settings"}
     if fine:
         texts = student["settings"]
@@ -215,7 +215,7 @@ def check_told(student: Any, where: str) -> None:
 def from_card(
     card: Mapping[str, Any], observation_space: Mapping[str, ArraySpace], action_space: Any
 ) -> Student:
-    """The student that a card tells of, to act; nothing is imported for it.
+    """The student that a card describes, to act; nothing is imported for it.
 
     Raises:
         SettingError: it is not registered here, or not with such settings.
@@ -230,7 +230,7 @@ def from_card(
 
 def hint(card: Mapping[str, Any]) -> str:
     """The end of a sentence that says which code a card's names come from."""
-    # Whoever wrote the card may have put anything into it; a terminal obeys some of that.
+    # A card may hold anything, and a terminal obeys some of it.
     words = ["".join(c for c in text if c.isprintable())[:80] for text in card.get("imports", [])]
     if not words:
         return " here"

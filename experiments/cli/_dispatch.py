@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import tyro
 
-PACKAGE = __package__
+PACKAGE = "didact.experiments.cli"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,11 +66,12 @@ def choice(known: Mapping[str, str], chosen: Mapping[str, Any]) -> Any:
     """
     parts = []
     for name, description in known.items():
-        kind = chosen.get(name, make_dataclass(name, []))
-        instance = is_dataclass(kind) and not isinstance(kind, type)
-        more: dict[str, Any] = {"default": kind} if instance else {}
-        kind = type(kind) if more else kind
-        about = tyro.conf.subcommand(name, description=description, **more)
+        kind: Any = chosen.get(name, make_dataclass(name, []))
+        if is_dataclass(kind) and not isinstance(kind, type):
+            about = tyro.conf.subcommand(name, description=description, default=kind)
+            kind = type(kind)
+        else:
+            about = tyro.conf.subcommand(name, description=description)
         parts.append(Annotated[kind, about])
     return functools.reduce(operator.or_, parts)
 

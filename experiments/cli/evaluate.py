@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import tyro
 
-from didact.common.errors import SettingError
 from didact.experiments.cli._options import RANDOM, Acting
 
 
@@ -45,6 +44,7 @@ def run(options: Options) -> None:
 
 def evaluated(options: Options) -> dict[str, Any]:
     """Evaluates without printing anything."""
+    from didact.common.errors import SettingError
     from didact.experiments.evaluation.evaluate import summary
     from didact.experiments.evaluation.official import play_official
     from didact.students import load_policy

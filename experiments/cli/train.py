@@ -8,6 +8,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from didact.common.errors import SettingError
 from didact.common.settings import fields_of
@@ -72,12 +73,15 @@ def run(options: Options) -> None:
 
     config = options.settings
     if options.resume is not None:
+        if options.config is not None:
+            allowed = "left out with --resume: the run has its settings"
+            raise SettingError("--config", str(options.config), allowed)
         usual = fields_of(TrainConfig())
         for name, value in fields_of(config).items():
             if value != usual[name] and name != "imports":
                 allowed = "left out with --resume: the run has its settings"
                 raise SettingError(option(name), value, allowed)
-        more = {"imports": config.imports} if config.imports else {}
+        more: dict[str, Any] = {"imports": config.imports} if config.imports else {}
         result = train(resume=options.resume, checkpoint=options.checkpoint, **more)
     elif options.checkpoint is not None:
         raise SettingError("--checkpoint", options.checkpoint, "given together with --resume")

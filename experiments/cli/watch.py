@@ -4,7 +4,6 @@ import dataclasses
 import json
 from pathlib import Path
 
-from didact.common.errors import SettingError
 from didact.experiments.cli._options import Acting
 
 
@@ -22,6 +21,7 @@ def run(options: Options) -> None:
     Raises:
         SettingError: an option has no meaning, or the file cannot be written.
     """
+    from didact.common.errors import SettingError
     from didact.experiments.evaluation.watch import record
     from didact.experiments.setup import narrowed
     from didact.students import load_policy

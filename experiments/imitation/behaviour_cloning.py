@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from didact.common.files import new_folder
+from didact.common.settings import checked
 from didact.environments import Environment, SettingError, TaskSpace
 from didact.environments.text_settings import make_told
 from didact.experiments.evaluation.evaluate import evaluator, summary
@@ -51,7 +52,7 @@ def clone_recording(
     Raises:
         SettingError: the recording cannot be used, or a setting has no meaning.
     """
-    config = config or DistillConfig()
+    config = checked(config or DistillConfig(), "distill.")
     if steps < 1:
         raise SettingError("--steps", steps, "at least 1")
     recording = open_recording(path)

@@ -68,6 +68,7 @@ def distill(choice: Distill) -> None:
 
 def distilled(choice: Distill) -> dict:
     """Distills without printing a result; what `train` or `clone_recording` returns."""
+    from didact.common.settings import checked
     from didact.experiments.config import TrainConfig
     from didact.experiments.imitation.behaviour_cloning import clone_recording
     from didact.experiments.training import train
@@ -77,7 +78,7 @@ def distilled(choice: Distill) -> dict:
 
     if not choice.who:
         raise SettingError("who", (), "at least one policy, `solver`, or a recording")
-    config = DistillConfig(learning_rate=choice.learning_rate)
+    config = checked(DistillConfig(learning_rate=choice.learning_rate), "--")
     recordings = [name for name in choice.who if is_there(Path.is_file, Path(name) / CARD)]
     if recordings:
         if len(choice.who) > 1:

@@ -20,7 +20,7 @@ from didact.experiments.config import to_dict
 from didact.experiments.runs.reproduction import score_command, train_command
 from didact.experiments.runs.curriculum_snapshots import load_snapshots
 from didact.students import card, load_policy, save_policy
-from didact.students.registry import told as told_of
+from didact.students.registry import for_card
 
 FINAL_EPISODES = 4  # times as many as an evaluation while training
 
@@ -66,7 +66,7 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
             **(
                 {"architecture": entry.architecture}
                 if entry.network
-                else {"student": told_of(entry.name, config.student_settings)}
+                else {"student": for_card(entry.name, config.student_settings)}
             ),
             **({"imports": without_folders(config.imports)} if config.imports else {}),
             name=_name(run.resolve().name if i == 0 else f"{run.resolve().name}-{name}"),

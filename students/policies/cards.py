@@ -23,7 +23,7 @@ from didact.students.algorithms.ppo import ppo
 from didact.students.algorithms.sac import actor_student
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
-from didact.students.registry import check_told, from_card
+from didact.students.registry import check_on_card, from_card
 from didact.students.skills.composed_policy import NETWORK, TABLE, behaviour
 from didact.students.skills.formula_task import PROGRESS
 
@@ -57,7 +57,7 @@ def card(
             `made_by` (the command that made it); `environment_settings` (a list of NAME=VALUE);
             `scores` by environment or kind of task, `{"sampled": rate, "greedy": rate, "command":
             what measures it}`; `training` and `versions`; `imports`, the user's own code that
-            it was trained with; `student`, instead of a network (`registry.told`).
+            it was trained with; `student`, instead of a network (`registry.for_card`).
     """
     spaces = {name: space.to_json() for name, space in observation_space.items()}
     return {
@@ -126,7 +126,7 @@ def check_card(card: Any, path: str = CARD) -> None:
     if "composed" in card:
         _check_composed(card["composed"], card["observation_space"], path)
     elif "student" in card:
-        check_told(card["student"], f"student in {path}")
+        check_on_card(card["student"], f"student in {path}")
     else:
         _check_network(card.get("network"), path)
         architecture = card.get("architecture", ACTOR_CRITIC)

@@ -178,6 +178,22 @@ def test_a_resumed_run_imports_the_same_again(run, refused, tmp_path):
     assert train(resume=copy, imports=[str(FILE)])["finished"]
 
 
+def test_the_settings_of_a_run_serve_another(run, folder, capsys):
+    """`--config` takes the file that a run writes, and options come before it."""
+    as_in_a_new_process()
+    words = ["--config", run / "config.json", "--steps", 512, "--run", folder / "other"]
+    result = json.loads(printed(capsys, "train", *words, "--json"))
+    assert result["steps"] < 3000
+    one, other = (json.loads((r / "config.json").read_text()) for r in (run, folder / "other"))
+    assert one | {"steps": 512} == other
+
+
+def test_settings_and_a_run_do_not_go_together(run, folder, refused):
+    (folder / "empty.yaml").write_text("")
+    message = refused("train", "--resume", run, "--config", folder / "empty.yaml")
+    assert "empty.yaml', but must be left out with --resume" in message
+
+
 def load(file):
     from didact.common.extensions import import_all
 
