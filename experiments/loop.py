@@ -112,7 +112,7 @@ class Loop:
             keys = jax.vmap(jax.random.key)(jnp.arange(seed, seed + self.num_seeds))
             keys, student_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
             # One student after another: batched factorisations (of orthogonal weights) that run
-            # at the same time can wait for each other's threads for ever (jax 0.10, CPU).
+            # at the same time can deadlock, waiting for each other's threads (jax 0.10, CPU).
             students = jax.jit(lambda keys: jax.lax.map(self.student.init, keys))(student_keys)
             state = jax.jit(jax.vmap(self._init, axis_name=SEEDS))(keys, students)
         return self.place(state)

@@ -207,8 +207,9 @@ def collect(
 ) -> tuple[Worlds, Any, Rollout, Episodes, Float[Array, ""]]:
     """A rollout for the student to learn from.
 
-    Rows in which an environment waits belong to no episode: the student may not learn from them,
-    they count nowhere, and they are cut off from the episodes before and after.
+    Rows in which an environment waits belong to no episode: the student may not learn from them
+    (`learn` is 0), they count nowhere, and nothing crosses from them to the episodes before and
+    after, as each is marked as a start.
 
     Args:
         runner: who acts where; the actor is the student.
@@ -226,7 +227,7 @@ def collect(
         now, seen = step.worlds, step.seen
         row = Rollout(
             observation=now.observation,
-            start=step.start,
+            start=step.start | ~step.playing,
             action=step.action,
             reward=seen.reward,
             terminated=seen.terminated,

@@ -53,9 +53,9 @@ def alp_gmm(
     parallel worlds: progress is measured against the episodes of earlier calls, and a call fits
     at most once, on the latest `window` rows.
 
-    The default history is shorter than the paper's, which is all episodes. Against old memories,
-    what was mastered since looks like progress for ever: on the toy grid the short history
-    masters half as many cells again (`python -m didact.benchmarks.curricula.toy_teachers
+    The default history is shorter than the paper's, which is all episodes. Compared with old
+    memories, what was mastered since counts as progress indefinitely: on the toy grid the short
+    history masters half as many cells again (`python -m didact.benchmarks.curricula.toy_teachers
     --defaults`), and the noisier the outcomes are, the more it matters.
 
     Args:
@@ -226,7 +226,7 @@ def nearest(
             i modulo h; entries that were not written are inf.
         values: one for each task.
         count: how many were written in all.
-        points: where to look, n points.
+        points: n points whose nearest tasks are wanted.
 
     Returns:
         The values, and whether there is any task at all.

@@ -1,4 +1,4 @@
-"""A pool of tasks that others fill: those at the border of what the student can come most often."""
+"""A pool of tasks that a proposer fills, drawn most often where the student can learn most."""
 
 import json
 from collections.abc import Sequence
@@ -48,9 +48,9 @@ def pool(
 ) -> Teacher:
     """Proposes tasks out of a pool, in proportion to how much there is to learn in each.
 
-    The pool starts with tasks at random and stays as it is until somebody calls `refill`, as a
-    training does between two compiled chunks with what a proposer wrote. Its state is a pytree of
-    arrays, so all of this can be jitted and mapped over seeds.
+    The pool starts with random tasks and stays as it is until `refill` is called, as a training
+    does between two compiled chunks with what a proposer wrote. Its state is a pytree of arrays, so
+    all of this can be jitted and mapped over seeds.
 
     With p the success rate of a task over its latest episodes, it is worth p (1 - p) by
     "learnability": most where half the episodes succeed, nothing where all or none do. By
@@ -230,7 +230,7 @@ def report(
     since: tuple[int, int] = (0, 0),
     refused: Sequence[str] = (),
 ) -> Report:
-    """What a proposer is told of a pool; on the host.
+    """The report on a pool that a proposer gets; on the host.
 
     Args:
         state: of one pool, without an axis of seeds.
@@ -244,10 +244,10 @@ def report(
     error = np.sqrt(smooth * (1 - smooth) / np.maximum(state.known, 1))
     tasks = []
     for i in np.flatnonzero(state.filled):
-        told: dict[str, Any] = json.loads(space.to_json(state.tasks[i]))
+        task: dict[str, Any] = json.loads(space.to_json(state.tasks[i]))
         attempts, success = int(state.attempts[i]), float(state.fast[i])
         progress = success - float(state.slow[i])
-        tasks.append(TaskReport(told, attempts, success, float(error[i]), progress))
+        tasks.append(TaskReport(task, attempts, success, float(error[i]), progress))
     episodes, successes = int(state.episodes) - since[0], int(state.successes) - since[1]
     return Report(
         environment=environment,

@@ -1,4 +1,4 @@
-"""The teacher that has no opinion."""
+"""The baseline: tasks drawn uniformly."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ class UniformState(NamedTuple):
 
 
 def uniform(space: TaskSpace) -> Teacher:
-    """Tasks drawn uniformly from the space, whatever came of earlier ones.
+    """Tasks drawn uniformly from the space, whatever the outcomes of earlier ones.
 
     Known as domain randomisation; the baseline that every curriculum has to beat.
 

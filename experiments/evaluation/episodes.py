@@ -1,6 +1,6 @@
 """Plays numbered episodes: many environments in one compiled program, each level by its number.
 
-Episode i of a seed is the same level and instruction whoever acts, and however many environments
+Episode i of a seed is the same level and instruction for every actor, and however many environments
 are played side by side.
 """
 

@@ -134,6 +134,8 @@ def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
         row[name] = float(each.mean())
         if each.ndim:
             row[f"{name}_by_seed"] = each.tolist()
+    if "waiting" in metrics:  # the share of steps in which environments waited for a proposal
+        row["waiting"] = float(metrics.pop("waiting").mean())
     row["learning"] = {name: float(x.mean()) for name, x in sorted(metrics.items())}
     return row
 

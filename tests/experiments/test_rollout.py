@@ -16,7 +16,7 @@ from didact.experiments.rollout import (
     episode_totals,
     new_worlds,
 )
-from didact.experiments.task_sources import by_step
+from didact.experiments.task_sources import by_step, once
 from didact.teachers import Proposals
 
 T, N, ROLLOUTS = 9, 13, 4
@@ -252,3 +252,54 @@ def test_totals_over_episodes():
     assert float(new["max_x"][0, 0]) == pytest.approx(
         x["max_x"][0, 0] if playing[0, 0] else -np.inf
     )
+
+
+def test_nothing_crosses_from_rows_in_which_an_environment_waits():
+    """Two episodes for each environment, then it waits: against the same rollout without an end."""
+    environment, student = fakes.Counting(), fakes.counting_student()
+    actor, steps = student_actor(student), 20
+    tasks = fakes.SPACE.sample(jax.random.key(1), 2 * N).at[:, 1].set(jnp.arange(2 * N) % 2)
+    take, queue = once(tasks, jax.random.key(2), 4)
+    runner = Runner(environment, Restart(environment), actor, take)
+    worlds = new_worlds(environment, actor, N)
+    run = jax.jit(lambda worlds, queue: collect(
+        runner, student, None, worlds, queue, jax.random.key(3), steps
+    ))  # fmt: skip
+    worlds, queue, rollout, episodes, waited = jax.device_get(run(worlds, queue))
+    assert queue.following == 2 * N
+    assert worlds.over.all()
+    # Every task was played once, whole, and its number is its tag.
+    order = np.argsort(episodes.tag[episodes.done])
+    np.testing.assert_array_equal(episodes.tag[episodes.done][order], np.arange(2 * N))
+    lengths = episodes.totals["length"][episodes.done][order]
+    np.testing.assert_array_equal(lengths, tasks[:, 0])
+    assert waited == steps * N - lengths.sum() == (rollout.learn == 0).sum()
+    waits = rollout.learn == 0
+    for name in ("reward", "terminated", "truncated", "final_value"):
+        assert not getattr(rollout, name)[waits].any(), name
+    assert rollout.start[waits].all()
+    first = waits & ~np.roll(waits, 1, axis=0)
+    before = (rollout.terminated | rollout.truncated)[np.roll(first, -1, axis=0)]
+    assert before.all()  # an episode ended before each wait
+    # What is seen does not change while it waits.
+    seen = rollout.observation["numbers"]
+    again = waits & np.roll(waits, 1, axis=0)
+    again[0] = False
+    np.testing.assert_array_equal(seen[again], np.roll(seen, 1, axis=0)[again])
+    spoilt = rollout._replace(
+        extras={"value": np.where(waits, 1e6, rollout.extras["value"])},
+        last_value=np.full(N, 1e6, np.float32),
+    )
+    for one, other in zip(*(gae(r)[~waits] for r in (rollout, spoilt)), strict=True):
+        assert one == other
+
+
+def gae(rollout):
+    from didact.students import losses
+
+    return np.asarray(
+        losses.advantages(
+            rollout.reward, rollout.extras["value"], rollout.terminated, rollout.truncated,
+            rollout.final_value, rollout.last_value, 0.99, 0.95,
+        )
+    )  # fmt: skip
