@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import small
+import small_policy
 
 from didact.environments import ArraySpace
 from didact.students import (
@@ -31,7 +31,7 @@ def advisor(actions):
 
     def advise(seen):
         hints = seen["hint"]
-        if actions == small.ACTIONS:
+        if actions == small_policy.ACTIONS:
             return Categorical(hints[:, :1] * jnp.arange(3.0))
         return SquashedNormal.of_space(actions, 3 * hints, jnp.float32(-1.0))
 
@@ -54,24 +54,28 @@ def distilled(spaces, actions):
 @pytest.mark.parametrize(
     ("make", "actions"),
     [
-        (functools.partial(ppo, config=PPO, num_updates=9), small.JOINTS),
-        (kickstarted, small.ACTIONS),
-        (distilled, small.JOINTS),
+        (functools.partial(ppo, config=PPO, num_updates=9), small_policy.JOINTS),
+        (kickstarted, small_policy.ACTIONS),
+        (distilled, small_policy.JOINTS),
     ],
     ids=["ppo", "kickstarted", "distilled"],
 )
 def test_students_keep_the_contract(make, actions):
-    testing.check(make, small.NUMBERS, actions, privileged=HINT)
+    testing.check(make, small_policy.NUMBERS, actions, privileged=HINT)
 
 
 def test_students_that_read_cells_and_sentences():
-    config = PPOConfig(network=small.NETWORK, num_minibatches=2)
-    testing.check(functools.partial(ppo, config=config, num_updates=9), small.SPACES, small.ACTIONS)
+    config = PPOConfig(network=small_policy.NETWORK, num_minibatches=2)
+    testing.check(
+        functools.partial(ppo, config=config, num_updates=9),
+        small_policy.SPACES,
+        small_policy.ACTIONS,
+    )
 
 
 @pytest.fixture(scope="module")
 def student():
-    return ppo(small.NUMBERS, small.JOINTS, PPO, num_updates=9)
+    return ppo(small_policy.NUMBERS, small_policy.JOINTS, PPO, num_updates=9)
 
 
 def nan_metric(student):
@@ -185,5 +189,5 @@ BROKEN = {
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda f: f.__name__)
 def test_what_is_broken_is_found(broken, student):
     with pytest.raises(AssertionError, match=BROKEN[broken]) as caught:
-        testing.check(lambda *_: broken(student), small.NUMBERS, small.JOINTS)
+        testing.check(lambda *_: broken(student), small_policy.NUMBERS, small_policy.JOINTS)
     assert "\n" not in str(caught.value)
