@@ -194,7 +194,8 @@ class _Check:
         leaves, tree = jax.tree.flatten(state)
         stored = [(np.array(_numbers(leaf)), _is_key(leaf)) for leaf in leaves]
         restored = jax.tree.unflatten(
-            tree, [jax.random.wrap_key_data(x) if key else jnp.asarray(x) for x, key in stored]
+            tree,
+            [jax.random.wrap_key_data(x) if key else jnp.asarray(x) for x, key in stored],  # type: ignore
         )
         carry = self.student.initial_carry(self.n)
         acted = [self.act(s, carry, self.shown, self.key) for s in (state, state, restored)]
