@@ -125,7 +125,7 @@ def value_of(setting: str, value: Any, kind: Any) -> Any:
     if not has_text(kind):
         return value  # such as an array or a function, which no file and no option can give
     with contextlib.suppress(TypeError, ValueError, RecursionError):  # pydantic's is a ValueError
-        return _adapter(kind).validate_json(json.dumps(value, default=_plain))
+        return _adapter(kind).validate_json(as_json(value))
     raise SettingError(setting, _shown(value, kind), in_words(kind))
 
 
@@ -139,6 +139,15 @@ def from_text(setting: str, text: str, kind: Any) -> Any:
         with contextlib.suppress(ValueError):
             return _adapter(kind).validate_json(candidate)
     raise SettingError(setting, _shown(text, kind), in_words(kind))
+
+
+def as_json(value: Any) -> str:
+    """A value as a text that `from_text` reads back, whatever its kind.
+
+    Raises:
+        TypeError, ValueError: JSON has nothing like it.
+    """
+    return json.dumps(value, default=_plain)
 
 
 def kinds_of(make: Callable[..., Any]) -> dict[str, Any]:

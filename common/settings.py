@@ -231,6 +231,15 @@ def flat_kinds(settings: Any, prefix: str = "") -> dict[str, Any]:
     return result
 
 
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The inverse of `nested`: values by dotted names."""
+    result = {}
+    for name, value in values.items():
+        inner = isinstance(value, Mapping)
+        result |= flat(value, f"{prefix}{name}.") if inner else {prefix + name: value}
+    return result
+
+
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by dotted names as a tree: {"network.hidden": 8} is {"network": {"hidden": 8}}."""
     result: dict[str, Any] = {}

@@ -14,14 +14,16 @@ from typing import Any
 from didact.common.errors import SettingError
 from didact.common.registry import Entry as AnyEntry
 from didact.common.registry import Registry
-from didact.common.setting_types import kinds_of, shown
+from didact.common.setting_types import as_json, has_text, kinds_of, shown
 from didact.common.settings import (
     Names,
     accepted,
     checked,
+    flat,
     flat_kinds,
     nested,
     parsed,
+    plain,
     require,
     updated,
 )
@@ -98,6 +100,16 @@ class Entry(AnyEntry):
                 raise SettingError(name, error.value, error.allowed) from None
             return values
         return updated(self.config(), nested(values), Names(f"{option} "))
+
+    def texts(self, settings: Any) -> list[str]:
+        """The inverse of `read`: all settings, so that other defaults later do not matter."""
+        if self.config is not None:
+            values = flat(plain(settings))
+        else:
+            parameters = inspect.signature(self.make).parameters
+            values = {name: parameters[name].default for name in self.kinds} | settings
+        known = {name: kind for name, kind in self.kinds.items() if has_text(kind)}
+        return [f"{name}={as_json(values[name])}" for name in known]
 
     def student(
         self,
@@ -195,9 +207,9 @@ def make(
     return entry.student(observation_space, action_space, own, **offered)
 
 
-def for_card(name: str, texts: Sequence[str]) -> dict[str, Any]:
+def for_card(entry: Entry, settings: Any) -> dict[str, Any]:
     """What a policy's card says of a student whose network only the student itself knows."""
-    return {"name": name, "settings": list(texts)}
+    return {"name": entry.name, "settings": entry.texts(settings)}
 
 
 def check_on_card(student: Any, where: str) -> None:

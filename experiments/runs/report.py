@@ -51,7 +51,7 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
                 told["interval"] = [float(x[0]) for x in band]
             evaluation.setdefault(name, {})[mode] = told
     files = {}
-    entry = setup.student_entry(config)
+    entry, learner = setup.student_entry(config), setup.student_settings(config)
     seeds = range(config.num_seeds)
     for i in seeds:
         params = state.student.params
@@ -62,11 +62,11 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
             config.env,
             training.environment.observation_space,
             training.environment.action_space,
-            entry.network(setup.student_settings(config)) if entry.network else None,
+            entry.network(learner) if entry.network else None,
             **(
                 {"architecture": entry.architecture}
                 if entry.network
-                else {"student": for_card(entry.name, config.student_settings)}
+                else {"student": for_card(entry, learner)}
             ),
             **({"imports": without_folders(config.imports)} if config.imports else {}),
             name=_name(run.resolve().name if i == 0 else f"{run.resolve().name}-{name}"),

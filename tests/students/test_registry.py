@@ -32,7 +32,15 @@ def with_config(observation_space, action_space, config, *, num_updates, axes=()
     return made(config=config, num_updates=num_updates, axes=axes)
 
 
-def with_arguments(observation_space, action_space, *, num_updates, rate: float, size: int = 3):
+def with_arguments(
+    observation_space,
+    action_space,
+    *,
+    num_updates,
+    rate: float,
+    size: int = 3,
+    way: str | None = "null",
+):
     return made(rate=rate, size=size, num_updates=num_updates)
 
 
@@ -65,6 +73,9 @@ def test_settings_of_a_dataclass():
     assert settings == Config(2.0, NetworkConfig(hidden=9, memory=0))
     found = entry.student(*SPACES, settings, **OFFERED)
     assert found == {"config": settings, "num_updates": 7, "axes": ("d",)}
+    texts = entry.texts(settings)
+    assert {"rate=2.0", "network.hidden=9", "network.memory=0"} <= set(texts)
+    assert entry.read(texts) == settings
     for text, sentence in {
         "network.hiden=9": "--student-settings is 'network.hiden', .* network.hidden",
         "network.hidden=0": "--student-settings network.hidden is '0', .* from 1 to",
@@ -78,12 +89,15 @@ def test_settings_of_a_dataclass():
 def test_settings_of_a_function():
     students.register("mine", with_arguments, "with arguments")
     entry = STUDENTS["mine"]
-    assert set(entry.kinds) == {"rate", "size"}
+    assert set(entry.kinds) == {"rate", "size", "way"}
     found = entry.student(*SPACES, entry.read(["rate=2"]), **OFFERED)
     assert found == {"rate": 2.0, "size": 3, "num_updates": 7}
+    texts = entry.texts(entry.read(["rate=2"]))
+    assert texts == ["rate=2.0", "size=3", 'way="null"']
+    assert entry.read(texts) == {"rate": 2.0, "size": 3, "way": "null"}
     with pytest.raises(SettingError, match="--student-settings rate is None, but must be given"):
         entry.read([])
-    with pytest.raises(SettingError, match="'num_updates', but must be one of rate, size"):
+    with pytest.raises(SettingError, match="'num_updates', but must be one of rate, size, way"):
         entry.read(["num_updates=3"])
 
 
@@ -104,7 +118,7 @@ def test_a_student_by_name():
     assert found == {"rate": 2.0, "size": 3, "num_updates": 3}
     found = students.make("other", *SPACES, config=Config(rate=1), num_updates=3, rate=2)
     assert found["config"] == Config(rate=2.0)
-    with pytest.raises(SettingError, match=r"setting is 'rat', but must be one of rate, size"):
+    with pytest.raises(SettingError, match=r"setting is 'rat', but must be one of rate, size, way"):
         students.make("mine", *SPACES, rat=2)
     with pytest.raises(SettingError, match=r"setting is 'rat', but must be a known name, .* rate"):
         students.make("other", *SPACES, rat=2)
