@@ -73,7 +73,7 @@ def kickstart(
 
     def term(outputs, batch, now):
         advice = batch.extras[advice_name]  # distributions [T, n, experts]
-        known = batch.extras[known_name]  # [T, n, experts]
+        known = batch.extras[known_name] & (batch.weight > 0)[..., None]  # [T, n, experts]
         student = jax.tree.map(lambda x: x[:, :, None], outputs.distribution)
         advice = _valid(advice, known, student, name)
         apart = advice.kl(student)
@@ -87,14 +87,14 @@ def kickstart(
             f"{name}_loss": loss,
             f"{name}_lambda": jnp.asarray(strength, jnp.float32),
             f"{name}_agreement": share.astype(jnp.float32),
-            f"{name}_known": jnp.mean(jnp.any(known, -1).astype(jnp.float32)),
+            f"{name}_known": losses.mean(jnp.any(known, -1).astype(jnp.float32), batch),
         }
 
     return Lesson(name, term, initial_carry, note, leads if lead else None)
 
 
 def _valid(advice: Any, known: Array, student: Any, name: str) -> Any:
-    """The advice, with the student's own distribution where an expert does not know the task.
+    """The advice, with the student's own distribution where it is not valid.
 
     What stands there may be anything, and NaN would spread to the gradient even through a mask.
     """

@@ -1,6 +1,9 @@
 """A small policy, and no policies of the user."""
 
+import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,3 +48,20 @@ def saved(policy, tmp_path_factory):
 @pytest.fixture
 def copy(saved, tmp_path):
     return shutil.copytree(saved, tmp_path / "policy")
+
+
+@pytest.fixture(scope="session")
+def two_devices(compiled):
+    """What `support/two_devices.py` finds, in a process with two devices."""
+    script = Path(__file__).parent / "support" / "two_devices.py"
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(compiled),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+    }
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=environment, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
