@@ -15,10 +15,11 @@ class Options(Acting):
     """the name of a policy, a run folder or a policy folder; or `random`, for random actions"""
     episodes: int = 500
     """whole episodes, each on a new level"""
-    engine: Literal["didact", "minigrid", "envpool"] = "didact"
-    """whose worlds to play in: ours, the official minigrid package's, or envpool's"""
+    engine: Literal["didact", "minigrid", "envpool", "gymnasium"] = "didact"
+    """the package to play in: didact itself, or minigrid, envpool or gymnasium"""
     official: bool = False
-    """the same as --engine minigrid"""
+    """play in the official environment: gymnasium's where the policy's environment has a
+    counterpart there, else minigrid's"""
 
 
 def run(options: Options) -> None:
@@ -32,10 +33,14 @@ def run(options: Options) -> None:
     result = evaluated(options)
     if options.json:
         return print(json.dumps(result, indent=1))
-    return Console().print(
-        f"{result['environment']} in {result['engine']}, {result['actions']} actions: "
+    success = (
         f"[bold]{result['success']:.1%}[/] success "
         f"(±{result['success_standard_error']:.1%} standard error, {result['episodes']} episodes), "
+        if result["success"] is not None
+        else f"{result['episodes']} episodes, "
+    )
+    return Console().print(
+        f"{result['environment']} in {result['engine']}, {result['actions']} actions: {success}"
         f"return {result['return']:.3f}, {result['length']:.1f} steps",
         highlight=False,
         soft_wrap=True,
@@ -52,10 +57,15 @@ def evaluated(options: Options) -> dict[str, Any]:
     options.check(options.episodes)
     policy = None if options.policy == RANDOM else load_policy(options.policy)
     name = options.env or (policy.environment if policy else "")
-    engine = "minigrid" if options.official else options.engine
+    engine = options.engine
     elsewhere = "--official" if options.official else f"--engine {engine}"
-    if options.official and options.engine == "envpool":
-        raise SettingError("--engine", options.engine, "left out with --official")
+    if options.official:
+        if options.engine not in ("didact", "minigrid"):
+            raise SettingError("--engine", options.engine, "left out with --official")
+        engine = "minigrid"
+        counterpart = policy.make_environment().official if policy else None
+        if counterpart is not None:
+            engine, name = "gymnasium", options.env or counterpart.name
     if policy is None and engine != "didact":
         raise SettingError("policy", RANDOM, f"a trained one with {elsewhere}")
     if policy is None and not name:
@@ -79,7 +89,7 @@ def evaluated(options: Options) -> dict[str, Any]:
         "environment": name,
         "engine": engine,
         "actions": "greedy" if options.greedy else "sampled",
-        **summary(results),
+        **{key: None if value != value else value for key, value in summary(results).items()},
     }
 
 

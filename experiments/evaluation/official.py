@@ -1,17 +1,18 @@
-"""Plays a policy in another engine, where nothing of ours takes part: minigrid or envpool."""
+"""Plays a policy in the official environments of other packages: minigrid, envpool, gymnasium."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from didact.environments import SettingError
-from didact.environments.adapters import EnvpoolWorlds, OfficialWorlds
+from didact.environments.adapters import EnvpoolWorlds, OfficialGymnasium, OfficialWorlds
 from didact.experiments.evaluation.evaluate import Results
 from didact.students import Policy
 
-ENGINES = ("didact", "minigrid", "envpool")
+ENGINES = ("didact", "minigrid", "envpool", "gymnasium")
 
 
 def play_official(
@@ -24,11 +25,11 @@ def play_official(
     num_worlds: int = 32,
     engine: str = "minigrid",
 ) -> Results:
-    """Whole episodes of a policy in an environment of the `minigrid` or the `envpool` package.
+    """Whole episodes of a policy in an environment of another package.
 
-    In minigrid, episode i is the level that the package makes from the seed `seed` + i; in
-    envpool, the levels follow from `seed` and `num_worlds`. So the same call meets the same
-    levels. Success is what the package rewards.
+    In minigrid and gymnasium, episode i starts from the seed `seed` + i; in envpool, the levels
+    follow from `seed` and `num_worlds`. So the same call meets the same levels. Success is what
+    minigrid and envpool reward; gymnasium's other environments have no notion of it, and it is NaN.
 
     Args:
         policy: who acts.
@@ -37,25 +38,14 @@ def play_official(
         seed: of the first level, and of the actions.
         greedy: take the most probable actions instead of sampling.
         num_worlds: how many are played side by side.
-        engine: "minigrid" or "envpool".
+        engine: "minigrid", "envpool" or "gymnasium"; the last for any environment whose spaces fit,
+            or which is the counterpart of the one that the policy was trained in.
 
     Raises:
         SettingError: the engine or the id is unknown, or the policy reads other observations.
     """
-    instruction = policy.observation_space.get("instruction")
-    if instruction is None or set(policy.observation_space) != {
-        "image",
-        "direction",
-        "instruction",
-    }:
-        raise SettingError(
-            "policy", policy.environment, "one that reads image, direction and instruction"
-        )
     n = min(num_worlds, episodes)
-    kinds = {"minigrid": OfficialWorlds, "envpool": EnvpoolWorlds}
-    if engine not in kinds:
-        raise SettingError("--engine", engine, "one of " + ", ".join(kinds))
-    worlds = kinds[engine](name, n, instruction.shape[0], seed)
+    worlds = _worlds(policy, name, n, seed, engine)
     key = jax.random.key(seed)
     results = np.zeros((3, episodes))
     episode = np.arange(n)  # which each world plays
@@ -71,7 +61,7 @@ def play_official(
             playing.tolist(), np.asarray(action)[playing].tolist()
         )
         for column, world in enumerate(playing):
-            won = terminated[column] and reward[column] > 0
+            won = terminated[column] and reward[column] > 0 if engine != "gymnasium" else np.nan
             results[:, episode[world]] += (won, reward[column], 1)
         for name_, array in seen.items():
             observation[name_][playing] = array
@@ -88,6 +78,26 @@ def play_official(
             carry = jax.tree.map(partial(_cleared, fresh), carry)
     worlds.close()
     return Results(*results)
+
+
+def _worlds(policy: Policy, name: str, n: int, seed: int, engine: str) -> Any:
+    """n official environments, for the observations that the policy reads.
+
+    Raises:
+        SettingError: the engine or the id is unknown, or the policy reads other observations.
+    """
+    if engine == "gymnasium":
+        return OfficialGymnasium(name, n, policy.make_environment(), seed)
+    kinds = {"minigrid": OfficialWorlds, "envpool": EnvpoolWorlds}
+    if engine not in kinds:
+        raise SettingError("--engine", engine, "one of " + ", ".join([*kinds, "gymnasium"]))
+    instruction = policy.observation_space.get("instruction")
+    read = {"image", "direction", "instruction"}
+    if instruction is None or set(policy.observation_space) != read:
+        raise SettingError(
+            "policy", policy.environment, "one that reads image, direction and instruction"
+        )
+    return kinds[engine](name, n, instruction.shape[0], seed)
 
 
 def _cleared(worlds, carry):
