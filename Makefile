@@ -35,7 +35,7 @@ test: install-test
 test-slow: install-test
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-# For tests/environments/test_stable_baselines3.py, which is skipped without it.
+# For tests/environments/adapters/test_stable_baselines3.py, which is skipped without it.
 install-sb3: install-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) stable-baselines3
 

@@ -1,27 +1,31 @@
 """Worlds. They know nothing of teachers or students."""
 
 import didact.environments.grid  # noqa: F401  (registers its environments)
-from didact.environments import toy_grid
+from didact.common.errors import SettingError
+from didact.environments import control
+from didact.environments.adapters import brax as _brax  # noqa: F401  (registers them)
 from didact.environments.adapters.gymnasium import register_all as _register_with_gymnasium
-from didact.environments.array_spaces import ActionSpace, ArraySpace, Continuous, Discrete
 from didact.environments.base import (
     Environment,
     Restart,
     Timestep,
-    Wrapper,
     for_groups,
     split_keys,
 )
-from didact.environments.errors import SettingError
-from didact.environments.grid import with_feedback
+from didact.environments.counterpart import Counterpart
+from didact.environments.feedback.wrapper import with_feedback
 from didact.environments.registry import make, register, registered
-from didact.environments.spaces import Box, Dimension, TaskSpace
+from didact.environments.spaces import ActionSpace, ArraySpace, Continuous, Discrete
+from didact.environments.task_spaces import Box, Dimension, TaskSpace
+from didact.environments.toys import toy_grid
+from didact.environments.wrappers import Wrapper, with_facts
 
 __all__ = [
     "ActionSpace",
     "ArraySpace",
     "Box",
     "Continuous",
+    "Counterpart",
     "Dimension",
     "Discrete",
     "Environment",
@@ -30,13 +34,15 @@ __all__ = [
     "TaskSpace",
     "Timestep",
     "Wrapper",
+    "control",
     "for_groups",
     "make",
     "register",
     "registered",
     "split_keys",
     "toy_grid",
+    "with_facts",
     "with_feedback",
 ]
 
-_register_with_gymnasium()
+_register_with_gymnasium(plugins=False)

@@ -13,9 +13,17 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from didact.environments import processors
-from didact.environments.array_spaces import ActionSpace, ArraySpace
-from didact.environments.spaces import TaskSpace
+from didact.environments import backends
+from didact.environments.capabilities import (
+    AchievedInstructions,
+    Feedback,
+    OptionalPropositions,
+    StateExpert,
+    TextStatus,
+)
+from didact.environments.counterpart import Counterpart
+from didact.environments.spaces import ActionSpace, ArraySpace
+from didact.environments.task_spaces import TaskSpace
 
 State = TypeVar("State")
 PLACE = "place"  # the observation that tells the number of a place, where places are numbered
@@ -52,7 +60,8 @@ class Environment(Generic[State]):
     """Many worlds of one kind, stepped together.
 
     Subclasses set the attributes and write `reset`, `step` and `render`; all three are
-    deterministic functions of their arguments, and the first two can be jitted.
+    deterministic functions of their arguments, and the first two can be jitted. Everything else
+    is optional: methods of what an environment may offer (see `capabilities`) return None here.
 
     Attributes:
         name: the id it is registered under.
@@ -64,6 +73,12 @@ class Environment(Generic[State]):
         propositions: names of the facts in `Timestep.labels`.
         adjectives: those that tell of what kind a thing is, as blue does in "the blue ball".
         restart_group_size: how many finished worlds `Restart` resets at once on a CPU, unless told.
+        official: the same environment in gymnasium, where there is one.
+        render_fps: steps per second at which videos show natural speed.
+        render_modes: "rgb_array", and "ansi" where `render_ansi` draws.
+        phrasing: the split of paraphrases that instructions are worded in; None for plain ones.
+        help_parameter: the task parameter that says how much help a student gets, if there is one;
+            a training can anneal it to its minimum.
     """
 
     name: str
@@ -74,12 +89,23 @@ class Environment(Generic[State]):
     propositions: tuple[str, ...] = ()
     adjectives: tuple[str, ...] = ()
     restart_group_size: int = 16
+    official: Counterpart | None = None
+    render_fps: int = 6
+    render_modes: tuple[str, ...] = ("rgb_array",)
+    phrasing: str | None = None
+    help_parameter: str | None = None
 
     @property
     def easy_space(self) -> TaskSpace:
         return self.task_space
 
-    def landmark(self, space: TaskSpace) -> np.ndarray | None:
+    @property
+    def evaluation_tasks(self) -> dict[str, Float[np.ndarray, " d"]]:
+        """What to test students on, by name: the task, where there is only one; else none."""
+        only = self.point_of(self.task_space)
+        return {} if only is None else {name_of(self): only}
+
+    def point_of(self, space: TaskSpace) -> Float[np.ndarray, " d"] | None:
         """The only task of another space as a task of this environment, or None if it is none."""
         return self.task_space.point_of(space)
 
@@ -103,6 +129,28 @@ class Environment(Generic[State]):
         """A picture uint8[height, width, 3] of world `index`; drawn on the host."""
         raise NotImplementedError
 
+    def render_ansi(
+        self,
+        state: State,
+        index: int,
+        color: bool = True,
+        window: tuple[int, int] | None = None,
+    ) -> str | None:
+        """World `index` as lines of text, or None where `render_modes` does not have "ansi".
+
+        Args:
+            state: the worlds.
+            index: which of them.
+            color: whether there are codes for colours.
+            window: the most characters of a line and the most lines; what does not fit around the
+                agent is cut off.
+        """
+        return None
+
+    def text_status(self, state: State, index: int) -> TextStatus:
+        """What a person who plays world `index` in a terminal should see beside the drawing."""
+        return TextStatus(self.max_steps)
+
     def map(self, state: State, index: int) -> Map | None:
         """World `index` as seen from all its places, for pictures; None where there are none."""
         return None
@@ -115,49 +163,34 @@ class Environment(Generic[State]):
         """The feedback in one world's observation (no worlds axis) in words, or ''."""
         return ""
 
+    def expert(self) -> StateExpert | None:
+        """A privileged expert, which sees the whole state."""
+        return None
 
-class Wrapper(Environment[State]):
-    """An environment around another one; what a subclass does not change is that of the inner one.
+    def achieved_instructions(self) -> AchievedInstructions | None:
+        """Describes what steps happened to achieve.
 
-    Pictures, maps and words take the inner environment's state; a subclass whose state is another
-    one says how to come to it in `inner_state`.
+        Raises:
+            SettingError: a setting of this environment rules it out.
+        """
+        return None
 
-    Args:
-        environment: the inner one.
-    """
+    def feedback(self) -> Feedback | None:
+        """Describes actions in words, for `with_feedback`.
 
-    def __init__(self, environment: Environment[Any]):
-        self.environment = environment
-        # One that was made by hand has no name.
-        self.name = getattr(environment, "name", type(environment).__name__)
-        self.max_steps = environment.max_steps
-        self.task_space, self.action_space = environment.task_space, environment.action_space
-        self.observation_space = environment.observation_space
-        self.propositions, self.adjectives = environment.propositions, environment.adjectives
-        self.restart_group_size = environment.restart_group_size
+        Raises:
+            SettingError: a setting of this environment rules it out.
+        """
+        return None
 
-    @property
-    def easy_space(self) -> TaskSpace:
-        return self.environment.easy_space
+    def optional_propositions(self) -> OptionalPropositions | None:
+        """More propositions, for `with_facts`."""
+        return None
 
-    def landmark(self, space: TaskSpace) -> np.ndarray | None:
-        return self.environment.landmark(space)
 
-    def inner_state(self, state: State) -> Any:
-        """The state of the inner environment."""
-        return state
-
-    def render(self, state: State, index: int, **settings: Any) -> np.ndarray:
-        return self.environment.render(self.inner_state(state), index, **settings)
-
-    def map(self, state: State, index: int) -> Map | None:
-        return self.environment.map(self.inner_state(state), index)
-
-    def instruction_text(self, observation: Mapping[str, Any]) -> str:
-        return self.environment.instruction_text(observation)
-
-    def feedback_text(self, observation: Mapping[str, Any]) -> str:
-        return self.environment.feedback_text(observation)
+def name_of(environment: Environment) -> str:
+    """The name of an environment; that of the class for an environment that was made by hand."""
+    return getattr(environment, "name", type(environment).__name__)
 
 
 def split_keys(key: PRNGKeyArray, n: int) -> PRNGKeyArray:
@@ -246,7 +279,7 @@ def for_groups(
             of all if that is more.
     """
     n = chosen.shape[0]
-    size = processors.group_size(n, group_size, parts=8)
+    size = backends.group_size(n, group_size, parts=8)
     count = jnp.sum(chosen)
     # The indices of chosen worlds come first, then n ("nobody"), which the scatter drops.
     order = jnp.nonzero(chosen, size=n, fill_value=n)[0]

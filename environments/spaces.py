@@ -1,320 +1,249 @@
-"""Task spaces: what a teacher can choose from.
+"""Observation and action spaces: the arrays that go into a student and come out of it.
 
-A task is one row of numbers; in a `Box`, one for each named dimension. The space knows their
-names, bounds and meaning; it samples, clips and mutates tasks on the device, and on the host it
-prints itself as a JSON schema and reads tasks back from JSON, so that anything that writes JSON
-can teach.
+A space says of itself what its numbers mean. Networks choose their encoders by that, never by the
+name of an observation.
 """
 
 import dataclasses
-import json
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from didact.environments.errors import SettingError
+from didact.common.errors import SettingError
+
+Role = Literal["", "instruction", "feedback"]
+ROLES = ("", "instruction", "feedback")
 
 
 @dataclasses.dataclass(frozen=True)
-class Dimension:
-    """One named parameter of a task.
+class ArraySpace:
+    """One array of an observation: shape (without the batch axis), dtype, bounds and meaning.
 
     Attributes:
-        name: an identifier.
+        shape: without the batch axis.
+        dtype: a NumPy dtype.
         low, high: inclusive bounds.
-        integer: whether only whole numbers are tasks.
-        unit: the unit of the number, or an empty string.
-        description: one line saying what it does to the world.
+        kind: what the numbers are.
+            "vector": real numbers, of at most one axis; also what None means for such a shape.
+            "category": one of `high + 1` unordered values.
+            "cells": a map `[h, w]` of codes, or `[h, w, c]` of c indices for each cell; `codes`
+            holds the number of values of each channel.
+            "pixels": a picture `[h, w, c]` of uint8.
+            "tokens": token ids `[length]` or `[parts, length]`, below `high + 1`; 0 is padding.
+            "hidden": not for networks.
+            Any other word: of an encoder that was registered for it.
+        codes: the code book of "cells".
+        role: "instruction" for what the agent should do, which networks use to modulate what
+            they see; "feedback" for messages that change from step to step. Where a vector and
+            tokens have the same role, networks read the vector.
+
+    Raises:
+        SettingError: a role that does not exist, or a shape or dtype that the kind cannot have.
     """
 
-    name: str
-    low: float
-    high: float
-    integer: bool = False
-    unit: str = ""
-    description: str = ""
+    shape: tuple[int, ...]
+    dtype: Any
+    low: float = 0
+    high: float = 255
+    kind: str | None = None
+    codes: tuple[int, ...] = ()
+    role: Role = ""
 
     def __post_init__(self):
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
-            raise SettingError(self.name, (self.low, self.high), "finite bounds with low <= high")
-        # Devices may take subnormal numbers for zero, so bounds are zero there, too.
-        tiny = float(np.finfo(np.float32).tiny)
-        for name in ("low", "high"):
-            if 0 < abs(getattr(self, name)) < tiny:
-                object.__setattr__(self, name, 0.0)
-        if self.integer and (self.low != int(self.low) or self.high != int(self.high)):
-            raise SettingError(self.name, (self.low, self.high), "whole bounds (it is an integer)")
-
-    def parse(self, value: Any) -> float:
-        """`value` as a number of this dimension, or a `SettingError`."""
-        kind = "a whole number" if self.integer else "a number"
-        allowed = f"{kind} from {self.low:g} to {self.high:g}"
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise SettingError(self.name, value, allowed)
-        inside = self.low <= value <= self.high  # False for NaN
-        if not inside or (self.integer and value != int(value)):
-            raise SettingError(self.name, value, allowed)
-        return float(value)
-
-
-class TaskSpace(Protocol):
-    """What everything that is written for rows of numbers may ask of a task space.
-
-    `Box` is one, and so is `Levels` of the mazes, whose tasks are whole maps.
-    """
+        if self.role not in ROLES:
+            raise SettingError("role", self.role, "one of '', 'instruction', 'feedback'")
+        axes, whole = len(self.shape), np.dtype(self.dtype).kind in "biu"
+        if self.kind == "vector" and axes > 1:
+            raise SettingError("shape", self.shape, "of at most one axis for kind='vector'")
+        if self.kind == "category" and (axes or not whole or self.low < 0):
+            raise SettingError("shape", self.shape, "() with a whole dtype for kind='category'")
+        if self.kind == "pixels" and (axes != 3 or np.dtype(self.dtype) != np.uint8):
+            raise SettingError("shape", self.shape, "(h, w, c) with uint8 for kind='pixels'")
+        if self.kind == "tokens" and (axes not in (1, 2) or not whole or self.low < 0):
+            raise SettingError("shape", self.shape, "(length,) or (parts, length) of token ids")
+        if self.kind == "cells":
+            channels = 1 if axes == 2 else self.shape[-1] if axes == 3 else 0
+            if not whole or not channels or len(self.codes) != channels:
+                allowed = "(h, w) or (h, w, c) of whole numbers, with one code size a channel"
+                raise SettingError("shape", self.shape, allowed)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """What `restricted` can narrow."""
-        ...
+    def meaning(self) -> str | None:
+        """The kind, also where it follows from the shape; None where nothing says it."""
+        return self.kind or ("vector" if len(self.shape) <= 1 else None)
 
-    @property
-    def size(self) -> int:
-        """The length of a task."""
-        ...
+    def to_json(self) -> dict[str, Any]:
+        """The space as JSON holds it; `from_json` is the inverse."""
+        return {
+            "shape": list(self.shape),
+            "dtype": np.dtype(self.dtype).name,
+            "low": self.low,
+            "high": self.high,
+            "kind": self.kind,
+            "codes": list(self.codes),
+            "role": self.role,
+        }
 
-    @property
-    def low(self) -> np.ndarray:
-        """The least value of each number of a task."""
-        ...
-
-    @property
-    def high(self) -> np.ndarray:
-        """The greatest value of each number of a task."""
-        ...
-
-    @property
-    def feature_space(self) -> "Box":
-        """The named numbers that describe a task in pictures."""
-        ...
-
-    def features(self, tasks: Any) -> Any:
-        """The points of `feature_space`, [n, k], that tasks [n, d] have."""
-        ...
-
-    def restricted(self, **bounds: Any) -> "TaskSpace":
-        """The part of the space with bounds narrowed, by name."""
-        ...
-
-    def common(self, other: "TaskSpace") -> "TaskSpace | None":
-        """The tasks that are in both spaces, or None if there are none, or if nobody knows."""
-        ...
-
-    def point_of(self, other: "TaskSpace") -> np.ndarray | None:
-        """The only task of another space, if it has but one and that is one of this space."""
-        ...
-
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
-        """n tasks at random."""
-        ...
-
-    def clip(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """Tasks of the space near any rows."""
-        ...
-
-    def contains(self, tasks: Float[Array, "n d"]) -> Bool[Array, " n"]:
-        """Which rows are tasks."""
-        ...
-
-    def mutate(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """Tasks that differ a little from these."""
-        ...
-
-    def json_schema(self) -> dict[str, Any]:
-        """The JSON schema (draft 2020-12) of one task."""
-        ...
-
-    def to_json(self, task: Any) -> str:
-        """One task as a JSON object."""
-        ...
-
-    def from_json(self, text: str | bytes | Mapping[str, Any]) -> np.ndarray:
-        """One task from a JSON object, checked."""
-        ...
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "ArraySpace":
+        """The inverse of `to_json`."""
+        return cls(
+            tuple(values["shape"]),
+            np.dtype(values["dtype"]),
+            values["low"],
+            values["high"],
+            values.get("kind"),
+            tuple(values.get("codes", ())),
+            values.get("role", ""),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
-class Box:
-    """A task space with one number for each dimension.
+class Discrete:
+    """Actions 0 .. n-1, with a name each."""
 
-    Tasks are `float32[n, d]`; integer dimensions hold whole floats.
-    """
+    n: int
+    names: tuple[str, ...] = ()
 
-    dimensions: tuple[Dimension, ...]
-
-    def __post_init__(self):
-        object.__setattr__(self, "dimensions", tuple(self.dimensions))
-        if not self.dimensions:
-            raise SettingError("dimensions", (), "at least one dimension")
-        if len(set(self.names)) != len(self.names):
-            raise SettingError("dimensions", self.names, "names that differ from one another")
+    shape = ()
+    dtype = np.dtype(np.int32)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(d.name for d in self.dimensions)
+    def action_names(self) -> tuple[str, ...]:
+        """The names; numbers where there are none."""
+        return self.names or tuple(str(i) for i in range(self.n))
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Int[Array, " n"]:
+        """n actions, all equally likely."""
+        return jax.random.randint(key, (n,), 0, self.n)
+
+    def clip(self, actions: Int[Array, "*n"]) -> Int[Array, "*n"]:
+        """The nearest actions of the space."""
+        return jnp.clip(actions, 0, self.n - 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """The space as JSON holds it; see `action_space_from_json`."""
+        return {"type": "discrete", "names": list(self.action_names)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Continuous:
+    """Actions of real numbers between bounds, float32.
+
+    Attributes:
+        shape: of one action, one axis: the number of actuators.
+        low, high: finite bounds, one number for all actuators or one for each.
+        names: what each actuator is.
+
+    Raises:
+        SettingError: bounds that are not finite, not in order, or not as many as actuators.
+    """
+
+    shape: tuple[int, ...]
+    low: float | tuple[float, ...] = -1.0
+    high: float | tuple[float, ...] = 1.0
+    names: tuple[str, ...] = ()
+
+    dtype = np.dtype(np.float32)
+
+    def __post_init__(self):
+        if len(self.shape) != 1 or self.shape[0] < 1:
+            raise SettingError("shape", self.shape, "(k,) with at least one actuator")
+        for name in ("low", "high"):
+            value = np.asarray(getattr(self, name), np.float64)
+            if value.shape not in ((), self.shape) or not np.isfinite(value).all():
+                raise SettingError(name, getattr(self, name), f"one or {self.shape[0]} numbers")
+            told = tuple(float(x) for x in np.broadcast_to(value, self.shape))
+            object.__setattr__(self, name, told)
+        with np.errstate(over="ignore"):
+            extent = self.highs - self.lows
+        if not (np.isfinite(extent) & (extent > 0)).all():
+            allowed = "bounds with low < high, and a difference that float32 can hold"
+            raise SettingError("low, high", (self.low, self.high), allowed)
+        if self.names and len(self.names) != self.shape[0]:
+            raise SettingError("names", self.names, f"{self.shape[0]} names, or none")
 
     @property
     def size(self) -> int:
-        """The number of dimensions d."""
-        return len(self.dimensions)
+        """The number of actuators."""
+        return self.shape[0]
 
     @property
-    def low(self) -> np.ndarray:
-        return np.array([d.low for d in self.dimensions], np.float32)
+    def lows(self) -> np.ndarray:
+        """The lower bounds, float32[k]."""
+        return np.asarray(self.low, np.float32)
 
     @property
-    def high(self) -> np.ndarray:
-        return np.array([d.high for d in self.dimensions], np.float32)
+    def highs(self) -> np.ndarray:
+        """The upper bounds, float32[k]."""
+        return np.asarray(self.high, np.float32)
 
     @property
-    def integer(self) -> np.ndarray:
-        return np.array([d.integer for d in self.dimensions])
+    def action_names(self) -> tuple[str, ...]:
+        """The names; numbers where there are none."""
+        return self.names or tuple(str(i) for i in range(self.size))
 
-    def column(self, name: str) -> int:
-        """The column of the dimension called `name`."""
-        if name not in self.names:
-            raise SettingError("dimension", name, "one of " + ", ".join(self.names))
-        return self.names.index(name)
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n k"]:
+        """n actions, uniform between the bounds."""
+        low, high = self.lows, self.highs
+        return jax.random.uniform(key, (n, self.size)) * (high - low) + jnp.asarray(low)
 
-    def restricted(self, **bounds: float | tuple[float, float]) -> "Box":
-        """The sub-box with some dimensions narrowed: `space.restricted(rows=1, spacing=(0, 2))`."""
-        for name in bounds:
-            self.column(name)
-        dimensions = []
-        for d in self.dimensions:
-            if d.name in bounds:
-                bound = bounds[d.name]
-                low, high = bound if isinstance(bound, tuple) else (bound, bound)
-                d = dataclasses.replace(d, low=d.parse(low), high=d.parse(high))
-            dimensions.append(d)
-        return Box(tuple(dimensions))
+    def clip(self, actions: Float[Array, "*n k"]) -> Float[Array, "*n k"]:
+        """The nearest actions within the bounds; NaN becomes the middle."""
+        actions = jnp.where(jnp.isnan(actions), (self.lows + self.highs) / 2, actions)
+        return jnp.clip(actions, self.lows, self.highs)
 
-    def common(self, other: TaskSpace) -> "Box | None":
-        """The tasks that are in both boxes, or None if there are none."""
-        if not isinstance(other, Box) or other.names != self.names:
-            return None
-        pairs = list(zip(self.dimensions, other.dimensions, strict=True))
-        bounds = [(max(a.low, b.low), min(a.high, b.high)) for a, b in pairs]
-        if any(low > high for low, high in bounds):
-            return None
-        return self.restricted(**dict(zip(self.names, bounds, strict=True)))
-
-    def point_of(self, other: TaskSpace) -> np.ndarray | None:
-        """The only task of another box, if it has but one and that is one of this box."""
-        if not isinstance(other, Box) or other.names != self.names:
-            return None
-        if not np.array_equal(other.low, other.high):
-            return None
-        return other.low if self.contains(jnp.asarray(other.low)) else None
-
-    @property
-    def feature_space(self) -> "Box":
-        """The box itself: its dimensions describe tasks best."""
-        return self
-
-    def features(self, tasks: Any) -> Any:
-        """The tasks as they are."""
-        return tasks
-
-    # On the device.
-
-    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
-        """n tasks drawn uniformly (integers each with the same probability)."""
-        u = jax.random.uniform(key, (n, self.size))
-        real = jnp.minimum(self.low + u * (self.high - self.low), self.high)
-        whole = jnp.minimum(jnp.floor(self.low + u * (self.high - self.low + 1)), self.high)
-        return jnp.where(self.integer, whole, real)
-
-    def clip(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """The nearest tasks inside the bounds; integer dimensions are rounded."""
-        tasks = jnp.where(self.integer, jnp.round(tasks), tasks)
-        return jnp.clip(tasks, self.low, self.high)
-
-    def contains(self, tasks: Float[Array, "n d"]) -> Bool[Array, " n"]:
-        """Which tasks lie inside the bounds, with whole numbers where these are asked for."""
-        inside = (tasks >= self.low) & (tasks <= self.high)
-        return jnp.all(inside & (~self.integer | (tasks == jnp.round(tasks))), axis=-1)
-
-    def mutate(
-        self, key: PRNGKeyArray, tasks: Float[Array, "n d"], scale: float = 0.1
-    ) -> Float[Array, "n d"]:
-        """Gaussian neighbours with a standard deviation of `scale` times each range, clipped.
-
-        Integer dimensions move by at least one where the draw points away from the centre by
-        more than a standard deviation, so that small ranges are not frozen.
-        """
-        noise = jax.random.normal(key, tasks.shape)
-        step = noise * scale * (self.high - self.low)
-        whole = jnp.where(jnp.abs(noise) > 1, jnp.sign(noise) * jnp.maximum(jnp.abs(step), 1), step)
-        return self.clip(tasks + jnp.where(self.integer, whole, step))
-
-    def normalise(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """Tasks in the unit cube; dimensions without extent become 0."""
-        extent = self.high - self.low
-        # Devices take numbers below the least normal one for 0.
-        return (tasks - self.low) / np.where(extent >= np.finfo(np.float32).tiny, extent, 1)
-
-    def denormalise(self, points: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """The inverse of `normalise`, clipped."""
-        return self.clip(jnp.asarray(self.low + points * (self.high - self.low)))
-
-    # On the host.
-
-    def json_schema(self) -> dict[str, Any]:
-        """The JSON schema (draft 2020-12) of one task."""
-        properties = {}
-        for d in self.dimensions:
-            number = int if d.integer else float
-            properties[d.name] = {
-                "type": "integer" if d.integer else "number",
-                "minimum": number(d.low),
-                "maximum": number(d.high),
-                "description": d.description + (f" [{d.unit}]" if d.unit else ""),
-            }
+    def to_json(self) -> dict[str, Any]:
+        """The space as JSON holds it; see `action_space_from_json`."""
         return {
-            "type": "object",
-            "properties": properties,
-            "required": list(self.names),
-            "additionalProperties": False,
+            "type": "continuous",
+            "names": list(self.action_names),
+            "low": [float(x) for x in self.lows],
+            "high": [float(x) for x in self.highs],
         }
 
-    def to_json(self, task: Sequence[float] | np.ndarray | Array) -> str:
-        """One task as a JSON object; `from_json` gives back exactly the same task."""
-        row = [
-            # Bounds as they were given: 0.1 in float32 is a little above 0.1.
-            d.low if v == np.float32(d.low) else d.high if v == np.float32(d.high) else float(v)
-            for d, v in zip(self.dimensions, np.asarray(task, np.float32), strict=True)
-        ]
-        numbers = [int(v) if d.integer else v for d, v in zip(self.dimensions, row, strict=True)]
-        return json.dumps(dict(zip(self.names, numbers, strict=True)))
 
-    def from_json(self, text: str | bytes | Mapping[str, Any]) -> np.ndarray:
-        """One task from a JSON object (text, or already parsed), checked against the schema.
+ActionSpace = Discrete | Continuous
 
-        Raises:
-            SettingError: it is not a JSON object, a name is missing or unknown, or a value is
-                not a number inside the bounds.
-        """
-        if isinstance(text, (str, bytes)):
-            try:
-                value = json.loads(text)
-            except (ValueError, RecursionError):
-                raise SettingError("task", text[:80], "a JSON object") from None
-        else:
-            value = text
-        if not isinstance(value, Mapping):
-            raise SettingError("task", value, "a JSON object")
-        unknown = [name for name in value if name not in self.names]
-        missing = [name for name in self.names if name not in value]
-        if unknown or missing:
-            found = (unknown or missing)[0]
-            fault = "unknown name" if unknown else "missing name"
-            raise SettingError(
-                f"task, {fault},", found, "an object of exactly " + ", ".join(self.names)
-            )
-        return np.array([d.parse(value[d.name]) for d in self.dimensions], np.float32)
+
+def discrete(space: ActionSpace, purpose: str) -> Discrete:
+    """The action space, for what needs discrete actions.
+
+    Raises:
+        SettingError: it is continuous; the sentence names the purpose.
+    """
+    if not isinstance(space, Discrete):
+        raise SettingError("action space", space, f"discrete for {purpose}")
+    return space
+
+
+def _is_finite(x: Any) -> bool:
+    return type(x) in (int, float) and abs(x) <= sys.float_info.max
+
+
+def action_space_from_json(values: Any) -> ActionSpace:
+    """The action space that `to_json` wrote.
+
+    Raises:
+        SettingError: it is not one.
+    """
+    names = values.get("names") if isinstance(values, dict) else None
+    if not isinstance(names, list) or not names or not all(isinstance(x, str) for x in names):
+        raise SettingError("action space", values, "an object with a type and a list of names")
+    if values.get("type") == "discrete":
+        return Discrete(len(names), tuple(names))
+    if values.get("type") != "continuous":
+        raise SettingError("type of actions", values.get("type"), "'discrete' or 'continuous'")
+    bounds = []
+    for name in ("low", "high"):
+        numbers: Any = values.get(name)
+        whole = isinstance(numbers, list) and len(numbers) == len(names)
+        if not whole or not all(map(_is_finite, numbers)):
+            raise SettingError(f"{name} of actions", numbers, f"{len(names)} finite numbers")
+        bounds.append(tuple(map(float, numbers)))
+    return Continuous((len(names),), bounds[0], bounds[1], tuple(names))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from didact.experiments.config import TrainConfig as TrainConfig
-    from didact.experiments.run import train as train
+    from didact.experiments.training import train as train
 
 __all__ = ["TrainConfig", "train"]
 
@@ -12,7 +12,7 @@ __all__ = ["TrainConfig", "train"]
 def __getattr__(name: str):
     # Lazy, so that the command line's help pages do not wait for everything a training needs.
     if name == "train":
-        from didact.experiments.run import train
+        from didact.experiments.training import train
 
         return train
     if name == "TrainConfig":

@@ -21,9 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from didact.environments import SettingError
-from didact.experiments import logs, plots
 from didact.experiments.config import KickstartConfig, TrainConfig
-from didact.experiments.run import trained
+from didact.experiments.plotting import training_curves
+from didact.experiments.runs import logs
+from didact.experiments.training import trained
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +104,7 @@ def curve(choice: Generations, number: int) -> tuple[np.ndarray, np.ndarray]:
 def draw(choice: Generations, count: int) -> Path:
     """The success of all generations so far, each from its own first step on."""
     series = {f"generation {i}": curve(choice, i) for i in range(1, count + 1)}
-    return plots.learning_curves(
+    return training_curves.learning_curves(
         choice.run / "generations.png",
         series,
         y_label="success on the teacher's tasks",

@@ -1,4 +1,4 @@
-"""The compiled loop: a teacher proposes, worlds are made, a student acts and learns.
+"""The compiled loop: a teacher proposes, environments restart, a student acts and learns.
 
 Everything between two log lines is one XLA program. `vmap` over seeds and `shard_map` over
 devices wrap the same `update`.
@@ -14,9 +14,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.environments import Environment, Restart, SettingError
-from didact.experiments.rollout import Episodes, Reveal, Worlds, collect, start_worlds
+from didact.experiments import prepared_proposals, rollout, task_sources
+from didact.experiments.actors import Reveal, student_actor
+from didact.experiments.rollout import MAX, Episodes, Runner, Worlds, collect
 from didact.students import Student
-from didact.teachers import Outcomes, Teacher
+from didact.teachers import Outcomes, Proposals, Teacher, propose
 
 DEVICES = "devices"
 SEEDS = "seeds"
@@ -28,6 +30,7 @@ class TrainState(NamedTuple):
     student: Any
     teacher: Any
     worlds: Worlds
+    prepared: Any  # a costly teacher's proposals (`prepared.Prepared`), else ()
     key: PRNGKeyArray
     updates: Int[Array, ""]
 
@@ -46,16 +49,21 @@ class Loop:
     Args:
         environment, teacher, student: the three that are joined. A student for several devices
             or seeds is made with `axes=(DEVICES,)` and `seeds_axis=SEEDS`.
-        num_envs: worlds, over all devices.
-        rollout_length: steps of each world between two updates.
-        outcomes_per_update: finished episodes that the teacher learns of in each update; where
+        num_envs: environments, over all devices.
+        rollout_length: steps of each environment between two updates.
+        outcomes_per_update: finished episodes that the teacher observes in each update; where
             more finish, these are spread evenly over them.
-        devices: the devices over which the worlds are spread; parameters are on all of them.
-        num_seeds: trainings that run beside each other in the same program.
-        reveal: what the student's experts may know beside the observation; see `collect`.
+        devices: the devices over which the environments are spread; parameters are on all of them.
+        num_seeds: trainings that run side by side in the same program.
+        group_size: how many environments are restarted at once, see `Restart`.
+        reveal: what the student's experts may know besides the observation, see `student_actor`.
+        slots: of a teacher with a `batch`, how many proposals are kept ready for each environment.
+            One that finishes more episodes in a rollout waits for the next rollout: these steps
+            are not learned from and belong to no episode. Their share is the metric `waiting`.
 
     Raises:
-        SettingError: the worlds cannot be spread evenly over the devices.
+        SettingError: the environments cannot be spread evenly over the devices, or there are no
+            slots.
     """
 
     def __init__(
@@ -71,22 +79,26 @@ class Loop:
         num_seeds: int = 1,
         group_size: int | None = None,
         reveal: Reveal | None = None,
+        slots: int = 2,
     ):
-        self.reveal = reveal
         self.environment, self.teacher, self.student = environment, teacher, student
         self.num_envs, self.rollout_length = num_envs, rollout_length
-        self.num_seeds = num_seeds
+        self.num_seeds, self.slots = num_seeds, slots
         devices = devices or jax.devices()[:1]
         if num_envs % len(devices):
             raise SettingError("num_envs", num_envs, f"a multiple of the {len(devices)} devices")
+        if slots < 1:
+            raise SettingError("slots", slots, "at least 1")
         self.local_envs = num_envs // len(devices)
         rows = outcomes_per_update or num_envs
         self.local_outcomes = max(1, rows // len(devices))
         self.restart = Restart(environment, group_size)
+        self.actor = student_actor(student, reveal=reveal)
         self.mesh = Mesh(np.array(devices), (DEVICES,))
-        worlds = PartitionSpec(None, DEVICES) if num_seeds > 1 else PartitionSpec(DEVICES)
-        everywhere = PartitionSpec()
-        specs: list[Any] = [everywhere, everywhere, worlds, everywhere, everywhere]
+        split = PartitionSpec(None, DEVICES) if num_seeds > 1 else PartitionSpec(DEVICES)
+        whole = PartitionSpec()
+        ready = prepared_proposals.Prepared._make([split, split, split, whole, whole])
+        specs: list[Any] = [whole, whole, split, ready if teacher.batch else (), whole, whole]
         self.specs = TrainState._make(specs)
         self._chunks: dict[int, Any] = {}
 
@@ -100,7 +112,7 @@ class Loop:
             keys = jax.vmap(jax.random.key)(jnp.arange(seed, seed + self.num_seeds))
             keys, student_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
             # One student after another: batched factorisations (of orthogonal weights) that run
-            # at the same time can wait for each other's threads for ever (jax 0.10, CPU).
+            # at the same time can deadlock, waiting for each other's threads (jax 0.10, CPU).
             students = jax.jit(lambda keys: jax.lax.map(self.student.init, keys))(student_keys)
             state = jax.jit(jax.vmap(self._init, axis_name=SEEDS))(keys, students)
         return self.place(state)
@@ -137,64 +149,78 @@ class Loop:
         return self._chunks[num_updates]
 
     def _init(self, key: PRNGKeyArray, student_state: Any) -> TrainState:
-        key, teacher_key, propose_key, reset_key = jax.random.split(key, 4)
-        tasks, teacher_state = self.teacher.propose(
-            self.teacher.init(teacher_key), propose_key, self.num_envs
-        )
-        worlds = start_worlds(self.environment, self.student, reset_key, tasks)
-        # One abstract rollout tells which sums are carried from rollout to rollout.
+        key, teacher_key = jax.random.split(key)
+        n, size = self.num_envs, self.environment.task_space.size
+        worlds = rollout.new_worlds(self.environment, self.actor, n)
+        # An abstract step shows which totals are carried from rollout to rollout.
+        take, queue = task_sources.by_step(Proposals.of(jnp.zeros((1, n, size))))
+        runner = Runner(self.environment, self.restart, self.actor, take)
         shapes = jax.eval_shape(
-            lambda w: (
-                collect(
-                    self.environment,
-                    self.restart,
-                    self.student,
-                    student_state,
-                    w,
-                    key,
-                    jnp.zeros((1, *tasks.shape)),
-                    self.reveal,
-                )[0].totals
-            ),
+            lambda worlds: collect(runner, self.student, student_state, worlds, queue, key, 1)[0],
             worlds,
         )
-        totals = {name: jnp.zeros(self.num_envs) for name in shapes}
-        worlds = worlds._replace(totals=totals)
-        return TrainState(student_state, teacher_state, worlds, key, jnp.zeros((), jnp.int32))
+        totals = {name: jnp.full(n, rollout.no_total(name)) for name in shapes.totals}
+        batch = self.teacher.batch
+        return TrainState(
+            student_state,
+            self.teacher.init(teacher_key),
+            worlds._replace(totals=totals),
+            prepared_proposals.empty(size, n, self.slots, batch) if batch else (),
+            key,
+            jnp.zeros((), jnp.int32),
+        )
 
     def update(self, state: TrainState) -> tuple[TrainState, Records]:
-        """Propose, act, observe, learn. Runs on one device's share of the worlds."""
+        """Propose, act, observe, learn. Runs on one device's share of the environments."""
         key, propose_key, act_key, learn_key = jax.random.split(state.key, 4)
         device = jax.lax.axis_index(DEVICES)
-        tasks, teacher_state = self.propose(state.teacher, propose_key, device)
-        worlds, rollout, episodes = collect(
-            self.environment,
-            self.restart,
-            self.student,
-            state.student,
-            state.worlds,
-            jax.random.fold_in(act_key, device),
-            tasks,
-            self.reveal,
-        )
-        rows, outcomes = self.report(episodes)
-        teacher_state = self.teacher.observe(teacher_state, rows, outcomes)
+        ready, teacher_state = self.propose(state, propose_key)
+        act_key = jax.random.fold_in(act_key, device)
+        worlds, queue, taken, episodes, waited = self.collect(state, ready, act_key)
+        proposals, outcomes = self.report(episodes)
+        teacher_state = self.teacher.observe(teacher_state, proposals, outcomes)
         student_state, metrics = self.student.learn(
-            state.student, rollout, jax.random.fold_in(learn_key, device)
+            state.student, taken, jax.random.fold_in(learn_key, device)
         )
         metrics = jax.lax.pmean(metrics, DEVICES) | _episode_metrics(episodes)
-        state = TrainState(student_state, teacher_state, worlds, key, state.updates + 1)
-        return state, Records(metrics, rows, outcomes)
+        left = ()
+        if self.teacher.batch:
+            left = ready._replace(at=queue[0], left=queue[1])
+            metrics["waiting"] = jax.lax.pmean(waited / episodes.done.size, DEVICES)
+        state = TrainState(student_state, teacher_state, worlds, left, key, state.updates + 1)
+        return state, Records(metrics, proposals.tasks, outcomes)
 
-    def propose(self, teacher_state: Any, key: PRNGKeyArray, device: Int[Array, ""]):
-        """Tasks `[rollout_length, local worlds, d]` for this device, and the teacher's state."""
+    def propose(self, state: TrainState, key: PRNGKeyArray) -> tuple[Any, Any]:
+        """What this device's environments play next, and the teacher's state.
+
+        All devices call the teacher with the same state and key, and each takes its own part.
+
+        Returns:
+            `Proposals` for each step and environment; of a costly teacher, `Prepared` ones.
+        """
+        if self.teacher.batch:
+            return prepared_proposals.refill(
+                self.teacher, state.teacher, state.prepared, key, DEVICES
+            )
         shape = (self.rollout_length, self.num_envs)
-        tasks, teacher_state = self.teacher.propose(teacher_state, key, shape[0] * shape[1])
-        tasks = tasks.reshape(*shape, -1)
-        first = device * self.local_envs
-        return jax.lax.dynamic_slice_in_dim(tasks, first, self.local_envs, 1), teacher_state
+        proposals, teacher_state = propose(self.teacher, state.teacher, key, shape[0] * shape[1])
+        first = jax.lax.axis_index(DEVICES) * self.local_envs
 
-    def report(self, episodes: Episodes) -> tuple[Float[Array, "m d"], Outcomes]:
+        def mine(x):
+            x = x.reshape(*shape, *x.shape[1:])
+            return jax.lax.dynamic_slice_in_dim(x, first, self.local_envs, 1)
+
+        return jax.tree.map(mine, proposals), teacher_state
+
+    def collect(self, state: TrainState, ready: Any, key: PRNGKeyArray) -> tuple[Any, ...]:
+        """A rollout from what `propose` gave; see `rollout.collect`."""
+        source = prepared_proposals.from_slots if self.teacher.batch else task_sources.by_step
+        take, queue = source(ready)
+        runner = Runner(self.environment, self.restart, self.actor, take)
+        steps = self.rollout_length
+        return collect(runner, self.student, state.student, state.worlds, queue, key, steps)
+
+    def report(self, episodes: Episodes) -> tuple[Proposals, Outcomes]:
         """The finished episodes of all devices as rows, in the order in which they ended."""
         done = episodes.done.reshape(-1)
         rows = self.local_outcomes
@@ -210,26 +236,22 @@ class Loop:
             return x.reshape(size, *x.shape[2:])[index]
 
         totals = {name: pick(x) for name, x in episodes.totals.items()}
-        lengths = totals.pop("length")
-        outcomes = Outcomes(
-            totals.pop("return"),
-            pick(episodes.success).astype(jnp.float32),
-            lengths,
-            weights,
-            {name: x / jnp.maximum(lengths, 1) for name, x in totals.items()},
-        )
+        returns, lengths = totals.pop("return"), totals.pop("length")
+        steps = jnp.maximum(lengths, 1)
+        scores = {k: x if k.startswith(MAX) else x / steps for k, x in totals.items()}
+        success = pick(episodes.success).astype(jnp.float32)
+        proposals = Proposals(pick(episodes.tasks), pick(episodes.learn), pick(episodes.tag))
+        outcomes = Outcomes(returns, success, lengths, weights, scores)
         ended = jnp.where(weights > 0, index // self.local_envs, self.rollout_length)
-        ended, *told = jax.lax.all_gather(
-            (ended, pick(episodes.tasks), outcomes), DEVICES, tiled=True
-        )
+        ended, *all_rows = jax.lax.all_gather((ended, proposals, outcomes), DEVICES, tiled=True)
         if self.mesh.size > 1:
             order = jnp.argsort(ended, stable=True)
-            told = jax.tree.map(lambda x: x[order], told)
-        return told[0], told[1]
+            all_rows = jax.tree.map(lambda x: x[order], all_rows)
+        return all_rows[0], all_rows[1]
 
 
 def _episode_metrics(episodes: Episodes) -> dict[str, Array]:
-    """Sums over the episodes that ended: divide by `episodes` for means."""
+    """Sums over the episodes that ended; divided by `episodes` they are means."""
     done = episodes.done
 
     def total(x):

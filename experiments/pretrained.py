@@ -17,7 +17,7 @@ from didact.environments import SettingError
 from didact.environments.registry import suggest
 from didact.experiments.cli import main
 from didact.students import load_policy, save_policy
-from didact.students.names import SHIPPED
+from didact.students.policies.lookup import SHIPPED
 
 RUNS = Path("runs") / "pretrained"
 

@@ -1,26 +1,25 @@
 """Makes environment, teacher, student and loop from the settings of a training."""
 
-import inspect
-import typing
 from collections.abc import Sequence
 from typing import Any
 
-import didact.experiments.advisers as advisers
-import didact.teachers as teachers
-from didact.environments import Box, Environment, SettingError, TaskSpace, registered
-from didact.environments.grid.feedback import RATE
-from didact.environments.registry import suggest
-from didact.environments.words import make_told, pairs, parsed
-from didact.experiments.config import LANDMARKS, TrainConfig
-from didact.experiments.evaluate import landmark_tasks, landmarks
-from didact.experiments.loop import DEVICES, SEEDS, Loop
-from didact.students import Expert, PPOConfig, Student, distill, ppo
-from didact.teachers import Teacher
+import jax
 
-STUDENTS = {
-    "ppo": "PPO with an instructed, recurrent network (Schulman et al., 2017)",
-    "distill": "Learns from --experts alone, in its own states (Ross et al., 2011)",
-}
+import didact.experiments.imitation.expert_setup as expert_setup
+import didact.teachers as teachers
+from didact.common.registry import suggest
+from didact.common.settings import pairs, parsed
+from didact.environments import Box, Environment, SettingError, TaskSpace, make
+from didact.environments.registry import ENVIRONMENTS
+from didact.environments.text_settings import make_told
+from didact.experiments.config import TrainConfig
+from didact.experiments.loop import DEVICES, SEEDS, Loop
+from didact.students import Expert, Student
+from didact.students.policies.cards import acting
+from didact.students.registry import STUDENTS
+from didact.students.registry import Entry as StudentEntry
+from didact.teachers import Teacher
+from didact.teachers.registry import TEACHERS
 
 
 def environment_of(config: TrainConfig) -> Environment:
@@ -74,38 +73,34 @@ def taught_space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
     space = space_of(config, environment)
     if not config.fade:
         return space
-    if RATE.name not in space.names or not isinstance(space, Box):
+    name = environment.help_parameter
+    if name not in space.names or not isinstance(space, Box):
         raise SettingError("--fade", config.fade, "0 where there is no feedback")
-    return space.restricted(**{RATE.name: space.dimensions[space.column(RATE.name)].high})
+    return space.restricted(**{name: space.dimensions[space.column(name)].high})
 
 
 def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     """The teacher called `--teacher`, with feedback that fades out if `--fade` says so."""
     teacher, space = _teacher_of(config, environment), space_of(config, environment)
-    if not config.fade or not isinstance(space, Box):
+    name = environment.help_parameter
+    if not config.fade or name is None or not isinstance(space, Box):
         return teacher
     proposals = round(config.fade * config.num_updates * config.steps_per_update)
-    return teachers.faded(teacher, space, RATE.name, max(1, proposals))
+    return teachers.faded(teacher, space, name, max(1, proposals))
 
 
 def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     """The teacher alone, after a warm-up in the easy tasks if there are any."""
     space = taught_space_of(config, environment)
-    if config.teacher == advisers.TEACHER:
+    if config.teacher == expert_setup.TEACHER:
         if config.teacher_settings:
             raise SettingError("--teacher-settings", config.teacher_settings, "left out here")
-        return advisers.teacher_of(config, space_of(config, environment))
-    known = {entry.name: entry for entry in teachers.registered()}
-    if config.teacher not in known:
-        raise suggest("--teacher", config.teacher, [*known, advisers.TEACHER])
-    make_teacher = known[config.teacher].make
-    hints = typing.get_type_hints(make_teacher)
-    kinds = {
-        name: hints.get(name, Any) for name in list(inspect.signature(make_teacher).parameters)[1:]
-    }
+        return expert_setup.teacher_of(config, space_of(config, environment))
+    name = TEACHERS.find(config.teacher, "--teacher", more=(expert_setup.TEACHER,)).name
+    kinds = teachers.settings_of(name)
     settings = parsed("--teacher-settings", config.teacher_settings, kinds, "teacher")
     try:
-        teacher = teachers.make(config.teacher, space, **settings)
+        teacher = teachers.make(name, space, **settings)
     except SettingError as error:
         if error.setting == "space":
             allowed = f"one for the tasks of {config.env}: its space must be {error.allowed}"
@@ -117,6 +112,31 @@ def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     if config.warm_up and easy is not None and easy != space:
         teacher = teachers.warm_started(teacher, easy, until=config.warm_up)
     return teacher
+
+
+def student_entry(config: TrainConfig) -> StudentEntry:
+    """What is registered under `--student`.
+
+    Raises:
+        SettingError: nothing is.
+    """
+    return STUDENTS.find(config.student, "--student")
+
+
+def student_settings(config: TrainConfig) -> Any:
+    """The settings of the student: a section of the training's, or `--student-settings`.
+
+    Raises:
+        SettingError: one is unknown or has no meaning.
+    """
+    entry = student_entry(config)
+    section = getattr(config, entry.name, None)
+    if entry.config is None or not isinstance(section, entry.config):
+        return entry.read(config.student_settings)
+    if config.student_settings:
+        allowed = f"left out with --student {entry.name}, which has options --{entry.name}.NAME"
+        raise SettingError("--student-settings", config.student_settings, allowed)
+    return section
 
 
 def student_of(
@@ -131,29 +151,44 @@ def student_of(
     Args:
         config, environment: of the training.
         alone: to act outside the loop, without its axes and without experts.
-        experts: who else teaches.
+        experts: those it learns from.
+
+    Raises:
+        SettingError: there is none of that name, or it cannot use a setting or the experts.
     """
-    if config.student not in STUDENTS:
-        raise suggest("--student", config.student, list(STUDENTS))
+    entry, settings = student_entry(config), student_settings(config)
     spaces = environment.observation_space, environment.action_space
-    settings: Any = {
-        "num_updates": config.num_updates,
-        "axes": () if alone else (DEVICES,),
-        "seeds_axis": SEEDS if config.num_seeds > 1 and not alone else None,
-    }
+    offered: dict[str, Any] = {"num_updates": config.num_updates, "experts": experts}
     if alone:
-        # Losses are of no use here, so any student with this network will do.
-        return ppo(*spaces, PPOConfig(network=config.learner.network), **settings)
-    if config.student == "distill":
-        return distill(*spaces, experts, config.distill, **settings)
-    lessons = advisers.lessons_of(config, environment, experts)
-    return ppo(*spaces, config.ppo, lessons=lessons, **settings)
+        if entry.network is None:
+            return entry.student(*spaces, settings, **offered)
+        return acting(entry.architecture, *spaces, entry.network(settings))
+    name = f"--student {entry.name}"
+    if entry.needs_experts and not experts:
+        raise SettingError("--experts", (), f"at least one expert for {name}")
+    if experts and not (entry.accepts("experts") or entry.accepts("lessons")):
+        raise SettingError("--experts", config.experts, f"left out with {name}")
+    if config.hindsight and not entry.accepts("lessons"):
+        raise SettingError("--hindsight", config.hindsight, f"0 with {name}")
+    if entry.accepts("lessons"):
+        offered["lessons"] = expert_setup.lessons_of(config, environment, experts)
+    offered["axes"] = (DEVICES,)
+    offered["seeds_axis"] = SEEDS if config.num_seeds > 1 else None
+    return entry.student(*spaces, settings, **offered)
 
 
 def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any]) -> Loop:
-    """The compiled loop over these devices."""
-    experts = advisers.experts_of(config, environment)
-    minibatches = config.learner.num_minibatches
+    """The compiled loop over these devices.
+
+    Raises:
+        SettingError: settings do not fit each other, or these devices.
+    """
+    entry = student_entry(config)
+    if len(devices) > 1 and not entry.accepts("axes"):
+        # Each device would learn from its own part of the worlds, and all but one be lost.
+        allowed = f"one with a parameter `axes`, on {len(devices)} devices"
+        raise SettingError("--student", entry.name, allowed)
+    minibatches = entry.minibatches(student_settings(config))
     parts = len(devices) * minibatches
     if config.num_envs % parts:
         raise SettingError(
@@ -161,26 +196,45 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
             config.num_envs,
             f"a multiple of {parts} ({minibatches} minibatches, {len(devices)} devices)",
         )
+    experts = expert_setup.experts_of(config, environment)
+    student = student_of(config, environment, experts=experts)
+    if entry.network is None and not hasattr(_like(student.init), "params"):
+        allowed = "one whose state has a field `params`, all that acting needs"
+        raise SettingError("--student", entry.name, allowed)
     return Loop(
         environment,
         teacher_of(config, environment),
-        student_of(config, environment, experts=experts),
+        student,
         num_envs=config.num_envs,
         rollout_length=config.rollout_length,
         devices=devices,
         num_seeds=config.num_seeds,
-        reveal=advisers.reveal_of(experts, environment, scenes=config.hindsight > 0),
+        reveal=expert_setup.reveal_of(experts, environment, scenes=config.hindsight > 0),
     )
 
 
-def landmarks_of(config: TrainConfig, environment: Environment) -> dict[str, Any]:
-    """Tasks to evaluate on, by name; empty where there are none."""
-    names = config.evaluate_on
-    if not names:
-        space = environment.task_space
-        single = space.point_of(space) is not None
-        names = (environment.name,) if single else landmarks(environment, LANDMARKS)
-    for name in names:
-        if name not in {entry.name for entry in registered()}:
-            raise suggest("--evaluate-on", name, [entry.name for entry in registered()])
-    return dict(zip(names, landmark_tasks(environment, names), strict=True)) if names else {}
+def _like(init: Any) -> Any:
+    return jax.eval_shape(init, jax.random.key(0))
+
+
+def evaluation_tasks_of(config: TrainConfig, environment: Environment) -> dict[str, Any]:
+    """The tasks to evaluate on, by name: those of `--evaluate-on`, or the environment's own.
+
+    Raises:
+        SettingError: a name is unknown, or is not a single task of the environment.
+    """
+    known = environment.evaluation_tasks
+    return {
+        name: known[name] if name in known else _task_called(name, environment)
+        for name in config.evaluate_on or known
+    }
+
+
+def _task_called(name: str, environment: Environment) -> Any:
+    """The only task of the environment registered as `name`, as a task of this one."""
+    ENVIRONMENTS.find(name, "--evaluate-on", more=tuple(environment.evaluation_tasks))
+    task = environment.point_of(make(name).task_space)
+    if task is None:
+        allowed = f"a point of the task space of {environment.name}"
+        raise SettingError("--evaluate-on", name, allowed)
+    return task

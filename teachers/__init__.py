@@ -1,12 +1,13 @@
 """Teachers: they know task spaces and outcomes, no world and no network."""
 
+from didact.teachers.adversary.transformer import transformer
 from didact.teachers.alp_gmm import alp_gmm
-from didact.teachers.base import Outcomes, Teacher
+from didact.teachers.annealed import faded
+from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
 from didact.teachers.combinators import mixture, restricted, warm_started
-from didact.teachers.fading import faded
-from didact.teachers.language.transformer import transformer
 from didact.teachers.pool import pool
-from didact.teachers.registry import Entry, make, register, registered
+from didact.teachers.registry import Entry, make, register, registered, settings_of
+from didact.teachers.regret_scores import max_mc, no_returns
 from didact.teachers.uniform import uniform
 
 register("uniform", uniform, "tasks drawn uniformly: the baseline")
@@ -15,17 +16,23 @@ register("pool", pool, "tasks that a --proposer writes, at the border of what th
 register("transformer", transformer, "a language model of its own, paid for uncertain tasks")
 
 __all__ = [
+    "FOREIGN",
     "Entry",
     "Outcomes",
+    "Proposals",
     "Teacher",
     "alp_gmm",
     "faded",
     "make",
+    "max_mc",
     "mixture",
+    "no_returns",
     "pool",
+    "propose",
     "register",
     "registered",
     "restricted",
+    "settings_of",
     "transformer",
     "uniform",
     "warm_started",

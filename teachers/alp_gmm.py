@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from didact.environments.errors import SettingError
-from didact.environments.spaces import Box
-from didact.teachers import gaussians, rings
+from didact.common.errors import SettingError, require
+from didact.environments.task_spaces import Box
+from didact.teachers import gaussian_mixtures, ring_buffer
 from didact.teachers.base import Teacher
 
 
@@ -53,10 +53,10 @@ def alp_gmm(
     parallel worlds: progress is measured against the episodes of earlier calls, and a call fits
     at most once, on the latest `window` rows.
 
-    The default history is shorter than the paper's, which is all episodes. Against old memories,
-    what was mastered since looks like progress for ever: on the toy grid the short history
-    masters half as many cells again (`python -m didact.benchmarks.toy --defaults`), and the
-    noisier the outcomes are, the more it matters.
+    The default history is shorter than the paper's, which is all episodes. Compared with old
+    memories, what was mastered since counts as progress indefinitely: on the toy grid the short
+    history masters half as many cells again (`python -m didact.benchmarks.curricula.toy_teachers
+    --defaults`), and the noisier the outcomes are, the more it matters.
 
     Args:
         space: the tasks.
@@ -89,21 +89,21 @@ def alp_gmm(
         raise SettingError("space", type(space).__name__, allowed)
     shortest = fit_rate if window is None else window
     history = max(1024, shortest) if history is None else history
-    _require("k_min", k_min, k_min >= 1, "at least 1")
-    _require("k_max", k_max, k_max >= k_min, f"at least k_min, {k_min}")
-    _require("fit_rate", fit_rate, fit_rate > k_min, f"more than k_min, {k_min}")
-    _require("window", window, shortest > k_min, f"more than k_min, {k_min}")
-    _require("history", history, history >= shortest, f"at least the window, {shortest}")
-    _require("random_fraction", random_fraction, 0 <= random_fraction <= 1, "from 0 to 1")
-    _require("outcome", outcome, outcome in ("return", "success"), '"return" or "success"')
-    _require(
+    require("k_min", k_min, k_min >= 1, "at least 1")
+    require("k_max", k_max, k_max >= k_min, f"at least k_min, {k_min}")
+    require("fit_rate", fit_rate, fit_rate > k_min, f"more than k_min, {k_min}")
+    require("window", window, shortest > k_min, f"more than k_min, {k_min}")
+    require("history", history, history >= shortest, f"at least the window, {shortest}")
+    require("random_fraction", random_fraction, 0 <= random_fraction <= 1, "from 0 to 1")
+    require("outcome", outcome, outcome in ("return", "success"), '"return" or "success"')
+    require(
         "return_range",
         return_range,
         len(return_range) == 2 and return_range[0] < return_range[1],
         "(low, high) with low < high",
     )
-    _require("restarts", restarts, restarts >= 1, "at least 1")
-    _require("iterations", iterations, iterations >= 1, "at least 1")
+    require("restarts", restarts, restarts >= 1, "at least 1")
+    require("iterations", iterations, iterations >= 1, "at least 1")
 
     d = space.size
     extent = space.high - space.low
@@ -136,7 +136,7 @@ def alp_gmm(
         # The progress column is last, so the leading block is the distribution of tasks alone.
         covariances = state.covariances[:, :d, :d]
         covariances = jnp.where(state.weights[:, None, None] > 0, covariances, jnp.eye(d))
-        factors = gaussians.cholesky(covariances)
+        factors = gaussian_mixtures.cholesky(covariances)
         noise = jax.random.normal(normal_key, (n, d))
         # mean + factor @ noise for all components, and then the one that was drawn: gathering a
         # factor for every row takes several times longer.
@@ -148,9 +148,9 @@ def alp_gmm(
         uniform = (which < random_fraction) | ~jnp.any(state.weights > 0)
         return jnp.where(uniform[:, None], anywhere, space.denormalise(points)), state
 
-    def observe(state, tasks, outcomes):
-        window = rows_in_fit(tasks.shape[0])
-        state = remember(state, tasks, outcomes, window)
+    def observe(state, proposals, outcomes):
+        window = rows_in_fit(proposals.tasks.shape[0])
+        state = remember(state, proposals.tasks, outcomes, window)
         due = state.count - state.fitted >= fit_rate
         # Not a `cond`: under `vmap` that would fit whether or not any fit is due.
         state, _ = jax.lax.while_loop(
@@ -166,7 +166,8 @@ def alp_gmm(
             values = (values - return_range[0]) / (return_range[1] - return_range[0])
         # Only the latest `history` rows fit into the ring, and only the latest `window` rows can
         # ever reach a fit: for earlier ones no progress is computed.
-        order, at, total = rings.places(outcomes.weights > 0, state.count, history)
+        counts = (outcomes.weights > 0) & jnp.isfinite(values)
+        order, at, total = ring_buffer.places(counts, state.count, history)
         points, values = space.normalise(tasks)[order], values[order]
         latest = jnp.maximum(total - window, 0) + jnp.arange(min(tasks.shape[0], window))
         reference, known = nearest(state.tasks, state.outcomes, state.count, points[latest])
@@ -184,12 +185,12 @@ def alp_gmm(
         rows = jnp.concatenate([state.tasks, state.progress[:, None]], axis=1)[number % history]
         rows = jnp.where(mask[:, None], rows, 0)
         key = jax.random.fold_in(state.key, state.count)
-        mixtures, mean = gaussians.fit(key, rows, mask, sizes, iterations=iterations)
+        mixtures, mean = gaussian_mixtures.fit(key, rows, mask, sizes, iterations=iterations)
         total = jnp.sum(mask)
-        aic = 2 * gaussians.parameters(sizes, d + 1) - 2 * total * mean
+        aic = 2 * gaussian_mixtures.parameters(sizes, d + 1) - 2 * total * mean
         aic = jnp.where((sizes <= total) & jnp.isfinite(aic), aic, jnp.inf)
         best = jnp.argmin(aic)
-        old = gaussians.Mixtures(state.weights, state.means, state.covariances)
+        old = gaussian_mixtures.Mixtures(state.weights, state.means, state.covariances)
         chosen = jax.tree.map(
             lambda new, kept: jnp.where(jnp.isfinite(aic[best]), new[best], kept), mixtures, old
         )
@@ -225,7 +226,7 @@ def nearest(
             i modulo h; entries that were not written are inf.
         values: one for each task.
         count: how many were written in all.
-        points: where to look, n points.
+        points: n points whose nearest tasks are wanted.
 
     Returns:
         The values, and whether there is any task at all.
@@ -249,8 +250,3 @@ def _chances(state: AlpGmmState) -> Float[Array, " K"]:
     even = used / jnp.maximum(jnp.sum(used), 1)
     # Means carry rounding of about 1e-8 where every progress is 0.
     return jnp.where(total > 1e-6, progress / jnp.maximum(total, 1e-6), even)
-
-
-def _require(setting, value, holds, allowed):
-    if not holds:
-        raise SettingError(setting, value, allowed)

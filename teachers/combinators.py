@@ -1,4 +1,9 @@
-"""Teachers made of teachers."""
+"""Teachers made of teachers.
+
+Those that choose between parts write down in the tag of a proposal which part made it: with k
+parts, the tag t of part i becomes k t + i. When the episode has ended, the part finds t again and
+every other part finds `FOREIGN`. So tags must stay below 2^31 / k.
+"""
 
 import math
 from collections.abc import Sequence
@@ -9,24 +14,25 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from didact.environments.errors import SettingError
-from didact.environments.spaces import TaskSpace
-from didact.teachers.base import Teacher
+from didact.common.errors import SettingError
+from didact.environments.task_spaces import TaskSpace
+from didact.teachers.base import FOREIGN, Proposals, Teacher, propose
 from didact.teachers.uniform import uniform
 
 
 def mixture(parts: Sequence[tuple[float, Teacher]]) -> Teacher:
     """Each task is drawn by one of several teachers: `mixture([(0.8, a), (0.2, b)])`.
 
-    Every teacher observes every episode, whoever proposed its task: a teacher that maps where
-    progress is made learns from all of them.
+    Every teacher observes every episode, whichever proposed its task: a teacher that maps where
+    progress is made learns from all of them. The tags of episodes that another part proposed are
+    `FOREIGN`.
 
     Args:
         parts: pairs of a weight and a teacher, all of the same task space.
 
     Returns:
         A teacher whose state is a tuple of theirs, and whose picture is the first that is not
-        empty.
+        empty. Its proposals cost what those of all parts cost: each is asked for as many.
 
     Raises:
         SettingError: no parts, a weight that is negative or not finite, or a sum other than 1;
@@ -45,34 +51,24 @@ def mixture(parts: Sequence[tuple[float, Teacher]]) -> Teacher:
         keys = jax.random.split(key, len(teachers))
         return tuple(teacher.init(k) for teacher, k in zip(teachers, keys, strict=True))
 
-    def propose(state, key, n):
+    def proposed(state, key, n):
         key, *keys = jax.random.split(key, len(teachers) + 1)
-        drawn = [
-            teacher.propose(s, k, n) for teacher, s, k in zip(teachers, state, keys, strict=True)
-        ]
-        tasks = [proposed for proposed, _ in drawn]
+        parts = zip(teachers, state, keys, strict=True)
+        drawn = [propose(teacher, s, k, n) for teacher, s, k in parts]
         who = jnp.sum(jax.random.uniform(key, (n, 1)) >= edges, axis=1)
-        chosen = tasks[0]
-        for i, proposed in enumerate(tasks[1:], 1):
-            if proposed.shape != chosen.shape:
-                raise SettingError(
-                    "parts",
-                    [rows.shape[1] for rows in tasks],
-                    "teachers of one task space, with as many dimensions each",
-                )
-            chosen = jnp.where(who[:, None] == i, proposed, chosen)
-        return chosen, tuple(s for _, s in drawn)
+        return _chosen([each for each, _ in drawn], who), tuple(s for _, s in drawn)
 
-    def observe(state, tasks, outcomes):
+    def observe(state, proposals, outcomes):
         return tuple(
-            teacher.observe(s, tasks, outcomes) for teacher, s in zip(teachers, state, strict=True)
+            teacher.observe(s, _shown(proposals, i, len(teachers)), outcomes)
+            for i, (teacher, s) in enumerate(zip(teachers, state, strict=True))
         )
 
     def picture(state):
         pictures = [teacher.picture(s) for teacher, s in zip(teachers, state, strict=True)]
         return next((drawn for drawn in pictures if drawn), {})
 
-    return Teacher(init, propose, observe, picture)
+    return Teacher(init, proposed, observe, picture, _batch(*teachers))
 
 
 class WarmStartedState(NamedTuple):
@@ -96,7 +92,7 @@ def warm_started(
 ) -> Teacher:
     """Easy tasks until they are mastered, and from then on the teacher's.
 
-    The teacher observes every episode all along.
+    The teacher observes every episode all along; the tags of easy tasks are `FOREIGN` to it.
 
     Args:
         teacher: proposes after the warm-up.
@@ -134,15 +130,15 @@ def warm_started(
             inner=teacher.init(inner_key),
         )
 
-    def propose(state, key, n):
+    def proposed(state, key, n):
         who_key, easy_key, inner_key = jax.random.split(key, 3)
-        easy_tasks, easy_state = beginner.propose(state.easy, easy_key, n)
-        tasks, inner_state = teacher.propose(state.inner, inner_key, n)
-        hard = state.warm & (jax.random.uniform(who_key, (n, 1)) >= remaining)
-        chosen = jnp.where(hard, tasks, easy_tasks)
+        easy_tasks, easy_state = propose(beginner, state.easy, easy_key, n)
+        tasks, inner_state = propose(teacher, state.inner, inner_key, n)
+        hard = state.warm & (jax.random.uniform(who_key, (n,)) >= remaining)
+        chosen = _chosen([easy_tasks, tasks], hard.astype(jnp.int32))
         return chosen, state._replace(easy=easy_state, inner=inner_state)
 
-    def observe(state, tasks, outcomes):
+    def observe(state, proposals, outcomes):
         counts = outcomes.weights > 0
         total = jnp.sum(counts, dtype=jnp.int32)
         later = total - jnp.cumsum(counts)  # finished episodes after each row
@@ -156,11 +152,14 @@ def warm_started(
             warm=state.warm | mastered,
             success=jnp.where(state.warm, state.success, success),
             count=jnp.where(state.warm, state.count, count),
-            easy=beginner.observe(state.easy, tasks, outcomes),
-            inner=teacher.observe(state.inner, tasks, outcomes),
+            easy=beginner.observe(state.easy, _shown(proposals, 0, 2), outcomes),
+            inner=teacher.observe(state.inner, _shown(proposals, 1, 2), outcomes),
         )
 
-    return Teacher(init, propose, observe, lambda state: teacher.picture(state.inner))
+    def picture(state):
+        return teacher.picture(state.inner)
+
+    return Teacher(init, proposed, observe, picture, _batch(beginner, teacher))
 
 
 def restricted(teacher: Teacher, space: TaskSpace) -> Teacher:
@@ -170,8 +169,35 @@ def restricted(teacher: Teacher, space: TaskSpace) -> Teacher:
     `space.restricted(...)` instead.
     """
 
-    def propose(state, key, n):
-        tasks, state = teacher.propose(state, key, n)
-        return space.clip(tasks), state
+    def proposed(state, key, n):
+        proposals, state = propose(teacher, state, key, n)
+        return proposals._replace(tasks=space.clip(proposals.tasks)), state
 
-    return teacher._replace(propose=propose)
+    return teacher._replace(propose=proposed)
+
+
+def _chosen(parts: Sequence[Proposals], who: Int[Array, " n"]) -> Proposals:
+    """Row i of the proposals of part who[i], with the part in its tag."""
+    sizes = [part.tasks.shape[1] for part in parts]
+    if len(set(sizes)) > 1:
+        raise SettingError("parts", sizes, "teachers of one task space, with as many dimensions")
+    chosen = parts[0]
+    for i, part in enumerate(parts[1:], 1):
+        chosen = Proposals(
+            jnp.where(who[:, None] == i, part.tasks, chosen.tasks),
+            jnp.where(who == i, part.learn, chosen.learn),
+            jnp.where(who == i, part.tag, chosen.tag),
+        )
+    return chosen._replace(tag=chosen.tag * len(parts) + who)
+
+
+def _shown(proposals: Proposals, part: int, parts: int) -> Proposals:
+    """The proposals as one part sees them: its own tags, and `FOREIGN` for all others."""
+    # FOREIGN itself, where this is a part of something, stays what it is: -1 // parts is -1.
+    own = jnp.where(proposals.tag % parts == part, proposals.tag // parts, FOREIGN)
+    return proposals._replace(tag=own)
+
+
+def _batch(*teachers: Teacher) -> int | None:
+    """Proposals are costly where those of one part are; then as many as it likes best at once."""
+    return max((t.batch for t in teachers if t.batch is not None), default=None)

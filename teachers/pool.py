@@ -1,4 +1,4 @@
-"""A pool of tasks that others fill: those at the border of what the student can come most often."""
+"""A pool of tasks that a proposer fills, drawn most often where the student can learn most."""
 
 import json
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from didact.environments.errors import SettingError
-from didact.environments.spaces import TaskSpace
+from didact.common.errors import require
+from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Teacher
 from didact.teachers.language.proposer import Report, TaskReport
 
@@ -48,9 +48,9 @@ def pool(
 ) -> Teacher:
     """Proposes tasks out of a pool, in proportion to how much there is to learn in each.
 
-    The pool starts with tasks at random and stays as it is until somebody calls `refill`, as a
-    training does between two compiled chunks with what a proposer wrote. Its state is a pytree of
-    arrays, so all of this can be jitted and mapped over seeds.
+    The pool starts with random tasks and stays as it is until `refill` is called, as a training
+    does between two compiled chunks with what a proposer wrote. Its state is a pytree of arrays, so
+    all of this can be jitted and mapped over seeds.
 
     With p the success rate of a task over its latest episodes, it is worth p (1 - p) by
     "learnability": most where half the episodes succeed, nothing where all or none do. By
@@ -83,19 +83,19 @@ def pool(
         progress); Zhang et al., OMNI: open-endedness via models of human notions of
         interestingness, ICLR 2024.
     """
-    _require("capacity", capacity, capacity >= 1, "at least 1")
-    _require("score", score, score in ("learnability", "progress"), '"learnability" or "progress"')
-    _require("rate", rate, 0 < rate <= 1, "above 0 and at most 1")
-    _require("optimism", optimism, 0 <= optimism < np.inf, "a number of at least 0")
-    _require("pool_fraction", pool_fraction, 0 <= pool_fraction <= 1, "from 0 to 1")
+    require("capacity", capacity, capacity >= 1, "at least 1")
+    require("score", score, score in ("learnability", "progress"), '"learnability" or "progress"')
+    require("rate", rate, 0 < rate <= 1, "above 0 and at most 1")
+    require("optimism", optimism, 0 <= optimism < np.inf, "a number of at least 0")
+    require("pool_fraction", pool_fraction, 0 <= pool_fraction <= 1, "from 0 to 1")
     most = 1 - pool_fraction
-    _require("space_fraction", space_fraction, 0 <= space_fraction <= most, f"from 0 to {most:g}")
+    require("space_fraction", space_fraction, 0 <= space_fraction <= most, f"from 0 to {most:g}")
     given = None if first is None else np.asarray(first, np.float32)
     if given is not None:
         fits = given.shape[1:] == (space.size,) and 1 <= len(given) <= capacity
-        _require("first", given.shape, fits, f"1 to {capacity} tasks of {space.size} numbers")
+        require("first", given.shape, fits, f"1 to {capacity} tasks of {space.size} numbers")
         inside = np.asarray(space.contains(jnp.asarray(given)))
-        _require("first", given[~inside].tolist()[:1], inside.all(), "tasks of the space")
+        require("first", given[~inside].tolist()[:1], inside.all(), "tasks of the space")
 
     def init(key):
         nothing = jnp.zeros(capacity, jnp.int32)
@@ -133,10 +133,10 @@ def pool(
             tasks = jnp.where(anywhere, space.sample(space_key, n), tasks)
         return tasks, state
 
-    def observe(state, tasks, outcomes):
+    def observe(state, proposals, outcomes):
         counts = outcomes.weights > 0
         success = jnp.where(counts, outcomes.success, 0).astype(jnp.float32)
-        hit = _same(tasks, state.tasks) & state.filled & counts[:, None]
+        hit = _same(proposals.tasks, state.tasks) & state.filled & counts[:, None]
         new = jnp.sum(hit, axis=0, dtype=jnp.int32)
         mean = jnp.sum(jnp.where(hit, success[:, None], 0), axis=0) / jnp.maximum(new, 1)
         attempts = state.attempts + new
@@ -230,7 +230,7 @@ def report(
     since: tuple[int, int] = (0, 0),
     refused: Sequence[str] = (),
 ) -> Report:
-    """What a proposer is told of a pool; on the host.
+    """The report on a pool that a proposer gets; on the host.
 
     Args:
         state: of one pool, without an axis of seeds.
@@ -244,10 +244,10 @@ def report(
     error = np.sqrt(smooth * (1 - smooth) / np.maximum(state.known, 1))
     tasks = []
     for i in np.flatnonzero(state.filled):
-        told: dict[str, Any] = json.loads(space.to_json(state.tasks[i]))
+        task: dict[str, Any] = json.loads(space.to_json(state.tasks[i]))
         attempts, success = int(state.attempts[i]), float(state.fast[i])
         progress = success - float(state.slow[i])
-        tasks.append(TaskReport(told, attempts, success, float(error[i]), progress))
+        tasks.append(TaskReport(task, attempts, success, float(error[i]), progress))
     episodes, successes = int(state.episodes) - since[0], int(state.successes) - since[1]
     return Report(
         environment=environment,
@@ -268,8 +268,3 @@ def _same(a: Float[Array, "m d"], b: Float[Array, "n d"]) -> Bool[Array, "m n"]:
 
 def _reweighted(p: Array) -> Array:
     return p * (1 - REWEIGHTING) / (p + REWEIGHTING * (1 - 2 * p))
-
-
-def _require(setting: str, value: Any, holds: Any, allowed: str) -> None:
-    if not holds:
-        raise SettingError(setting, value, allowed)

@@ -1,25 +1,17 @@
 """Teachers by name."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from didact.environments.errors import SettingError
-from didact.environments.registry import suggest
-from didact.environments.spaces import TaskSpace
+from didact.common.registry import Entry, Registry
+from didact.common.setting_types import kinds_of
+from didact.common.settings import UnknownSetting, accepted, require
+from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Teacher
 
+__all__ = ["TEACHERS", "Entry", "make", "register", "registered", "settings_of"]
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """A registered teacher: how to make it, and one line saying what it is."""
-
-    name: str
-    make: Callable[..., Teacher]
-    description: str
-
-
-_entries: dict[str, Entry] = {}
+TEACHERS: Registry[Entry] = Registry("teacher", Entry, "didact.teachers")
 
 
 def register(name: str, make: Callable[..., Teacher], description: str) -> None:
@@ -28,23 +20,39 @@ def register(name: str, make: Callable[..., Teacher], description: str) -> None:
     Raises:
         SettingError: the name is taken.
     """
-    if name in _entries:
-        raise SettingError("teacher", name, "a name that is not registered yet")
-    _entries[name] = Entry(name, make, description)
+    TEACHERS.register(name, make, description)
 
 
 def registered() -> tuple[Entry, ...]:
     """All entries, in the order they were registered."""
-    return tuple(_entries.values())
+    return TEACHERS.entries()
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """The kinds of a teacher's settings by name: its parameters after the space.
+
+    Raises:
+        SettingError: nothing is registered under that name.
+    """
+    return dict(list(kinds_of(TEACHERS.find(name).make).items())[1:])
 
 
 def make(name: str, space: TaskSpace, **settings: Any) -> Teacher:
     """The teacher registered under `name`, for the tasks of `space`.
 
+    Args:
+        name: as it is registered.
+        space: the tasks to choose from.
+        settings: the teacher's own; values may also be texts, as on the command line.
+
     Raises:
-        SettingError: nobody registered that name, or a setting is out of its range.
-        TypeError: the teacher does not know one of the settings.
+        SettingError: there is none of that name, or it has no such setting or value.
     """
-    if name not in _entries:
-        raise suggest("teacher", name, list(_entries))
-    return _entries[name].make(space, **settings)
+    entry, kinds = TEACHERS.find(name), settings_of(name)
+    try:
+        settings = accepted(settings, kinds, "teacher")
+    except UnknownSetting as error:
+        raise UnknownSetting(f"setting of {name}", error.value, error.known, "teacher") from None
+    first = next(iter(kinds_of(entry.make)))
+    require(entry.make, {first, *settings}, kinds)
+    return entry.make(space, **settings)

@@ -1,8 +1,8 @@
-"""The teacher that has no opinion."""
+"""The baseline: tasks drawn uniformly."""
 
 from typing import NamedTuple
 
-from didact.environments.spaces import TaskSpace
+from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Teacher
 
 
@@ -11,7 +11,7 @@ class UniformState(NamedTuple):
 
 
 def uniform(space: TaskSpace) -> Teacher:
-    """Tasks drawn uniformly from the space, whatever came of earlier ones.
+    """Tasks drawn uniformly from the space, whatever the outcomes of earlier ones.
 
     Known as domain randomisation; the baseline that every curriculum has to beat.
 
@@ -28,7 +28,7 @@ def uniform(space: TaskSpace) -> Teacher:
     def propose(state, key, n):
         return space.sample(key, n), state
 
-    def observe(state, tasks, outcomes):
+    def observe(state, proposals, outcomes):
         return state
 
     return Teacher(init, propose, observe)

@@ -3,19 +3,35 @@
 import ast
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from didact.environments import compiler_hints
+from didact.environments.feedback import messages, student_model, wordings, wrapper
+from didact.environments.grid import cells
+from didact.environments.grid.solver import planner
+from didact.environments.language import (
+    grammar,
+    paraphrase_pool,
+    paraphrases,
+    ragged_tokens,
+    sentence_embeddings,
+    templates,
+    vocabulary,
+)
+
 ROOT = Path(__file__).parent.parent
 # Which folders each folder may import from.
 ALLOWED = {
-    "environments": {"environments"},
-    "teachers": {"environments", "teachers"},
-    "students": {"environments", "students"},
-    "experiments": {"environments", "teachers", "students", "experiments"},
-    "benchmarks": {"environments", "teachers", "students", "experiments", "benchmarks"},
+    "common": {"common"},
+    "environments": {"common", "environments"},
+    "teachers": {"common", "environments", "teachers"},
+    "students": {"common", "environments", "students"},
+    "experiments": {"common", "environments", "teachers", "students", "experiments"},
+    "benchmarks": {"common", "environments", "teachers", "students", "experiments", "benchmarks"},
 }
 # The command line runs the benchmarks. It may import them inside a function, so that nothing
 # else in `experiments` comes to need them.
@@ -24,6 +40,20 @@ LAZY = {("experiments", "benchmarks")}
 FACE = {"__version__"}
 PICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 LONGEST = 400
+GRID = "didact.environments.grid"
+# Usable by any environment, wherever they lie.
+FREE = (
+    *(
+        vocabulary,
+        grammar,
+        templates,
+        paraphrase_pool,
+        paraphrases,
+        ragged_tokens,
+        sentence_embeddings,
+    ),
+    *(wrapper, student_model, wordings, messages, compiler_hints),
+)
 
 
 def files() -> list[Path]:
@@ -173,7 +203,7 @@ def test_an_upward_import_is_found(folder, source):
     [
         ("environments", "import jax\nfrom didact import __version__"),
         ("environments", "from .spaces import Box\nfrom . import base"),
-        ("teachers", "from didact.environments.spaces import Box"),
+        ("teachers", "from didact.environments.task_spaces import Box"),
         ("experiments", "def f():\n    from didact.benchmarks import throughput"),
         ("benchmarks", "import didact.experiments.cli"),
     ],
@@ -215,3 +245,52 @@ def test_a_missing_docstring_is_found(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert undocumented("bare_module") == [f"bare_module.{name}" for name in "ABCd"]
+
+
+WORLDS = {module_of(path): path for path in sorted((ROOT / "environments").rglob("*.py"))}
+
+
+def imported(name: str) -> set[str]:
+    """The modules of `environments` that a module imports, also inside functions."""
+    path = WORLDS[name]
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found = set()
+    for full, _, _ in imports(ast.parse(path.read_text()), package):
+        while full not in WORLDS and "." in full:
+            full = full.rpartition(".")[0]
+        if full in WORLDS:
+            found.add(full)
+    return found
+
+
+@pytest.mark.parametrize("module", FREE, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_language_and_feedback_need_no_grid(module):
+    free, todo = {m.__name__ for m in FREE}, [module.__name__]
+    seen = set(todo)
+    while todo:
+        for name in imported(todo.pop()) - seen:
+            assert name in free or not name.startswith(GRID), name
+            seen.add(name)
+            todo.append(name)
+
+
+def test_an_import_of_the_grid_is_found():
+    assert cells.__name__ in imported(planner.__name__)
+    assert vocabulary.__name__ in imported(cells.__name__)
+
+
+@pytest.mark.parametrize("folder", ["students", "teachers", "experiments"])
+def test_what_is_for_any_world_asks_no_grid(folder):
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        source = path.read_text()
+        for name, _, line in imports(ast.parse(source), module_of(path)):
+            assert not name.startswith(GRID), f"{path}, line {line}: {name}"
+        assert "GridWorld" not in source, path
+
+
+def test_nobody_asks_whether_a_world_is_a_grid():
+    grid = ROOT / "environments" / "grid"
+    for folder in ("environments", "students", "teachers", "experiments", "benchmarks"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            asks = re.search(r"isinstance\([^)]*GridWorld", path.read_text())
+            assert path.is_relative_to(grid) or not asks, path

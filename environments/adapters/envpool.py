@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from didact.environments.errors import SettingError
-from didact.environments.grid import language
+from didact.common.errors import SettingError
+from didact.environments.language import vocabulary
 
 
 class EnvpoolWorlds:
@@ -30,7 +30,7 @@ class EnvpoolWorlds:
     engine = "envpool"
 
     def __init__(
-        self, name: str, n: int, mission_length: int = language.DEFAULT_LENGTH, seed: int = 0
+        self, name: str, n: int, mission_length: int = vocabulary.DEFAULT_LENGTH, seed: int = 0
     ):
         try:
             import envpool
@@ -85,5 +85,5 @@ class EnvpoolWorlds:
         return {
             "image": np.concatenate([one["image"] for one in seen]).astype(np.uint8),
             "direction": np.concatenate([one["direction"] for one in seen]).astype(np.int32),
-            "instruction": np.stack([language.encode(m, self.mission_length) for m in missions]),
+            "instruction": np.stack([vocabulary.encode(m, self.mission_length) for m in missions]),
         }

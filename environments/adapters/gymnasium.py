@@ -12,24 +12,27 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from didact.environments.adapters.worlds import Worlds, key_from
-from didact.environments.array_spaces import ArraySpace
+from didact.common.errors import SettingError
+from didact.environments.adapters.stateful import Worlds, key_from, needed
 from didact.environments.base import Environment
-from didact.environments.errors import SettingError
-from didact.environments.registry import registered
-from didact.environments.spaces import TaskSpace
+from didact.environments.registry import ENVIRONMENTS
+from didact.environments.spaces import ActionSpace, ArraySpace, Continuous
+from didact.environments.task_spaces import TaskSpace
 
 NAMESPACE = "didact"
 
 
-def register_all() -> None:
+def register_all(plugins: bool = True) -> None:
     """Makes every registered environment known to gymnasium as `didact/NAME`.
 
     Call it again for environments that were registered after `didact.environments` was imported.
+
+    Args:
+        plugins: whether those of other packages (entry points) are loaded for it.
     """
     here = f"{__name__}:"
-    for entry in registered():
-        name = f"{NAMESPACE}/{entry.name}"
+    for entry in ENVIRONMENTS.entries() if plugins else ENVIRONMENTS.loaded():
+        name = gymnasium_name(entry.name)
         if name not in gymnasium.registry:
             gymnasium.register(
                 name,
@@ -39,34 +42,49 @@ def register_all() -> None:
             )
 
 
+def gymnasium_name(name: str) -> str:
+    """The id of one of our environments; `brax/ant` is `didact/brax-ant`, with one slash."""
+    return f"{NAMESPACE}/{name.replace('/', '-')}"
+
+
 def gymnasium_space(space: ArraySpace) -> gymnasium.Space:
-    """The space of one observation; whole numbers without axes are `Discrete`."""
+    """The space of one observation.
+
+    Whole numbers without axes are `Discrete`, and truth values `MultiBinary`.
+    """
     dtype = np.dtype(space.dtype)
+    if dtype.kind == "b":
+        return gymnasium.spaces.MultiBinary(space.shape)
     if space.shape == () and np.issubdtype(dtype, np.integer) and space.low == 0:
         return gymnasium.spaces.Discrete(int(space.high) + 1)
     low, high = dtype.type(space.low), dtype.type(space.high)
     return gymnasium.spaces.Box(low, high, space.shape, dtype)  # type: ignore[arg-type]
 
 
-def _spaces(environment: Environment) -> tuple[gymnasium.spaces.Dict, gymnasium.spaces.Discrete]:
+def gymnasium_actions(space: ActionSpace) -> gymnasium.Space:
+    """The space of one action."""
+    if isinstance(space, Continuous):
+        return gymnasium.spaces.Box(space.lows, space.highs, dtype=np.float32)
+    return gymnasium.spaces.Discrete(space.n)
+
+
+def _spaces(environment: Environment) -> tuple[gymnasium.spaces.Dict, gymnasium.Space]:
     spaces = environment.observation_space.items()
     observations = {name: gymnasium_space(space) for name, space in spaces}
-    return gymnasium.spaces.Dict(observations), gymnasium.spaces.Discrete(
-        environment.action_space.n
-    )
+    return gymnasium.spaces.Dict(observations), gymnasium_actions(environment.action_space)
 
 
-def _modes(environment: Environment, render_mode: str | None) -> list[str]:
-    """How these worlds can be drawn."""
-    modes = ["rgb_array", *(["ansi"] if hasattr(environment, "render_ansi") else [])]
+def _pictures(environment: Environment, render_mode: str | None) -> dict[str, Any]:
+    """How these worlds can be drawn, as gymnasium's metadata have it."""
+    modes = list(environment.render_modes)
     if render_mode not in (None, *modes):
         raise SettingError("render_mode", render_mode, f"None or one of {', '.join(modes)}")
-    return modes
+    return {"render_modes": modes, "render_fps": environment.render_fps}
 
 
 def _drawn(environment: Environment, render_mode: str, state: Any, index: int) -> Any:
     if render_mode == "ansi":
-        return environment.render_ansi(state, index)  # type: ignore[attr-defined]
+        return environment.render_ansi(state, index)
     return environment.render(state, index)
 
 
@@ -76,14 +94,15 @@ class SingleWorld(gymnasium.Env):
     `info` has the instruction in words (`mission`), feedback (`feedback`) where the environment
     gives any and, after a step, `success`. A task may be
     given with `reset(options={"task": [...]})`, as numbers or as a JSON object; else it is drawn
-    from `tasks`.
+    from `tasks`. Continuous actions are clipped to their bounds, as in gymnasium's own
+    environments; NaN raises a `SettingError`.
 
     Args:
-        name: of the environment in our registry.
+        name: of the environment in our registry, or an environment.
         render_mode: "rgb_array"; "ansi", for lines of text with codes for colours, where worlds
             can be drawn so (grid worlds can); or None.
         tasks: where tasks are drawn from; the whole task space if None.
-        settings: of the environment.
+        settings: of the environment, if it is given by its name.
 
     Raises:
         SettingError: the world cannot be drawn in this mode.
@@ -93,32 +112,43 @@ class SingleWorld(gymnasium.Env):
 
     def __init__(
         self,
-        name: str,
+        name: str | Environment,
         render_mode: str | None = None,
         tasks: TaskSpace | None = None,
         **settings: Any,
     ):
         self._worlds = Worlds(name, 1, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
-        self.metadata = self.metadata | {"render_modes": _modes(self.environment, render_mode)}
+        self.metadata = self.metadata | _pictures(self.environment, render_mode)
+        self.action_space: gymnasium.Space
+        self.observation_space: gymnasium.spaces.Dict
         self.observation_space, self.action_space = _spaces(self.environment)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)
         tasks = (options or {}).get("task")
-        observation = _first(self._worlds.reset(key_from(self.np_random), tasks))
+        observation = self._first(self._worlds.reset(key_from(self.np_random), tasks))
         return observation, self._words(observation)
 
     def step(self, action: Any):
-        action = np.asarray(action)
-        if action.ndim:
-            allowed = f"a whole number from 0 to {self.environment.action_space.n - 1}"
-            raise SettingError("action", action.tolist(), allowed)
+        action, space = np.asarray(action), self.environment.action_space
+        if action.shape != space.shape:
+            raise SettingError("action", action.tolist(), needed(space))
         seen = jax.device_get(self._worlds.step_only(action[None]))
-        observation = _first(seen.observation)
+        observation = self._first(seen.observation)
         info = {**self._words(observation), "success": bool(seen.success[0])}
         ended = bool(seen.terminated[0]), bool(seen.truncated[0])
         return observation, float(seen.reward[0]), *ended, info
+
+    def _first(self, observation: dict[str, Any]) -> dict[str, Any]:
+        """The observation of the only world."""
+        seen = {name: x[0] for name, x in jax.device_get(observation).items()}
+        return {
+            name: np.int64(x)
+            if isinstance(self.observation_space[name], gymnasium.spaces.Discrete)
+            else np.asarray(x, self.observation_space[name].dtype)
+            for name, x in seen.items()
+        }
 
     def _words(self, observation: dict[str, Any]) -> dict[str, str]:
         """What is said in an observation."""
@@ -143,11 +173,11 @@ class ManyWorlds(VectorEnv):
     worlds or one for each. All worlds draw from one generator, so a seed is for all that follows.
 
     Args:
-        name: of the environment in our registry.
+        name: of the environment in our registry, or an environment.
         num_envs: n.
         render_mode: as `SingleWorld` has it.
         tasks: where tasks are drawn from; the whole task space if None.
-        settings: of the environment.
+        settings: of the environment, if it is given by its name.
 
     Raises:
         SettingError: there is no world, or it cannot be drawn in this mode.
@@ -161,7 +191,7 @@ class ManyWorlds(VectorEnv):
 
     def __init__(
         self,
-        name: str,
+        name: str | Environment,
         num_envs: int = 1,
         render_mode: str | None = None,
         tasks: TaskSpace | None = None,
@@ -171,7 +201,7 @@ class ManyWorlds(VectorEnv):
             raise SettingError("num_envs", num_envs, "at least 1")
         self._worlds = Worlds(name, num_envs, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
-        self.metadata = self.metadata | {"render_modes": _modes(self.environment, render_mode)}
+        self.metadata = self.metadata | _pictures(self.environment, render_mode)
         self.num_envs = num_envs
         self.single_observation_space, self.single_action_space = _spaces(self.environment)
         self._batched = {
@@ -212,11 +242,3 @@ class ManyWorlds(VectorEnv):
             name: np.asarray(observation[name], space.dtype)
             for name, space in self._batched.items()
         }
-
-
-def _first(observation: dict[str, Any]) -> dict[str, Any]:
-    """The observation of the first world."""
-    return {
-        name: np.int64(x[0]) if np.ndim(x) == 1 and x.dtype.kind == "i" else np.asarray(x[0])
-        for name, x in jax.device_get(observation).items()
-    }

@@ -3,28 +3,23 @@
 import functools
 
 from didact.environments.grid.env import GridState, GridWorld, Symbols
-from didact.environments.grid.facts import with_facts
-from didact.environments.grid.families import GROUPS
-from didact.environments.grid.feedback import with_feedback
-from didact.environments.grid.making import grid_world
+from didact.environments.grid.factory import grid_world
+from didact.environments.grid.levels import GROUPS
 from didact.environments.grid.mazes import all_named, maze_world, random_mazes
-from didact.environments.grid.office import Office
-from didact.environments.grid.targets import MovingTargets
 from didact.environments.registry import register
 
 __all__ = [
     "GridState",
     "GridWorld",
-    "MovingTargets",
-    "Office",
     "Symbols",
-    "with_facts",
-    "with_feedback",
 ]
 
 for _group in GROUPS:
     _make = functools.partial(
-        grid_world, family=_group.family, mission_length=_group.mission_length
+        grid_world,
+        family=_group.family,
+        mission_length=_group.mission_length,
+        evaluation={name: _group.levels[name][0] for name in _group.evaluation},
     )
     _whole = {_group.name: (_group.space, _group.description)}
     for _name, (_space, _description) in {**_whole, **_group.parts}.items():

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, UInt8
 
-from didact.environments.array_spaces import ArraySpace
+from didact.environments.language import vocabulary
+from didact.environments.spaces import ArraySpace
 
 UNSEEN, EMPTY, WALL, FLOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA, AGENT = range(11)
 CLOSED_DOOR, LOCKED_DOOR = 11, 12  # DOOR itself is an open door
 
-COLORS = ("red", "green", "blue", "purple", "yellow", "grey")
+COLORS, TYPES = vocabulary.COLORS, vocabulary.TYPES  # with MiniGrid's numbers
 RED, GREEN, BLUE, PURPLE, YELLOW, GREY = range(6)
-TYPES = {"door": DOOR, "key": KEY, "ball": BALL, "box": BOX}
 
 KIND_BITS, COLOR_SHIFT, HOLDS = 15, 4, 128
 SEEN_BITS = 127

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypedDict
 
 import jax
@@ -9,18 +10,27 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.array_spaces import ArraySpace, Discrete
+from didact.common.errors import SettingError
 from didact.environments.base import Environment, Timestep, split_keys
-from didact.environments.errors import SettingError
-from didact.environments.grid import cells, language, texts, view
-from didact.environments.grid.compiling import folding
-from didact.environments.grid.families import Family, go_to
-from didact.environments.grid.families.base import follow
-from didact.environments.grid.phrases import SPLITS
-from didact.environments.grid.phrasing import longest, rephrase
+from didact.environments.capabilities import (
+    AchievedInstructions,
+    Feedback,
+    OptionalPropositions,
+    StateExpert,
+    TextStatus,
+)
+from didact.environments.compiler_hints import folding
+from didact.environments.grid import cells, text_observation, view
+from didact.environments.grid.levels import Family
+from didact.environments.grid.levels.babyai import go_to
+from didact.environments.grid.levels.family import follow
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import Goal
-from didact.environments.spaces import TaskSpace
+from didact.environments.language import vocabulary
+from didact.environments.language.paraphrase_pool import SPLITS
+from didact.environments.language.paraphrases import longest, rephrase
+from didact.environments.spaces import ArraySpace, Discrete
+from didact.environments.task_spaces import TaskSpace
 
 _PHRASING = 0x70687261  # folded into a level's key: the words have randomness of their own
 
@@ -51,6 +61,7 @@ class GridSettings(TypedDict, total=False):
     packed: bool
     mission_length: int
     easy_space: TaskSpace | None
+    evaluation: Mapping[str, TaskSpace]
     text: bool
     text_length: int
 
@@ -68,8 +79,9 @@ class GridWorld(Environment[GridState]):
 
     Observations are those of MiniGrid: `image`, the egocentric 7x7 view in MiniGrid's own indexing
     and triples, or packed cells (`cells.unpack` turns these into triples); `direction`, the
-    agent's; `instruction`, the mission as token ids (`language.decode` gives the text); and, if
-    asked for, `text`, what the view shows as token ids (`texts.decode` gives the sentences).
+    agent's; `instruction`, the mission as token ids (`vocabulary.decode` gives the text); and, if
+    asked for, `text`, what the view shows as token ids (`text_observation.decode` gives the
+    sentences).
 
     Args:
         space: the part of the family's task space that tasks come from; arrays are as small as
@@ -82,11 +94,13 @@ class GridWorld(Environment[GridState]):
             `verifier.verify` tells; instructions must be of Baby Language.
         text: whether observations have `text`, uint8[n, text_length].
         text_length: the number of tokens of `text`; where a view needs more, the farthest things
-            are left out. `texts.LONGEST` is enough for any view.
+            are left out. `text_observation.LONGEST` is enough for any view.
         phrasing: "train", "validation" or "test": instructions are said in other words, drawn from
-            that split of the pool of `phrases` for each phrase and episode, and have
+            that split of the pool of `paraphrase_pool` for each phrase and episode, and have
             `phrasing.longest(mission_length)` tokens; they must be of Baby Language. The same
             key makes the same level in any phrasing. None: BabyAI's own words.
+        evaluation: spaces of a single task each, by name. Those that are tasks of `space` are its
+            `evaluation_tasks`, unless `space` is a single task itself.
 
     Raises:
         SettingError: `done_action` or `phrasing` in a family that is not of Baby Language, a
@@ -94,33 +108,37 @@ class GridWorld(Environment[GridState]):
             of the longest mission that `space` can make.
     """
 
+    render_modes = ("rgb_array", "ansi")
+
     def __init__(
         self,
         space: TaskSpace = go_to.SPACE,
         packed: bool = False,
-        mission_length: int = language.DEFAULT_LENGTH,
+        mission_length: int = vocabulary.DEFAULT_LENGTH,
         easy_space: TaskSpace | None = None,
         family: Family = go_to.FAMILY,
         done_action: bool = False,
         text: bool = False,
-        text_length: int = texts.DEFAULT_LENGTH,
+        text_length: int = text_observation.DEFAULT_LENGTH,
         phrasing: str | None = None,
+        evaluation: Mapping[str, TaskSpace] = MappingProxyType({}),
     ):
         if text_length < 1:
             raise SettingError("text_length", text_length, "at least 1 token")
         least = max(family.longest_mission(space), 1)
         if mission_length < least:
             raise SettingError("mission_length", mission_length, f"{least} or more here")
+        self.baby_language = family.play is follow  # its instructions are of Baby Language
         self._play = family.play
         if done_action:
-            if family.play is not follow:
+            if not self.baby_language:
                 raise SettingError("done_action", True, "False where missions are MiniGrid's own")
             self._play = functools.partial(follow, done_action=True)
-        if phrasing is not None and family.play is not follow:
+        if phrasing is not None and not self.baby_language:
             raise SettingError("phrasing", phrasing, "None where missions are MiniGrid's own")
         if phrasing not in (None, *SPLITS):
             raise SettingError("phrasing", phrasing, "None, or one of " + ", ".join(SPLITS))
-        self.phrasing, self.done_action = phrasing, done_action
+        self.phrasing, self.done_action, self.evaluation = phrasing, done_action, evaluation
         self.task_space, self.family = space, family
         self.action_space = Discrete(len(family.actions), family.actions)
         self.packed = packed
@@ -139,7 +157,7 @@ class GridWorld(Environment[GridState]):
             "direction": ArraySpace((), jnp.int32, 0, 3, kind="category"),
             "instruction": ArraySpace(
                 (mission_length if phrasing is None else longest(mission_length),),
-                *(jnp.uint8, 0, language.VOCABULARY_SIZE - 1),
+                *(jnp.uint8, 0, vocabulary.VOCABULARY_SIZE - 1),
                 kind="tokens",
                 role="instruction",
             ),
@@ -147,12 +165,18 @@ class GridWorld(Environment[GridState]):
         self.text_length = text_length if text else None
         if text:
             self.observation_space["text"] = ArraySpace(
-                (text_length,), jnp.uint8, 0, language.VOCABULARY_SIZE - 1, kind="hidden"
+                (text_length,), jnp.uint8, 0, vocabulary.VOCABULARY_SIZE - 1, kind="hidden"
             )
 
     @property
     def easy_space(self) -> TaskSpace:
         return self._easy_space
+
+    @property
+    def evaluation_tasks(self) -> dict[str, Float[np.ndarray, " d"]]:
+        found = {name: self.point_of(space) for name, space in self.evaluation.items()}
+        named = {name: task for name, task in found.items() if task is not None}
+        return super().evaluation_tasks or named
 
     def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[GridState, Timestep]:
         return self._reset(split_keys(key, tasks.shape[0]), self.task_space.clip(tasks))
@@ -206,7 +230,7 @@ class GridWorld(Environment[GridState]):
             "instruction": state.mission,
         }
         if self.text_length is not None:
-            observation["text"] = texts.tokens(observation["image"], self.text_length)
+            observation["text"] = text_observation.tokens(observation["image"], self.text_length)
         labels = jnp.zeros((reward.shape[0], 0), bool)
         return Timestep(observation, reward, terminated, truncated, success, labels)
 
@@ -238,7 +262,7 @@ class GridWorld(Environment[GridState]):
 
         Solid wall around worlds smaller than the arrays is left out.
         """
-        from didact.environments.grid.picture import draw
+        from didact.environments.grid.rendering.rgb import draw
 
         symbols = self.symbols(state, index)
         return draw(
@@ -263,15 +287,56 @@ class GridWorld(Environment[GridState]):
             state: the worlds.
             index: which of them.
             color: whether there are codes for colours; what the agent sees is then lighter.
-            window: at most so many columns and rows of cells, those around the agent.
+            window: the most characters of a line, and the most lines; the map is cut around the
+                agent.
         """
-        from didact.environments.grid import ansi
+        from didact.environments.grid.rendering import ansi
 
         symbols = self.symbols(state, index)
         place = symbols.agent_position, symbols.agent_direction
-        return ansi.draw(
-            symbols.grid, *place, symbols.visible, color=color, crop=True, window=window
+        most = None if window is None else (max(window[0] // 2, 1), max(window[1], 1))
+        return ansi.draw(symbols.grid, *place, symbols.visible, color=color, crop=True, window=most)
+
+    def text_status(self, state: GridState, index: int) -> TextStatus:
+        from didact.environments.grid.rendering import ansi
+
+        carried = np.asarray(state.world.carried)[index]
+        name = (
+            "nothing"
+            if carried == cells.EMPTY
+            else text_observation.name(carried & cells.SEEN_BITS)
         )
+        return TextStatus(int(state.max_steps[index]), (f"carrying {name}",), ansi.LEGEND)
 
     def instruction_text(self, observation: Mapping[str, Any]) -> str:
-        return language.decode(np.asarray(observation["instruction"]))
+        return vocabulary.decode(np.asarray(observation["instruction"]))
+
+    def expert(self) -> StateExpert:
+        """The solver."""
+        from didact.environments.grid.solver import planner
+
+        world: Any = self
+        return StateExpert("solver", planner.expert(world))
+
+    def achieved_instructions(self) -> AchievedInstructions | None:
+        """What was done in each step, where instructions are of Baby Language."""
+        from didact.environments.grid import achieved_instructions
+
+        world: Any = self
+        return achieved_instructions.describer(world) if self.baby_language else None
+
+    def feedback(self) -> Feedback | None:
+        """The solver's advice in words, where instructions are of Baby Language."""
+        from didact.environments.grid.feedback.solver_feedback import commentary
+
+        if not self.baby_language:
+            return None
+        if self.done_action:
+            raise SettingError("done_action", True, "False with feedback")
+        return commentary(self.width, self.kinds)
+
+    def optional_propositions(self) -> OptionalPropositions:
+        """What agents face and hold."""
+        from didact.environments.grid.object_propositions import optional_propositions
+
+        return optional_propositions(self.width)

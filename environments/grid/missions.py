@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Int16, Int32, PRNGKeyArray, UInt8
 
-from didact.environments.grid import cells, obstacles, rules
+from didact.environments.grid import cells, moving_obstacles, rules
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import NOTHING, Goal, Verdict
 
@@ -68,7 +68,7 @@ def play(
         ahead = cells.kind_of(_at(world, front))
         blocked = dodges & (actions == rules.FORWARD)
         blocked &= (ahead != cells.EMPTY) & (ahead != cells.GOAL)
-        world = obstacles.wander(keys, world, dodges[:, None] & (world.objects != 0), width)
+        world = moving_obstacles.wander(keys, world, dodges[:, None] & (world.objects != 0), width)
     if MATCH in kinds:
         grasps = _which(goal, MATCH, kinds) & (actions == rules.PICKUP)
         actions = jnp.where(grasps, rules.TOGGLE, actions)

@@ -16,14 +16,20 @@ from jaxtyping import Array, Bool, Float, Int, Int8, Int16, Shaped, UInt8
 
 from didact.environments.grid import cells, rules
 from didact.environments.grid.rules import World
+from didact.environments.language.grammar import (
+    ANY,
+    GO_TO,
+    KIND_BITS,
+    KINDS,
+    NONE,
+    OPEN,
+    ORDERED,
+    PICK_UP,
+    PUT_NEXT,
+    STRICT,
+)
 
-NONE, GO_TO, OPEN, PICK_UP, PUT_NEXT = range(5)
-KINDS = (GO_TO, OPEN, PICK_UP, PUT_NEXT)
-KIND_BITS = 7
-STRICT = 8  # beside a kind: the wrong door opened, or the wrong object in hand, is a failure
-ORDERED = 16  # beside the kind of clause 2: what comes then must not be fulfilled first
 NOTHING = -1  # in hand
-ANY = 15  # kind or colour of a description that leaves it open
 
 
 class Goal(NamedTuple):

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, UInt8
 
+from didact.environments.backends import accelerated
+from didact.environments.compiler_hints import apart, varying_as
 from didact.environments.grid import cells
-from didact.environments.grid.compiling import apart, varying_as
 from didact.environments.grid.rules import World
-from didact.environments.processors import accelerated
 
 SIZE = 7
 MIDDLE = SIZE // 2

@@ -37,12 +37,55 @@ class Head(nn.Module):
         return SquashedNormal.of_space(space, mean, jnp.clip(log_std, LEAST_LOG_STD, MOST_LOG_STD))
 
 
+class Trunk(nn.Module):
+    """Observations `[T, n, ...]` to features `[T, n, hidden]`.
+
+    Each observation has the encoder of its kind, and what they return is added up. The instruction
+    (a space with that role) modulates cells and pictures; where there are none, it is added up as
+    well.
+
+    Attributes:
+        spaces: names and spaces of the observations that are read.
+        config: sizes.
+        seeds_axis: the name of a `vmap` over seeds, where there is one.
+    """
+
+    spaces: Spaces
+    config: NetworkConfig
+    seeds_axis: str | None = None
+
+    def setup(self):
+        c, spaces = self.config, dict(self.spaces)
+        given = [(name, s) for name, s in spaces.items() if s.role == "instruction"]
+        self.instruction = given[0][0] if given else None
+        if given:
+            vocabulary = int(given[0][1].high) + 1 if given[0][1].meaning == "tokens" else 0
+            self.reader = InstructionReader(vocabulary, c, self.seeds_axis)
+        context = Context(c, self.reader if given else None, self.seeds_axis)
+        others = {name: s for name, s in spaces.items() if name != self.instruction}
+        self.encoders = {name: encoder_of(name, s, context) for name, s in others.items()}
+        self.modulates = any(s.meaning in ("cells", "pixels") for s in others.values())
+        if given and not self.modulates:
+            self.instructed = nn.Dense(c.hidden)
+        self.body = nn.Dense(c.hidden, kernel_init=nn.initializers.orthogonal(2**0.5))
+
+    def __call__(
+        self, observation: Mapping[str, Array], added: Array | float = 0.0
+    ) -> Float[Array, "T n hidden"]:
+        """The features; `added` joins what the encoders return."""
+        words = observation[self.instruction] if self.instruction else None
+        hidden: Any = added
+        for name, encoder in self.encoders.items():
+            hidden += encoder(observation[name], words)
+        if words is not None and not self.modulates:
+            hidden += self.instructed(self.reader.each(words))
+        return jax.nn.relu(self.body(jax.nn.relu(hidden)))
+
+
 class ActorCritic(nn.Module):
     """Policy and value from observations and an instruction, with a memory.
 
-    All inputs are time-first, `[T, n, ...]`. Each observation has the encoder of its kind, and
-    what they return is added up. The instruction (a space with that role) modulates cells and
-    pictures; where there are none, it is added up as well.
+    All inputs are time-first, `[T, n, ...]`.
 
     Attributes:
         action_space: the actions.
@@ -57,49 +100,22 @@ class ActorCritic(nn.Module):
     seeds_axis: str | None = None
 
     def setup(self):
-        c, spaces = self.config, dict(self.spaces)
-        told = [(name, s) for name, s in spaces.items() if s.role == "instruction"]
-        self.instruction = told[0][0] if told else None
-        if told:
-            vocabulary = int(told[0][1].high) + 1 if told[0][1].meaning == "tokens" else 0
-            self.reader = InstructionReader(vocabulary, c, self.seeds_axis)
-        context = Context(c, self.reader if told else None, self.seeds_axis)
-        others = {name: s for name, s in spaces.items() if name != self.instruction}
-        self.encoders = {name: encoder_of(name, s, context) for name, s in others.items()}
-        self.modulates = any(s.meaning in ("cells", "pixels") for s in others.values())
-        if told and not self.modulates:
-            self.instructed = nn.Dense(c.hidden)
-        self.body = nn.Dense(c.hidden, kernel_init=nn.initializers.orthogonal(2**0.5))
-        self.memory = Memory(c.memory) if c.memory else None
-        self.policy = Head(self.action_space, c)
+        self.trunk = Trunk(self.spaces, self.config, self.seeds_axis)
+        self.memory = Memory(self.config.memory) if self.config.memory else None
+        self.policy = Head(self.action_space, self.config)
         self.value = nn.Dense(1, kernel_init=nn.initializers.orthogonal(1.0))
 
     def __call__(
         self, observation: Mapping[str, Array], carry: Array, start: Bool[Array, "T n"]
     ) -> tuple[Distribution, Float[Array, "T n"], Array]:
-        features = self.encode(observation)
+        features = self.trunk(observation)
         if self.memory is not None:
             features, carry = self.memory(features, carry, start)
         return self.policy(features), self.value(features)[..., 0], carry
 
-    def encode(self, observation: Mapping[str, Array]) -> Float[Array, "T n hidden"]:
-        """The features of observations, before the memory."""
-        words = observation[self.instruction] if self.instruction else None
-        hidden: Any = jnp.zeros(())
-        for name, encoder in self.encoders.items():
-            hidden += encoder(observation[name], words)
-        if words is not None and not self.modulates:
-            hidden += self.instructed(self.reader.each(words))
-        return jax.nn.relu(self.body(jax.nn.relu(hidden)))
 
-
-def actor_critic(
-    observation_space: Mapping[str, ArraySpace],
-    action_space: ActionSpace,
-    config: NetworkConfig,
-    seeds_axis: str | None = None,
-) -> ActorCritic:
-    """The network for these observations and actions.
+def trunk_spaces(observation_space: Mapping[str, ArraySpace], config: NetworkConfig) -> Spaces:
+    """The observations that a network reads, checked.
 
     Raises:
         SettingError: no encoder knows one of the observations, there are two instructions, or
@@ -114,5 +130,15 @@ def actor_critic(
         raise SettingError("observations", sorted(observation_space), allowed)
     for name, space in spaces.items():
         if space.role != "instruction":
-            encoder_of(name, space, Context(config, None, seeds_axis))
-    return ActorCritic(action_space, tuple(sorted(spaces.items())), config, seeds_axis)
+            encoder_of(name, space, Context(config, None, None))
+    return tuple(sorted(spaces.items()))
+
+
+def actor_critic(
+    observation_space: Mapping[str, ArraySpace],
+    action_space: ActionSpace,
+    config: NetworkConfig,
+    seeds_axis: str | None = None,
+) -> ActorCritic:
+    """The network for these observations and actions; it raises what `trunk_spaces` does."""
+    return ActorCritic(action_space, trunk_spaces(observation_space, config), config, seeds_axis)

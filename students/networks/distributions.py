@@ -139,7 +139,7 @@ class SquashedNormal:
             std: of the normal before squashing.
         """
         here = cls.of_space(space, jnp.zeros_like(action), jnp.float32(math.log(std)))
-        unit = jnp.clip(here._unit(action), -0.98, 0.98)
+        unit = jnp.clip(here.to_unit(action), -0.98, 0.98)
         return dataclasses.replace(here, mean=jnp.arctanh(unit))
 
     def sample(self, key: PRNGKeyArray) -> Float[Array, "*b k"]:
@@ -165,7 +165,7 @@ class SquashedNormal:
 
     def log_prob(self, action: Float[Array, "*b k"]) -> Float[Array, "*b"]:
         """The log-density between the bounds, and the log of the mass at them."""
-        unit = self._unit(action)
+        unit = self.to_unit(action)
         inside = jnp.abs(unit) < 1 - EDGE
         before = jnp.arctanh(jnp.where(inside, unit, 0))
         density = self._log_normal(before) - self._log_slope(before)
@@ -178,7 +178,7 @@ class SquashedNormal:
         nodes = self.mean[..., None] + jnp.exp(self.log_std)[..., None] * jnp.float32(_NODES)
         slope = jnp.sum(self._log_tanh_slope(nodes) * jnp.float32(_WEIGHTS), axis=-1)
         normal = 0.5 * math.log(2 * math.pi * math.e) + self.log_std
-        return jnp.sum(normal + slope + self._log_scale(), axis=-1)
+        return jnp.sum(normal + slope + self.log_scale(), axis=-1)
 
     def kl(self, other: "SquashedNormal") -> Float[Array, "*b"]:
         """KL(self || other); squashing both alike leaves it that of the normals."""
@@ -195,7 +195,7 @@ class SquashedNormal:
     def _limits(self) -> tuple[Array, Array]:
         return jnp.float32(self.low), jnp.float32(self.high)
 
-    def _unit(self, action: Array) -> Array:
+    def to_unit(self, action: Array) -> Array:
         """Actions with -1 and 1 as their bounds."""
         low, high = self._limits()
         return jnp.clip(2 * ((action - low) / (high - low)) - 1, -1, 1)
@@ -205,13 +205,14 @@ class SquashedNormal:
         return -0.5 * jnp.square(scaled) - self.log_std - 0.5 * math.log(2 * math.pi)
 
     def _log_slope(self, before: Array) -> Array:
-        return self._log_tanh_slope(before) + self._log_scale()
+        return self._log_tanh_slope(before) + self.log_scale()
 
     def _log_tanh_slope(self, before: Array) -> Array:
         """log(1 - tanh(u)^2), without cancellation."""
         return 2 * (math.log(2) - before - jax.nn.softplus(-2 * before))
 
-    def _log_scale(self) -> Array:
+    def log_scale(self) -> Array:
+        """The logarithm of half the range of each actuator."""
         low, high = self._limits()
         return jnp.log((high - low) / 2)
 

@@ -89,11 +89,11 @@ def after(
     """
     if not names:
         return params
-    inner = dict(params["params"])
+    trunk = dict(params["params"]["trunk"])
     for name in names:
         encoder = f"encoders_{name}"
         values = observation[name]
         values = values if values.ndim == 3 else values[..., None]
-        new = update(inner[encoder]["normalisation"], values, weights, axes)
-        inner[encoder] = {**inner[encoder], "normalisation": new}
-    return {**params, "params": inner}
+        new = update(trunk[encoder]["normalisation"], values, weights, axes)
+        trunk[encoder] = {**trunk[encoder], "normalisation": new}
+    return {**params, "params": {**params["params"], "trunk": trunk}}

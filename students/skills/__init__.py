@@ -1,8 +1,12 @@
 """Skills that compose: temporal logic over facts of a world, as automata and arrays."""
 
-from didact.students.skills import planning, preferences, rewards, samplers, tabular, values
-from didact.students.skills.automata import Automaton, automaton
-from didact.students.skills.batches import (
+from didact.students.skills import preferences, rewards, tabular, task_plans, values
+from didact.students.skills.composed_policy import compose
+from didact.students.skills.formula_task import Following, following
+from didact.students.skills.library import Library, Skill, load_library
+from didact.students.skills.ltl import sampling
+from didact.students.skills.ltl.automata import Automaton, automaton
+from didact.students.skills.ltl.batched_automata import (
     Machines,
     RewardMachine,
     judge,
@@ -11,22 +15,19 @@ from didact.students.skills.batches import (
     start,
     step,
 )
-from didact.students.skills.behaviours import compose
-from didact.students.skills.conditions import Edge, at_most_one, condition, edges
-from didact.students.skills.drawing import draw
-from didact.students.skills.english import english
-from didact.students.skills.following import Following, following
-from didact.students.skills.formulas import Formula
-from didact.students.skills.library import Library, Skill, load_library
+from didact.students.skills.ltl.conditions import Edge, at_most_one, condition, edges
+from didact.students.skills.ltl.drawing import draw
+from didact.students.skills.ltl.english import english
+from didact.students.skills.ltl.formulas import Formula
+from didact.students.skills.ltl.lexicon import Vocabulary, vocabulary
+from didact.students.skills.ltl.parser import FormulaError, parse
 from didact.students.skills.machines import (
     SkillMachine,
     letters_of,
     letters_of_goals,
     skill_machine,
 )
-from didact.students.skills.parser import FormulaError, parse
 from didact.students.skills.plans import Plans, follow, plans
-from didact.students.skills.vocabulary import Vocabulary, vocabulary
 
 __all__ = [
     "Automaton",
@@ -56,16 +57,16 @@ __all__ = [
     "load_library",
     "pack",
     "parse",
-    "planning",
     "plans",
     "preferences",
     "reward_machine",
     "rewards",
-    "samplers",
+    "sampling",
     "skill_machine",
     "start",
     "step",
     "tabular",
+    "task_plans",
     "values",
     "vocabulary",
 ]

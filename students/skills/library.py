@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from didact.environments import SettingError
-from didact.students.skills.files import write_json
-from didact.students.skills.formulas import (
+from didact.students.skills.json_files import write_json
+from didact.students.skills.ltl.formulas import (
     And,
     Constant,
     Formula,
@@ -24,7 +24,7 @@ from didact.students.skills.formulas import (
     Or,
     Proposition,
 )
-from didact.students.skills.parser import parse
+from didact.students.skills.ltl.parser import parse
 
 FORMAT = 1
 LARGEST = 1 << 22  # bytes of a file

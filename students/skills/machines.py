@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from didact.environments import SettingError
-from didact.students.skills.automata import Automaton
-from didact.students.skills.conditions import condition
-from didact.students.skills.formulas import And, Formula
+from didact.students.skills.ltl.automata import Automaton
+from didact.students.skills.ltl.conditions import condition
+from didact.students.skills.ltl.formulas import And, Formula
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from didact.environments import SettingError
-from didact.students.skills.automata import Automaton
-from didact.students.skills.formulas import brief
+from didact.students.skills.ltl.automata import Automaton
+from didact.students.skills.ltl.formulas import brief
 from didact.students.skills.machines import letters_of, letters_of_goals, skill_machine
 
 # Of a goal, from where another holds, while some are avoided: float[goals, goals].

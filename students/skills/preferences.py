@@ -20,8 +20,8 @@ import optax
 from jaxtyping import Bool, Float, Int
 
 from didact.environments import SettingError
-from didact.students.skills.planning import Complete
 from didact.students.skills.rewards import RewardModel, fresh
+from didact.students.skills.task_plans import Complete
 
 # How likely the first of two descriptions is the better one, from 0 to 1; None: nobody can tell.
 Prefer = Callable[[str, str], float | None]

@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from didact.environments import Environment, SettingError, Wrapper
 from didact.environments.registry import register_addition
-from didact.students.skills.files import write_json
+from didact.students.skills.json_files import write_json
 
 FORMAT = 1
 LARGEST = 1 << 22  # bytes of a file

@@ -20,8 +20,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from didact.environments import SettingError
-from didact.students.skills import formulas
-from didact.students.skills.formulas import Formula
+from didact.students.skills.ltl import formulas
+from didact.students.skills.ltl.formulas import Formula
 
 
 class WorldValues(NamedTuple):

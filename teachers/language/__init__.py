@@ -1,7 +1,7 @@
 """Teachers that write their tasks as text: language models, and what stands in for them."""
 
-from didact.teachers.language.budget import Budget, limited
-from didact.teachers.language.client import chat
+from didact.teachers.language.client.budget import Budget, limited
+from didact.teachers.language.client.chat_completions import chat
 from didact.teachers.language.language_model import LanguageModel, language_model
 from didact.teachers.language.proposer import (
     BudgetSpent,

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from didact.environments.errors import SettingError
-from didact.teachers.language.answers import charged, sendable
-from didact.teachers.language.budget import Budget, limited
-from didact.teachers.language.client import chat
+from didact.common.errors import SettingError
+from didact.teachers.language.client.budget import Budget, limited
+from didact.teachers.language.client.chat_completions import chat
+from didact.teachers.language.client.responses import charged, sendable
 from didact.teachers.language.prompts import answer_schema, object_in
 from didact.teachers.language.proposer import Complete, Message, Reply, Report
 from didact.teachers.language.strategies import Memory, Strategy, named
@@ -96,7 +96,7 @@ def language_model(
 
     Args:
         model, base_url, api_key_env, temperature, max_tokens, timeout, retries, prices: see
-            `client.chat`; unused where `complete` is given.
+            `chat_completions.chat`; unused where `complete` is given.
         strategy: what it is asked for: one of `strategies.NAMES`, a `Strategy`, or a function of a
             report and a number of tasks that makes the messages.
         goal: what is to be learned, in words, for the strategies "towards" and "decompose".

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from didact.teachers.language.answers import whole_characters
+from didact.teachers.language.client.responses import whole_characters
 from didact.teachers.language.proposer import Message, Report
 from didact.teachers.language.quoting import quoted, shortened
 from didact.teachers.language.summaries import listed

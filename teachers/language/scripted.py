@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from didact.environments.errors import SettingError
-from didact.teachers.language.evolving import Kind, Task
+from didact.common.errors import SettingError
 from didact.teachers.language.proposer import Proposer, Reply, Report, TaskReport
+from didact.teachers.language.task_mutation import Kind, Task
 
 MASTERED, FAILING = 0.8, 0.2  # success from which a task is raised, and up to which it is eased
 CANDIDATES = 8  # for each task that is asked for

@@ -3,14 +3,14 @@
 import dataclasses
 import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from didact.environments.errors import SettingError
+from didact.common.errors import SettingError
+from didact.common.files import write_whole
 from didact.teachers.language.proposer import Proposer, ProposerError, Reply, Report
-from didact.teachers.language.replies import LONGEST
+from didact.teachers.language.task_parsing import LONGEST
 
 DROPPED = "dropped.jsonl"  # beside a transcript: what was asked after a checkpoint that was resumed
 
@@ -112,9 +112,7 @@ class Transcript:
                 with path.with_name(DROPPED).open("a") as file:
                     file.write("".join(late))
             self.dropped = exchanges(path.with_name(DROPPED))
-            draft = path.with_name(f".draft-{path.name}")
-            draft.write_text("".join(e.line() for e in self.exchanges))
-            os.replace(draft, path)
+            write_whole(path, "".join(e.line() for e in self.exchanges))
 
     def add(self, exchange: Exchange) -> None:
         """Appends an exchange, at once."""

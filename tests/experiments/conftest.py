@@ -18,11 +18,12 @@ def fake_environments():
 
     from didact.environments import registry
 
-    before = dict(registry._entries)
+    known = registry.ENVIRONMENTS._entries
+    before = dict(known)
     fakes.register_all()
     yield
-    registry._entries.clear()
-    registry._entries.update(before)
+    known.clear()
+    known.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,7 @@ import re
 import pytest
 
 from didact.environments import SettingError
-from didact.experiments import generations
-from didact.experiments import run as run_
+from didact.experiments import generations, training
 from didact.experiments.config import to_dict
 from didact.experiments.generations import Generations
 from didact.students import load_policy
@@ -73,7 +72,7 @@ def test_one_that_was_stopped_goes_on(tmp_path, monkeypatch):
         calls.append((config, resume))
         return {"run": "", "finished": False}
 
-    monkeypatch.setattr(run_, "train", stopped)
+    monkeypatch.setattr(training, "train", stopped)
     assert generations.generations(choice) == []
     config, resume = calls[0]
     assert config.run == tmp_path / "generation-1"

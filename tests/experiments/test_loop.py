@@ -1,5 +1,6 @@
 """The compiled loop: what teachers and students are told, seeds, devices, chunks."""
 
+import itertools
 import json
 
 import fakes
@@ -8,10 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from didact.environments import SettingError, make
+from didact.environments import Restart, SettingError, make
+from didact.experiments.actors import student_actor
 from didact.experiments.loop import DEVICES, SEEDS, Loop
+from didact.experiments.rollout import Runner, collect, new_worlds
+from didact.experiments.task_sources import by_step
 from didact.students import NetworkConfig, PPOConfig, ppo
-from didact.teachers import alp_gmm
+from didact.teachers import Proposals, alp_gmm
 
 N, T = 16, 6
 SMALL = PPOConfig(network=NetworkConfig(hidden=16, memory=8), num_minibatches=2)
@@ -98,8 +102,10 @@ def test_all_finished_episodes_are_reported_where_there_is_room():
             rows["value"], 100 * (length + 1) / 2 + (length - 1) / 2, rtol=1e-5
         )
         assert (rows["squared"] <= (rows["returns"] / length + 1) ** 2).all()
+        assert (rows["max_reward"] >= rows["returns"] / length - 1e-5).all()
+        assert (rows["max_reward"] <= serial % 64 + length / 8 + 3 / 64 + 7 / 1024).all()
     assert len(set(serials)) == len(serials)  # no task was played twice
-    assert max(serials) < N + 5 * N * T
+    assert max(serials) < 5 * N * T
     assert int(state.updates) == int(state.student) == 5
 
 
@@ -126,8 +132,7 @@ def test_rows_come_in_the_order_in_which_episodes_ended():
     _, records = loop.chunk(loop.init(1), 1)
     (rows,) = rows_of(records)
     serial, length = rows["tasks"][:, 2], rows["lengths"]
-    began = np.where(serial < N, 0, (serial - N) // N + 1)
-    ended = began + length
+    ended = serial // N + length
     assert (np.diff(ended) >= 0).all()
     assert ended.max() <= T
 
@@ -137,50 +142,146 @@ def test_the_teacher_sees_what_is_recorded():
     state, records = loop.chunk(loop.init(0), 3)
     _, seen, count = state.teacher
     assert int(count) == 3 * 24
-    o = records.outcomes
-    columns = [o.returns, o.success, o.lengths, o.weights, o.scores["squared"], o.scores["value"]]
+    o, serial = records.outcomes, np.asarray(records.tasks)[..., 2]
+    there = np.asarray(o.weights) > 0
+    columns = [serial % 3 > 0, 2 * serial, *o[:4], *(o.scores[k] for k in sorted(o.scores))]
     expected = np.concatenate([records.tasks, np.stack(columns, axis=-1)], axis=-1)
-    np.testing.assert_array_equal(np.asarray(seen)[:72, :9], expected.reshape(72, 9))
+    np.testing.assert_array_equal(np.asarray(seen)[:72][there.ravel()], expected[there])
+    assert set(o.scores) == {"max_reward", "squared", "value"}
 
 
 def test_scores_of_ppo_against_numpy():
-    """Mean value and mean positive advantage of the episodes that begin and end in a rollout."""
-    from didact.environments import Restart
-    from didact.experiments.rollout import collect, start_worlds
-
+    """Of episodes within a rollout and over several: each step by the rollout that it is in."""
+    steps, rollouts = 3, 8
     world = fakes.Counting()
     student = ppo(world.observation_space, world.action_space, SMALL, num_updates=5)
     state = jax.jit(student.init)(jax.random.key(0))
-    tasks = fakes.SPACE.sample(jax.random.key(1), N)
-    worlds = start_worlds(world, student, jax.random.key(2), tasks)
-    later = fakes.SPACE.sample(jax.random.key(3), N * 12).reshape(12, N, -1)
-    restart = Restart(world)
-    run = jax.jit(lambda key: collect(world, restart, student, state, worlds, key, later))
-    _, rollout, episodes = jax.device_get(run(jax.random.key(4)))
-    value, checked = rollout.extras["value"].astype(float), 0
+    actor, restart = student_actor(student), Restart(world)
+
+    @jax.jit
+    def run(worlds, key, proposals):
+        take, queue = by_step(proposals)
+        runner = Runner(world, restart, actor, take)
+        return collect(runner, student, state, worlds, queue, key, steps)
+
+    worlds, told = new_worlds(world, actor, N), []
+    for i in range(rollouts):
+        tasks = fakes.SPACE.sample(jax.random.key(3 + i), N * steps).reshape(steps, N, -1)
+        worlds, _, rollout, episodes, _ = run(worlds, jax.random.key(40 + i), Proposals.of(tasks))
+        told.append(jax.device_get((rollout, episodes)))
+    rows = jax.tree.map(lambda *x: np.concatenate(x).astype(float), *[r[:8] for r, _ in told])
+    _, start, _, reward, terminated, truncated, extras, final_value = rows
+    totals = jax.tree.map(lambda *x: np.concatenate(x), *[e.totals for _, e in told])
+    value, advantages = extras["value"], np.zeros_like(reward)
     for w in range(N):
-        starts = np.flatnonzero(rollout.start[:, w])
-        for begin, end in zip(starts, [*starts[1:], None], strict=True):
-            if end is None:
-                continue
-            advantages, later_one = [], 0.0
-            for t in reversed(range(begin, end)):
-                last = t == end - 1
-                after = 0.0 if last else value[t + 1, w]
-                if last and rollout.truncated[t, w]:
-                    after = rollout.final_value[t, w]
-                delta = rollout.reward[t, w] + SMALL.discount * after - value[t, w]
-                later_one = delta + SMALL.discount * SMALL.gae_lambda * later_one
-                advantages.append(later_one)
-            at = (end - 1, w)
-            assert episodes.totals["positive_value_loss"][at] == pytest.approx(
-                np.maximum(advantages, 0).sum(), rel=1e-4
-            )
-            assert episodes.totals["value"][at] == pytest.approx(
-                value[begin:end, w].sum(), abs=1e-4
-            )
-            checked += 1
-    assert checked > 20
+        for t in reversed(range(rollouts * steps)):
+            last = (t + 1) % steps == 0
+            after = told[t // steps][0].last_value[w] if last else value[t + 1, w]
+            after = final_value[t, w] if truncated[t, w] else 0 if terminated[t, w] else after
+            over = last or terminated[t, w] or truncated[t, w]
+            later = 0 if over else SMALL.discount * SMALL.gae_lambda * advantages[t + 1, w]
+            advantages[t, w] = reward[t, w] + SMALL.discount * after - value[t, w] + later
+    checked, several = 0, 0
+    for w in range(N):
+        starts = np.flatnonzero(start[:, w])
+        for begin, end in itertools.pairwise(starts):
+            a = advantages[begin:end, w]
+            expected = {
+                "value": value[begin:end, w].sum(),
+                "positive_value_loss": np.maximum(a, 0).sum(),
+                "mean_negative_advantage": np.maximum(-a, 0).sum(),
+                "max_negative_advantage": np.maximum(-a, 0).max(),
+                "return": reward[begin:end, w].sum(),
+            }
+            for name, x in expected.items():
+                assert totals[name][end - 1, w] == pytest.approx(x, rel=1e-4, abs=1e-3), name
+            checked, several = checked + 1, several + (begin // steps != (end - 1) // steps)
+    assert checked > 60
+    assert several > 40
+
+
+COSTLY = {"rollout_length": 8, "outcomes_per_update": 8 * N}
+
+
+@pytest.mark.parametrize(("group", "slots"), [(1, 1), (5, 2), (24, 1), (64, 3)])
+def test_proposals_of_a_costly_teacher_cost_what_is_used(group, slots):
+    loop = counting(teacher=fakes.serial_teacher(batch=group), slots=slots, **COSTLY)
+    state, done = loop.init(0), []
+    for _ in range(6):
+        state, records = loop.chunk(state, 1)
+        (rows,) = rows_of(records)
+        assert len(rows["tasks"]) == records.metrics["episodes"][0]
+        done += rows["tasks"][:, 2].astype(int).tolist()
+        running = np.asarray(state.worlds.tasks)[~np.asarray(state.worlds.over), 2].astype(int)
+        used = [*done, *running]
+        assert len(set(used)) == len(used)  # nothing is played twice
+        asked, ready = int(state.teacher[0]), state.prepared
+        assert asked % group == 0
+        assert asked <= len(used) + slots * N + group - 1
+        assert max(used) < asked
+        # What was asked for was played, is in a slot, or waits for one: nothing is lost.
+        kept = [
+            ready.slots.tasks[w, (ready.at[w] + j) % slots, 2]
+            for w in range(N)
+            for j in range(int(ready.left[w]))
+        ]
+        kept += ready.group.tasks[int(ready.taken) :, 2].tolist()
+        assert sorted([*used, *map(int, kept)]) == list(range(asked))
+    assert len(done) > 4 * N
+
+
+def test_who_has_no_proposal_left_waits():
+    """One slot, and episodes that are shorter than a rollout: against a plain count."""
+    loop = counting(teacher=fakes.serial_teacher(batch=4), slots=1, **COSTLY)
+    state = loop.init(2)
+    over = np.ones(N, bool)
+    for _ in range(4):
+        left = np.zeros(N, int)  # steps that are left of the running episodes
+        worlds = jax.device_get(state.worlds)
+        left[~over] = (worlds.tasks[:, 0] - worlds.state.time)[~over]
+        state, records = loop.chunk(state, 1)
+        # The running episode, then one more from the slot if there is time; then it waits.
+        (rows,) = rows_of(records)
+        lengths = dict(zip(rows["tasks"][:, 2], rows["lengths"], strict=True))
+        assert all(lengths[s] == task[0] for s, task in zip(lengths, rows["tasks"], strict=True))
+        waited = float(records.metrics["waiting"][0]) * 8 * N
+        after = jax.device_get(state.worlds)
+        played = np.where(after.over, 0, after.state.time).sum()
+        played += sum(lengths.values()) - (worlds.tasks[:, 0] - left)[~over].sum()
+        running_before = (~over & ~after.over & (worlds.tasks[:, 2] == after.tasks[:, 2])).any()
+        assert not running_before  # no episode is as long as a rollout
+        assert played + waited == 8 * N
+        over = after.over
+    assert waited > 0
+
+
+def test_plenty_of_slots_are_as_good_as_cheap_proposals():
+    """Nobody waits where every step has a slot."""
+    loop = counting(teacher=fakes.serial_teacher(batch=16), slots=8, **COSTLY)
+    _, records = loop.chunk(loop.init(0), 3)
+    np.testing.assert_array_equal(records.metrics["waiting"], 0)
+    cheap = counting(**COSTLY)
+    _, other = cheap.chunk(cheap.init(0), 3)
+    assert "waiting" not in other.metrics
+    found = [float(r.metrics["episodes"].sum()) for r in (records, other)]
+    assert found[0] == pytest.approx(found[1], rel=0.15)
+
+
+def test_a_costly_teacher_is_the_same_in_chunks_and_beside_others():
+    """Two chunks are one, and every seed is what it is alone, with waiting and without."""
+    settings = {"slots": 2, **COSTLY}
+    teacher = fakes.serial_teacher(batch=5)
+    loop = counting(teacher=teacher, **settings)
+    whole, records = loop.chunk(loop.init(4), 6)
+    half, first = loop.chunk(loop.init(4), 3)
+    half, second = loop.chunk(half, 3)
+    assert_same(whole, half)
+    both = jax.tree.map(lambda a, b: np.concatenate([a, b]), *map(jax.device_get, (first, second)))
+    assert_same(records, both)
+    many = counting(teacher=teacher, num_seeds=3, **settings)
+    state, told = many.chunk(many.init(3), 6)
+    assert_same(jax.tree.map(lambda x: x[1], (state, told)), (whole, records))
+    assert len(set(np.asarray(state.teacher[0]).tolist())) > 1
 
 
 @pytest.fixture(scope="module")
@@ -338,10 +439,10 @@ def train_on_both():
         success[name] = (m["success_sum"][tail].sum(-1) / m["episodes"][tail].sum(-1)).tolist()
     order = counting(outcomes_per_update=N * T, devices=jax.devices())
     state, records = order.chunk(order.init(1), 1)
-    assert len(state.worlds.start.sharding.device_set) == 2
+    assert len(state.worlds.over.sharding.device_set) == 2
     (rows,) = rows_of(records)
     serial = rows["tasks"][:, 2]
-    ended = np.where(serial < N, 0, (serial - N) // N + 1) + rows["lengths"]
+    ended = serial // N + rows["lengths"]
     alike = 0
     for _ in range(20):
         state, _ = order.chunk(state, 1)
@@ -349,6 +450,7 @@ def train_on_both():
         alike += (level[: N // 2] == level[N // 2 :]).sum()
     return {
         "alike": int(alike),
+        "costly": costly_on_both(),
         "success": success,
         "ordered": bool((np.diff(ended) >= 0).all()),
         "unique": len(set(serial.tolist())) == len(serial),
@@ -356,22 +458,37 @@ def train_on_both():
     }
 
 
+def costly_on_both():
+    """Whether prepared proposals go to the same environments on one device and on two."""
+    ends = []
+    for count in (1, 2):
+        loop = counting(
+            teacher=fakes.serial_teacher(batch=5), devices=jax.devices()[:count], **COSTLY
+        )
+        state, records = loop.chunk(loop.init(1), 4)
+        same = (state.worlds.tasks, state.worlds.over, state.prepared, state.teacher[0])
+        ends.append((*arrays(same), np.asarray(records.metrics["waiting"])))
+        order = np.sort(np.asarray(records.tasks)[np.asarray(records.outcomes.weights) > 0, 2])
+        ends[-1] = (*ends[-1], order)
+    return all(np.array_equal(a, b) for a, b in zip(*ends, strict=True)) and len(order) > 60
+
+
 def test_training_on_two_devices(finished, tmp_path):
     told = on_two_devices(finished, tmp_path, "train_on_both")
+    assert told["costly"]
     assert told["alike"] == 0  # each device draws levels of its own
     assert told["ordered"]
     assert told["unique"]
     assert told["episodes"]
     one, two, seeds = (told["success"][k] for k in ("one", "two", "seeds"))
-    assert one > 0.65  # acting at random: 0.25
-    assert two == pytest.approx(one, abs=0.2)
-    assert seeds == pytest.approx([one, one], abs=0.3)
+    # Acting at random: 0.25. Of ten seeds, alone and on two devices, the worst had 0.6.
+    assert min(one, two, *seeds) > 0.5
 
 
 def test_a_training_that_fails_to_compile_ends(finished, tmp_path):
     """Alone and with seeds side by side: no thread may keep the process alive."""
     code = (
-        "import sys, fakes\nfakes.register_all()\nfrom didact.experiments.run import train\n"
+        "import sys, fakes\nfakes.register_all()\nfrom didact.experiments.training import train\n"
         "train(env='Broken', steps=64, num_envs=16, rollout_length=4, num_seeds=int(sys.argv[1]),"
         " run='run' + sys.argv[1])"
     )

@@ -1,7 +1,6 @@
 """Rollouts against a plain Python telling of the same episodes."""
 
 from collections import Counter
-from functools import partial
 
 import fakes
 import jax
@@ -10,7 +9,15 @@ import numpy as np
 import pytest
 
 from didact.environments import Restart
-from didact.experiments.rollout import collect, episode_sums, start_worlds
+from didact.experiments.actors import student_actor
+from didact.experiments.rollout import (
+    Runner,
+    collect,
+    episode_totals,
+    new_worlds,
+)
+from didact.experiments.task_sources import by_step, once
+from didact.teachers import Proposals
 
 T, N, ROLLOUTS = 9, 13, 4
 
@@ -19,28 +26,34 @@ T, N, ROLLOUTS = 9, 13, 4
 def played(request):
     """Several rollouts one after another; worlds restart in groups of 4 or all at once."""
     environment, student = fakes.Counting(), fakes.counting_student()
+    actor = student_actor(student)
     restart = Restart(environment, request.param)
     teacher = fakes.serial_teacher()
     teacher_state = teacher.init(jax.random.key(0))
-    tasks, teacher_state = teacher.propose(teacher_state, jax.random.key(1), N)
-    worlds = start_worlds(environment, student, jax.random.key(2), tasks)
-    first_state = worlds.state
-    run = jax.jit(partial(collect, environment, restart, student, None))
-    told, offered = [], [tasks[None]]
+
+    @jax.jit
+    def run(worlds, key, proposals):
+        take, queue = by_step(proposals)
+        runner = Runner(environment, restart, actor, take)
+        return collect(runner, student, None, worlds, queue, key, T)
+
+    worlds = new_worlds(environment, actor, N)
+    told, offered = [], []
     for i in range(ROLLOUTS):
-        tasks, teacher_state = teacher.propose(teacher_state, jax.random.key(10 + i), T * N)
-        tasks = tasks.reshape(T, N, -1)
+        proposals, teacher_state = teacher.propose(teacher_state, jax.random.key(10 + i), T * N)
+        proposals = jax.tree.map(lambda x: x.reshape(T, N, *x.shape[1:]), proposals)
         before = worlds.carry
-        worlds, rollout, episodes = run(worlds, jax.random.key(20 + i), tasks)
+        worlds, _, rollout, episodes, waited = run(worlds, jax.random.key(20 + i), proposals)
         np.testing.assert_array_equal(rollout.carry, before)
+        assert waited == 0
         told.append((rollout, episodes))
-        offered.append(tasks)
-    return jax.device_get((first_state, told, offered, worlds))
+        offered.append(proposals.tasks)
+    return jax.device_get((told, offered, worlds))
 
 
 def joined(played, field):
     """An array of all rollouts as one, [ROLLOUTS * T, N, ...]."""
-    return np.concatenate([field(rollout, episodes) for rollout, episodes in played[1]])
+    return np.concatenate([field(rollout, episodes) for rollout, episodes in played[0]])
 
 
 def episodes_of(played):
@@ -48,14 +61,16 @@ def episodes_of(played):
 
     Which tasks come next, the levels and the actions are read; all else is computed.
     """
-    first, _, offered, _ = played
+    _, offered, _ = played
     actions = joined(played, lambda r, e: r.action)
     seen = joined(played, lambda r, e: r.observation["numbers"])
-    later = np.concatenate(offered[1:])
+    offers = np.concatenate(offered)
     found = []
     for world in range(N):
-        task, level, began = first.tasks[world], int(first.level[world]), 0
-        while True:
+        began = 0
+        while began < ROLLOUTS * T:
+            task = offers[began, world]
+            level = round(float(seen[began, world, fakes.ACTIONS]) * (1 << 20))
             length, ending, serial = (int(x) for x in task)
             last = began + length - 1
             rows = range(began, min(last, ROLLOUTS * T - 1) + 1)
@@ -75,10 +90,6 @@ def episodes_of(played):
                 }
             )
             began = last + 1
-            if began >= ROLLOUTS * T:
-                break
-            task = later[last, world]
-            level = round(float(seen[began, world, fakes.ACTIONS]) * (1 << 20))
     return found
 
 
@@ -115,8 +126,20 @@ def test_every_level_is_new(played):
 def test_every_task_is_used_at_most_once(played):
     used = Counter(e["task"][2] for e in episodes_of(played))
     assert max(used.values()) == 1
-    offered = np.concatenate([tasks.reshape(-1, 3) for tasks in played[2]])
+    offered = np.concatenate([tasks.reshape(-1, 3) for tasks in played[1]])
     assert set(used) <= set(offered[:, 2].astype(int))
+
+
+def test_the_student_learns_from_what_the_teacher_says(played):
+    """`learn` of every row, and both marks where an episode ends."""
+    learn = joined(played, lambda r, e: r.learn)
+    marks = joined(played, lambda r, e: e.learn), joined(played, lambda r, e: e.tag)
+    for e in episodes_of(played):
+        serial = e["task"][2]
+        assert np.all(learn[list(e["rows"]), e["world"]] == (serial % 3 > 0))
+        assert marks[0][e["rows"][-1], e["world"]] == (serial % 3 > 0)
+        assert marks[1][e["rows"][-1], e["world"]] == 2 * serial
+    assert set(np.unique(learn)) == {0.0, 1.0}
 
 
 def test_finished_episodes_are_told_exactly(played):
@@ -127,7 +150,7 @@ def test_finished_episodes_are_told_exactly(played):
     success = joined(played, lambda r, e: e.success)
     totals = {
         name: joined(played, lambda r, e, name=name: e.totals[name])
-        for name in ("return", "length", "value", "squared")
+        for name in ("return", "length", "value", "squared", "max_reward")
     }
     for e in found:
         at = (e["rows"][-1], e["world"])
@@ -139,6 +162,7 @@ def test_finished_episodes_are_told_exactly(played):
         np.testing.assert_allclose(
             totals["squared"][at], sum(r * r for r in e["rewards"]), rtol=1e-5
         )
+        assert totals["max_reward"][at] == max(e["rewards"])
         # Value at step i: it has seen i + 1 observations of this episode.
         values = [100 * (i + 1) + i for i in range(len(e["rows"]))]
         np.testing.assert_allclose(totals["value"][at], sum(values), rtol=1e-5)
@@ -157,29 +181,31 @@ def test_final_values_stand_where_time_ran_out(played):
 
 
 def test_last_values_are_of_what_stands_after_each_rollout(played):
-    expected = np.zeros((ROLLOUTS, N))
+    """Of running episodes; after an episode's end nothing follows."""
+    checked = 0
     for e in episodes_of(played):
         for i in range(ROLLOUTS):
             age = (i + 1) * T - e["rows"][0]  # steps before the edge
-            if age >= 0 and (e["rows"][-1] >= (i + 1) * T or not e["finished"]):
-                if age == 0:
-                    continue
-                expected[i, e["world"]] = 100 * (age + 1) + age
-    expected = np.where(expected == 0, 100, expected)  # a first observation
-    found = np.stack([r.last_value for r, _ in played[1]])
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+            if age > 0 and (e["rows"][-1] >= (i + 1) * T or not e["finished"]):
+                assert played[0][i][0].last_value[e["world"]] == pytest.approx(
+                    100 * (age + 1) + age
+                )
+                checked += 1
+    assert checked > 20
 
 
 def test_the_running_episodes_are_carried(played):
-    worlds = played[3]
+    worlds = played[2]
     running = {e["world"]: e for e in episodes_of(played) if not e["finished"]}
     for world, e in running.items():
         assert tuple(worlds.tasks[world]) == e["task"]
+        assert worlds.tag[world] == 2 * e["task"][2]
         assert worlds.totals["return"][world] == sum(e["rewards"])
         assert worlds.totals["length"][world] == len(e["rows"])
-        assert not worlds.start[world]
+        assert worlds.totals["max_reward"][world] == max(e["rewards"])
+        assert not worlds.over[world]
     others = sorted(set(range(N)) - set(running))
-    assert worlds.start[others].all()
+    assert worlds.over[others].all()
     assert (worlds.totals["return"][others] == 0).all()
 
 
@@ -192,26 +218,88 @@ def test_success_counts_whenever_it_came():
             return state, seen._replace(success=state.time == 2)
 
     environment, student = Early(), fakes.counting_student()
-    tasks = jnp.array([[1.0, 0, 0], [2, 0, 0], [5, 0, 0], [5, 1, 0]])
-    worlds = start_worlds(environment, student, jax.random.key(0), tasks)
-    restart = Restart(environment)
+    first = jnp.array([[1.0, 0, 0], [2, 0, 0], [5, 0, 0], [5, 1, 0]])
     again = jnp.broadcast_to(jnp.array([7.0, 0, 0]), (3, 4, 3))
-    key = jax.random.key(0)
-    worlds, _, first = collect(environment, restart, student, None, worlds, key, again)
-    _, _, second = collect(environment, restart, student, None, worlds, key, again)
-    done = np.concatenate([first.done, second.done])
-    success = np.concatenate([first.success, second.success])
+    actor = student_actor(student)
+    worlds, key, told = new_worlds(environment, actor, 4), jax.random.key(0), []
+    for tasks in (again.at[0].set(first), again):
+        take, queue = by_step(Proposals.of(tasks))
+        runner = Runner(environment, Restart(environment), actor, take)
+        worlds, _, _, episodes, _ = collect(runner, student, None, worlds, queue, key, 3)
+        told.append(episodes)
+    done = np.concatenate([e.done for e in told])
+    success = np.concatenate([e.success for e in told])
     assert [bool(success[done[:, i].argmax(), i]) for i in range(4)] == [False, True, True, True]
 
 
-def test_sums_over_episodes():
+def test_totals_over_episodes():
+    """Sums and maxima against plain Python; steps in which an environment waits count nowhere."""
     rng = np.random.default_rng(0)
-    x, done, before = rng.normal(size=(6, 3)), rng.random((6, 3)) < 0.4, rng.normal(size=3)
-    totals, running = episode_sums(*map(jnp.asarray, (x, done, before)))
-    for world in range(3):
-        total = before[world]
-        for t in range(6):
-            total += x[t, world]
-            assert float(totals[t, world]) == pytest.approx(total, abs=1e-5)
-            total = 0.0 if done[t, world] else total
-        assert float(running[world]) == pytest.approx(total, abs=1e-5)
+    x = {"sum": rng.normal(size=(9, 3)), "max_x": rng.normal(size=(9, 3)) - 5}
+    playing = rng.random((9, 3)) < 0.8
+    done = (rng.random((9, 3)) < 0.4) & playing
+    before = {"sum": rng.normal(size=3), "max_x": np.array([-np.inf, -4.5, -9])}
+    totals, running = jax.jit(episode_totals)(x, done, playing, before)
+    for name, (join, blank) in {"sum": (sum, 0.0), "max_x": (max, -np.inf)}.items():
+        for world in range(3):
+            total = before[name][world]
+            for t in range(9):
+                total = join([total, x[name][t, world]]) if playing[t, world] else total
+                assert float(totals[name][t, world]) == pytest.approx(total, abs=1e-5)
+                total = blank if done[t, world] else total
+            assert float(running[name][world]) == pytest.approx(total, abs=1e-5)
+    new, _ = episode_totals(x, done, playing, {})
+    assert float(new["max_x"][0, 0]) == pytest.approx(
+        x["max_x"][0, 0] if playing[0, 0] else -np.inf
+    )
+
+
+def test_nothing_crosses_from_rows_in_which_an_environment_waits():
+    """Two episodes for each environment, then it waits: against the same rollout without an end."""
+    environment, student = fakes.Counting(), fakes.counting_student()
+    actor, steps = student_actor(student), 20
+    tasks = fakes.SPACE.sample(jax.random.key(1), 2 * N).at[:, 1].set(jnp.arange(2 * N) % 2)
+    take, queue = once(tasks, jax.random.key(2), 4)
+    runner = Runner(environment, Restart(environment), actor, take)
+    worlds = new_worlds(environment, actor, N)
+    run = jax.jit(lambda worlds, queue: collect(
+        runner, student, None, worlds, queue, jax.random.key(3), steps
+    ))  # fmt: skip
+    worlds, queue, rollout, episodes, waited = jax.device_get(run(worlds, queue))
+    assert queue.following == 2 * N
+    assert worlds.over.all()
+    # Every task was played once, whole, and its number is its tag.
+    order = np.argsort(episodes.tag[episodes.done])
+    np.testing.assert_array_equal(episodes.tag[episodes.done][order], np.arange(2 * N))
+    lengths = episodes.totals["length"][episodes.done][order]
+    np.testing.assert_array_equal(lengths, tasks[:, 0])
+    assert waited == steps * N - lengths.sum() == (rollout.learn == 0).sum()
+    waits = rollout.learn == 0
+    for name in ("reward", "terminated", "truncated", "final_value"):
+        assert not getattr(rollout, name)[waits].any(), name
+    assert rollout.start[waits].all()
+    first = waits & ~np.roll(waits, 1, axis=0)
+    before = (rollout.terminated | rollout.truncated)[np.roll(first, -1, axis=0)]
+    assert before.all()  # an episode ended before each wait
+    # What is seen does not change while it waits.
+    seen = rollout.observation["numbers"]
+    again = waits & np.roll(waits, 1, axis=0)
+    again[0] = False
+    np.testing.assert_array_equal(seen[again], np.roll(seen, 1, axis=0)[again])
+    spoilt = rollout._replace(
+        extras={"value": np.where(waits, 1e6, rollout.extras["value"])},
+        last_value=np.full(N, 1e6, np.float32),
+    )
+    for one, other in zip(*(gae(r)[~waits] for r in (rollout, spoilt)), strict=True):
+        assert one == other
+
+
+def gae(rollout):
+    from didact.students import losses
+
+    return np.asarray(
+        losses.advantages(
+            rollout.reward, rollout.extras["value"], rollout.terminated, rollout.truncated,
+            rollout.final_value, rollout.last_value, 0.99, 0.95,
+        )
+    )  # fmt: skip

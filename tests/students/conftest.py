@@ -23,19 +23,19 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def pretrained(tmp_path, monkeypatch):
     """Where the policies are that didact brings along, for this test alone."""
-    from didact.students import names
+    from didact.students.policies import lookup
 
     folder = tmp_path / "pretrained"
     folder.mkdir()
-    monkeypatch.setattr(names, "SHIPPED", folder)
+    monkeypatch.setattr(lookup, "SHIPPED", folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def policy():
-    import small
+    import small_policy
 
-    return small.made()
+    return small_policy.made()
 
 
 @pytest.fixture(scope="session")

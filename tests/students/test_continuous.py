@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import small
+import small_policy
 import squashed
-from small import JOINTS, NUMBERS, played, shaken
+from small_policy import JOINTS, NUMBERS, played, shaken
 
 from didact.environments import Continuous, SettingError
 from didact.students import (
@@ -20,11 +20,11 @@ from didact.students import (
     distill,
     experts,
     kickstart,
-    losses,
     ppo,
 )
-from didact.students.recordings import RecordingWriter, open_recording
-from didact.students.shards import Shard
+from didact.students.algorithms import losses
+from didact.students.data.recordings import RecordingWriter, open_recording
+from didact.students.data.shards import Shard
 
 T, N, E = 5, 6, 2
 LOW, HIGH = np.array(JOINTS.low), np.array(JOINTS.high)
@@ -90,7 +90,7 @@ def example():
 
 
 def seen():
-    return {k: v.reshape(T, N, 3) for k, v in small.numbers(T * N).items()}
+    return {k: v.reshape(T, N, 3) for k, v in small_policy.numbers(T * N).items()}
 
 
 def test_the_loss_of_ppo(example):
@@ -182,7 +182,7 @@ def test_distillation_of_a_continuous_expert():
     student = student._replace(act=jax.jit(student.act), learn=jax.jit(student.learn))
     state, apart = jax.jit(student.init)(jax.random.key(0)), []
     for i in range(150):
-        given = {k: v.reshape(2, 32, 3) for k, v in small.numbers(64, seed=i).items()}
+        given = {k: v.reshape(2, 32, 3) for k, v in small_policy.numbers(64, seed=i).items()}
         state, metrics = student.learn(
             state, played(student, state, given, seed=i), jax.random.key(i)
         )
@@ -221,7 +221,7 @@ def test_cloning_recorded_continuous_actions(tmp_path):
             break
         state, carry, metrics = learn(state, carry, window, jax.random.key(i))
     assert float(metrics["clone_agreement"]) > 0.85
-    test = {k: jnp.asarray(v) for k, v in small.numbers(200, seed=9).items()}
+    test = {k: jnp.asarray(v) for k, v in small_policy.numbers(200, seed=9).items()}
     distribution, _, _ = cloner.student.apply(state, cloner.student.initial_carry(200), test)
     expected = LOW + (HIGH - LOW) * (np.tanh(linear(test["numbers"])) + 1) / 2
     assert np.abs(np.asarray(distribution.mode()) - expected).mean() < 0.05
@@ -230,19 +230,19 @@ def test_cloning_recorded_continuous_actions(tmp_path):
 
 
 def test_policies_with_continuous_actions_as_experts():
-    policy = small.made(NUMBERS, JOINTS)
-    given = {k: jnp.asarray(v) for k, v in small.numbers(N).items()}
+    policy = small_policy.made(NUMBERS, JOINTS)
+    given = {k: jnp.asarray(v) for k, v in small_policy.numbers(N).items()}
     carry = policy.initial_carry(N)
     plain, _ = experts.of_policy(policy, JOINTS).advise(carry, given)
     np.testing.assert_allclose(plain.mode(), policy.act(given)[0], rtol=1e-5)
     sure, _ = experts.of_policy(policy, JOINTS, temperature=0.5).advise(carry, given)
     np.testing.assert_array_equal(sure.mean, plain.mean)
     np.testing.assert_allclose(np.exp(sure.log_std), 0.5 * np.exp(plain.log_std), rtol=1e-5)
-    for other in (Continuous((2,), -1.0, 1.0, JOINTS.names), small.ACTIONS):
+    for other in (Continuous((2,), -1.0, 1.0, JOINTS.names), small_policy.ACTIONS):
         with pytest.raises(SettingError, match=r"actions of the expert is .*the student's"):
             experts.of_policy(policy, other)
     with pytest.raises(SettingError, match="actions of the expert"):
-        experts.of_policy(small.made(), JOINTS)
+        experts.of_policy(small_policy.made(), JOINTS)
 
 
 def test_privileged_continuous_actions():

@@ -6,17 +6,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import small
+import small_policy
 
 from didact.environments import ArraySpace
 from didact.students import (
     DistillConfig,
     NetworkConfig,
     PPOConfig,
+    SACConfig,
     distill,
     experts,
     kickstart,
     ppo,
+    sac,
     testing,
 )
 from didact.students.networks import Categorical, SquashedNormal
@@ -24,6 +26,13 @@ from didact.students.networks import Categorical, SquashedNormal
 SMALL = NetworkConfig(hidden=8, memory=5)
 PPO = PPOConfig(network=SMALL, num_minibatches=2, num_epochs=2)
 DISTILL = DistillConfig(network=SMALL, num_minibatches=2)
+SAC = SACConfig(
+    network=NetworkConfig(hidden=8, memory=0, normalise_observations=False),
+    batch_size=8,
+    replay_capacity=128,
+    learning_starts=16,
+    updates_per_step=0.1,
+)
 
 
 def advisor(actions):
@@ -31,7 +40,7 @@ def advisor(actions):
 
     def advise(seen):
         hints = seen["hint"]
-        if actions == small.ACTIONS:
+        if actions == small_policy.ACTIONS:
             return Categorical(hints[:, :1] * jnp.arange(3.0))
         return SquashedNormal.of_space(actions, 3 * hints, jnp.float32(-1.0))
 
@@ -54,24 +63,29 @@ def distilled(spaces, actions):
 @pytest.mark.parametrize(
     ("make", "actions"),
     [
-        (functools.partial(ppo, config=PPO, num_updates=9), small.JOINTS),
-        (kickstarted, small.ACTIONS),
-        (distilled, small.JOINTS),
+        (functools.partial(ppo, config=PPO, num_updates=9), small_policy.JOINTS),
+        (kickstarted, small_policy.ACTIONS),
+        (distilled, small_policy.JOINTS),
+        (functools.partial(sac, config=SAC), small_policy.JOINTS),
     ],
-    ids=["ppo", "kickstarted", "distilled"],
+    ids=["ppo", "kickstarted", "distilled", "sac"],
 )
 def test_students_keep_the_contract(make, actions):
-    testing.check(make, small.NUMBERS, actions, privileged=HINT)
+    testing.check(make, small_policy.NUMBERS, actions, privileged=HINT)
 
 
 def test_students_that_read_cells_and_sentences():
-    config = PPOConfig(network=small.NETWORK, num_minibatches=2)
-    testing.check(functools.partial(ppo, config=config, num_updates=9), small.SPACES, small.ACTIONS)
+    config = PPOConfig(network=small_policy.NETWORK, num_minibatches=2)
+    testing.check(
+        functools.partial(ppo, config=config, num_updates=9),
+        small_policy.SPACES,
+        small_policy.ACTIONS,
+    )
 
 
 @pytest.fixture(scope="module")
 def student():
-    return ppo(small.NUMBERS, small.JOINTS, PPO, num_updates=9)
+    return ppo(small_policy.NUMBERS, small_policy.JOINTS, PPO, num_updates=9)
 
 
 def nan_metric(student):
@@ -185,5 +199,5 @@ BROKEN = {
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda f: f.__name__)
 def test_what_is_broken_is_found(broken, student):
     with pytest.raises(AssertionError, match=BROKEN[broken]) as caught:
-        testing.check(lambda *_: broken(student), small.NUMBERS, small.JOINTS)
+        testing.check(lambda *_: broken(student), small_policy.NUMBERS, small_policy.JOINTS)
     assert "\n" not in str(caught.value)

@@ -14,7 +14,7 @@ def serve(monkeypatch):
 
     No key and no proxy of the machine is in the way.
     """
-    from server import Server
+    from chat_server import Server
 
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)

@@ -1,44 +1,38 @@
 """Teachers by name, and what every registered teacher keeps to."""
 
+import functools
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from didact import teachers
 from didact.environments import Box, Dimension, SettingError
-from didact.teachers import Outcomes
+from didact.teachers import testing
 
 SPACE = Box((Dimension("x", -1, 3), Dimension("n", 0, 2, integer=True), Dimension("c", 5, 5)))
 NAMES = [entry.name for entry in teachers.registered()]
 
 
+# Those that fit or train something do so often and quickly here.
+SETTINGS = {
+    "alp_gmm": {"fit_rate": 50, "k_max": 3, "history": 128, "iterations": 5},
+    "pool": {"capacity": 8, "space_fraction": 0.2},
+    "transformer": {
+        "steps": 2,
+        "batch": 32,
+        "critic_steps": 4,
+        "width": 8,
+        "layers": 1,
+        "heads": 2,
+    },
+}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_teacher_keeps_its_promises(name):
-    """Jits, keeps the structure of its state, proposes inside the box, repeats with its keys."""
-    teacher = teachers.make(name, SPACE)
-    propose = jax.jit(teacher.propose, static_argnums=2)
-    observe = jax.jit(teacher.observe)
-
-    def life():
-        state = jax.jit(teacher.init)(jax.random.key(0))
-        seen = []
-        for step in range(3):
-            tasks, state = propose(state, jax.random.key(step), 400)
-            assert tasks.shape == (400, 3)
-            assert tasks.dtype == jnp.float32
-            assert np.all(SPACE.contains(tasks))
-            rows = Outcomes(tasks[:, 0] / 4, tasks[:, 0] > 0, *jnp.ones((2, 400)), {})
-            after = observe(state, tasks, rows)
-            for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
-                assert (old.shape, old.dtype) == (new.shape, new.dtype)
-            assert jax.tree.structure(state) == jax.tree.structure(after)
-            state = after
-            seen.append(np.asarray(tasks))
-        assert not np.array_equal(seen[0], seen[1])
-        return np.stack(seen)
-
-    np.testing.assert_array_equal(life(), life())
+    make = functools.partial(teachers.make, name, **SETTINGS.get(name, {}))
+    testing.check(make, SPACE)
 
 
 def test_uniform_is_uniform():
@@ -62,11 +56,13 @@ def test_an_unknown_name_is_told_with_its_neighbours():
 
 
 def test_settings_reach_the_teacher():
-    with pytest.raises(TypeError, match="fit_every"):
+    with pytest.raises(SettingError, match=r"setting of alp_gmm is 'fit_every', .* fit_rate"):
         teachers.make("alp_gmm", SPACE, fit_every=3)
+    with pytest.raises(SettingError, match=r"fit_rate is 'lots', but must be a whole number"):
+        teachers.make("alp_gmm", SPACE, fit_rate="lots")
     with pytest.raises(SettingError, match="fit_rate"):
         teachers.make("alp_gmm", SPACE, fit_rate=0)
-    with pytest.raises(TypeError):
+    with pytest.raises(SettingError, match="this teacher has no settings"):
         teachers.make("uniform", SPACE, fit_rate=3)
 
 

@@ -1,6 +1,6 @@
 """Mazes as tasks: sampled, mutated, solved, drawn as text, and the named ones of the literature."""
 
-from didact.environments.grid.mazes.levels import Levels
+from didact.environments.grid.mazes.env import maze_world, random_mazes
 from didact.environments.grid.mazes.maze import Maze
 from didact.environments.grid.mazes.named import (
     EVALUATION,
@@ -17,7 +17,7 @@ from didact.environments.grid.mazes.samplers import (
     Perfect,
     Sampler,
 )
-from didact.environments.grid.mazes.world import maze_world, random_mazes
+from didact.environments.grid.mazes.task_space import Levels
 
 __all__ = [
     "EVALUATION",

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, PRNGKeyArray
 
-from didact.environments.grid.attempts import pick
+from didact.environments.random_draws import pick
 
 
 class Maze(NamedTuple):

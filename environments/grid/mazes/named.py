@@ -16,11 +16,11 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from didact.environments.errors import SettingError
-from didact.environments.grid.mazes import text
-from didact.environments.grid.mazes.levels import Levels
+from didact.common.errors import SettingError
+from didact.environments.grid.mazes import text_format
 from didact.environments.grid.mazes.maze import Maze, embedded
 from didact.environments.grid.mazes.samplers import Crossings, FourRooms, OneOf, Perfect
+from didact.environments.grid.mazes.task_space import Levels
 from didact.environments.registry import suggest
 
 # The single mazes that results are most often told of.
@@ -28,6 +28,8 @@ EVALUATION = (
     *("SixteenRooms", "SixteenRooms2", "Labyrinth", "LabyrinthFlipped", "Labyrinth2"),
     *("StandardMaze", "StandardMaze2", "StandardMaze3"),
 )
+# Those that students are tested on in training, unless told otherwise.
+USUAL = ("SixteenRooms", "Labyrinth", "StandardMaze")
 _PACKAGE = "didact.environments.grid.mazes"
 
 
@@ -111,18 +113,18 @@ def evaluation_set(
     for key, part in zip(jax.random.split(jax.random.key(seed), len(parts)), parts, strict=True):
         found = embedded(part.unpack(part.sample(key, each)), height, width)
         mazes += [Maze(*one) for one in zip(*found, strict=True)]
-    space = Levels(height, width, OneOf(tuple(text.format(maze) for maze in mazes)))
+    space = Levels(height, width, OneOf(tuple(text_format.format(maze) for maze in mazes)))
     told = tuple(name for name in names for _ in range(each))
     return EvaluationSet(space, np.stack([space.pack(maze) for maze in mazes]), told)
 
 
 def space_of(map: str) -> Levels:
     """The space of the one maze that a map shows, or of one maze for each goal that it shows."""
-    rows = text.rows_of(map)
+    rows = text_format.rows_of(map)
     flat = "\n".join(rows)
-    goals = [i for i, glyph in enumerate(flat) if glyph == text.GOAL]
-    bare = flat.replace(text.GOAL, text.FREE)
-    mazes = tuple(bare[:i] + text.GOAL + bare[i + 1 :] for i in goals)
+    goals = [i for i, glyph in enumerate(flat) if glyph == text_format.GOAL]
+    bare = flat.replace(text_format.GOAL, text_format.FREE)
+    mazes = tuple(bare[:i] + text_format.GOAL + bare[i + 1 :] for i in goals)
     return Levels(len(rows), len(rows[0]), OneOf(mazes or (flat,)))
 
 

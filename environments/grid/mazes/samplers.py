@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, PRNGKeyArray
 
-from didact.environments.errors import SettingError
-from didact.environments.grid.attempts import pick
-from didact.environments.grid.mazes import text
+from didact.common.errors import SettingError
+from didact.environments.grid.mazes import text_format
 from didact.environments.grid.mazes.maze import Maze, populated
-from didact.environments.grid.mazes.perfect import passages
+from didact.environments.grid.mazes.spanning_trees import passages
+from didact.environments.random_draws import pick
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,7 +234,7 @@ class OneOf(Sampler):
     """One of some given mazes, each with the same probability.
 
     Args:
-        texts: the mazes, as `text.parse` reads them, all of the size that is asked for.
+        texts: the mazes, as `text_format.parse` reads them, all of the size that is asked for.
     """
 
     texts: tuple[str, ...]
@@ -243,7 +243,7 @@ class OneOf(Sampler):
         if not self.texts:
             raise SettingError("texts", self.texts, "at least one maze")
         for given in self.texts:
-            shape = text.parse(given).walls.shape
+            shape = text_format.parse(given).walls.shape
             if shape != (height, width):
                 raise SettingError("size of a maze", shape, f"{(height, width)} as the space has")
 
@@ -253,10 +253,10 @@ class OneOf(Sampler):
 
     @property
     def only(self) -> Maze | None:
-        return text.parse(self.texts[0]) if len(self.texts) == 1 else None
+        return text_format.parse(self.texts[0]) if len(self.texts) == 1 else None
 
 
 @functools.lru_cache
 def _stacked(texts: tuple[str, ...]) -> Maze:
-    parts: list[Any] = [np.stack(part) for part in zip(*map(text.parse, texts), strict=True)]
+    parts: list[Any] = [np.stack(part) for part in zip(*map(text_format.parse, texts), strict=True)]
     return Maze(*parts)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from didact.environments.errors import SettingError
+from didact.common.errors import SettingError
 from didact.teachers.language.strategies.base import Memory, Strategy
 from didact.teachers.language.strategies.decompose import decompose
 from didact.teachers.language.strategies.easier_and_harder import easier_and_harder

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from didact.environments.errors import SettingError
+from didact.common.errors import SettingError
 from didact.teachers.language.prompts import question, whole_object
 from didact.teachers.language.proposer import Report
 from didact.teachers.language.quoting import identity, shortened

@@ -1,6 +1,6 @@
 """Tasks that lead to a target."""
 
-from didact.environments.errors import SettingError
+from didact.common.errors import SettingError
 from didact.teachers.language.prompts import question
 from didact.teachers.language.proposer import Report
 from didact.teachers.language.quoting import shortened

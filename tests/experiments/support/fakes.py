@@ -18,7 +18,7 @@ from didact.environments import (
 )
 from didact.students import Student
 from didact.students.networks import Categorical
-from didact.teachers import Teacher
+from didact.teachers import Proposals, Teacher
 
 LONGEST = 7
 ACTIONS = 4
@@ -133,27 +133,30 @@ def register_all():
     register("Broken", Broken, "fails to compile")
 
 
-def serial_teacher(remember: int = 1 << 14) -> Teacher:
+def serial_teacher(remember: int = 1 << 14, batch: int | None = None) -> Teacher:
     """Proposes each task once: its serial is how many were proposed before. Keeps what it sees.
 
-    Its state: tasks proposed so far; rows seen [remember, 3 + 5 + scores]; how many.
+    Every third is not learned from, and the tag is twice the serial.
+
+    Its state: tasks proposed so far; rows seen [remember, 3 + 2 + 4 + scores]; how many.
     """
 
     def init(key):
-        return jnp.int32(0), jnp.zeros((remember, 10)), jnp.int32(0)
+        return jnp.int32(0), jnp.zeros((remember, 12)), jnp.int32(0)
 
     def propose(state, key, n):
         serial = state[0] + jnp.arange(n)
         length = 1 + jax.random.randint(key, (n,), 0, LONGEST)
         ending = serial % 2
         tasks = jnp.stack([length, ending, serial], axis=-1).astype(jnp.float32)
-        return tasks, (state[0] + n, *state[1:])
+        return Proposals.of(tasks, serial % 3 > 0, 2 * serial), (state[0] + n, *state[1:])
 
-    def observe(state, tasks, outcomes):
+    def observe(state, proposals, outcomes):
         proposed, rows, count = state
         new = jnp.concatenate(
             [
-                tasks,
+                proposals.tasks,
+                jnp.stack([proposals.learn, proposals.tag], axis=-1),
                 jnp.stack(
                     [*outcomes[:4], *(outcomes.scores[k] for k in sorted(outcomes.scores))]
                 ).T,
@@ -162,9 +165,9 @@ def serial_teacher(remember: int = 1 << 14) -> Teacher:
         )
         new = jnp.pad(new, ((0, 0), (0, rows.shape[1] - new.shape[1])))
         rows = jax.lax.dynamic_update_slice(rows, new, (count, 0))
-        return proposed, rows, count + tasks.shape[0]
+        return proposed, rows, count + new.shape[0]
 
-    return Teacher(init, propose, observe)
+    return Teacher(init, propose, observe, batch=batch)
 
 
 def counting_student() -> Student:
@@ -195,6 +198,7 @@ def counting_student() -> Student:
         return state + 1, {"reward": rollout.reward.mean()}
 
     def scores(rollout):
-        return {"value": rollout.extras["value"], "squared": rollout.reward**2}
+        squared = rollout.reward**2
+        return {"value": rollout.extras["value"], "squared": squared, "max_reward": rollout.reward}
 
     return Student(init, lambda n: jnp.zeros((n, 1)), apply, act, act_greedily, learn, scores)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from didact.environments import SettingError
-from didact.environments.grid.targets import MovingTargets
-from didact.experiments.skilled import discover, train_skills
+from didact.environments.toys.moving_targets import MovingTargets
+from didact.experiments.skills.skill_training import discover, train_skills
 from didact.students.skills import automaton, follow, plans
 from didact.students.skills.deep import DeepConfig, GoalNetwork, deep, goal_of, look
 

@@ -2,16 +2,16 @@
 
 import json
 
+import ltl_oracle
 import numpy as np
 import pytest
-import traces
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from didact.environments import SettingError
 from didact.students.skills import automaton, parse
 from didact.students.skills.library import Library, Skill, load_library
-from didact.students.skills.planning import asked, formula_of, schema, script
+from didact.students.skills.task_plans import asked, formula_of, schema, script
 
 LIBRARY = Library().added(
     Skill("fetch", "get a", "a", "goto-local"),
@@ -300,5 +300,7 @@ def test_plans_mean_what_their_traces_say():
         LIBRARY,
     )
     made = automaton(formula, names)
-    for told, held in zip(traces.accepted(made, 4), traces.truth(formula, names, 4), strict=True):
+    for told, held in zip(
+        ltl_oracle.accepted(made, 4), ltl_oracle.truth(formula, names, 4), strict=True
+    ):
         np.testing.assert_array_equal(told, held)

@@ -1,13 +1,14 @@
 """Plans over automata, and zero-shot behaviour in a world whose values are exact."""
 
 import jax.numpy as jnp
-import little_world
 import numpy as np
 import pytest
+import tabular_world
 
 from didact.environments import SettingError
-from didact.students.skills import at_most_one, automaton, samplers, values
-from didact.students.skills.batches import pack, start, step
+from didact.students.skills import at_most_one, automaton, values
+from didact.students.skills.ltl import sampling
+from didact.students.skills.ltl.batched_automata import pack, start, step
 from didact.students.skills.machines import letters_of_goals, skill_machine
 from didact.students.skills.plans import plans
 
@@ -28,8 +29,8 @@ def test_values_tell_how_far_it_is(seed):
     rng = np.random.default_rng(seed)
     names = tuple("abcdefgh")
     for sampler in (
-        samplers.partially_ordered(names, (1, 2), (1, 2)),
-        samplers.until_avoiding(names),
+        sampling.partially_ordered(names, (1, 2), (1, 2)),
+        sampling.until_avoiding(names),
     ):
         for _ in range(8):
             made = automaton(sampler(rng), max_propositions=8)
@@ -62,7 +63,7 @@ def test_what_never_holds_together_is_not_waited_for():
     assert set(str(skill_machine(made, possible).skill(0)).split(" | ")) == {"a", "b"}
 
 
-OFFICE = little_world.World(
+OFFICE = tabular_world.World(
     "a...n..b",
     "..#.n...",
     "..#...#.",

@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from didact.benchmarks.office import TASKS, planned, played
+from didact.benchmarks.skills.zero_shot_office import TASKS, planned, played
 from didact.environments import SettingError
-from didact.environments.grid.office import Office
-from didact.experiments.exploring import explore
-from didact.students.skills import automaton, compose, follow, plans, samplers, tabular
+from didact.environments.toys.office import Office
+from didact.experiments.skills.exploration import explore
+from didact.students.skills import automaton, compose, follow, plans, tabular
+from didact.students.skills.ltl import sampling
 
 NAMES = Office().propositions
 
@@ -34,9 +35,9 @@ def test_published_tasks_are_solved_in_the_least_steps(name):
 @pytest.mark.parametrize(
     "sampler",
     [
-        samplers.sequences(("coffee", "mail", "A", "D"), (2, 4)),
-        samplers.partially_ordered(("coffee", "mail", "office", "A", "B"), (1, 3), (1, 3)),
-        samplers.until_avoiding(NAMES, (1, 2), (1, 2)),
+        sampling.sequences(("coffee", "mail", "A", "D"), (2, 4)),
+        sampling.partially_ordered(("coffee", "mail", "office", "A", "B"), (1, 3), (1, 3)),
+        sampling.until_avoiding(NAMES, (1, 2), (1, 2)),
     ],
 )
 def test_sampled_formulas_are_solved_wherever_they_can_be(sampler):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from didact.environments import SettingError
-from didact.environments.grid.office import Office
+from didact.environments.toys.office import Office
 from didact.students.skills.preferences import (
     Preferences,
     by_model,

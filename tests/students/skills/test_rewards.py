@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from didact.environments import SettingError
-from didact.environments.words import make_told
+from didact.environments.text_settings import make_told
 from didact.students.skills.rewards import Rewarded, fresh, load_rewards, save_rewards
 
 NAMES = ("blue", "purple", "yellow", "ball", "box")  # of MovingTargets

@@ -1,14 +1,14 @@
 """The algebra of world value functions, on exact ones."""
 
-import little_world
 import numpy as np
 import pytest
+import tabular_world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from didact.environments import SettingError
-from didact.students.skills import formulas as f
 from didact.students.skills import parse, values
+from didact.students.skills.ltl import formulas as f
 
 NAMES = ("a", "b", "c", "d")
 
@@ -20,7 +20,7 @@ def random_world(seed):
     free = rng.permutation(np.flatnonzero(cells == "."))
     for place, name in zip(free[:6], "abcdab", strict=True):
         cells[place] = name
-    return little_world.World(*("".join(row) for row in cells.reshape(4, 5)))
+    return tabular_world.World(*("".join(row) for row in cells.reshape(4, 5)))
 
 
 WORLDS = [random_world(seed) for seed in range(6)]

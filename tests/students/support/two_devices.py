@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from small import JOINTS, NETWORK, NUMBERS
+from small_policy import JOINTS, NETWORK, NUMBERS
 
 from didact.students import PPOConfig, Rollout, ppo
 
@@ -73,7 +73,7 @@ def compare():
 
 
 def statistics(state):
-    from small import modules
+    from small_policy import modules
 
     found = modules(state.params)["encoders_numbers"]["normalisation"]
     return {name: np.asarray(x, float).tolist() for name, x in found.items()}

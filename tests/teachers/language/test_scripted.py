@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from didact.environments import Box, Dimension, SettingError
 from didact.environments.grid.mazes import Blocks, Levels
-from didact.teachers.language import replies
+from didact.teachers.language import task_parsing
 from didact.teachers.language.proposer import Report, TaskReport
 from didact.teachers.language.scripted import RIDGE, Fit, scripted
 
@@ -47,7 +47,7 @@ def drawn(count, rooms=(1, 9), seed=0):
 
 
 def proposed(report, n=40, space=SPACE, **settings):
-    reading = replies.read(scripted(**settings).propose(report, n).text, space)
+    reading = task_parsing.read(scripted(**settings).propose(report, n).text, space)
     assert reading.refused == ()
     return list(reading.accepted)
 
@@ -109,7 +109,7 @@ def test_before_anything_was_tried():
 def test_a_space_without_news():
     space = Box((Dimension("n", 1, 2, integer=True),))
     report = told([{"n": 1}, {"n": 2}], space, lambda task: 0.5)
-    assert replies.read(scripted().propose(report, 4).text, space).accepted == ()
+    assert task_parsing.read(scripted().propose(report, 4).text, space).accepted == ()
 
 
 def test_maps_evolve_and_stay_maps():

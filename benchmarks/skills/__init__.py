@@ -1,0 +1,1 @@
+"""Benchmarks of composed skills and of rewards from preferences."""

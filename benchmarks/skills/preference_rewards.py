@@ -1,0 +1,213 @@
+"""Skills from preferences: a wish is told by comparing episodes, and a policy is trained by it.
+
+    python -m didact.benchmarks.skills.preference_rewards
+
+A rule stands for whoever compares: it reads the same words that a language model would read.
+
+References:
+    Klissarov et al., MaestroMotif, ICLR 2025 (arXiv:2412.08542), section 3.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from didact.benchmarks import hardware
+from didact.common.files import replacing, writable
+from didact.environments import Environment, Wrapper, make, register
+from didact.environments.registry import registered
+from didact.experiments import train
+from didact.experiments.skills.preference_learning import reward_from, watched
+from didact.students import load_policy
+from didact.students.skills.preferences import Prefer, compared, described
+from didact.students.skills.rewards import save_rewards
+
+ENV = "MovingTargets"
+# What each touch counts for, by wish.
+WISHES: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "balls": {"ball": 1},
+        "purple, not yellow": {"purple": 1, "yellow": -1},
+        "blue balls above all, no boxes": {"ball": 1, "blue and ball": 2, "box": -1},
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class PreferencesConfig:
+    """Policies trained on rewards that were found from preferences between random episodes."""
+
+    episodes: int = 500
+    """random episodes to watch"""
+    pairs: int = 1000
+    """pairs of them to compare"""
+    steps: int = 1_000_000
+    """of training each policy"""
+    num_envs: int = 256
+    """worlds it is trained in"""
+    tests: int = 500
+    """episodes to test each policy in"""
+    seed: int = 0
+    """of all that is random"""
+    out: str = "runs/preferences"
+    """folder for rewards, policies and the result as JSON"""
+    json: bool = False
+    """print the result as JSON"""
+
+
+def worth(labels: Any, propositions: tuple[str, ...], wish: Mapping[str, float]) -> Any:
+    """What labels [..., p] count for under a wish."""
+    total = 0.0
+    for names, points in wish.items():
+        columns = [propositions.index(name) for name in names.split(" and ")]
+        total = total + points * labels[..., columns].all(-1)
+    return total
+
+
+def rule(wish: Mapping[str, float]) -> Prefer:
+    """Prefers the description in which more of what counts is told."""
+
+    def count(text: str) -> float:
+        events = [
+            set(event.split(" and ")) for event in text.split(": ")[1].rstrip(".").split("; ")
+        ]
+        return sum(
+            points * sum(set(names.split(" and ")) <= event for event in events)
+            for names, points in wish.items()
+        )
+
+    def prefer(first: str, second: str) -> float:
+        one, other = count(first), count(second)
+        return 0.5 if one == other else float(one > other)
+
+    return prefer
+
+
+class Wished(Wrapper[Any]):
+    """Pays what a wish counts, which no student of preferences is ever told."""
+
+    def __init__(self, environment: Environment, wish: str):
+        super().__init__(environment)
+        self.wish = WISHES[wish]
+
+    def reset(self, key, tasks):
+        return self.environment.reset(key, tasks)
+
+    def step(self, key, state, actions):
+        state, seen = self.environment.step(key, state, actions)
+        reward = worth(seen.labels, self.propositions, self.wish)
+        return state, seen._replace(reward=jnp.asarray(reward, jnp.float32))
+
+
+def tested(policy: Any, wish: str, episodes: int, seed: int) -> np.ndarray:
+    """What a policy, or random actions if None, collects in each of some episodes."""
+    world = Wished(make(ENV), wish)
+    if policy is None:
+        labels = watched(world, episodes, seed=seed)
+        return np.sum(worth(labels, world.propositions, WISHES[wish]), 1)
+
+    def one(carry, key):
+        state, seen, memory = carry
+        act_key, step_key = jax.random.split(key)
+        action, memory = policy.act(seen.observation, memory, act_key)
+        state, seen = world.step(step_key, state, action)
+        return (state, seen, memory), seen.reward
+
+    @jax.jit
+    def run(key):
+        task_key, reset_key, key = jax.random.split(key, 3)
+        begin = world.reset(reset_key, world.task_space.sample(task_key, episodes))
+        keys = jax.random.split(key, world.max_steps)
+        return jax.lax.scan(one, (*begin, policy.initial_carry(episodes)), keys)[1]
+
+    return np.asarray(run(jax.random.key(seed))).sum(0)
+
+
+def compare(config: PreferencesConfig) -> dict[str, Any]:
+    """For each wish: finds rewards, trains by them and by what really counts, and tests both.
+
+    Returns:
+        `machine`, `settings` and `wishes`: by wish, `right`, the part of new pairs that the found
+        rewards order as the wish does; `random`, `preferences` and `exact`, what is collected in
+        an episode on average; and `seconds`.
+    """
+    folder = writable("--out", config.out)
+    world = make(ENV)
+    rows = {}
+    for number, (wish, counts) in enumerate(WISHES.items()):
+        begun = time.perf_counter()
+        model = reward_from(
+            world, rule(counts), episodes=config.episodes, pairs=config.pairs, seed=config.seed
+        )
+        file = save_rewards(model, world.propositions, folder / f"wish-{number}.json")
+        new = watched(world, config.episodes, seed=config.seed + 1)
+        texts = [described(row, world.propositions, longest=world.max_steps) for row in new]
+        known = compared(texts, rule(counts), config.pairs, seed=config.seed + 1)
+        sums = np.asarray(model(jnp.asarray(new)).sum(1))
+        clear = known.first != 0.5
+        first = sums[known.pairs[:, 0]] > sums[known.pairs[:, 1]]
+        row = {"right": round(float(np.mean((first == (known.first == 1))[clear])), 4)}
+        row["random"] = _mean(tested(None, wish, config.tests, config.seed + 2))
+        exact = f"{ENV} exact {number}"
+        if exact not in {entry.name for entry in registered()}:
+            register(exact, lambda wish=wish: Wished(make(ENV), wish), f"pays {wish}")
+        for name, where, settings in (
+            ("preferences", ENV, (f"rewards={file}",)),
+            ("exact", exact, ()),
+        ):
+            run = folder / f"wish-{number}-{name}"
+            train(
+                env=where, env_settings=settings, teacher="uniform", steps=config.steps,
+                num_envs=config.num_envs, seed=config.seed, run=str(run),
+            )  # fmt: skip
+            policy = load_policy(run)
+            row[name] = _mean(tested(policy, wish, config.tests, config.seed + 2))
+        rows[wish] = row | {"seconds": round(time.perf_counter() - begun, 1)}
+    result = {"machine": hardware.describe(), "settings": vars(config), "wishes": rows}
+    with replacing(folder / "preferences.json") as draft:
+        draft.write_text(json.dumps(result, indent=1))
+    return result
+
+
+def _mean(collected: np.ndarray) -> float:
+    return round(float(np.mean(collected)), 2)
+
+
+def table(result: dict[str, Any]) -> Table:
+    """One row for each wish."""
+    settings = result["settings"]
+    shown = Table(
+        title=f"{ENV}: rewards from {settings['pairs']} comparisons of {settings['episodes']} "
+        f"random episodes; {settings['steps']:,} steps of training",
+        title_style="bold",
+        caption="right: of new pairs, ordered as the wish does; the others: what an episode "
+        "collects of what is wished for",
+    )
+    shown.add_column("wish")
+    for title in ("right", "random", "from preferences", "told the exact rewards"):
+        shown.add_column(title, justify="right")
+    for wish, row in result["wishes"].items():
+        cells = (f"{row[name]:.1f}" for name in ("random", "preferences", "exact"))
+        shown.add_row(wish, f"{row['right']:.1%}", *cells)
+    return shown
+
+
+def main() -> None:
+    """The command."""
+    config = tyro.cli(PreferencesConfig, description=PreferencesConfig.__doc__)
+    result = compare(config)
+    print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))
+
+
+if __name__ == "__main__":
+    main()

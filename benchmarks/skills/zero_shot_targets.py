@@ -1,0 +1,206 @@
+"""Moving Targets: one network of skills, and formulas of growing size that nobody trained for.
+
+    python -m didact.benchmarks.skills.zero_shot_targets
+
+References:
+    Nangue Tasse et al., Skill Machines, ICLR 2024 (arXiv:2205.12532), section 4.2; Vaezipoor et
+    al., LTL2Action, ICML 2021 (arXiv:2102.06858), section 5: the families of formulas.
+"""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from didact.benchmarks import hardware
+from didact.common.files import replacing, writable
+from didact.environments.toys.moving_targets import KINDS, MovingTargets
+from didact.experiments.plotting import training_curves
+from didact.experiments.skills.skill_training import Skills, discover, train_skills
+from didact.students.skills import Automaton, automaton, follow, pack, parse, plans, step
+from didact.students.skills.deep import look
+
+SIZES = (1, 2, 3, 4, 5, 6)  # how many things a formula speaks of
+FAMILIES = ("sequences", "any order", "until, avoiding")
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetsConfig:
+    """Formulas in Moving Targets, zero-shot, by their size."""
+
+    steps: int = 1_000_000
+    """of training the network of skills"""
+    formulas: int = 8
+    """of each family and size"""
+    worlds: int = 64
+    """in which each formula is tried"""
+    seed: int = 0
+    """of training, of formulas, and of worlds"""
+    out: str = "runs/targets"
+    """folder for the result as JSON and PNG"""
+    json: bool = False
+    """print the result as JSON"""
+
+
+def formula_of(family: str, size: int, rng: np.random.Generator) -> str:
+    """A formula of a family that speaks of so many things."""
+    order = [KINDS[i] for i in rng.permutation(len(KINDS))][:size]
+    things = [f"({color} & {shape})" for color, shape in order]
+    if family == "any order":
+        return " & ".join(f"F {thing}" for thing in things)
+    if family == "sequences":
+        text = f"F {things[-1]}"
+        for thing in reversed(things[:-1]):
+            text = f"F({thing} & X {text})"
+        return text
+    # Things in turn, and each but the last two must not be touched before the one ahead of it.
+    *rest, last = things
+    text = f"F {last}"
+    for thing in reversed(rest):
+        text = f"(!{last} U ({thing} & X {text}))"
+    return text
+
+
+def compare(config: TargetsConfig) -> dict[str, Any]:
+    """Trains the skills and tries all formulas.
+
+    Returns:
+        `machine`, `settings`, `seconds` of training, and `formulas`: for each `family`, `size`,
+        `formula`, `states` of its automaton, `success`, `failure` (broken) and `steps` of those
+        that succeed.
+    """
+    folder = writable("--out", config.out)
+    world = MovingTargets()
+    begun = time.perf_counter()
+    skills = train_skills(world, discover(world, seed=config.seed), config.steps, seed=config.seed)
+    seconds = time.perf_counter() - begun
+    rng = np.random.default_rng(config.seed)
+    drawn = [
+        (family, size, formula_of(family, size, rng))
+        for family in FAMILIES
+        for size in SIZES
+        for _ in range(config.formulas)
+    ]
+    made = [automaton(parse(text)) for _, _, text in drawn]
+    rows = []
+    results = played(world, skills, made, config.worlds, config.seed)
+    for (family, size, text), each, (success, failure, steps) in zip(
+        drawn, made, results, strict=True
+    ):
+        rows.append(
+            {
+                "family": family,
+                "size": size,
+                "formula": text,
+                "states": each.num_states,
+                "success": round(float(success.mean()), 4),
+                "failure": round(float(failure.mean()), 4),
+                "steps": round(float(steps[success].mean()), 2) if success.any() else None,
+            }
+        )
+    result = {
+        "machine": hardware.describe(),
+        "settings": vars(config),
+        "seconds": round(seconds, 1),
+        "formulas": rows,
+    }
+    with replacing(folder / "targets.json") as draft:
+        draft.write_text(json.dumps(result, indent=1))
+    curves = {
+        family: (
+            np.array(SIZES, float),
+            np.stack([_rates(rows, family, size) for size in SIZES], 1),
+        )
+        for family in FAMILIES
+    }
+    training_curves.learning_curves(
+        Path(folder) / "targets.png", curves, x_label="things in a formula",
+        y_label="success, zero-shot", y_limits=(0, 1.02),
+    )  # fmt: skip
+    return result
+
+
+def _rates(rows: list[dict[str, Any]], family: str, size: int) -> np.ndarray:
+    chosen = [row["success"] for row in rows if (row["family"], row["size"]) == (family, size)]
+    return np.array(chosen)
+
+
+def played(
+    world: MovingTargets, skills: Skills, made: list[Automaton], worlds: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Success, failure and steps [worlds] of each formula; all of them run side by side."""
+    machines = pack(made, world.propositions)
+    states = machines.transitions.shape[1]
+    plan = plans(made, world.propositions, skills.goals, skills.between, max_states=states)
+    which = jnp.repeat(jnp.arange(len(made)), worlds)
+    n = len(which)
+    key, task_key, reset_key = jax.random.split(jax.random.key(seed), 3)
+
+    def one(carry, key):
+        t, state, seen, at, success, failure, steps = carry
+        values = follow(
+            plan, at, lambda no: look(skills.network, skills.params, seen["image"], no), which
+        )
+        state, timestep = world.step(key, state, jnp.argmax(values, -1))
+        at = step(machines, at, timestep.labels, which)
+        alive = ~success & ~failure
+        success |= alive & machines.accepting[which, at]
+        failure |= alive & machines.failed[which, at]
+        steps = steps + alive
+        return (t + 1, state, timestep.observation, at, success, failure, steps), None
+
+    @jax.jit
+    def run():
+        state, first = world.reset(reset_key, world.task_space.sample(task_key, n))
+        no = jnp.zeros(n, bool)
+        begin = (0, state, first.observation, machines.initial[which], no, no, jnp.zeros(n))
+        return jax.lax.scan(one, begin, jax.random.split(key, world.max_steps))[0][-3:]
+
+    columns = [np.asarray(x).reshape(len(made), worlds) for x in run()]
+    return list(zip(*columns, strict=True))
+
+
+def table(result: dict[str, Any]) -> Table:
+    """One row for each size: success of each family, means over formulas."""
+    count, worlds = result["settings"]["formulas"], result["settings"]["worlds"]
+    shown = Table(
+        title=f"Moving Targets: {result['settings']['steps']:,} steps of skills; {count} formulas "
+        f"of each family and size, {worlds} worlds each",
+        title_style="bold",
+    )
+    shown.add_column("things", justify="right")
+    for family in FAMILIES:
+        shown.add_column(f"{family}: success", justify="right")
+        shown.add_column("broken", justify="right")
+        shown.add_column("steps", justify="right")
+    for size in SIZES:
+        cells = []
+        for family in FAMILIES:
+            rows = [r for r in result["formulas"] if (r["family"], r["size"]) == (family, size)]
+            steps = [row["steps"] for row in rows if row["steps"] is not None]
+            cells += [
+                f"{np.mean([row['success'] for row in rows]):.1%}",
+                f"{np.mean([row['failure'] for row in rows]):.1%}",
+                f"{np.mean(steps):.1f}" if steps else "-",
+            ]
+        shown.add_row(str(size), *cells)
+    return shown
+
+
+def main() -> None:
+    """The command."""
+    config = tyro.cli(TargetsConfig, description=TargetsConfig.__doc__)
+    result = compare(config)
+    print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Benchmarks of speed: steps a second, and what formulas cost."""

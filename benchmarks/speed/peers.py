@@ -1,0 +1,220 @@
+"""Other packages' grid worlds, each as a `Contestant` that plays random actions.
+
+A peer gets what makes it fast: actions are drawn before the clock starts where it runs on the
+host, and the way it was built to be called. Every one starts a new level at each episode's end.
+"""
+
+import contextlib
+import dataclasses
+import importlib
+import io
+import itertools
+from collections.abc import Callable
+from types import ModuleType
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, PRNGKeyArray
+
+from didact.benchmarks.config import ThroughputConfig
+from didact.benchmarks.hardware import cores
+from didact.benchmarks.speed.timing import Loop
+
+
+class Unavailable(Exception):
+    """A contestant that cannot be measured here; the message is the reason, in one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Contestant:
+    """Something whose steps a second are measured.
+
+    Attributes:
+        package: `didact`, or the name of the peer.
+        level: our name of the level it plays.
+        name: what exactly runs, in a few words.
+        worlds: how many worlds step together.
+        observation: what each step shows, in a few words.
+        steps: how many steps of one world a call takes, all worlds together.
+        call: takes that many steps and waits for them.
+        compile_seconds: how long its program took to compile; None where nothing is compiled.
+        close: frees what it holds.
+    """
+
+    package: str
+    level: str
+    name: str
+    worlds: int
+    observation: str
+    steps: int
+    call: Callable[[], object]
+    compile_seconds: float | None = None
+    close: Callable[[], object] = lambda: None
+
+
+def random_actions(
+    key: PRNGKeyArray, steps: int, worlds: int, actions: int
+) -> Int[Array, "steps worlds"]:
+    """Uniform actions for a whole scan, drawn at once; good to one part in 2^16 / `actions`."""
+    bits = jax.random.bits(key, (steps, worlds), jnp.uint16).astype(jnp.uint32)
+    return ((bits * actions) >> 16).astype(jnp.int32)
+
+
+def scan_length(worlds: int) -> int:
+    """Steps in one scan: about 131,000 steps of one world, so that dispatch hardly counts."""
+    return max(16, 2**17 // worlds)
+
+
+def load(package: str) -> ModuleType:
+    """The imported package.
+
+    Raises:
+        Unavailable: it is not installed, or breaks while it is imported.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name == package:
+            raise Unavailable(
+                f"{package} is not installed: pip install 'didact[benchmark]'"
+            ) from None
+        raise Unavailable(f"{package} needs {error.name}, which is not installed") from None
+    except Exception as error:  # whatever an incompatible version raises while it is imported
+        reason = str(error).partition("\n")[0]
+        raise Unavailable(f"{package} does not import: {type(error).__name__}: {reason}") from None
+
+
+def envpool(level: str, worlds: int, config: ThroughputConfig) -> list[Contestant]:
+    """The C++ pool on the same level: all worlds at once, and asynchronously in two halves."""
+    package = load("envpool")
+    if level not in package.list_all_envs():
+        raise Unavailable(f"envpool has no {level}")
+    threads = config.threads or cores()
+    generator = np.random.default_rng(config.seed)
+    contestants = []
+    for mode, batch in (("sync", worlds), ("async", worlds // 2)):
+        if batch == 0:
+            continue
+        pool = package.make(
+            level,
+            env_type="gymnasium",
+            num_envs=worlds,
+            batch_size=batch,
+            num_threads=threads,
+            seed=config.seed,
+        )
+        drawn = generator.integers(0, pool.action_space.n, (64, batch), np.int32)
+        actions = itertools.cycle(drawn)
+        calls = max(1, scan_length(worlds) * worlds // batch // 16)
+
+        def play_all(pool=pool, actions=actions, calls=calls):
+            for _ in range(calls):
+                pool.step(next(actions))
+
+        def play_halves(pool=pool, actions=actions, calls=calls):
+            for _ in range(calls):
+                *_, info = pool.recv()
+                pool.send(next(actions), info["env_id"])
+
+        if mode == "sync":
+            pool.reset()
+        else:
+            pool.async_reset()
+        contestants.append(
+            Contestant(
+                package="envpool",
+                level=level,
+                name=f"{level}, {mode}, {threads} threads",
+                worlds=worlds,
+                observation="image 7x7x3, direction, mission",
+                steps=calls * batch,
+                call=play_all if mode == "sync" else play_halves,
+                close=pool.close,
+            )
+        )
+    return contestants
+
+
+def xminigrid(level: str, worlds: int, config: ThroughputConfig) -> list[Contestant]:
+    """XLand-MiniGrid on the same level: vmap of one world, its own auto-reset, one jitted scan."""
+    package = load("xminigrid")
+    theirs = level.removesuffix("-v0")
+    if theirs not in package.registered_environments():
+        raise Unavailable(f"xminigrid has no {level}")
+    environment, parameters = package.make(theirs)
+    environment = load("xminigrid.wrappers").GymAutoResetWrapper(environment)
+    steps = scan_length(worlds)
+
+    def play(carry):
+        key, timesteps, total = carry
+        key, actions_key = jax.random.split(key)
+
+        def step(carry, actions):
+            timesteps, total = carry
+            timesteps = jax.vmap(environment.step, (None, 0, 0))(parameters, timesteps, actions)
+            return (timesteps, total + jnp.sum(timesteps.reward)), None
+
+        drawn = random_actions(actions_key, steps, worlds, environment.num_actions(parameters))
+        (timesteps, total), _ = jax.lax.scan(step, (timesteps, total), drawn)
+        return key, timesteps, total
+
+    key, reset_key = jax.random.split(jax.random.key(config.seed))
+    # Raw keys: the package stores what it is given in its state and splits it there.
+    reset_keys = jax.random.key_data(jax.random.split(reset_key, worlds))
+    timesteps = jax.jit(jax.vmap(environment.reset, (None, 0)))(parameters, reset_keys)
+    loop = Loop(play, (key, timesteps, jnp.zeros(())))
+    shape = "x".join(map(str, timesteps.observation.shape[1:]))
+    return [
+        Contestant(
+            package="xminigrid",
+            level=level,
+            name=theirs,
+            worlds=worlds,
+            observation=f"image {shape}",
+            steps=steps * worlds,
+            call=loop,
+            compile_seconds=loop.compile_seconds,
+        )
+    ]
+
+
+def minigrid(level: str, worlds: int, config: ThroughputConfig) -> list[Contestant]:
+    """MiniGrid itself: one world in one process, whatever `worlds` is."""
+    load("minigrid")
+    gymnasium = load("gymnasium")
+    if level not in gymnasium.registry:
+        raise Unavailable(f"minigrid has no {level}")
+    world = gymnasium.make(level, disable_env_checker=True)
+    generator = np.random.default_rng(config.seed)
+    actions = itertools.cycle(generator.integers(0, int(world.action_space.n), 1024).tolist())
+    steps = 256
+
+    def play():
+        with contextlib.redirect_stdout(io.StringIO()):  # it tells of each rejected level
+            for _ in range(steps):
+                _, _, terminated, truncated, _ = world.step(next(actions))
+                if terminated or truncated:
+                    world.reset()
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        world.reset(seed=config.seed)
+    return [
+        Contestant(
+            package="minigrid",
+            level=level,
+            name=f"{level}, one process",
+            worlds=1,
+            observation="image 7x7x3, direction, mission",
+            steps=steps,
+            call=play,
+            close=world.close,
+        )
+    ]
+
+
+PEERS: dict[str, Callable[[str, int, ThroughputConfig], list[Contestant]]] = {
+    "envpool": envpool,
+    "xminigrid": xminigrid,
+    "minigrid": minigrid,
+}

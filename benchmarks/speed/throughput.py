@@ -1,0 +1,318 @@
+"""Steps a second of the grid worlds, side by side with other packages.
+
+Each row is one kind of world under random actions, with a new level at each episode's end and
+the observation carried through the loop. All rows of one number of worlds are measured in turns
+in one process, and a ratio is the median of the ratios within each turn.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import PRNGKeyArray
+from rich.console import Group
+from rich.table import Table
+
+from didact.benchmarks import hardware
+from didact.benchmarks.config import ThroughputConfig
+from didact.benchmarks.registry import Benchmark
+from didact.benchmarks.speed.peers import (
+    PEERS,
+    Contestant,
+    Unavailable,
+    random_actions,
+    scan_length,
+)
+from didact.benchmarks.speed.timing import Loop, interleaved, spread
+from didact.benchmarks.speed.training_breakdown import training
+from didact.environments import Environment, Restart, SettingError, make, registered, split_keys
+from didact.environments.registry import suggest
+from didact.environments.spaces import discrete
+from didact.experiments.config import TrainConfig
+
+__all__ = ["ThroughputConfig", "play", "table", "throughput"]
+
+PACKED = "/packed"  # behind a level's name: the observation packed into one byte a cell
+
+NOTES = (
+    "steps of one world a second: median over the repeats (slowest to fastest)",
+    "ratios are to the same level in the other package; xminigrid has no instructions",
+    "navix is left out: it does not import beside jax 0.10",
+)
+
+
+def play(
+    environment: Environment, worlds: int, key: PRNGKeyArray, devices: Sequence[Any] = ()
+) -> Loop:
+    """A compiled scan of random actions with restarts, `scan_length(worlds)` steps a call.
+
+    The carry is `(key, state, observation, episodes, reward)`; the last two are sums over all
+    calls, one row for each device.
+
+    Args:
+        environment: what to play.
+        worlds: how many at once.
+        key: decides the levels and the actions.
+        devices: where the worlds are spread, each device running a scan of its own; none for
+            the default device.
+    """
+    parts = max(1, len(devices))
+    if worlds % parts:
+        raise SettingError("worlds", worlds, f"a multiple of the number of devices, {parts}")
+    each, steps = worlds // parts, scan_length(worlds)
+    space, restart = environment.task_space, Restart(environment)
+
+    def start(keys):
+        key, tasks_key, reset_key = jax.random.split(keys[0], 3)
+        state, timestep = environment.reset(reset_key, space.sample(tasks_key, each))
+        return key[None], state, timestep.observation, jnp.zeros(1, jnp.int32), jnp.zeros(1)
+
+    def run(carry):
+        keys, *carry = carry
+        key, tasks_key, actions_key, steps_key = jax.random.split(keys[0], 4)
+        # Tasks are drawn once a call, as a teacher proposes once a rollout; levels are drawn
+        # from them with a new key at every step.
+        tasks = space.sample(tasks_key, each)
+
+        def step(carry, drawn):
+            state, _, episodes, reward = carry
+            step_key, restart_key = jax.random.split(drawn[0])
+            state, timestep = environment.step(step_key, state, drawn[1])
+            episodes += jnp.sum(timestep.done, dtype=jnp.int32)
+            reward += jnp.sum(timestep.reward)
+            restart_keys = split_keys(restart_key, each)
+            state, timestep = restart(restart_keys, tasks, timestep.done, state, timestep)
+            return (state, timestep.observation, episodes, reward), None
+
+        actions = random_actions(
+            actions_key, steps, each, discrete(environment.action_space, "this").n
+        )
+        drawn = (jax.random.split(steps_key, steps), actions)
+        carry, _ = jax.lax.scan(step, tuple(carry), drawn)
+        return key[None], *carry
+
+    if devices:
+        rows = PartitionSpec("worlds")
+        mesh = Mesh(np.array(devices), ("worlds",))
+        start = jax.shard_map(start, mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False)
+        run = jax.shard_map(run, mesh=mesh, in_specs=(rows,), out_specs=rows, check_vma=False)
+    return Loop(run, jax.jit(start)(jax.random.split(key, parts)))
+
+
+def ours(level: str, worlds: int, seed: int, devices: Sequence[Any] = ()) -> Contestant:
+    """One of our environments as a contestant.
+
+    Raises:
+        Unavailable: it has no packed observation.
+    """
+    name = level.removesuffix(PACKED)
+    try:
+        environment = make(name, packed=True) if level.endswith(PACKED) else make(name)
+    except TypeError:
+        raise Unavailable(f"{name} has no packed observation") from None
+    loop = play(environment, worlds, jax.random.key(seed), devices)
+    return Contestant(
+        package="didact",
+        level=name,
+        name=level + (f", {len(devices)} devices" if devices else ""),
+        worlds=worlds,
+        observation=", ".join(
+            " ".join([key, "x".join(map(str, space.shape))]).strip()
+            for key, space in environment.observation_space.items()
+        ),
+        steps=scan_length(worlds) * worlds,
+        call=loop,
+        compile_seconds=loop.compile_seconds,
+    )
+
+
+def check(config: ThroughputConfig) -> None:
+    """Raises a `SettingError` for a setting that cannot be measured."""
+    if not config.worlds or min(config.worlds) < 1:
+        raise SettingError("--worlds", config.worlds, "whole numbers of at least 1")
+    if not (math.isfinite(config.seconds) and config.seconds > 0):
+        raise SettingError("--seconds", config.seconds, "more than 0")
+    if config.repeats < 1:
+        raise SettingError("--repeats", config.repeats, "at least 1")
+    if config.threads < 0:
+        raise SettingError("--threads", config.threads, "at least 0")
+    parts = TrainConfig().ppo.num_minibatches
+    if config.training and (config.training_worlds < 1 or config.training_worlds % parts):
+        allowed = f"a multiple of the {parts} minibatches"
+        raise SettingError("--training-worlds", config.training_worlds, allowed)
+    known = [entry.name for entry in registered()]
+    for level in config.levels:
+        if level.removesuffix(PACKED) not in known:
+            raise suggest("--levels", level, known)
+    for peer in config.peers:
+        if peer not in PEERS:
+            raise SettingError("--peers", peer, "one of " + ", ".join(PEERS))
+
+
+def throughput(config: ThroughputConfig) -> dict[str, Any]:
+    """Measures, and gives everything needed to read the figures; ready for JSON.
+
+    Returns:
+        `machine`: processor, cores, devices and versions.
+        `settings`: the configuration.
+        `rows`: for each contestant its `package`, `name`, `group` (the number of worlds it was
+            measured beside), `worlds`, `observation`, `steps_per_second` (median, min and max
+            over the repeats), `compile_seconds` (None where nothing compiles) and, for didact,
+            `ratios`: by peer, how many times as fast as the fastest way of running the same
+            level in that peer.
+        `skipped`: contestants left out, each with `name` and `reason`.
+        `notes`: what to know when comparing.
+        `training`: what `training` gives, or None.
+
+    Raises:
+        SettingError: a setting that cannot be measured.
+    """
+    check(config)
+    rows: list[dict[str, Any]] = []
+    skipped: dict[str, str] = {}
+    for worlds in config.worlds:
+        contestants = gather(worlds, config, skipped)
+        try:
+            calls = {f"{i}": contestant.call for i, contestant in enumerate(contestants)}
+            times = interleaved(calls, config.repeats, config.seconds)
+        finally:
+            for contestant in contestants:
+                contestant.close()
+        rates = [
+            np.array([contestant.steps / seconds for seconds in times[f"{i}"]])
+            for i, contestant in enumerate(contestants)
+        ]
+        rows += compare(worlds, contestants, rates)
+    return {
+        "machine": hardware.describe(tuple(PEERS)),
+        "settings": {
+            "worlds": list(config.worlds),
+            "seconds": config.seconds,
+            "repeats": config.repeats,
+            "threads": config.threads or hardware.cores(),
+            "seed": config.seed,
+        },
+        "rows": rows,
+        "skipped": [{"name": name, "reason": reason} for name, reason in skipped.items()],
+        "notes": list(NOTES),
+        "training": training(config) if config.training else None,
+    }
+
+
+def gather(worlds: int, config: ThroughputConfig, skipped: dict[str, str]) -> list[Contestant]:
+    """All contestants that can run here, ours first; reasons of the others go into `skipped`."""
+    contestants = []
+    devices = jax.devices()
+    spreads = [()] + ([devices] if len(devices) > 1 and worlds % len(devices) == 0 else [])
+    for level in config.levels:
+        try:
+            contestants += [ours(level, worlds, config.seed, spread) for spread in spreads]
+        except Unavailable as reason:
+            skipped[level] = str(reason)
+    levels = list(dict.fromkeys(level.removesuffix(PACKED) for level in config.levels))
+    for peer in config.peers:
+        for level in levels:
+            try:
+                contestants += PEERS[peer](level, worlds, config)
+            except Unavailable as reason:
+                skipped.setdefault(f"{peer}, {level}", str(reason))
+    return contestants
+
+
+def compare(
+    group: int, contestants: Sequence[Contestant], rates: Sequence[np.ndarray]
+) -> list[dict[str, Any]]:
+    """The rows of one group, from each contestant's steps a second in each round."""
+    best: dict[tuple[str, str], np.ndarray] = {}
+    for contestant, rate in zip(contestants, rates, strict=True):
+        what = contestant.level, contestant.package
+        old = best.get(what)
+        if contestant.package != "didact" and (old is None or np.median(rate) > np.median(old)):
+            best[what] = rate
+    rows = []
+    for contestant, rate in zip(contestants, rates, strict=True):
+        seconds = contestant.compile_seconds
+        row = {
+            "package": contestant.package,
+            "name": contestant.name,
+            "group": group,
+            "worlds": contestant.worlds,
+            "observation": contestant.observation,
+            "steps_per_second": spread(rate.tolist()),
+            "compile_seconds": None if seconds is None else round(seconds, 2),
+        }
+        if contestant.package == "didact":
+            row["ratios"] = {
+                peer: spread((rate / other).tolist())
+                for (level, peer), other in best.items()
+                if level == contestant.level
+            }
+        rows.append(row)
+    return rows
+
+
+def table(result: dict[str, Any]) -> Group:
+    """What `throughput` gave, for a terminal."""
+    views = [_worlds_table(result)]
+    if result["training"]:
+        views.append(_training_table(result["training"]))
+    return Group(*views)
+
+
+def _training_table(told: dict[str, Any]) -> Table:
+    settings, speed = told["settings"], told["steps_per_second"]
+    view = Table(
+        title=f"Training: {settings['env']} under {settings['teacher']}, "
+        f"{settings['num_envs']} worlds x {settings['rollout_length']} steps"
+    )
+    for name in ("steps/s", "compile s", *told["shares"]):
+        view.add_column(name, justify="right")
+    view.add_row(
+        f"{speed['median']:,.0f} ({speed['min']:,.0f} - {speed['max']:,.0f})",
+        f"{told['compile_seconds']:.1f}",
+        *(f"{share:.1%}" for share in told["shares"].values()),
+    )
+    return view
+
+
+def _worlds_table(result: dict[str, Any]) -> Table:
+    peers = list(dict.fromkeys(r["package"] for r in result["rows"] if r["package"] != "didact"))
+    facts = result["machine"]
+    jax_version = facts["versions"]["jax"]
+    devices = f"{facts['devices']} {facts['device_kind']} device(s)"
+    lines = [f"{facts['cpu']}, {facts['cores']} cores, {devices}, jax {jax_version}"]
+    left_out = dict.fromkeys(s["reason"] for s in result["skipped"])
+    lines += [f"left out: {reason}" for reason in left_out]
+    view = Table(
+        title="Steps a second, random actions",
+        caption="\n".join([*lines, *result["notes"]]),
+        caption_justify="left",
+    )
+    view.add_column("package")
+    view.add_column("world")
+    view.add_column("observation")
+    for name in ("worlds", "steps/s", "compile s", *(f"x {peer}" for peer in peers)):
+        view.add_column(name, justify="right", no_wrap=True)
+    group = None
+    for row in result["rows"]:
+        if group is not None and row["group"] != group:
+            view.add_section()
+        group, speed, compiling = row["group"], row["steps_per_second"], row["compile_seconds"]
+        ratios = row.get("ratios", {})
+        view.add_row(
+            row["package"],
+            row["name"],
+            row["observation"],
+            f"{row['worlds']:,}",
+            f"{speed['median']:,.0f} ({speed['min']:,.0f} - {speed['max']:,.0f})",
+            "-" if compiling is None else f"{compiling:.1f}",
+            *(f"{ratios[peer]['median']:.3g}" if peer in ratios else "-" for peer in peers),
+        )
+    return view
+
+
+BENCHMARK = Benchmark(ThroughputConfig, throughput, table)

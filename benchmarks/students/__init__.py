@@ -1,0 +1,1 @@
+"""Benchmarks of students, experts and language feedback."""

@@ -1,0 +1,151 @@
+"""How far a short training comes on each of the 19 levels of the BabyAI paper.
+
+References:
+    Chevalier-Boisvert et al., BabyAI: a platform to study the sample efficiency of grounded
+    language learning, ICLR 2019, table 1 (the levels).
+"""
+
+import contextlib
+import json
+from typing import Any
+
+import jax
+import numpy as np
+from rich.table import Table
+
+from didact.benchmarks import hardware
+from didact.benchmarks.config import BabyAIConfig
+from didact.benchmarks.evaluated_training import even_marks, follow
+from didact.benchmarks.registry import Benchmark
+from didact.common.files import replacing, writable
+from didact.environments import SettingError, make
+from didact.experiments import setup
+from didact.experiments.config import TrainConfig, checked, option
+from didact.experiments.evaluation.evaluate import evaluator
+
+SOLVED = 0.99
+
+# Episodes, in thousands, that PPO took to 99 % in BabyAI 1.0, where they are published.
+PUBLISHED = {
+    "BabyAI-GoToRedBallGrey-v0": "17",
+    "BabyAI-GoToRedBall-v0": "261-334",
+    "BabyAI-GoToLocal-v0": "903-1,114",
+    "BabyAI-PickupLoc-v0": "about 1,500",
+    "BabyAI-PutNextLocal-v0": "2,186-2,727",
+}
+
+
+def learn_levels(config: BabyAIConfig) -> dict[str, Any]:
+    """Trains a student from nothing on each level and tests it there.
+
+    Results are written to `babyai.json` in the folder `config.out` after every level; levels that
+    it already has, under the same settings, are not trained again.
+
+    Returns:
+        `machine`, `settings` and `levels`: for each level what `learn` gives.
+
+    Raises:
+        SettingError: a setting has no meaning.
+    """
+    for name in ("steps", "points", "episodes", "num_envs"):
+        if getattr(config, name) < 1:
+            raise SettingError(option(name), getattr(config, name), "at least 1")
+    for name in config.levels:
+        make(name)  # whatever is unknown is told before anything is trained
+    folder = writable("--out", config.out)
+    settings = {k: getattr(config, k) for k in ("steps", "seed", "num_envs", "points", "episodes")}
+    result = {"machine": hardware.describe(), "settings": settings, "levels": {}}
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError):
+        before = json.loads((folder / "babyai.json").read_text())
+        if before["settings"] == settings:
+            result["levels"] = before["levels"]
+    for name in config.levels:
+        if name in result["levels"]:
+            continue
+        result["levels"][name] = learn(name, config)
+        with replacing(folder / "babyai.json") as draft:
+            draft.write_text(json.dumps(result, indent=1))
+    result["levels"] = {name: result["levels"][name] for name in config.levels}
+    return result
+
+
+def learn(name: str, config: BabyAIConfig) -> dict[str, Any]:
+    """One level.
+
+    Returns:
+        `steps` [p] and `success` [p] along the training (sampled actions); `episodes` that ended
+        in it; at the end `sampled` and `greedy` success; `seconds` of training without compiling
+        and tests, `compile_seconds`; and `solved_at`, the steps of the first test that reached
+        99 % if the last one did so, too.
+    """
+    settings = checked(
+        TrainConfig(
+            env=name,
+            teacher="uniform",
+            steps=config.steps,
+            seed=config.seed,
+            num_envs=config.num_envs,
+            warm_up=0.0,
+        )
+    )
+    environment = setup.environment_of(settings)
+    loop = setup.loop_of(settings, environment, jax.devices())
+    student = setup.student_of(settings, environment, alone=True)
+    tests = {
+        greedy: jax.jit(evaluator(environment, student, greedy=greedy)) for greedy in (False, True)
+    }
+
+    def success(state, key, greedy=False):
+        tasks = environment.task_space.sample(key, config.episodes)
+        return float(np.mean(tests[greedy](state.student, key, tasks).success))
+
+    done = follow(
+        loop,
+        settings,
+        even_marks(settings, config.points),
+        lambda state, number: success(state, jax.random.key(number)),
+        name,
+    )
+    key = jax.random.key(config.seed + 10_000)
+    sampled, greedy = (success(done.state, key, greedy=x) for x in (False, True))
+    solved = [at for at, rate in zip(done.steps, done.tests, strict=True) if rate >= SOLVED]
+    return {
+        "steps": done.steps,
+        "success": done.tests,
+        "episodes": done.episodes,
+        "sampled": sampled,
+        "greedy": greedy,
+        "seconds": round(done.seconds, 1),
+        "compile_seconds": round(done.compile_seconds, 1),
+        "solved_at": solved[0] if solved and sampled >= SOLVED else None,
+    }
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The levels as a table."""
+    settings = result["settings"]
+    made = Table(
+        title=f"{settings['steps']:,} steps on each level, seed {settings['seed']}; "
+        f"{settings['episodes']} episodes a test",
+        title_style="bold",
+        caption="99 % at: steps of the first test that reached it; published: thousands of "
+        "episodes to 99 % in BabyAI 1.0 (PPO), where told",
+    )
+    for name in ("level", "sampled", "greedy", "99 % at", "episodes", "seconds", "published"):
+        made.add_column(name, justify="left" if name == "level" else "right")
+    for name, row in result["levels"].items():
+        made.add_row(
+            name.removeprefix("BabyAI-").removesuffix("-v0"),
+            *(f"{row[kind]:.1%}" for kind in ("sampled", "greedy")),
+            f"{row['solved_at'] / 1e6:.2f}M" if row["solved_at"] else "not yet",
+            f"{row['episodes'] / 1e3:,.0f}k",
+            f"{row['seconds']:.0f} + {row['compile_seconds']:.0f}",
+            PUBLISHED.get(name, ""),
+        )
+    solved = sum(row["solved_at"] is not None for row in result["levels"].values())
+    made.add_section()
+    made.add_row(f"solved: {solved} of {len(result['levels'])}")
+    return made
+
+
+BENCHMARK = Benchmark(BabyAIConfig, learn_levels, table)

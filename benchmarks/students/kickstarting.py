@@ -1,0 +1,398 @@
+"""What experts save: kickstarted students beside students that learn from rewards alone.
+
+References:
+    Schmitt et al., Kickstarting Deep Reinforcement Learning, 2018 (arXiv:1803.03835), figures 3 and
+    4: steps to the score that training from scratch ends with, and the final scores.
+"""
+
+import contextlib
+import dataclasses
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from rich.console import Console, Group
+from rich.table import Table
+
+from didact.benchmarks import hardware
+from didact.benchmarks.config import KickstartingConfig
+from didact.benchmarks.evaluated_training import follow
+from didact.benchmarks.registry import Benchmark
+from didact.benchmarks.statistics import bootstrap_interval
+from didact.common.files import replacing, writable
+from didact.common.settings import checked as settings_checked
+from didact.environments import SettingError
+from didact.experiments import population, setup
+from didact.experiments.config import KickstartConfig, TrainConfig, checked, option
+from didact.experiments.evaluation.evaluate import evaluator
+from didact.experiments.imitation import expert_setup
+from didact.experiments.loop import Loop
+from didact.experiments.plotting import training_curves
+from didact.experiments.runs import logs
+from didact.experiments.training import cache_compilations, trained
+from didact.students import load_policy
+
+SCRATCH, POPULATION, DISTILLED = "scratch", "population", "distilled"
+EXPLOIT_EVERY = 0.05  # part of a training between two looks of the population
+RESAMPLES = 2000
+
+_ROOMS = {"rows": 1, "columns": 2, "objects": 4, "unblocking": 0, "locations": 0}
+_ROOMS |= {"locked_room": 0, "implicit_unlock": 0}
+_NOTHING = dict.fromkeys(("go_to", "open", "pick_up", "put_next", "single", "both", "sequence"), 0)
+
+
+def _task(**asked: float) -> tuple[str, ...]:
+    """As `--tasks` tells it."""
+    return tuple(f"{name}={value}" for name, value in {**_ROOMS, **_NOTHING, **asked}.items())
+
+
+# The instruction tasks of MiniSynth, each the trade of one expert, in two rooms with four objects.
+TASKS = {
+    "go-to": _task(single=1, go_to=1),
+    "open": _task(single=1, open=1),
+    "pick-up": _task(single=1, pick_up=1),
+    "put-next": _task(single=1, put_next=1),
+    "both": _task(both=1, go_to=1, open=1, pick_up=1),
+    "sequence": _task(sequence=1, go_to=1),
+}
+
+LONGER = {"put-next": 3}  # times as many steps for the expert of a task that is hard to learn
+
+# How lambda goes on, by the name of who is kickstarted.
+SCHEDULES: dict[str, Any] = {"constant": "constant", "annealed": "linear", POPULATION: "linear"}
+STUDENTS = (SCRATCH, *SCHEDULES, DISTILLED)
+
+
+def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
+    """Trains an expert for each task, and students of all tasks with and without them.
+
+    All have the same network and, but for the experts, the same steps. Results are written to
+    `kickstarting.json` in the folder `config.out` after each training; experts and students that it
+    already has under the same settings are not trained again.
+
+    Returns:
+        `machine`, `settings`, `experts` (success by task) and `students`: for each `steps`
+        [p], `success` [seeds, p, tasks] of sampled actions, and `seconds`; for those that are not
+        from scratch, too, what `compared` tells.
+
+    Raises:
+        SettingError: a setting has no meaning.
+    """
+    for name in ("steps", "expert_steps", "seeds", "points", "episodes", "num_envs"):
+        if getattr(config, name) < 1:
+            raise SettingError(option(name), getattr(config, name), "at least 1")
+    for setting, names, known in (
+        ("--tasks", config.tasks, tuple(TASKS)),
+        ("--students", config.students, STUDENTS),
+    ):
+        if not names or len(set(names)) < len(names) or not set(names) <= set(known):
+            raise SettingError(setting, names, "some of " + ", ".join(known) + ", each named once")
+    if POPULATION in config.students and config.seeds < 2:
+        raise SettingError("--seeds", config.seeds, f"at least 2 with {POPULATION}")
+    _lambda(config, SCRATCH)
+    folder = writable("--out", config.out)
+    settings = {k: v for k, v in vars(config).items() if k not in ("out", "json", "students")}
+    settings = json.loads(json.dumps(settings))
+    result: dict[str, Any] = {"machine": hardware.describe(), "settings": settings, "students": {}}
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
+        before = json.loads((folder / "kickstarting.json").read_text())
+        if before["settings"] != settings:
+            allowed = "a new folder: results of other settings are there"
+            raise SettingError("--out", str(folder), allowed)
+        result["students"] = before["students"]
+    cache_compilations()
+    probe = checked(
+        TrainConfig(env=config.env, teacher="uniform", num_envs=config.num_envs, warm_up=0.0)
+    )
+    setup.loop_of(probe, setup.environment_of(probe), jax.devices()[:1])
+    experts = [expert(name, config, folder) for name in config.tasks]
+    trial = Trial(config, tuple(map(str, experts)))
+    result["experts"] = trial.experts()
+
+    def save() -> None:
+        with replacing(folder / "kickstarting.json") as draft:
+            draft.write_text(json.dumps(result, indent=1))
+
+    for name in config.students:
+        for row in trial.learn(name, result["students"].get(name)):
+            result["students"][name] = row
+            save()
+    scratch = result["students"].get(SCRATCH)
+    for name, row in result["students"].items():
+        if name != SCRATCH and scratch and len(scratch["success"]) == config.seeds:
+            row |= compared(row, scratch)
+    save()
+    result["students"] = {name: result["students"][name] for name in config.students}
+    curves = {
+        name: (np.array(row["steps"]), np.mean(row["success"], axis=-1))
+        for name, row in result["students"].items()
+    }
+    training_curves.learning_curves(
+        folder / "curves.png", curves, y_label="success, mean of all tasks", y_limits=(0, 1.02)
+    )
+    return result
+
+
+def expert_settings(name: str, config: KickstartingConfig, folder: Path) -> TrainConfig:
+    """The training of one task's expert, distilled from the solver."""
+    return checked(
+        TrainConfig(
+            env=config.env,
+            tasks=TASKS[name],
+            teacher="uniform",
+            student="distill",
+            experts=(expert_setup.SOLVER,),
+            steps=LONGER.get(name, 1) * config.expert_steps,
+            num_envs=config.num_envs,
+            seed=config.seed,
+            warm_up=0.0,
+            run=folder / "experts" / name,
+        )
+    )
+
+
+def expert(name: str, config: KickstartingConfig, folder: Path) -> Path:
+    """The run of one task's expert; trained unless it is there."""
+    settings = expert_settings(name, config, folder)
+    run = Path(settings.run or "")
+    console = logs.terminal()
+    if not (run / "policy").is_dir():
+        console.print(f"expert of {name}")
+    quiet = console if console.is_terminal else Console(file=io.StringIO())
+    if not trained(settings, console=quiet)["finished"]:
+        raise KeyboardInterrupt  # it is saved, and the same command goes on with it
+    return run
+
+
+class Trial:
+    """Trains and tests students of the same tasks.
+
+    Args:
+        config: settings.
+        experts: their policies, in the order of `config.tasks`.
+    """
+
+    def __init__(self, config: KickstartingConfig, experts: tuple[str, ...]):
+        self.config = config
+        # Chunks of one update: the first tests come early.
+        self.settings = checked(
+            TrainConfig(
+                env=config.env,
+                teacher=expert_setup.TEACHER,
+                experts=experts,
+                steps=config.steps,
+                num_envs=config.num_envs,
+                chunk=1,
+                warm_up=0.0,
+            )
+        )
+        self.environment = setup.environment_of(self.settings)
+        space = self.environment.task_space
+        keys = jax.random.split(jax.random.key(10_000), len(config.tasks))
+        parts = [setup.narrowed(space, TASKS[name]) for name in config.tasks]
+        drawn = [part.sample(k, config.episodes) for part, k in zip(parts, keys, strict=True)]
+        self.tests = jnp.concatenate(drawn)
+        student = setup.student_of(self.settings, self.environment, alone=True)
+        self._test = jax.jit(evaluator(self.environment, student))
+
+    def experts(self) -> dict[str, float]:
+        """The success of each expert in its own task; sampled actions, as students are tested."""
+        told = {}
+        for number, name in enumerate(self.config.tasks):
+            state = load_policy(self.settings.experts[number]).state
+            # As many episodes as all seeds of a student play.
+            tests = [self.test(state, -1 - i)[number] for i in range(self.config.seeds)]
+            told[name] = float(np.mean(tests))
+        return told
+
+    def test(self, student_state: Any, number: int) -> Float[np.ndarray, " tasks"]:
+        """Success by task; the tests at the same place of all trainings are the same."""
+        key = jax.random.fold_in(jax.random.key(10_001), number & 0xFFFFFFFF)
+        success = np.asarray(self._test(student_state, key, self.tests).success)
+        return success.reshape(len(self.config.tasks), -1).mean(-1)
+
+    def loop(self, name: str) -> tuple[TrainConfig, Loop]:
+        """The training of a student."""
+        config, environment = self.config, self.environment
+        many = name == POPULATION
+        settings = dataclasses.replace(
+            self.settings,
+            student="distill" if name == DISTILLED else "ppo",
+            num_seeds=config.seeds if many else 1,
+            exploit_every=EXPLOIT_EVERY if many else 0.0,
+            kickstart=_lambda(config, name),
+        )
+        experts = [] if name == SCRATCH else expert_setup.experts_of(settings, environment)
+        loop = Loop(
+            environment,
+            setup.teacher_of(settings, environment),
+            setup.student_of(settings, environment, experts=experts),
+            num_envs=config.num_envs,
+            rollout_length=settings.rollout_length,
+            num_seeds=settings.num_seeds,
+            reveal=expert_setup.reveal_of(experts, environment),
+        )
+        return settings, loop
+
+    def learn(self, name: str, before: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """The curves of all seeds of one student, told anew after each training.
+
+        Args:
+            name: of the student.
+            before: what was told when somebody stopped it.
+        """
+        config = self.config
+        curves, seconds = ([], 0.0) if before is None else (before["success"], before["seconds"])
+        if len(curves) == config.seeds:
+            return
+        settings, loop = self.loop(name)
+        marks = points(settings.num_updates, config.points)
+        while len(curves) < config.seeds:
+            seed = config.seed + len(curves)
+            label = name if name == POPULATION else f"{name}, seed {seed}"
+            more, spent = self.follow(loop, seed, settings, marks, label)
+            curves = [*curves, *np.round(more, 4).tolist()]
+            seconds += spent
+            yield {
+                "steps": [mark * settings.steps_per_update for mark in marks],
+                "success": curves,
+                "seconds": round(seconds, 1),
+            }
+
+    def follow(
+        self,
+        loop: Loop,
+        seed: int,
+        settings: TrainConfig,
+        marks: list[int],
+        label: str,
+    ) -> tuple[list[np.ndarray], float]:
+        """One training: a curve [p, tasks] for each of its members, and seconds without tests."""
+        key = jax.random.fold_in(jax.random.key(seed), 0x706F70)
+        every = max(1, round(settings.num_updates * settings.exploit_every))
+        many = bool(settings.exploit_every)
+        scores = np.zeros((2, settings.num_seeds))  # successes and episodes since the last exchange
+
+        def start(state):
+            return loop.place(population.spread(state, key)) if many else state
+
+        def exchange(state, metrics, number, tell):
+            if not many:
+                return state
+            scores[:] += np.stack([metrics["success_sum"], metrics["episodes"]])[..., -1]
+            if number % every or number == settings.num_updates:
+                return state
+            rate = jnp.asarray(scores[0] / np.maximum(scores[1], 1))
+            scores[:] = 0
+            state, _ = population.exploit(state, rate, jax.random.fold_in(key, number))
+            return loop.place(state)
+
+        def test(state, number):
+            students = members(state.student) if many else [state.student]
+            return [self.test(student, number) for student in students]
+
+        done = follow(loop, settings, marks, test, label, seed=seed, start=start, between=exchange)
+        return list(np.swapaxes(done.tests, 0, 1)), done.seconds
+
+
+def _lambda(config: KickstartingConfig, name: str) -> KickstartConfig:
+    """How strongly experts draw a student."""
+    pull = KickstartConfig(
+        weight=config.weight,
+        schedule=SCHEDULES.get(name, "linear"),
+        until=config.until,
+        lead=config.lead,
+        lead_until=config.lead_until,
+    )
+    return settings_checked(pull, "--")
+
+
+def members(states: Any) -> list[Any]:
+    """The students of a population."""
+    count = jax.tree.leaves(states)[0].shape[0]
+    return [jax.tree.map(lambda x, i=i: x[i], states) for i in range(count)]
+
+
+def points(updates: int, count: int) -> list[int]:
+    """Updates after which to test: dense at first, the last one among them."""
+    return sorted({round(x) for x in np.geomspace(1, updates, count)} | {updates})
+
+
+def compared(row: dict[str, Any], scratch: dict[str, Any]) -> dict[str, Any]:
+    """How a student does beside one from scratch, with bootstrap intervals over seeds.
+
+    `steps_ratio` is the whole training from scratch over the steps to the first test in which the
+    mean of the student's seeds was at least what scratch ended with; 0 where it never was.
+    `final_ratio` is the ratio of the final success rates. There are none where scratch ended with
+    nothing. The members of a population are no
+    independent seeds, so its intervals are too narrow.
+    """
+    steps = np.array(row["steps"])
+    student = np.mean(row["success"], axis=-1)
+    other = np.mean(scratch["success"], axis=-1)
+    if not other[:, -1].any():
+        return {}
+    rng = np.random.default_rng(0)
+    ratios = [_ratios(steps, student.mean(0), other.mean(0))]
+    for _ in range(RESAMPLES):
+        picks = [values[rng.integers(0, len(values), len(values))] for values in (student, other)]
+        ratios.append(_ratios(steps, *(values.mean(0) for values in picks)))
+    low, high = np.quantile(ratios[1:], (0.025, 0.975), axis=0)
+    return {
+        "steps_ratio": ratios[0][0],
+        "steps_ratio_interval": [float(low[0]), float(high[0])],
+        "final_ratio": ratios[0][1],
+        "final_ratio_interval": [float(low[1]), float(high[1])],
+    }
+
+
+def _ratios(steps: np.ndarray, student: np.ndarray, scratch: np.ndarray) -> tuple[float, float]:
+    there = np.flatnonzero(student >= scratch[-1])
+    sooner = steps[-1] / steps[there[0]] if there.size else 0.0
+    return float(sooner), float(student[-1] / max(scratch[-1], 1e-9))
+
+
+def table(result: dict[str, Any]) -> Group:
+    """Two tables: the students beside scratch, and everybody by task."""
+    settings = result["settings"]
+    students = result["students"]
+    first = Table(
+        title=f"{len(settings['tasks'])} tasks of {settings['env']}, {settings['steps']:,} steps, "
+        f"{settings['seeds']} seeds",
+        title_style="bold",
+        caption="sooner: steps of the whole training from scratch / steps to what it ended with, "
+        "those of experts not counted; 95 % intervals over seeds",
+    )
+    for name in ("student", "final success", "/ scratch's", "sooner", "seconds"):
+        first.add_column(name, justify="left" if name == "student" else "right")
+    for name, row in students.items():
+        final = np.mean(row["success"], axis=-1)[:, -1]
+        low, high = bootstrap_interval(final)
+        cells = [f"{np.mean(final):.1%} [{low:.1%}, {high:.1%}]", "-", "-"]
+        if "final_ratio" in row:
+            low, high = row["final_ratio_interval"]
+            cells[1] = f"{row['final_ratio']:.2f} [{low:.2f}, {high:.2f}]"
+            low, high = row["steps_ratio_interval"]
+            cells[2] = f"{row['steps_ratio']:.1f}x [{low:.1f}, {high:.1f}]"
+        first.add_row(name, *cells, f"{row['seconds']:.0f}")
+    second = Table(title="Final success by task, mean over seeds", title_style="bold")
+    second.add_column("task")
+    for name in ("expert", *students):
+        second.add_column(name, justify="right")
+    for number, task in enumerate(settings["tasks"]):
+        cells = [np.mean(row["success"], axis=0)[-1, number] for row in students.values()]
+        second.add_row(task, *(f"{x:.1%}" for x in (result["experts"][task], *cells)))
+    means = [np.mean(row["success"], axis=(0, 2))[-1] for row in students.values()]
+    second.add_section()
+    mean = np.mean(list(result["experts"].values()))
+    second.add_row("mean", *(f"{x:.1%}" for x in (mean, *means)))
+    return Group(first, second)
+
+
+BENCHMARK = Benchmark(KickstartingConfig, kickstarting, table)

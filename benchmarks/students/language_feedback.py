@@ -1,0 +1,298 @@
+"""What feedback in words is worth: students that are told how it went or what to do next.
+
+References:
+    Xi et al., Teaching Embodied Reinforcement Learning Agents: Informativeness and Diversity of
+    Language Use, EMNLP 2024 (arXiv:2410.24218): does it help to say more, and in more words?
+"""
+
+import contextlib
+import dataclasses
+import json
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from rich.table import Table
+
+from didact.benchmarks import hardware
+from didact.benchmarks.config import FeedbackConfig
+from didact.benchmarks.registry import Benchmark
+from didact.benchmarks.students.kickstarting import TASKS
+from didact.common.files import replacing, writable
+from didact.environments import Box, Environment, SettingError
+from didact.environments.feedback.wrapper import RATE
+from didact.experiments import setup
+from didact.experiments.config import TrainConfig, checked, option
+from didact.experiments.evaluation.evaluate import evaluator
+from didact.experiments.loop import Loop
+from didact.experiments.runs import logs
+from didact.experiments.training import cache_compilations
+from didact.students.config import PPOConfig
+from didact.teachers import faded, mixture, uniform
+
+FILE = "feedback.json"
+WORDS = {"template": "template", "pool": "train"}  # from a condition's to a phrasing's name
+SAID = {"hindsight": "hindsight", "foresight": "foresight", "both": "both", "wrong": "both"}
+CONDITIONS = ("none", *(f"{said}-{words}" for words in WORDS for said in SAID))
+# Tests, and whether they are with feedback: alone, told as in training, told in unseen words.
+ALONE, TOLD, OTHERWISE = TESTS = ("alone", "told", "unseen words")
+GENTLY = PPOConfig(learning_rate=5e-4, final_learning_rate=1e-4)  # what was learned is kept
+
+
+def compare(config: FeedbackConfig) -> dict[str, Any]:
+    """Trains and tests students under each condition.
+
+    Results are written to `feedback.json` in the folder `config.out` after each condition; those
+    that it already has under the same settings are not trained again.
+
+    Returns:
+        `settings` and `conditions`: for each `success`, by set of tasks ("seen", "unseen") and
+        test ("alone", "told", "unseen words") the rate of each seed, [seeds]; `adapted`, a list of
+        such tests of unseen tasks after some updates on them, with the `episodes` that these took
+        each seed on average; `seconds`; `steps_per_second` of the training; and the `machine` on
+        which all this was measured.
+
+    Raises:
+        SettingError: a setting has no meaning.
+    """
+    _check(config)
+    folder = writable("--out", config.out)
+    settings = {k: v for k, v in vars(config).items() if k not in ("out", "json", "conditions")}
+    settings = json.loads(json.dumps(settings))
+    result: dict[str, Any] = {"settings": settings, "conditions": {}}
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
+        before = json.loads((folder / FILE).read_text())
+        if before["settings"] != settings:
+            allowed = "a new folder: results of other settings are there"
+            raise SettingError("--out", str(folder), allowed)
+        result["conditions"] = before["conditions"]
+        for row in result["conditions"].values():  # earlier versions had one machine for all
+            row.setdefault("machine", before.get("machine"))
+    cache_compilations()
+    for name in config.conditions:
+        Trial(config, name)  # whatever is wrong is told before hours of training
+    for name in config.conditions:
+        if name not in result["conditions"]:
+            row = Trial(config, name).run() | {"machine": hardware.describe()}
+            result["conditions"][name] = row
+            with replacing(folder / FILE) as draft:
+                draft.write_text(json.dumps(result, indent=1))
+    result["conditions"] = {name: result["conditions"][name] for name in config.conditions}
+    return result
+
+
+def _check(config: FeedbackConfig) -> None:
+    least = {"steps": 1, "seeds": 2, "num_envs": 1, "adapt_envs": 1, "episodes": 1}
+    for name, value in least.items():
+        if getattr(config, name) < value:
+            raise SettingError(option(name), getattr(config, name), f"at least {value}")
+    if not 0 <= config.fade <= 1:
+        raise SettingError("--fade", config.fade, "from 0 to 1")
+    updates = config.adapt_updates
+    if any(count < 1 for count in updates) or sorted(set(updates)) != list(updates):
+        raise SettingError("--adapt-updates", updates, "numbers of at least 1 that grow")
+    for setting, names, known in (
+        ("--conditions", config.conditions, CONDITIONS),
+        ("--seen", config.seen, tuple(TASKS)),
+        ("--unseen", config.unseen, tuple(TASKS)),
+    ):
+        if not names or len(set(names)) < len(names) or not set(names) <= set(known):
+            raise SettingError(setting, names, "some of " + ", ".join(known) + ", each named once")
+    for setting in ("num_envs", "adapt_envs"):
+        if getattr(config, setting) % PPOConfig().num_minibatches:
+            allowed = f"a multiple of the {PPOConfig().num_minibatches} minibatches"
+            raise SettingError(option(setting), getattr(config, setting), allowed)
+
+
+class Trial:
+    """One condition: all its seeds are trained, tested, and adapted to unseen tasks.
+
+    Args:
+        config: settings.
+        name: of the condition.
+    """
+
+    def __init__(self, config: FeedbackConfig, name: str):
+        self.config, self.name = config, name
+        self.settings = checked(
+            TrainConfig(
+                env=config.env,
+                env_settings=env_settings(name),
+                teacher="uniform",
+                steps=config.steps,
+                seed=config.seed,
+                num_seeds=config.seeds,
+                num_envs=config.num_envs,
+                fade=config.fade if name != "none" else 0.0,
+                chunk=1,
+                warm_up=0.0,
+            )
+        )
+        self.environment = setup.environment_of(self.settings)
+        self.plain = setup.made(config.env).task_space
+        self.tests = {ALONE: (self.environment, 0.0)}
+        if name != "none":
+            self.tests[TOLD] = (self.environment, 1.0)
+            other = setup.made(config.env, env_settings(name, "test"))
+            self.tests[OTHERWISE] = (other, 1.0)
+        student = setup.student_of(self.settings, self.environment, alone=True)
+        programs = {  # of all seeds at once
+            id(environment): jax.jit(jax.vmap(evaluator(environment, student), (0, None, None)))
+            for environment, _ in self.tests.values()
+        }
+        self._evaluators = {test: programs[id(world)] for test, (world, _) in self.tests.items()}
+
+    def loop(self, names: tuple[str, ...], student: Any, num_envs: int, fade: int = 0) -> Loop:
+        """A training on tasks, each of them as often as the others."""
+        parts = [setup.narrowed(self.environment.task_space, TASKS[name]) for name in names]
+        teacher = mixture([(1 / len(parts), uniform(part)) for part in parts])
+        space = self.environment.task_space
+        if fade and isinstance(space, Box):
+            teacher = faded(teacher, space, RATE.name, fade)
+        config = self.settings
+        return Loop(
+            self.environment,
+            teacher,
+            student,
+            num_envs=num_envs,
+            rollout_length=config.rollout_length,
+            num_seeds=config.num_seeds,
+        )
+
+    def run(self) -> dict[str, Any]:
+        """What became of all seeds."""
+        config, settings = self.config, self.settings
+        student = setup.student_of(settings, self.environment)
+        fade = round(settings.fade * settings.num_updates * settings.steps_per_update)
+        loop = self.loop(config.seen, student, config.num_envs, fade)
+        state = loop.init(config.seed)
+        loop.compiled(state, 1)
+        begun = time.perf_counter()
+        state, _ = self.learn(loop, state, settings.num_updates, self.name)
+        seconds = time.perf_counter() - begun
+        success = {
+            "seen": self.test(state.student, config.seen, 0),
+            "unseen": self.test(state.student, config.unseen, 1),
+        }
+        steps = settings.num_updates * settings.steps_per_update * config.seeds
+        return {
+            "success": success,
+            "adapted": self.adapt(state.student),
+            "seconds": round(seconds, 1),
+            "steps_per_second": round(steps / seconds),
+        }
+
+    def learn(self, loop: Loop, state: Any, updates: int, label: str) -> tuple[Any, float]:
+        """The state after some updates, and how many episodes each seed finished on average."""
+        each = loop.num_envs * loop.rollout_length
+        bar = logs.Bar(logs.terminal(), updates * each, 0, label)
+        episodes = 0.0
+        with contextlib.closing(bar):
+            for number in range(1, updates + 1):
+                begun = time.perf_counter()
+                state, records = loop.chunk(state, 1)
+                metrics = jax.device_get(records.metrics)
+                episodes += float(np.mean(np.sum(metrics["episodes"], -1)))
+                row = logs.chunk_row(metrics)
+                seconds = time.perf_counter() - begun
+                row["steps_per_second"] = each * loop.num_seeds / seconds
+                bar.update(number * each, row)
+        return state, episodes
+
+    def test(self, students: Any, names: tuple[str, ...], number: int) -> dict[str, Any]:
+        """The success of each seed in tasks, by test; levels are the same for all conditions."""
+        result = {}
+        for test, (environment, rate) in self.tests.items():
+            rows = self.levels(environment, names, rate)
+            key = jax.random.fold_in(jax.random.key(20_001), number)
+            rates = np.mean(self._evaluators[test](students, key, rows).success, axis=1)
+            result[test] = [round(float(rate), 4) for rate in rates]
+        return result
+
+    def levels(
+        self, environment: Environment, names: tuple[str, ...], rate: float
+    ) -> Float[jax.Array, "n d"]:
+        """Tasks to test in, the same under all conditions, with a rate of messages if need be."""
+        keys = jax.random.split(jax.random.key(20_000), len(names))
+        parts = [setup.narrowed(self.plain, TASKS[name]) for name in names]
+        drawn = [part.sample(k, self.config.episodes) for part, k in zip(parts, keys, strict=True)]
+        rows = jnp.concatenate(drawn)
+        if environment.task_space.size == self.plain.size:
+            return rows
+        return jnp.concatenate([rows, jnp.full((len(rows), 1), rate)], axis=1)
+
+    def adapt(self, students: Any) -> list[dict[str, Any]]:
+        """Tests after some updates on unseen tasks, told as in training."""
+        config, settings = self.config, self.settings
+        if not config.adapt_updates:
+            return []
+        adapting = dataclasses.replace(
+            settings,
+            ppo=GENTLY,
+            num_envs=config.adapt_envs,
+            steps=config.adapt_updates[-1] * config.adapt_envs * settings.rollout_length,
+        )
+        student = setup.student_of(adapting, self.environment)
+        loop = self.loop(config.unseen, student, config.adapt_envs)
+        state = loop.init(config.seed + 1000)
+        state = state._replace(student=state.student._replace(params=students.params))
+        state, done, episodes, told = loop.place(state), 0, 0.0, []
+        for updates in config.adapt_updates:
+            label = f"{self.name}, adapting"
+            state, more = self.learn(loop, state, updates - done, label)
+            done, episodes = updates, episodes + more
+            success = self.test(state.student, config.unseen, 1)
+            told.append({"updates": updates, "episodes": round(episodes, 1), "success": success})
+        return told
+
+
+def env_settings(name: str, phrasing: str | None = None) -> tuple[str, ...]:
+    """The settings of the environment under a condition, in its own phrasing or in another."""
+    if name == "none":
+        return ()
+    said, words = name.split("-")
+    texts = [f"feedback={SAID[said]}", f"feedback_phrasing={phrasing or WORDS[words]}"]
+    return (*texts, "feedback_wrong=1") if said == "wrong" else tuple(texts)
+
+
+def table(result: dict[str, Any]) -> Table:
+    """One row for each condition: mean success over seeds, and its standard error."""
+    settings, conditions = result["settings"], result["conditions"]
+    shown = Table(
+        title=f"{settings['env']}: {settings['steps']:,} steps on {', '.join(settings['seen'])}; "
+        f"unseen are {', '.join(settings['unseen'])}; {settings['seeds']} seeds",
+        title_style="bold",
+        caption="success in %, mean ± standard error over seeds; alone: nothing is said; told: as "
+        "in training; new words: in phrasings that nobody heard in training",
+    )
+    adapted = next(iter(conditions.values()))["adapted"]
+    last = {row["updates"]: row for row in adapted}
+    shown.add_column("condition")
+    for title in (
+        *("seen: alone", "told", "new words", "unseen: alone", "told", "new words"),
+        *(f"after {updates} updates: {test}" for updates in last for test in (ALONE, TOLD)),
+        *(["episodes"] if last else []),
+        "steps/s",
+    ):
+        shown.add_column(title, justify="right")
+    for name, row in conditions.items():
+        cells = [_cell(row["success"][part].get(test)) for part in ("seen", "unseen")
+                 for test in TESTS]  # fmt: skip
+        cells += [_cell(x["success"].get(test)) for x in row["adapted"] for test in (ALONE, TOLD)]
+        if row["adapted"]:
+            cells.append(" / ".join(f"{x['episodes']:.0f}" for x in row["adapted"]))
+        shown.add_row(name, *cells, f"{row['steps_per_second']:,}")
+    return shown
+
+
+def _cell(rates: list[float] | None) -> str:
+    if not rates:
+        return "-"
+    error = np.std(rates, ddof=1) / np.sqrt(len(rates)) if len(rates) > 1 else 0.0
+    return f"{100 * np.mean(rates):.1f} ±{100 * error:.1f}"
+
+
+BENCHMARK = Benchmark(FeedbackConfig, compare, table)

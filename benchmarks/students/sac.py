@@ -1,0 +1,167 @@
+"""SAC side by side with Stable-Baselines3's on gymnasium's Pendulum-v1: returns and speed."""
+
+import dataclasses
+import time
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.table import Table
+
+from didact.benchmarks import hardware
+from didact.benchmarks.registry import Benchmark
+from didact.benchmarks.statistics import welch_test
+from didact.common.setting_types import Positive, Range, Seed
+from didact.common.settings import checked
+from didact.environments import SettingError, make
+from didact.experiments.evaluation.evaluate import evaluator
+from didact.experiments.loop import DEVICES, Loop
+from didact.students import SACConfig, sac
+from didact.teachers import uniform
+
+ENVIRONMENT, TASK = "Pendulum", "gymnasium"
+CHUNKS = 10
+Count = Annotated[int, Range(1, 10**8)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """SAC side by side with Stable-Baselines3's, at the same settings, on Pendulum-v1.
+
+    Both take one step in one environment and one gradient step in turn. The seconds are those of
+    training after compilation. Policies are tested with greedy actions.
+    """
+
+    seeds: Annotated[int, Range(2, 1000)] = 5
+    """trainings of each"""
+    seed: Seed = 0
+    """the first of them"""
+    steps: Count = 10_000
+    """environment steps of each training"""
+    learning_rate: Positive = 1e-3
+    """of both; all else is as Stable-Baselines3 has it"""
+    episodes: Count = 100
+    """of each test"""
+    peer: bool = True
+    """train Stable-Baselines3's, too; it must be installed: pip install 'didact[sb3]'"""
+
+
+def compare(config: Config) -> dict[str, Any]:
+    """Trains `seeds` policies of each kind.
+
+    Returns:
+        `machine`, `settings`, and for "didact" and "stable-baselines3" the mean test `returns` of
+        each seed, `seconds` and `steps_per_second`; for "didact" also `compile_seconds`, and for
+        the peer the `ratio` of speeds and Welch's `p` for equal returns.
+
+    Raises:
+        SettingError: a setting has no meaning, or Stable-Baselines3 is not installed.
+    """
+    config = checked(config)
+    if config.peer:
+        try:
+            import stable_baselines3  # noqa: F401
+        except ModuleNotFoundError:
+            raise SettingError("--peer", True, "False without stable-baselines3") from None
+    # One seed of each in turn, so that a busy machine slows both alike.
+    ours, theirs = [], []
+    for seed in range(config.seed, config.seed + config.seeds):
+        ours.append(_train(config, seed))
+        if config.peer:
+            theirs.append(_train_peer(config, seed))
+    result: dict[str, Any] = {
+        "machine": hardware.describe(),
+        "settings": dataclasses.asdict(config),
+        "didact": _joined(config, ours),
+    }
+    result["didact"]["compile_seconds"] = [row["compile_seconds"] for row in ours]
+    if theirs:
+        peer = _joined(config, theirs)
+        speeds = zip(result["didact"]["steps_per_second"], peer["steps_per_second"], strict=True)
+        peer["ratio"] = float(np.median([a / b for a, b in speeds]))
+        peer["p"] = float(welch_test(result["didact"]["returns"], peer["returns"]).p_value)
+        result["stable-baselines3"] = peer
+    return result
+
+
+def _joined(config: Config, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "returns": [row["return"] for row in rows],
+        "seconds": [row["seconds"] for row in rows],
+        "steps_per_second": [config.steps / row["seconds"] for row in rows],
+    }
+
+
+def _train(config: Config, seed: int) -> dict[str, Any]:
+    environment = make(ENVIRONMENT)
+    task = environment.evaluation_tasks[TASK]
+    names = environment.task_space.names
+    space = environment.task_space.restricted(**dict(zip(names, map(float, task), strict=True)))
+    student = sac(
+        environment.observation_space,
+        environment.action_space,
+        SACConfig(learning_rate=config.learning_rate),
+        axes=(DEVICES,),
+    )
+    loop = Loop(environment, uniform(space), student, num_envs=1, rollout_length=1)
+    state = loop.init(seed)
+    length = max(1, config.steps // CHUNKS)
+    start = time.perf_counter()
+    loop.compiled(state, length)
+    compiled = time.perf_counter() - start
+    start = time.perf_counter()
+    for _ in range(-(-config.steps // length)):
+        state, _ = loop.chunk(state, length)
+    jax.block_until_ready(state)
+    seconds = time.perf_counter() - start
+    test = jax.jit(evaluator(environment, student, greedy=True))
+    tasks = jnp.broadcast_to(jnp.asarray(task), (config.episodes, len(task)))
+    returns = test(state.student, jax.random.key(seed), tasks).returns
+    return {"return": float(returns.mean()), "seconds": seconds, "compile_seconds": compiled}
+
+
+def _train_peer(config: Config, seed: int) -> dict[str, Any]:
+    import gymnasium
+    from stable_baselines3 import SAC
+    from stable_baselines3.common.evaluation import evaluate_policy
+
+    world = gymnasium.make("Pendulum-v1")
+    model = SAC(
+        "MlpPolicy", world, learning_rate=config.learning_rate, seed=seed, device="cpu", verbose=0
+    )
+    start = time.perf_counter()
+    model.learn(config.steps)
+    seconds = time.perf_counter() - start
+    test = gymnasium.make("Pendulum-v1")
+    test.reset(seed=seed)
+    mean, _ = evaluate_policy(
+        model, test, n_eval_episodes=config.episodes, deterministic=True, warn=False
+    )
+    return {"return": float(mean), "seconds": seconds}  # type: ignore[arg-type]
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The comparison for people."""
+    settings = result["settings"]
+    made = Table(
+        title=f"SAC on Pendulum-v1: {settings['steps']:,} steps, {settings['seeds']} seeds",
+        title_style="bold",
+    )
+    for name in ("library", "return of each seed", "mean", "p", "steps/s", "ratio"):
+        made.add_column(name, justify="left" if name == "library" else "right")
+    for name in ("didact", "stable-baselines3"):
+        if name in result:
+            row = result[name]
+            made.add_row(
+                name,
+                " ".join(f"{x:.0f}" for x in row["returns"]),
+                f"{np.mean(row['returns']):.1f}",
+                f"{row['p']:.3g}" if "p" in row else "-",
+                f"{np.median(row['steps_per_second']):.0f}",
+                f"{row['ratio']:.2f}" if "ratio" in row else "-",
+            )
+    return made
+
+
+BENCHMARK = Benchmark(Config, compare, table)

@@ -1,0 +1,216 @@
+"""Kinds of settings: what values they take, in words, and values from JSON, from Python or text.
+
+A kind is a type annotation: `int`, `float | None`, `tuple[str, ...]`, `Literal["kl"]`, or one of
+these with bounds, `Annotated[int, Range(1, 100)]`.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import json
+import math
+import os
+import pathlib
+import reprlib
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal
+
+import annotated_types
+import pydantic
+
+from didact.common.errors import SettingError
+
+HIDDEN = "[hidden]"
+_PLAIN = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    pathlib.Path: "a path",
+    types.NoneType: "null",
+}
+_STRICT = pydantic.ConfigDict(strict=True, allow_inf_nan=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Range(annotated_types.GroupedMetadata):
+    """The bounds of a number, which are themselves allowed: `Annotated[float, Range(0, 1)]`.
+
+    Args:
+        low, high: the bounds.
+        above: whether `low` itself is not allowed.
+    """
+
+    low: float
+    high: float = math.inf
+    above: bool = False
+
+    def __iter__(self) -> Iterator[object]:
+        """The bounds as pydantic reads them."""
+        yield (annotated_types.Gt if self.above else annotated_types.Ge)(self.low)
+        if self.high < math.inf:
+            yield annotated_types.Le(self.high)
+
+    def __str__(self) -> str:
+        if self.above:
+            most = f" and at most {self.high:,}" if self.high < math.inf else ""
+            return f"above {self.low:,}{most}"
+        if self.high == math.inf:
+            return f"of at least {self.low:,}"
+        return f"from {self.low:,} to {self.high:,}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Hidden:
+    """Marks a setting whose value no message may show: `Annotated[str, Hidden()]`."""
+
+
+Share = Annotated[float, Range(0, 1)]
+PositiveShare = Annotated[float, Range(0, 1, above=True)]
+Positive = Annotated[float, Range(0, above=True)]
+NotNegative = Annotated[float, Range(0)]
+Seed = Annotated[int, Range(0, 2**31 - 1)]
+
+
+def in_words(kind: Any) -> str:
+    """What values a kind takes, as the end of a sentence: "a number from 0 to 1, or null"."""
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        ranges = [str(part) for part in parts[1:] if isinstance(part, Range)]
+        return " ".join([in_words(parts[0]), *ranges])
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, parts))
+    if origin in (types.UnionType, typing.Union):
+        *first, last = dict.fromkeys(map(in_words, parts))
+        return ", ".join([*first, f"or {last}"]) if first else last
+    if origin is tuple and parts[1:] == (...,):
+        return f"a list, each of its items {in_words(parts[0])}"
+    if origin is tuple:
+        return f"a list of {len(parts)}: {', '.join(map(in_words, parts))}"
+    if dataclasses.is_dataclass(kind):
+        return "a mapping of settings"
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    return f"of the kind {kind.__name__ if isinstance(kind, type) else kind}"
+
+
+def has_text(kind: Any) -> bool:
+    """Whether texts and numbers, or some of them, can be of a kind."""
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        return has_text(parts[0])
+    if origin is Literal:
+        return all(isinstance(part, bool | int | str) for part in parts)
+    if origin in (types.UnionType, typing.Union, tuple):
+        parts = [part for part in parts if part not in (types.NoneType, ...)]
+        return all(map(has_text, parts))
+    return kind in (bool, int, float, str, pathlib.Path)
+
+
+def value_of(setting: str, value: Any, kind: Any) -> Any:
+    """A value from Python, JSON or YAML as one of a kind: lists become tuples, texts paths.
+
+    Args:
+        setting: what the user calls it.
+        value: to be checked; numbers of NumPy count as numbers.
+        kind: what it must be.
+
+    Raises:
+        SettingError: it is of another kind or out of bounds.
+    """
+    if not has_text(kind):
+        return value  # such as an array or a function, which no file and no option can give
+    with contextlib.suppress(TypeError, ValueError, RecursionError):  # pydantic's is a ValueError
+        return _adapter(kind).validate_json(as_json(value))
+    raise SettingError(setting, _shown(value, kind), in_words(kind))
+
+
+def from_text(setting: str, text: str, kind: Any) -> Any:
+    """A text from the command line as a value of a kind; words need no quotes.
+
+    Raises:
+        SettingError: no value of that kind is written so.
+    """
+    for candidate in (text, json.dumps(text)):
+        with contextlib.suppress(ValueError):
+            return _adapter(kind).validate_json(candidate)
+    raise SettingError(setting, _shown(text, kind), in_words(kind))
+
+
+def as_json(value: Any) -> str:
+    """A value as a text that `from_text` reads back, whatever its kind.
+
+    Raises:
+        TypeError, ValueError: JSON has nothing like it.
+    """
+    return json.dumps(value, default=_plain)
+
+
+def kinds_of(make: Callable[..., Any]) -> dict[str, Any]:
+    """The kinds of a function's parameters, or of a class's, by name.
+
+    What is passed on, `**settings: Unpack[Kinds]`, counts as well. What has no annotation is `Any`.
+    """
+    inner: Any = make
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    hints = _hints(inner)
+    known: dict[str, Any] = {}
+    for name, parameter in inspect.signature(make).parameters.items():
+        kind = hints.get(name, Any)
+        if typing.get_origin(kind) is typing.Unpack:
+            known |= typing.get_type_hints(*typing.get_args(kind), include_extras=True)
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            known["**"] = kind  # anything goes
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            known[name] = kind
+    return known
+
+
+def _hints(make: Any) -> dict[str, Any]:
+    if isinstance(make, type) and not dataclasses.is_dataclass(make):
+        make = make.__init__
+    with contextlib.suppress(NameError):
+        return typing.get_type_hints(make, include_extras=True)
+    # Some names are imported for type checkers only; the other annotations still count.
+    scope = vars(sys.modules[make.__module__])
+    hints = {}
+    for name, hint in getattr(make, "__annotations__", {}).items():
+        with contextlib.suppress(NameError):
+            one = types.SimpleNamespace(__annotations__={name: hint})
+            hints |= typing.get_type_hints(one, scope, include_extras=True)
+    return hints
+
+
+def shown(value: Any) -> Any:
+    """A value as a message shows it: whatever a file holds, it is short."""
+
+    class Short:
+        def __repr__(self) -> str:
+            return text
+
+    if isinstance(value, int) and value.bit_length() > 200:
+        text = f"a number of {value.bit_length()} bits"
+        return Short()
+    text = reprlib.repr(value)
+    plain = value is None or isinstance(value, bool | int | float | str | os.PathLike)
+    return value if plain and len(str(value)) <= 80 else Short()
+
+
+def _shown(value: Any, kind: Any) -> Any:
+    hidden = any(isinstance(part, Hidden) for part in typing.get_args(kind))
+    return HIDDEN if hidden else shown(value)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not have: numbers of NumPy and JAX, and paths."""
+    return value.item() if hasattr(value, "item") else os.fspath(value)
+
+
+@functools.lru_cache(maxsize=512)
+def _adapter(kind: Any) -> pydantic.TypeAdapter[Any]:
+    return pydantic.TypeAdapter(kind, config=_STRICT)

@@ -1,0 +1,100 @@
+"""Feedback as settings of every environment that offers it: `--env-settings feedback=both`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pydantic
+
+from didact.common.errors import SettingError
+from didact.environments.base import Environment, name_of
+from didact.environments.feedback.student_model import mistakes
+from didact.environments.feedback.wrapper import WithFeedback, with_feedback
+from didact.environments.registry import register_addition
+
+# By the setting `feedback`: whether there are hindsight and foresight.
+SAID = {
+    "none": (False, False),
+    "hindsight": (True, False),
+    "foresight": (False, True),
+    "both": (True, True),
+}
+FEEDBACK = "feedback"
+_Added = Callable[[Environment[Any], Any], Environment[Any]]
+
+
+def _feedback(environment: Environment[Any], value: Any) -> Environment[Any]:
+    if value not in SAID:
+        raise SettingError(FEEDBACK, value, "one of " + ", ".join(SAID))
+    if value == "none":
+        return environment
+    try:
+        if environment.feedback() is None:
+            raise SettingError(FEEDBACK, value, f"none: {name_of(environment)} offers no feedback")
+        hindsight, foresight = SAID[value]
+        return with_feedback(environment, hindsight=hindsight, foresight=foresight)
+    except SettingError as error:
+        if error.setting == FEEDBACK:
+            raise
+        allowed = f"none here: {error.setting} would have to be {error.allowed}"
+        raise SettingError(FEEDBACK, value, allowed) from None
+
+
+def _changing(name: str, kind: Any) -> _Added:
+    """A setting of feedback that is there already, as `with_feedback` has it."""
+    setting = f"{FEEDBACK}_{name}"
+
+    def changed(environment: Environment[Any], value: Any) -> Environment[Any]:
+        read = _read(setting, value, kind)
+        if not isinstance(environment, WithFeedback):
+            raise SettingError(setting, read, "left out where feedback is none")
+        try:
+            return environment.changed(**{name: read})
+        except SettingError as error:
+            raise SettingError(f"{FEEDBACK}_{error.setting}", error.value, error.allowed) from None
+
+    return changed
+
+
+def _where_needed(environment: Environment[Any], value: Any) -> Environment[Any]:
+    setting = f"{FEEDBACK}_where_needed"
+    read = _read(setting, value, bool)
+    if not isinstance(environment, WithFeedback):
+        raise SettingError(setting, read, "left out where feedback is none")
+    if read and environment.settings.budget is None:
+        raise SettingError(setting, True, "False without feedback_budget")
+    return environment.changed(model=mistakes() if read else None)
+
+
+def _read(setting: str, value: Any, kind: Any) -> Any:
+    """A value, which may be given as text."""
+    if kind is str or not isinstance(value, str):
+        return value
+    try:
+        return pydantic.TypeAdapter(kind).validate_json(value)
+    except pydantic.ValidationError:
+        name = getattr(kind, "__name__", str(kind))
+        raise SettingError(setting, value, f"of the kind {name}") from None
+
+
+SETTINGS: dict[str, _Added] = {
+    FEEDBACK: _feedback,
+    "feedback_phrasing": _changing("phrasing", str),
+    "feedback_pool": _changing("pool", str),
+    "feedback_wrong": _changing("wrong", float),
+    "feedback_budget": _changing("budget", int | None),
+    "feedback_where_needed": _where_needed,
+}
+
+
+def _fits(environment: Environment[Any]) -> bool:
+    if isinstance(environment, WithFeedback):
+        return True
+    try:
+        return environment.feedback() is not None
+    except SettingError:  # it would, but for another setting: the error says which
+        return True
+
+
+# In this order: the others change what `feedback` adds.
+for _name, _added in SETTINGS.items():
+    register_addition(_name, _added, _fits)

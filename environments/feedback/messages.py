@@ -1,0 +1,179 @@
+"""Feedback as token ids: what is to be said, in a wording drawn on the device.
+
+A message has three parts, each a row of tokens with zeros at its end: how the last action was,
+what to do next, and what for. There are few different parts, if many different messages, so
+whoever reads them may read each part once.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Int32
+
+from didact.common.errors import SettingError
+from didact.environments.capabilities import PARTS, Feedback, Remark
+from didact.environments.feedback.wordings import TEMPLATE, THING, Pool, words_of
+from didact.environments.language import vocabulary
+from didact.environments.language.paraphrase_pool import SPLITS
+from didact.environments.language.sentence_embeddings import Encoder
+from didact.environments.random_draws import pick
+
+# Words of feedback that missions do not have. New words come last: policies know words by ids.
+MORE_WORDS = (
+    *("any", "are", "arrive", "asked", "away", "bad", "because", "belong", "belongs", "blocked"),
+    *("brought", "bumped", "came", "can", "cannot", "cell", "changed", "close", "closer"),
+    *("completed", "correct", "did", "do", "does", "dropped", "effect", "exactly", "face", "far"),
+    *("farther", "finished", "for", "free", "fulfilled", "good", "had", "happened", "help", "here"),
+    *("into", "it", "job", "keep", "kept", "let", "lies", "look", "more", "moved", "nearer"),
+    *("needed", "nice", "no", "nobody", "not", "nothing", "nowhere", "opened", "part", "perfect"),
+    *("picked", "progress", "rid", "rotate", "say", "shut", "so", "something", "stay", "stayed"),
+    *("stop", "there", "this", "through", "told", "too", "took", "towards", "turn", "turned"),
+    *("turning", "vain", "wait", "walked", "was", "went", "were", "what", "wrong", "yes"),
+)
+VOCABULARY_SIZE = 512  # the ids of missions, then those of feedback, with room for words to come
+MOST_WORDS = 2048  # of a pool's own
+_IDS = {word: i for i, word in enumerate(vocabulary.WORDS) if word}
+_IDS |= {word: vocabulary.VOCABULARY_SIZE + i for i, word in enumerate(MORE_WORDS)}
+
+
+class Message(NamedTuple):
+    """What is said in n worlds, in each part."""
+
+    hindsight: Remark
+    action: Remark
+    purpose: Remark
+
+
+class Speech:
+    """The wordings of what an environment can say, in one phrasing.
+
+    Args:
+        feedback: which remarks there are, and what they may be about.
+        pool: their wordings; those of `feedback` if None. Messages are as long as the longest of
+            all splits.
+        phrasing: "template", the first wording of each remark; or a split.
+
+    Attributes:
+        length: tokens of a part of a message.
+        ids: of words.
+        vocabulary: how many ids there are. Words that are no words of ours have ids from
+            `VOCABULARY_SIZE` on, in the order of the alphabet.
+
+    Raises:
+        SettingError: there is no such phrasing, or the pool has too many words of its own.
+    """
+
+    def __init__(self, feedback: Feedback, pool: Pool | None = None, phrasing: str = TEMPLATE):
+        if phrasing not in (TEMPLATE, *SPLITS):
+            allowed = f"one of {', '.join((TEMPLATE, *SPLITS))}"
+            raise SettingError("phrasing", phrasing, allowed)
+        self.parts = {part: feedback.parts[part] for part in PARTS}
+        self.things, pool = feedback.things, feedback.wordings if pool is None else pool
+        texts = [text for splits in pool.values() for split in splits.values() for text in split]
+        said = {word for text in (*texts, *self.things) for word in words_of(text)}
+        own = sorted(said - set(_IDS) - {THING})
+        if len(own) > MOST_WORDS:
+            allowed = f"a pool with at most {MOST_WORDS} words that are new here"
+            raise SettingError("pool", f"{len(own)} new words", allowed)
+        self.ids = _IDS | {word: VOCABULARY_SIZE + i for i, word in enumerate(own)}
+        self._words = {i: word for word, i in self.ids.items()}
+        self.vocabulary = VOCABULARY_SIZE + len(own)
+        self.pool, self.phrasing = pool, phrasing
+        names = [[self.ids[word] for word in words_of(thing)] for thing in self.things]
+        width = max(map(len, names), default=0)
+        # Slots of the words of a thing are -1, -2, ...; shorter things leave gaps.
+        self._slots, self._gaps = [-1 - i for i in range(width)], len({*map(len, names)}) > 1
+        self._names = np.array([name + [0] * (width - len(name)) for name in names], np.int32)
+        self.length = max(len(self._row(text)) for text in texts)
+        self._tables, self._counts = {}, {}
+        for part, remarks in self.parts.items():
+            rows = [[self._row(text) for text in self.wordings(name)] for name in remarks]
+            most = max(map(len, rows), default=1)
+            table = np.zeros((len(remarks) + 1, most, self.length), np.int32)
+            for i, row in enumerate(rows):
+                for j, ids in enumerate(row):
+                    table[i, j, : len(ids)] = ids
+            self._tables[part] = table  # the last remark, number SILENT, is empty
+            self._counts[part] = np.array([*map(len, rows), 1], np.int32)
+
+    def wordings(self, name: str) -> tuple[str, ...]:
+        """How a remark may be said in this phrasing."""
+        if self.phrasing == TEMPLATE:
+            return self.pool[name]["train"][:1]
+        return self.pool[name][self.phrasing]
+
+    def _row(self, text: str) -> list[int]:
+        return [i for w in words_of(text) for i in (self._slots if w == THING else [self.ids[w]])]
+
+    def tokens(self, message: Message, draws: Float[Array, "n 3"]) -> Int32[Array, "n 3 l"]:
+        """Messages as token ids, with the wordings that numbers uniform in 0..1 draw."""
+        rows = []
+        for k, part in enumerate(self.parts):
+            remark = message[k]
+            which = pick(draws[:, k], jnp.asarray(self._counts[part])[remark.number])
+            row = jnp.asarray(self._tables[part])[remark.number, which]
+            for i, slot in enumerate(self._slots):
+                word = jnp.asarray(self._names[:, i])[remark.thing]
+                row = jnp.where(row == slot, word[:, None], row)
+            if self._gaps:
+                order = jnp.argsort(row == 0, axis=1, stable=True)
+                row = jnp.take_along_axis(row, order, 1)
+            rows.append(row)
+        return jnp.stack(rows, axis=1)
+
+    def vectors(self, encoder: Encoder) -> list[Float[Array, "r w t d"]]:
+        """For each part the vectors of its remarks, wordings and things; zeros for SILENT.
+
+        Raises:
+            SettingError: the encoder gives no finite array [m, d] for m texts.
+        """
+        texts, things = self.texts(), self.things or ("",)
+        found = np.asarray(encoder(texts), np.float32)
+        if found.ndim != 2 or len(found) != len(texts) or not np.isfinite(found).all():
+            told = f"one with output of shape {found.shape}"
+            raise SettingError("encoder", told, f"finite [{len(texts)}, d]")
+        row = {text: i for i, text in enumerate(texts)}
+        tables = []
+        for part, names in self.parts.items():
+            most = self._tables[part].shape[1]
+            table = np.zeros((len(names) + 1, most, len(things), found.shape[1]), np.float32)
+            for i, name in enumerate(names):
+                for j, text in enumerate(self.wordings(name)):
+                    table[i, j] = found[[row[text.replace(THING, thing)] for thing in things]]
+            tables.append(jnp.asarray(table))
+        return tables
+
+    def looked_up(
+        self, tables: list[Float[Array, "r w t d"]], message: Message, draws: Float[Array, "n 3"]
+    ) -> Float[Array, "n 3d"]:
+        """The vectors of messages, in the wordings that `tokens` has with the same draws."""
+        found = []
+        for k, (part, table) in enumerate(zip(self.parts, tables, strict=True)):
+            remark = message[k]
+            which = pick(draws[:, k], jnp.asarray(self._counts[part])[remark.number])
+            found.append(table[remark.number, which, remark.thing])
+        return jnp.concatenate(found, axis=1)
+
+    def text(self, ids: Int[np.ndarray, "3 l"] | Any) -> str:
+        """A message of token ids in words, with a semicolon after what is said of the past."""
+        row = np.asarray(ids)
+        parts = row[0], row[1:].reshape(-1)
+        return "; ".join(filter(None, map(self.words, parts))).replace(" ,", ",")
+
+    def words(self, ids: Sequence[int] | np.ndarray | Any) -> str:
+        """The words of token ids."""
+        return " ".join(self._words[int(i)] for i in ids if i)
+
+    def texts(self) -> list[str]:
+        """Every remark in every wording, with every thing, each told once: to be encoded."""
+        return sorted(
+            {
+                text.replace(THING, thing)
+                for names in self.parts.values()
+                for name in names
+                for text in self.wordings(name)
+                for thing in self.things or ("",)
+            }
+        )

@@ -1,0 +1,139 @@
+"""What a step happened to fulfil, as an instruction: "open the red door" where one was opened.
+
+Any instruction that a step fulfils could have been the one that was given (hindsight). Those told
+here have one clause, with colour and kind; the verifier calls each fulfilled by that step.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int32, UInt8
+
+from didact.common.errors import SettingError
+from didact.environments.capabilities import AchievedInstructions
+from didact.environments.grid import cells, rules, verifier
+from didact.environments.grid.env import GridState, GridWorld
+from didact.environments.language import grammar
+from didact.environments.language.grammar import GO_TO, NONE, OPEN, PICK_UP, PUT_NEXT
+
+
+class Scene(NamedTuple):
+    """What matters of n worlds: the agent's place, its hand, and what is around the cell ahead."""
+
+    there: Bool[Array, " n"]  # False before an episode's first step
+    position: Int32[Array, " n"]
+    direction: Int32[Array, " n"]
+    carried: UInt8[Array, " n"]
+    ahead: UInt8[Array, " n"]
+    beside: UInt8[Array, " n"]  # an object next to the cell ahead; EMPTY if there is none
+    known: Bool[Array, " n"]  # instructions know that a thing is there, ahead
+    several: Bool[Array, "n 3"]  # whether others look like what is carried, ahead, beside
+
+
+def describer(world: GridWorld) -> AchievedInstructions:
+    """Describes what steps in this world fulfilled.
+
+    Where a step fulfils several instructions, "put next to" is told before "pick up", and that
+    before "open" and "go to".
+
+    Raises:
+        SettingError: the world's missions are not of Baby Language or have to be claimed by "done";
+            or instructions there have too few tokens for what may be told.
+    """
+    if not world.baby_language:
+        raise SettingError("environment", world.name, "one with instructions of Baby Language")
+    if world.done_action:
+        raise SettingError("done_action", True, "False: what is done by chance is not claimed")
+    length = world.observation_space["instruction"].shape[0]
+    least = grammar.longest_clause(grammar.KINDS)
+    if length < least:
+        raise SettingError("mission_length", length, f"{least} or more to tell what was fulfilled")
+
+    def reveal(state):
+        return _scene(state, world.width)
+
+    def initial(n):
+        nothing = jnp.full(n, cells.EMPTY, jnp.uint8)
+        zero, no = jnp.zeros(n, jnp.int32), jnp.zeros(n, bool)
+        return Scene(no, zero, zero, nothing, nothing, nothing, no, jnp.zeros((n, 3), bool))
+
+    def describe(before, now):
+        kind, (one, other), several = _event(before, now)
+        sentence = grammar.Sentence(
+            kind[:, None],
+            _columns(_kind(one), _kind(other)),
+            _columns(cells.color_of(one), cells.color_of(other)).astype(jnp.int32),
+            jnp.zeros((kind.shape[0], 2), jnp.int32),
+            jnp.zeros(kind.shape[0], bool),
+        )
+        return grammar.words(sentence, several, length), before.there & (kind != NONE)
+
+    return AchievedInstructions(reveal, initial, describe)
+
+
+def _columns(*values: Array) -> Array:
+    return jnp.stack(values, axis=-1)
+
+
+def _kind(thing: UInt8[Array, "*n"]) -> Int32[Array, "*n"]:
+    """The kind of a thing as instructions say it: a door in any state is a door."""
+    kind = cells.kind_of(thing)
+    return jnp.where(cells.is_door(kind), cells.DOOR, kind).astype(jnp.int32)
+
+
+def _is_thing(cell: UInt8[Array, "*n"]) -> Bool[Array, "*n"]:
+    kind = cells.kind_of(cell)
+    return cells.is_door(kind) | cells.is_portable(kind)
+
+
+def _scene(state: GridState, width: int) -> Scene:
+    world = state.world
+    front = rules.front_of(world.position, world.direction, width)
+    size = world.cells.shape[1]
+
+    def at(place):
+        inside = (place >= 0) & (place < size)
+        found = jnp.take_along_axis(world.cells, jnp.clip(place, 0, size - 1)[:, None], 1)[:, 0]
+        return jnp.where(inside, found, cells.WALL)
+
+    here = front[:, None].astype(jnp.int16)
+    ahead, beside = at(front), jnp.full(front.shape, cells.EMPTY, jnp.uint8)
+    for step in (1, -1, width, -width):
+        # Neighbours of a wall may be beyond the map's edge; nothing is ever put there.
+        found = at(front + step)
+        beside = jnp.where(_is_thing(found) & ~_is_thing(beside), found, beside)
+
+    def several(thing):
+        same = verifier.describe(world.objects, _kind(thing), cells.color_of(thing))
+        return jnp.sum(same, axis=1) > 1
+
+    return Scene(
+        jnp.ones(front.shape, bool),
+        world.position,
+        world.direction,
+        world.carried,
+        ahead,
+        beside,
+        # What comes out of a box is not known before the next drop.
+        jnp.any((world.places == here) & (state.goal.known == here), axis=1),
+        _columns(several(world.carried), several(ahead), several(beside)),
+    )
+
+
+def _event(before: Scene, now: Scene):
+    """What was done, NONE if nothing; to which two things; and whether there are several such."""
+    stayed = (before.position == now.position) & (before.direction == now.direction)
+    empty_before, empty_now = before.carried == cells.EMPTY, now.carried == cells.EMPTY
+    dropped = ~empty_before & empty_now
+    put = dropped & _is_thing(now.beside)
+    picked = empty_before & ~empty_now
+    swung = cells.kind_of(now.ahead) == cells.DOOR
+    opened = stayed & swung & (cells.kind_of(before.ahead) != cells.DOOR)
+    arrived = _is_thing(now.ahead) & now.known
+    arrived &= ~(stayed & before.known & (before.ahead == now.ahead))
+    kind = jnp.where(arrived, GO_TO, NONE)
+    for done, what in ((opened, OPEN), (picked, PICK_UP), (put, PUT_NEXT)):
+        kind = jnp.where(done, what, kind)
+    one = jnp.where(kind == PICK_UP, now.carried, now.ahead)
+    first = jnp.where(kind == PICK_UP, now.several[:, 0], now.several[:, 1])
+    return kind, (one, now.beside), _columns(first, now.several[:, 2])

@@ -1,0 +1,46 @@
+"""Makes registered grid worlds, with or without feedback."""
+
+from typing import Any, Unpack
+
+from didact.environments.base import Environment
+from didact.environments.feedback import environment_settings
+from didact.environments.feedback.wordings import TEMPLATE
+from didact.environments.grid.env import AnySettings, GridWorld
+from didact.environments.task_spaces import TaskSpace
+
+
+def grid_world(
+    space: TaskSpace,
+    *,
+    feedback: str = "none",
+    feedback_phrasing: str = TEMPLATE,
+    feedback_pool: str | None = None,
+    feedback_wrong: float = 0.0,
+    feedback_budget: int | None = None,
+    feedback_where_needed: bool = False,
+    **settings: Unpack[AnySettings],
+) -> Environment[Any]:
+    """A `GridWorld`, with feedback if asked for.
+
+    Args:
+        space: as `GridWorld` has it, and so are `settings`.
+        feedback: "none", "hindsight", "foresight" or "both"; the others say how, as
+            `with_feedback` has them.
+        feedback_where_needed: whether messages are kept for where the student made mistakes when
+            there was no message (`student_model.mistakes`); worth something with a budget only.
+
+    Raises:
+        SettingError: a setting has no meaning, or the world cannot have feedback.
+    """
+    world: Environment[Any] = GridWorld(space, **settings)
+    for name, value, usual in (
+        ("feedback", feedback, "none"),
+        ("feedback_phrasing", feedback_phrasing, TEMPLATE),
+        ("feedback_pool", feedback_pool, None),
+        ("feedback_wrong", feedback_wrong, 0.0),
+        ("feedback_budget", feedback_budget, None),
+        ("feedback_where_needed", feedback_where_needed, False),
+    ):
+        if value != usual:
+            world = environment_settings.SETTINGS[name](world, value)
+    return world

@@ -1,0 +1,160 @@
+"""From advice to remarks: how the last action was, what to do next, and what is not so."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int32, UInt8
+
+from didact.environments.capabilities import SILENT
+from didact.environments.feedback.wordings import ACTIONS, HINDSIGHT, PURPOSES
+from didact.environments.grid import cells, rules
+from didact.environments.grid.env import GridState
+from didact.environments.grid.feedback.guide import LAY, Advice
+from didact.environments.grid.solver.path_search import NEVER
+from didact.environments.grid.solver.subgoals import GIVE_UP
+from didact.environments.language.grammar import GO_TO, OPEN, PICK_UP, PUT_NEXT
+from didact.environments.random_draws import pick
+
+_SAID = {name: number for number, name in enumerate(HINDSIGHT)}
+_ACTION = {name: number for number, name in enumerate(ACTIONS)}
+_PRAISE = np.array([_SAID["fulfilled"], _SAID["good"]])
+# What may be said falsely of an action that was good: it speaks of no thing.
+_FALSE_BLAME = np.array([_SAID[name] for name in ("blocked", "away", "useless")])
+# What only those can say who know how far it is now.
+_COMPARED = np.array([_SAID[name] for name in ("away", "turned", "useless")])
+_MOVES = (rules.LEFT, rules.RIGHT, rules.FORWARD)  # in the order of `Advice.nearer`
+# The remark of each action; that of "toggle" is open or close.
+_OF_ACTION = np.zeros(len(rules.ACTIONS), np.int32)
+for _name, _number in (
+    *(("left", rules.LEFT), ("right", rules.RIGHT), ("forward", rules.FORWARD)),
+    *(("pick up", rules.PICKUP), ("drop", rules.DROP), ("open", rules.TOGGLE)),
+    ("done", rules.DONE),
+):
+    _OF_ACTION[_number] = _ACTION[_name]
+_OF_PURPOSE = np.full(LAY + 1, SILENT, np.int32)
+for _name, _number in (
+    *(("to go to", GO_TO), ("to open", OPEN), ("to pick up", PICK_UP)),
+    *(("to put next to", PUT_NEXT), ("to lay down", LAY)),
+):
+    _OF_PURPOSE[_number] = PURPOSES.index(_name)
+
+
+def is_right(advice: Advice, actions: Int32[Array, " n"]) -> Bool[Array, " n"]:
+    """Whether actions are those advised, or others that lead nearer by a step or a turn."""
+    right = actions == advice.action
+    for k, move in enumerate(_MOVES):
+        right |= (actions == move) & advice.nearer[:, k]
+    return right & (advice.aim != GIVE_UP)
+
+
+def hindsight(
+    before: GridState,
+    state: GridState,
+    actions: Int32[Array, " n"],
+    old: Advice,
+    new: Advice,
+    known: Bool[Array, " n"],
+    width: int,
+) -> tuple[Int32[Array, " n"], UInt8[Array, " n"]]:
+    """The remark on an action, and the thing that it speaks of.
+
+    Nothing is said where nobody knew what to do.
+
+    Args:
+        before, state: the worlds before and after the action.
+        actions: what was done.
+        old, new: the advice before and after.
+        known: whether the advice after is known.
+        width: of the map, in cells.
+    """
+    was, now = before.world, state.world
+    front = rules.front_of(was.position, was.direction, width)[:, None]
+    then = jnp.take_along_axis(was.cells, front, 1, mode="clip")[:, 0]
+    ahead = jnp.take_along_axis(now.cells, front, 1, mode="clip")[:, 0]
+    stepped = was.position != now.position
+    turned = was.direction != now.direction
+    held = was.carried != now.carried
+    unchanged = ~stepped & ~turned & ~held & (then == ahead)
+    picked, dropped = held & (was.carried == cells.EMPTY), held & (now.carried == cells.EMPTY)
+    opened = (then != ahead) & ~held
+    closed = opened & (cells.kind_of(then) == cells.DOOR)
+
+    same_aim = known & (old.clause == new.clause) & (old.aim == new.aim) & (new.length < NEVER)
+    good = is_right(old, actions) | (same_aim & ~unchanged & (new.length < old.length))
+    fulfilled = jnp.any(state.goal.done & ~before.goal.done, 1)
+    farther = ~same_aim | (new.length > old.length)
+    remark = jnp.full(len(actions), _SAID["useless"])
+    for condition, name in (
+        (turned & farther, "turned"),
+        (stepped & farther, "away"),
+        (opened, "opened"),
+        (closed, "closed"),
+        (dropped, "dropped"),
+        (picked, "wrong thing"),
+        (unchanged, "nothing"),
+        (unchanged & (actions == rules.FORWARD), "blocked"),
+        (good, "good"),
+        (fulfilled, "fulfilled"),
+    ):
+        remark = jnp.where(condition, _SAID[name], remark)
+    thing = jnp.where(picked, now.carried, jnp.where(dropped, was.carried, then))
+    knew = (old.aim != GIVE_UP) & (old.length < NEVER)
+    knew &= known | ~jnp.isin(remark, _COMPARED)
+    return jnp.where(knew | fulfilled, remark, SILENT), thing
+
+
+def foresight(
+    state: GridState, advice: Advice, actions: Int32[Array, " n"], width: int
+) -> tuple[Int32[Array, " n"], UInt8[Array, " n"], Int32[Array, " n"], UInt8[Array, " n"]]:
+    """The remarks that tell an action and its purpose, each with the thing that it speaks of.
+
+    Purposes are told of steps and turns; others are told by the action itself, but for where to
+    put a thing.
+
+    Args:
+        state: n worlds.
+        advice: what should be done.
+        actions: what is to be told: `advice.action`, or something else.
+        width: of the map, in cells.
+    """
+    world = state.world
+    front = rules.front_of(world.position, world.direction, width)[:, None]
+    ahead = jnp.take_along_axis(world.cells, front, 1, mode="clip")[:, 0]
+    remark = jnp.asarray(_OF_ACTION)[actions]
+    shut = (actions == rules.TOGGLE) & (cells.kind_of(ahead) == cells.DOOR)
+    remark = jnp.where(shut, _ACTION["close"], remark)
+    thing = jnp.where(actions == rules.DROP, world.carried, ahead)
+    moves = jnp.isin(actions, np.array(_MOVES))
+    puts = (actions == rules.DROP) & (advice.purpose == PUT_NEXT)
+    purpose = jnp.where(moves | puts, jnp.asarray(_OF_PURPOSE)[advice.purpose], SILENT)
+    lost = (advice.aim == GIVE_UP) | (advice.length == NEVER)
+    return jnp.where(lost, SILENT, remark), thing, jnp.where(lost, SILENT, purpose), advice.thing
+
+
+def false_hindsight(remark: Int32[Array, " n"], draws: Float[Array, " n"]) -> Int32[Array, " n"]:
+    """Blame for what was good, and praise for all else."""
+    praised = jnp.isin(remark, _PRAISE)
+    blame = jnp.asarray(_FALSE_BLAME)[pick(draws, len(_FALSE_BLAME))]
+    return jnp.where(remark == SILENT, SILENT, jnp.where(praised, blame, _SAID["good"]))
+
+
+def false_foresight(
+    state: GridState, advice: Advice, draws: Float[Array, " n"], width: int
+) -> tuple[Int32[Array, " n"], Advice]:
+    """An action that can be told of here and is not right, and advice with a wrong thing in it."""
+    world = state.world
+    front = rules.front_of(world.position, world.direction, width)[:, None]
+    kind = cells.kind_of(jnp.take_along_axis(world.cells, front, 1, mode="clip")[:, 0])
+    everything = jnp.arange(len(rules.ACTIONS))
+    actions = jnp.broadcast_to(everything[:, None], (len(everything), len(kind)))
+    wrong = ~jnp.stack([is_right(advice, a) for a in actions]) & (actions != advice.action)
+    there = cells.is_door(kind) | (kind == cells.BOX)
+    wrong &= (actions != rules.TOGGLE) | there
+    wrong &= (actions != rules.PICKUP) | cells.is_portable(kind)
+    wrong &= (actions != rules.DROP) | (world.carried != cells.EMPTY)
+    count = jnp.sum(wrong, 0)
+    rank = jnp.cumsum(wrong, 0) - 1
+    chosen = wrong & (rank == pick(draws, count))
+    color = cells.color_of(advice.thing).astype(jnp.int32)
+    other = (color + 1 + pick(draws * 7 % 1, 5)) % 6
+    thing = cells.code(cells.kind_of(advice.thing), other.astype(jnp.uint8)).astype(jnp.uint8)
+    return jnp.argmax(chosen, 0), advice._replace(thing=thing)

@@ -1,0 +1,1 @@
+"""Families of levels that ask for BabyAI's missions."""

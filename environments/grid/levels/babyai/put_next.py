@@ -1,0 +1,290 @@
+"""Levels where objects are put next to others: BabyAI's PutNext group and MoveTwoAcross."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int16, Int32, PRNGKeyArray, UInt8
+
+from didact.environments.grid import cells, verifier
+from didact.environments.grid.levels import placement, room_grid
+from didact.environments.grid.levels.babyai_drafts import Draft, level_of
+from didact.environments.grid.levels.family import (
+    TIME_LIMIT,
+    Family,
+    Group,
+    Level,
+    steps_allowed,
+)
+from didact.environments.grid.levels.rejection_sampling import until_good
+from didact.environments.grid.levels.room_grid import Layout, Rooms
+from didact.environments.grid.rules import CARRIED, GONE
+from didact.environments.language import grammar
+from didact.environments.language.grammar import NONE, PUT_NEXT, Sentence
+from didact.environments.random_draws import Numbers
+from didact.environments.task_spaces import Box, Dimension
+
+SPACE = Box(
+    (
+        Dimension(
+            "room_size",
+            *(4, 8, True, "cells"),
+            "Side of each square half, walls included; 4 counts as 5 where a half has to hold two "
+            "objects.",
+        ),
+        Dimension(
+            "halves",
+            *(1, 2, True, "rooms"),
+            "Square rooms side by side, without a wall between them. Objects are put from one half "
+            "into the other, or about the only one; the agent starts in the left one.",
+        ),
+        Dimension(
+            "objects",
+            *(1, 9, True, "objects per half"),
+            "Keys, balls and boxes, no two alike; at least as many as are spoken of, and no more "
+            "than fill a third of the cells.",
+        ),
+        Dimension(
+            "moves",
+            *(1, 2, True, "objects"),
+            "1: one object has to be put next to another; 2: then one has to be put the other way, "
+            "if there are two halves.",
+        ),
+        Dimension(
+            "carrying",
+            *(0, 1, False, "probability"),
+            "Chance that the agent has the first object in hand at the start.",
+        ),
+        TIME_LIMIT,
+    )
+)
+
+
+class Task(NamedTuple):
+    """One row of `SPACE`, by name."""
+
+    room_size: Float[Array, "*n"]
+    halves: Float[Array, "*n"]
+    objects: Float[Array, "*n"]
+    moves: Float[Array, "*n"]
+    carrying: Float[Array, "*n"]
+    time_limit: Float[Array, "*n"]
+
+
+def layout_of(space: Box) -> Layout:
+    """The smallest layout that holds every task of a part of `SPACE`."""
+    least = {d.name: int(d.low) for d in space.dimensions}
+    most = {d.name: int(d.high) for d in space.dimensions}
+    small = least["halves"] > 1 and most["moves"] < 2
+    return Layout(max(most["room_size"], 4 if small else 5), 1, most["halves"])
+
+
+def map_size(space: Box) -> tuple[int, int]:
+    """Width and height of the largest map."""
+    layout = layout_of(space)
+    return layout.width, layout.height
+
+
+def _needs_two(task: Task) -> Bool[Array, "*n"]:
+    """Whether a half has to hold two objects."""
+    return (task.halves < 2) | (task.moves > 1)
+
+
+def _room_size(task: Task) -> Float[Array, "*n"]:
+    return jnp.maximum(task.room_size, jnp.where(_needs_two(task), 5, 4))
+
+
+def generate(
+    space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
+) -> Level:
+    """Makes one level for each key and task.
+
+    The agent stands in the left half, and objects of different looks lie on random cells that are
+    not next to it. Objects of a single room must all be in reach, and the two that are spoken of
+    not next to one another; as in BabyAI, levels are made anew until they are so.
+
+    Args:
+        space: the part of `SPACE` that tasks come from.
+        keys: n keys.
+        tasks: n tasks.
+        mission_length: the number of tokens of a mission.
+    """
+    _, (draft, known) = until_good(functools.partial(_attempt, space), keys, tasks)
+    task = Task(*tasks.T)
+    level = level_of(draft, steps_allowed(_room_size(task), task.time_limit), mission_length)
+    # BabyAI puts the object into the agent's hand after its instruction has been read.
+    return level._replace(goal=level.goal._replace(known=known))
+
+
+def _attempt(
+    space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
+) -> tuple[Bool[Array, ""], tuple[Draft, Int16[Array, " k"]]]:
+    layout, named = layout_of(space), Task(*task)
+    size = _room_size(named).astype(jnp.int32)
+    halves, one = named.halves.astype(jnp.int32), jnp.int32(1)
+    rooms = Rooms(size, one, halves)
+    most = max(int(space.high[space.column("objects")]), 2)
+    draw = Numbers(key, 18 + 3 + layout.columns * (most + layout.inside) + 4 * layout.inside)
+    beside, _ = room_grid.between(layout, rooms)
+    map = jnp.where(beside, cells.EMPTY, room_grid.walls(layout, rooms)).astype(jnp.uint8)
+    x, y, direction, _ = placement.stand(layout, rooms, map, jnp.int32(0), draw)
+
+    things, places, fits = _objects(layout, rooms, named, most, (x, y), draw)
+    complete = placement.lay(map, things, places)
+    sentence, members, rows = _sentence(layout, named, _clauses(space), things, draw)
+    target = places[rows[0]], places[rows[1]]
+    apart = jnp.abs(target[0] % layout.width - target[1] % layout.width)
+    apart += jnp.abs(target[0] // layout.width - target[1] // layout.width)
+    alone = halves < 2
+    good = fits & (~alone | ((apart > 1) & room_grid.all_reachable(complete, x, y)))
+
+    carries = draw() < named.carrying
+    in_hand = carries & (jnp.arange(len(things)) == rows[0])
+    map = placement.lay(map, things, jnp.where(in_hand, GONE, places))
+    hand = jnp.where(carries, things[rows[0]], cells.EMPTY).astype(jnp.uint8)
+    known = places.astype(jnp.int16)
+    held = jnp.where(in_hand, CARRIED, known).astype(jnp.int16)
+    position = y * layout.width + x
+    draft = Draft(map.reshape(-1), position, direction, hand, things, held, sentence, members)
+    return good, (draft, known)
+
+
+def _clauses(space: Box) -> int:
+    """The number of clauses that sentences have room for."""
+    most = {d.name: d.high for d in space.dimensions}
+    return 4 if most["moves"] > 1 and most["halves"] > 1 else 1
+
+
+def _objects(
+    layout: Layout,
+    rooms: Rooms,
+    task: Task,
+    most: int,
+    agent: tuple[Int32[Array, ""], Int32[Array, ""]],
+    draw: Numbers,
+) -> tuple[UInt8[Array, " k"], Int32[Array, " k"], Bool[Array, ""]]:
+    """The objects of each half in turn, where they are, and whether they found room."""
+    third = (rooms.size - 2) ** 2 // 3
+    each = jnp.clip(task.objects, jnp.where(_needs_two(task), 2, 1), jnp.maximum(third, 1))
+    half = jnp.asarray(np.repeat(np.arange(layout.columns), most))
+    wanted = (jnp.tile(jnp.arange(most), layout.columns) < each) & (half < rooms.columns)
+    _, looks = jax.lax.top_k(draw(18), len(half))
+    things = cells.code(cells.KEY + looks // 6, looks % 6)
+    x, y, rank, available = room_grid.deal(
+        layout,
+        rooms,
+        draw(layout.columns, layout.inside),
+        *(jnp.zeros_like(half), half, wanted),
+        agent,
+        min(layout.inside, most),
+    )
+    places = jnp.where(wanted, y * layout.width + x, GONE)
+    fits = jnp.all(~wanted | (rank < jnp.minimum(available, layout.inside)))
+    return jnp.where(wanted, things, 0).astype(jnp.uint8), places, fits
+
+
+def _sentence(
+    layout: Layout, task: Task, m: int, things: UInt8[Array, " k"], draw: Numbers
+) -> tuple[Sentence, Bool[Array, "2m k"], Int32[Array, " 2"]]:
+    """What is asked for, what it means, and the rows that are moved first and stay first."""
+    k = len(things)
+    half, score = np.arange(k) // (k // layout.columns), draw(k)
+    score = jnp.where(things > 0, score, -1)
+    _, left = jax.lax.top_k(jnp.where(half == 0, score, -2), 2)
+    a, b, c, d = left[0], left[1], left[0], left[1]
+    two = jnp.bool_(False)
+    if layout.columns > 1:
+        _, right = jax.lax.top_k(jnp.where(half == 1, score, -2), 2)
+        across = task.halves > 1
+        two = across & (task.moves > 1)
+        # BabyAI's two moves begin with an object from the left; a single one, from either side.
+        flip = across & ~two & (draw() < 0.5)
+        b = jnp.where(across, right[0], b)
+        a, b, c = jnp.where(flip, b, a), jnp.where(flip, a, b), right[1]
+    rows = jnp.stack([a, b, a, b, c, d, c, d])[: 2 * m]
+    clauses = jnp.stack([jnp.where(c == 0, PUT_NEXT, NONE) for c in range(m)])
+    if m > 2:
+        clauses = clauses.at[2].set(jnp.where(two, PUT_NEXT, NONE))
+    kind, color = (of(things[rows]).astype(jnp.int32) for of in (cells.kind_of, cells.color_of))
+    sentence = Sentence(clauses, kind, color, jnp.full(2 * m, grammar.NOWHERE), jnp.bool_(False))
+    members = verifier.describe(things, kind, color) & (jnp.repeat(clauses, 2) != NONE)[:, None]
+    return sentence, members, rows[:2]
+
+
+def max_steps(space: Box) -> int:
+    """The most steps of any episode."""
+    return layout_of(space).room_size ** 2 * int(space.high[space.column("time_limit")])
+
+
+def longest_mission(space: Box) -> int:
+    """The tokens of the longest sentence; two clauses are joined by ", then"."""
+    clause = grammar.longest_clause([PUT_NEXT])
+    return 2 * clause + 2 if _clauses(space) > 1 else clause
+
+
+FAMILY = Family(map_size, generate, lambda space: (PUT_NEXT,), max_steps, longest_mission)
+
+
+def _one(room_size: int, objects: int) -> tuple[Box, str]:
+    return (
+        _point(room_size, 1, objects, time_limit=2),
+        f"Put one of {objects} objects next to another, in one {room_size - 2}x{room_size - 2} "
+        "room.",
+    )
+
+
+def _point(
+    room_size: int, halves: int, objects: int, moves: int = 1, carrying: int = 0, time_limit=8
+) -> Box:
+    return SPACE.restricted(
+        room_size=room_size,
+        halves=halves,
+        objects=objects,
+        moves=moves,
+        carrying=carrying,
+        time_limit=time_limit,
+    )
+
+
+def _across(room_size: int, objects: int, carrying: int = 0) -> tuple[Box, str]:
+    start = "Bring the object in hand" if carrying else "Bring an object"
+    return (
+        _point(room_size, 2, objects, carrying=carrying),
+        f"{start} next to one in the other half of a room; {objects} in each.",
+    )
+
+
+def _two(room_size: int, objects: int) -> tuple[Box, str]:
+    return (
+        _point(room_size, 2, objects, moves=2, time_limit=16),
+        f"Bring an object next to one in the other half, then one back; {objects} in each.",
+    )
+
+
+LEVELS: dict[str, tuple[Box, str]] = {
+    "BabyAI-PutNextLocal-v0": _one(8, 8),
+    "BabyAI-PutNextLocalS5N3-v0": _one(5, 3),
+    "BabyAI-PutNextLocalS6N4-v0": _one(6, 4),
+    "BabyAI-PutNextS4N1-v0": _across(4, 1),
+    "BabyAI-PutNextS5N1-v0": _across(5, 1),
+    "BabyAI-PutNextS5N2-v0": _across(5, 2),
+    "BabyAI-PutNextS6N3-v0": _across(6, 3),
+    "BabyAI-PutNextS7N4-v0": _across(7, 4),
+    "BabyAI-PutNextS5N2Carrying-v0": _across(5, 2, carrying=1),
+    "BabyAI-PutNextS6N3Carrying-v0": _across(6, 3, carrying=1),
+    "BabyAI-PutNextS7N4Carrying-v0": _across(7, 4, carrying=1),
+    "BabyAI-MoveTwoAcrossS5N2-v0": _two(5, 2),
+    "BabyAI-MoveTwoAcrossS8N9-v0": _two(8, 9),
+}
+
+GROUP = Group(
+    "PutNext",
+    "Put objects next to others: BabyAI's PutNext group and MoveTwoAcross are tasks of it.",
+    SPACE,
+    FAMILY,
+    LEVELS,
+    easy={"room_size": (4, 5), "moves": 1, "objects": (1, 2)},
+    mission_length=20,
+)

@@ -1,0 +1,1 @@
+"""Families of levels of MiniGrid's own environments."""

@@ -1,0 +1,141 @@
+"""MiniGrid's Dynamic-Obstacles: a goal in a room of balls that wander, which must not be hit.
+
+As in MiniGrid, agents can only turn and go forward here: there are three actions, in the whole
+family, so that one policy fits all of its tasks. Any other counts as "left".
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from didact.environments.grid import cells, missions, rules
+from didact.environments.grid.levels import minigrid_drafts, placement
+from didact.environments.grid.levels.family import Family, Group, Level
+from didact.environments.grid.levels.minigrid.open_room import MISSION
+from didact.environments.grid.levels.minigrid_drafts import Start
+from didact.environments.grid.rules import GONE
+from didact.environments.random_draws import Numbers, pick
+from didact.environments.task_spaces import Box, Dimension
+
+SPACE = Box(
+    (
+        Dimension("size", 5, 16, True, "cells", "Side of the square room, walls included."),
+        Dimension(
+            "obstacles",
+            *(0, 9, True, "balls"),
+            "Balls that move before every step; more than half the side of the room, and one, "
+            "count as half the side.",
+        ),
+        Dimension(
+            "random_start",
+            *(0, 1, False, "probability"),
+            "Chance that the agent starts anywhere, instead of facing right in the upper left "
+            "corner.",
+        ),
+    )
+)
+
+BLUE_BALL = cells.code(cells.BALL, cells.BLUE)
+
+
+class Task(NamedTuple):
+    """One row of `SPACE`, by name."""
+
+    size: Float[Array, "*n"]
+    obstacles: Float[Array, "*n"]
+    random_start: Float[Array, "*n"]
+
+
+def map_size(space: Box) -> tuple[int, int]:
+    """Width and height of the largest map."""
+    size = int(Task(*space.high).size)
+    return size, size
+
+
+def generate(
+    space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
+) -> Level:
+    """Makes one level for each key and task; obstacles are on random cells.
+
+    Args:
+        space: the part of `SPACE` that tasks come from.
+        keys: n keys.
+        tasks: n tasks.
+        mission_length: the number of tokens of a mission.
+    """
+    start = jax.vmap(functools.partial(_start, space))(keys, tasks)
+    sentence = jnp.zeros(len(tasks), jnp.int32)
+    mission = minigrid_drafts.said(MISSION, sentence, mission_length)
+    return minigrid_drafts.level_of(start, missions.DODGE, mission, 4 * Task(*tasks.T).size ** 2)
+
+
+def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
+    named, most = Task(*task), int(Task(*space.high).obstacles)
+    size = named.size.astype(jnp.int32)
+    map = minigrid_drafts.room(map_size(space), size, size)
+    draw = Numbers(key, 3 + map.size)
+    x, y = minigrid_drafts.coordinates(map_size(space))
+    map = jnp.where((x == size - 2) & (y == size - 2), minigrid_drafts.GREEN_GOAL, map).astype(
+        jnp.uint8
+    )
+    moved, direction = draw() < named.random_start, pick(draw(), 4)
+    any_x, any_y = minigrid_drafts.free_cell(draw(), map == cells.EMPTY)
+    own_x, own_y = jnp.where(moved, any_x, 1), jnp.where(moved, any_y, 1)
+
+    free = (map == cells.EMPTY) & ((x != own_x) | (y != own_y))
+    _, places = jax.lax.top_k(jnp.where(free, draw(*map.shape), -1).reshape(-1), most)
+    many = named.obstacles > named.size / 2 + 1
+    count = jnp.where(many, size // 2, named.obstacles)
+    there = jnp.arange(most) < count
+    balls = jnp.where(there, BLUE_BALL, 0).astype(jnp.uint8)
+    places = jnp.where(there, places, GONE)
+    map = placement.lay(map, balls, places)
+    nobody = jnp.zeros_like(balls)
+    return Start(map, own_x, own_y, jnp.where(moved, direction, 0), balls, places, nobody)
+
+
+FAMILY = Family(
+    map_size,
+    generate,
+    kinds=lambda space: (missions.DODGE,),
+    max_steps=lambda space: 4 * map_size(space)[0] ** 2,
+    longest_mission=lambda space: MISSION.longest,
+    play=missions.play,
+    actions=rules.ACTIONS[: rules.FORWARD + 1],
+    see_through_walls=True,
+    random_steps=True,
+)
+
+
+def _level(size: int, obstacles: int, random_start: int = 0) -> Box:
+    return SPACE.restricted(size=size, obstacles=obstacles, random_start=random_start)
+
+
+LEVELS: dict[str, tuple[Box, str]] = {
+    **{
+        f"MiniGrid-Dynamic-Obstacles-{size}x{size}-v0": (
+            _level(size, count),
+            f"Reach the goal of a {size}x{size} room without hitting one of {count} moving balls.",
+        )
+        for size, count in ((5, 2), (6, 3), (8, 4), (16, 8))
+    },
+    **{
+        f"MiniGrid-Dynamic-Obstacles-Random-{size}x{size}-v0": (
+            _level(size, count, 1),
+            f"The same in a {size}x{size} room with {count} balls, from anywhere.",
+        )
+        for size, count in ((5, 2), (6, 3))
+    },
+}
+
+GROUP = Group(
+    "DynamicObstacles",
+    "Reach the goal square among balls that move by themselves; to hit anything costs 1.",
+    SPACE,
+    FAMILY,
+    LEVELS,
+    easy={"size": (5, 6), "obstacles": (0, 2)},
+)

@@ -1,0 +1,108 @@
+"""MiniGrid's RedBlueDoors: open one door, then another on the far side of the room."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from didact.environments.grid import cells, missions
+from didact.environments.grid.levels import minigrid_drafts, placement
+from didact.environments.grid.levels.family import Family, Group, Level
+from didact.environments.grid.levels.minigrid_drafts import Start
+from didact.environments.language.templates import Templates
+from didact.environments.random_draws import Numbers, pick
+from didact.environments.task_spaces import Box, Dimension
+
+SPACE = Box(
+    (
+        Dimension(
+            "size",
+            *(5, 12, True, "cells"),
+            "Side of the square room in the middle, walls included; the map is twice as wide.",
+        ),
+    )
+)
+
+_MISSION = Templates(["open the red door then the blue door"])
+_DOORS = (
+    cells.code(cells.CLOSED_DOOR, cells.RED),
+    cells.code(cells.CLOSED_DOOR, cells.BLUE),
+)
+_MEMBERS = (1, 2)
+
+
+class Task(NamedTuple):
+    """One row of `SPACE`, by name."""
+
+    size: Float[Array, "*n"]
+
+
+def map_size(space: Box) -> tuple[int, int]:
+    """Width and height of the largest map."""
+    size = int(Task(*space.high).size)
+    return 2 * size, size
+
+
+def generate(
+    space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
+) -> Level:
+    """Makes one level for each key and task.
+
+    The agent is in the room in the middle, the red door in its left wall and the blue one in its
+    right wall.
+
+    Args:
+        space: the part of `SPACE` that tasks come from.
+        keys: n keys.
+        tasks: n tasks.
+        mission_length: the number of tokens of a mission.
+    """
+    start = jax.vmap(functools.partial(_start, space))(keys, tasks)
+    mission = minigrid_drafts.said(_MISSION, jnp.zeros(len(tasks), jnp.int32), mission_length)
+    max_steps = 20 * Task(*tasks.T).size ** 2
+    return minigrid_drafts.level_of(start, missions.OPEN_IN_ORDER, mission, max_steps)
+
+
+def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
+    draw, (width, height) = Numbers(key, 5), map_size(space)
+    size = Task(*task).size.astype(jnp.int32)
+    walls_x = size // 2 + jnp.stack([0, size - 1])
+    x, _ = minigrid_drafts.coordinates((width, height))
+    map = minigrid_drafts.room((width, height), 2 * size, size)
+    inner = (x == walls_x[0]) | (x == walls_x[1])
+    map = jnp.where(inner, cells.GREY_WALL, map).astype(jnp.uint8)
+    objects = jnp.array(_DOORS, jnp.uint8)
+    places = (1 + pick(draw(2), size - 2)) * width + walls_x
+    map = placement.lay(map, objects, places)
+    own_x, own_y = walls_x[0] + 1 + pick(draw(), size - 2), 1 + pick(draw(), size - 2)
+    members = jnp.array(_MEMBERS, jnp.uint8)
+    return Start(map, own_x, own_y, pick(draw(), 4), objects, places, members)
+
+
+FAMILY = Family(
+    map_size,
+    generate,
+    kinds=lambda space: (missions.OPEN_IN_ORDER,),
+    max_steps=lambda space: 20 * map_size(space)[1] ** 2,
+    longest_mission=lambda space: _MISSION.longest,
+    play=missions.play,
+)
+
+LEVELS: dict[str, tuple[Box, str]] = {
+    f"MiniGrid-RedBlueDoors-{size}x{size}-v0": (
+        SPACE.restricted(size=size),
+        f"Open the red door, then the blue one, in a {size}x{size} room.",
+    )
+    for size in (6, 8)
+}
+
+GROUP = Group(
+    "RedBlueDoors",
+    "Open the red door first and the blue door on the other side of the room afterwards.",
+    SPACE,
+    FAMILY,
+    LEVELS,
+    easy={"size": (5, 6)},
+)

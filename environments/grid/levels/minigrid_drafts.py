@@ -1,0 +1,102 @@
+"""What levels of MiniGrid's own environments have in common: walls, free cells, fixed sentences."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
+
+from didact.environments.grid import cells, missions
+from didact.environments.grid.levels.family import Level
+from didact.environments.grid.rules import World
+from didact.environments.language.templates import Templates
+from didact.environments.random_draws import pick
+
+GREEN_GOAL = cells.code(cells.GOAL, cells.GREEN)
+RED_LAVA = cells.code(cells.LAVA, cells.RED)
+
+
+class Start(NamedTuple):
+    """One level, without its mission."""
+
+    map: UInt8[Array, "*n h w"]
+    x: Int32[Array, "*n"]  # of the agent
+    y: Int32[Array, "*n"]
+    direction: Int32[Array, "*n"]
+    objects: UInt8[Array, "*n k"]  # 0 in rows without object
+    places: Int32[Array, "*n k"]  # of the objects: a cell, or GONE
+    members: UInt8[Array, "*n k"]  # bit d: the mission means it as its thing d
+
+
+def alone(
+    map: UInt8[Array, "h w"],
+    x: Int32[Array, ""],
+    y: Int32[Array, ""],
+    direction: Int32[Array, ""],
+) -> Start:
+    """A level without objects."""
+    nothing = jnp.zeros(0, jnp.uint8)
+    return Start(map, x, y, direction, nothing, jnp.zeros(0, jnp.int32), nothing)
+
+
+def level_of(
+    start: Start, clause: int, mission: UInt8[Array, "n l"], max_steps: Float[Array, " n"]
+) -> Level:
+    """The start of the episodes of n levels.
+
+    Args:
+        start: n of them.
+        clause: what is asked for, one of `missions`.
+        mission: what is said.
+        max_steps: the limit of each.
+    """
+    n, _, width = start.map.shape
+    places = start.places.astype(jnp.int16)
+    world = World(
+        cells=start.map.reshape(n, -1),
+        position=start.y * width + start.x,
+        direction=start.direction,
+        carried=jnp.full(n, cells.EMPTY, jnp.uint8),
+        objects=start.objects,
+        places=places,
+    )
+    goal = missions.start(jnp.full((n, 1), clause, jnp.uint8), start.members, places)
+    return Level(world, goal, mission, max_steps.astype(jnp.int32))
+
+
+def said(templates: Templates, which: Int[Array, " n"], length: int) -> UInt8[Array, "n l"]:
+    """Sentences without gaps, as token ids."""
+    nothing = jnp.zeros((len(which), 1), jnp.int32)
+    return templates.fill(which, nothing, nothing, length)
+
+
+def room(
+    size: tuple[int, int], width: Int32[Array, ""], height: Int32[Array, ""]
+) -> UInt8[Array, "h w"]:
+    """An empty room in the upper left corner of a map; beyond it all is wall.
+
+    Args:
+        size: width and height of the map.
+        width, height: of the room, walls included.
+    """
+    x, y = coordinates(size)
+    wall = (x == 0) | (y == 0) | (x >= width - 1) | (y >= height - 1)
+    return jnp.where(wall, cells.GREY_WALL, cells.EMPTY).astype(jnp.uint8)
+
+
+def coordinates(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The coordinates x, int[1, w], and y, int[h, 1], of the cells of a map."""
+    return np.arange(size[0])[None], np.arange(size[1])[:, None]
+
+
+def free_cell(
+    u: Float[Array, ""], free: Bool[Array, "h w"]
+) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
+    """The coordinates x and y of a random one of the free cells.
+
+    Args:
+        u: uniform in 0..1.
+    """
+    before = jnp.cumsum(free.reshape(-1), dtype=jnp.int32)
+    place = jnp.sum(before <= pick(u, before[-1]), dtype=jnp.int32)
+    return place % free.shape[1], place // free.shape[1]

@@ -1,0 +1,204 @@
+"""Rooms with doors, one of them locked perhaps, and objects; and a place for an agent in them.
+
+Everything here is written for one level, to be mapped over many.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
+
+from didact.environments.grid import cells
+from didact.environments.grid.levels import room_grid
+from didact.environments.grid.levels.room_grid import Layout, Rooms
+from didact.environments.grid.rules import FRONTS, GONE
+from didact.environments.random_draws import Numbers, pick
+
+
+class Floor(NamedTuple):
+    """Rooms with doors and objects, before an agent is there."""
+
+    map: UInt8[Array, "h w"]
+    objects: UInt8[Array, " k"]
+    places: Int32[Array, " k"]  # GONE where there is none
+    locked: Int32[Array, ""]  # the locked room, or -1
+    lock_color: Int32[Array, ""]
+    good: Bool[Array, ""]
+
+
+class Doors(NamedTuple):
+    """Rooms with doors and nothing else; e is the number of walls between two rooms."""
+
+    map: UInt8[Array, "h w"]
+    objects: UInt8[Array, " e"]  # 0 where there is no door
+    places: Int32[Array, " e"]  # GONE where there is none
+    color: Int32[Array, " e"]  # what it is, or would be
+    good: Bool[Array, ""]  # whether all rooms are connected
+
+
+def numbers(layout: Layout, most: int) -> int:
+    """How many random numbers `furnish` and `place_agent` take."""
+    per_room = layout.inside + 2
+    return 2 + 4 * len(layout.edges) + 3 * (most + 1) + layout.rooms * per_room + 4 * layout.inside
+
+
+def furnish(
+    layout: Layout,
+    rooms: Rooms,
+    objects: Float[Array, ""],
+    locked_room: Float[Array, ""],
+    most: int,
+    draw: Numbers,
+) -> Floor:
+    """Doors between random rooms until all are connected, and objects in random rooms.
+
+    One room may have a single door, which is locked; the key to it lies in another room.
+
+    Args:
+        objects: how many, beside the key; those that would fill more than a third of the cells
+            are left out.
+        locked_room: the chance of a locked room.
+        most: the most objects of any level.
+        draw: gives random numbers; `numbers` tells how many are taken.
+    """
+    edges, e = layout.edges, len(layout.edges)
+    there = room_grid.exists(layout, rooms, np.arange(layout.rooms))
+    lock = jnp.zeros(e, bool)
+    locked, lock_color, chosen = jnp.int32(-1), jnp.int32(0), jnp.int32(0)
+    if e:
+        between = room_grid.exists(layout, rooms, edges[:, 1])
+        locks = (draw() < locked_room) & jnp.any(between)
+        # A wall between two rooms, and the side of it that is locked.
+        chosen = jnp.argmax(jnp.where(between, draw(e), -1))
+        side = (draw() < 0.5).astype(jnp.int32)
+        lock = (jnp.arange(e) == chosen) & locks
+        locked = jnp.where(locks, jnp.asarray(edges)[chosen, side], -1)
+    doors = hang_doors(layout, rooms, lock, locked, draw)
+    map, good = doors.map, doors.good
+    if e:
+        lock_color = doors.color[chosen]
+
+    row, column = pick(draw(most + 1), rooms.rows), pick(draw(most + 1), rooms.columns)
+    # The key of the locked room comes last, in any room but that.
+    elsewhere = there & (jnp.arange(layout.rooms) != locked)
+    key_room = jnp.argmax(jnp.where(elsewhere, draw(layout.rooms), -1))
+    row = row.at[most].set(key_room // layout.columns)
+    column = column.at[most].set(key_room % layout.columns)
+    looks = pick(draw(most + 1), 18)
+    things = cells.code(cells.KEY + looks // 6, looks % 6)
+    things = things.at[most].set(cells.code(cells.KEY, lock_color))
+    room_for = jnp.maximum((rooms.size - 2) ** 2 // 3 * rooms.rows * rooms.columns, 1)
+    wanted = jnp.arange(most + 1) < jnp.minimum(objects, room_for)
+    wanted = wanted.at[most].set(locked >= 0)
+    # As in BabyAI, the agent's place is the middle of the map until it gets another.
+    far = rooms.size - 1
+    middle = [count // 2 * far + rooms.size // 2 for count in (rooms.columns, rooms.rows)]
+    dealt = min(layout.inside, most + 1)
+    priority = draw(layout.rooms, layout.inside)
+    x, y, rank, available = room_grid.deal(
+        layout, rooms, priority, row, column, wanted, (middle[0], middle[1]), dealt
+    )
+    fits = rank < jnp.minimum(available, dealt)
+    good &= jnp.all(~wanted | fits)
+    wanted &= fits
+    things = jnp.where(wanted, things, 0).astype(jnp.uint8)
+    places = jnp.where(wanted, y * layout.width + x, GONE)
+    map = map.at[jnp.where(wanted, y, layout.height), x].set(things, mode="drop")
+    return Floor(
+        map,
+        jnp.concatenate([things, doors.objects]),
+        jnp.concatenate([places, doors.places]),
+        locked,
+        lock_color,
+        good,
+    )
+
+
+def hang_doors(
+    layout: Layout,
+    rooms: Rooms,
+    lock: Bool[Array, " e"],
+    locked: Int32[Array, ""],
+    draw: Numbers,
+    certain: Bool[Array, " e"] | None = None,
+) -> Doors:
+    """Closed doors between random rooms, one after another until all rooms are connected.
+
+    Args:
+        lock: the wall with a locked door, if any; the locked room has no other.
+        locked: the room that it locks, or -1.
+        draw: gives random numbers, three for each wall.
+        certain: more walls that have a door whatever is drawn; walls of the locked room have not.
+    """
+    edges, e = layout.edges, len(layout.edges)
+    map = room_grid.walls(layout, rooms)
+    if not e:
+        nothing = jnp.zeros(0, jnp.int32)
+        return Doors(map, nothing.astype(jnp.uint8), nothing, nothing, jnp.bool_(True))
+    apart = jnp.all(jnp.asarray(edges) != locked, axis=1)
+    certain = lock if certain is None else lock | certain
+    order = jnp.where(certain, -1, draw(e))
+    used, good = room_grid.connect(layout, rooms, order, apart | lock)
+    x, y = room_grid.door_cells(layout, rooms, draw(e))
+    color = pick(draw(e), 6)
+    kind = jnp.where(lock, cells.LOCKED_DOOR, cells.CLOSED_DOOR)
+    objects = jnp.where(used, cells.code(kind, color), 0).astype(jnp.uint8)
+    map = map.at[jnp.where(used, y, layout.height), x].set(objects, mode="drop")
+    return Doors(map, objects, jnp.where(used, y * layout.width + x, GONE), color, good)
+
+
+def place_agent(
+    layout: Layout, rooms: Rooms, floor: Floor, draw: Numbers
+) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Int32[Array, ""]]:
+    """Coordinates, direction, and room (-1 if there is no place) of an agent.
+
+    The room is not locked; the cell is free, and what is before the agent is free or wall.
+    """
+    index = np.arange(layout.rooms)
+    open_ = room_grid.exists(layout, rooms, index) & (index != floor.locked)
+    room = jnp.argmax(jnp.where(open_, draw(layout.rooms), -1))
+    x, y, direction, found = stand(layout, rooms, floor.map, room, draw)
+    return x, y, direction, jnp.where(found, room, -1)
+
+
+def stand(
+    layout: Layout, rooms: Rooms, map: UInt8[Array, "h w"], room: Int[Array, ""], draw: Numbers
+) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Bool[Array, ""]]:
+    """Coordinates and direction of an agent in a room, and whether there is a place for it.
+
+    The cell is free, and what is before the agent is free or wall.
+
+    Args:
+        room: its number in the layout.
+        draw: gives random numbers, four for each cell of a room.
+    """
+    inner = jnp.arange(layout.inside)
+    row, column = room // layout.columns, room % layout.columns
+    x, y = room_grid.cell_in_room(layout, rooms, row, column, inner)
+    return stand_on(map, x, y, room_grid.inner_cells(layout, rooms), draw)
+
+
+def stand_on(
+    map: UInt8[Array, "h w"],
+    x: Int[Array, " q"],
+    y: Int[Array, " q"],
+    may: Bool[Array, " q"],
+    draw: Numbers,
+) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Bool[Array, ""]]:
+    """As `stand`, on any of the cells (x, y) where it `may`; takes four numbers for each."""
+    free = may & (map[y, x] == cells.EMPTY)
+    ahead = cells.kind_of(map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
+    valid = free[:, None] & ((ahead == cells.EMPTY) | (ahead == cells.WALL))
+    score = jnp.where(valid, draw(*valid.shape), -1).reshape(-1)
+    best = jnp.argmax(score)
+    cell, direction = best // 4, (best % 4).astype(jnp.int32)
+    return x[cell], y[cell], direction, score[best] >= 0
+
+
+def lay(
+    map: UInt8[Array, "h w"], things: UInt8[Array, " k"], places: Int32[Array, " k"]
+) -> UInt8[Array, "h w"]:
+    """The map with things on it; those whose place is no cell are left out."""
+    target = jnp.where(places >= 0, places, map.size)
+    return map.reshape(-1).at[target].set(things, mode="drop").reshape(map.shape)

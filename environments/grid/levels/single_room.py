@@ -1,0 +1,129 @@
+"""One room with objects and an agent, of which either may come first.
+
+Everything here is written for one level, to be mapped over many.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
+
+from didact.environments.grid import cells
+from didact.environments.grid.levels import placement, room_grid
+from didact.environments.grid.levels.room_grid import Layout, Rooms
+from didact.environments.grid.rules import GONE
+from didact.environments.random_draws import Numbers, choose, pick
+
+LOOKS = 18  # kinds and colours of keys, balls and boxes
+
+
+class Interior(NamedTuple):
+    """A map with objects and an agent in one of its rooms."""
+
+    map: UInt8[Array, "h w"]
+    places: Int32[Array, " k"]  # GONE where there is none
+    x: Int32[Array, ""]  # the agent's
+    y: Int32[Array, ""]
+    direction: Int32[Array, ""]
+    good: Bool[Array, ""]  # whether there was a place for everything
+
+
+def numbers(layout: Layout, count: int) -> int:
+    """How many random numbers `looks` and `fill` take for `count` objects."""
+    return LOOKS + count + 3 + 5 * layout.inside
+
+
+def looks(
+    count: int, distinct: Bool[Array, ""], allowed: Bool[Array, " 18"], draw: Numbers
+) -> Int32[Array, " k"]:
+    """What `count` objects look like: 6 * (kind - KEY) + colour, each uniform among those allowed.
+
+    Args:
+        distinct: whether no two may be alike; at least `count` looks must be allowed then.
+    """
+    different = jnp.argsort(jnp.where(allowed, draw(LOOKS), 2.0))[:count]
+    weights = jnp.broadcast_to(allowed.astype(jnp.float32), (count, LOOKS))
+    return jnp.where(distinct, different, choose(draw(count), weights)).astype(jnp.int32)
+
+
+def cell_of(look: Int[Array, "*s"]) -> UInt8[Array, "*s"]:
+    """The cell of an object with this look."""
+    return cells.code(cells.KEY + look // 6, look % 6).astype(jnp.uint8)
+
+
+def room_for(rooms: Rooms, share: int) -> Int32[Array, ""]:
+    """How many objects may lie in a room: one for `share` cells, but at least one."""
+    return jnp.maximum((rooms.size - 2) ** 2 // share, 1)
+
+
+def middle_of(rooms: Rooms) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
+    """The coordinates (x, y) where BabyAI thinks an agent is that has no place yet."""
+    far = rooms.size - 1
+    return rooms.columns // 2 * far + rooms.size // 2, rooms.rows // 2 * far + rooms.size // 2
+
+
+def anywhere(
+    rooms: Rooms, row: Int[Array, ""], column: Int[Array, ""], u: Float[Array, " 3"]
+) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""]]:
+    """Coordinates and direction of an agent in an empty room."""
+    x, y = (at * (rooms.size - 1) + 1 for at in (column, row))
+    return x + pick(u[0], rooms.size - 2), y + pick(u[1], rooms.size - 2), pick(u[2], 4)
+
+
+def fill(
+    layout: Layout,
+    rooms: Rooms,
+    room: tuple[Int[Array, ""], Int[Array, ""]],
+    map: UInt8[Array, "h w"],
+    objects: UInt8[Array, " k"],
+    agent_last: Bool[Array, ""],
+    draw: Numbers,
+) -> Interior:
+    """Objects and an agent in one room.
+
+    An agent that comes first stands anywhere, and no object lies next to it; one that comes last
+    faces no object or door, and the objects keep away from the middle of the map.
+
+    Args:
+        room: its row and column.
+        map: without objects.
+        objects: 0 in rows without object.
+        agent_last: whether the agent comes last.
+        draw: gives random numbers; `numbers` tells how many are taken.
+    """
+    row, column = room
+    x, y, direction = anywhere(rooms, row, column, draw(3))
+    wanted, good = objects != 0, jnp.bool_(True)
+    places = jnp.full(len(objects), GONE)
+    if len(objects):
+        middle_x, middle_y = middle_of(rooms)
+        near_x, near_y = jnp.where(agent_last, middle_x, x), jnp.where(agent_last, middle_y, y)
+        left, top = column * (rooms.size - 1), row * (rooms.size - 1)
+        alone = Rooms(rooms.size, jnp.int32(1), jnp.int32(1))
+        zeros = jnp.zeros(len(objects), jnp.int32)
+        dealt = min(layout.inside, len(objects))
+        at_x, at_y, rank, available = room_grid.deal(
+            Layout(layout.room_size, 1, 1),
+            alone,
+            draw(1, layout.inside),
+            zeros,
+            zeros,
+            wanted,
+            (near_x - left, near_y - top),
+            dealt,
+        )
+        good &= jnp.all(~wanted | (rank < jnp.minimum(available, dealt)))
+        at_x, at_y = at_x + left, at_y + top
+        places = jnp.where(wanted, at_y * layout.width + at_x, GONE)
+        map = map.at[jnp.where(wanted, at_y, layout.height), at_x].set(objects, mode="drop")
+    last_x, last_y, last_direction, found = placement.stand(
+        layout, rooms, map, row * layout.columns + column, draw
+    )
+    return Interior(
+        map,
+        places,
+        jnp.where(agent_last, last_x, x),
+        jnp.where(agent_last, last_y, y),
+        jnp.where(agent_last, last_direction, direction),
+        good & (found | ~agent_last),
+    )

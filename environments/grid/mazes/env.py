@@ -1,0 +1,147 @@
+"""Mazes as environments: MiniGrid's rules and observations, and levels that are the tasks."""
+
+from typing import Any, Unpack
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from didact.common.errors import SettingError
+from didact.environments.grid import cells, missions, view
+from didact.environments.grid.env import GridSettings, GridWorld
+from didact.environments.grid.levels import minigrid_drafts
+from didact.environments.grid.levels.family import Family, Level
+from didact.environments.grid.levels.minigrid_drafts import Start
+from didact.environments.grid.mazes import narrow_view
+from didact.environments.grid.mazes.named import USUAL, named
+from didact.environments.grid.mazes.narrow_view import NarrowWorld
+from didact.environments.grid.mazes.samplers import Blocks
+from didact.environments.grid.mazes.task_space import Levels
+from didact.environments.language.templates import Templates
+
+SIZE = 13  # of the literature's mazes, without the wall around them
+MOST_BLOCKS = 60  # in a maze of that size
+STEPS = 250  # of an episode in a maze of at most that size
+
+_MISSION = Templates(["get to the green goal square"])
+
+
+def steps_allowed(space: Levels) -> int:
+    """The literature's limit of steps: 250, and in mazes above 13x13 two for each cell.
+
+    These are counted with the wall around. Evaluations differ in it: JaxUED's are of 250 steps,
+    those of minimax of two for each cell in small mazes, too (450 steps in 13x13).
+    """
+    if max(space.height, space.width) <= SIZE:
+        return STEPS
+    return 2 * (space.height + 2) * (space.width + 2)
+
+
+def family(max_steps: int | None = None, see_through_walls: bool = True) -> Family:
+    """How mazes become levels.
+
+    Args:
+        max_steps: the limit of each episode; that of `steps_allowed` if None.
+        see_through_walls: whether agents see all of their field of view.
+    """
+
+    def limit(space: Levels) -> int:
+        return steps_allowed(space) if max_steps is None else max_steps
+
+    def generate(
+        space: Levels, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
+    ) -> Level:
+        n, maze = len(tasks), space.unpack(tasks)
+        map = jnp.where(maze.walls, cells.GREY_WALL, cells.EMPTY).astype(jnp.uint8)
+        cell = np.arange(space.cells).reshape(space.height, space.width)
+        map = jnp.where(
+            cell == maze.goal[:, None, None], jnp.uint8(minigrid_drafts.GREEN_GOAL), map
+        )
+        map = jnp.pad(map, ((0, 0), (1, 1), (1, 1)), constant_values=cells.GREY_WALL)
+        start = Start(
+            map=map,
+            x=maze.agent % space.width + 1,
+            y=maze.agent // space.width + 1,
+            direction=maze.direction,
+            objects=jnp.zeros((n, 0), jnp.uint8),
+            places=jnp.zeros((n, 0), jnp.int32),
+            members=jnp.zeros((n, 0), jnp.uint8),
+        )
+        mission = minigrid_drafts.said(_MISSION, jnp.zeros(n, jnp.int32), mission_length)
+        return minigrid_drafts.level_of(
+            start, missions.REACH, mission, jnp.full(n, float(limit(space)))
+        )
+
+    return Family(
+        map_size=lambda space: (space.width + 2, space.height + 2),
+        generate=generate,
+        kinds=lambda space: (missions.REACH,),
+        max_steps=limit,
+        longest_mission=lambda space: _MISSION.longest,
+        play=missions.play,
+        see_through_walls=see_through_walls,
+    )
+
+
+class MazeSettings(GridSettings, total=False):
+    """The settings of `maze_world`."""
+
+    max_steps: int | None
+    see_through_walls: bool
+    view_size: int
+
+
+def maze_world(
+    space: Levels,
+    *,
+    max_steps: int | None = None,
+    see_through_walls: bool = True,
+    view_size: int = view.SIZE,
+    **settings: Unpack[GridSettings],
+) -> GridWorld:
+    """An environment whose tasks are the mazes of a space.
+
+    The agent gets to the green goal square; its reward is MiniGrid's, 1 - 0.9 t / `max_steps`, and
+    it has MiniGrid's seven actions, of which three do something. It sees 7x7 cells, as everywhere
+    in MiniGrid; in the literature of unsupervised environment design it is mostly 5x5, which
+    `view_size` gives.
+
+    Args:
+        space: its mazes.
+        max_steps: the limit of each episode; see `steps_allowed` if None.
+        see_through_walls: whether agents see what is behind walls, as is usual there.
+        view_size: the side of the view, 7 or 5; with 5, walls must be seen through.
+        settings: of `GridWorld`.
+
+    Raises:
+        SettingError: a setting is out of its range.
+    """
+    if max_steps is not None and max_steps < 1:
+        raise SettingError("max_steps", max_steps, "at least 1")
+    if view_size not in (narrow_view.SIZE, view.SIZE):
+        raise SettingError("view_size", view_size, "5 or 7")
+    world = NarrowWorld if view_size == narrow_view.SIZE else GridWorld
+    usual: Any = {f"Maze-{name}": named(name) for name in USUAL}
+    settings.setdefault("evaluation", usual)
+    return world(space, family=family(max_steps, see_through_walls), **settings)
+
+
+def random_mazes(
+    size: int | tuple[int, int] = SIZE,
+    max_walls: int | None = None,
+    **settings: Unpack[MazeSettings],
+) -> GridWorld:
+    """Mazes of single blocks of wall in places at random: the literature's domain randomisation.
+
+    Args:
+        size: height and width in cells, without the wall around; one number for both.
+        max_walls: the most blocks; their number is uniform from 0. If None, 60 in a maze of
+            13x13, and in other sizes as many for each cell.
+        settings: of `maze_world`.
+
+    Raises:
+        SettingError: there are too many blocks for the size, or a setting is out of its range.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    most = height * width * MOST_BLOCKS // SIZE**2 if max_walls is None else max_walls
+    return maze_world(Levels(height, width, Blocks(0, most)), **settings)

@@ -1,0 +1,1 @@
+"""Pictures and text drawings of grid worlds."""

@@ -1,0 +1,325 @@
+"""An expert that sees everything: the next action of a short plan for each of n worlds.
+
+The plan is for the clause whose turn it is, and is made anew in every state, whatever happened
+before: doors left open or closed, things in hand, moved or gone. `path_search` finds the shortest
+    one
+that ends the clause. Where none does, the expert takes an aim on the way there:
+
+- to open a locked door for which the key can be had;
+- to take away what bars the way of a key, of a thing to be put somewhere, or of the agent;
+- to lay down what is in hand.
+
+As long as something has yet to be carried along a way, nothing is dropped where it might bar one,
+unless no other plan is left.
+
+A clause for which there is nothing left that it could mean (its box was opened, say) is given up.
+MiniGrid's own missions are translated into clauses first; obstacles that wander are avoided as they
+stand, and an expert that is asked for nothing says "done".
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int32, PRNGKeyArray, UInt8, UInt32
+
+from didact.environments import backends
+from didact.environments.base import for_groups
+from didact.environments.compiler_hints import folding, varying_as
+from didact.environments.grid import cells, missions, rules
+from didact.environments.grid.env import GridState, GridWorld
+from didact.environments.grid.solver import mission_translation, subgoals
+from didact.environments.grid.solver.path_search import NEVER, PLANES, Agent, layers, search
+from didact.environments.grid.solver.subgoals import (
+    CLEAR,
+    GIVE_UP,
+    LAY_DOWN,
+    NO_COLOR,
+    PURSUE,
+    UNLOCK,
+)
+from didact.environments.language import grammar
+from didact.environments.language.grammar import PUT_NEXT
+
+GROUP_SIZE = 64  # worlds that are searched at once on a CPU; accelerators have room for all
+
+
+class Plan(NamedTuple):
+    """What the expert is about to do in n worlds."""
+
+    actions: Int32[Array, " n"]  # the next ones, of `rules.ACTIONS`
+    lengths: Int32[Array, " n"]  # about how many steps until the aim is reached
+    clauses: Int32[Array, " n"]  # the clause that it is for
+    aims: Int32[Array, " n"]  # PURSUE the clause, or first UNLOCK, CLEAR or LAY_DOWN; or GIVE_UP
+
+
+class Chart(NamedTuple):
+    """Plans, and how far all states near the agents are from what these lead to."""
+
+    plan: Plan
+    # Steps from the agent's place and direction, (direction * h + y) * width + x, to the end of the
+    # plan, with what is in hand now; UNKNOWN where that is far away, or cannot be.
+    times: UInt8[Array, "n 4hw"]
+
+
+UNKNOWN = 255  # a time that is not in a chart
+
+
+def act(state: GridState, width: int, kinds: tuple[int, ...] = grammar.KINDS) -> Int32[Array, " n"]:
+    """The next action of each world.
+
+    Args:
+        state: n worlds, in any state that can be reached.
+        width: of the map, in cells, at most 32.
+        kinds: which kinds of clauses there are (`GridWorld.kinds`).
+    """
+    return plan(state, width, kinds).actions
+
+
+def expert(environment: GridWorld) -> Callable[[GridState], Int32[Array, " n"]]:
+    """`act` for the worlds of an environment: a function from states to actions."""
+    return folding(lambda state: act(state, environment.width, environment.kinds))
+
+
+def plan(state: GridState, width: int, kinds: tuple[int, ...] = grammar.KINDS) -> Plan:
+    """What to do next in each world, and what for; arguments are those of `act`."""
+    if max(kinds) < missions.REACH:
+        return _wander(state, _plan(state, width, kinds)[0], width)
+    found, _ = _plan(
+        mission_translation.as_clauses(state, width), width, mission_translation.known(kinds)
+    )
+    # In front of the square that is to be reached, one step is left; beside whatever else is to
+    # be gone to, "done" is what is asked for.
+    reaches = jnp.isin(state.goal.clauses[:, 0], np.array(mission_translation.SQUARE))
+    arrived = reaches & (found.aims == PURSUE) & (found.lengths == 0)
+    ahead = rules.front_of(state.world.position, state.world.direction, width)
+    ahead = jnp.take_along_axis(state.world.cells, ahead[:, None], 1, mode="clip")[:, 0]
+    arrived &= cells.kind_of(ahead) == cells.GOAL
+    found = found._replace(
+        actions=jnp.where(arrived, rules.FORWARD, found.actions), lengths=found.lengths + reaches
+    )
+    return _wander(state, found, width)
+
+
+def chart(state: GridState, width: int, kinds: tuple[int, ...], margin: int) -> Chart:
+    """Plans for Baby Language, without steps that lead nowhere, and what they know of other states.
+
+    As long as nothing but the agent's place and direction changes, `times` tell how far it is.
+
+    Args:
+        state, width, kinds: as for `act`.
+        margin: how many steps farther away than the agent states may be.
+    """
+    plan, planes = _plan(state, width, kinds, margin)
+    n = len(state.steps)
+    return Chart(plan, planes.reshape(n, -1))
+
+
+def _wander(state: GridState, plan: Plan, width: int) -> Plan:
+    """The plan, but now and then a few steps without aim where much time has passed.
+
+    This is a last resort, and a poor example for a student. Plans that are made anew at every step
+    can go in a circle: what one puts down here, the next takes away. That is rare, but of those who
+    are not done after many steps it is the rule. What they had in hand is then laid down elsewhere,
+    but for missions where one drop decides.
+    """
+    once = state.goal.clauses[:, 0] == missions.PUT_NEAR
+    world, steps = state.world, state.steps.astype(jnp.uint32)
+    long = jnp.minimum(state.max_steps // 4, 64 + state.max_steps // 16)
+    late = (state.steps > long) & ((plan.lengths > 2) | (plan.aims > UNLOCK))
+    slot = (steps // 8 + world.carried) * jnp.uint32(2654435761)
+    late &= (slot >> 16) & 3 == 0
+    front = rules.front_of(world.position, world.direction, width)
+    ahead = jnp.take_along_axis(world.cells, front[:, None], 1, mode="clip")[:, 0]
+    free = cells.is_walkable(cells.kind_of(ahead)) & (cells.kind_of(ahead) != cells.LAVA)
+    turn = jnp.where((slot >> 20) & 1 == 1, rules.LEFT, rules.RIGHT)
+    aside = (steps * jnp.uint32(2654435761) >> 24) & 3 == 0
+    move = jnp.where(free & ~aside, rules.FORWARD, turn)
+    lays = (world.carried != cells.EMPTY) & (cells.kind_of(ahead) == cells.EMPTY)
+    move = jnp.where(lays & ~once & (steps % 8 == 7), rules.DROP, move)
+    return plan._replace(actions=jnp.where(late, move, plan.actions))
+
+
+def _plan(
+    state: GridState, width: int, kinds: tuple[int, ...], margin: int | None = None
+) -> tuple[Plan, UInt8[Array, "n 4 h w"]]:
+    """The plans of all worlds: first what is found at once, then the few that need more attempts.
+
+    A search takes as long as the hardest of its worlds, so they are searched in groups. With them
+    come the times of a `Chart`; none without a margin.
+    """
+    n, cells_ = len(state.steps), state.world.cells.shape[1]
+    size = backends.group_size(n, GROUP_SIZE)
+
+    def attempts(found, most):
+        def rows(worlds):
+            part = jax.tree.map(lambda x: x[worlds], state)
+            plan, planes = _attempts(part, width, kinds, most, margin)
+            return plan, _unpacked(planes, width)
+
+        plan = found[0]
+        return for_groups(rows, _unsettled(plan.aims, plan.lengths), found, size), None
+
+    one = jnp.zeros(n, jnp.int32)
+    rows = 0 if margin is None else 4
+    times = jnp.full((n, rows, cells_ // width, width), UNKNOWN, jnp.uint8)
+    start = varying_as(state.steps, (Plan(one, one + NEVER, one, one + PURSUE), times))
+    return jax.lax.scan(attempts, start, jnp.array([1, NEVER]))[0]
+
+
+def _unpacked(planes: UInt32[Array, "b 4 h n"], width: int) -> UInt8[Array, "n 4 h w"]:
+    """The times whose bits, plus 1, are given; 0 bits make no rows."""
+    if not len(planes):
+        return jnp.zeros((planes.shape[-1], 0, planes.shape[2], width), jnp.uint8)
+    columns = jnp.arange(width, dtype=jnp.uint32)[:, None]
+    times = jnp.zeros((*planes.shape[1:3], width, planes.shape[3]), jnp.uint8)
+    for number, plane in enumerate(planes):
+        bit = (plane[:, :, None] >> columns) & 1
+        times |= (bit << number).astype(jnp.uint8)
+    return jnp.moveaxis(times, -1, 0) - jnp.uint8(1)  # 0, for those never met, becomes UNKNOWN
+
+
+def _attempts(
+    state: GridState, width: int, kinds: tuple[int, ...], most: Array, margin: int | None
+) -> tuple[Plan, UInt32[Array, "b 4 h n"]]:
+    """The plans after at most so many attempts; where more are needed, the length is NEVER."""
+    world, goal = state.world, state.goal
+    scene = subgoals.scene_of(state, width)
+    puts = PUT_NEXT in kinds
+    finished = jnp.all(goal.done, 1)
+    any_lock = jnp.any(scene.locks != 0)
+
+    def look(locks, aim, color, careless, bars, wanted):
+        which = layers(puts, locks)
+        ground = subgoals.ground_of(scene, world, aim, color, careless, width)
+        ends = subgoals.ends_of(scene, ground, aim, color, bars, world, width)
+        hand = subgoals.hand_of(scene, aim, color, world.carried, which)
+        agent = Agent(world.position, world.direction, hand)
+        found = search(ground, ends, agent, wanted, width, which, margin)
+        barring = subgoals.in_the_way(scene, ground, found, aim, careless)
+        return found.actions, found.lengths, barring, found.times
+
+    def attempt(carry):
+        number, aim, color, tried, careless, bars, actions, lengths, times = carry
+        wanted = _unsettled(aim, lengths)
+        action, length, barring, noted = jax.lax.cond(
+            any_lock,
+            lambda *a: look(True, *a),
+            lambda *a: look(False, *a),
+            *(aim, color, careless, bars, wanted),
+        )
+        actions = jnp.where(wanted, action, actions)
+        lengths = jnp.where(wanted, length, lengths)
+        times = jnp.where(wanted, noted, times)
+        bars = jnp.where(wanted, bars | barring, bars)
+        again = _unsettled(aim, lengths)
+        this = aim, color, tried, careless
+        next_ = _next(*this, scene, world.carried)
+        this = (jnp.where(again, new, old) for new, old in zip(next_, this, strict=True))
+        return number + 1, *this, bars, actions, lengths, times
+
+    def waiting(carry):
+        number, aim, lengths = carry[0], carry[1], carry[-2]
+        return (number < most) & jnp.any(_unsettled(aim, lengths))
+
+    n = len(finished)
+    aim = jnp.where(scene.possible & ~finished, PURSUE, GIVE_UP)
+    color = _choose(scene.locks, scene.key_held)
+    done = jnp.full(n, rules.DONE, jnp.int32)
+    no = jnp.zeros(n, bool)
+    planes = jnp.zeros((0 if margin is None else PLANES, 4, *scene.free.shape), jnp.uint32)
+    start = jnp.zeros(n, jnp.int32), no, jnp.zeros_like(scene.free), done, jnp.full(n, NEVER)
+    carry = (jnp.int32(0), aim, color, *varying_as(world.position, (*start, planes)))
+    _, aim, *_, actions, lengths, times = jax.lax.while_loop(waiting, attempt, carry)
+    # Only what was in hand before counts as put somewhere.
+    row = jnp.argmax(world.places == rules.CARRIED, 1)
+    held = jnp.take_along_axis(goal.held, scene.clause[:, None], 1)[:, 0]
+    early = (aim == PURSUE) & (scene.kind == PUT_NEXT) & scene.target_held & (held != row)
+    actions = jnp.where((early & (actions == rules.DROP)) | (aim == GIVE_UP), rules.DONE, actions)
+    return Plan(actions, lengths, scene.clause, aim), times
+
+
+def _unsettled(aim: Int32[Array, " n"], lengths: Int32[Array, " n"]) -> Bool[Array, " n"]:
+    return (lengths == NEVER) & (aim != GIVE_UP)
+
+
+def _choose(colors: Int32[Array, " n"], key_held: Int32[Array, " n"]) -> Int32[Array, " n"]:
+    """One of some colours (bits): that of the key in hand if possible; NO_COLOR if none is left."""
+    fits = (colors >> key_held) & 1 == 1
+    lowest = jax.lax.population_count((colors & -colors) - 1)
+    return jnp.where(fits, key_held, jnp.where(colors == 0, NO_COLOR, lowest))
+
+
+def _next(aim, color, tried, careless, scene, carried):
+    """What to try after an aim that nothing leads to.
+
+    First come the other colours of locked doors, then the other aims, then all of them carelessly.
+    """
+    tried = tried | (1 << color)
+    left = scene.locks & ~tried
+    over = (left == 0) | (aim >= CLEAR)
+    aim = jnp.where(over, aim + 1, aim)
+    aim = jnp.where((aim == UNLOCK) & (scene.locks == 0), CLEAR, aim)
+    aim = jnp.where((aim == LAY_DOWN) & (carried == cells.EMPTY), GIVE_UP, aim)
+    again = (aim == GIVE_UP) & ~careless
+    aim = jnp.where(again, PURSUE, aim)
+    color = _choose(jnp.where(over, scene.locks, left), scene.key_held)
+    return aim, color, jnp.where(over, 0, tried), careless | again
+
+
+def solve(
+    environment: GridWorld,
+    state: GridState,
+    max_steps: int | None = None,
+    key: PRNGKeyArray | None = None,
+    lanes: int = 256,
+) -> tuple[Bool[Array, " n"], Int32[Array, " n"]]:
+    """Whether the expert fulfils each world's instruction, and in how many steps.
+
+    It plays all worlds to the end, in one compiled loop. An instruction that it does not fulfil
+    need not be impossible, but see the tests for how rare that is.
+
+    Args:
+        state: where to start.
+        max_steps: when to stop; each world's own limit holds in any case.
+        key: for what moves at random, where there is such a thing.
+        lanes: how many worlds are played at a time; the next one begins when one has ended.
+
+    Returns:
+        Success, and the steps taken until the episode ended, or `max_steps`.
+    """
+    n = len(state.steps)
+    choose, most = expert(environment), NEVER if max_steps is None else max_steps
+
+    def load(lanes, which, new):
+        fresh = jax.tree.map(lambda x: x.at[which].get(mode="clip"), state)
+        # Nothing is searched for where no world is left to play.
+        done = fresh.goal.done | (which >= n)[:, None]
+        fresh = fresh._replace(goal=fresh.goal._replace(done=done))
+
+        def pick(a, b):
+            return jnp.where(new.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+        return jax.tree.map(pick, fresh, lanes)
+
+    def step(carry):
+        lanes, which, following, success, steps, t = carry
+        now = None if key is None else jax.random.fold_in(key, t)
+        lanes, timestep = environment.step(now, lanes, choose(lanes))
+        taken = lanes.steps - state.steps.at[which].get(mode="clip")
+        over = (timestep.terminated | timestep.truncated | (taken >= most)) & (which < n)
+        at = jnp.where(over, which, n)
+        success = success.at[at].set(timestep.success, mode="drop")
+        steps = steps.at[at].set(taken, mode="drop")
+        which = jnp.where(over, following + jnp.cumsum(over) - 1, which)
+        return load(lanes, which, over), which, following + jnp.sum(over), success, steps, t + 1
+
+    count = min(lanes, n)
+    which = jnp.arange(count)
+    first = jax.tree.map(lambda x: x[:count], state)
+    carry = (first, which, jnp.int32(count), state.steps < 0, jnp.zeros_like(state.steps))
+    carry = (*carry, jnp.int32(0))
+    *_, success, steps, _ = jax.lax.while_loop(lambda c: jnp.any(c[1] < n), step, carry)
+    return success, steps

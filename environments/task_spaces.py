@@ -1,0 +1,320 @@
+"""Task spaces: what a teacher can choose from.
+
+A task is one row of numbers; in a `Box`, one for each named dimension. The space knows their
+names, bounds and meaning; it samples, clips and mutates tasks on the device, and on the host it
+prints itself as a JSON schema and reads tasks back from JSON, so that anything that writes JSON
+can teach.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from didact.common.errors import SettingError
+
+
+@dataclasses.dataclass(frozen=True)
+class Dimension:
+    """One named parameter of a task.
+
+    Attributes:
+        name: an identifier.
+        low, high: inclusive bounds.
+        integer: whether only whole numbers are tasks.
+        unit: the unit of the number, or an empty string.
+        description: one line saying what it does to the world.
+    """
+
+    name: str
+    low: float
+    high: float
+    integer: bool = False
+    unit: str = ""
+    description: str = ""
+
+    def __post_init__(self):
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
+            raise SettingError(self.name, (self.low, self.high), "finite bounds with low <= high")
+        # Devices may take subnormal numbers for zero, so bounds are zero there, too.
+        tiny = float(np.finfo(np.float32).tiny)
+        for name in ("low", "high"):
+            if 0 < abs(getattr(self, name)) < tiny:
+                object.__setattr__(self, name, 0.0)
+        if self.integer and (self.low != int(self.low) or self.high != int(self.high)):
+            raise SettingError(self.name, (self.low, self.high), "whole bounds (it is an integer)")
+
+    def parse(self, value: Any) -> float:
+        """`value` as a number of this dimension, or a `SettingError`."""
+        kind = "a whole number" if self.integer else "a number"
+        allowed = f"{kind} from {self.low:g} to {self.high:g}"
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise SettingError(self.name, value, allowed)
+        inside = self.low <= value <= self.high  # False for NaN
+        if not inside or (self.integer and value != int(value)):
+            raise SettingError(self.name, value, allowed)
+        return float(value)
+
+
+class TaskSpace(Protocol):
+    """What everything that is written for rows of numbers may ask of a task space.
+
+    `Box` is one, and so is `Levels` of the mazes, whose tasks are whole maps.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What `restricted` can narrow."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """The length of a task."""
+        ...
+
+    @property
+    def low(self) -> np.ndarray:
+        """The least value of each number of a task."""
+        ...
+
+    @property
+    def high(self) -> np.ndarray:
+        """The greatest value of each number of a task."""
+        ...
+
+    @property
+    def feature_space(self) -> "Box":
+        """The named numbers that describe a task in pictures."""
+        ...
+
+    def features(self, tasks: Any) -> Any:
+        """The points of `feature_space`, [n, k], that tasks [n, d] have."""
+        ...
+
+    def restricted(self, **bounds: Any) -> "TaskSpace":
+        """The part of the space with bounds narrowed, by name."""
+        ...
+
+    def common(self, other: "TaskSpace") -> "TaskSpace | None":
+        """The tasks that are in both spaces, or None if there are none, or if nobody knows."""
+        ...
+
+    def point_of(self, other: "TaskSpace") -> np.ndarray | None:
+        """The only task of another space, if it has but one and that is one of this space."""
+        ...
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
+        """n tasks at random."""
+        ...
+
+    def clip(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """Tasks of the space near any rows."""
+        ...
+
+    def contains(self, tasks: Float[Array, "n d"]) -> Bool[Array, " n"]:
+        """Which rows are tasks."""
+        ...
+
+    def mutate(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """Tasks that differ a little from these."""
+        ...
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON schema (draft 2020-12) of one task."""
+        ...
+
+    def to_json(self, task: Any) -> str:
+        """One task as a JSON object."""
+        ...
+
+    def from_json(self, text: str | bytes | Mapping[str, Any]) -> np.ndarray:
+        """One task from a JSON object, checked."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    """A task space with one number for each dimension.
+
+    Tasks are `float32[n, d]`; integer dimensions hold whole floats.
+    """
+
+    dimensions: tuple[Dimension, ...]
+
+    def __post_init__(self):
+        object.__setattr__(self, "dimensions", tuple(self.dimensions))
+        if not self.dimensions:
+            raise SettingError("dimensions", (), "at least one dimension")
+        if len(set(self.names)) != len(self.names):
+            raise SettingError("dimensions", self.names, "names that differ from one another")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(d.name for d in self.dimensions)
+
+    @property
+    def size(self) -> int:
+        """The number of dimensions d."""
+        return len(self.dimensions)
+
+    @property
+    def low(self) -> np.ndarray:
+        return np.array([d.low for d in self.dimensions], np.float32)
+
+    @property
+    def high(self) -> np.ndarray:
+        return np.array([d.high for d in self.dimensions], np.float32)
+
+    @property
+    def integer(self) -> np.ndarray:
+        return np.array([d.integer for d in self.dimensions])
+
+    def column(self, name: str) -> int:
+        """The column of the dimension called `name`."""
+        if name not in self.names:
+            raise SettingError("dimension", name, "one of " + ", ".join(self.names))
+        return self.names.index(name)
+
+    def restricted(self, **bounds: float | tuple[float, float]) -> "Box":
+        """The sub-box with some dimensions narrowed: `space.restricted(rows=1, spacing=(0, 2))`."""
+        for name in bounds:
+            self.column(name)
+        dimensions = []
+        for d in self.dimensions:
+            if d.name in bounds:
+                bound = bounds[d.name]
+                low, high = bound if isinstance(bound, tuple) else (bound, bound)
+                d = dataclasses.replace(d, low=d.parse(low), high=d.parse(high))
+            dimensions.append(d)
+        return Box(tuple(dimensions))
+
+    def common(self, other: TaskSpace) -> "Box | None":
+        """The tasks that are in both boxes, or None if there are none."""
+        if not isinstance(other, Box) or other.names != self.names:
+            return None
+        pairs = list(zip(self.dimensions, other.dimensions, strict=True))
+        bounds = [(max(a.low, b.low), min(a.high, b.high)) for a, b in pairs]
+        if any(low > high for low, high in bounds):
+            return None
+        return self.restricted(**dict(zip(self.names, bounds, strict=True)))
+
+    def point_of(self, other: TaskSpace) -> np.ndarray | None:
+        """The only task of another box, if it has but one and that is one of this box."""
+        if not isinstance(other, Box) or other.names != self.names:
+            return None
+        if not np.array_equal(other.low, other.high):
+            return None
+        return other.low if self.contains(jnp.asarray(other.low)) else None
+
+    @property
+    def feature_space(self) -> "Box":
+        """The box itself: its dimensions describe tasks best."""
+        return self
+
+    def features(self, tasks: Any) -> Any:
+        """The tasks as they are."""
+        return tasks
+
+    # On the device.
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
+        """n tasks drawn uniformly (integers each with the same probability)."""
+        u = jax.random.uniform(key, (n, self.size))
+        real = jnp.minimum(self.low + u * (self.high - self.low), self.high)
+        whole = jnp.minimum(jnp.floor(self.low + u * (self.high - self.low + 1)), self.high)
+        return jnp.where(self.integer, whole, real)
+
+    def clip(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """The nearest tasks inside the bounds; integer dimensions are rounded."""
+        tasks = jnp.where(self.integer, jnp.round(tasks), tasks)
+        return jnp.clip(tasks, self.low, self.high)
+
+    def contains(self, tasks: Float[Array, "n d"]) -> Bool[Array, " n"]:
+        """Which tasks lie inside the bounds, with whole numbers where these are asked for."""
+        inside = (tasks >= self.low) & (tasks <= self.high)
+        return jnp.all(inside & (~self.integer | (tasks == jnp.round(tasks))), axis=-1)
+
+    def mutate(
+        self, key: PRNGKeyArray, tasks: Float[Array, "n d"], scale: float = 0.1
+    ) -> Float[Array, "n d"]:
+        """Gaussian neighbours with a standard deviation of `scale` times each range, clipped.
+
+        Integer dimensions move by at least one where the draw points away from the centre by
+        more than a standard deviation, so that small ranges are not frozen.
+        """
+        noise = jax.random.normal(key, tasks.shape)
+        step = noise * scale * (self.high - self.low)
+        whole = jnp.where(jnp.abs(noise) > 1, jnp.sign(noise) * jnp.maximum(jnp.abs(step), 1), step)
+        return self.clip(tasks + jnp.where(self.integer, whole, step))
+
+    def normalise(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """Tasks in the unit cube; dimensions without extent become 0."""
+        extent = self.high - self.low
+        # Devices take numbers below the least normal one for 0.
+        return (tasks - self.low) / np.where(extent >= np.finfo(np.float32).tiny, extent, 1)
+
+    def denormalise(self, points: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """The inverse of `normalise`, clipped."""
+        return self.clip(jnp.asarray(self.low + points * (self.high - self.low)))
+
+    # On the host.
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON schema (draft 2020-12) of one task."""
+        properties = {}
+        for d in self.dimensions:
+            number = int if d.integer else float
+            properties[d.name] = {
+                "type": "integer" if d.integer else "number",
+                "minimum": number(d.low),
+                "maximum": number(d.high),
+                "description": d.description + (f" [{d.unit}]" if d.unit else ""),
+            }
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(self.names),
+            "additionalProperties": False,
+        }
+
+    def to_json(self, task: Sequence[float] | np.ndarray | Array) -> str:
+        """One task as a JSON object; `from_json` gives back exactly the same task."""
+        row = [
+            # Bounds as they were given: 0.1 in float32 is a little above 0.1.
+            d.low if v == np.float32(d.low) else d.high if v == np.float32(d.high) else float(v)
+            for d, v in zip(self.dimensions, np.asarray(task, np.float32), strict=True)
+        ]
+        numbers = [int(v) if d.integer else v for d, v in zip(self.dimensions, row, strict=True)]
+        return json.dumps(dict(zip(self.names, numbers, strict=True)))
+
+    def from_json(self, text: str | bytes | Mapping[str, Any]) -> np.ndarray:
+        """One task from a JSON object (text, or already parsed), checked against the schema.
+
+        Raises:
+            SettingError: it is not a JSON object, a name is missing or unknown, or a value is
+                not a number inside the bounds.
+        """
+        if isinstance(text, (str, bytes)):
+            try:
+                value = json.loads(text)
+            except (ValueError, RecursionError):
+                raise SettingError("task", text[:80], "a JSON object") from None
+        else:
+            value = text
+        if not isinstance(value, Mapping):
+            raise SettingError("task", value, "a JSON object")
+        unknown = [name for name in value if name not in self.names]
+        missing = [name for name in self.names if name not in value]
+        if unknown or missing:
+            found = (unknown or missing)[0]
+            fault = "unknown name" if unknown else "missing name"
+            raise SettingError(
+                f"task, {fault},", found, "an object of exactly " + ", ".join(self.names)
+            )
+        return np.array([d.parse(value[d.name]) for d in self.dimensions], np.float32)

@@ -1,0 +1,5 @@
+"""The test that every environment should pass; run `check` on your own."""
+
+from didact.environments.testing.check import check
+
+__all__ = ["check"]

@@ -1,0 +1,241 @@
+"""The conformance test for environments."""
+
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from didact.environments.base import Environment, Restart
+from didact.environments.spaces import Continuous
+from didact.environments.testing.comparing import difference, differing_shapes, require, rows
+from didact.environments.testing.declared import (
+    check_declarations,
+    check_shapes,
+    check_values,
+    name_of,
+)
+
+
+def check(
+    environment: Environment,
+    *,
+    run: bool = True,
+    num_envs: int = 6,
+    max_steps: int | None = None,
+    tolerance: float = 1e-5,
+    seed: int = 0,
+) -> None:
+    """Checks that an environment conforms to the interface of `Environment`.
+
+    It checks that spaces, shapes, dtypes and values are as declared; tasks survive a round trip
+    through JSON; results depend on keys and arguments only; compiled and interpreted steps agree;
+    the worlds of a batch are independent, also under `vmap`; `Restart` replaces finished worlds and
+    no others; episodes end within `max_steps`, and a success ends an episode; continuous actions
+    that are out of bounds or NaN are handled; rendering works; and gymnasium's own checker passes.
+    Each function is traced and compiled as few times as possible.
+
+    Args:
+        environment: the environment.
+        run: if False, only trace it, which checks declarations, shapes and dtypes in a second.
+        num_envs: worlds in a batch.
+        max_steps: the number of random steps to take; by default `environment.max_steps`. With
+            fewer, it is not checked that episodes end.
+        tolerance: relative and absolute, for floats that are computed in two ways. Simulations
+            with contacts need more than the default.
+        seed: of tasks, worlds and actions.
+
+    Raises:
+        AssertionError: a check fails; the message says in one sentence which.
+    """
+    checking = _Checking(environment, num_envs, tolerance, seed)
+    check_declarations(environment)
+    checking.trace()
+    if run:
+        checking.compile()
+        checking.keys()
+        checking.interpreted()
+        checking.batches()
+        checking.episodes(max_steps or environment.max_steps)
+        checking.hostile_actions()
+        checking.pictures()
+        checking.gymnasium()
+
+
+class _Checking:
+    """One environment, its compiled programs and a batch of its worlds."""
+
+    def __init__(self, environment: Environment, n: int, tolerance: float, seed: int):
+        self.environment, self.n, self.tolerance = environment, n, tolerance
+        self.name, self.all = name_of(environment), np.ones(n, bool)
+        self.key, task_key, *_ = jax.random.split(jax.random.key(seed), 3)
+        self.tasks = environment.task_space.sample(task_key, n)
+        self.worlds = jax.random.split(jax.random.key(seed + 1), n)  # one key for each world
+
+    def same(self, a: Any, b: Any, sentence: str, tolerance: float | None = None) -> None:
+        found = difference(a, b, self.tolerance if tolerance is None else tolerance)
+        require(not found, f"{self.name}: {sentence}; they differ in {found}.")
+
+    def actions(self, seed: int, *leading: int) -> Array:
+        """Random actions [*leading, n, ...]."""
+        space, count = self.environment.action_space, int(np.prod(leading, dtype=int)) * self.n
+        drawn = space.sample(jax.random.fold_in(self.key, seed), count)
+        return drawn.reshape(*leading, self.n, *space.shape)
+
+    def trace(self) -> None:
+        """`reset` and `step` return what is declared, for one key or one key for each world."""
+        environment = self.environment
+        self._reset = jax.jit(environment.reset).trace(self.worlds, self.tasks)
+        state, first = self._reset.out_info
+        check_shapes(environment, state, first, "reset")
+        other = jax.eval_shape(environment.reset, self.key, self.tasks)
+        self.same_shapes(other, (state, first), "reset with one key for all worlds")
+        self._step = jax.jit(environment.step).trace(self.key, state, self.actions(0))
+        after, second = self._step.out_info
+        check_shapes(environment, after, second, "step")
+        self.same_shapes(after, state, "the state after a step and that after a reset")
+
+    def same_shapes(self, a: Any, b: Any, what: str) -> None:
+        found = differing_shapes(a, b)
+        require(not found, f"{self.name}: {what} differ in {found}.")
+
+    def compile(self) -> None:
+        self.reset: Any = self._reset.lower().compile()
+        self.step: Any = self._step.lower().compile()
+        self.state, self.first = self.reset(self.worlds, self.tasks)
+        check_values(self.environment, self.first, self.all, "after a reset")
+        require(
+            not np.any(self.first.done) and not np.any(self.first.success),
+            f"{self.name}: an episode is over when it starts.",
+        )
+
+    def keys(self) -> None:
+        """Results follow from keys and arguments, and those of a world from its own rows."""
+        again = self.reset(self.worlds, self.tasks)
+        self.same((self.state, self.first), again, "two resets with the same keys", 0)
+        actions = self.actions(1)
+        after = self.step(self.key, self.state, actions)
+        again = self.step(self.key, self.state, actions)
+        self.same(after, again, "two steps with the same key", 0)
+        # In another order, and as copies of the first one: worlds are independent.
+        other_key = self.step(jax.random.fold_in(self.key, 1), self.state, actions)
+        for order in (np.arange(self.n)[::-1], np.zeros(self.n, int)):
+            turned = self.reset(self.worlds[order], self.tasks[order])
+            expected = rows((self.state, self.first), order)
+            self.same(turned, expected, "worlds reset among others, each with its key and task")
+            if not difference(after, other_key):  # nothing in a step is random
+                turned = self.step(self.key, rows(self.state, order), rows(actions, order))
+                self.same(turned, rows(after, order), "steps of worlds among others")
+
+    def interpreted(self) -> None:
+        """A compiled step equals an interpreted one."""
+        actions = self.actions(2)
+        compiled = self.step(self.key, self.state, actions)
+        plain = self.environment.step(self.key, self.state, actions)
+        self.same(compiled, plain, "a compiled step and an interpreted one")
+
+    def batches(self) -> None:
+        """Batches under vmap equal batches one after another, also when worlds restart."""
+        environment, seeds, n = self.environment, 2, self.n
+        restart = Restart(environment, group_size=4)
+
+        def life(keys, tasks, actions, done, again):
+            state, _ = environment.reset(keys, tasks)
+            state, timestep = environment.step(self.key, state, actions)
+            return restart(again, tasks, done | timestep.done, state, timestep)
+
+        tasks = jnp.stack([self.tasks, self.tasks[::-1]])
+        keys = jnp.stack([self.worlds, jax.random.split(self.key, n)])
+        again, actions = keys[::-1], self.actions(3, seeds)
+        done = jnp.arange(n) % 3 != jnp.array([[1], [2]])
+        together = jax.jit(jax.vmap(life))(keys, tasks, actions, done, again)
+        for seed in range(seeds):
+            state, _ = self.reset(keys[seed], tasks[seed])
+            state, timestep = self.step(self.key, state, actions[seed])
+            new_state, first = self.reset(again[seed], tasks[seed])
+            over = np.asarray(done[seed] | timestep.done)
+
+            def chosen(new, old, over=over):
+                return jnp.where(over.reshape(-1, *[1] * (old.ndim - 1)), new, old)
+
+            fresh = (new_state, first.observation, first.labels)
+            expected = jax.tree.map(chosen, fresh, (state, timestep.observation, timestep.labels))
+            found_state, found = rows(together, seed)
+            self.same(
+                (found_state, found.observation, found.labels),
+                expected,
+                "batches restarted side by side under vmap, and one after another",
+            )
+            kept = (timestep.reward, timestep.done, timestep.success)
+            found = (found.reward, found.done, found.success)
+            self.same(found, kept, "rewards and ends before and after a restart")
+
+    def episodes(self, steps: int) -> None:
+        """Episodes end within the time limit, and a success ends an episode."""
+        environment, name, state = self.environment, self.name, self.state
+        ended = ~self.all
+        drawn = np.asarray(self.actions(4, steps))
+        for i in range(steps):
+            key = jax.random.fold_in(self.key, i)
+            state, timestep = self.step(key, state, drawn[i])
+            if i < 5 or i % 50 == 0 or i == steps - 1:
+                check_values(environment, timestep, ~ended, f"after {i + 1} random steps")
+            success, done = np.asarray(timestep.success), np.asarray(timestep.done)
+            require(
+                not np.any(success & ~done & ~ended), f"{name}: an episode goes on after a success."
+            )
+            ended |= done
+            if ended.all():
+                break
+        if steps >= environment.max_steps:
+            require(
+                ended.all(), f"{name}: an episode has not ended after max_steps = {steps} steps."
+            )
+
+    def hostile_actions(self) -> None:
+        """Actions out of bounds equal those at the bounds, and NaN leaves everything finite."""
+        space = self.environment.action_space
+        if not isinstance(space, Continuous):
+            return
+        n, k = self.n, space.size
+        numbers = np.resize([np.nan, np.inf, -np.inf, 1e9, -1e9, 3e38], n).astype(np.float32)
+        wild = np.tile(numbers[:, None], (1, k))
+        state, timestep = self.step(self.key, self.state, wild)
+        check_values(self.environment, timestep, self.all, "after actions of NaN or huge ones")
+        tame = self.step(self.key, self.state, space.clip(jnp.asarray(wild)))
+        self.same((state, timestep), tame, "steps with actions out of bounds and at the bounds", 0)
+        for leaf in jax.tree.leaves(state):
+            if jnp.issubdtype(leaf.dtype, jnp.floating):
+                broken = np.isnan(leaf).any()
+                require(not broken, f"{self.name}: an action of NaN leaves NaN in the state.")
+
+    def pictures(self) -> None:
+        """Pictures are uint8[height, width, 3] and depend on the state only; texts are strings."""
+        environment, name = self.environment, self.name
+        state = jax.device_get(self.state)
+        drawn = environment.render(state, self.n - 1)
+        require(
+            drawn.dtype == np.uint8 and drawn.ndim == 3 and drawn.shape[2] == 3,
+            f"{name}: a picture is {drawn.dtype}{list(drawn.shape)}, not uint8[h, w, 3].",
+        )
+        again = environment.render(state, self.n - 1)
+        require(np.array_equal(drawn, again), f"{name}: two pictures of the same state differ.")
+        observation = rows(jax.device_get(self.first.observation), 0)
+        for text in (environment.instruction_text, environment.feedback_text):
+            require(isinstance(text(observation), str), f"{name}: {text.__name__} returns no text.")
+
+    def gymnasium(self) -> None:
+        """Gymnasium's own checker passes."""
+        from gymnasium.utils.env_checker import check_env
+
+        from didact.environments.adapters.gymnasium import SingleWorld
+
+        world = SingleWorld(self.environment, render_mode="rgb_array")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # advice, such as bounds of -1 and 1 for actions
+                check_env(world, skip_render_check=True, skip_close_check=True)
+        except Exception as error:  # gymnasium raises all kinds
+            raise AssertionError(f"{self.name}: gymnasium's checker: {error}") from error

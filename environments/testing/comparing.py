@@ -1,0 +1,61 @@
+"""Comparisons of pytrees that describe the first difference."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def require(condition: Any, sentence: str) -> None:
+    """Raises an `AssertionError` unless the condition holds; unlike `assert`, also with -O."""
+    if not condition:
+        raise AssertionError(sentence)
+
+
+def difference(a: Any, b: Any, tolerance: float = 0) -> str:
+    """The first leaf in which two trees differ, or "" if none does.
+
+    Args:
+        a, b: trees of arrays.
+        tolerance: relative and absolute, of real numbers.
+    """
+    ours, theirs = jax.tree.leaves_with_path(a), jax.tree.leaves_with_path(b)
+    if [path for path, _ in ours] != [path for path, _ in theirs]:
+        return "their structures"
+    for (path, x), (_, y) in zip(ours, theirs, strict=True):
+        name = jax.tree_util.keystr(path).lstrip(".")
+        x, y = _plain(x), _plain(y)
+        if (x.dtype, x.shape) != (y.dtype, y.shape):
+            return f"{name}: {x.dtype}{list(x.shape)} against {y.dtype}{list(y.shape)}"
+        if np.issubdtype(x.dtype, np.inexact):
+            same = np.isclose(x, y, rtol=tolerance, atol=tolerance, equal_nan=True)
+        else:
+            same = x == y
+        if not same.all():
+            at = tuple(int(i) for i in np.argwhere(~same)[0])
+            return f"{name} at {list(at)}: {x[at]} against {y[at]}"
+    return ""
+
+
+def differing_shapes(a: Any, b: Any) -> str:
+    """The first leaf whose shape or type differs, or "" if none does."""
+    ours, theirs = jax.tree.leaves_with_path(a), jax.tree.leaves_with_path(b)
+    if [path for path, _ in ours] != [path for path, _ in theirs]:
+        return "their structures"
+    for (path, x), (_, y) in zip(ours, theirs, strict=True):
+        if (x.shape, x.dtype) != (y.shape, y.dtype):
+            name = jax.tree_util.keystr(path).lstrip(".")
+            return f"{name}: {x.dtype}{list(x.shape)} against {y.dtype}{list(y.shape)}"
+    return ""
+
+
+def rows(tree: Any, index: Any) -> Any:
+    """Some rows of every leaf."""
+    return jax.tree.map(lambda x: x[index], tree)
+
+
+def _plain(x: Any) -> np.ndarray:
+    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        x = jax.random.key_data(x)
+    return np.asarray(x)

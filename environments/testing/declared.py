@@ -1,0 +1,111 @@
+"""Checks of what an environment declares: attributes, task space, shapes and bounds."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from didact.environments.base import Environment, Timestep
+from didact.environments.spaces import ArraySpace, Continuous, Discrete
+from didact.environments.testing.comparing import differing_shapes, require
+
+
+def name_of(environment: Environment) -> str:
+    """The name under which it is registered, or else that of its class."""
+    return getattr(environment, "name", type(environment).__name__)
+
+
+def check_declarations(environment: Environment) -> None:
+    """Checks attributes, and the task space with its JSON."""
+    name, spaces = name_of(environment), environment.observation_space
+    require(
+        isinstance(spaces, Mapping)
+        and spaces
+        and all(isinstance(space, ArraySpace) for space in spaces.values()),
+        f"{name}: observation_space must map names to `ArraySpace`s.",
+    )
+    require(
+        isinstance(environment.action_space, Discrete | Continuous),
+        f"{name}: action_space must be `Discrete` or `Continuous`.",
+    )
+    require(
+        isinstance(environment.max_steps, int) and environment.max_steps >= 1,
+        f"{name}: max_steps is {environment.max_steps!r}, but must be a whole number from 1.",
+    )
+    propositions = environment.propositions
+    require(
+        len(set(propositions)) == len(propositions) and all(map(str, propositions)),
+        f"{name}: propositions must have names that differ, not {propositions}.",
+    )
+    _check_tasks(environment)
+
+
+def _check_tasks(environment: Environment) -> None:
+    name, space = name_of(environment), environment.task_space
+    schema = space.json_schema()
+    require(json.loads(json.dumps(schema)) == schema, f"{name}: the JSON schema is no JSON.")
+    for dimension, described in schema["properties"].items():
+        require(described.get("description"), f"{name}: {dimension} has no description.")
+    tasks = space.sample(jax.random.key(0), 5)
+    require(np.all(space.contains(tasks)), f"{name}: the task space does not hold its samples.")
+    for task in np.asarray(tasks):
+        text = space.to_json(task)
+        require(
+            np.array_equal(space.from_json(text), task),
+            f"{name}: a task is another one after JSON: {text}.",
+        )
+    easy = environment.easy_space
+    require(
+        easy.names == space.names
+        and np.all(np.asarray(easy.low) >= space.low)
+        and np.all(np.asarray(easy.high) <= space.high),
+        f"{name}: easy_space is no part of task_space.",
+    )
+    for title, task in getattr(environment, "evaluation_tasks", {}).items():
+        require(
+            np.shape(task) == (space.size,) and np.all(space.contains(jnp.asarray(task)[None])),
+            f"{name}: the evaluation task {title!r} is not in task_space.",
+        )
+
+
+def check_shapes(environment: Environment, state: Any, timestep: Timestep, when: str) -> None:
+    """Checks shapes and dtypes of what `reset` or `step` returns; arrays may be abstract."""
+    name, n = name_of(environment), timestep.reward.shape[0]
+    found = set(timestep.observation)
+    require(
+        found == set(environment.observation_space),
+        f"{name}: {when} shows {sorted(found)}, declared is {list(environment.observation_space)}.",
+    )
+    flags: Any = jax.ShapeDtypeStruct((n,), bool)
+    observation: Any = {
+        part: jax.ShapeDtypeStruct((n, *space.shape), space.dtype)
+        for part, space in environment.observation_space.items()
+    }
+    reward: Any = jax.ShapeDtypeStruct((n,), np.float32)
+    labels: Any = jax.ShapeDtypeStruct((n, len(environment.propositions)), bool)
+    declared = Timestep(observation, reward, flags, flags, flags, labels)
+    different = differing_shapes(timestep, declared)
+    require(not different, f"{name}: {when} differs from what is declared in {different}.")
+    for path, leaf in jax.tree.leaves_with_path(state):
+        require(
+            leaf.shape[:1] == (n,),
+            f"{name}: the state{jax.tree_util.keystr(path)} has no leading axis of {n} worlds.",
+        )
+
+
+def check_values(environment: Environment, timestep: Timestep, worlds: Any, when: str) -> None:
+    """Checks that observations are within bounds and rewards finite, for a mask of worlds."""
+    name = name_of(environment)
+    for part, space in environment.observation_space.items():
+        values = np.asarray(timestep.observation[part])[worlds]
+        inside = (values >= space.low) & (values <= space.high)  # False for NaN
+        require(
+            inside.all(),
+            f"{name}: {when}, {part} holds {values[~inside][:1]}, outside of "
+            f"{space.low} to {space.high}.",
+        )
+    rewards = np.asarray(timestep.reward)[worlds]
+    require(np.isfinite(rewards).all(), f"{name}: {when}, rewards are not finite: {rewards}.")

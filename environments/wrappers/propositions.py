@@ -1,0 +1,76 @@
+"""Environments that label their steps with the propositions that they offer.
+
+`facts` is a setting of every environment that offers any, as in
+`--env-settings facts=1 "formula=F(red_ball & X F blue_key)"`.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from didact.common.errors import SettingError
+from didact.environments.base import Environment, Map, Timestep
+from didact.environments.registry import register_addition
+from didact.environments.spaces import ArraySpace
+from didact.environments.wrappers.wrapper import Wrapper
+
+LABELS = "labels"
+
+
+class WithFacts(Wrapper[Any]):
+    """An environment whose labels include all that it can name; made by `with_facts`."""
+
+    def __init__(self, environment: Environment[Any]):
+        super().__init__(environment)
+        found = environment.optional_propositions()
+        if found is None:
+            raise SettingError("environment", self.name, "one that offers propositions")
+        self._more, self._own = found, environment.propositions
+        self.propositions = (*self._own, *found.names)
+        self.adjectives = (*environment.adjectives, *found.adjectives)
+        labels = ArraySpace((len(self.propositions),), np.bool_, 0, 1)
+        self.observation_space = {**environment.observation_space, LABELS: labels}
+
+    def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[Any, Timestep]:
+        state, seen = self.environment.reset(key, tasks)
+        return state, self._labelled(state, seen)
+
+    def step(self, key: PRNGKeyArray, state: Any, actions: Array) -> tuple[Any, Timestep]:
+        state, seen = self.environment.step(key, state, actions)
+        return state, self._labelled(state, seen)
+
+    def optional_propositions(self) -> None:
+        """None: all of them are labels already."""
+        return None
+
+    def map(self, state: Any, index: int) -> Map | None:
+        """None: propositions are known where the agent is, not everywhere else."""
+        return None
+
+    def _labelled(self, state: Any, seen: Timestep) -> Timestep:
+        labels, rows = self._more.holds(state), self._more.rows(state)
+        if self._own:
+            labels, rows = (jnp.concatenate([seen.labels, x], 1) for x in (labels, rows))
+        return seen._replace(labels=labels, observation={**seen.observation, LABELS: rows})
+
+
+def with_facts(environment: Environment[Any]) -> WithFacts:
+    """The environment with the propositions that it offers as labels, also in its observations.
+
+    Raises:
+        SettingError: it offers none.
+    """
+    return WithFacts(environment)
+
+
+def _added(environment: Environment[Any], text: str) -> Environment[Any]:
+    if str(text).lower() not in ("1", "true"):
+        raise SettingError("facts", text, "1, or left out")
+    return with_facts(environment)
+
+
+register_addition(
+    "facts", _added, lambda environment: environment.optional_propositions() is not None
+)

@@ -1,0 +1,120 @@
+"""From the words of a command line to the command that they choose."""
+
+import ast
+import contextlib
+import functools
+import importlib
+import operator
+import pkgutil
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass, make_dataclass
+from typing import Annotated, Any
+
+import tyro
+
+PACKAGE = "didact.experiments.cli"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line; what a user can mend is told in one sentence, with exit code 2."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with _plain_warnings():
+            module, options = _read(words)
+            if getattr(options, "imports", ()):
+                from didact.common.extensions import import_all
+
+                import_all(options.imports)
+            module.run(options)
+    except ValueError as error:
+        # Imported here: until a command needs the environments, nobody waits for them.
+        from didact.common.errors import SettingError
+
+        if not isinstance(error, SettingError):
+            raise
+        print(f"didact: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("didact: stopped.", file=sys.stderr)
+        sys.exit(130)
+
+
+def commands() -> dict[str, str]:
+    """The first paragraph of each command's docstring, by its name."""
+    found = {}
+    for module in pkgutil.iter_modules(sys.modules[PACKAGE].__path__):
+        if not module.name.startswith("_"):
+            spec: Any = module.module_finder.find_spec(module.name, None)
+            docstring = ast.get_docstring(ast.parse(spec.loader.get_source(module.name))) or ""
+            found[module.name] = docstring.partition("\n\n")[0]
+    return found
+
+
+def choice(known: Mapping[str, str], chosen: Mapping[str, Any]) -> Any:
+    """The type of one of several commands, for tyro.
+
+    Args:
+        known: what each of them does, by its name.
+        chosen: the options of those that are to be parsed, dataclasses or instances whose values
+            are the defaults; the others are only listed.
+    """
+    parts = []
+    for name, description in known.items():
+        kind: Any = chosen.get(name, make_dataclass(name, []))
+        if is_dataclass(kind) and not isinstance(kind, type):
+            about = tyro.conf.subcommand(name, description=description, default=kind)
+            kind = type(kind)
+        else:
+            about = tyro.conf.subcommand(name, description=description)
+        parts.append(Annotated[kind, about])
+    return functools.reduce(operator.or_, parts)
+
+
+def _read(words: list[str]) -> tuple[Any, Any]:
+    """The module of the command that was chosen, and its options."""
+    known = commands()
+    # A shell's completions are for all commands.
+    names = list(known) if words and words[0].startswith("--tyro") else words[:1]
+    modules = {
+        name: importlib.import_module(f"{PACKAGE}.{name}") for name in names if name in known
+    }
+    chosen, docs = {}, {}
+    for name, module in modules.items():
+        make = getattr(module, "options", None)
+        chosen[name] = make(words[1:]) if make is not None else module.Options
+        docs[name] = module.__doc__ or ""
+    options = tyro.cli(
+        choice(known | docs, chosen),
+        prog="didact",
+        description="Teach embodied agents: compiled worlds, curricula, instructed students.",
+        args=words,
+        config=(tyro.conf.OmitSubcommandPrefixes,),
+    )
+    return modules[words[0]], options
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Inside, warnings about other packages are one sentence, as errors are."""
+    before = warnings.formatwarning
+
+    def format(message: Any, category: Any, *where: Any, **more: Any) -> str:
+        if category.__name__ == "PluginWarning":
+            return f"didact: {message}\n"
+        return before(message, category, *where, **more)
+
+    warnings.formatwarning = format
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
+def _stop(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt

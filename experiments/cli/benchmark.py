@@ -1,0 +1,64 @@
+"""Measure speed, compare teachers, students or experts, or see which levels are learned."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from didact.common.settings import fields_of
+from didact.experiments.cli._dispatch import choice
+from didact.experiments.cli._options import Importing
+
+
+def options(arguments: Sequence[str]) -> type:
+    """The benchmarks as commands below this one, of which the chosen one has its options."""
+    # Benchmarks are above this folder, so only functions see them.
+    from didact.benchmarks.registry import BENCHMARKS
+
+    known = {entry.name: entry.description for entry in BENCHMARKS.entries()}
+    chosen = {}
+    for name in arguments[:1]:
+        if name in known:
+            chosen[name] = _options(BENCHMARKS[name].make())
+            known[name] = chosen[name].__doc__
+    return dataclasses.make_dataclass("Options", [("what", choice(known, chosen))], frozen=True)
+
+
+def _options(benchmark: Any) -> type:
+    """The settings of a benchmark, and what only the command has."""
+    config = benchmark.config
+
+    @dataclasses.dataclass(frozen=True)
+    class Options(Importing, config):
+        __doc__ = config.__doc__
+        chosen: ClassVar[Any] = benchmark
+
+        json: bool = False
+        """print the result as JSON"""
+
+        @property
+        def settings(self) -> Any:
+            values = fields_of(self)
+            return config(
+                **{field.name: values[field.name] for field in dataclasses.fields(config)}
+            )
+
+    return Options
+
+
+def run(options: Any) -> None:
+    """Measures, and prints what was found.
+
+    Raises:
+        SettingError: a setting has no meaning.
+    """
+    from rich.console import Console
+
+    from didact.common.extensions import import_all
+
+    what = options.what
+    import_all(what.imports)
+    result = what.chosen.run(what.settings)
+    if what.json:
+        return print(json.dumps(result, indent=1))
+    return Console().print(what.chosen.table(result))

@@ -1,0 +1,104 @@
+"""List what is registered, by name."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from didact.experiments.cli._options import Importing
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(Importing):
+    what: tyro.conf.Positional[
+        Literal["envs", "teachers", "proposers", "students", "benchmarks", "policies"]
+    ]
+    """what to list"""
+    json: bool = False
+    """print as JSON, with settings, and environments with the schema of their tasks"""
+
+
+def run(options: Options) -> None:
+    """Prints names and descriptions."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = _ROWS[options.what](options.json)
+    if options.json:
+        return print(json.dumps(rows, indent=1))
+    if not rows:
+        return print("none yet: `didact train` makes one under runs/")
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for row in rows:
+        table.add_row(Text(row["name"], "bold"), Text(row["description"]))
+    return Console().print(table)
+
+
+def _rows(entries: Any, more: Callable[[Any], dict[str, Any]] | None = None) -> list[dict]:
+    rows = [{"name": entry.name, "description": entry.description} for entry in entries]
+    return [row | (more(entry) if more else {}) for row, entry in zip(rows, entries, strict=True)]
+
+
+def _envs(full: bool) -> list[dict]:
+    from didact.environments import make, registered
+    from didact.environments.registry import settings_of
+
+    def more(entry: Any) -> dict[str, Any]:
+        schema = make(entry.name).task_space.json_schema()
+        return {"settings": settings_of(entry.name), "task_schema": schema}
+
+    return _rows(registered(), more if full else None)
+
+
+def _teachers(full: bool) -> list[dict]:
+    from didact import teachers
+    from didact.common.settings import described
+    from didact.experiments.imitation import expert_setup
+
+    def more(entry: Any) -> dict[str, Any]:
+        return {"settings": described(teachers.settings_of(entry.name))}
+
+    rows = _rows(teachers.registered(), more if full else None)
+    return [*rows, {"name": expert_setup.TEACHER, "description": expert_setup.DESCRIPTION}]
+
+
+def _proposers(full: bool) -> list[dict]:
+    from didact.experiments.proposers import PROPOSERS
+
+    return _rows(PROPOSERS.entries())
+
+
+def _students(full: bool) -> list[dict]:
+    from didact import students
+    from didact.common.settings import described
+
+    def more(entry: Any) -> dict[str, Any]:
+        return {"settings": described(entry.kinds)}
+
+    return _rows(students.registered(), more if full else None)
+
+
+def _benchmarks(full: bool) -> list[dict]:
+    from didact.benchmarks.registry import BENCHMARKS
+
+    return _rows(BENCHMARKS.entries())
+
+
+def _policies(full: bool) -> list[dict]:
+    from didact.students.policies.lookup import found
+
+    return found(Path("runs"))
+
+
+_ROWS: dict[str, Callable[[bool], list[dict]]] = {
+    "envs": _envs,
+    "teachers": _teachers,
+    "proposers": _proposers,
+    "students": _students,
+    "benchmarks": _benchmarks,
+    "policies": _policies,
+}

@@ -1,0 +1,6 @@
+"""Give policies away and take them in: files, or a model hub."""
+
+from didact.experiments.runs.policy_exchange import Policies as Options
+from didact.experiments.runs.policy_exchange import move as run
+
+__all__ = ["Options", "run"]

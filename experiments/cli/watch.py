@@ -1,0 +1,50 @@
+"""Make a video of a policy's episodes, with the instruction written on it."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from didact.experiments.cli._options import Acting
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(Acting):
+    out: Path | None = None
+    """a .gif or .mp4 file; if not given watch.gif in the folder, or NAME.gif here"""
+    episodes: int = 6
+    """episodes, one after another"""
+
+
+def run(options: Options) -> None:
+    """Makes the video, and prints where it is.
+
+    Raises:
+        SettingError: an option has no meaning, or the file cannot be written.
+    """
+    from didact.common.errors import SettingError
+    from didact.experiments.evaluation.watch import record
+    from didact.experiments.setup import narrowed
+    from didact.students import load_policy
+
+    options.check(options.episodes)
+    policy = load_policy(options.policy)
+    environment = options.environment(policy)
+    policy.check(environment.observation_space, environment.action_space)
+    space = narrowed(environment.task_space, options.tasks)
+    folder = Path(options.policy)
+    path = options.out or (folder / "watch.gif" if folder.is_dir() else Path(f"{folder.name}.gif"))
+    try:
+        record(
+            policy,
+            environment,
+            path,
+            space=space,
+            episodes=options.episodes,
+            seed=options.seed,
+            greedy=options.greedy,
+        )
+    except OSError as error:
+        raise SettingError(
+            "--out", str(path), f"a file that can be written ({error.strerror or error})"
+        ) from None
+    print(json.dumps({"video": str(path)}) if options.json else path)

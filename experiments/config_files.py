@@ -1,0 +1,114 @@
+"""Files of settings, `--config FILE`: YAML or JSON with any of the settings of a training."""
+
+import contextlib
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from didact.common.errors import SettingError
+from didact.common.setting_types import kinds_of, value_of
+from didact.experiments.config import TrainConfig, defaults_for, from_dict
+
+LARGEST = 1 << 20  # bytes
+_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d{1,4}")
+
+
+def read_file(
+    path: str | Path, option: str = "--config", student: str | None = None
+) -> TrainConfig:
+    """The usual settings, with those that a file gives in their place.
+
+    `config.json` of a run is such a file. Sections may be left out or be given in part.
+
+    Args:
+        path: of the file; one that ends in .json is JSON, others are YAML.
+        option: what the user calls the file.
+        student: given elsewhere, and so chosen over that of the file.
+
+    Raises:
+        SettingError: it cannot be read, or a setting in it is unknown or has no meaning.
+    """
+    values = _read(Path(path), option)
+    if student is None and isinstance(values, dict):
+        student = values.get("student")
+    base = defaults_for(student) if isinstance(student, str) else None
+    return from_dict(values, Path(path).name, base)
+
+
+def _read(path: Path, option: str) -> Any:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SettingError(option, str(path), f"a file that can be read ({why})") from None
+    if len(content) > LARGEST:
+        raise SettingError(option, str(path), f"a file of at most {LARGEST:,} bytes")
+    try:
+        text = content.decode("utf-8")
+        if path.suffix == ".json":
+            return json.loads(text, object_pairs_hook=_once)
+        return _with_numbers(yaml.load(text, Loader=_Loader), TrainConfig())
+    except Exception as error:  # of many kinds: whatever text is there, PyYAML's own slips too
+        kind = "JSON" if path.suffix == ".json" else "YAML"
+        raise SettingError(option, str(path), f"{kind} ({_why(error)})") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """`yaml.safe_load`, but no name comes twice.
+
+    There are no aliases, by which a small file can stand for more than there is memory.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem="no aliases are allowed", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: list[Any] = []
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"{str(key.value)[:40]} is there twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.append(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _with_numbers(values: Any, base: Any) -> Any:
+    """The values with 1e-3 as a number where one is wanted; for YAML 1.1 it is a text."""
+    if not isinstance(values, dict):
+        return values
+    result, kinds = {}, kinds_of(type(base))
+    for name, value in values.items():
+        field = name.replace("-", "_") if isinstance(name, str) else name
+        inner = getattr(base, field) if isinstance(field, str) and field in kinds else None
+        if dataclasses.is_dataclass(inner):
+            value = _with_numbers(value, inner)
+        elif isinstance(value, str) and _EXPONENT.fullmatch(value) and field in kinds:
+            with contextlib.suppress(SettingError):
+                value = value_of("", float(value), kinds[field])
+        result[name] = value
+    return result
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name[:40]} is there twice")
+        found[name] = value
+    return found
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}: {error.msg}"
+    return (str(error).splitlines() or [type(error).__name__])[0][:100]

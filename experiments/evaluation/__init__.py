@@ -1,0 +1,1 @@
+"""Evaluation: episodes of a policy, here and in other engines."""

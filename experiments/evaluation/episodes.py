@@ -1,0 +1,101 @@
+"""Plays numbered episodes: many environments in one compiled program, each level by its number.
+
+Episode i of a seed is the same level and instruction for every actor, and however many environments
+are played side by side.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, PRNGKeyArray
+
+from didact.environments import Environment, Restart, TaskSpace
+from didact.experiments.rollout import Actor, Runner, Step, Worlds, new_worlds, nothing, play
+from didact.experiments.task_sources import Numbered, level_keys, numbered, tasks_of
+from didact.students.data.shards import OBSERVATION, stored, stored_actions
+
+STEPS_PER_CHUNK = 64
+
+
+class Playing(NamedTuple):
+    """n environments in the middle of their episodes."""
+
+    worlds: Worlds
+    queue: Numbered
+    chunks: Int[Array, ""]  # that were played
+    key: PRNGKeyArray
+
+    def frontier(self) -> Int[Array, ""]:
+        """All episodes before this one have ended."""
+        running = jnp.where(self.worlds.over, self.queue.following, self.worlds.tag)
+        return jnp.minimum(jnp.min(running), self.queue.following)
+
+
+# From the parameters, the number of episodes and the environments to these T steps later, and rows.
+GoOn = Callable[[Any, Any, Playing], tuple[Playing, dict[str, Array]]]
+
+
+def player(
+    environment: Environment, space: TaskSpace, actor: Actor, num_worlds: int
+) -> tuple[Callable[[PRNGKeyArray], Playing], GoOn]:
+    """Where environments begin, and a compiled function that goes on.
+
+    Args:
+        environment: where.
+        space: where tasks are drawn from.
+        actor: who acts.
+        num_worlds: n, how many environments are played side by side.
+
+    Returns:
+        `begin(key) -> Playing`, and `go_on(params, total, playing) -> (playing, rows)`, which
+        takes T steps. `total` is the number of episodes. Rows are arrays [T, n, ...] with numbers
+        as small as on disk; where an environment waits, `episode` is `total`.
+    """
+    stores = {name: stored(s) for name, s in environment.observation_space.items()}
+    actor = actor._replace(value=None)
+    restart, group = Restart(environment), environment.restart_group_size
+
+    def begin(key):
+        worlds = new_worlds(environment, actor, num_worlds)
+        return Playing(worlds, Numbered(jnp.int32(0), jnp.int32(0)), jnp.int32(0), key)
+
+    def record(total, step: Step):
+        seen = step.seen
+        observation = step.worlds.observation
+        return {
+            **{OBSERVATION + k: v.astype(stores[k]) for k, v in observation.items()},
+            "action": step.action.astype(stored_actions(environment.action_space)),
+            "reward": seen.reward.astype(jnp.float32),
+            "terminated": seen.terminated,
+            "truncated": seen.truncated,
+            "success": seen.success,
+            "task": step.worlds.tasks,
+            "start": step.start,
+            "episode": jnp.where(step.playing, step.worlds.tag, total),
+        }
+
+    @jax.jit
+    def go_on(params, total, playing):
+        def draw(numbers):
+            task_keys, reset_keys = level_keys(playing.key, numbers)
+            return tasks_of(space, task_keys), reset_keys
+
+        def scan(now: Playing):
+            runner = Runner(environment, restart, actor, numbered(draw, group))
+            key = jax.random.fold_in(jax.random.fold_in(now.key, 1), now.chunks)
+            worlds, queue, rows = play(
+                runner, params, now.worlds, now.queue, key, STEPS_PER_CHUNK,
+                lambda step: record(total, step),
+            )  # fmt: skip
+            return Playing(worlds, queue, now.chunks + 1, now.key), rows
+
+        def rest(now: Playing):
+            return now, jax.tree.map(nothing, jax.eval_shape(scan, now)[1])
+
+        playing = playing._replace(queue=Numbered(playing.queue.following, jnp.int32(total)))
+        goes_on = playing.queue.left() | jnp.any(~playing.worlds.over)
+        return jax.lax.cond(goes_on, scan, rest, playing)
+
+    return begin, go_on

@@ -1,0 +1,93 @@
+"""Measures what a student can do: one episode of each task, and all of them count."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from didact.environments import Environment, Restart, backends
+from didact.experiments.actors import student_actor
+from didact.experiments.rollout import Runner, advance, new_worlds
+from didact.experiments.task_sources import once
+from didact.students import Student
+
+SIDE_BY_SIDE = 512  # environments on a CPU
+Numbers = Float[Array, " n"] | Float[np.ndarray, " n"]
+
+
+class Results(NamedTuple):
+    """n whole episodes."""
+
+    success: Numbers
+    returns: Numbers  # undiscounted
+    lengths: Numbers  # steps
+
+
+def evaluator(
+    environment: Environment,
+    student: Student,
+    *,
+    greedy: bool = False,
+    num_envs: int | None = None,
+) -> Callable[[Any, PRNGKeyArray, Float[Array, "m d"]], Results]:
+    """A pure function `(student state, key, tasks) -> Results` of one episode for each task.
+
+    An environment whose episode has ended takes the next task that no other has, and every episode
+    that has begun is played to its end: so easy and hard levels count alike, and few steps are
+    wasted. The level of a task does not depend on how many are played side by side.
+
+    Args:
+        environment: where.
+        student: who acts.
+        greedy: whether it takes the most probable actions.
+        num_envs: how many environments play side by side; if None, 512 on a CPU and as many as
+            there are tasks on an accelerator.
+    """
+    actor = student_actor(student, greedy=greedy)._replace(value=None)
+    restart = Restart(environment)
+
+    def run(student_state, key, tasks):
+        m = tasks.shape[0]
+        n = min(m, num_envs) if num_envs else backends.group_size(m, SIDE_BY_SIDE)
+        level_key, act_key = jax.random.split(key)
+        take, queue = once(tasks, level_key, environment.restart_group_size)
+        runner = Runner(environment, restart, actor, take)
+        # As long as it takes if every environment always plays the longest episodes.
+        most = (-(-m // n) + 1) * environment.max_steps
+
+        def step(carry):
+            t, worlds, queue, results = carry
+            now_key = jax.random.fold_in(act_key, t)
+            worlds, queue, now = advance(runner, student_state, worlds, queue, now_key)
+            row = jnp.where(now.playing, now.worlds.tag, m)
+            results = Results(
+                results.success.at[row].max(now.seen.success.astype(jnp.float32), mode="drop"),
+                results.returns.at[row].add(now.seen.reward, mode="drop"),
+                results.lengths.at[row].add(1, mode="drop"),
+            )
+            return t + 1, worlds, queue, results
+
+        def goes_on(carry):
+            t, worlds, queue, _ = carry
+            return (t < most) & (queue.left() | jnp.any(~worlds.over))
+
+        zero = jnp.zeros(m)
+        start = jnp.int32(0), new_worlds(environment, actor, n), queue, Results(zero, zero, zero)
+        return jax.lax.while_loop(goes_on, step, start)[-1]
+
+    return run
+
+
+def summary(results: Results) -> dict[str, float]:
+    """Means over episodes, and the standard error of the success rate."""
+    success = np.asarray(results.success, np.float64)
+    return {
+        "episodes": int(success.size),
+        "success": float(success.mean()),
+        "success_standard_error": float(success.std() / np.sqrt(success.size)),
+        "return": float(np.mean(results.returns)),
+        "length": float(np.mean(results.lengths)),
+    }

@@ -1,0 +1,105 @@
+"""Plays a policy in the official environments of other packages: minigrid, envpool, gymnasium."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from didact.environments import SettingError
+from didact.environments.adapters import EnvpoolWorlds, OfficialGymnasium, OfficialWorlds
+from didact.experiments.evaluation.evaluate import Results
+from didact.students import Policy
+
+ENGINES = ("didact", "minigrid", "envpool", "gymnasium")
+
+
+def play_official(
+    policy: Policy,
+    name: str,
+    *,
+    episodes: int,
+    seed: int = 0,
+    greedy: bool = False,
+    num_worlds: int = 32,
+    engine: str = "minigrid",
+) -> Results:
+    """Whole episodes of a policy in an environment of another package.
+
+    In minigrid and gymnasium, episode i starts from the seed `seed` + i; in envpool, the levels
+    follow from `seed` and `num_worlds`. So the same call meets the same levels. Success is what
+    minigrid and envpool reward; gymnasium's other environments have no notion of it, and it is NaN.
+
+    Args:
+        policy: who acts.
+        name: the package's id.
+        episodes: how many levels.
+        seed: of the first level, and of the actions.
+        greedy: take the most probable actions instead of sampling.
+        num_worlds: how many are played side by side.
+        engine: "minigrid", "envpool" or "gymnasium"; the last for any environment whose spaces fit,
+            or which is the counterpart of the one that the policy was trained in.
+
+    Raises:
+        SettingError: the engine or the id is unknown, or the policy reads other observations.
+    """
+    n = min(num_worlds, episodes)
+    worlds = _worlds(policy, name, n, seed, engine)
+    key = jax.random.key(seed)
+    results = np.zeros((3, episodes))
+    episode = np.arange(n)  # which each world plays
+    following = n
+    everyone = list(range(n))
+    observation = worlds.reset(everyone, (seed + episode).tolist())
+    carry = policy.initial_carry(n)
+    while (episode < episodes).any():
+        key, act_key = jax.random.split(key)
+        action, carry = policy.act(observation, carry, None if greedy else act_key)
+        playing = np.flatnonzero(episode < episodes)
+        seen, reward, terminated, truncated = worlds.step(
+            playing.tolist(), np.asarray(action)[playing].tolist()
+        )
+        for column, world in enumerate(playing):
+            won = terminated[column] and reward[column] > 0 if engine != "gymnasium" else np.nan
+            results[:, episode[world]] += (won, reward[column], 1)
+        for name_, array in seen.items():
+            observation[name_][playing] = array
+        over = playing[terminated | truncated]
+        if over.size:
+            episode[over] = following + np.arange(over.size)
+            following += over.size
+            again = over[episode[over] < episodes]
+            if again.size:
+                first = worlds.reset(again.tolist(), (seed + episode[again]).tolist())
+                for name_, array in first.items():
+                    observation[name_][again] = array
+            fresh = np.isin(np.arange(n), over)
+            carry = jax.tree.map(partial(_cleared, fresh), carry)
+    worlds.close()
+    return Results(*results)
+
+
+def _worlds(policy: Policy, name: str, n: int, seed: int, engine: str) -> Any:
+    """n official environments, for the observations that the policy reads.
+
+    Raises:
+        SettingError: the engine or the id is unknown, or the policy reads other observations.
+    """
+    if engine == "gymnasium":
+        return OfficialGymnasium(name, n, policy.make_environment(), seed)
+    kinds = {"minigrid": OfficialWorlds, "envpool": EnvpoolWorlds}
+    if engine not in kinds:
+        raise SettingError("--engine", engine, "one of " + ", ".join([*kinds, "gymnasium"]))
+    instruction = policy.observation_space.get("instruction")
+    read = {"image", "direction", "instruction"}
+    if instruction is None or set(policy.observation_space) != read:
+        raise SettingError(
+            "policy", policy.environment, "one that reads image, direction and instruction"
+        )
+    return kinds[engine](name, n, instruction.shape[0], seed)
+
+
+def _cleared(worlds, carry):
+    """The carry with the memory of some worlds as at an episode's start."""
+    return jnp.where(worlds.reshape(-1, *[1] * (carry.ndim - 1)), 0, carry)

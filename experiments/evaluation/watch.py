@@ -1,0 +1,91 @@
+"""Makes a video of what a policy does, with the instruction written on it."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from didact.environments import Environment, Restart, TaskSpace, Timestep
+from didact.experiments.actors import student_actor
+from didact.experiments.plotting.video import caption, status, write_video
+from didact.experiments.rollout import Runner, Worlds, advance, new_worlds
+from didact.experiments.task_sources import once
+from didact.students import Policy
+
+LONGEST = 80  # frames of one episode; longer ones are cut off in the video
+
+
+def record(
+    policy: Policy,
+    environment: Environment,
+    path: Path,
+    *,
+    tasks: Float[np.ndarray, "k d"] | None = None,
+    space: TaskSpace | None = None,
+    episodes: int = 6,
+    seed: int = 0,
+    greedy: bool = False,
+    fps: float = 6,
+    size: int = 352,
+) -> Path:
+    """Plays episodes and writes them, one after another, as .gif or .mp4.
+
+    Args:
+        policy: who acts.
+        environment: where.
+        path: where the video goes.
+        tasks: the episodes' tasks in turn; drawn from `space` if None.
+        space: where tasks are drawn from; the environment's task space if None.
+        episodes: how many.
+        seed: of levels and actions.
+        greedy: take the most probable actions instead of sampling.
+        fps: pictures a second.
+        size: pixels of the picture's sides.
+    """
+    task_key, level_key, key = jax.random.split(jax.random.key(seed), 3)
+    if tasks is None:
+        rows = (space or environment.task_space).sample(task_key, episodes)
+    else:
+        rows = jnp.asarray(np.resize(tasks, (episodes, environment.task_space.size)))
+    actor = student_actor(policy.student, policy.state, greedy)._replace(value=None)
+    take, queue = once(rows, level_key, environment.restart_group_size)
+    runner = Runner(environment, Restart(environment), actor, take)
+    step = jax.jit(lambda *now: advance(runner, actor.params, *now))
+    worlds = new_worlds(environment, actor, episodes)
+    films: list[list[np.ndarray]] = [[] for _ in range(episodes)]
+    texts: list[str] = []
+    total = np.zeros(episodes)
+
+    def draw(time: int, worlds: Worlds, which: np.ndarray, seen: Timestep | None = None) -> None:
+        shown: dict[str, np.ndarray] = jax.device_get(worlds.observation)
+        if not texts:
+            rows = [{k: v[i] for k, v in shown.items()} for i in range(episodes)]
+            texts.extend(map(environment.instruction_text, rows))
+        state = jax.device_get(worlds.state)
+        for i in np.flatnonzero(which):
+            over = seen is not None and bool(seen.done[i])
+            if len(films[i]) < LONGEST or over:
+                won = bool(seen.success[i]) if seen is not None and over else None
+                lines = [texts[i], status(time, float(total[i]), won)]
+                if "feedback" in shown:
+                    said = environment.feedback_text({k: v[i] for k, v in shown.items()})
+                    lines.insert(1, said)
+                picture = environment.render(state, int(i))
+                films[i].append(caption(picture, lines, size=(size, size), rows=len(lines) + 1))
+
+    for time in range(environment.max_steps):
+        key, now_key = jax.random.split(key)
+        worlds, queue, now = step(worlds, queue, now_key)
+        playing = np.asarray(now.playing)
+        if time == 0:
+            draw(0, now.worlds, playing)
+        total += np.asarray(now.seen.reward)
+        draw(time + 1, worlds, playing, jax.device_get(now.seen))
+        if np.asarray(worlds.over).all():
+            break
+    frames = []
+    for film in films:
+        frames += film + [film[-1]] * int(fps)
+    return write_video(path, frames, fps)

@@ -1,0 +1,1 @@
+"""Experts, recordings and behaviour cloning of a training."""

@@ -1,0 +1,160 @@
+"""Behaviour cloning from a recording, from beginning to end: a run folder with a policy."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from didact.common.files import new_folder
+from didact.common.settings import checked
+from didact.environments import Environment, SettingError, TaskSpace
+from didact.environments.text_settings import make_told
+from didact.experiments.evaluation.evaluate import evaluator, summary
+from didact.experiments.runs import logs, report
+from didact.experiments.setup import narrowed
+from didact.experiments.training import cache_compilations, signals
+from didact.students import DistillConfig, card, clone, open_recording, save_policy
+from didact.students.data.recordings import Recording
+
+LENGTH = 32  # steps of a window
+MOST_LANES = 512
+TEST_EPISODES = 512
+ROWS = 50  # lines of metrics in a whole run
+
+
+def clone_recording(
+    path: str | os.PathLike[str],
+    config: DistillConfig | None = None,
+    *,
+    env: str | None = None,
+    steps: int = 3_000_000,
+    seed: int = 0,
+    run: Path | None = None,
+) -> dict[str, Any]:
+    """A student that imitates a recording, and how it does in the recording's environment.
+
+    Args:
+        path: of the recording.
+        config: settings of the student.
+        env: where to test it; in the recording's environment if None.
+        steps: recorded steps to learn from; the recording is read as often as that takes.
+        seed: of parameters and order.
+        run: a new folder; one under runs/ if None.
+
+    Returns:
+        `run`, `finished`, `steps`, `seconds`, `evaluation` and `files`, as `train` does. If it is
+        interrupted the policy is saved as it was then, without an evaluation.
+
+    Raises:
+        SettingError: the recording cannot be used, or a setting has no meaning.
+    """
+    config = checked(config or DistillConfig(), "distill.")
+    if steps < 1:
+        raise SettingError("--steps", steps, "at least 1")
+    recording = open_recording(path)
+    environment = make_told(
+        env or recording.environment,
+        () if env else recording.card["environment_settings"],
+        "--env",
+    )
+    recording.check(environment.observation_space)
+    tasks = () if env else _tasks(recording)
+    space = narrowed(environment.task_space, tasks)
+    parts = config.num_minibatches
+    lanes = min(MOST_LANES, len(recording)) // parts * parts
+    if not lanes:
+        allowed = f"one with at least {parts} episodes, one for each minibatch"
+        raise SettingError("recording", str(path), allowed)
+    updates = -(-steps // (LENGTH * lanes))
+    cloner = clone(
+        environment.observation_space, environment.action_space, config, num_updates=updates
+    )
+    folder = new_folder("--run", run, f"{environment.name}-clone")
+    cache_compilations()
+    done, state = 0, jax.jit(cloner.student.init)(jax.random.key(seed))
+    learn = jax.jit(cloner.learn, donate_argnums=(0, 1))
+    carry = cloner.student.initial_carry(lanes)
+    windows = recording.batches(lanes, LENGTH, seed, repeat=True)
+    begun, log = time.perf_counter(), logs.Log(folder, 0)
+    bar = logs.Bar(logs.terminal(), updates * LENGTH * lanes, 0, "cloning")
+    every = max(1, updates // ROWS)
+    # A window that is being learned from is finished first: its state is used up by then.
+    with contextlib.closing(bar), contextlib.closing(log), signals() as asked:
+        while done < updates and not asked:
+            key = jax.random.fold_in(jax.random.key(seed), done)
+            state, carry, metrics = learn(state, carry, next(windows), key)
+            done += 1
+            if done % every == 0 or done == updates:
+                _tell(log, bar, done, LENGTH * lanes, time.perf_counter() - begun, metrics)
+    seconds = time.perf_counter() - begun
+    result: dict[str, Any] = {"run": str(folder), "finished": done == updates}
+    result |= {"steps": done * LENGTH * lanes, "seconds": seconds}
+    if result["finished"]:
+        with contextlib.suppress(KeyboardInterrupt):
+            result["evaluation"] = {
+                environment.name: _test(environment, space, cloner, state, seed)
+            }
+    about = _card(recording, environment, config, result, own=env is None)
+    params = jax.tree.map(np.asarray, state.params)
+    result["files"] = {"policy": str(save_policy(folder / "policy", about, params))}
+    return result
+
+
+def _tasks(recording: Recording) -> tuple[str, ...]:
+    """The part of the tasks that was recorded, as `--tasks` told it.
+
+    Raises:
+        SettingError: the recording's card says something else.
+    """
+    tasks = recording.card.get("tasks", [])
+    if not isinstance(tasks, list) or not all(isinstance(text, str) for text in tasks):
+        raise SettingError("tasks of the recording", tasks, "a list of NAME=VALUE")
+    return tuple(tasks)
+
+
+def _tell(log, bar, done: int, size: int, seconds: float, metrics: Any) -> None:
+    learning = {name: float(x) for name, x in jax.device_get(metrics).items()}
+    rate = done * size / seconds
+    row = {"updates": done, "steps": done * size, "seconds": round(seconds, 3)}
+    row |= {"steps_per_second": rate, "success": None, "learning": learning}
+    log.write(row)
+    bar.update(done * size, row)
+
+
+def _test(
+    environment: Environment, space: TaskSpace, cloner: Any, state: Any, seed: int
+) -> dict[str, Any]:
+    told = {}
+    tasks = space.sample(jax.random.key(seed), TEST_EPISODES)
+    for mode in ("sampled", "greedy"):
+        run = jax.jit(evaluator(environment, cloner.student, greedy=mode == "greedy"))
+        told[mode] = summary(run(state, jax.random.key(seed + 1), tasks))
+    return told
+
+
+def _card(recording: Recording, environment, config, result, *, own: bool) -> dict[str, Any]:
+    """The policy's card; `own`: it was tested where it was recorded, in the tasks of that."""
+    scores = {
+        name: {mode: told["success"] for mode, told in modes.items()}
+        for name, modes in result.get("evaluation", {}).items()
+    }
+    tasks = list(_tasks(recording)) if own else []
+    return card(
+        environment.name,
+        environment.observation_space,
+        environment.action_space,
+        config.network,
+        description=f"Cloned from {len(recording)} episodes of {recording.card['who']}",
+        environment_settings=list(recording.card["environment_settings"]) if own else [],
+        training={
+            "recording": str(recording.folder),
+            "steps": result["steps"],
+            "settings": {"tasks": tasks},
+        },
+        scores=scores,
+        versions=report.versions(),
+    )

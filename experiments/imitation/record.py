@@ -1,0 +1,173 @@
+"""The command that records episodes to disk."""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from didact.common.errors import SettingError
+
+SOLVER, RANDOM = "solver", "random"
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """Record episodes to disk, for students that learn from examples."""
+
+    who: tyro.conf.Positional[str]
+    """a run folder or a policy folder; `solver`, the environment's own expert; or
+    `random`, for random actions"""
+    out: Path
+    """a new or an empty folder"""
+    env: str | None = None
+    """environment; the one the policy was trained in if not given"""
+    env_settings: tuple[str, ...] = ()
+    """settings of --env: NAME=VALUE, as in phrasing=test; those of training if both are left out"""
+    tasks: tuple[str, ...] = ()
+    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
+    episodes: int = 10_000
+    """whole episodes to play, each on a new level"""
+    successful_only: bool = False
+    """leave out those in which the instruction was not fulfilled"""
+    greedy: bool = False
+    """a policy's most probable action instead of a sampled one"""
+    seed: int = 0
+    """of levels and actions; episode i of a seed is the same level whoever acts"""
+    json: bool = False
+    """print the result as JSON"""
+
+
+def save_recording(choice: Record) -> None:
+    """Records, and prints what was recorded.
+
+    Raises:
+        SettingError: an option cannot be used, or the folder cannot be written.
+        KeyboardInterrupt: it was stopped before there was a whole shard.
+    """
+    from rich.console import Console
+
+    from didact.experiments.runs import logs
+
+    bar = None
+    first: list[tuple[float, int]] = []  # time and steps when it was compiled
+    if not choice.json:
+        bar = logs.Bar(logs.terminal(), choice.episodes, 0, "recording", unit="episodes")
+
+    def progress(episodes: int, steps: int, success: float | None) -> None:
+        now = time.perf_counter()
+        if not first:
+            first.append((now, steps))
+        if bar is not None:
+            begun, before = first[0]
+            rate = (steps - before) / max(now - begun, 1e-9)
+            bar.update(episodes, {"steps_per_second": rate, "success": success})
+
+    try:
+        card = recorded(choice, progress)
+    finally:
+        if bar is not None:
+            bar.close()
+    if not card["episodes"]:
+        raise KeyboardInterrupt
+    size = sum(shard["bytes"] for shard in card["shards"])
+    told = {"recording": str(choice.out)} | {
+        name: card[name]
+        for name in ("who", "environment", "episodes", "played", "steps", "success", "finished")
+    }
+    told |= {"shards": len(card["shards"]), "bytes": size}
+    if choice.json:
+        return print(json.dumps(told, indent=1))
+    console = Console()
+    if not card["finished"]:
+        console.print("Stopped; the shards that were whole are kept.", soft_wrap=True)
+    console.print(
+        f"{choice.out}: {card['episodes']:,} episodes of {card['who']} in {card['environment']}, "
+        f"{card['steps']:,} steps, [bold]{card['success']:.1%}[/] success in "
+        f"{card['played']:,} played, {size / 1e6:,.1f} MB",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return None
+
+
+def recorded(choice: Record, progress: Any = lambda episodes, steps, success: None) -> Any:
+    """Records without printing anything; the card, as `recording.record_episodes` gives it."""
+    import jax
+    import numpy as np
+
+    from didact import __version__
+    from didact.experiments.imitation.recording import NUM_WORLDS, record_episodes
+    from didact.experiments.setup import narrowed
+    from didact.students.data.recordings import RecordingWriter
+    from didact.students.data.shards import stored
+
+    for option, value in (("--episodes", choice.episodes), ("--seed", choice.seed)):
+        least = int(option == "--episodes")
+        if not least <= value < 2**31 - NUM_WORLDS:
+            raise SettingError(option, value, f"from {least} to {2**31 - NUM_WORLDS - 1}")
+    environment, texts, actor = _players(choice)
+    space = narrowed(environment.task_space, choice.tasks)
+    spaces = {
+        name: s.to_json() | {"stored": stored(s).name}
+        for name, s in environment.observation_space.items()
+    }
+    card = {
+        "who": choice.who,
+        "greedy": choice.greedy,
+        "seed": choice.seed,
+        "num_worlds": min(NUM_WORLDS, choice.episodes),
+        "successful_only": choice.successful_only,
+        "environment": environment.name,
+        "environment_settings": texts,
+        "tasks": list(choice.tasks),
+        "task_space": space.json_schema(),
+        "observation_space": spaces,
+        "action_space": environment.action_space.to_json(),
+        "versions": {"didact": __version__, "jax": jax.__version__, "numpy": np.__version__},
+    }
+    writer = None
+    try:
+        writer = RecordingWriter(choice.out, card)
+        return record_episodes(
+            environment,
+            actor,
+            writer,
+            episodes=choice.episodes,
+            seed=choice.seed,
+            space=space,
+            successful_only=choice.successful_only,
+            progress=progress,
+        )
+    except OSError as error:
+        kept = 0 if writer is None else writer.card["episodes"]
+        allowed = f"a folder that can be written ({error.strerror or error}"
+        allowed += f"; the {kept} episodes in whole shards are kept)" if kept else ")"
+        raise SettingError("--out", str(choice.out), allowed) from None
+
+
+def _players(choice: Record) -> tuple[Any, list[str], Any]:
+    """Where it is played, with which settings, and who acts."""
+    from didact.experiments.actors import solver_actor, student_actor
+    from didact.experiments.setup import made
+    from didact.students import load_policy, random_actions
+
+    if choice.who in (SOLVER, RANDOM):
+        if choice.env is None:
+            raise SettingError("--env", None, f"an environment, for {choice.who}")
+        if choice.greedy:
+            raise SettingError("--greedy", True, f"left out with {choice.who}")
+        environment = made(choice.env, choice.env_settings)
+        texts = list(choice.env_settings)
+        if choice.who == SOLVER:
+            return environment, texts, solver_actor(environment)
+        return environment, texts, student_actor(random_actions(environment.action_space), ())
+    policy = load_policy(choice.who)
+    texts = list(choice.env_settings)
+    if choice.env is None and not texts:
+        texts = list(policy.environment_settings)
+    environment = made(choice.env or policy.environment, tuple(texts))
+    policy.check(environment.observation_space)
+    return environment, list(texts), student_actor(policy.student, policy.state, choice.greedy)

@@ -1,0 +1,325 @@
+"""Joins a proposer to a training: between two chunks it is told of the pool and writes new tasks.
+
+With several seeds each has a pool of its own, so each is reported and answered by itself, one after
+another, and the seeds stay trainings that know nothing of each other.
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from didact.common.registry import Entry, Registry
+from didact.environments import Environment, SettingError, TaskSpace, registered
+from didact.experiments import setup
+from didact.experiments.config import TrainConfig
+from didact.experiments.loop import Loop, TrainState
+from didact.experiments.runs.transcripts import TRANSCRIPT
+from didact.teachers.language import Budget, language_model, task_parsing
+from didact.teachers.language.background import Answer, Asking, patience
+from didact.teachers.language.proposer import Proposer
+from didact.teachers.language.scripted import scripted
+from didact.teachers.language.transcript import (
+    Exchange,
+    Replayed,
+    Transcript,
+    exchanges,
+    replayed,
+    totals,
+)
+from didact.teachers.pool import PoolState, refill, report
+
+TEACHER = "pool"  # whose tasks proposers write
+KEPT = "replayed.jsonl"  # a run's copy of the transcript that it follows
+
+
+@dataclasses.dataclass(frozen=True)
+class Post:
+    """Where a proposer is to work.
+
+    Attributes:
+        config, environment: of the training.
+        space: what its teacher chooses from.
+        run: the folder of the run; None where there is none yet.
+        before: what was asked and answered before, of a training that is gone on with.
+        dropped: what was asked after the checkpoint, too; it only counts as spent.
+    """
+
+    config: TrainConfig
+    environment: Environment
+    space: TaskSpace
+    run: Path | None
+    before: tuple[Exchange, ...] = ()
+    dropped: tuple[Exchange, ...] = ()
+
+
+def _replayed(post: Post) -> Proposer:
+    config = post.config
+    kept = None if post.run is None else post.run / KEPT
+    path = kept if kept is not None and kept.is_file() else config.transcript
+    if path is None:
+        raise SettingError("--transcript", None, "given with --proposer replayed")
+    try:
+        proposer = replayed(path)
+    except SettingError as error:
+        raise SettingError("--transcript", str(path), error.allowed) from None
+    found = [e for e in exchanges(path) if e.accepted]
+    odd = [e for e in found if e.came % config.updates_per_chunk or e.seed >= config.num_seeds]
+    if odd:
+        allowed = "one of a training with as many seeds, and as many updates in a chunk"
+        raise SettingError("--transcript", str(path), allowed)
+    return proposer
+
+
+def _language_model(post: Post) -> Proposer:
+    settings = dataclasses.asdict(post.config.llm)
+    limits = {name: settings.pop(f"max_{name}") for name in ("calls", "total_tokens", "cost")}
+    try:
+        budget = Budget(limits["calls"], limits["total_tokens"], limits["cost"])
+        proposer = language_model(budget=budget, **settings)
+    except SettingError as error:
+        limit = {"calls": "max_calls", "tokens": "max_total_tokens", "cost": "max_cost"}
+        name = limit.get(error.setting, error.setting)
+        ours = name in settings or name in limit.values()
+        name = f"--llm.{name.replace('_', '-')}" if ours else name
+        raise SettingError(name, error.value, error.allowed) from None
+    spent = totals([*post.before, *post.dropped])
+    tokens = spent.prompt_tokens + spent.completion_tokens
+    budget.spend(spent.calls, tokens, spent.cost if spent.answers else spent.cost or 0.0)
+    proposer.recall((e.seed, e.reply.text) for e in post.before if e.reply is not None)
+    return proposer
+
+
+# `make(post)` gives a `Proposer`, or None.
+PROPOSERS: Registry[Entry] = Registry("proposer")
+PROPOSERS.register("none", lambda post: None, "nobody: the pool keeps the tasks it starts with")
+PROPOSERS.register(
+    "scripted",
+    lambda post: scripted(),
+    "raises what is mastered, eases what fails; needs no server",
+)
+PROPOSERS.register(
+    "language-model",
+    _language_model,
+    "a language model behind an OpenAI-compatible server, as --llm says",
+)
+PROPOSERS.register("replayed", _replayed, "the tasks of another run, from its --transcript")
+
+
+def proposer_of(
+    config: TrainConfig,
+    environment: Environment,
+    run: Path | None = None,
+    before: Sequence[Exchange] = (),
+    dropped: Sequence[Exchange] = (),
+) -> Proposer | None:
+    """The proposer called `--proposer`; None if nobody is to propose.
+
+    Raises:
+        SettingError: there is none of that name, or its settings have no meaning here.
+    """
+    entry = PROPOSERS.find(config.proposer, "--proposer")
+    if config.proposer != "none" and config.teacher != TEACHER:
+        allowed = f"none, or given together with --teacher {TEACHER}"
+        raise SettingError("--proposer", config.proposer, allowed)
+    if config.transcript is not None and config.proposer != "replayed":
+        raise SettingError("--transcript", str(config.transcript), "left out but with replayed")
+    if config.propose_tasks > task_parsing.MOST:
+        raise SettingError("--propose-tasks", config.propose_tasks, f"at most {task_parsing.MOST}")
+    space = setup.taught_space_of(config, environment)
+    post = Post(config, environment, space, run, tuple(before), tuple(dropped))
+    return entry.make(post)
+
+
+def keep_transcript(config: TrainConfig, run: Path) -> None:
+    """Copies the transcript that a run follows, which needs nothing else from then on."""
+    if config.transcript is not None:
+        shutil.copyfile(config.transcript, run / KEPT)
+
+
+class Proposing:
+    """The proposer of a training, and what it asks and puts into the pool.
+
+    Args:
+        config, environment, loop: of the training.
+        run: the folder where the transcript goes.
+        updates: how many the training did before; later exchanges are dropped from the transcript.
+        tell: shows a line to the user.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        environment: Environment,
+        loop: Loop,
+        run: Path,
+        updates: int = 0,
+        tell: Callable[[str], None] = lambda line: None,
+    ):
+        self.config, self.loop, self.tell = config, loop, tell
+        self.space = setup.taught_space_of(config, environment)
+        self.name = _described(environment)
+        self.asking: Asking | None = None
+        if config.proposer == "none":
+            proposer_of(config, environment)
+            return
+        self.transcript = Transcript(run / TRANSCRIPT, updates)
+        known = self.transcript.exchanges, self.transcript.dropped
+        proposer = proposer_of(config, environment, run, *known)
+        self.asking = Asking(proposer) if proposer else None
+        self.over = any(e.over for e in self.transcript.exchanges)
+        self.every = max(config.updates_per_chunk, round(config.num_updates * config.propose_every))
+        self.waiting: list[int] = []  # seeds that are to be asked about
+        self._refill = jax.jit(_refilled)
+
+    def __call__(
+        self, state: TrainState, before: int, done: int
+    ) -> tuple[TrainState, dict[str, Any]]:
+        """Fetches what was answered, and asks if it is time to.
+
+        Args:
+            state: after `done` updates.
+            before: the updates at the last call.
+
+        Returns:
+            The state with the tasks that came, and how many were `accepted` and `refused`, and how
+            many times asking `failed`; empty if nothing came.
+        """
+        if self.asking is None:
+            return state, {}
+        first = len(self.transcript.exchanges)
+        state = self._fetch(state, done)
+        if done < self.config.num_updates and not self.over:
+            state = self._ask(state, before, done)
+        came = self.transcript.exchanges[first:]
+        if not came:
+            return state, {}
+        return state, {
+            "accepted": sum(len(e.accepted) for e in came),
+            "refused": sum(len(e.refused) for e in came),
+            "failed": sum(bool(e.error) for e in came),
+        }
+
+    def close(self, updates: int) -> None:
+        """Gives up an open question; the transcript says so."""
+        if self.asking is not None:
+            dropped = self.asking.drop("The training ended before there was an answer.")
+            if dropped is not None and dropped.reply is not None:
+                why = "The answer came when the training had ended."
+                self._note(dropped, updates, (), (why,))
+            elif dropped is not None:
+                self._note(dropped, updates)
+
+    def _ask(self, state: TrainState, before: int, done: int) -> TrainState:
+        assert self.asking is not None
+        proposer = self.asking.proposer
+        every = self.every * patience(self.transcript.exchanges)
+        if isinstance(proposer, Replayed):
+            seeds = range(self.config.num_seeds)
+            self.waiting = [s for s in seeds for _ in range(proposer.due(done, s))]
+        elif not self.waiting and before // every != done // every:
+            self.waiting = list(range(self.config.num_seeds))
+        while self.waiting and self.asking.report is None and not self.over:
+            seed = self.waiting.pop(0)
+            pool = self._pool(state, seed)
+            told = [e for e in self.transcript.exchanges if e.seed == seed]
+            since = told[-1].told if told else (0, 0, 0)
+            if int(pool.tried) == since[2] and not isinstance(proposer, Replayed):
+                continue  # as in a warm-up: there is nothing new to tell
+            answered = [e for e in told if e.reply is not None]
+            asked = report(
+                pool,
+                self.space,
+                environment=self.name,
+                steps=done * self.config.steps_per_update,
+                updates=done,
+                seed=seed,
+                since=since[:2],
+                refused=answered[-1].refused if answered else (),
+            )
+            self._counts = (int(pool.episodes), int(pool.successes), int(pool.tried))
+            self.asking.ask(asked, self.config.propose_tasks)
+            state = self._fetch(state, done)
+        return state
+
+    def _fetch(self, state: TrainState, done: int) -> TrainState:
+        """Puts what was answered, if anything was, into the pool."""
+        assert self.asking is not None
+        answer = self.asking.answer()
+        if answer is None:
+            return state
+        if answer.reply is None:
+            self.over = answer.over
+            last = " Nobody is asked any more." if answer.over else ""
+            self.tell(f"proposer {self.asking.proposer.name}: {answer.error}{last}")
+            self._note(answer, done)
+            return state
+        pool = self._pool(state, answer.report.seed)
+        known = np.asarray(pool.tasks)[np.asarray(pool.filled)]
+        most = min(task_parsing.MOST, len(pool.filled))
+        reading = task_parsing.read(answer.reply.text, self.space, known=known, most=most)
+        self._note(answer, done, reading.accepted, reading.refused)
+        return self._put(state, answer.report.seed, reading.tasks)
+
+    def _note(self, answer: Answer, done: int, accepted: Any = (), refused: Any = ()) -> None:
+        assert self.asking is not None
+        self.transcript.add(
+            Exchange(
+                asked=answer.report.updates,
+                came=done,
+                seed=answer.report.seed,
+                steps=answer.report.steps,
+                proposer=self.asking.proposer.name,
+                told=self._counts,
+                reply=answer.reply,
+                accepted=tuple(accepted),
+                refused=tuple(refused),
+                error=answer.error,
+                spent=answer.spent,
+                over=answer.over,
+            )
+        )
+
+    def _pool(self, state: TrainState, seed: int) -> PoolState:
+        """The pool of a seed, on the host."""
+        pool = jax.device_get(_pools(state.teacher)[0])
+        return PoolState(*(x[seed] for x in pool)) if self.config.num_seeds > 1 else pool
+
+    def _put(self, state: TrainState, seed: int, tasks: np.ndarray) -> TrainState:
+        if not len(tasks):
+            return state
+        padded = np.zeros((-(-len(tasks) // 32) * 32, self.space.size), np.float32)
+        padded[: len(tasks)] = tasks
+        counts = np.int32(len(tasks))
+        if self.config.num_seeds > 1:
+            padded = np.broadcast_to(padded, (self.config.num_seeds, *padded.shape))
+            counts = np.where(np.arange(self.config.num_seeds) == seed, counts, 0)
+        teacher = self._refill(state.teacher, jnp.asarray(padded), jnp.asarray(counts))
+        return self.loop.place(state._replace(teacher=teacher))
+
+
+def _refilled(teacher: Any, tasks: jax.Array, counts: jax.Array) -> Any:
+    """The state of a teacher with new tasks in the pool that is somewhere in it."""
+    put = jax.vmap(refill) if counts.ndim else refill
+
+    def changed(part):
+        return put(part, tasks, counts) if isinstance(part, PoolState) else part
+
+    return jax.tree.map(changed, teacher, is_leaf=lambda part: isinstance(part, PoolState))
+
+
+def _pools(teacher: Any) -> list[PoolState]:
+    parts = jax.tree.leaves(teacher, is_leaf=lambda part: isinstance(part, PoolState))
+    return [part for part in parts if isinstance(part, PoolState)]
+
+
+def _described(environment: Environment) -> str:
+    """An environment's name and, after a colon, what it is."""
+    known = {entry.name: entry.description for entry in registered()}
+    name = environment.name
+    return f"{name}: {known[name]}" if name in known else name

@@ -1,0 +1,125 @@
+"""What a teacher proposed at one moment of training: on disk, and what it tells."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import Float
+
+from didact.common.errors import SettingError
+from didact.common.files import replacing
+from didact.environments.task_spaces import Box
+
+
+class CurriculumSnapshot(NamedTuple):
+    """The tasks that ended around one moment of training, and what the teacher then believed."""
+
+    steps: int  # environment steps done so far
+    tasks: Float[np.ndarray, "m d"]  # in task units
+    returns: Float[np.ndarray, " m"]
+    success: Float[np.ndarray, " m"]  # from 0 to 1
+    beliefs: Mapping[str, np.ndarray]  # as `Teacher.picture` gives it; may be empty
+
+
+def save_snapshot(path: str | os.PathLike[str], snapshot: CurriculumSnapshot) -> Path:
+    """Writes one snapshot as .npz, whole or not at all; returns where it stands."""
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise SettingError("path", str(path), "a file called *.npz")
+    fields = {
+        name: np.asarray(value) for name, value in snapshot._asdict().items() if name != "beliefs"
+    }
+    fields |= {f"beliefs.{name}": np.asarray(v) for name, v in snapshot.beliefs.items()}
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, allow_pickle=False, **fields)
+    return path
+
+
+def load_snapshots(folder: str | os.PathLike[str]) -> list[CurriculumSnapshot]:
+    """All snapshots of a folder, by steps.
+
+    Raises:
+        SettingError: a file there is not a snapshot.
+    """
+    snapshots = []
+    for path in sorted(Path(folder).glob("[!.]*.npz")):
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                fields = dict(file)
+            beliefs = {k.removeprefix("beliefs."): v for k, v in fields.items() if "." in k}
+            plain = {k: v for k, v in fields.items() if "." not in k}
+            plain["steps"] = int(plain["steps"])
+            snapshots.append(CurriculumSnapshot(**plain, beliefs=beliefs))
+        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
+            raise SettingError("snapshot", str(path), f"a readable snapshot ({error})") from error
+    return sorted(snapshots, key=lambda snapshot: snapshot.steps)
+
+
+def telling_dimensions(snapshots: Sequence[CurriculumSnapshot], space: Box) -> tuple[int, ...]:
+    """The (at most two) columns in which a curriculum shows best, the best first.
+
+    A dimension tells much if the proposals move along it over time, and if learning progress
+    (success, without beliefs) differs along it.
+    """
+    tasks = [_unit(s.tasks, space) for s in snapshots]
+    values = [expected_progress(s.tasks, s.beliefs, space) for s in snapshots]
+    if not np.isfinite(np.concatenate(values)).any():
+        values = [np.asarray(s.success, float) for s in snapshots]
+    scores = {}
+    for column, dimension in enumerate(space.dimensions):
+        if dimension.high > dimension.low:
+            range_ = [np.quantile(t[:, column], (0.1, 0.5, 0.9)) for t in tasks]
+            moved = np.std(range_, axis=0).mean()
+            pooled = np.concatenate([t[:, column] for t in tasks]), np.concatenate(values)
+            scores[column] = 2 * moved + _explained(*pooled)
+    return tuple(sorted(scores, key=lambda column: -scores[column])[:2])
+
+
+def expected_progress(
+    tasks: Float[np.ndarray, "m d"], beliefs: Mapping[str, np.ndarray], space: Box
+) -> Float[np.ndarray, " m"]:
+    """The progress of the teacher's Gaussians, weighted by how likely each made the task.
+
+    NaN without beliefs.
+    """
+    tasks = np.asarray(tasks, float)
+    used = np.asarray(beliefs.get("weights", ())) > 0
+    active = space.high > space.low
+    if not used.any():
+        return np.full(len(tasks), np.nan)
+    extent = (space.high - space.low)[active]
+    weights, progress = (np.asarray(beliefs[k], float)[used] for k in ("weights", "progress"))
+    means = np.asarray(beliefs["means"], float)[used][:, active] / extent
+    covariances = np.asarray(beliefs["covariances"], float)[used][:, active][:, :, active]
+    covariances = covariances / np.outer(extent, extent) + 1e-6 * np.eye(len(extent))
+
+    away = tasks[:, None, active] / extent - means
+    solved = np.linalg.solve(covariances, away[..., None])[..., 0]
+    log = np.log(weights) - 0.5 * np.linalg.slogdet(covariances)[1]
+    log = log - 0.5 * (away * solved).sum(axis=-1)
+    shares = np.exp(log - log.max(axis=1, keepdims=True))
+    return shares @ progress / shares.sum(axis=1)
+
+
+def _unit(tasks: np.ndarray, space: Box) -> np.ndarray:
+    extent = np.where(space.high > space.low, space.high - space.low, 1)
+    return (np.asarray(tasks, float) - space.low) / extent
+
+
+def _explained(x: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> float:
+    """How much of the spread of `values` eighths of [0, 1] along x explain: from 0 to 1.
+
+    The correlation ratio, less what chance alone would explain.
+    """
+    there = np.isfinite(values)
+    x, values = x[there], values[there]
+    parts = np.minimum((8 * x).astype(int), 7)
+    occupied = np.unique(parts)
+    if len(values) <= len(occupied) or values.std() == 0:
+        return 0.0
+    within = sum(((g - g.mean()) ** 2).sum() for g in (values[parts == p] for p in occupied))
+    within /= len(values) - len(occupied)
+    return float(np.sqrt(max(0.0, 1 - within / values.var(ddof=1))))

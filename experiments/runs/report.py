@@ -1,0 +1,223 @@
+"""What a finished training leaves behind: policy, pictures, video, and a table that names them."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.table import Table
+
+from didact.environments import SettingError
+from didact.common.extensions import without_folders
+from didact.experiments import setup
+from didact.experiments.evaluation import watch
+from didact.experiments.plotting import training_curves
+from didact.experiments.runs import logs
+from didact.experiments.config import to_dict
+from didact.experiments.runs.reproduction import score_command, train_command
+from didact.experiments.runs.curriculum_snapshots import load_snapshots
+from didact.students import card, load_policy, save_policy
+from didact.students.registry import for_card
+
+FINAL_EPISODES = 4  # times as many as an evaluation while training
+
+
+def progress_line(row: dict[str, Any]) -> str:
+    """One line for logs that are no terminal."""
+    scores = "  ".join(f"{short(n)} {told['success']:.1%}" for n, told in row["evaluation"].items())
+    return f"{row['steps'] / 1e6:6.2f}M steps  {row['seconds']:5.0f} s  {scores}"
+
+
+def short(name: str) -> str:
+    """An id without its version and the package in front: GoTo, for BabyAI-GoTo-v0."""
+    found = re.fullmatch(r"(?:[^-]+-)?(.+)-v\d+", name)
+    return found[1] if found else name
+
+
+def finish(training: Any, state: Any) -> dict[str, Any]:
+    """Final evaluation, policy, pictures and video of a training."""
+    config, run = training.config, Path(training.run)
+    episodes = FINAL_EPISODES * config.evaluation_episodes
+    updates = config.num_updates
+    evaluation: dict[str, Any] = {}
+    for mode, greedy in (("sampled", False), ("greedy", True)):
+        scores = training.evaluate(state, updates + 1 + greedy, episodes=episodes, greedy=greedy)
+        for name, told in scores.items():
+            if "success_by_seed" in told:
+                band = training_curves.bootstrap_band(np.asarray(told["success_by_seed"])[:, None])
+                told["interval"] = [float(x[0]) for x in band]
+            evaluation.setdefault(name, {})[mode] = told
+    files = {}
+    entry, learner = setup.student_entry(config), setup.student_settings(config)
+    seeds = range(config.num_seeds)
+    for i in seeds:
+        params = state.student.params
+        if config.num_seeds > 1:
+            params = jax.tree.map(lambda x, i=i: x[i], params)
+        name = "policy" if i == 0 else f"policy-seed-{config.seed + i}"
+        told = card(
+            config.env,
+            training.environment.observation_space,
+            training.environment.action_space,
+            entry.network(learner) if entry.network else None,
+            **(
+                {"architecture": entry.architecture}
+                if entry.network
+                else {"student": for_card(entry, learner)}
+            ),
+            **({"imports": without_folders(config.imports)} if config.imports else {}),
+            name=_name(run.resolve().name if i == 0 else f"{run.resolve().name}-{name}"),
+            description=f"Trained in {config.env} by {config.teacher} and {config.student}",
+            made_by=train_command(config),
+            environment_settings=list(config.env_settings),
+            training={
+                "settings": to_dict(config) | {"imports": without_folders(config.imports)},
+                "steps": updates * config.steps_per_update,
+                "seed": config.seed + i,
+            },
+            scores={
+                place: rates
+                | {"command": score_command(str(run / name), place, config.env_settings, episodes)}
+                for place, rates in _scores(evaluation, i).items()
+            },
+            versions=versions(),
+        )
+        save_policy(run / name, told, jax.device_get(params))
+        files.setdefault("policy", str(run / name))
+    files |= pictures(training)
+    policy = load_policy(run / "policy")
+    names = list(training.landmarks)
+    tasks = np.stack(list(training.landmarks.values())) if names else None
+    video = watch.record(
+        policy, training.environment, run / "video.gif", tasks=tasks, episodes=6, seed=config.seed
+    )
+    files["video"] = str(video)
+    rows = logs.read(run / logs.METRICS)
+    return {
+        "seconds": rows[-1]["seconds"],
+        "compile_seconds": rows[0].get("compile_seconds"),
+        "steps_per_second": float(np.median([row["steps_per_second"] for row in rows])),
+        "evaluation": evaluation,
+        "files": files,
+    }
+
+
+def curves(
+    rows: Sequence[Mapping[str, Any]], landmarks: Iterable[str]
+) -> tuple[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """What there is to draw of a training's rows: success, or returns where nobody ever succeeds.
+
+    Some environments only pay, and know no success.
+
+    Returns:
+        "success" or "return", and for each curve its steps [m] and values [m] or [seeds, m].
+    """
+    told = {"on the teacher's tasks": [(row["steps"], row) for row in rows]}
+    for name in landmarks:
+        found = [row for row in rows if name in row.get("evaluation", {})]
+        told[short(name)] = [(row["steps"], row["evaluation"][name]) for row in found]
+    told = {
+        label: [(steps, row) for steps, row in curve if row.get("success") is not None]
+        for label, curve in told.items()
+    }
+    every = [row for curve in told.values() for _, row in curve]
+    paid = any(row.get("return") for row in every) and not any(row["success"] for row in every)
+    measure = "return" if paid else "success"
+    series = {}
+    for label, curve in told.items():
+        if curve:
+            values = [row.get(f"{measure}_by_seed", [row[measure]]) for _, row in curve]
+            series[label] = np.array([steps for steps, _ in curve]), np.array(values, float).T
+    return measure, series
+
+
+def pictures(training: Any) -> dict[str, str]:
+    """Draws the learning curve and the curriculum."""
+    run = Path(training.run)
+    rows = logs.read(run / logs.METRICS)
+    files = {}
+    measure, series = curves(rows, training.landmarks)
+    if series:
+        path = training_curves.learning_curves(
+            run / "learning_curve.png",
+            series,
+            y_label="success rate" if measure == "success" else "return of an episode",
+            y_limits=(0, 1.02) if measure == "success" else None,
+            title=training.config.env,
+        )
+        files["learning curve"] = str(path)
+    try:
+        snapshots = load_snapshots(run / "curriculum")
+    except SettingError as error:  # no reason to end a training
+        training.console.print(f"The curriculum is not drawn: {error}")
+        snapshots = []
+    space = training.environment.task_space
+    shown = space.feature_space
+    if snapshots and (shown.low < shown.high).any():
+        if shown is not space:  # and beliefs about tasks are none about their features
+            features = [np.asarray(space.features(s.tasks)) for s in snapshots]
+            pairs = zip(snapshots, features, strict=True)
+            snapshots = [s._replace(tasks=told, beliefs={}) for s, told in pairs]
+        worth = "worth" if training.config.teacher == "transformer" else "learning progress"
+        path = training_curves.curriculum(run / "curriculum.png", snapshots, shown, progress=worth)
+        files["curriculum"] = str(path)
+    return files
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The end of a training, as a table."""
+    made = Table(
+        title=f"{result['steps']:,} steps in {result['seconds']:.0f} s", title_style="bold"
+    )
+    made.add_column("success in", no_wrap=True)
+    for name in ("sampled", "greedy", "return", "steps"):
+        made.add_column(name, justify="right")
+    if not result["evaluation"]:
+        made.add_row("(no task here has a name: --evaluate-on)", "-", "-", "-", "-")
+    for name, told in result["evaluation"].items():
+        sampled, greedy = told["sampled"], told["greedy"]
+        made.add_row(
+            short(name),
+            _rate(sampled),
+            _rate(greedy),
+            f"{sampled['return']:.3f}",
+            f"{sampled['length']:.1f}",
+        )
+    return made
+
+
+def _rate(told: dict[str, Any]) -> str:
+    text = f"{told['success']:.1%}"
+    if "interval" in told:
+        low, high = told["interval"]
+        text += f" [{low:.1%}, {high:.1%}]"
+    return text
+
+
+def _scores(evaluation: dict[str, Any], seed: int) -> dict[str, Any]:
+    return {
+        name: {
+            mode: told.get("success_by_seed", {seed: told["success"]})[seed]
+            for mode, told in modes.items()
+        }
+        for name, modes in evaluation.items()
+    }
+
+
+def _name(text: str) -> str:
+    """The name of a folder as a policy may be called."""
+    return re.sub("[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:100] or "policy"
+
+
+def versions() -> dict[str, str]:
+    """The versions of what a policy was made with."""
+    found = {}
+    for package in ("didact", "jax", "flax", "minigrid"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

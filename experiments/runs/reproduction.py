@@ -1,0 +1,37 @@
+"""Trainings and scores told as the commands that make them again."""
+
+import dataclasses
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from didact.common.extensions import OPTION as IMPORT
+from didact.common.extensions import without_folders
+from didact.experiments.config import TrainConfig, option
+
+
+def train_command(config: TrainConfig) -> str:
+    """The `didact train` of these settings; the folder of the run is left out."""
+    config = dataclasses.replace(config, run=None, imports=tuple(without_folders(config.imports)))
+    words = ["didact", "train", *_options(config, TrainConfig())]
+    return shlex.join(words)
+
+
+def score_command(policy: str, environment: str, settings: tuple[str, ...], episodes: int) -> str:
+    """The `didact evaluate` that measures a score; `--greedy` after it measures the greedy one."""
+    words = ["didact", "evaluate", policy, "--env", environment, "--episodes", str(episodes)]
+    return shlex.join([*words, *(["--env-settings", *settings] if settings else [])])
+
+
+def _options(values: Any, usual: Any, prefix: str = "") -> Iterator[str]:
+    """What differs from the usual, as words of a command line."""
+    for field in dataclasses.fields(values):
+        value, default = getattr(values, field.name), getattr(usual, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _options(value, default, f"{prefix}{field.name}.")
+        elif value != default and field.name == "imports":
+            for text in value:
+                yield from (IMPORT, text)
+        elif value != default:
+            yield option(prefix + field.name)
+            yield from map(str, value if isinstance(value, tuple) else (value,))

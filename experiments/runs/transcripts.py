@@ -1,0 +1,194 @@
+"""`didact transcript`: what a proposer was asked and answered in a run, to be read."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from didact.common.errors import SettingError
+
+TRANSCRIPT = "transcript.jsonl"  # in the folder of a run
+FEW = 5  # tasks and reasons of an exchange that are shown, unless all are asked for
+
+
+@dataclasses.dataclass(frozen=True)
+class Transcript:
+    """Show what a proposer was asked and answered, and which tasks came of it."""
+
+    run: tyro.conf.Positional[Path]
+    """a run folder, or a transcript"""
+    last: int = 0
+    """only so many exchanges, the last; 0: all"""
+    full: bool = False
+    """also questions and answers word for word, and every task and reason"""
+    json: bool = False
+    """print the totals as JSON"""
+
+
+def show(choice: Transcript) -> None:
+    """Prints a transcript.
+
+    Raises:
+        SettingError: there is none, or no line of it can be read.
+    """
+    from didact.teachers.language.transcript import DROPPED, exchanges, read, totals
+
+    path = choice.run / TRANSCRIPT if choice.run.is_dir() else choice.run
+    allowed = "a transcript, or the folder of a run with a --proposer"
+    if not path.is_file():
+        raise SettingError("run", str(choice.run), allowed)
+    if choice.last < 0:
+        raise SettingError("--last", choice.last, "at least 0")
+    found, unread = read(path)
+    if unread and not found:
+        raise SettingError("run", str(choice.run), f"{allowed}: no line of it can be read")
+    told, dropped = totals(found), totals(exchanges(path.with_name(DROPPED)))
+    if choice.json:
+        more = {"unread": len(unread), "dropped": dataclasses.asdict(dropped)}
+        return print(json.dumps(dataclasses.asdict(told) | more, indent=1))
+    console = Console()
+    if not found and not dropped.calls:
+        return console.print("Nobody was asked yet.")
+    for exchange in found[-choice.last :]:
+        console.print(panel(exchange, full=choice.full))
+    console.print(summary(found, told, dropped))
+    if unread:
+        count = f"{len(unread)} lines cannot" if len(unread) > 1 else "1 line cannot"
+        console.print(f"{count} be read.", style="red", highlight=False)
+    return None
+
+
+def panel(exchange: Any, *, full: bool = False) -> RenderableType:
+    """One exchange: when, what was accepted, what was refused and why, and what it cost."""
+    reply = exchange.reply
+    parts: list[RenderableType] = []
+    if full and reply is not None:
+        for message in reply.messages:
+            parts += _spoken(str(message.get("role", "")), str(message.get("content", "")))
+        parts += _spoken("answer", reply.text)
+    if exchange.error:
+        last = " (the last one)" if exchange.over else ""
+        parts.append(Text(_clean(exchange.error) + last, "red"))
+    if exchange.accepted:
+        parts.append(Text(f"accepted {len(exchange.accepted)}", "bold green"))
+        parts.append(_tasks(exchange.accepted, full))
+    if exchange.refused:
+        parts.append(Text(f"refused {len(exchange.refused)}", "bold yellow"))
+        parts += [Padding(_plain(reason), (0, 0, 0, 2)) for reason in _few(exchange.refused, full)]
+    if not parts:
+        parts.append(Text("no tasks", "dim"))
+    return Panel(
+        Group(*parts),
+        title=_when(exchange),
+        title_align="left",
+        subtitle=None if reply is None else _price(reply),
+        subtitle_align="right",
+    )
+
+
+def summary(found: Sequence[Any], told: Any, dropped: Any) -> Table:
+    """The totals of a transcript, and of what was dropped from it when the run was resumed."""
+    made = Table(box=None, show_header=False, padding=(0, 2))
+    failed = told.calls - told.answers
+    rows = {
+        "asked": f"{told.calls} times" + (f", {failed} without an answer" if failed else ""),
+        "by": ", ".join(sorted({e.proposer for e in found})),
+        "tasks": f"{told.accepted} accepted, {told.refused} refused",
+        **_spent(told),
+    }
+    if told.seconds:
+        rows["answered in"] = f"{told.seconds:.1f} s"
+    if dropped.calls:
+        spent = "".join(f"; {name} {value}" for name, value in _spent(dropped).items())
+        rows["dropped"] = f"asked {dropped.calls} times after a checkpoint that was resumed{spent}"
+    for name, value in rows.items():
+        made.add_row(Text(name, "bold"), _plain(value))
+    return made
+
+
+def _spent(told: Any) -> dict[str, str]:
+    if not told.prompt_tokens and not told.completion_tokens:
+        return {}
+    return {
+        "tokens": f"{told.prompt_tokens:,} read, {told.completion_tokens:,} written",
+        "cost": "not known" if told.cost is None else f"{told.cost:.4f}",
+    }
+
+
+def _when(exchange: Any) -> Text:
+    text = Text(f"{exchange.steps:,} steps", "bold")
+    text.append(f"  update {exchange.asked}", "default")
+    if exchange.came != exchange.asked:
+        text.append(f", answered at {exchange.came}", "default")
+    if exchange.seed:
+        text.append(f"  seed +{exchange.seed}", "default")
+    name = exchange.reply.model if exchange.reply is not None else ""
+    text.append(f"  {_clean(name or exchange.proposer)}", "cyan")
+    return text
+
+
+def _price(reply: Any) -> Text | None:
+    told = []
+    if reply.prompt_tokens or reply.completion_tokens:
+        told.append(f"{reply.prompt_tokens:,} + {reply.completion_tokens:,} tokens")
+    if reply.cost is not None:
+        told.append(f"cost {reply.cost:.4f}")
+    if reply.seconds:
+        told.append(f"{reply.seconds:.1f} s")
+    return Text("  ".join(told), "dim") if told else None
+
+
+def _tasks(tasks: Sequence[Mapping[str, Any]], full: bool) -> RenderableType:
+    """Tasks of numbers as a table, others as JSON."""
+    names = list(tasks[0])
+    plain = all(
+        list(task) == names
+        and all(isinstance(x, (int, float)) and abs(x) < 1e300 for x in task.values())
+        for task in tasks
+    )
+    if not plain:
+        return Padding(Group(*map(_map, _few(tasks, full))), (0, 0, 0, 2))
+    made = Table(box=None, padding=(0, 1), header_style="dim")
+    for name in names:
+        made.add_column(_clean(name), justify="right", overflow="fold")
+    for task in _few(tasks, full):
+        cells = (
+            ["..."] * len(names) if isinstance(task, str) else [f"{x:.4g}" for x in task.values()]
+        )
+        made.add_row(*cells)
+    return made
+
+
+def _map(task: Any) -> Text:
+    rows = next(iter(task.values())) if isinstance(task, Mapping) and len(task) == 1 else None
+    if isinstance(rows, Sequence) and not isinstance(rows, str):
+        return _plain("\n".join(map(str, rows)) + "\n")
+    return _plain(task if isinstance(task, str) else json.dumps(task))
+
+
+def _few(values: Sequence[Any], full: bool) -> Iterator[Any]:
+    shown = len(values) if full or len(values) <= FEW + 1 else FEW
+    yield from values[:shown]
+    if shown < len(values):
+        yield f"... and {len(values) - shown} more (--full shows them)"
+
+
+def _spoken(who: str, words: str) -> list[RenderableType]:
+    return [Text(_clean(who), "bold magenta"), Padding(_plain(words), (0, 0, 1, 2))]
+
+
+def _plain(text: str) -> Text:
+    """Text as it is: nothing in it is markup, and nothing moves the cursor."""
+    return Text(_clean(text))
+
+
+def _clean(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)

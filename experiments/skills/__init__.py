@@ -1,0 +1,1 @@
+"""Training, composing and executing skills."""

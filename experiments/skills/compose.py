@@ -1,0 +1,251 @@
+"""The command `didact compose`: behaviour for a formula from skills, without training for it."""
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from didact.common.errors import SettingError
+from didact.environments.spaces import discrete
+from didact.experiments.option_types import Imports
+
+TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
+LEAST = 64  # steps, one for each world
+Learned = tuple[dict[str, Any], Any, int]  # parameters, goals, and steps that were taken
+
+
+@dataclasses.dataclass(frozen=True)
+class Compose:
+    """Compose behaviour for a formula, or for an instruction in plain English.
+
+    Skills for all facts of the environment are learned first: a table from steps at random where
+    places are numbered, else a network. Behaviour for the formula follows from them without further
+    learning. Makes a picture of the formula's automaton, maps of what places are worth in each of
+    its states, a video, and a policy to load.
+    """
+
+    formula: tyro.conf.Positional[str]
+    """what to do: "F(coffee & X F office) & G !decoration", or "bring the coffee to the office and
+    never touch a decoration\""""
+    env: str = "Office"
+    """environment with propositions, and with numbered places or images of packed cells"""
+    env_settings: tuple[str, ...] = ()
+    """settings of --env: NAME=VALUE"""
+    skills: Path | None = None
+    """an earlier composition in the same environment, or its policy: its network is used again"""
+    steps: int | None = None
+    """steps from which skills are learned; if not given 100,000 for a table, and 1,000,000 for a
+    network"""
+    episodes: int = 200
+    """episodes to measure the behaviour in, each from another place"""
+    seed: int = 0
+    """of all that is random"""
+    run: Path | None = None
+    """folder for everything; a new one under runs/ if not given"""
+    imports: Imports = ()
+    """code that registers environments of your own: a module, or a .py file"""
+    json: bool = False
+    """print the result as JSON"""
+
+
+def compose(choice: Compose) -> None:
+    """Composes, and prints what came of it.
+
+    Raises:
+        SettingError: an option cannot be used, or a folder cannot be written.
+    """
+    from rich.console import Console
+
+    result = composed(choice)
+    if choice.json:
+        return print(json.dumps(result, indent=1))
+    console = Console()
+    console.print(
+        f"{result['formula']}\n"
+        f"{result['states']} states, {result['goals']} skills learned in {result['steps']:,} steps "
+        f"({result['seconds']:.1f} s): [bold]{result['success']:.1%}[/] success, "
+        f"{result['length']:.1f} steps on average ({result['episodes']} episodes, zero-shot)",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if "automaton" not in result["files"]:
+        console.print("  So many states cannot be read in pictures; there are none of them.")
+    for name, path in result["files"].items():
+        console.print(f"  {name:<15} {path}", highlight=False, soft_wrap=True)
+    return None
+
+
+def composed(choice: Compose) -> dict[str, Any]:
+    """Composes without printing.
+
+    Returns:
+        `formula`, `states` of its automaton, `goals` that were learned, `steps` and `seconds` of
+        learning them, `success`, `length` and `episodes` of the behaviour, and `files`.
+    """
+    import jax
+
+    from didact.common.extensions import without_folders
+    from didact.common.files import new_folder
+    from didact.environments.base import PLACE
+    from didact.environments.text_settings import pairs
+    from didact.experiments.evaluation.evaluate import evaluator, summary
+    from didact.experiments.evaluation.watch import record
+    from didact.experiments.plotting.value_maps import value_maps
+    from didact.experiments.setup import made
+    from didact.experiments.training import cache_compilations
+    from didact.students import Policy, card, save_policy
+    from didact.students.skills import draw, following, letters_of_goals, skill_machine
+    from didact.students.skills.composed_policy import sizes_of
+    from didact.students.skills.ltl.drawing import LARGEST
+    from didact.students.skills.ltl.formula_input import read, written
+    from didact.students.skills.ltl.formulas import brief
+
+    if choice.episodes < 1:
+        raise SettingError("--episodes", choice.episodes, "at least 1")
+    if not 0 <= choice.seed < 2**31:
+        raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
+    if told := pairs("--env-settings", choice.env_settings).get("formula"):
+        raise SettingError("--env-settings formula", told, "left out: one is composed")
+    environment = made(choice.env, choice.env_settings)
+    if not environment.propositions:
+        raise SettingError("--env", environment.name, "one with propositions, such as Office")
+    world = following(environment, read(choice.formula, environment))
+    automaton = world.automaton
+    cache_compilations()
+    begun = time.perf_counter()
+    learner = _tabular if PLACE in environment.observation_space else _deep
+    learn = learner(choice, environment, automaton)  # whatever is wrong is told before any work
+    run = new_folder("--run", choice.run, f"{environment.name}-compose")
+    try:
+        params, goals, steps = learn()
+        possible = letters_of_goals(automaton, environment.propositions, goals)
+        plan = skill_machine(automaton, possible)
+        if not plan.values[automaton.initial] and not automaton.accepting[automaton.initial]:
+            allowed = f"one that can come true in {environment.name}: no way was found"
+            raise SettingError("formula", brief(automaton.formula), allowed)
+    except SettingError:
+        with contextlib.suppress(OSError):
+            run.rmdir()  # nothing is in it yet
+        raise
+    seconds = time.perf_counter() - begun
+
+    written = card(
+        environment.name,
+        world.observation_space,
+        world.action_space,
+        None,
+        composed=sizes_of(automaton.num_states, params),
+        description=f"composed: {automaton.formula}",
+        environment_settings=[*choice.env_settings, f"formula={written(automaton.formula)}"],
+        **({"imports": without_folders(choice.imports)} if choice.imports else {}),
+    )
+    save_policy(run / "policy", written, params)
+    policy = Policy(written, params)
+    task_key, key = jax.random.split(jax.random.key(choice.seed))
+    tasks = world.task_space.sample(task_key, choice.episodes)
+    play = jax.jit(evaluator(world, policy.student, greedy=True))
+    measured = summary(play(policy.state, key, tasks))
+
+    files = {"policy": run / "policy"}
+    readable = automaton.num_states <= LARGEST
+    if readable:
+        files["automaton"] = draw(run / "automaton.png", automaton, possible=possible)
+    open_ = [i for i in range(automaton.num_states) if plan.wanted[i].any()] if readable else []
+    titles = {i: f"state {i}: {plan.skill(i)}" for i in open_}
+    state, _ = world.reset(key, tasks)
+    picture = value_maps(run / "values.png", policy, world, state, titles) if open_ else None
+    if picture is not None:
+        files["values"] = picture
+    files["video"] = record(
+        policy, world, run / "video.gif", episodes=min(choice.episodes, 4), seed=choice.seed,
+        greedy=True,
+    )  # fmt: skip
+    return {
+        "formula": str(automaton.formula),
+        "environment": environment.name,
+        "states": automaton.num_states,
+        "goals": len(goals),
+        "steps": steps,
+        "seconds": round(seconds, 2),
+        "success": measured["success"],
+        "length": measured["length"],
+        "episodes": measured["episodes"],
+        "files": {name: str(path) for name, path in files.items()},
+    }
+
+
+def _tabular(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Learned]:
+    """Learns a table of all goals."""
+    from didact.experiments.skills.exploration import explore, number_of_places
+    from didact.students.skills import compose, tabular
+
+    places = number_of_places(environment)
+    if choice.skills is not None:
+        raise SettingError("--skills", str(choice.skills), "left out where places are numbered")
+    steps = TABLE_STEPS if choice.steps is None else choice.steps
+    if steps < LEAST:
+        raise SettingError("--steps", steps, f"at least {LEAST}")
+
+    def learn():
+        seen = explore(environment, steps, seed=choice.seed)
+        table = tabular.learn(seen, places, discrete(environment.action_space, "skills").n)
+        values = compose(table, automaton, environment.propositions)
+        return {"values": values}, table.goals, steps
+
+    return learn
+
+
+def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Learned]:
+    """Trains a network of all goals, or takes one that is there."""
+    from didact.experiments.runs import logs
+    from didact.experiments.skills import skill_training
+    from didact.students import load_policy
+    from didact.students.skills import plans
+    from didact.students.skills.deep import DeepConfig
+
+    skill_training.checked(environment)
+    policy = None if choice.skills is None else load_policy(choice.skills)
+    if policy is not None:
+        allowed = f"a composition in {environment.name} with a network"
+        if policy.environment != environment.name or "network" not in policy.params:
+            raise SettingError("--skills", str(choice.skills), allowed)
+        shape = environment.observation_space["image"].shape
+        if policy.observation_space["image"].shape != shape:
+            raise SettingError("--skills", str(choice.skills), f"one for images of shape {shape}")
+        if choice.steps is not None:
+            raise SettingError("--steps", choice.steps, "left out with --skills")
+    steps = NETWORK_STEPS if choice.steps is None else choice.steps
+    if steps < skill_training.LEAST:
+        raise SettingError("--steps", steps, f"at least {skill_training.LEAST}")
+
+    def learn():
+        found = skill_training.discover(environment, seed=choice.seed)
+        if policy is None:
+            bar = logs.Bar(logs.terminal(), steps, 0, "skills")
+            begun = time.perf_counter()
+
+            def tell(done, loss):
+                seconds = time.perf_counter() - begun
+                bar.update(done, {"steps_per_second": done / seconds})
+
+            with contextlib.closing(bar):
+                skills = skill_training.train_skills(
+                    environment, found, steps, seed=choice.seed, tell=tell
+                )
+        else:
+            sizes = policy.card["composed"]
+            config = DeepConfig(hidden=sizes["hidden"], cell=sizes["cell"])
+            if sizes["goals"] != len(found.goals):
+                allowed = f"a network of the {len(found.goals)} goals that were found here"
+                raise SettingError("--skills", str(choice.skills), allowed)
+            skills = skill_training.skills(found, policy.params["network"], config, environment)
+        plan = plans([automaton], environment.propositions, skills.goals, skills.between)
+        told = {name: getattr(plan, name)[0] for name in plan._fields}
+        return {"network": skills.params, **told}, skills.goals, 0 if policy else steps
+
+    return learn

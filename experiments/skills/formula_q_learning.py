@@ -1,0 +1,118 @@
+"""Q-learning of a formula's task where places are numbered, from nothing or beside composed values.
+
+References:
+    Toro Icarte et al., Reward Machines: Exploiting Reward Function Structure in Reinforcement
+    Learning, JAIR 2022 (arXiv:2010.03950), section 3: Q-learning over the product with the machine
+    (cross-product baseline), and from counterfactual experience (CRM); Nangue Tasse et al., Skill
+    Machines, ICLR 2024 (arXiv:2205.12532), section 3.3: few-shot learning from composed values.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from didact.environments import Restart, SettingError
+from didact.environments.base import PLACE
+from didact.environments.spaces import discrete
+from didact.experiments.skills.exploration import number_of_places
+from didact.students.skills import pack
+from didact.students.skills import step as advance
+from didact.students.skills.formula_task import Following
+
+Values = Float[Array, "states places actions"]
+FAINT = 1e-3  # composed values times that are below all that was learned
+
+
+def q_learning(
+    world: Following,
+    steps: int,
+    *,
+    counterfactual: bool = True,
+    learning_rate: float = 1.0,
+    exploration: float = 0.5,
+    discount: float = 0.97,
+    num_envs: int = 16,
+) -> Callable[[PRNGKeyArray, Values | None], Values]:
+    """A pure function `(key, prior) -> values` that learns for some steps; `vmap` it over seeds.
+
+    Args:
+        world: an environment with a formula.
+        steps: of all worlds together.
+        counterfactual: each step also teaches what it would have meant in every other state of
+            the automaton.
+        learning_rate: of each value towards what a step promises; 1 suits deterministic worlds.
+        exploration: how often an action is taken at random.
+        discount: of each step.
+        num_envs: worlds side by side.
+
+    Returns:
+        The function. `prior` are values to begin with, composed ones: what was never tried keeps
+        them, so few steps refine them. None: all are 0.
+
+    Raises:
+        SettingError: a number has no meaning, or places are not numbered.
+    """
+    for name, value in (("exploration", exploration), ("discount", discount)):
+        if not 0 <= value < 1:
+            raise SettingError(name, value, "from 0 to below 1")
+    if not 0 < learning_rate <= 1:
+        raise SettingError("learning_rate", learning_rate, "above 0, at most 1")
+    if steps < num_envs:
+        raise SettingError("steps", steps, f"at least {num_envs}, one for each world")
+    made, restart, n = world.automaton, Restart(world), num_envs
+    machines = pack([made], world.propositions)
+    shape = (
+        made.num_states,
+        number_of_places(world),
+        discrete(world.action_space, "Q-learning in a table").n,
+    )
+    every = jnp.arange(made.num_states)
+    accepting, failed = machines.accepting[0], machines.failed[0]
+
+    def targets(values: Values, before: Array, seen: Any, place: Array) -> Array:
+        """What a step promises where it began in these states of the automaton, [n, k]."""
+        k = before.shape[1]
+        labels = jnp.repeat(seen.labels, k, 0)
+        after = advance(machines, before.ravel(), labels, jnp.zeros(n * k, jnp.int32))
+        after = after.reshape(n, k)
+        promised = discount * jnp.max(values[after, place[:, None]], -1)
+        promised = jnp.where(accepting[after], 1.0, promised)
+        return jnp.where(failed[after], 0.0, promised)
+
+    def mixed(values, prior):
+        return values if prior is None else jnp.maximum(values, FAINT * prior)
+
+    def one(prior, carry, key):
+        values, state, seen = carry
+        keys = jax.random.split(key, 6)
+        place = seen.observation[PLACE]
+        own = mixed(values, prior)[state.machine, place]
+        # Among equals at random, or the first of them would be taken for ever.
+        noise = jax.random.uniform(keys[0], own.shape)
+        best = jnp.argmax(own * (1 + 1e-5 * noise) + 1e-9 * noise, -1)
+        chance = jax.random.bernoulli(keys[1], exploration, (n,))
+        action = jnp.where(chance, jax.random.randint(keys[2], (n,), 0, shape[2]), best)
+        before = state.machine[:, None]
+        if counterfactual:
+            before = jnp.broadcast_to(every, (n, len(every)))
+        state, seen = world.step(keys[5], state, action)
+        promised = targets(values, before, seen, seen.observation[PLACE])
+        at = before, place[:, None], action[:, None]
+        values = values.at[at].set(values[at] + learning_rate * (promised - values[at]))
+        tasks = world.task_space.sample(keys[3], n)
+        state, seen = restart(jax.random.split(keys[4], n), tasks, seen.done, state, seen)
+        return (values, state, seen), None
+
+    def run(key, prior=None):
+        task_key, reset_key, key = jax.random.split(key, 3)
+        start = world.reset(reset_key, world.task_space.sample(task_key, n))
+        keys = jax.random.split(key, steps // n)
+        begin = jnp.zeros(shape), *start
+        learned = jax.lax.scan(functools.partial(one, prior), begin, keys)[0][0]
+        return mixed(learned, prior)
+
+    return run

@@ -1,0 +1,90 @@
+"""Plays formulas with a library of skills, and counts how often each skill came to its end."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
+
+from didact.environments import Environment
+from didact.students import load_policy
+from didact.students.skills import Automaton, pack, step
+from didact.students.skills.instruction_skills import act, begin, orders, policies_of
+from didact.students.skills.library import Library
+
+
+class Played(NamedTuple):
+    """What became of n worlds."""
+
+    success: Bool[np.ndarray, " n"]
+    failure: Bool[np.ndarray, " n"]  # the formula can no longer be fulfilled
+    steps: Float[np.ndarray, " n"]  # to that, or all
+    counts: dict[str, tuple[int, int]]  # for `Library.used`
+
+
+def player(
+    world: Environment,
+    library: Library,
+    automata: Sequence[Automaton],
+    encode: Callable[[str], UInt8[np.ndarray, " length"]],
+    most: int,
+    *,
+    greedy: bool = False,
+) -> Callable[[Any, Any, PRNGKeyArray], Played]:
+    """A function `(state, timestep, key) -> Played` of as many worlds as there are automata.
+
+    Args:
+        world: with propositions; its own ends of episodes do not count.
+        library: whose policies act.
+        automata: of the formula of each world.
+        encode: words as the policies read them.
+        most: steps.
+        greedy: take the most probable actions instead of sampling.
+
+    Raises:
+        SettingError: see `orders`; or there is no such policy, or it cannot read these worlds.
+    """
+    made = orders(automata, library, world.propositions, encode)
+    policies = [load_policy(name) for name in policies_of(library)]
+    for policy in policies:
+        policy.check(world.observation_space, world.action_space)
+    machines = pack(automata, world.propositions)
+    n, count = len(automata), len(library)
+    which = jnp.arange(n)
+
+    def one(carry, key):
+        state, seen, at, memory, success, failure, steps, tried, done = carry
+        act_key, step_key = jax.random.split(key)
+        before = memory.due
+        action, memory = act(
+            policies, made, memory, seen.observation, seen.labels, at, which,
+            None if greedy else act_key,
+        )  # fmt: skip
+        state, seen = world.step(step_key, state, action)
+        was, at = at, step(machines, at, seen.labels, which)
+        alive = ~success & ~failure
+        # A skill is begun where another was due before, and done where it led on.
+        due = jax.nn.one_hot(memory.due, count, dtype=bool) & alive[:, None]
+        led = ~made.leads[which, at] & made.leads[which, was]
+        tried += jnp.sum(due & (memory.due != before)[:, None], 0)
+        done += jnp.sum(due & led & ~machines.failed[which, at][:, None], 0)
+        success |= alive & machines.accepting[which, at]
+        failure |= alive & machines.failed[which, at]
+        return (state, seen, at, memory, success, failure, steps + alive, tried, done), None
+
+    @jax.jit
+    def run(state, seen, key):
+        no, none = jnp.zeros(n, bool), jnp.zeros(count, jnp.int32)
+        memory = begin(policies, n)
+        first = state, seen, machines.initial, memory, no, no, jnp.zeros(n), none, none
+        return jax.lax.scan(one, first, jax.random.split(key, most))[0][-5:]
+
+    def play(state: Any, seen: Any, key: Array) -> Played:
+        success, failure, steps, tried, done = map(np.asarray, run(state, seen, key))
+        done = np.minimum(tried, done)
+        counts = dict(zip(library, zip(tried.tolist(), done.tolist(), strict=True), strict=True))
+        return Played(success, failure, steps, counts)
+
+    return play

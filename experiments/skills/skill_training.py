@@ -1,0 +1,182 @@
+"""Trains a network of skills in the compiled loop: all goals of a world, off-policy."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from didact.environments import Environment, Restart, SettingError
+from didact.environments.spaces import discrete
+from didact.experiments.actors import student_actor
+from didact.experiments.rollout import Actor, Runner, Step, advance, new_worlds, play
+from didact.experiments.task_sources import drawn
+from didact.students import random_actions
+from didact.students.skills.deep import DeepConfig, GoalNetwork, deep, goal_of, look
+
+DISCOVERY = 200  # steps at random of all worlds, that find out what can hold
+NUM_ENVS, CHUNK = 64, 100
+LEAST = NUM_ENVS * CHUNK  # steps
+SOME = 256  # images of each goal, from which it is told how far the others are
+
+
+class Skills(NamedTuple):
+    """A network of all goals of a world."""
+
+    goals: Bool[np.ndarray, "goals propositions"]
+    params: Any
+    network: GoalNetwork
+    between: Callable[[Bool[np.ndarray, " goals"]], np.ndarray]  # for `plans`: discount**steps
+
+
+class Found(NamedTuple):
+    """What actions at random came upon."""
+
+    goals: Bool[np.ndarray, "goals propositions"]  # all labels, sorted
+    images: list[UInt8[np.ndarray, "m h w"]]  # some of what was seen where each held
+
+
+def checked(environment: Environment) -> tuple[int, int]:
+    """The shape of an environment's images.
+
+    Raises:
+        SettingError: the environment has no propositions, or no images of packed cells.
+    """
+    image = environment.observation_space.get("image")
+    if image is None or len(image.shape) != 2 or not environment.propositions:
+        allowed = "one with propositions, and with numbered places or images of packed cells"
+        raise SettingError("--env", environment.name, allowed)
+    return int(image.shape[0]), int(image.shape[1])
+
+
+def discover(environment: Environment, *, seed: int = 0, num_envs: int = 256) -> Found:
+    """All that holds at once somewhere, and what is seen there.
+
+    Raises:
+        SettingError: see `checked`.
+    """
+    checked(environment)
+    actor = student_actor(random_actions(environment.action_space))
+    take, queue = drawn(environment.task_space)
+    runner = Runner(environment, Restart(environment), actor, take)
+
+    def record(step: Step):
+        return step.seen.labels, step.seen.observation["image"]
+
+    @jax.jit
+    def run(key):
+        worlds = new_worlds(environment, actor, num_envs)
+        return play(runner, (), worlds, queue, key, DISCOVERY, record)[-1]
+
+    labels, images = (np.asarray(x) for x in run(jax.random.key(seed)))
+    images = images.reshape(-1, *images.shape[2:])
+    goals, goal = np.unique(labels.reshape(-1, labels.shape[-1]), axis=0, return_inverse=True)
+    at = [np.flatnonzero(goal.ravel() == g)[:SOME] for g in range(len(goals))]
+    return Found(goals, [images[rows] for rows in at])
+
+
+def train_skills(
+    environment: Environment,
+    found: Found,
+    steps: int,
+    *,
+    config: DeepConfig | None = None,
+    seed: int = 0,
+    num_envs: int = NUM_ENVS,
+    exploration: float = 0.3,
+    chunk: int = CHUNK,
+    tell: Callable[[int, float], None] = lambda steps, loss: None,
+) -> Skills:
+    """Trains a network of all goals of an environment.
+
+    Each world is after a goal of its own, without constraints, until it has come to it; with
+    `exploration` it takes an action at random instead.
+
+    Args:
+        environment: one with propositions, and images of packed cells.
+        found: what `discover` gave.
+        steps: of all worlds together.
+        config: of the network.
+        seed: of all that is random.
+        num_envs: worlds; there is an update after each of their steps.
+        exploration: how often an action is taken at random.
+        chunk: steps of all worlds in one program.
+        tell: is told steps and loss after each of them.
+
+    Raises:
+        SettingError: there are no such observations, or too few steps.
+    """
+    if steps < num_envs * chunk:
+        raise SettingError("--steps", steps, f"at least {num_envs * chunk}")
+    config = config or DeepConfig()
+    goals, n, updates = found.goals, num_envs, steps // num_envs
+    size = checked(environment)
+    functions = deep(size, goals, discrete(environment.action_space, "skills").n, updates, config)
+
+    def act(params, worlds, key):
+        network, wanted = params
+        chance_key, action_key = jax.random.split(key)
+        chance = jax.random.bernoulli(chance_key, exploration, (n,))
+        action = environment.action_space.sample(action_key, n)
+        chosen = functions.act(network, worlds.observation["image"], wanted)
+        return jnp.where(chance, action, chosen), (), {}
+
+    actor = Actor(lambda n: (), act)
+    take, queue = drawn(environment.task_space)
+    runner = Runner(environment, Restart(environment), actor, take)
+
+    def one(carry, key):
+        learner, worlds, wanted = carry
+        act_key, learn_key, goal_key = jax.random.split(key, 3)
+        worlds, _, step = advance(runner, (learner.params, wanted), worlds, queue, act_key)
+        seen = step.seen
+        goal = goal_of(seen.labels, goals)
+        before, after = step.worlds.observation["image"], seen.observation["image"]
+        learner = functions.remember(learner, before, step.action, after, goal, seen.terminated)
+        learner, loss = functions.learn(learner, learn_key)
+        another = jax.random.randint(goal_key, (n,), 0, len(goals))
+        return (learner, worlds, jnp.where((goal == wanted) | seen.done, another, wanted)), loss
+
+    @jax.jit
+    def begin(key):
+        learner_key, goal_key = jax.random.split(key)
+        wanted = jax.random.randint(goal_key, (n,), 0, len(goals))
+        return functions.init(learner_key), new_worlds(environment, actor, n), wanted
+
+    @jax.jit
+    def run(carry, key):
+        return jax.lax.scan(one, carry, jax.random.split(key, chunk))
+
+    key = jax.random.key(seed)
+    carry = begin(jax.random.fold_in(key, 1 << 30))
+    for number in range(updates // chunk):
+        carry, losses = run(carry, jax.random.fold_in(key, number))
+        tell((number + 1) * chunk * n, float(jnp.mean(losses)))
+    return skills(found, carry[0].params, config, environment)
+
+
+def skills(found: Found, params: Any, config: DeepConfig, environment: Environment) -> Skills:
+    """A trained network as skills.
+
+    Args:
+        found: what `discover` gave in this environment.
+        params: of the network.
+        config: its sizes.
+        environment: where it was trained.
+    """
+    count = len(found.goals)
+    network = GoalNetwork(
+        count, discrete(environment.action_space, "skills").n, config.hidden, config.cell
+    )
+    values = jax.jit(lambda images, no: jnp.max(look(network, params, images, no), -1))
+    images = np.concatenate(found.images)
+    ends = np.cumsum([len(rows) for rows in found.images])[:-1]
+
+    def between(avoided):
+        many = jnp.broadcast_to(jnp.asarray(avoided), (len(images), count))
+        parts = np.split(np.asarray(values(images, many)), ends, axis=1)
+        return config.discount * np.stack([part.mean(1) for part in parts])
+
+    return Skills(found.goals, params, network, between)

@@ -1,0 +1,341 @@
+"""A training from beginning to end: the run folder, the loop's chunks, and what the host does
+between them."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+
+from didact.common.extensions import import_all
+from didact.common.files import new_folder, writable, write_whole
+from didact.environments import SettingError
+from didact.experiments import population, proposers, setup
+from didact.experiments.config import TrainConfig, checked, defaults_for, read_run, to_dict
+from didact.experiments.evaluation.evaluate import Results, evaluator
+from didact.experiments.imitation import expert_setup
+from didact.experiments.runs import logs, report
+from didact.experiments.runs.checkpoints import Checkpoints
+from didact.experiments.runs.curriculum_snapshots import CurriculumSnapshot, save_snapshot
+
+CONFIG = "config.json"
+
+
+def train(
+    config: TrainConfig | None = None,
+    *,
+    resume: Path | str | None = None,
+    checkpoint: int | None = None,
+    console: Console | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Trains, and returns what came of it.
+
+    Args:
+        config: settings; or give them by name: `train(env="GoTo", steps=1_000_000)`.
+        resume: a run folder to go on with; its own settings are used. Of others only `imports` may
+            be given: where the code of the user's own is now.
+        checkpoint: the updates of the checkpoint to go on from; the latest if None.
+        console: where progress is shown.
+
+    Returns:
+        `run` (the folder), `finished`, `steps`, `evaluation` by environment (`success`,
+        `return`, ... with sampled and greedy actions) and `files` (the pictures and the policy).
+
+    Raises:
+        SettingError: a setting has no meaning, or a folder cannot be used.
+    """
+    if resume is not None:
+        imports = settings.pop("imports", None)
+        if config is not None or settings:
+            raise SettingError("--resume", str(resume), "given alone: the run has its settings")
+        config = _resumed(Path(resume), imports)
+    else:
+        if config is None:
+            usual = defaults_for(settings.get("student", TrainConfig.student))
+            config = dataclasses.replace(usual, **settings)
+        config = settled(config)
+    console = console or logs.terminal()
+    cache_compilations()
+    environment = setup.environment_of(config)
+    loop = setup.loop_of(config, environment, jax.devices())
+    landmarks = setup.evaluation_tasks_of(config, environment)
+    proposers.proposer_of(config, environment, None if resume is None else Path(resume))
+    run = Path(resume) if resume is not None else _new_folder(config)
+    with _told_if_full(run):
+        if resume is None:
+            expert_setup.keep_policies(config, run)
+            proposers.keep_transcript(config, run)
+        training = Training(config, run, environment, loop, landmarks, console)
+        return training.go(resume is not None, checkpoint)
+
+
+def trained(config: TrainConfig, *, console: Console | None = None) -> dict[str, Any]:
+    """`train`; but a run that is in the folder already is gone on with, or kept if it is finished.
+
+    Returns:
+        What `train` does; of a run that was finished before, only `run` and `finished`.
+
+    Raises:
+        SettingError: the run there has other settings, or what `train` raises.
+    """
+    run = Path(config.run or "")
+    if config.run is None or not (run / CONFIG).is_file():
+        return train(config, console=console)
+    if _resumed(run) != dataclasses.replace(settled(config), run=run):
+        raise SettingError("--run", str(run), "another folder: a run with other settings is there")
+    if (run / "policy").is_dir():
+        return {"run": str(run), "finished": True}
+    return train(resume=run, console=console)
+
+
+class Training:
+    """What the host keeps of a training. See `train`."""
+
+    def __init__(self, config, run, environment, loop, landmarks, console):
+        self.config, self.run, self.environment, self.loop = config, run, environment, loop
+        self.landmarks, self.console = landmarks, console
+        self.checkpoints = Checkpoints(run / "checkpoints")
+        self.student = setup.student_of(config, environment, alone=True)
+        self._evaluators: dict[bool, Any] = {}
+
+    def go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
+        config, loop = self.config, self.loop
+        state = loop.init(config.seed)
+        if config.exploit_every:
+            state = loop.place(population.spread(state, self._key(0)))
+        if resumed and (self.checkpoints.saved() or logs.read(self.run / logs.METRICS)):
+            state = loop.place(self.checkpoints.restore(state, checkpoint))
+            self.checkpoints.remove_after(int(np.max(np.asarray(state.updates))))
+        done = int(np.max(np.asarray(state.updates)))
+        total, k = config.num_updates, config.updates_per_chunk
+        self.log = logs.Log(self.run, done)
+        begun = time.perf_counter()
+        bar = logs.Bar(
+            self.console, total * config.steps_per_update, done * config.steps_per_update
+        )
+        proposals = proposers.Proposing(
+            config, self.environment, loop, self.run, done, tell=bar.line
+        )
+        every = {
+            "evaluate": max(k, round(total * config.evaluate_every)),
+            "checkpoint": max(k, round(total * config.checkpoint_every)),
+            "exploit": max(k, round(total * config.exploit_every)),
+        }
+        seconds = self.log.seconds
+        try:
+            with signals() as asked:
+                if done == 0:
+                    self.checkpoints.save(0, state)
+                loop.compiled(state, k)
+                compiled = time.perf_counter() - begun
+                while done < total and not asked:
+                    start = time.perf_counter()
+                    state, records = loop.chunk(state, k)
+                    records = jax.device_get(records)
+                    seconds += time.perf_counter() - start
+                    before, done = done, done + k
+                    steps = done * config.steps_per_update
+                    row = {"updates": done, "steps": steps, "seconds": round(seconds, 3)}
+                    row["steps_per_second"] = (k * config.steps_per_update * config.num_seeds) / (
+                        time.perf_counter() - start
+                    )
+                    row |= logs.chunk_row(records.metrics)
+                    if before == 0:
+                        row["compile_seconds"] = round(compiled, 2)
+                    if _crossed(before, done, every["evaluate"]) or done == total:
+                        self.snapshot(state, records, steps)
+                        row["evaluation"] = self.evaluate(state, done)
+                    # Not at the end: nobody would train on what is passed on there.
+                    exploits = config.exploit_every and done < total
+                    if exploits and _crossed(before, done, every["exploit"]):
+                        state, row["exploited"] = self.exploit(state, records, done)
+                    state, came = proposals(state, before, done)
+                    row |= {"proposed": came} if came else {}
+                    self.log.write(row)
+                    bar.update(steps, row)
+                    if row.get("evaluation") and not self.console.is_terminal:
+                        bar.line(report.progress_line(row))
+                    if _crossed(before, done, every["checkpoint"]) or done == total:
+                        self.checkpoints.save(done, state)
+                        self.show(steps)
+                if done < total:
+                    self.checkpoints.save(done, state)
+        finally:
+            bar.close()
+            self.log.close()
+            proposals.close(done)
+        result = {"run": str(self.run), "finished": done >= total, "updates": done}
+        result["steps"] = done * config.steps_per_update
+        if done < total:
+            return result
+        try:
+            return result | report.finish(self, state)
+        except KeyboardInterrupt:  # the last state is saved
+            return result | {"finished": False}
+
+    def exploit(self, state: Any, records: Any, updates: int) -> tuple[Any, list[int]]:
+        """Lets the seeds that did worst in the last chunk go on from those that did best."""
+        episodes = np.maximum(records.metrics["episodes"].sum(-1), 1)
+        scores = jnp.asarray(records.metrics["success_sum"].sum(-1) / episodes)
+        state, source = population.exploit(state, scores, self._key(updates))
+        return self.loop.place(state), np.asarray(source).tolist()
+
+    def _key(self, updates: int) -> Any:
+        key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
+        return jax.random.fold_in(key, 0x706F70)  # of the population, not of tests
+
+    def show(self, steps: int) -> None:
+        """Draws the curves and the curriculum so far, in the run's folder and in TensorBoard."""
+        for name, path in report.pictures(self).items():
+            self.log.picture(name.replace(" ", "_"), Path(path), steps)
+
+    def evaluate(
+        self, state: Any, updates: int, *, episodes: int | None = None, greedy: bool = False
+    ) -> dict[str, dict[str, Any]]:
+        """Success by landmark; with several seeds also of each."""
+        if not self.landmarks:
+            return {}
+        results = self.play(state, updates, episodes or self.config.evaluation_episodes, greedy)
+        told = {}
+        for number, name in enumerate(self.landmarks):
+            success = np.asarray(results.success)[..., number, :].mean(-1)
+            told[name] = {
+                "success": float(success.mean()),
+                "return": float(np.asarray(results.returns)[..., number, :].mean()),
+                "length": float(np.asarray(results.lengths)[..., number, :].mean()),
+            }
+            if success.ndim:
+                told[name]["success_by_seed"] = success.tolist()
+        return told
+
+    def play(self, state: Any, updates: int, episodes: int, greedy: bool) -> Results:
+        """Episodes of every landmark: arrays [landmarks, episodes], with seeds a leading axis."""
+        tasks = jnp.repeat(jnp.stack(list(self.landmarks.values())), episodes, axis=0)
+        key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
+        if greedy not in self._evaluators:
+            run = evaluator(self.environment, self.student, greedy=greedy)
+
+            def one(student_state, key, tasks):
+                return run(student_state, key, tasks)
+
+            def each(student_states, key, tasks):
+                return jax.lax.map(lambda s: one(s, key, tasks), student_states)
+
+            self._evaluators[greedy] = jax.jit(each if self.config.num_seeds > 1 else one)
+        results = self._evaluators[greedy](state.student, key, tasks)
+        shape = (len(self.landmarks), episodes)
+        return Results(*(np.asarray(x).reshape(*x.shape[:-1], *shape) for x in results))
+
+    def snapshot(self, state: Any, records: Any, steps: int) -> None:
+        """Writes down what the (first) teacher proposed of late, and what it believes."""
+        first = (lambda x: x[0]) if self.config.num_seeds > 1 else (lambda x: x)
+        records, teacher_state = jax.tree.map(first, (records, state.teacher))
+        finished = np.asarray(records.outcomes.weights) > 0
+        beliefs = jax.device_get(self.loop.teacher.picture(teacher_state))
+        # Evenly spread rows: a few hundred points are enough for a picture.
+        chosen = np.flatnonzero(finished)
+        chosen = chosen[np.linspace(0, chosen.size - 1, min(chosen.size, 400)).astype(int)]
+
+        def pick(x):
+            x = np.asarray(x)
+            return x.reshape(-1, *x.shape[2:])[chosen]
+
+        outcomes = records.outcomes
+        snapshot = CurriculumSnapshot(
+            steps, pick(records.tasks), pick(outcomes.returns), pick(outcomes.success), beliefs
+        )
+        if chosen.size:
+            save_snapshot(self.run / "curriculum" / f"{steps:012d}.npz", snapshot)
+
+
+def _crossed(before: int, now: int, every: int) -> bool:
+    return before // every != now // every
+
+
+def settled(config: TrainConfig) -> TrainConfig:
+    """The settings, checked, after the code of the user's own that they name was imported.
+
+    Raises:
+        SettingError: one has no meaning, or the code cannot be imported.
+    """
+    config = checked(config)
+    return dataclasses.replace(config, imports=import_all(config.imports))
+
+
+def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
+    if not (run / CONFIG).is_file():
+        raise SettingError("--resume", str(run), "the folder of a run")
+    writable("--resume", run)
+    config = read_run(run / CONFIG, run)
+    import_all(config.imports if imports is None else imports)
+    return config
+
+
+def _new_folder(config: TrainConfig) -> Path:
+    """The folder of a new run, with its settings in it."""
+    if config.run is not None and (Path(config.run) / CONFIG).exists():
+        run = str(config.run)
+        raise SettingError("--run", run, f"a new folder; it holds a run: --resume {run} resumes it")
+    run = new_folder("--run", config.run, f"{config.env}-{config.teacher}")
+    with _told_if_full(run):
+        write_whole(run / CONFIG, json.dumps(to_dict(config), indent=1) + "\n")
+    return run
+
+
+@contextlib.contextmanager
+def _told_if_full(run: Path) -> Iterator[None]:
+    """Turns a failure to write into one sentence that says what is safe."""
+    try:
+        yield
+    except OSError as error:
+        saved = Checkpoints(run / "checkpoints").saved()
+        safe = f"the checkpoint after {saved[-1]} updates is whole" if saved else "none was saved"
+        raise SettingError(
+            "run", str(run), f"on a disk that can be written to ({error.strerror or error}; {safe})"
+        ) from error
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[list[int]]:
+    """A list that is no longer empty once somebody asked to stop (Ctrl-C or SIGTERM).
+
+    The chunk that runs is finished and saved first; a second Ctrl-C does not wait.
+    """
+    asked: list[int] = []
+
+    def note(number, frame):
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    try:
+        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: whoever owns it handles signals
+        yield asked
+        return
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def cache_compilations() -> None:
+    """Compiled programs are kept from run to run, unless the user chose otherwise."""
+    if (
+        jax.config.values["jax_compilation_cache_dir"] is None
+        and "JAX_COMPILATION_CACHE_DIR" not in os.environ
+    ):
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        jax.config.update("jax_compilation_cache_dir", str(Path(cache) / "didact" / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

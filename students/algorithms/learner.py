@@ -1,0 +1,308 @@
+"""What students with the actor-critic have in common: acting, and descending on losses.
+
+PPO, distillation and cloning differ in their terms only.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from didact.environments import ActionSpace, ArraySpace, Continuous, SettingError
+from didact.students.algorithms import losses
+from didact.students.algorithms.losses import Outputs
+from didact.students.base import Rollout, Student
+from didact.students.config import LearnerConfig
+from didact.students.networks import actor_critic, normalisation
+from didact.students.networks.distributions import Distribution
+from didact.students.networks.encoders import normalised, read_spaces
+
+
+class Lesson(NamedTuple):
+    """An auxiliary loss, and what it needs to know of each step, such as an expert's advice.
+
+    Attributes:
+        name: of the weight in `LearnerState.weights` that its loss is multiplied by.
+        term: the loss.
+        initial_carry: `initial_carry(n) -> carry`, its memory at the start of an episode.
+        note: `note(carry, observation) -> (extras, carry)`, what has to be noted of each step
+            while the student acts: it becomes part of `Batch.extras`, each `[T, n, ...]`.
+        lead: `lead(noted, updates) -> (advice, chances)`: distributions with batch shape [n, e],
+            and the probability float[n, e] that the student's action is drawn from each of them
+            instead of its own distribution; or None.
+    """
+
+    name: str
+    term: losses.Term
+    initial_carry: Any = lambda n: ()
+    note: Any = lambda carry, observation: ({}, carry)
+    lead: Any = None
+
+
+class LearnerState(NamedTuple):
+    """What a student carries from update to update."""
+
+    params: Any
+    optimiser: optax.OptState
+    updates: Int[Array, ""]  # rollouts learned from
+    weights: dict[str, Float[Array, ""]]  # of the auxiliary losses, by name; 1 unless tuned
+    returns: dict[str, Array]  # running statistics of discounted returns, for scaling rewards
+
+
+def learner(
+    observation_space: Mapping[str, ArraySpace],
+    action_space: ActionSpace,
+    config: LearnerConfig,
+    terms: Sequence[tuple[float, losses.Term]],
+    *,
+    num_updates: int,
+    lessons: Sequence[Lesson] = (),
+    axes: Sequence[str] = (),
+    seeds_axis: str | None = None,
+) -> Student:
+    """A student that descends on a sum of losses.
+
+    It reads the observations of `observation_space` and ignores others.
+
+    Args:
+        observation_space, action_space: of the environment.
+        config: settings.
+        terms: weighted losses.
+        num_updates: rollouts over which the learning rate is annealed.
+        lessons: auxiliary losses.
+        axes: names of mapped device axes; gradients are averaged over them.
+        seeds_axis: name of the axis over which seeds are mapped, if they are.
+
+    Raises:
+        SettingError: a setting has no meaning, or two auxiliary losses have the same name.
+    """
+    if num_updates < 1:
+        raise SettingError("num_updates", num_updates, "at least 1")
+    names = [lesson.name for lesson in lessons]
+    if len(set(names)) < len(names):
+        raise SettingError("lessons", names, "lessons with names of their own")
+    leading = [lesson.name for lesson in lessons if lesson.lead is not None]
+    if len(leading) > 1:
+        raise SettingError("lessons", leading, "lessons of which at most one acts for the student")
+    axes = tuple(axes)
+    network = actor_critic(observation_space, action_space, config.network, seeds_axis)
+    batches = config.num_epochs * config.num_minibatches
+    optimiser = optax.chain(
+        optax.clip_by_global_norm(config.max_grad_norm),
+        optax.adam(
+            optax.linear_schedule(
+                config.learning_rate, config.final_learning_rate, num_updates * batches
+            ),
+            eps=1e-5,
+        ),
+    )
+    term = losses.total((*terms, *((1.0, lesson.term) for lesson in lessons)))
+    scales_rewards = config.scale_rewards
+    if scales_rewards is None:
+        scales_rewards = isinstance(action_space, Continuous)
+    used = read_spaces(observation_space)
+    real = [name for name, space in used.items() if normalised(space)]
+    real = real if config.network.normalise_observations else []
+
+    def own(carry):
+        """The student's own part of the carry, without the memories of auxiliary losses."""
+        return carry[0] if lessons else carry
+
+    def initial_carry(n):
+        memory = jnp.zeros((n, config.network.memory))
+        return (memory, tuple(x.initial_carry(n) for x in lessons)) if lessons else memory
+
+    def seen(observation):
+        return {name: observation[name] for name in used}
+
+    def init(key):
+        example = {
+            name: jnp.zeros((1, 1, *space.shape), space.dtype) for name, space in used.items()
+        }
+        params = network.init(key, example, own(initial_carry(1)), jnp.zeros((1, 1), bool))
+        weights = {name: jnp.ones(()) for name in names}
+        returns: dict[str, Array] = {}
+        if scales_rewards:
+            returns = {"mean": jnp.zeros(1), "variance": jnp.ones(1), "count": jnp.zeros(())}
+        updates = jnp.zeros((), jnp.int32)
+        return LearnerState(params, optimiser.init(params), updates, weights, returns)
+
+    def read(state, carry, observation, start) -> tuple[Distribution, Array, Any]:
+        outputs: Any = network.apply(state.params, seen(observation), own(carry), start)
+        distribution, value, memory = outputs
+        return distribution, value, (memory, carry[1]) if lessons else memory
+
+    def apply(state, carry, observation) -> tuple[Distribution, Array, Any]:
+        now = jax.tree.map(lambda x: x[None], seen(observation))
+        n = jax.tree.leaves(now)[0].shape[1]
+        distribution, value, carry = read(state, carry, now, jnp.zeros((1, n), bool))
+        distribution, value = jax.tree.map(lambda x: x[0], (distribution, value))
+        return distribution, value, carry
+
+    def act(state, carry, observation, key):
+        distribution, value, carry = apply(state, carry, observation)
+        action, extras = None, {"value": value}
+        if scales_rewards:
+            extras["reward_scale"] = jnp.broadcast_to(reward_scale(state.returns), value.shape)
+        if lessons:
+            notes = []
+            for lesson, remembered in zip(lessons, carry[1], strict=True):
+                noted, after = lesson.note(remembered, observation)
+                extras |= noted
+                notes.append(after)
+                if lesson.lead is not None:
+                    advice, chances = lesson.lead(noted, state.updates)
+                    action, extras["log_prob"] = led(distribution, advice, chances, key)
+            carry = carry[0], tuple(notes)
+        if action is None:
+            action = distribution.sample(key)
+            extras["log_prob"] = distribution.log_prob(action)
+        return action, carry, extras
+
+    def act_greedily(state, carry, observation, key):
+        distribution, value, carry = apply(state, carry, observation)
+        return distribution.mode(), carry, {"value": value}
+
+    def reward_scale(returns: dict[str, Array]) -> Array:
+        return jax.lax.rsqrt(jnp.maximum(returns["variance"][0], 1e-8))
+
+    def estimate(rollout: Rollout, reward: Array):
+        return losses.advantages(
+            reward,
+            rollout.extras["value"],
+            rollout.terminated,
+            rollout.truncated,
+            rollout.final_value,
+            rollout.last_value,
+            config.discount,
+            config.gae_lambda,
+        )
+
+    def step_scores(rollout: Rollout):
+        # In units of the environment's rewards; values are in those of the scaled ones.
+        scale = rollout.extras.get("reward_scale", jnp.ones(()))
+        advantage = estimate(rollout, rollout.reward * scale) / scale
+        return {
+            "value": rollout.extras["value"] / scale,
+            "positive_value_loss": jnp.maximum(advantage, 0),
+            "mean_negative_advantage": jnp.maximum(-advantage, 0),
+            "max_negative_advantage": jnp.maximum(-advantage, 0),
+        }
+
+    def learn(state: LearnerState, rollout: Rollout, key):
+        returns = state.returns
+        if scales_rewards:
+            sums = discounted(rollout, config.discount)[..., None]
+            returns = normalisation.update(returns, sums, rollout.learn, axes)
+        reward = rollout.reward
+        if scales_rewards:
+            # Bounded, because the first reward after many rollouts without any would be huge.
+            limit = normalisation.LIMIT
+            reward = jnp.clip(reward * reward_scale(returns), -limit, limit)
+        advantage = estimate(rollout, reward)
+        learned = _everywhere(jnp.mean(rollout.learn), axes)
+        weight = rollout.learn / jnp.where(learned > 0, learned, 1)
+        batch = losses.Batch(
+            {name: rollout.observation[name] for name in observation_space},
+            rollout.start,
+            own(rollout.carry),
+            rollout.action,
+            rollout.extras,
+            advantage,
+            advantage + rollout.extras["value"],
+            weight,
+        )
+        now = losses.Moment(
+            state.updates,
+            jnp.minimum(state.updates / num_updates, 1.0),
+            state.weights,
+            jax.random.fold_in(key, 0),
+        )
+
+        def loss(params, part):
+            def read(observation: Any) -> Outputs:
+                return Outputs(*network.apply(params, observation, part.carry, part.start)[:2])  # type: ignore
+
+            return term(read(part.observation), part, now._replace(read=read))
+
+        def minibatch(carry, rows):
+            params, opt_state = carry
+            part = _take(batch, rows)
+            (value, metrics), grads = jax.value_and_grad(loss, has_aux=True)(params, part)
+            grads = _everywhere(grads, axes)
+            changes, after = optimiser.update(grads, opt_state, params)
+            metrics |= {"loss": value, "gradient_norm": optax.tree.norm(grads)}
+            # Where there is nothing to learn from, momentum must not move the parameters either.
+            any_row = _everywhere(jnp.sum(part.weight), axes) > 0
+            new = optax.apply_updates(params, changes), after
+            old = params, opt_state
+            return jax.tree.map(lambda x, y: jnp.where(any_row, x, y), new, old), metrics
+
+        n = rollout.reward.shape[1]
+        order = jax.vmap(lambda k: jax.random.permutation(k, n))(
+            jax.random.split(key, config.num_epochs)
+        ).reshape(batches, -1)
+        (params, opt_state), metrics = jax.lax.scan(
+            minibatch, (state.params, state.optimiser), order
+        )
+        params = normalisation.after(params, real, rollout.observation, rollout.learn, axes)
+        metrics = jax.tree.map(jnp.mean, metrics)
+        updates = state.updates + 1
+        return LearnerState(params, opt_state, updates, state.weights, returns), metrics
+
+    return Student(init, initial_carry, apply, act, act_greedily, learn, step_scores, read)
+
+
+def led(
+    own: Distribution,
+    advice: Distribution,
+    chances: Float[Array, "n e"],
+    key: PRNGKeyArray,
+) -> tuple[Array, Float[Array, " n"]]:
+    """Actions of a mixture of experts and the student, with their log-probabilities under it.
+
+    Args:
+        own: the student's distributions, batch shape [n].
+        advice: those of e experts, batch shape [n, e].
+        chances: the probability that each expert acts; the student acts with the rest.
+        key: randomness.
+    """
+    who_key, advice_key, own_key = jax.random.split(key, 3)
+    n, experts = chances.shape
+    chances = jnp.maximum(chances, 0)  # rounding may leave schedules a little below their end
+    alone = jnp.maximum(1 - jnp.sum(chances, axis=1, keepdims=True), 0)
+    shares = jnp.concatenate([chances, alone], axis=1)
+    who = jax.random.categorical(who_key, jnp.log(shares))
+    drawn = advice.sample(advice_key), own.sample(own_key)
+    candidates = jax.tree.map(lambda x, y: jnp.concatenate([x, y[:, None]], 1), *drawn)
+    action = jax.tree.map(lambda x: x[jnp.arange(n), who], candidates)
+    repeated = jax.tree.map(lambda x: jnp.repeat(x[:, None], experts, 1), action)
+    likely = jnp.concatenate([advice.log_prob(repeated), own.log_prob(action)[:, None]], axis=1)
+    return action, jax.scipy.special.logsumexp(likely, axis=1, b=shares)
+
+
+def discounted(rollout: Rollout, discount: float) -> Float[Array, "T n"]:
+    """Discounted sums of rewards since the start of the episode or of the rollout."""
+
+    def add(total, now):
+        reward, start = now
+        total = reward + discount * jnp.where(start, 0, total)
+        return total, total
+
+    first = jnp.zeros_like(rollout.reward[0])
+    return jax.lax.scan(add, first, (rollout.reward, rollout.start))[1]
+
+
+def _everywhere(tree: Any, axes: tuple[str, ...]) -> Any:
+    """Means over device axes."""
+    return jax.lax.pmean(tree, axes) if axes else tree
+
+
+def _take(batch: losses.Batch, rows: Int[Array, " m"]) -> losses.Batch:
+    """The sequences of some environments; the carry has no time axis."""
+    carry = jax.tree.map(lambda x: x[rows], batch.carry)
+    rest = jax.tree.map(lambda x: x[:, rows], batch._replace(carry=()))
+    return rest._replace(carry=carry)

@@ -1,0 +1,55 @@
+"""Proximal policy optimisation (Schulman et al., 2017) with the recurrent actor-critic."""
+
+from collections.abc import Mapping, Sequence
+
+from didact.common.settings import checked
+from didact.environments import ActionSpace, ArraySpace
+from didact.students.algorithms import losses
+from didact.students.algorithms.learner import Lesson, learner
+from didact.students.base import Student
+from didact.students.config import PPOConfig
+
+
+def ppo(
+    observation_space: Mapping[str, ArraySpace],
+    action_space: ActionSpace,
+    config: PPOConfig | None = None,
+    *,
+    num_updates: int,
+    lessons: Sequence[Lesson] = (),
+    extra_terms: Sequence[tuple[float, losses.Term]] = (),
+    axes: Sequence[str] = (),
+    seeds_axis: str | None = None,
+) -> Student:
+    """A student that learns by PPO.
+
+    Args:
+        observation_space, action_space: of the environment.
+        config: settings; the defaults learn BabyAI's one-room levels in seconds.
+        num_updates: rollouts over which learning rate and entropy weight are annealed.
+        lessons: auxiliary losses, such as `kickstart(expert, schedule)`.
+        extra_terms: further weighted losses that need nothing but a batch.
+        axes: names of mapped device axes; gradients are averaged over them.
+        seeds_axis: name of the axis over which seeds are mapped, if they are.
+
+    Raises:
+        SettingError: a setting has no meaning.
+    """
+    config = checked(config or PPOConfig(), "ppo.")
+    entropy = losses.linear(config.entropy_coefficient, config.final_entropy_coefficient)
+    terms = (
+        (1.0, losses.clipped_policy(config.clip, axes)),
+        (config.value_coefficient, losses.value_error()),
+        (1.0, losses.negative_entropy(entropy)),
+        *extra_terms,
+    )
+    return learner(
+        observation_space,
+        action_space,
+        config,
+        terms,
+        num_updates=num_updates,
+        lessons=lessons,
+        axes=axes,
+        seeds_axis=seeds_axis,
+    )

@@ -1,0 +1,144 @@
+"""One file of a recording: whole episodes, written whole or not at all, and checked when read."""
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, Int64
+
+from didact.environments import ActionSpace, ArraySpace, Continuous
+from didact.students.data.pytree_storage import Damaged
+
+OBSERVATION = "observation."  # what names of observations begin with in a file
+# Shards hold the same byte patterns again and again (an instruction at each step), so the fastest
+# compression finds most of what there is to find.
+_LEVEL = 1
+
+
+class Shard(NamedTuple):
+    """e whole episodes, one after another, of s steps in all."""
+
+    observation: dict[str, np.ndarray]  # each [s, ...]: what was seen before the action
+    action: np.ndarray  # [s], uint8 or int32, if discrete; float32[s, k] if continuous
+    reward: Float32[np.ndarray, " s"]  # of the action
+    episode: Int64[np.ndarray, " e"]  # which of those that were played, in ascending order
+    length: Int32[np.ndarray, " e"]  # steps
+    terminated: Bool[np.ndarray, " e"]  # how its last step ended it
+    truncated: Bool[np.ndarray, " e"]
+    success: Bool[np.ndarray, " e"]  # the instruction was fulfilled in one of its steps
+    returns: Float32[np.ndarray, " e"]  # undiscounted
+    task: Float32[np.ndarray, "e d"]
+    text: np.ndarray  # str[e]: the instruction, or ""
+
+    @property
+    def offsets(self) -> Int64[np.ndarray, " e+1"]:
+        """Row of each episode's first step, and the number of steps."""
+        return np.concatenate([[0], np.cumsum(self.length, dtype=np.int64)])
+
+
+def stored(space: ArraySpace) -> np.dtype:
+    """The type that an observation has on disk: one byte where its values fit in one."""
+    dtype = np.dtype(space.dtype)
+    return small(space.high) if dtype.kind in "iub" and space.low >= 0 else dtype
+
+
+def small(highest: float) -> np.dtype:
+    """One byte for whole numbers from 0 to `highest` where they fit, or int32."""
+    return np.dtype(np.uint8 if highest <= 255 else np.int32)
+
+
+def encoded(shard: Shard) -> bytes:
+    """The shard as the bytes of an .npz; the same shard gives the same bytes."""
+    arrays: dict[str, Any] = {OBSERVATION + k: v for k, v in shard.observation.items()}
+    arrays |= {k: v for k, v in shard._asdict().items() if k != "observation"}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def digest(data: bytes) -> str:
+    """What tells whether the bytes are as they were written."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_shard(
+    path: Path, expected: str, spaces: Mapping[str, ArraySpace], actions: ActionSpace
+) -> Shard:
+    """The shard in a file, after checking it.
+
+    Args:
+        path: the file.
+        expected: the digest of its bytes.
+        spaces: of the observations.
+        actions: the action space.
+
+    Raises:
+        Damaged: it is missing, or is not as it was written, or holds other arrays.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Damaged(f"{path.name} cannot be read: {error.strerror or error}") from None
+    if digest(data) != expected:
+        raise Damaged(f"{path.name} was changed")
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = dict(file)
+        observation = {
+            k.removeprefix(OBSERVATION): arrays.pop(k)
+            for k in list(arrays)
+            if k.startswith(OBSERVATION)
+        }
+        shard = Shard(observation=observation, **arrays)
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error):
+        raise Damaged(f"{path.name} is no shard of a recording") from None
+    if not _well_formed(shard, spaces, actions):
+        raise Damaged(f"{path.name} has other arrays than the recording tells of")
+    return shard
+
+
+def stored_actions(space: ActionSpace) -> np.dtype:
+    """The type that actions have on disk."""
+    return np.dtype(np.float32) if isinstance(space, Continuous) else small(space.n - 1)
+
+
+def _well_formed(shard: Shard, spaces: Mapping[str, ArraySpace], actions: ActionSpace) -> bool:
+    steps, episodes = len(shard.action), len(shard.length)
+    found: dict[str, Any] = {k: (v.shape, v.dtype) for k, v in shard.observation.items()}
+    wanted: dict[str, Any] = {k: ((steps, *s.shape), stored(s)) for k, s in spaces.items()}
+    found["action"] = shard.action.shape, shard.action.dtype
+    wanted["action"] = (steps, *actions.shape), stored_actions(actions)
+    per_step = {"reward": np.dtype(np.float32)}
+    per_episode = {
+        "episode": np.dtype(np.int64),
+        "length": np.dtype(np.int32),
+        **dict.fromkeys(("terminated", "truncated", "success"), np.dtype(bool)),
+        "returns": np.dtype(np.float32),
+    }
+    for names, rows in ((per_step, steps), (per_episode, episodes)):
+        found |= {k: (getattr(shard, k).shape, getattr(shard, k).dtype) for k in names}
+        wanted |= {k: ((rows,), dtype) for k, dtype in names.items()}
+    return (
+        found == wanted
+        and (shard.task.ndim, len(shard.task), shard.task.dtype) == (2, episodes, np.float32)
+        and (shard.text.shape, shard.text.dtype.kind) == ((episodes,), "U")
+        and episodes > 0
+        and shard.length.min() >= 1
+        and shard.offsets[-1] == steps
+        and _within(shard.action, actions)
+    )
+
+
+def _within(action: np.ndarray, space: ActionSpace) -> bool:
+    """Whether all actions are actions of the space."""
+    if isinstance(space, Continuous):
+        return bool(((action >= space.lows) & (action <= space.highs)).all())
+    return bool(((action >= 0) & (action < space.n)).all())

@@ -1,0 +1,102 @@
+"""Behaviour cloning: a student learns from recorded episodes, without a world.
+
+References:
+    Pomerleau, ALVINN, 1989; Hui et al., BabyAI 1.1, 2020 (arXiv:2007.12770), section 3 (recurrent,
+    in windows of time).
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import PRNGKeyArray
+
+from didact.common.settings import checked
+from didact.environments import ActionSpace, ArraySpace
+from didact.students.algorithms import losses
+from didact.students.algorithms.learner import learner
+from didact.students.base import Rollout, Student
+from didact.students.config import DistillConfig
+from didact.students.data.sequences import Window
+from didact.students.networks.distributions import agreement_with
+
+
+class Cloner(NamedTuple):
+    """A student that learns from windows of recorded episodes.
+
+    Attributes:
+        student: its network, and `init`.
+        learn: `learn(state, carry, window, key) -> (state, carry, metrics)`, one pass over a
+            window; the carry goes on to the next window of the same lanes.
+    """
+
+    student: Student
+    learn: Any
+
+
+def clone(
+    observation_space: Mapping[str, ArraySpace],
+    action_space: ActionSpace,
+    config: DistillConfig | None = None,
+    *,
+    num_updates: int,
+) -> Cloner:
+    """A student that imitates what was done in recorded episodes.
+
+    It learns the value of what was done, too. Lanes are its worlds: their number must be a multiple
+    of `config.num_minibatches`.
+
+    Args:
+        observation_space, action_space: of the recording.
+        config: settings.
+        num_updates: windows over which the learning rate falls.
+
+    Raises:
+        SettingError: a setting has no meaning.
+    """
+    config = checked(config or DistillConfig(), "distill.")
+    student = learner(
+        observation_space,
+        action_space,
+        config,
+        ((1.0, imitation()), (config.value_coefficient, losses.value_error())),
+        num_updates=num_updates,
+    )
+    read: Any = student.read
+
+    def learn(state: Any, carry: Any, window: Window, key: PRNGKeyArray):
+        observation = {name: jnp.asarray(x) for name, x in window.observation.items()}
+        start, known = jnp.asarray(window.start), jnp.asarray(window.weight)
+        _, value, after = read(state, carry, observation, start)
+        over = jnp.asarray(window.terminated) | jnp.asarray(window.truncated)
+        rollout = Rollout(
+            observation,
+            start,
+            jnp.asarray(window.action),
+            jnp.asarray(window.reward),
+            # The observation after a time limit is not recorded: its value is taken to be that of
+            # the last one.
+            over & ~jnp.asarray(window.truncated),
+            jnp.asarray(window.truncated),
+            {"value": value},
+            value,
+            value[-1],
+            carry,
+            known,
+            {},
+        )
+        state, metrics = student.learn(state, rollout, key)
+        return state, after, metrics
+
+    return Cloner(student, learn)
+
+
+def imitation() -> losses.Term:
+    """Minus the mean log-probability of the recorded actions."""
+
+    def term(outputs, batch, now):
+        loss = -losses.mean(outputs.distribution.log_prob(batch.action), batch)
+        near = agreement_with(outputs.distribution, batch.action)
+        return loss, {"clone_loss": loss, "clone_agreement": losses.mean(near, batch)}
+
+    return term

@@ -1,0 +1,62 @@
+"""Distillation: a student that learns from experts alone, more and more in its own states.
+
+References:
+    Rusu et al., Policy Distillation, 2016 (arXiv:1511.06295); Ross et al., A Reduction of Imitation
+    Learning to No-Regret Online Learning, 2011 (DAgger); Czarnecki et al., Distilling Policy
+    Distillation, 2019 (arXiv:1902.02186), on whose states to learn.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import optax
+
+from didact.common.settings import checked
+from didact.environments import ActionSpace, ArraySpace
+from didact.students.algorithms import losses
+from didact.students.algorithms.learner import learner
+from didact.students.base import Student
+from didact.students.config import DistillConfig
+from didact.students.imitation.experts import Expert
+from didact.students.imitation.kickstart import kickstart
+
+
+def distill(
+    observation_space: Mapping[str, ArraySpace],
+    action_space: ActionSpace,
+    experts: Expert | Sequence[Expert],
+    config: DistillConfig | None = None,
+    *,
+    num_updates: int,
+    axes: Sequence[str] = (),
+    seeds_axis: str | None = None,
+) -> Student:
+    """A student that is distilled from experts while it acts.
+
+    At first experts often act in its place, so that it visits the states that they would visit;
+    that is annealed to zero (beta of DAgger). It learns the value of what is done, too, so that PPO
+    can continue from its parameters. States in which no expert has advice teach nothing.
+
+    Args:
+        observation_space, action_space: of the environment.
+        experts: one, or several that each know some of the tasks.
+        config: settings.
+        num_updates: rollouts over which the learning rate is annealed.
+        axes: names of mapped device axes; gradients are averaged over them.
+        seeds_axis: name of the axis over which seeds are mapped, if they are.
+
+    Raises:
+        SettingError: a setting has no meaning, or there is no expert.
+    """
+    config = checked(config or DistillConfig(), "distill.")
+    steps = max(1, round(config.lead_until * num_updates))
+    lead = optax.linear_schedule(config.lead, 0.0, steps) if config.lead else None
+    return learner(
+        observation_space,
+        action_space,
+        config,
+        ((config.value_coefficient, losses.value_error()),),
+        num_updates=num_updates,
+        lessons=(kickstart(experts, 1.0, distance=config.distance, lead=lead, name="distill"),),
+        axes=axes,
+        seeds_axis=seeds_axis,
+    )

@@ -1,0 +1,192 @@
+"""Experts: advice on what to do in the student's state.
+
+An expert is a trained policy, a privileged expert of the environment itself (a solver that sees the
+whole state), or any function. All three have one signature here, and none of them learns.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from didact.environments import ActionSpace, Continuous, SettingError, TaskSpace, for_groups
+from didact.students.networks.distributions import Categorical, Distribution, SquashedNormal
+from didact.students.policies.cards import student_of
+from didact.students.policies.policy import Policy
+
+Observation = Mapping[str, Array]
+GROUP_SIZE = 128  # environments in which one of several experts is asked at once
+TASK = "task"  # the name of an environment's task among privileged observations
+
+
+def knows_all(observation: Observation) -> Bool[Array, " n"]:
+    """True for every environment."""
+    return jnp.ones(jax.tree.leaves(dict(observation))[0].shape[0], bool)
+
+
+class Expert(NamedTuple):
+    """Advises in n environments; deterministic, and never learns.
+
+    Attributes:
+        name: for logs and errors.
+        initial_carry: `initial_carry(n) -> carry`, its memory at the start of an episode.
+        advise: `advise(carry, observation) -> (distribution, carry)`, a `Distribution` over the
+            student's actions with batch shape [n].
+        knows: `knows(observation) -> bool[n]`, the environments in which its advice is valid.
+        reveals: privileged observations that it needs: names of arrays that only the environment
+            or the loop can provide, such as `task`.
+    """
+
+    name: str
+    initial_carry: Callable[[int], Any]
+    advise: Callable[[Any, Observation], tuple[Distribution, Any]]
+    knows: Callable[[Observation], Bool[Array, " n"]] = knows_all
+    reveals: tuple[str, ...] = ()
+
+
+def of_policy(
+    policy: Policy,
+    action_space: ActionSpace,
+    *,
+    temperature: float = 1.0,
+    seeds_axis: str | None = None,
+) -> Expert:
+    """A trained policy as an expert.
+
+    It may have another architecture, a memory of its own, read other observations (they must be
+    shown), and know only some of the student's discrete actions, which are matched by name.
+
+    Args:
+        policy: the expert.
+        action_space: of the student.
+        temperature: scales the spread of its distributions; below 1 it is more certain.
+        seeds_axis: name of the axis over which the student's seeds are mapped, if they are.
+
+    Raises:
+        SettingError: it has other actions than the student, or a temperature that is not
+            positive.
+    """
+    if not 0 < temperature < float("inf"):
+        raise SettingError("temperature", temperature, "a positive number")
+    own, names = policy.action_space, list(action_space.action_names)
+    if isinstance(own, Continuous) or isinstance(action_space, Continuous):
+        if own != action_space:
+            raise SettingError("actions of the expert", own, f"the student's: {action_space}")
+    elif not set(own.action_names) <= set(names):
+        raise SettingError(
+            "actions of the expert", list(own.action_names), f"some of the student's: {names}"
+        )
+    state = policy.state
+    student = policy.student if seeds_axis is None else student_of(policy.card, seeds_axis)
+
+    def advise(carry, observation):
+        read = {name: observation[name] for name in policy.observation_space}
+        distribution, _, carry = student.apply(state, carry, read)
+        distribution = distribution.tempered(temperature)
+        if isinstance(distribution, Categorical) and list(own.action_names) != names:
+            columns = jnp.array([names.index(name) for name in own.action_names])
+            none = jnp.full((distribution.logits.shape[0], len(names)), -jnp.inf)
+            distribution = Categorical(none.at[:, columns].set(distribution.logits))
+        return distribution, carry
+
+    return Expert(str(policy.card.get("name") or policy.environment), policy.initial_carry, advise)
+
+
+def privileged(name: str, action_space: ActionSpace) -> Expert:
+    """An expert whose next action is a privileged observation of this name.
+
+    Such an expert sees what the student does not, and is asked in the states that the student
+    visits, as in DAgger (Ross et al., 2011). An action outside a discrete space, or one that is not
+    finite in a continuous one, says that it has no advice.
+    """
+
+    def advise(carry, observation) -> tuple[Distribution, Any]:
+        action = observation[name]
+        if isinstance(action_space, Continuous):
+            return SquashedNormal.around(action_space, jnp.nan_to_num(action)), carry
+        chosen = jax.nn.one_hot(action, action_space.n)
+        unknown = jnp.sum(chosen, axis=-1, keepdims=True) == 0
+        return Categorical.of_probabilities(jnp.where(unknown, 1, chosen)), carry
+
+    def knows(observation):
+        action = observation[name]
+        if isinstance(action_space, Continuous):
+            return jnp.all(jnp.isfinite(action), axis=-1)
+        return (action >= 0) & (action < action_space.n)
+
+    return Expert(name, lambda n: (), advise, knows, (name,))
+
+
+def of_function(
+    function: Callable[[Observation], Float[Array, "n actions"] | Distribution],
+    name: str = "function",
+) -> Expert:
+    """A pure function from observations to action probabilities or a distribution, as an expert."""
+
+    def advise(carry, observation):
+        advice = function(observation)
+        if isinstance(advice, jax.Array | np.ndarray):
+            advice = Categorical.of_probabilities(advice)
+        return advice, carry
+
+    return Expert(name, lambda n: (), advise)
+
+
+def only(expert: Expert, knows: Callable[[Observation], Bool[Array, " n"]]) -> Expert:
+    """The expert, restricted to where a mask holds."""
+    return expert._replace(knows=lambda seen: expert.knows(seen) & knows(seen))
+
+
+def only_tasks(expert: Expert, space: TaskSpace) -> Expert:
+    """The expert, in environments whose task is in this part of the task space."""
+    masked = only(expert, lambda seen: space.contains(seen[TASK]))
+    return masked._replace(reveals=tuple({*expert.reveals, TASK}))
+
+
+def panel(
+    experts: Sequence[Expert],
+) -> tuple[Callable[[int], Any], Callable[[Any, Observation], tuple[Any, Array, Any]]]:
+    """Several experts asked together.
+
+    Returns:
+        `initial_carry(n)`, and `ask(carry, observation)`, which returns distributions with batch
+        shape `[n, experts]`, a mask `[n, experts]` of whose advice is valid, and the carry.
+    """
+
+    def initial_carry(n):
+        return tuple(expert.initial_carry(n) for expert in experts)
+
+    def ask(carry, observation):
+        advice, known, after = [], [], []
+        for expert, remembered in zip(experts, carry, strict=True):
+            knows = expert.knows(observation)
+            if len(experts) == 1:
+                distribution, remembered = expert.advise(remembered, observation)
+            else:
+                distribution, remembered = _ask_where(knows, expert, remembered, observation)
+            advice.append(distribution)
+            known.append(knows)
+            after.append(remembered)
+        together = jax.tree.map(lambda *x: jnp.stack(x, 1), *advice)
+        return together, jnp.stack(known, 1), tuple(after)
+
+    return initial_carry, ask
+
+
+def _ask_where(knows, expert, carry, observation):
+    """An expert's advice and carry where its advice is valid; zeros and the old carry elsewhere.
+
+    The cost grows with the number of environments that an expert knows: several experts that share
+    the tasks between them cost about as much as one.
+    """
+    observation = dict(observation)
+    shapes = jax.eval_shape(expert.advise, carry, observation)[0]
+    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+    def rows(worlds):
+        return expert.advise(*jax.tree.map(lambda x: x[worlds], (carry, observation)))
+
+    return for_groups(rows, knows, (nothing, carry), GROUP_SIZE)

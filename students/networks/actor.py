@@ -1,0 +1,49 @@
+"""The networks of soft actor-critic: a policy with its own spread, and twin action values."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from didact.environments import Continuous
+from didact.students.config import NetworkConfig
+from didact.students.networks.actor_critic import Spaces, Trunk
+from didact.students.networks.distributions import SquashedNormal
+
+LEAST_LOG_STD, MOST_LOG_STD = -20.0, 2.0
+
+
+class Actor(nn.Module):
+    """Observations `[n, ...]` to distributions over continuous actions.
+
+    The standard deviation is a function of the observation, as in Haarnoja et al., 2018.
+    """
+
+    action_space: Continuous
+    spaces: Spaces
+    config: NetworkConfig
+
+    @nn.compact
+    def __call__(self, observation: dict[str, Array]) -> SquashedNormal:
+        now = jax.tree.map(lambda x: x[None], observation)
+        features = Trunk(self.spaces, self.config, name="trunk")(now)[0]
+        size = self.action_space.size
+        mean = nn.Dense(size, name="mean")(features)
+        log_std = jnp.clip(nn.Dense(size, name="log_std")(features), LEAST_LOG_STD, MOST_LOG_STD)
+        return SquashedNormal.of_space(self.action_space, mean, log_std)
+
+
+class ActionValue(nn.Module):
+    """Observations and actions (in units where bounds are -1 and 1) to values `[n]`."""
+
+    spaces: Spaces
+    config: NetworkConfig
+
+    @nn.compact
+    def __call__(
+        self, observation: dict[str, Array], action: Float[Array, "n k"]
+    ) -> Float[Array, " n"]:
+        now = jax.tree.map(lambda x: x[None], observation)
+        added = nn.Dense(self.config.hidden, use_bias=False, name="action")(action)
+        features = Trunk(self.spaces, self.config, name="trunk")(now, added[None])[0]
+        return nn.Dense(1, name="value")(features)[:, 0]

@@ -1,0 +1,208 @@
+"""Policies in a .zip file, to give away and to take in.
+
+A file may come from anyone: its names, kinds and sizes are looked at before anything is written,
+and what is written becomes a policy only after it was loaded once. Nothing in it is executed.
+"""
+
+import contextlib
+import os
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from didact.common.files import replacing
+from didact.environments import SettingError
+from didact.students.policies.cards import CARD, LARGEST, NAME_TOLD, is_name, read_card
+from didact.students.policies.lookup import locate, shipped, user_folder
+from didact.students.policies.storage import PARAMS, policy_files, read_folder
+
+MOST_FILES = 10_000
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # so that the same policy makes the same file
+_CHUNK = 1 << 20
+
+
+def export_policy(
+    policy: str | os.PathLike[str], file: str | os.PathLike[str], *, replace: bool = False
+) -> Path:
+    """Writes a policy into a .zip file, after loading it once.
+
+    Args:
+        policy: a name, a policy folder or a run folder.
+        file: a new file.
+        replace: whether it may take the place of one that is there.
+
+    Raises:
+        SettingError: there is no such policy, or the file is there or cannot be written.
+    """
+    file = Path(file)
+    if file.suffix.lower() != ".zip":
+        raise SettingError("file", str(file), "a file that ends in .zip")
+    folder = locate(policy)
+    read_folder(folder)
+    if file.is_dir() or (file.exists() and not replace):
+        raise SettingError("file", str(file), "a new file, or be replaced by --replace")
+    try:
+        with (
+            replacing(file) as draft,
+            zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
+            for name in policy_files(folder):
+                info = zipfile.ZipInfo(name, _EPOCH)
+                info.compress_type = zipfile.ZIP_DEFLATED
+                info.external_attr = (stat.S_IFREG | 0o644) << 16
+                archive.writestr(info, (folder / name).read_bytes())
+    except OSError as error:
+        raise SettingError(
+            "file", str(file), f"a file that can be written ({error.strerror or error})"
+        ) from None
+    return file
+
+
+def import_policy(
+    file: str | os.PathLike[str], name: str | None = None, *, replace: bool = False
+) -> Path:
+    """Takes in a policy from a .zip file that `export_policy` wrote; its folder.
+
+    Args:
+        file: the file.
+        name: what it will be called; as its card says, or as the file is called, if None.
+        replace: whether it may take the place of an imported one of that name.
+
+    Raises:
+        SettingError: the file is none, holds something else or too much, or the name is taken.
+            Nothing was changed then.
+    """
+    file = Path(file)
+    try:
+        archive = zipfile.ZipFile(file)
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        why = getattr(error, "strerror", None) or "it is none"
+        raise SettingError("file", str(file), f"a .zip file of a policy ({why})") from None
+
+    def unpack(folder: Path) -> None:
+        for entry in entries:
+            _unpack(archive, entry, folder / entry.filename, file)
+
+    with archive:
+        entries = _checked(archive, file)
+        return take_in(unpack, name, file.stem, replace=replace)
+
+
+def take_in(
+    fill: Callable[[Path], None], name: str | None, otherwise: str, *, replace: bool
+) -> Path:
+    """Makes an imported policy, whole or not at all; its folder.
+
+    Args:
+        fill: writes the policy's files into a new folder.
+        name: what it will be called; if None, as its card says.
+        otherwise: its name where the card says none.
+        replace: whether it may take the place of an imported one.
+
+    Raises:
+        SettingError: the name is none or taken, or what was written cannot be loaded.
+    """
+    if name is not None:
+        _check_name(name, replace)
+    home = user_folder()
+    with _told_if_unwritable(home):
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=home) as drafts:
+            draft = Path(drafts) / "policy"
+            draft.mkdir()
+            fill(draft)
+            try:
+                if not (draft / CARD).is_file():
+                    raise SettingError("policy", otherwise, f"one with a {CARD}")
+                chosen = name or str(read_card(draft).get("name", otherwise))
+                _check_name(chosen, replace)
+                read_folder(draft)
+            except SettingError as error:
+                # The draft is gone when this is read, and its place says nothing.
+                setting, allowed, value = (
+                    x.replace(str(draft), otherwise) if isinstance(x, str) else x
+                    for x in (error.setting, error.allowed, error.value)
+                )
+                raise SettingError(str(setting), value, str(allowed)) from None
+            with replacing(home / chosen) as place:
+                os.replace(draft, place)
+    return home / chosen
+
+
+def _check_name(name: str, replace: bool) -> None:
+    if not is_name(name):
+        raise SettingError("--name", name, NAME_TOLD)
+    if name in shipped():
+        raise SettingError("--name", name, "another one: didact brings a policy of that name")
+    place = user_folder() / name
+    if os.path.lexists(place) and not replace:
+        raise SettingError("--name", name, "a new one, or be replaced by --replace")
+    if os.path.lexists(place) and not (place / CARD).is_file():
+        raise SettingError("--name", name, f"a new one: {place} is no policy")
+
+
+@contextlib.contextmanager
+def _told_if_unwritable(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        allowed = f"a folder that can be written to ({error.strerror or error})"
+        raise SettingError("folder of policies", str(home), allowed) from None
+
+
+def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
+    """The entries that are files, if all of them are what a policy has."""
+    entries = archive.infolist()
+    if len(entries) > MOST_FILES:
+        raise _refused(file, f"of at most {MOST_FILES} files")
+    size = sum(entry.file_size for entry in entries)
+    if size > LARGEST:
+        raise _refused(file, f"of at most {LARGEST / 2**30:g} GiB ({size / 2**30:.1f} unpacked)")
+    seen = set()
+    for entry in entries:
+        name = entry.orig_filename
+        folder = name.endswith("/")
+        parts = name.removesuffix("/").split("/")
+        proper = all(part not in ("", ".", "..") and part.isprintable() for part in parts)
+        if not proper or "\\" in name or ":" in name or parts[0] not in (CARD, PARAMS):
+            raise _refused(file, f"with {CARD} and {PARAMS}/ only ({name[:100]!r} is in it)")
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if kind not in (0, stat.S_IFDIR if folder else stat.S_IFREG):
+            raise _refused(file, f"of plain files ({name[:100]!r} is none)")
+        known = entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        if entry.flag_bits & 1 or not known:
+            raise _refused(file, f"packed as export does, not encrypted ({name[:100]!r} is)")
+        if name.casefold() in seen:
+            raise _refused(file, f"with each file once ({name[:100]!r} is there twice)")
+        seen.add(name.casefold())
+    return [entry for entry in entries if not entry.orig_filename.endswith("/")]
+
+
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, file: Path) -> None:
+    """Writes one file; it must be as large as was said before."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(entry) as source, path.open("xb") as target:
+            written = 0
+            while part := source.read(_CHUNK):
+                written += len(part)
+                if written > entry.file_size:
+                    raise _refused(file, f"whole ({entry.filename!r} is larger than it says)")
+                target.write(part)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        FileExistsError,
+    ) as error:
+        raise _refused(file, f"whole ({str(error).splitlines()[0][:100]})") from None
+    except NotADirectoryError:
+        raise _refused(file, f"whole ({entry.filename!r} is below a file)") from None
+
+
+def _refused(file: Path, allowed: str) -> SettingError:
+    return SettingError("file", str(file), f"a .zip file of a policy, {allowed}")

@@ -1,0 +1,353 @@
+"""The card of a policy, `policy.json`: what a person reads, and all that is needed to load it.
+
+A card may come from anyone and from a later version, so nothing of it is believed before it was
+looked at: kinds, names, and sizes before a network of that size is made.
+"""
+
+import dataclasses
+import json
+import math
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from didact.environments import ActionSpace, ArraySpace, SettingError
+from didact.environments.base import PLACE
+from didact.environments.spaces import ROLES, action_space_from_json
+from didact.students.algorithms.ppo import ppo
+from didact.students.algorithms.sac import actor_student
+from didact.students.base import Student
+from didact.students.config import NetworkConfig, PPOConfig
+from didact.students.registry import check_on_card, from_card
+from didact.students.skills.composed_policy import NETWORK, TABLE, behaviour
+from didact.students.skills.formula_task import PROGRESS
+
+CARD = "policy.json"
+FORMAT = 2
+ACTOR_CRITIC, ACTOR = "actor_critic", "actor"  # what PPO and SAC train
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a policy; never more than a file's name
+NAME_TOLD = "a name of letters, digits, '.', '_' and '-', at most 100 of them"
+CARD_BYTES = 1 << 20
+LARGEST = 1 << 30  # bytes of parameters, and of all files of a policy
+WIDEST = 8192  # any one size of a network
+MOST_NUMBERS = 1 << 24  # in one array of an observation
+
+
+def card(
+    environment: str,
+    observation_space: Mapping[str, ArraySpace],
+    action_space: ActionSpace,
+    network: NetworkConfig | None,
+    **more: Any,
+) -> dict[str, Any]:
+    """The card of a policy.
+
+    Args:
+        environment: the name of the environment it was trained in.
+        observation_space, action_space: of that environment.
+        network: the sizes of its network; None for a behaviour that was composed, of which
+            `composed` tells the sizes.
+        more: further fields, all of them optional. `architecture` ("actor_critic" if left out);
+            `name` and `description` (one line);
+            `made_by` (the command that made it); `environment_settings` (a list of NAME=VALUE);
+            `scores` by environment or kind of task, `{"sampled": rate, "greedy": rate, "command":
+            what measures it}`; `training` and `versions`; `imports`, the user's own code that
+            it was trained with; `student`, instead of a network (`registry.for_card`).
+    """
+    spaces = {name: space.to_json() for name, space in observation_space.items()}
+    return {
+        "format": FORMAT,
+        "environment": environment,
+        "observation_space": spaces,
+        "action_space": action_space.to_json(),
+        **({} if network is None else {"network": _sizes(network)}),
+        **more,
+    }
+
+
+def _sizes(network: NetworkConfig) -> dict[str, Any]:
+    """As JSON holds them, so that a card is the same before and after it was saved."""
+    sizes = dataclasses.asdict(network)
+    return {name: list(x) if isinstance(x, tuple) else x for name, x in sizes.items()}
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card in a policy folder.
+
+    Raises:
+        SettingError: it is missing, is no card, or asks for what cannot be.
+    """
+    path = folder / CARD
+    try:
+        if path.stat().st_size > CARD_BYTES:
+            raise SettingError(
+                "policy", str(path), f"a policy card (of at most {CARD_BYTES} bytes)"
+            )
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, SettingError):
+            raise
+        why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+        raise SettingError("policy", str(path), f"a policy card in JSON ({why})") from None
+    check_card(told, str(path))
+    return told
+
+
+def check_card(card: Any, path: str = CARD) -> None:
+    """Looks at everything that a policy is made from.
+
+    Args:
+        card: what was read.
+        path: where, for the sentence.
+
+    Raises:
+        SettingError: something is missing, of another kind, or beyond its bounds.
+    """
+    if not isinstance(card, dict):
+        raise _error("policy card", path, card, "an object with the fields of a card")
+    if type(card.get("format")) is not int or card["format"] != FORMAT:
+        which = ""
+        if type(card.get("format")) is int:
+            which = "a later" if card["format"] > FORMAT else "an earlier"
+            which = f" ({which} version of didact wrote the card)"
+        raise _error("format", path, card.get("format"), f"{FORMAT}{which}")
+    if not isinstance(card.get("environment"), str) or not card["environment"]:
+        raise _error("environment", path, card.get("environment"), "the name of an environment")
+    _check_actions(card.get("action_space"), path)
+    _check_spaces(card.get("observation_space"), path)
+    imports = card.get("imports", [])
+    if not isinstance(imports, list) or not all(isinstance(x, str) for x in imports):
+        raise _error("imports", path, imports, "a list of modules and files")
+    if "composed" in card:
+        _check_composed(card["composed"], card["observation_space"], path)
+    elif "student" in card:
+        check_on_card(card["student"], f"student in {path}")
+    else:
+        _check_network(card.get("network"), path)
+        architecture = card.get("architecture", ACTOR_CRITIC)
+        if architecture not in _architectures:
+            names = ", ".join(_architectures)
+            allowed = f"one of {names}; others must be registered first"
+            raise _error("architecture", path, architecture, allowed)
+    for field in ("description", "made_by"):
+        if not isinstance(card.get(field, ""), str):
+            raise _error(field, path, card[field], "a text")
+    if "name" in card and not is_name(card["name"]):
+        raise _error("name", path, card["name"], NAME_TOLD)
+    for field in ("training", "versions", "scores"):
+        if not isinstance(card.get(field, {}), dict):
+            raise _error(field, path, card[field], "an object")
+    trained = card.get("training", {}).get("settings", {})
+    tasks = trained.get("tasks", []) if isinstance(trained, dict) else None
+    if not isinstance(tasks, list) or not all(isinstance(text, str) for text in tasks):
+        raise _error("training", path, trained, "settings with tasks, a list of NAME=VALUE")
+    for name, score in card.get("scores", {}).items():
+        if not isinstance(score, dict):
+            raise _error("scores", path, {name: score}, "an object of an object for each")
+    settings = environment_settings(card)
+    if not isinstance(settings, list) or not all(isinstance(text, str) for text in settings):
+        raise _error("environment settings", path, settings, "a list of NAME=VALUE")
+
+
+def is_name(name: Any) -> bool:
+    """Whether a policy may be called so: it is then the name of a folder, too, and no path."""
+    return isinstance(name, str) and NAME.fullmatch(name) is not None
+
+
+def environment_settings(card: Mapping[str, Any]) -> Any:
+    """NAME=VALUE texts of the settings that the environment had in training."""
+    if "environment_settings" in card:
+        return card["environment_settings"]
+    settings = card.get("training", {}).get("settings", {})
+    return settings.get("env_settings", []) if isinstance(settings, dict) else settings
+
+
+def spaces_of(card: Mapping[str, Any]) -> dict[str, ArraySpace]:
+    """The observation space that a card tells of."""
+    return {name: ArraySpace.from_json(s) for name, s in card["observation_space"].items()}
+
+
+def actions_of(card: Mapping[str, Any]) -> ActionSpace:
+    """The action space in a card."""
+    return action_space_from_json(card["action_space"])
+
+
+def _actor_critic(observation_space, action_space, network, seeds_axis) -> Student:
+    config = PPOConfig(network=network)
+    return ppo(observation_space, action_space, config, num_updates=1, seeds_axis=seeds_axis)
+
+
+# From spaces, the sizes of the network and the axis of seeds to a student that acts.
+Architecture = Callable[[Mapping[str, ArraySpace], ActionSpace, NetworkConfig, str | None], Student]
+_architectures: dict[str, Architecture] = {ACTOR_CRITIC: _actor_critic, ACTOR: actor_student}
+
+
+def register_architecture(name: str, make: Architecture) -> None:
+    """Adds a kind of network that policies may have: the field `architecture` of cards.
+
+    Args:
+        name: as cards have it.
+        make: from observation space, action space, `NetworkConfig` and the name of the axis of
+            seeds to a student that acts; its state must have a field `params`.
+
+    Raises:
+        SettingError: the name is taken.
+    """
+    if name in _architectures:
+        raise SettingError("architecture", name, "a name that is not registered yet")
+    _architectures[name] = make
+
+
+def student_of(card: Mapping[str, Any], seeds_axis: str | None = None) -> Student:
+    """The student of a card, to act; under a `vmap` over seeds if that has a name."""
+    if "composed" in card:
+        return behaviour(card["composed"], spaces_of(card), len(actions_of(card).action_names))
+    if "student" in card:
+        return from_card(card, spaces_of(card), actions_of(card))
+    network: dict[str, Any] = dict(card["network"])
+    network["pixel_channels"] = tuple(network["pixel_channels"])
+    name = card.get("architecture", ACTOR_CRITIC)
+    return acting(name, spaces_of(card), actions_of(card), NetworkConfig(**network), seeds_axis)
+
+
+def acting(
+    architecture: str,
+    observation_space: Mapping[str, ArraySpace],
+    action_space: ActionSpace,
+    network: NetworkConfig,
+    seeds_axis: str | None = None,
+) -> Student:
+    """A student of a registered architecture, to act; its state has a field `params`."""
+    return _architectures[architecture](observation_space, action_space, network, seeds_axis)
+
+
+def parameters_of(card: Mapping[str, Any], path: str = CARD) -> Any:
+    """Shapes and types of the parameters that a card tells of; none of them is made.
+
+    Raises:
+        SettingError: they are more than `LARGEST` bytes, or no network reads these observations.
+    """
+    try:
+        like = jax.eval_shape(student_of(card).init, jax.random.key(0)).params
+    except SettingError as error:
+        raise SettingError(f"{error.setting} in {path}", error.value, error.allowed) from None
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise SettingError(
+            "policy", path, f"a card of a network that can be made ({why})"
+        ) from None
+    size = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(like))
+    if size > LARGEST:
+        raise SettingError(
+            f"size of the network in {path}",
+            f"{size / 2**30:.1f} GiB",
+            f"at most {LARGEST / 2**30:g} GiB of parameters",
+        )
+    return like
+
+
+def _check_spaces(spaces: Any, path: str) -> None:
+    if not isinstance(spaces, dict) or not spaces:
+        raise _error("observation_space", path, spaces, "an object with at least one observation")
+    for name, space in spaces.items():
+        where = f"observation {reprlib.repr(name)}"
+        if not isinstance(space, dict) or not {"shape", "dtype", "low", "high"} <= set(space):
+            raise _error(where, path, space, "an object with shape, dtype, low and high")
+        shape = space["shape"]
+        whole = isinstance(shape, list) and all(_is_whole(x, 0, MOST_NUMBERS) for x in shape)
+        if not whole or len(shape) > 8 or math.prod(shape) > MOST_NUMBERS:
+            allowed = f"a list of at most 8 whole numbers, together at most {MOST_NUMBERS} places"
+            raise _error(f"{where}: shape", path, shape, allowed)
+        try:
+            kind = np.dtype(space["dtype"]).kind if isinstance(space["dtype"], str) else ""
+        except TypeError:
+            kind = ""
+        if kind not in ("b", "i", "u", "f"):
+            raise _error(f"{where}: dtype", path, space["dtype"], "a type of numbers, as 'uint8'")
+        for end in ("low", "high"):
+            if type(space[end]) not in (int, float) or math.isnan(space[end]):
+                raise _error(f"{where}: {end}", path, space[end], "a number")
+        kind = space.get("kind")
+        if kind is not None and not isinstance(kind, str):
+            raise _error(f"{where}: kind", path, kind, "null, or the name of a kind")
+        if space.get("role", "") not in ROLES:
+            raise _error(f"{where}: role", path, space["role"], "one of " + ", ".join(ROLES[1:]))
+        codes = space.get("codes", [])
+        sizes = isinstance(codes, list) and all(_is_whole(x, 1, MOST_NUMBERS) for x in codes)
+        if not sizes or math.prod(codes) > MOST_NUMBERS:
+            raise _error(f"{where}: codes", path, codes, "a list of sizes of a code book")
+        if kind in ("tokens", "category") and not 0 <= space["high"] < MOST_NUMBERS:
+            allowed = f"the last of at most {MOST_NUMBERS} values"
+            raise _error(f"{where}: high", path, space["high"], allowed)
+        try:
+            ArraySpace.from_json(space)
+        except SettingError as error:
+            raise _error(f"{where}: {error.setting}", path, error.value, error.allowed) from None
+
+
+def _check_actions(actions: Any, path: str) -> None:
+    try:
+        space = action_space_from_json(actions)
+    except SettingError as error:
+        raise _error(f"action_space: {error.setting}", path, error.value, error.allowed) from None
+    if len(space.action_names) > WIDEST:
+        raise _error("action_space", path, len(space.action_names), f"at most {WIDEST} actions")
+
+
+def _check_composed(sizes: Any, spaces: Mapping[str, Any], path: str) -> None:
+    kinds = [kind for kind in (TABLE, NETWORK) if isinstance(sizes, dict) and set(sizes) == {*kind}]
+    if not kinds:
+        allowed = f"an object with {' and '.join(TABLE)}, or with {', '.join(NETWORK)}"
+        raise _error("composed", path, sizes, allowed)
+    for name in kinds[0]:
+        most = WIDEST if kinds[0] is NETWORK else MOST_NUMBERS
+        if not _is_whole(sizes[name], 1, most):
+            raise _error(f"composed.{name}", path, sizes[name], f"a whole number from 1 to {most}")
+    read = {PROGRESS: [sizes["states"]], **({PLACE: []} if kinds[0] is TABLE else {"image": None})}
+    for name, shape in read.items():
+        told = spaces[name]["shape"] if name in spaces else None
+        if told is None or (len(told) != 2 if shape is None else told != shape):
+            allowed = "an image of two axes" if shape is None else f"of shape {shape}"
+            raise _error(f"observation {name!r}", path, told, allowed)
+
+
+def _check_network(network: Any, path: str) -> None:
+    if not isinstance(network, dict):
+        raise _error("network", path, network, "an object with the sizes of the network")
+    known = [field.name for field in dataclasses.fields(NetworkConfig)]
+    for name in network:
+        if name not in known:
+            allowed = f"a setting that this version knows: {', '.join(known)}"
+            raise _error("network setting", path, name, allowed)
+    for name in known:
+        value: Any = network.get(name)
+        if name == "pixel_channels":
+            sizes = isinstance(value, list) and 1 <= len(value) <= 8
+            if not sizes or not all(_is_whole(x, 1, WIDEST) for x in value):
+                raise _error(f"network.{name}", path, value, "a list of 1 to 8 sizes")
+        elif name == "normalise_observations":
+            if not isinstance(value, bool):
+                raise _error(f"network.{name}", path, value, "true or false")
+        elif name == "initial_std":
+            if type(value) not in (int, float) or not 0.02 <= value <= 2:
+                raise _error(f"network.{name}", path, value, "a number from 0.02 to 2")
+        else:
+            least = 0 if name == "memory" else 1
+            if not _is_whole(value, least, WIDEST):
+                allowed = f"a whole number from {least} to {WIDEST}"
+                raise _error(f"network.{name}", path, value, allowed)
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+def _error(what: str, path: str, value: Any, allowed: str) -> SettingError:
+    """The sentence; what is told of a value has an end, whatever is on the card."""
+    short = value if len(repr(value)) <= 80 else reprlib.repr(value)
+    return SettingError(f"{what} in {path}", short, allowed)

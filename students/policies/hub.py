@@ -1,0 +1,175 @@
+"""Policies on the model hub, by the `huggingface_hub` package, which the extra `hub` brings."""
+
+import importlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from didact.environments import SettingError
+from didact.students.policies.archives import MOST_FILES, take_in
+from didact.students.policies.cards import CARD, LARGEST
+from didact.students.policies.lookup import describe, locate
+from didact.students.policies.storage import PARAMS, copy_policy, read_folder
+
+REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
+PATTERNS = [CARD, f"{PARAMS}/*"]  # a star stands for slashes, too
+# Errors are told apart by the names of their classes: they moved between versions of the hub's
+# package, and those of the network are of whichever library it uses.
+_UNKNOWN = {"RepositoryNotFoundError", "RevisionNotFoundError", "GatedRepoError"}
+_TOKEN = {"LocalTokenNotFoundError"}
+_OFFLINE = {
+    "OfflineModeIsEnabled",
+    "LocalEntryNotFoundError",
+    "ConnectionError",
+    "ConnectError",
+    "NetworkError",
+    "Timeout",
+    "TimeoutException",
+    "TimeoutError",
+    "TransportError",
+}
+
+
+def push_policy(
+    policy: str | os.PathLike[str], repo: str, *, replace: bool = False, private: bool = False
+) -> str:
+    """Uploads a policy to the hub, after loading it once; the address it was given.
+
+    Args:
+        policy: a name, a policy folder or a run folder.
+        repo: "owner/name"; it is made if there is none.
+        replace: whether the policy in it may be replaced (the hub keeps the earlier one).
+        private: whether a new one is to be seen by its owner only.
+
+    Raises:
+        SettingError: there is no such policy, the extra or a token is missing, the hub cannot be
+            reached or says no, or there is a policy in the repository.
+    """
+    _check_repo(repo)
+    hub = _hub()
+    folder = locate(policy)
+    card, _ = read_folder(folder)
+    if not hub.get_token():
+        raise SettingError("hub token", None, "told by HF_TOKEN or by `hf auth login`, to push")
+    api = hub.HfApi()
+    with tempfile.TemporaryDirectory() as stage:
+        copy_policy(folder, Path(stage))
+        (Path(stage) / "README.md").write_text(_readme(card, repo), encoding="utf-8")
+        try:
+            api.create_repo(repo_id=repo, repo_type="model", private=private, exist_ok=True)
+            there = api.file_exists(repo_id=repo, filename=CARD, repo_type="model")
+            if there and not replace:
+                allowed = "a repository without a policy, or one to replace by --replace"
+                raise SettingError("repository", repo, allowed)
+            # The files of an earlier policy have other names, and would be too many in this one.
+            done = api.upload_folder(
+                repo_id=repo,
+                folder_path=stage,
+                repo_type="model",
+                commit_message="Upload a didact policy",
+                delete_patterns=[f"{PARAMS}/*"],
+            )
+        except SettingError:
+            raise
+        except Exception as error:
+            raise _told(error, repo) from None
+    return str(getattr(done, "repo_url", None) or repo)
+
+
+def pull_policy(
+    repo: str, name: str | None = None, *, replace: bool = False, revision: str | None = None
+) -> Path:
+    """Downloads a policy from the hub, checked as an imported file is; its folder.
+
+    Args:
+        repo: "owner/name".
+        name: what it will be called here; the repository's name without its owner if None.
+        replace: whether it may take the place of an imported one of that name.
+        revision: branch, tag or commit; the newest if None.
+
+    Raises:
+        SettingError: the extra is missing, the hub cannot be reached, there is no such repository
+            or no policy in it, it is too large, or the name is taken. Nothing was changed then.
+    """
+    _check_repo(repo)
+    hub = _hub()
+
+    def download(folder: Path) -> None:
+        with tempfile.TemporaryDirectory() as place:
+            try:
+                info = hub.HfApi().model_info(repo, revision=revision, files_metadata=True)
+                _check_size(info, repo)
+                # That very commit: another may come between looking and downloading.
+                hub.snapshot_download(
+                    repo_id=repo,
+                    repo_type="model",
+                    revision=info.sha,
+                    local_dir=place,
+                    allow_patterns=PATTERNS,
+                )
+            except SettingError:
+                raise
+            except Exception as error:
+                raise _told(error, repo) from None
+            if not (Path(place) / CARD).is_file():
+                raise _no_policy(repo)
+            copy_policy(Path(place), folder)
+
+    return take_in(download, name or repo.split("/")[-1], repo, replace=replace)
+
+
+def _hub() -> Any:
+    try:
+        return importlib.import_module("huggingface_hub")
+    except ImportError:
+        raise SettingError(
+            "package huggingface_hub", "missing", "installed: pip install 'didact[hub]'"
+        ) from None
+
+
+def _check_repo(repo: str) -> None:
+    if not REPO.fullmatch(repo):
+        raise SettingError("repository", repo, "of the form owner/name")
+
+
+def _check_size(info: Any, repo: str) -> None:
+    files = [f for f in info.siblings or () if f.rfilename.split("/")[0] in (CARD, PARAMS)]
+    size = sum(f.size or 0 for f in files)
+    if not any(f.rfilename == CARD for f in files):
+        raise _no_policy(repo)
+    if size > LARGEST or len(files) > MOST_FILES:
+        allowed = f"a policy of at most {LARGEST / 2**30:g} GiB in {MOST_FILES} files"
+        raise SettingError("repository", repo, f"{allowed} ({size / 2**30:.1f} GiB are there)")
+
+
+def _no_policy(repo: str) -> SettingError:
+    return SettingError("repository", repo, f"one with a policy (there is no {CARD} in it)")
+
+
+def _told(error: Exception, repo: str) -> SettingError:
+    """One sentence for what the hub's package raised."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if names & _TOKEN or (status in (401, 403) and not names & _UNKNOWN):
+        allowed = "one that your token may use (HF_TOKEN, or `hf auth login`)"
+    elif names & _UNKNOWN:
+        allowed = "one that is there, and that you may read (a private one needs a token)"
+    elif names & _OFFLINE:
+        allowed = "one that can be reached, but the hub does not answer: are you offline?"
+        return SettingError("repository", repo, allowed.removesuffix("?"))
+    else:
+        why = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+        allowed = f"one that the hub lets you use ({why.rstrip('.')})"
+    return SettingError("repository", repo, allowed)
+
+
+def _readme(card: dict[str, Any], repo: str) -> str:
+    """What the hub shows of a policy."""
+    return (
+        "---\nlibrary_name: didact\ntags: [reinforcement-learning, didact]\n---\n\n"
+        f"# {repo.split('/')[-1]}\n\n{describe(card)}\n\n"
+        f"```sh\npip install 'didact[hub]'\ndidact policies pull {repo}\n"
+        f"didact evaluate {repo.split('/')[-1]}\n```\n"
+    )

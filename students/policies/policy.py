@@ -1,0 +1,155 @@
+"""Policies: trained students that act."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from didact.environments import ActionSpace, ArraySpace, Environment, SettingError
+from didact.environments.text_settings import make_told
+from didact.students.base import Student
+from didact.students.policies.cards import actions_of, environment_settings, spaces_of, student_of
+from didact.students.policies.lookup import locate
+from didact.students.policies.storage import read_folder
+
+
+class Policy:
+    """A trained student that acts.
+
+    Attributes:
+        card: what `policy.json` says: environment, spaces, network, training, scores, versions.
+        observation_space, action_space: of its training.
+        student, params: its functions and parameters.
+    """
+
+    def __init__(self, card: dict[str, Any], params: Any):
+        self.card = card
+        self.observation_space = spaces_of(card)
+        self.action_space = actions_of(card)
+        self.student: Student = student_of(card)
+        self.params = params
+        self._act = jax.jit(self._choose, static_argnames="greedy")
+
+    @property
+    def environment(self) -> str:
+        """The name of the environment it was trained in."""
+        return self.card["environment"]
+
+    @property
+    def environment_settings(self) -> tuple[str, ...]:
+        """The settings that its environment had in training, as NAME=VALUE."""
+        return tuple(environment_settings(self.card))
+
+    def make_environment(self) -> Environment:
+        """The environment it was trained in, with the settings of its training.
+
+        Raises:
+            SettingError: it is not registered here, or shows something else than in training.
+        """
+        environment = make_told(self.environment, self.environment_settings)
+        self.check(environment.observation_space, environment.action_space)
+        return environment
+
+    @property
+    def state(self) -> Any:
+        """The student's state, as far as acting needs it."""
+        return jax.jit(self.student.init)(jax.random.key(0))._replace(params=self.params)
+
+    def check(
+        self,
+        observation_space: Mapping[str, ArraySpace],
+        action_space: ActionSpace | None = None,
+    ) -> None:
+        """Raises a `SettingError` unless the policy can read these observations.
+
+        Where `action_space` is given, its actions must be those of training, too.
+        """
+        for name, space in self.observation_space.items():
+            other = observation_space.get(name)
+            allowed = f"of shape {space.shape} with values up to {space.high}, as in training"
+            if other is None or not _fits(space, other.shape):
+                shape = None if other is None else other.shape
+                raise SettingError(f"observation {name!r}", shape, allowed)
+            if (other.meaning, other.codes) != (space.meaning, space.codes):
+                told = other.meaning, other.codes
+                allowed = f"{(space.meaning, space.codes)}: kind and codes, as in training"
+                raise SettingError(f"observation {name!r}", told, allowed)
+            if other.high > space.high:
+                told = f"{other.shape} with values up to {other.high}"
+                raise SettingError(f"observation {name!r}", told, allowed)
+        if action_space is not None and action_space.to_json() != self.action_space.to_json():
+            own = self.action_space
+            names, given = list(own.action_names), list(action_space.action_names)
+            if type(own) is type(action_space) and names != given:
+                raise SettingError("actions", given, f"those of training: {', '.join(names)}")
+            raise SettingError("action space", action_space, f"that of training, {own}")
+
+    def initial_carry(self, n: int | None = None) -> Any:
+        """What is remembered at the start of an episode, of n worlds or (None) of one."""
+        carry = self.student.initial_carry(n or 1)
+        return carry if n else jax.tree.map(lambda x: x[0], carry)
+
+    def act(
+        self, observation: Mapping[str, Any], carry: Any = None, key: Array | None = None
+    ) -> tuple[Array, Any]:
+        """The next action, and what to remember.
+
+        Args:
+            observation: NumPy or JAX arrays, of one world or with a leading axis of worlds.
+            carry: what the last call gave; None at the start of an episode.
+            key: randomness, to sample the action; None takes the most probable.
+
+        Raises:
+            SettingError: an array is missing or of another shape than the policy was trained on.
+        """
+        worlds: set[tuple[int, ...]] = set()
+        for name, space in self.observation_space.items():
+            shape = np.shape(observation[name]) if name in observation else None
+            axes = 0 if shape is None else len(shape) - len(space.shape)
+            if shape is None or axes not in (0, 1) or not _fits(space, shape[axes:]):
+                raise SettingError(f"observation {name!r}", shape, f"of shape {space.shape}")
+            worlds.add(shape[:axes])
+            if len(worlds) > 1:
+                raise SettingError(
+                    f"observation {name!r}", shape, "of as many worlds as the others"
+                )
+        arrays = {name: jnp.asarray(observation[name]) for name in self.observation_space}
+        single = worlds == {()}
+        if single:
+            arrays = {name: x[None] for name, x in arrays.items()}
+            carry = jax.tree.map(lambda x: x[None], carry)
+        n = next(iter(arrays.values())).shape[0]
+        carry = self.initial_carry(n) if carry is None else carry
+        greedy = key is None
+        key = jax.random.key(0) if key is None else key
+        action, carry = self._act(self.params, arrays, carry, key, greedy=greedy)
+        if single:
+            return action[0], jax.tree.map(lambda x: x[0], carry)
+        return action, carry
+
+    def _choose(self, params, observation, carry, key, *, greedy):
+        state = self.student.init(jax.random.key(0))._replace(params=params)
+        choose = self.student.act_greedily if greedy else self.student.act
+        action, carry, _ = choose(state, carry, observation, key)
+        return action, carry
+
+
+def load_policy(policy: str | os.PathLike[str]) -> Policy:
+    """A policy by its name, or the one in a policy folder, or the final one of a run folder.
+
+    `didact list policies` tells the names. A folder that exists is meant before a name is.
+
+    Raises:
+        SettingError: there is no such policy, its card is not one, or its parameters do not fit.
+    """
+    return Policy(*read_folder(locate(policy)))
+
+
+def _fits(space: ArraySpace, shape: tuple[int, ...]) -> bool:
+    """Whether an observation has the shape of training; instructions may be of any length."""
+    sentence = space.role == "instruction" and space.meaning == "tokens"
+    return len(shape) == len(space.shape) and (sentence or shape == space.shape)

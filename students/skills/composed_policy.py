@@ -1,0 +1,144 @@
+"""Composed behaviour as a student that has learned all it will: acts, saves and loads like others.
+
+In a world of numbered places it is one table, of the automaton's states and the places. Elsewhere
+it is the network of all goals, and the plans of the automaton's states.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from didact.environments import ArraySpace
+from didact.environments.base import PLACE
+from didact.students.base import Student
+from didact.students.networks.distributions import Categorical
+from didact.students.skills.deep import GoalNetwork, look
+from didact.students.skills.formula_task import PROGRESS
+from didact.students.skills.ltl.automata import Automaton
+from didact.students.skills.machines import letters_of
+from didact.students.skills.plans import Plans, follow, plans
+from didact.students.skills.tabular import Table, settled
+
+WORST = -1e9  # the logit of an action that is not among the best
+TABLE = ("states", "places")  # what a card tells of a table,
+NETWORK = ("states", "goals", "hidden", "cell")  # and of a network
+
+
+class Composed(NamedTuple):
+    """The state of a composed behaviour."""
+
+    params: dict[str, Any]
+
+
+def compose(
+    table: Table, made: Automaton, propositions: tuple[str, ...], *, as_far: bool = False
+) -> Float[Array, "states places actions"]:
+    """The values of a formula for each state of its automaton, without another step in the world.
+
+    Plans tell what to reach next. What they are worth is then compared with the steps from which
+    the table was learned, until both agree: that is where single steps count.
+
+    Args:
+        table: how to reach all goals.
+        made: the formula's automaton.
+        propositions: what labels mean.
+        as_far: only plan, and as if all goals were as far from one another, as in the paper.
+
+    Raises:
+        SettingError: a proposition of the formula is none of these.
+    """
+    plan = plans([made], propositions, table.goals, None if as_far else table.apart)
+    places = jnp.arange(table.values.shape[0])
+    which = jnp.zeros_like(places)
+    rows = [
+        follow(plan, jnp.full_like(places, state), lambda no: table.look(places, no), which)
+        for state in range(made.num_states)
+    ]
+    values = jnp.stack(rows)
+    if as_far:
+        return values
+    after = made.transitions[:, letters_of(made, propositions, table.goals)]
+    return settled(table, after, made.accepting, made.failed, values)
+
+
+def behaviour(
+    sizes: Mapping[str, int], observation_space: Mapping[str, ArraySpace], actions: int
+) -> Student:
+    """A student of these sizes; `Composed.params` are put in from elsewhere.
+
+    Args:
+        sizes: those of `TABLE` or of `NETWORK`. The parameters of a table are `values`
+            [states, places, actions]; those of a network are its `network`, and `worth`, `careful`
+            and `forbidden` [states, goals], as in `Plans`.
+        observation_space: of the environment, with the formula.
+        actions: how many.
+    """
+    if set(sizes) == set(TABLE):
+        shape = sizes["states"], sizes["places"], actions
+        return _student(lambda key: {"values": jnp.zeros(shape)}, _looked_up)
+    states, goals = sizes["states"], sizes["goals"]
+    network = GoalNetwork(goals, actions, sizes["hidden"], sizes["cell"])
+    image = observation_space["image"].shape
+
+    def init(key):
+        one = jnp.zeros((1, *image), jnp.uint8), jnp.zeros(1, jnp.int32)
+        made = network.init(key, *one, jnp.zeros((1, goals), bool))
+        plan = {name: jnp.zeros((states, goals), bool) for name in ("careful", "forbidden")}
+        return {"network": made, "worth": jnp.zeros((states, goals)), **plan}
+
+    def values_of(params, observation):
+        def seen(avoided):
+            return look(network, params["network"], observation["image"], avoided)
+
+        machine = jnp.argmax(observation[PROGRESS], -1)
+        plan = Plans(*(params[name][None] for name in Plans._fields))
+        return follow(plan, machine, seen, jnp.zeros_like(machine))
+
+    return _student(init, values_of)
+
+
+def _looked_up(params: Any, observation: Mapping[str, Array]) -> Float[Array, "n actions"]:
+    return params["values"][jnp.argmax(observation[PROGRESS], -1), observation[PLACE]]
+
+
+def _student(
+    params: Callable[[Array], dict[str, Any]],
+    values_of: Callable[[Any, Mapping[str, Array]], Float[Array, "n actions"]],
+) -> Student:
+    """A student that takes one of the actions of the highest value."""
+
+    def init(key):
+        return Composed(params(key))
+
+    def apply(state, carry, observation):
+        values = values_of(state.params, observation)
+        best = jnp.max(values, -1, keepdims=True)
+        logits = jnp.where(values >= best * (1 - 1e-6), 0.0, WORST)
+        # The value is discounted by the steps to fulfilment; 0 where no way is known.
+        return Categorical(logits), best[:, 0], carry
+
+    def act(state, carry, observation, key):
+        distribution, value, carry = apply(state, carry, observation)
+        return distribution.sample(key), carry, {"value": value}
+
+    def act_greedily(state, carry, observation, key):
+        distribution, value, carry = apply(state, carry, observation)
+        return distribution.mode(), carry, {"value": value}
+
+    def learn(state, rollout, key):
+        return state, {}
+
+    return Student(init, lambda n: (), apply, act, act_greedily, learn)
+
+
+def sizes_of(states: int, params: Mapping[str, Any]) -> dict[str, int]:
+    """What a card tells of a behaviour with these parameters."""
+    if "values" in params:
+        return {"states": states, "places": int(np.shape(params["values"])[1])}
+    inner = params["network"]["params"]
+    goals, _, cell = inner["wanted"].shape
+    hidden = inner["Dense_1"]["kernel"].shape[0]
+    return {"states": states, "goals": int(goals), "hidden": int(hidden), "cell": int(cell)}

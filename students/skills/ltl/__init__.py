@@ -1,0 +1,18 @@
+"""Temporal logic over finite traces: formulas, English, automata."""
+
+from didact.students.skills.ltl.automata import Automaton, automaton
+from didact.students.skills.ltl.english import english
+from didact.students.skills.ltl.formulas import Formula
+from didact.students.skills.ltl.lexicon import Vocabulary, vocabulary
+from didact.students.skills.ltl.parser import FormulaError, parse
+
+__all__ = [
+    "Automaton",
+    "Formula",
+    "FormulaError",
+    "Vocabulary",
+    "automaton",
+    "english",
+    "parse",
+    "vocabulary",
+]

@@ -1,0 +1,1 @@
+"""Teachers that are policies themselves, trained on the student's outcomes."""

@@ -1,0 +1,179 @@
+"""Language models behind any server that speaks OpenAI's chat completions."""
+
+import asyncio
+import dataclasses
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from didact.common.errors import SettingError
+from didact.teachers.language.client import responses
+from didact.teachers.language.client.api_keys import Key, kept_from_logs, key_of
+from didact.teachers.language.client.checks import check_address, check_number, check_prices
+from didact.teachers.language.client.timeouts import within
+from didact.teachers.language.client.transport import Refused, TooLong, Transport
+from didact.teachers.language.proposer import Complete, Message, ProposerError, Reply
+
+RETRIED = (408, 409, 429, 500, 502, 503, 504)
+PAUSE = 0.5  # seconds before the first retry; twice as long before each further one
+OPENAI = "https://api.openai.com/v1"
+FORMATS = ("json_schema", "json_object", "text")
+
+
+class Dialect(NamedTuple):
+    """What of a request a server understands; servers tell by refusing."""
+
+    format: int = 0  # of FORMATS
+    limit: str = "max_tokens"
+    temperature: bool = True
+
+    def simpler(self, said: str) -> "Dialect | None":
+        """What to try after a refusal; None if there is nothing left."""
+        if self.limit == "max_tokens" and "max_completion_tokens" in said:
+            return self._replace(limit="max_completion_tokens")
+        if self.temperature and "temperature" in said:
+            return self._replace(temperature=False)
+        if self.format + 1 < len(FORMATS):
+            return self._replace(format=self.format + 1)
+        return None
+
+
+def chat(
+    model: str,
+    base_url: str | None = None,
+    *,
+    api_key_env: str | None = "OPENAI_API_KEY",
+    temperature: float = 0.7,
+    max_tokens: int = 4096,
+    timeout: float = 120.0,
+    retries: int = 2,
+    prices: tuple[float, float] | None = None,
+    max_bytes: int = 1_000_000,
+) -> Complete:
+    """A language model of a server: hosted, or vLLM, Ollama, llama.cpp and the like.
+
+    The answer is asked for as JSON of a schema; where a server refuses that, as any JSON, and then
+    in words alone. What a server refuses is remembered, and not asked for again.
+
+    Args:
+        model: as the server calls it.
+        base_url: the server's address, such as `http://localhost:11434/v1`; None is that of
+            $OPENAI_BASE_URL or, without it, OpenAI's.
+        api_key_env: the name of the environment variable with the key, which is read for each
+            call and sent to this server only; None, or a variable that is not set, for servers
+            without keys.
+        temperature: of sampling; left out where the server refuses it.
+        max_tokens: the most tokens of an answer.
+        timeout: seconds for all of a call, retries included; no call takes longer.
+        retries: how often to ask again after the connection broke or the server was overloaded.
+            `Retry-After` is obeyed if it is within the time limit.
+        prices: of a million tokens, of the prompt and of the answer. Cached tokens, which some
+            servers sell for less, are not told apart.
+        max_bytes: the longest answer; what is longer is left unread.
+
+    Returns:
+        A function of messages and the JSON schema of the answer. It raises `ProposerError`.
+        Tokens are as the server counts them, or estimated from what was sent and received. Of
+        several tries the last is counted; where the time was up, the prompt.
+
+    Raises:
+        SettingError: a setting cannot be used, or the `openai` package is missing.
+    """
+    if not model:
+        raise SettingError("model", model, "the name of a model")
+    where = check_address(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI)
+    check_number("temperature", temperature, 0, 10)
+    check_number("max_tokens", max_tokens, 1, whole=True)
+    check_number("timeout", timeout, 0.01, 86_400)
+    check_number("retries", retries, 0, whole=True)
+    check_number("max_bytes", max_bytes, 1, whole=True)
+    prices = check_prices(prices)
+    if not key_of(api_key_env) and where == OPENAI:
+        name = f"${api_key_env}" if api_key_env else "api_key_env"
+        raise SettingError(name, "", "set for OpenAI; base_url may be a server without keys")
+    transport = Transport(where, max_bytes)
+    known = Dialect()
+
+    def body(messages: Sequence[Message], schema: Mapping[str, Any], dialect: Dialect) -> dict:
+        asked: dict[str, Any] = {
+            "model": model,
+            "messages": [dict(message) for message in messages],
+            dialect.limit: max_tokens,
+        }
+        if dialect.temperature:
+            asked["temperature"] = temperature
+        if FORMATS[dialect.format] == "json_schema":
+            named = {"name": "answer", "schema": schema, "strict": True}
+            asked["response_format"] = {"type": "json_schema", "json_schema": named}
+        elif FORMATS[dialect.format] == "json_object":
+            asked["response_format"] = {"type": "json_object"}
+        return asked
+
+    def sentence(refused: Refused, key: Key) -> str:
+        said = responses.as_sentence(key.scrub(responses.complaint(refused.body)))
+        said = f" It says: {said}" if said else ""
+        if refused.status in (401, 403):  # servers tend to repeat a part of the key here
+            name = f"the key in ${api_key_env}" if key else "to answer without a key"
+            return f"The server ({where}) refuses {name} ({refused.status})."
+        if refused.status == 404:
+            return f"The server ({where}) has no model {model!r} at this address (404).{said}"
+        if 300 <= refused.status < 400:
+            return f"The server ({where}) is elsewhere ({refused.status}); correct base_url."
+        return f"The server ({where}) answered with error {refused.status}.{said}"
+
+    async def ask(messages, schema, key: Key, deadline: float) -> bytes:
+        nonlocal known
+        dialect, tries = known, 0
+        async with transport.opened(key) as post:
+            while True:
+                try:
+                    received = await post(body(messages, schema, dialect))
+                    known = dialect
+                    return received
+                except Refused as refused:
+                    why, pause = sentence(refused, key), refused.retry_after
+                    if refused.status in (400, 422):
+                        simpler = dialect.simpler(responses.complaint(refused.body))
+                        if simpler is not None:
+                            dialect = simpler
+                            continue
+                    again = refused.status in RETRIED
+                except transport.broken as error:
+                    name = type(error.__cause__ or error).__name__
+                    why = f"The connection to the server ({where}) failed: {name}."
+                    again, pause = True, None
+                if not again or tries >= retries:
+                    raise ProposerError(why)
+                pause = PAUSE * 2**tries if pause is None else pause
+                if time.monotonic() + pause >= deadline:
+                    raise ProposerError(f"{why} There is no time left to try again.")
+                tries += 1
+                await asyncio.sleep(pause)
+
+    def complete(messages: Sequence[Message], schema: Mapping[str, Any]) -> Reply:
+        start = time.monotonic()
+        asked = Reply("", tuple(map(responses.sendable, messages)), model)
+
+        def so_far() -> Reply:
+            return dataclasses.replace(asked, seconds=time.monotonic() - start)
+
+        async def answer() -> Reply:
+            received = await ask(asked.messages, schema, key, start + timeout)
+            return responses.read_answer(received, so_far(), prices, key.scrub)
+
+        try:
+            key = key_of(api_key_env)
+        except SettingError as error:
+            raise ProposerError(str(error)) from None
+        try:
+            with kept_from_logs(key):
+                return within(timeout, answer)
+        except TimeoutError:
+            size, why = 0, f"did not answer within {timeout:g} seconds"
+        except TooLong as long:
+            size, why = long.received, f"answered with more than {max_bytes} bytes"
+        cost = responses.charged(so_far(), {}, size, prices)
+        raise ProposerError(f"The server ({where}) {why}.", cost)
+
+    return complete

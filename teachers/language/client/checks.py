@@ -1,0 +1,62 @@
+"""Settings of language models, checked."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from didact.common.errors import SettingError
+
+
+def check_address(base_url: str, setting: str = "base_url") -> str:
+    """The address of a server as it is used and shown.
+
+    Args:
+        base_url: the address.
+        setting: what the user calls it.
+
+    Raises:
+        SettingError: it is no address, or has a password or a query, in which keys are put at
+            times; the message does not show these.
+    """
+    try:
+        parts = urlsplit(base_url.strip())
+        shown = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+    except ValueError:
+        raise SettingError(setting, "no address", "such as http://localhost:8000/v1") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        shown = "without http(s)://" if parts.scheme not in ("http", "https") else "without a host"
+        raise SettingError(setting, shown, "such as http://localhost:8000/v1")
+    if parts.username is not None or parts.query or parts.fragment:
+        allowed = "without user, password, ? and #; keys come from an environment variable"
+        raise SettingError(setting, f"{shown} and more", allowed)
+    return base_url.strip().rstrip("/")
+
+
+def check_number(
+    name: str, value: Any, low: float, high: float = math.inf, *, whole: bool = False
+) -> None:
+    """Raises a SettingError unless a setting is a number in its bounds."""
+    kinds = int if whole else (int, float)
+    fine = isinstance(value, kinds) and not isinstance(value, bool)
+    if not fine or not low <= value <= high or not math.isfinite(value):
+        kind = "a whole number" if whole else "a number"
+        bounds = f"of at least {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
+        raise SettingError(name, value, f"{kind} {bounds}")
+
+
+def check_prices(prices: Sequence[float] | None) -> tuple[float, float] | None:
+    """The prices of a million tokens, of prompts and of answers.
+
+    Raises:
+        SettingError: they are not two numbers of at least 0.
+    """
+    if prices is None:
+        return None
+    fine = isinstance(prices, Sequence) and not isinstance(prices, str) and len(prices) == 2
+    for price in prices if fine else ():
+        number = isinstance(price, (int, float)) and not isinstance(price, bool)
+        fine = fine and number and math.isfinite(price) and price >= 0
+    if not fine:
+        raise SettingError("prices", prices, "two numbers: a million tokens of prompt, of answer")
+    return float(prices[0]), float(prices[1])

@@ -1,5 +1,0 @@
-"""A small transformer that writes tasks, token by token."""
-
-from didact.teachers.language.transformer.teacher import TransformerState, transformer
-
-__all__ = ["TransformerState", "transformer"]

@@ -1,0 +1,302 @@
+"""Tests that any teacher must pass, also your own.
+
+from didact.teachers import testing
+
+def test_my_teacher():
+    testing.check(my_teacher, space)
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from didact.environments.task_spaces import TaskSpace
+from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
+
+SCORES = ("value", "positive_value_loss", "mean_negative_advantage", "max_negative_advantage")
+ALIKE = 0.97  # of the tasks
+
+
+def check(
+    make_teacher: Callable[[Any], Teacher],
+    space: TaskSpace,
+    *,
+    n: int = 64,
+    rounds: int = 4,
+    seed: int = 0,
+) -> None:
+    """Raises an AssertionError that says in a sentence how a teacher breaks its contract.
+
+    - Proposals are finite tasks of the space, with `learn` from 0 to 1 and tags of at least 0, of
+      the right types and shapes.
+    - The same keys give the same proposals.
+    - The state is a pytree of arrays that keeps its structure, shapes and types, and goes on as
+      before after it was stored.
+    - Proposals are the same compiled and not compiled, under `vmap` over seeds and alone.
+    - Rows of weight 0 change nothing, whatever stands in them.
+    - Proposals stay tasks of the space after returns and scores that are infinite or not a number,
+      and after episodes that other teachers proposed.
+    - A picture is finite and has the shapes that are drawn.
+
+    Args:
+        make_teacher: makes the teacher for a task space, `functools.partial(alp_gmm, k_max=3)`.
+        space: its tasks.
+        n: how many tasks are proposed, and rows observed, at once.
+        rounds: of proposals and outcomes before most of the tests. Choose settings, `n` and
+            `rounds` such that the teacher does what is special about it: one that fits something
+            to every 250 episodes should see more than that.
+        seed: of everything random.
+    """
+    _Check(make_teacher(space), space, n, rounds, seed).run()
+
+
+class _Check:
+    """The tests, for one teacher."""
+
+    def __init__(self, teacher: Teacher, space: TaskSpace, n: int, rounds: int, seed: int):
+        self.teacher, self.space, self.n, self.rounds = teacher, space, n, rounds
+        self.key = jax.random.key(seed)
+        self.init = jax.jit(teacher.init)
+        self.propose = jax.jit(lambda state, key: propose(teacher, state, key, n))
+        self.observe = jax.jit(teacher.observe)
+
+    def run(self) -> None:
+        batch = self.teacher.batch
+        _require(
+            batch is None or (isinstance(batch, int) and batch >= 1),
+            f"batch is {batch!r}, but must be None or a whole number of at least 1",
+        )
+        state = self.state_is_a_pytree()
+        self.proposals_are_tasks(state)
+        state = self.life()
+        self.picture_can_be_drawn(state)
+        self.same_keys_give_the_same(state)
+        self.stored_state_goes_on(state)
+        self.rows_of_weight_0_change_nothing(state)
+        self.foreign_rows_are_accepted(state)
+        self.bad_numbers_do_no_harm(state)
+        self.compiling_changes_nothing(state)
+        self.seeds_do_not_mix()
+
+    def state_is_a_pytree(self) -> Any:
+        plain, state = self.teacher.init(self.key), self.init(self.key)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(plain):
+            _require(
+                isinstance(leaf, jax.Array | np.ndarray),
+                f"state{_name(path)} is of type {type(leaf).__name__}, but must be an array",
+            )
+        _same_shapes("init, when it is compiled,", plain, state)
+        return state
+
+    def proposals_are_tasks(self, state: Any) -> None:
+        for count in sorted({1, self.teacher.batch or 1, self.n}):
+            run = jax.jit(lambda state, key, count=count: propose(self.teacher, state, key, count))
+            proposals, after = run(state, self.key)
+            self.valid(proposals, count, f"propose(state, key, {count})")
+            _same_shapes("propose", state, after)
+
+    def life(self) -> Any:
+        """The state after some rounds of proposals and outcomes."""
+        state = self.init(self.key)
+        for number in range(self.rounds):
+            key = jax.random.fold_in(self.key, number)
+            proposals, state = self.propose(state, key)
+            self.valid(proposals, self.n, f"propose in round {number}")
+            after = self.observe(state, *self.finished(proposals, key))
+            _same_shapes("observe", state, after)
+            state = after
+        return state
+
+    def picture_can_be_drawn(self, state: Any) -> None:
+        drawn = {name: np.asarray(x) for name, x in self.teacher.picture(state).items()}
+        for name, x in drawn.items():
+            _require(np.all(np.isfinite(x)), f"picture: {name!r} must be finite")
+        if "means" in drawn:
+            k, d = len(drawn["means"]), self.space.size
+            shapes = {"means": (k, d), "covariances": (k, d, d), "weights": (k,), "progress": (k,)}
+            for name, shape in shapes.items():
+                _require(
+                    name in drawn and drawn[name].shape == shape,
+                    f"picture: with means there must be {name!r} of the shape {shape}",
+                )
+
+    def same_keys_give_the_same(self, state: Any) -> None:
+        _require(
+            _equal(self.propose(state, self.key), self.propose(state, self.key)),
+            "propose: the same state and key must give the same proposals",
+        )
+        _require(
+            _equal(state, self.life()),
+            "the same keys and outcomes must lead to the same state, whenever that is",
+        )
+
+    def stored_state_goes_on(self, state: Any) -> None:
+        leaves, tree = jax.tree.flatten(state)
+        stored = [(np.array(_numbers(leaf)), _is_key(leaf)) for leaf in leaves]
+        restored = jax.tree.unflatten(
+            tree,
+            [
+                jax.random.wrap_key_data(jnp.asarray(x)) if key else jnp.asarray(x)
+                for x, key in stored
+            ],
+        )
+        one, other = self.propose(state, self.key), self.propose(restored, self.key)
+        _require(_equal(one, other), "a state that was stored must propose the same as before")
+        rows = self.finished(one[0], self.key)
+        _require(
+            _equal(self.observe(one[1], *rows), self.observe(other[1], *rows)),
+            "a state that was stored must learn the same as before",
+        )
+
+    def rows_of_weight_0_change_nothing(self, state: Any) -> None:
+        proposals, outcomes = self.finished(self.propose(state, self.key)[0], self.key)
+        empty = (outcomes.weights == 0) | (jnp.arange(self.n) % 4 == 0)
+        outcomes = outcomes._replace(weights=jnp.where(empty, 0.0, 1.0))
+
+        def spoilt(x):
+            bad = jnp.nan if jnp.issubdtype(x.dtype, jnp.floating) else -7
+            return jnp.where(empty.reshape(-1, *[1] * (x.ndim - 1)), bad, x)
+
+        other = jax.tree.map(spoilt, (proposals, outcomes))
+        other = other[0], other[1]._replace(weights=outcomes.weights)
+        _require(
+            _equal(self.observe(state, proposals, outcomes), self.observe(state, *other)),
+            "observe: what stands in rows of weight 0 must not matter, even if it is NaN",
+        )
+        nothing = outcomes._replace(weights=jnp.zeros(self.n))
+        _require(
+            _equal(state, self.observe(state, proposals, nothing)),
+            "observe: rows of weight 0 must leave the state as it is",
+        )
+
+    def foreign_rows_are_accepted(self, state: Any) -> None:
+        tasks = self.space.sample(self.key, self.n)
+        rows = self.finished(Proposals.of(tasks, tag=FOREIGN), self.key)
+        proposals, _ = self.propose(self.observe(state, *rows), self.key)
+        self.valid(proposals, self.n, "after episodes that others proposed, propose")
+
+    def bad_numbers_do_no_harm(self, state: Any) -> None:
+        for bad in (jnp.nan, jnp.inf, -jnp.inf):
+            after = state
+            for number in range(self.rounds + 1):
+                key = jax.random.fold_in(self.key, number)
+                proposals, after = self.propose(after, key)
+                self.valid(proposals, self.n, f"after returns and scores of {bad}, propose")
+                proposals, outcomes = self.finished(proposals, key)
+                some = jnp.arange(self.n) % 2 == 0
+                outcomes = outcomes._replace(
+                    returns=jnp.where(some, bad, outcomes.returns),
+                    scores={k: jnp.where(some, bad, x) for k, x in outcomes.scores.items()},
+                )
+                after = self.observe(after, proposals, outcomes)
+
+    def compiling_changes_nothing(self, state: Any) -> None:
+        plain, _ = propose(self.teacher, state, self.key, self.n)
+        compiled, _ = self.propose(state, self.key)
+        self.alike(plain, compiled, "propose, when it is compiled,")
+        rows = self.finished(compiled, self.key)
+        plain, _ = self.propose(self.teacher.observe(state, *rows), self.key)
+        compiled, _ = self.propose(self.observe(state, *rows), self.key)
+        self.alike(plain, compiled, "observe, when it is compiled,")
+
+    def seeds_do_not_mix(self) -> None:
+        def life(key):
+            def one(state, key):
+                proposals, state = propose(self.teacher, state, key, self.n)
+                return self.teacher.observe(state, *self.finished(proposals, key)), None
+
+            keys = jax.random.split(key, self.rounds)
+            state, _ = jax.lax.scan(one, self.teacher.init(key), keys)
+            return propose(self.teacher, state, key, self.n)[0]
+
+        keys = jax.random.split(self.key, 3)
+        together, alone = jax.jit(jax.vmap(life))(keys), jax.jit(life)
+        for i, key in enumerate(keys):
+            mine = jax.tree.map(lambda x, i=i: x[i], together)
+            self.alike(mine, alone(key), "a teacher under vmap over seeds")
+
+    def finished(self, proposals: Proposals, key: PRNGKeyArray) -> tuple[Proposals, Outcomes]:
+        """These proposals in another order, with outcomes; how many are episodes is random."""
+        n = (self.n,)
+        keys = jax.random.split(key, 6 + len(SCORES))
+        order = jax.random.permutation(keys[0], self.n)
+        success = jax.random.bernoulli(keys[1], 0.5, n).astype(jnp.float32)
+        part = jax.random.uniform(keys[2], minval=0.3)
+        outcomes = Outcomes(
+            success * jax.random.uniform(keys[3], n),
+            success,
+            jax.random.randint(keys[4], n, 1, 50).astype(jnp.float32),
+            jax.random.bernoulli(keys[5], part, n).astype(jnp.float32),
+            {name: jax.random.uniform(k, n) for name, k in zip(SCORES, keys[6:], strict=True)},
+        )
+        return jax.tree.map(lambda x: x[order], proposals), outcomes
+
+    def valid(self, proposals: Proposals, n: int, where: str) -> None:
+        """Proposals are n tasks of the space, with marks of the right types."""
+        shapes = {"tasks": ((n, self.space.size), np.float32), "learn": ((n,), np.float32)}
+        shapes["tag"] = (n,), np.int32
+        for name, (shape, dtype) in shapes.items():
+            x = getattr(proposals, name)
+            _require(
+                x.shape == shape and x.dtype == dtype,
+                f"{where}: {name} is {x.dtype}{list(x.shape)}, "
+                f"but must be {np.dtype(dtype)}{list(shape)}",
+            )
+        tasks, learn, tag = (np.asarray(x) for x in proposals)
+        bad = tasks[~np.all(np.isfinite(tasks), axis=1)]
+        _require(not len(bad), f"{where}: the task {bad[:1].tolist()} is not finite")
+        bad = tasks[~np.asarray(self.space.contains(proposals.tasks))]
+        _require(not len(bad), f"{where}: the task {bad[:1].tolist()} is not in the task space")
+        _require(np.all((learn >= 0) & (learn <= 1)), f"{where}: learn must be from 0 to 1")
+        _require(np.all(tag >= 0), f"{where}: tags must be at least 0")
+
+    def alike(self, one: Proposals, other: Proposals, where: str) -> None:
+        """Proposals are the same but for rounding, which may turn a draw close to a threshold."""
+        extent = np.maximum(np.asarray(self.space.high) - np.asarray(self.space.low), 1e-6)
+        close = np.all(np.abs(np.asarray(one.tasks - other.tasks)) <= 1e-3 * extent, axis=1)
+        close &= np.asarray((one.learn == other.learn) & (one.tag == other.tag))
+        _require(
+            close.mean() >= ALIKE,
+            f"{where} must propose the same: {np.sum(~close)} of {self.n} tasks differ",
+        )
+
+
+def _require(holds: Any, sentence: str) -> None:
+    """Not an `assert`, which Python leaves out when it optimises."""
+    if not holds:
+        raise AssertionError(sentence)
+
+
+def _same_shapes(where: str, before: Any, after: Any) -> None:
+    """A state keeps structure, shapes and types; otherwise a loop could not carry it."""
+    one, other = jax.tree.structure(before), jax.tree.structure(after)
+    _require(one == other, f"{where} must keep the structure of the state: {one} became {other}")
+    leaves = jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after)
+    for (path, a), b in zip(*leaves, strict=True):
+        _require(
+            (a.shape, a.dtype) == (b.shape, b.dtype),
+            f"{where} must keep shapes and types of the state: state{_name(path)} was "
+            f"{a.dtype}{list(a.shape)} and became {b.dtype}{list(b.shape)}",
+        )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two trees are the same bit for bit."""
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array(_numbers(a)).tobytes() == np.array(_numbers(b)).tobytes() for a, b in pairs)
+
+
+def _is_key(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _numbers(x: Any) -> Any:
+    return jax.random.key_data(x) if _is_key(x) else x
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path)

@@ -1,0 +1,176 @@
+"""The conformance test finds what it should: environments with one fault each."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from didact.environments import ArraySpace, Box, Continuous, Dimension, Environment, Timestep
+from didact.environments.testing import check
+
+
+class SlideState(NamedTuple):
+    place: jax.Array
+    steps: jax.Array
+    tasks: jax.Array
+
+
+class Slide(Environment[SlideState]):
+    """Push something to a place; the task says how heavy it is."""
+
+    task_space = Box((Dimension("weight", 1, 3, description="of the thing"),))
+    observation_space = {"place": ArraySpace((2,), np.float32, -20, 20, kind="vector")}  # noqa: RUF012
+    action_space = Continuous((2,), -1, 2)
+    max_steps = 12
+    size = 0.1
+
+    def reset(self, key, tasks):
+        keys = key if key.ndim else jax.random.split(key, len(tasks))
+        place = jax.vmap(lambda key: jax.random.uniform(key, (2,), minval=-1, maxval=1))(keys)
+        return self.show(SlideState(place, jnp.zeros(len(tasks), jnp.int32), tasks))
+
+    def step(self, key, state, actions):
+        force = self.action_space.clip(actions) / state.tasks
+        return self.show(SlideState(state.place + 0.2 * force, state.steps + 1, state.tasks))
+
+    def show(self, state):
+        near = jnp.all(jnp.abs(state.place - 1) < self.size, axis=1)
+        return state, Timestep(
+            observation={"place": state.place},
+            reward=near.astype(jnp.float32),
+            terminated=near & (state.steps > 0),
+            truncated=state.steps >= self.max_steps,
+            success=near & (state.steps > 0),
+            labels=jnp.zeros((len(near), 0), bool),
+        )
+
+    def render(self, state, index):
+        return np.full((4, 4, 3), 100, np.uint8)
+
+
+def test_one_without_a_fault_passes():
+    check(Slide())
+
+
+def of_step(change):
+    """Slides whose steps end in something else: `change(environment, state, timestep)`."""
+
+    class Changed(Slide):
+        def step(self, key, state, actions):
+            return change(self, *super().step(key, state, actions))
+
+    return Changed
+
+
+class Unnamed(Slide):
+    task_space = Box((Dimension("weight", 1, 3),))
+
+
+class TooWide(Slide):
+    task_space = Box((Dimension("weight", 1, 3, description="of the thing"),))
+
+    @property
+    def easy_space(self):
+        return Box((Dimension("weight", 0.5, 3, description="of the thing"),))
+
+
+class WrongShape(Slide):
+    observation_space = {"place": ArraySpace((3,), np.float32, -20, 20)}  # noqa: RUF012
+
+
+class Narrow(Slide):
+    observation_space = {"place": ArraySpace((2,), np.float32, -0.1, 0.1)}  # noqa: RUF012
+
+
+class OneForAll(Slide):
+    """All worlds begin where the first one does."""
+
+    def reset(self, key, tasks):
+        state, _ = super().reset(key, tasks)
+        return self.show(state._replace(place=jnp.broadcast_to(state.place[0], state.place.shape)))
+
+
+class Averaging(Slide):
+    """The worlds of a batch are mixed when they begin, but in no order."""
+
+    def reset(self, key, tasks):
+        state, _ = super().reset(key, tasks)
+        return self.show(state._replace(place=state.place - 0.5 * jnp.mean(state.place, 0)))
+
+
+class Mixing(Slide):
+    """The worlds of a batch draw each other along."""
+
+    def step(self, key, state, actions):
+        return super().step(key, state, 0.5 * (actions + jnp.mean(actions, 0)))
+
+
+class Counting(Slide):
+    """A trace remembers something that the next one sees."""
+
+    calls = 0
+
+    def step(self, key, state, actions):
+        self.calls += 1
+        state, _ = super().step(key, state, actions)
+        return self.show(state._replace(place=state.place + 0.01 * self.calls))
+
+
+class Drawing(Slide):
+    """Global randomness, in pictures."""
+
+    def render(self, state, index):
+        return np.random.default_rng().integers(0, 255, (4, 4, 3)).astype(np.uint8)
+
+
+class Trusting(Slide):
+    def step(self, key, state, actions):
+        return self.show(
+            SlideState(state.place + 0.2 * actions / state.tasks, state.steps + 1, state.tasks)
+        )
+
+
+FAULTS = {
+    "weight has no description": Unnamed,
+    "easy_space is no part of task_space": TooWide,
+    r"reset differs from what is declared in observation\['place'\]: float32\[6, 2\]": WrongShape,
+    r"after a reset, place holds \[.*\], outside of -0.1 to 0.1": Narrow,
+    "worlds reset among others.*; they differ in": OneForAll,
+    "worlds reset among others, each with its key and task; they differ in": Averaging,
+    "steps of worlds among others; they differ in": Mixing,
+    "a compiled step and an interpreted one; they differ in": Counting,
+    "two pictures of the same state differ": Drawing,
+    "after actions of NaN or huge ones, place holds": Trusting,
+    "step differs from what is declared in reward: int32": of_step(
+        lambda e, s, t: (s, t._replace(reward=jnp.zeros(len(t.reward), jnp.int32)))
+    ),
+    "the state after a step and that after a reset differ in steps: float32": of_step(
+        lambda e, s, t: (s._replace(steps=s.steps.astype(jnp.float32)), t)
+    ),
+    "step shows .'other', 'place'., declared is .'place'.": of_step(
+        lambda e, s, t: (s, t._replace(observation=t.observation | {"other": t.reward}))
+    ),
+    "an episode goes on after a success": of_step(
+        lambda e, s, t: (s, t._replace(success=t.reward == 0))
+    ),
+    "an episode has not ended after max_steps = 12 steps": of_step(
+        lambda e, s, t: (s, t._replace(truncated=t.success, terminated=t.success))
+    ),
+    "rewards are not finite": of_step(
+        lambda e, s, t: (s, t._replace(reward=jnp.where(s.steps > 2, jnp.inf, t.reward)))
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", FAULTS)
+def test_a_fault_is_one_sentence(sentence):
+    with pytest.raises(AssertionError, match=sentence):
+        check(FAULTS[sentence]())
+
+
+def test_shapes_are_checked_without_running():
+    with pytest.raises(AssertionError, match="reset differs from what is declared"):
+        check(WrongShape(), run=False)
+    check(Trusting(), run=False)

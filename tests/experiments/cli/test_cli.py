@@ -1,0 +1,453 @@
+"""The command line: what it says, and what it refuses."""
+
+import errno
+import json
+import os
+
+import pytest
+
+from didact.environments import SettingError
+from didact.experiments.cli import main
+
+TINY = ["--num-envs", "16", "--rollout-length", "4", "--steps", "128", "--ppo.num-minibatches", "2"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working folder."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def contents(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--env GoToo", ("--env is 'GoToo'", "GoTo")),
+        ("--env ../etc", ("--env is '../etc'",)),
+        ("--teacher alp", ("--teacher is 'alp'", "alp_gmm")),
+        ("--student dqn", ("--student is 'dqn'", "ppo")),
+        ("--steps 0", ("--steps is 0", "from 1 to")),
+        ("--steps -5", ("--steps is -5", "from 1 to")),
+        ("--seed -1", ("--seed is -1", "from 0 to")),
+        ("--seed 2147483647 --num-seeds 2", ("--seed", "2147483648")),
+        ("--num-seeds 0", ("--num-seeds is 0", "from 1 to")),
+        ("--num-envs 1000", ("--num-envs is 1000", "multiple of 16")),
+        ("--num-envs 0", ("--num-envs is 0", "from 1 to")),
+        ("--rollout-length 0", ("--rollout-length is 0",)),
+        ("--chunk 0", ("--chunk is 0",)),
+        ("--evaluate-every 0", ("--evaluate-every is 0.0", "above 0")),
+        ("--checkpoint-every 1.5", ("--checkpoint-every is 1.5", "at most 1")),
+        ("--checkpoint-every nan", ("--checkpoint-every is nan",)),
+        ("--evaluation-episodes 0", ("--evaluation-episodes is 0",)),
+        ("--warm-up 2", ("--warm-up is 2.0", "from 0 to 1")),
+        ("--evaluate-on GoToLocal", ("--evaluate-on is 'GoToLocal'", "BabyAI-GoToLocal-v0")),
+        ("--evaluate-on ToyGrid", ("--evaluate-on is 'ToyGrid'", "task space of GoTo")),
+        ("--tasks roomsize=8", ("--tasks is 'roomsize'", "room_size")),
+        ("--tasks room_size=99", ("--tasks room_size is 99", "from 4 to")),
+        ("--tasks room_size=8..5", ("--tasks room_size is '8..5'", "LOW at most HIGH")),
+        ("--tasks room_size=5..3", ("--tasks room_size is '5..3'", "LOW at most HIGH")),
+        ("--tasks room_size=5.5", ("--tasks room_size is 5.5", "a whole number")),
+        ("--tasks room_size=big", ("--tasks room_size is 'big'", "LOW..HIGH")),
+        ("--tasks room_size", ("--tasks is 'room_size'", "NAME=VALUE")),
+        ("--env-settings mode=3", ("--env-settings is 'mode'", "phrasing")),
+        ("--env-settings phrasing=loud", ("--env-settings phrasing is 'loud'", "validation")),
+        ("--env-settings done_action=7", ("--env-settings done_action is '7'", "true or false")),
+        ("--env Counting --env-settings a=1", ("--env-settings is 'a'", "no settings")),
+        ("--teacher-settings rate=3", ("--teacher-settings is 'rate'", "fit_rate")),
+        ("--teacher-settings fit_rate=0", ("--teacher-settings fit_rate is 0", "more than")),
+        ("--teacher-settings fit_rate=lots", ("--teacher-settings fit_rate is 'lots'", "whole")),
+        ("--teacher-settings fit_rate=250.5", ("--teacher-settings fit_rate is '250.5'", "whole")),
+        ("--teacher-settings outcome=fun", ("--teacher-settings outcome is 'fun'", "success")),
+        ("--teacher-settings window=[1]", ("--teacher-settings window is '[1]'",)),
+        ("--teacher uniform --teacher-settings a=1", ("--teacher-settings is 'a'", "no settings")),
+        ("--ppo.discount 2", ("--ppo.discount is 2.0", "from 0 to 1")),
+        ("--ppo.num-minibatches 0", ("--ppo.num-minibatches is 0",)),
+        ("--import nowhere.py", ("--import is 'nowhere.py'", "a .py file that exists")),
+        ("--import nowhere_at_all", ("--import is 'nowhere_at_all'", "a module that is installed")),
+        ("--config nowhere.yaml", ("--config is 'nowhere.yaml'", "can be read (No such file")),
+        ("--num-envs 999999999", ("--num-envs is 999999999", "from 1 to 16,777,216")),
+        (f"--steps 1{'0' * 30}", ("--steps is 1000000000", "from 1 to")),
+        ("--student-settings a=1", ("--student-settings is", "left out with --student ppo")),
+        ("--ppo.network.hidden 0", ("--ppo.network.hidden is 0", "from 1 to")),
+    ],
+)
+def test_bad_settings_of_a_training(arguments, words, refused, here):
+    message = refused("train", *arguments.split())
+    for word in words:
+        assert word in message
+    assert contents(here) == []  # nothing was written
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["train --stepz 5", "train --steps many", "train --steps 1e6", "list cats", "", "evaluate"],
+)
+def test_what_cannot_be_read_is_refused(arguments, here, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments.split())
+    out, err = capsys.readouterr()
+    assert exit.value.code == 2
+    assert out == ""
+    assert "Traceback" not in err
+    assert contents(here) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", "--env is None, but must be given with the policy random"),
+        ("--env GoTo --official", "policy is 'random', but must be a trained one with --official"),
+        ("--engine envpool", "must be a trained one with --engine envpool"),
+    ],
+)
+def test_what_random_actions_need(arguments, words, refused, here):
+    assert words in refused("evaluate", "random", *arguments.split())
+
+
+def test_settings_of_an_environment_are_taken(here):
+    from didact.environments.language.paraphrases import longest
+    from didact.experiments import setup
+    from didact.experiments.config import TrainConfig
+
+    texts = ("phrasing=train", "mission_length=5", "done_action=true")
+    world = setup.environment_of(TrainConfig(env="GoTo", env_settings=texts))
+    assert world.phrasing == "train"
+    assert world.observation_space["instruction"].shape == (longest(5),)
+    assert setup.environment_of(TrainConfig(env="GoTo")).phrasing is None
+
+
+def test_settings_of_mazes_are_taken(here, capsys):
+    """Those that makers of mazes pass on, and numbers that may also be pairs."""
+    from didact.experiments import setup
+
+    texts = ("size=9", "max_walls=12", "max_steps=100", "view_size=5", "packed=true")
+    maze = setup.made("Maze", texts)
+    assert (maze.width, maze.height, maze.max_steps) == (11, 11, 100)
+    assert maze.observation_space["image"].shape == (5, 5)
+    assert setup.made("Maze", ("size=[5, 9]",)).task_space.shape == (5, 9)
+    labyrinth = setup.made("Maze-Labyrinth", ("max_steps=450", "text=true", "text_length=90"))
+    assert labyrinth.max_steps == 450
+    assert labyrinth.observation_space["text"].shape == (90,)
+    with pytest.raises(SettingError, match=r"--env-settings view_size is 6, .* 5 or 7"):
+        setup.made("Maze-Labyrinth", ("view_size=6",))
+    with pytest.raises(SettingError, match="--env-settings size is '9x9'"):
+        setup.made("Maze", ("size=9x9",))
+    with pytest.raises(SettingError, match=r"'easy_space', .* one of size, max_walls, packed"):
+        setup.made("Maze", ("easy_space=null",))
+    arguments = "evaluate random --env Maze --episodes 2 --env-settings max_steps=3 --json"
+    main(arguments.split())
+    assert json.loads(capsys.readouterr().out)["length"] <= 3
+
+
+def test_settings_of_a_teacher_are_taken(here, monkeypatch):
+    """Numbers, words, lists and nulls reach the teacher as what they are."""
+    from didact.experiments import setup
+    from didact.experiments.config import TrainConfig
+
+    seen = {}
+
+    def made(name, space, **settings):
+        seen.update(settings)
+        return setup.teachers.uniform(space)
+
+    monkeypatch.setattr(setup.teachers, "make", made)
+    texts = ("fit_rate=500", "window=null", "outcome=success", "return_range=[0, 2.5]")
+    config = TrainConfig(teacher_settings=(*texts, "random-fraction=0.5"))
+    setup.teacher_of(config, setup.environment_of(config))
+    assert seen == {
+        "fit_rate": 500,
+        "window": None,
+        "outcome": "success",
+        "return_range": (0.0, 2.5),
+        "random_fraction": 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("tasks", "easy"),
+    [
+        ((), {"rows": (1, 1), "room_size": (4, 8)}),
+        (("room_size=6..8",), {"rows": (1, 1), "room_size": (6, 8)}),
+        (("rows=1..2", "distractors=2..17"), {"rows": (1, 1), "distractors": (2, 17)}),
+        (("rows=2..3",), None),  # none of these tasks is easy
+        (("rows=1", "columns=1"), None),  # all of them are
+    ],
+)
+def test_the_warm_up_is_in_the_easy_tasks_that_are_left(tasks, easy):
+    import jax
+    import numpy as np
+
+    from didact.experiments import setup
+    from didact.experiments.config import TrainConfig
+    from didact.teachers.combinators import WarmStartedState
+
+    config = TrainConfig(tasks=tasks)
+    environment = setup.environment_of(config)
+    space = setup.space_of(config, environment)
+    teacher = setup.teacher_of(config, environment)
+    state = teacher.init(jax.random.key(0))
+    assert isinstance(state, WarmStartedState) == (easy is not None)
+    proposed = np.asarray(teacher.propose(state, jax.random.key(1), 500)[0])
+    assert space.contains(proposed).all()
+    for name, (low, high) in (easy or {}).items():
+        column = proposed[:, space.column(name)]
+        assert (column.min(), column.max()) == (low, high)
+
+
+def test_folders_that_are_no_place_for_a_run(here, refused):
+    (here / "file").write_text("mine")
+    (here / "full").mkdir()
+    (here / "full" / "thesis.tex").write_text("mine")
+    (here / "other").mkdir()
+    (here / "other" / "config.json").write_text("{}")
+    before = contents(here)
+    for folder, words in {
+        "file": "a folder",
+        "file/below": "a folder that can be written to",
+        "full": "a new or empty folder",
+        "other": "go on with it by --resume other",
+        "/proc/run": "a folder that can be written to",
+    }.items():
+        message = refused("train", *TINY, "--run", folder)
+        assert f"--run is '{folder}'" in message
+        assert words in message
+    assert contents(here) == before
+    assert (here / "full" / "thesis.tex").read_text() == "mine"
+
+
+def test_a_folder_without_permission(here, refused, monkeypatch):
+    """The superuser may write anywhere, so the refusal is played."""
+    from didact.experiments import training
+
+    def forbidden(self, *arguments, **more):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(training.Path, "write_text", forbidden)
+    message = refused("train", *TINY, "--run", "new")
+    assert "a folder that can be written to (Permission denied)" in message
+
+
+def test_resuming_what_is_no_run(here, refused):
+    (here / "empty").mkdir()
+    (here / "file").write_text("")
+    for folder in ("missing", "empty", "file", "file/below"):
+        message = refused("train", "--resume", folder)
+        assert f"--resume is '{folder}', but must be the folder of a run" in message
+    assert contents(here) == ["empty", "file"]
+
+
+def test_a_full_disk_at_the_very_start(here, refused, monkeypatch):
+    from didact.experiments import training
+
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(training, "replacing", full)
+    message = refused("train", *TINY, "--run", "new")
+    assert "No space left on device; none was saved" in message
+
+
+@pytest.mark.parametrize("command", ["evaluate", "watch"])
+def test_policies_that_are_none(command, here, refused):
+    (here / "card").mkdir()
+    (here / "card" / "policy.json").write_text("{}")
+    assert "policy is 'missing'" in refused(command, "missing")
+    assert "format in card/policy.json is None" in refused(command, "card")
+    for episodes in (0, -3):
+        message = refused(command, "missing", "--episodes", episodes)
+        assert f"--episodes is {episodes}, but must be a whole number from 1 to" in message
+    for seed in (-1, 2**31):
+        assert f"--seed is {seed}" in refused(command, "missing", "--seed", seed)
+    assert contents(here) == ["card", "card/policy.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--teachers alp_gmm", ("--teachers",)),
+        ("--teachers alp_gmm nobody", ("nobody",)),
+        ("--teachers uniform uniform", ("--teachers",)),
+        ("--seeds 1", ("--seeds is 1", "at least 2")),
+        ("--points 0", ("--points is 0", "at least 1")),
+        ("--test-tasks 0", ("--test-tasks is 0",)),
+        ("--steps 0", ("--steps is 0",)),
+        ("--env Nowhere", ("--env is 'Nowhere'",)),
+        ("--num-envs 7", ("--num-envs is 7",)),
+        ("--out /proc/curves", ("--out is '/proc/curves'", "can be written")),
+    ],
+)
+def test_bad_settings_of_the_comparison(arguments, words, here, refused):
+    """Told before the first teacher has trained, not after."""
+    message = refused("benchmark", "curriculum", *arguments.split())
+    for word in words:
+        assert word in message
+
+
+def test_the_list_of_commands_imports_none_of_them(finished, here):
+    """`didact --help` and the first lines of a mistake come without jax and without commands."""
+    code = (
+        "import sys\n"
+        "from didact.__main__ import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    heavy = ('jax', 'flax', 'gymnasium', 'pydantic', 'didact.environments')\n"
+        "    commands = [m for m in sys.modules if m.startswith('didact.experiments.cli.')]\n"
+        "    print([m for m in heavy if m in sys.modules], commands, file=sys.stderr)\n"
+    )
+    for words in (["--help"], ["list", "--help"]):
+        status, out, err = finished(*words, folder=here, code=code)
+        assert status == 0
+        assert err.startswith("[] ['didact.experiments.cli._dispatch'")
+        assert "didact" in out
+
+
+def test_a_command_is_one_file(tmp_path, monkeypatch, capsys, refused):
+    """A module in the folder of commands, and nothing else."""
+    from didact.experiments import cli
+
+    (tmp_path / "greet.py").write_text(
+        '"""Say hello.\n\nAs often as you like."""\n'
+        "import dataclasses\n"
+        "from didact.environments import SettingError\n"
+        "@dataclasses.dataclass\n"
+        "class Options:\n"
+        "    times: int = 1\n"
+        '    """how often"""\n'
+        "def run(options):\n"
+        "    if options.times < 0:\n"
+        "        raise SettingError('--times', options.times, 'at least 0')\n"
+        "    print('hello ' * options.times)\n"
+    )
+    (tmp_path / "_helper.py").write_text("raise RuntimeError\n")
+    (tmp_path / "broken.py").write_text('"""Cannot be imported."""\nraise RuntimeError\n')
+    monkeypatch.setattr(cli, "__path__", [*cli.__path__, str(tmp_path)])
+    main(["greet", "--times", "2"])
+    assert capsys.readouterr().out == "hello hello \n"
+    assert refused("greet", "--times", -1) == "didact: --times is -1, but must be at least 0.\n"
+    for words, told in (("--help", "Say hello."), ("greet --help", "As often as you like.")):
+        with pytest.raises(SystemExit):
+            main(words.split())
+        out = capsys.readouterr().out
+        assert told in out
+        assert "helper" not in out
+
+
+def test_a_benchmark_is_one_file_and_a_line(tmp_path, monkeypatch, capsys):
+    from didact.benchmarks import registry
+
+    (tmp_path / "own_counts.py").write_text(
+        "import dataclasses\n"
+        "from didact.benchmarks.registry import Benchmark\n"
+        "@dataclasses.dataclass(frozen=True)\n"
+        "class Config:\n"
+        '    """Count to a number."""\n'
+        "    to: int = 3\n"
+        '    """the number"""\n'
+        "BENCHMARK = Benchmark(Config, lambda c: {'counts': [type(c).__name__, c.to]}, str)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry.BENCHMARKS, "_entries", dict(registry.BENCHMARKS._entries))
+    registry.register("counts", "own_counts", "Counts.")
+    main(["benchmark", "counts", "--to", "5", "--json"])
+    assert json.loads(capsys.readouterr().out) == {"counts": ["Config", 5]}
+    main(["benchmark", "counts"])
+    assert "'counts': ['Config', 3]" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["benchmark", "counts", "--help"])
+    assert "Count to a number." in capsys.readouterr().out
+    assert "counts" in printed(capsys, "list", "benchmarks")
+
+
+@pytest.mark.parametrize("name", ["throughput", "babyai", "experts", "kickstarting", "feedback"])
+def test_benchmarks_have_what_the_command_needs(name):
+    from didact.benchmarks.registry import BENCHMARKS, Benchmark
+
+    found = BENCHMARKS[name].make()
+    assert isinstance(found, Benchmark)
+    assert found.config()
+    assert found.config.__doc__
+
+
+def test_a_broken_package_is_one_sentence(here, finished):
+    """Everything else works."""
+    about = here / "paints-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: paints\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[didact.students]\nmine = nowhere_at_all:mine\n")
+    code = (
+        f"import sys; sys.path.insert(0, {str(here)!r}); from didact.__main__ import main; main()"
+    )
+    status, out, err = finished("list", "students", folder=here, code=code)
+    assert status == 0
+    assert "ppo" in out
+    assert err.startswith("didact: The student 'mine' of the package paints cannot be loaded (")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "train",
+        "evaluate",
+        "watch",
+        "play",
+        "list",
+        "benchmark",
+        "benchmark throughput",
+        "policies",
+        "policies export",
+        "policies pull",
+        "benchmark curriculum",
+    ],
+)
+def test_help_pages(command, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main([*command.split(), "--help"])
+    out, _ = capsys.readouterr()
+    assert exit.value.code == 0
+    assert len(out.splitlines()) > 5
+    words = command.split()
+    assert f"usage: didact {' '.join(words)}".strip() in " ".join(out.split())
+
+
+def printed(capsys, *arguments):
+    capsys.readouterr()
+    main(list(arguments))
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("envs", "GoTo"),
+        ("teachers", "alp_gmm"),
+        ("students", "ppo"),
+        ("proposers", "scripted"),
+        ("benchmarks", "curriculum"),
+    ],
+)
+def test_list(what, name, capsys):
+    rows = json.loads(printed(capsys, "list", what, "--json"))
+    assert name in [row["name"] for row in rows]
+    assert all(row["description"] for row in rows)
+    assert name in printed(capsys, "list", what)
+    if what == "envs":
+        schema = next(row["task_schema"] for row in rows if row["name"] == "GoTo")
+        assert "room_size" in schema["properties"]
+
+
+def test_no_policies(here, capsys, monkeypatch):
+    from didact.students.policies import lookup
+
+    monkeypatch.setattr(lookup, "SHIPPED", here / "none")
+    monkeypatch.setenv("DIDACT_POLICIES", str(here / "none"))
+    assert json.loads(printed(capsys, "list", "policies", "--json")) == []
+    assert "didact train" in printed(capsys, "list", "policies")

@@ -1,0 +1,195 @@
+"""Checkpoints: whole, or refused in one sentence."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from didact.environments import SettingError
+from didact.experiments.runs.checkpoints import Checkpoints
+from didact.students.data import pytree_storage
+from didact.students.data.pytree_storage import MANIFEST
+
+
+class State(NamedTuple):
+    table: jax.Array
+    keys: jax.Array
+    parts: dict
+    nothing: tuple
+    empty: jax.Array
+
+
+def state(value=0.0):
+    return State(
+        jnp.full((3, 2), float(value)).at[0, 0].set(jnp.nan),
+        jax.random.split(jax.random.key(int(value)), 4),
+        {"count": jnp.int32(7), "done": jnp.array([True, False]), "bytes": jnp.uint8(3)},
+        (),
+        jnp.zeros((4, 0), jnp.int16),  # as of worlds without objects
+    )
+
+
+def assert_same(one, other):
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        assert a.dtype == b.dtype
+        if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
+            a, b = jax.random.key_data(a), jax.random.key_data(b)
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "checkpoints"
+    checkpoints = Checkpoints(folder)
+    for updates in (4, 8):
+        checkpoints.save(updates, state(updates))
+    return folder
+
+
+@pytest.fixture
+def folder(written, tmp_path):
+    return shutil.copytree(written, tmp_path / "checkpoints")
+
+
+def test_what_was_saved_comes_back(folder):
+    checkpoints = Checkpoints(folder)
+    assert checkpoints.saved() == [4, 8]
+    assert_same(checkpoints.restore(state()), state(8))
+    assert_same(checkpoints.restore(state(), 4), state(4))
+    like = jax.eval_shape(state)
+    assert_same(checkpoints.restore(jax.tree.map(lambda x: x, like), 4), state(4))
+
+
+def test_only_the_latest_are_kept(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
+    assert checkpoints.saved() == []
+    for updates in (2, 4, 6):
+        checkpoints.save(updates, state(updates))
+    assert checkpoints.saved() == [4, 6]
+    assert sorted(p.name for p in checkpoints.folder.iterdir()) == ["00000004", "00000006"]
+    checkpoints.remove_after(4)
+    assert checkpoints.saved() == [4]
+    assert_same(checkpoints.restore(state()), state(4))
+
+
+def files(folder):
+    return sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+
+
+def refused(folder, updates=None):
+    with pytest.raises(SettingError) as caught:
+        Checkpoints(folder).restore(state(), updates)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_every_file_is_watched(folder, tmp_path):
+    """Cut off, edited by one byte or missing: whichever file it is, it is found out."""
+    for number, name in enumerate(files(folder / "00000008")):
+        content = (folder / "00000008" / name).read_bytes()
+        damages = {"missing": None, "longer": content + b" "}
+        if content:
+            middle = len(content) // 2
+            damages["cut"] = content[:middle]
+            damages["edited"] = (
+                content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+            )
+        for how, damage in damages.items():
+            if name == Path(MANIFEST) and how == "longer":
+                continue  # a space behind the JSON changes nothing
+            copy = shutil.copytree(folder, tmp_path / f"{number}-{how}")
+            path = copy / "00000008" / name
+            if damage is None:
+                path.unlink()
+            else:
+                path.write_bytes(damage)
+            message = refused(copy)
+            assert "--checkpoint 4 is the one before it" in message, (name, how)
+            assert "00000008" in message
+            assert_same(Checkpoints(copy).restore(state(), 4), state(4))
+
+
+def test_added_files_are_found_out(folder):
+    (folder / "00000008" / "extra").write_text("")
+    assert "files are missing or were added" in refused(folder)
+
+
+def test_the_first_has_none_before_it(folder):
+    (folder / "00000004" / MANIFEST).write_text("[]")
+    assert "none before" in refused(folder, 4)
+
+
+def test_names_that_were_never_saved(folder, tmp_path):
+    assert "--checkpoint is 5, but must be one that was saved: 4, 8" in refused(folder, 5)
+    assert "a run with a checkpoint" in refused(tmp_path / "nothing")
+
+
+def test_another_training_is_refused(folder):
+    """Whole, but of arrays that do not fit these settings."""
+    checkpoints = Checkpoints(folder)
+    for other in (
+        state()._replace(table=jnp.zeros((5, 2))),
+        state()._replace(parts={"count": jnp.int32(7)}),
+        state()._replace(nothing=(jnp.zeros(3),)),
+    ):
+        with pytest.raises(SettingError, match="as it was when the checkpoint was") as caught:
+            checkpoints.restore(other)
+        assert "\n" not in str(caught.value)
+
+
+def test_half_written_ones_are_not_seen(folder):
+    """What a process leaves that was killed while it saved."""
+    shutil.copytree(folder / "00000008", folder / ".draft-00000012")
+    checkpoints = Checkpoints(folder)
+    assert checkpoints.saved() == [4, 8]
+    checkpoints.save(12, state(12))
+    assert_same(checkpoints.restore(state()), state(12))
+    assert not (folder / ".draft-00000012").exists()
+
+
+@pytest.mark.parametrize("when", ["arrays", "manifest", "rename"])
+def test_a_full_disk_leaves_the_earlier_ones(folder, monkeypatch, when):
+    from didact.experiments.runs import checkpoints as module
+
+    def full(*arguments, **more):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        if when == "arrays":
+            patch.setattr(pytree_storage.ocp.StandardCheckpointer, "save", full)
+        elif when == "manifest":
+            patch.setattr(module.Path, "write_text", full)
+        else:
+            patch.setattr(module.os, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            Checkpoints(folder).save(12, state(12))
+    checkpoints = Checkpoints(folder)
+    assert checkpoints.saved() == [4, 8]
+    assert sorted(p.name for p in folder.iterdir()) == ["00000004", "00000008"]
+    assert_same(checkpoints.restore(state()), state(8))
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_a_disk_that_is_really_full(small_disk, monkeypatch, looked):
+    """On a file system of one megabyte: the array library's own errors are understood too."""
+    if not looked:
+        monkeypatch.setattr(pytree_storage, "_require_room", lambda folder, tree: None)
+    checkpoints = Checkpoints(small_disk / "checkpoints")
+    checkpoints.save(1, state(1))
+    before = files(checkpoints.folder)
+    large = state(2)._replace(
+        table=jax.random.bits(jax.random.key(0), (2_000_000,), jnp.uint32)  # will not compress
+    )
+    with pytest.raises(OSError, match="No space left") as caught:
+        checkpoints.save(2, large)
+    assert caught.value.errno == errno.ENOSPC
+    assert files(checkpoints.folder) == before
+    assert_same(checkpoints.restore(state()), state(1))

@@ -1,0 +1,281 @@
+"""Runs that are interrupted and gone on with, on the command line, in processes of their own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from didact.experiments import setup
+from didact.experiments.runs.checkpoints import Checkpoints
+from didact.experiments.config import read_run
+
+UPDATES, CHUNK = 60, 2
+SETTINGS = (
+    "--env Counting --num-envs 16 --rollout-length 4 --chunk 2 --checkpoint-every 0.1"
+    f" --evaluate-every 0.5 --steps {UPDATES * 64} --warm-up 0 --teacher-settings fit_rate=30"
+    " --ppo.num-minibatches 2 --ppo.network.hidden 16 --ppo.network.memory 8"
+).split()
+
+
+def last_arrays(run):
+    """The arrays of the last checkpoint of a run."""
+    config = read_run(run / "config.json", run)
+    loop = setup.loop_of(config, setup.environment_of(config), jax.devices())
+    state = Checkpoints(run / "checkpoints").restore(loop.init(config.seed))
+    return [
+        jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else np.asarray(x)
+        for x in jax.tree.leaves(state)
+    ]
+
+
+def assert_same_end(one, other):
+    assert Checkpoints(one / "checkpoints").saved()[-1] == UPDATES
+    pairs = zip(last_arrays(one), last_arrays(other), strict=True)
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+
+
+def rows(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def assert_each_update_once(run):
+    assert [row["updates"] for row in rows(run)] == list(range(CHUNK, UPDATES + 1, CHUNK))
+
+
+def interrupt(started, run, updates, number):
+    """Waits until so many updates are written down, then sends the signal."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and started.poll() is None:
+        try:
+            if rows(run)[-1]["updates"] >= updates:
+                break
+        except (FileNotFoundError, IndexError, ValueError):
+            pass
+        time.sleep(0.01)
+    assert started.poll() is None, started.communicate()
+    os.kill(started.pid, number)
+    out, err = started.communicate(timeout=120)
+    return started.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def whole(finished, tmp_path_factory):
+    """A run that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    code, _, err = finished("train", *SETTINGS, "--run", "run", folder=folder)
+    assert code == 0, err
+    assert_each_update_once(folder / "run")
+    return folder / "run"
+
+
+def test_interrupted_in_every_way_it_ends_the_same(whole, process, finished, tmp_path):
+    run = tmp_path / "run"
+    started = process("train", *SETTINGS, "--run", "run", folder=tmp_path)
+    code, out, err = interrupt(started, run, 8, signal.SIGTERM)
+    assert code == 0, err
+    assert "didact train --resume run" in out
+    first = rows(run)[-1]["updates"]
+    assert Checkpoints(run / "checkpoints").saved()[-1] == first < UPDATES
+
+    started = process("train", "--resume", "run", "--json", folder=tmp_path)
+    code, out, err = interrupt(started, run, first + 6, signal.SIGINT)
+    assert code == 0, err
+    told = json.loads(out)
+    second = rows(run)[-1]["updates"]
+    assert told["finished"] is False
+    assert told["updates"] == second == Checkpoints(run / "checkpoints").saved()[-1] < UPDATES
+
+    started = process("train", "--resume", "run", folder=tmp_path)
+    code, _, _ = interrupt(started, run, second + 10, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert not (run / "policy").exists()
+
+    code, out, err = finished("train", "--resume", "run", folder=tmp_path)
+    assert code == 0, err
+    assert_same_end(run, whole)
+    assert_each_update_once(run)
+    same = ("return", "success", "length", "learning", "episodes")
+    for mine, other in zip(rows(run), rows(whole), strict=True):
+        assert {k: mine[k] for k in same} == {k: other[k] for k in same}
+    assert (run / "policy" / "policy.json").is_file()
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "run")
+
+
+def damage(run, how):
+    checkpoint = Checkpoints(run / "checkpoints").path(UPDATES)
+    largest = max((p for p in checkpoint.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    content = largest.read_bytes()
+    if how == "truncated":
+        largest.write_bytes(content[:-1])
+    elif how == "edited":
+        largest.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+    else:
+        (checkpoint / "manifest.json").unlink()
+
+
+@pytest.mark.parametrize("how", ["truncated", "edited", "without its manifest"])
+def test_a_damaged_checkpoint_is_refused(copy, how, refused):
+    damage(copy, how)
+    message = refused("train", "--resume", copy)
+    assert "checkpoint" in message
+    assert "--checkpoint 54 is the one before it" in message
+    assert len(rows(copy)) == UPDATES // CHUNK  # nothing is lost
+    assert Checkpoints(copy / "checkpoints").saved() == [48, 54, 60]
+
+
+def test_going_on_from_the_one_before_ends_the_same(copy, whole, finished, refused):
+    damage(copy, "edited")
+    code, _, err = finished("train", "--resume", copy, "--checkpoint", 54, folder=copy.parent)
+    assert code == 0, err
+    assert_same_end(copy, whole)
+    assert_each_update_once(copy)
+
+
+def test_checkpoints_that_are_not_there(copy, refused, tmp_path):
+    assert "one that was saved: 48, 54, 60" in refused(
+        "train", "--resume", copy, "--checkpoint", 53
+    )
+    assert "--resume" in refused("train", "--checkpoint", 54, "--run", tmp_path / "new")
+    shutil.rmtree(copy / "checkpoints")
+    assert "a run with a checkpoint" in refused("train", "--resume", copy)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+)
+def test_stopped_before_the_first_update_it_begins_anew(whole, process, finished, tmp_path, number):
+    run = tmp_path / "run"
+    started = process("train", *SETTINGS, "--run", "run", folder=tmp_path)
+    deadline = time.monotonic() + 120
+    while not (run / "config.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.kill(started.pid, number)
+    _, err = started.communicate(timeout=120)
+    assert "Traceback" not in err
+    assert started.returncode in (0, 130, -signal.SIGKILL)
+    code, _, err = finished("train", "--resume", "run", folder=tmp_path)
+    assert code == 0, err
+    assert_same_end(run, whole)
+    assert_each_update_once(run)
+
+
+@pytest.mark.parametrize("module", ["didact.experiments.cli", "tyro", "didact.experiments.loop"])
+def test_stopped_while_it_imports_it_says_one_word(finished, tmp_path, module):
+    code = (
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *rest):\n"
+        f"        if name == {module!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "            signal.sigtimedwait([], 5)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "sys.argv[1:] = ['list', 'teachers']\n"
+        "from didact.__main__ import main\n"
+        "main()\n"
+    )
+    status, out, err = finished(folder=tmp_path, code=code)
+    assert (status, out, err) == (130, "", "didact: stopped.\n")
+
+
+def test_an_interrupt_in_a_callback_of_the_garbage_collector_is_not_lost(finished, tmp_path):
+    # An environment that a process knows by itself: nothing else may end it.
+    settings = ["ToyGrid" if word == "Counting" else word for word in SETTINGS]
+    code = (
+        "import gc, os, signal, sys\n"
+        "def interrupting(phase, information):\n"
+        "    if 'didact.experiments.setup' in sys.modules:\n"
+        "        gc.callbacks.remove(interrupting)\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        signal.sigtimedwait([], 5)\n"
+        "gc.callbacks.append(interrupting)\n"
+        f"sys.argv[1:] = ['train', *{settings!r}, '--run', 'run']\n"
+        "from didact.__main__ import main\n"
+        "main()\n"
+    )
+    status, _, err = finished(folder=tmp_path, code=code)
+    assert status in (0, 130), err  # 0: it had begun, and saved where it stopped
+    assert "Traceback" not in err
+    rows = tmp_path / "run" / "metrics.jsonl"
+    assert not rows.exists() or len(rows.read_text().splitlines()) < UPDATES // CHUNK
+
+
+def test_damaged_logs_and_pictures_do_not_end_a_training(copy, finished):
+    run = copy
+    Checkpoints(run / "checkpoints")._remove(60)
+    with (run / "metrics.jsonl").open("ab") as file:
+        file.write(b"\xff\xfe\n[]\n3\n")
+    for snapshot in (run / "curriculum").glob("*.npz"):
+        snapshot.write_bytes(snapshot.read_bytes()[:50])
+    code, _, err = finished("train", "--resume", run, folder=copy.parent)
+    assert code == 0, err
+    assert "Traceback" not in err
+    assert_each_update_once(run)
+
+
+def test_a_run_keeps_its_settings(copy, refused):
+    message = refused("train", "--resume", copy, "--num-envs", 32)
+    assert "--num-envs is 32" in message
+    assert "--resume" in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values.update(steps=0),
+        lambda values: values.update(steps="many"),
+        lambda values: values.update(env=5),
+        lambda values: values.update(env="Nowhere"),
+        lambda values: values.update(colour="red"),
+        lambda values: values.pop("ppo"),
+        lambda values: values["ppo"].update(clip="0.2"),
+        lambda values: values["ppo"]["network"].update(hidden=32),
+    ],
+)
+def test_edited_settings_are_refused(copy, change, refused):
+    values = json.loads((copy / "config.json").read_text())
+    change(values)
+    (copy / "config.json").write_text(json.dumps(values))
+    refused("train", "--resume", copy)
+    assert len(rows(copy)) == UPDATES // CHUNK
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '"text"', "3"])
+def test_settings_that_are_none(copy, text, refused):
+    (copy / "config.json").write_text(text)
+    assert "config.json" in refused("train", "--resume", copy)
+
+
+def test_a_disk_that_fills_up(small_disk, finished, whole):
+    """The run ends with one sentence, its checkpoints are whole, and it goes on with more room."""
+    run = small_disk / "run"
+    code, _, err = finished("train", *SETTINGS, "--run", run, folder=small_disk)
+    assert code == 2, err
+    message = [line for line in err.splitlines() if line.startswith("didact: ")]
+    assert len(message) == 1
+    assert "No space left on device" in message[0]
+    assert "Traceback" not in err
+    saved = Checkpoints(run / "checkpoints").saved()
+    assert f"the checkpoint after {saved[-1]} updates is whole" in message[0]
+    assert len(last_arrays(run)) > 10
+
+    subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    code, _, err = finished("train", "--resume", run, folder=small_disk)
+    assert code == 0, err
+    assert_same_end(run, whole)
+    assert_each_update_once(run)

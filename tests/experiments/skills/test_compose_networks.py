@@ -1,0 +1,99 @@
+"""`didact compose` where skills are a network: what is saved acts as its plan over it says."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from didact.environments import SettingError
+from didact.environments.toys.moving_targets import MovingTargets
+from didact.experiments.evaluation import watch
+from didact.experiments.plotting import value_maps
+from didact.experiments.skills import skill_training
+from didact.experiments.skills.compose import Compose, composed
+from didact.students import load_policy
+from didact.students.policies.cards import check_card
+from didact.students.skills import automaton, follow
+from didact.students.skills.deep import GoalNetwork, look
+from didact.students.skills.plans import Plans
+
+SETTINGS = ("size=5", "max_steps=10")
+
+
+def composition(folder, formula, **more):
+    choice = Compose(
+        formula, env="movingtargets", env_settings=SETTINGS, episodes=2, run=folder, **more
+    )
+    return composed(choice)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """One that learns, as little as can be, and one that takes its network; and all goals."""
+    folder = tmp_path_factory.mktemp("networks")
+    found = skill_training.discover(MovingTargets(size=5, max_steps=10))
+    with pytest.MonkeyPatch.context() as patch:
+        # Compiling takes nearly all of the time. What is not tested here is made once, or not.
+        patch.setattr(skill_training, "discover", lambda environment, seed: found)
+        patch.setattr(value_maps, "value_maps", lambda *_: None)
+        patch.setattr(watch, "record", lambda *_, **__: None)
+        first = composition(folder / "first", "F(ball & X F box) & G !purple", steps=6400)
+        again = composition(folder / "again", "F box & G !yellow", skills=folder / "first")
+    return (folder / "first", first), (folder / "again", again), found.goals
+
+
+def test_a_network_is_used_again(runs):
+    (folder, first), (other, again), _ = runs
+    assert (first["steps"], again["steps"]) == (6400, 0)
+    networks = [load_policy(each).params["network"] for each in (folder, other)]
+    jax.tree.map(np.testing.assert_array_equal, *networks)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_saved_policy_acts_as_the_plan_over_its_network_says(runs, number):
+    (folder, result), goals = runs[number], runs[-1]
+    policy = load_policy(folder)
+    made, params = automaton(result["formula"]), policy.params
+    assert len(goals) == result["goals"] == policy.card["composed"]["goals"]
+    broken = goals[:, {0: 1, 1: 2}[number]]  # purple, yellow
+    np.testing.assert_array_equal(params["forbidden"][made.initial], broken)
+    wanted = goals[:, {0: 3, 1: 4}[number]] & ~broken  # a ball, a box
+    assert (np.asarray(params["worth"])[made.initial, wanted] > 0).all()
+
+    world, n = policy.make_environment(), 64
+    _, seen = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), n))
+    sizes = policy.card["composed"]
+    network = GoalNetwork(sizes["goals"], 4, sizes["hidden"], sizes["cell"])
+    plan = Plans(*(params[name][None] for name in Plans._fields))
+    for state in np.flatnonzero(made.alive & ~made.accepting):
+        progress = jnp.tile(jnp.arange(made.num_states) == state, (n, 1))
+        observation = {**seen.observation, "progress": progress}
+        action, _ = policy.act(observation)
+        values = np.asarray(
+            follow(
+                plan,
+                jnp.full(n, state),
+                lambda no: look(network, params["network"], seen.observation["image"], no),
+                jnp.zeros(n, jnp.int32),
+            )
+        )
+        chosen = values[np.arange(n), action]
+        np.testing.assert_allclose(chosen, values.max(1), rtol=1e-5)
+        assert (chosen > values[:, 0] * (1 + 1e-4)).any()  # the first action is not all it takes
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("progress", None), ("progress", [9]), ("image", None), ("image", [5])],
+)
+def test_a_card_without_what_a_network_reads_is_refused(runs, name, shape):
+    card = json.loads((runs[0][0] / "policy" / "policy.json").read_text())
+    check_card(card)
+    spaces = card["observation_space"]
+    spaces |= {name: spaces[name] | {"shape": shape}}
+    if shape is None:
+        del spaces[name]
+    with pytest.raises(SettingError, match=f"observation '{name}' in "):
+        check_card(card)

@@ -1,0 +1,160 @@
+"""Formulas as tasks, beside the evaluator of whole traces."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from didact.environments import SettingError, Wrapper, make, with_facts
+from didact.environments.text_settings import make_told
+from didact.environments.toys.office import Office
+from didact.students.skills import automaton, following, parse
+from didact.students.skills.ltl import formulas as f
+from didact.students.skills.ltl.formula_input import read, written
+
+
+def holds(formula, trace, at=0):
+    """Whether a formula holds at a step of a finite trace, by its definition."""
+    there = range(at, len(trace))
+    match formula:
+        case f.Proposition(name=name):
+            return name in trace[at]
+        case f.Not(operand=inner):
+            return not holds(inner, trace, at)
+        case f.And(left=a, right=b):
+            return holds(a, trace, at) and holds(b, trace, at)
+        case f.Or(left=a, right=b):
+            return holds(a, trace, at) or holds(b, trace, at)
+        case f.Next(operand=inner):
+            return at + 1 < len(trace) and holds(inner, trace, at + 1)
+        case f.Eventually(operand=inner):
+            return any(holds(inner, trace, t) for t in there)
+        case f.Always(operand=inner):
+            return all(holds(inner, trace, t) for t in there)
+        case f.Until(left=a, right=b):
+            return any(
+                holds(b, trace, t) and all(holds(a, trace, s) for s in range(at, t)) for t in there
+            )
+    raise AssertionError(formula)
+
+
+def play(world, actions, n):
+    state, seen = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), n))
+    rows = [seen]
+    step = jax.jit(world.step)
+    for row in actions:
+        state, seen = step(None, state, row)
+        rows.append(seen)
+    return rows
+
+
+@pytest.mark.parametrize(
+    "text", ["F(coffee & X F office)", "G !decoration & F A", "!decoration U (B | mail)"]
+)
+def test_episodes_end_where_the_trace_says_so(text):
+    n, world = 64, following(Office(max_steps=60), text)
+    actions = jax.random.randint(jax.random.key(2), (60, n), 0, 4)
+    rows = play(world, actions, n)
+    assert not rows[0].success.any()
+    assert not rows[0].terminated.any()
+    names, formula = world.propositions, world.automaton.formula
+    labels = np.stack([row.labels for row in rows[1:]])
+    told = np.stack([row.success for row in rows[1:]])
+    over = np.stack([row.terminated for row in rows[1:]])
+    ended = 0
+    for i in range(n):
+        trace = [{name for name, h in zip(names, row[i], strict=True) if h} for row in labels]
+        until = int(np.argmax(over[:, i])) if over[:, i].any() else len(trace) - 1
+        for t in range(until + 1):
+            assert bool(told[t, i]) == holds(formula, trace[: t + 1])
+        ended += bool(over[:, i].any())
+        if told[until, i]:
+            reward = 1 - 0.9 * (until + 1) / 60
+            assert float(rows[1 + until].reward[i]) == pytest.approx(reward)
+    assert ended
+
+
+def test_the_task_of_the_inner_world_does_not_count():
+    """Episodes go on after the mission of the level is fulfilled, and end by the formula alone."""
+    inner = with_facts(make("BabyAI-GoToRedBallGrey-v0"))
+    world = following(inner, "F(red_ball & X F blue_ball)")  # there is no blue ball
+    n = 64
+    actions = jax.random.randint(jax.random.key(2), (60, n), 0, 3)
+    theirs, ours = play(inner, actions, n), play(world, actions, n)
+    assert np.any([row.success for row in theirs])
+    for row in ours:
+        assert not np.asarray(row.success | row.terminated).any()
+        assert not np.asarray(row.reward).any()
+
+
+class Doomed(Wrapper):
+    """A world that ends without success."""
+
+    def reset(self, key, tasks):
+        return self.environment.reset(key, tasks)
+
+    def step(self, key, state, actions):
+        state, seen = self.environment.step(key, state, actions)
+        return state, seen._replace(terminated=actions == 0)
+
+
+def test_an_end_of_the_inner_world_without_success_is_an_end():
+    world = following(Doomed(Office()), "F coffee")
+    rows = play(world, [jnp.array([0, 1])], 2)
+    assert rows[1].terminated.tolist() == [True, False]
+    assert not rows[1].success.any()
+
+
+def test_a_map_tells_the_state_of_the_automaton():
+    world = following(Office(), "F(coffee & X F office)")
+    state, _ = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 2))
+    for machine in range(world.automaton.num_states):
+        drawn = world.map(state._replace(machine=jnp.array([0, machine])), 1)
+        assert (np.argmax(drawn.observation["progress"], -1) == machine).all()
+
+
+def test_the_setting_may_be_in_english():
+    for text in ("F(coffee & X F office)", "bring the coffee to the office"):
+        world = make_told("Office", (f"formula={text}",))
+        assert str(world.automaton.formula) == "F(coffee & X F office)"
+
+
+@pytest.mark.parametrize(
+    ("text", "formula"),
+    [
+        ("coffee and mail", "F coffee & F mail"),
+        ("coffee or mail", "F (coffee | mail)"),
+        ("coffee & mail", "coffee & mail"),
+        ("(coffee)", "coffee"),
+        ("not coffee", "!coffee"),
+        ("coffee implies mail", "coffee -> mail"),
+    ],
+)
+def test_what_can_be_english_is_english(text, formula):
+    made = read(text, Office())
+    assert made == parse(formula)
+    assert read(written(made), Office()) == made
+
+
+def test_progress_is_the_state_of_the_automaton():
+    world = following(Office(), "F(coffee & X F office)")
+    rows = play(world, jax.random.randint(jax.random.key(2), (20, 8), 0, 4), 8)
+    machine = np.full(8, world.automaton.initial)
+    for row in rows[1:]:
+        letters = [
+            world.automaton.letter(dict(zip(world.propositions, x, strict=True)))
+            for x in np.asarray(row.labels)
+        ]
+        machine = world.automaton.transitions[machine, letters]
+        np.testing.assert_array_equal(np.argmax(row.observation["progress"], -1), machine)
+
+
+@pytest.mark.parametrize("text", ["false", "true", "F coffee & G !coffee"])
+def test_what_is_decided_beforehand_is_no_task(text):
+    with pytest.raises(SettingError, match="can be fulfilled"):
+        following(make("Office"), text)
+
+
+def test_a_made_automaton_will_do():
+    world = following(make("Office"), automaton("F mail"))
+    assert jnp.shape(world.reset(jax.random.key(0), jnp.zeros((2, 1)))[1].reward) == (2,)
