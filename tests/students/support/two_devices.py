@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from small import JOINTS, NETWORK, NUMBERS
+from small_policy import JOINTS, NETWORK, NUMBERS
 
 from didact.students import PPOConfig, Rollout, ppo
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small import JOINTS, NUMBERS, played
+from small_policy import JOINTS, NUMBERS, played
 
 from didact.environments import ArraySpace
 from didact.students import (
@@ -18,7 +18,7 @@ from didact.students import (
     kickstart,
     ppo,
 )
-from didact.students.hindsight import SCENE
+from didact.students.imitation.hindsight import SCENE
 
 T, N, L = 5, 6, 3
 SMALL = NetworkConfig(hidden=8, memory=5, token_embedding=4, instruction_features=6)

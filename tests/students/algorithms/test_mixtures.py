@@ -7,7 +7,7 @@ from scipy import special, stats
 from squashed import BEYOND, each_log_prob
 
 from didact.students import Categorical, SquashedNormal
-from didact.students.learner import led
+from didact.students.algorithms.learner import led
 
 CHANCES = np.array([[0.5, 0.2], [0.0, 0.9], [0.0, 0.0], [0.4, 0.6]])
 SHARES = np.concatenate([CHANCES, 1 - CHANCES.sum(1, keepdims=True)], 1)  # the last: the student
