@@ -282,6 +282,7 @@ class Told(fakes.Counting):
     """Counting with feedback that nobody hears."""
 
     task_space = Box((*fakes.SPACE.dimensions, RATE))
+    help_parameter = RATE.name
 
     @property
     def easy_space(self):

@@ -295,7 +295,7 @@ def test_nothing_crosses_from_rows_in_which_an_environment_waits():
 
 
 def gae(rollout):
-    from didact.students import losses
+    from didact.students.algorithms import losses
 
     return np.asarray(
         losses.advantages(

@@ -207,7 +207,7 @@ def test_several_seeds(tmp_path):
     assert [p.card["training"]["seed"] for p in policies] == [3, 4]
     for i, policy in enumerate(policies):
         assert policy.card["scores"]["Point"]["sampled"] == told["success_by_seed"][i]
-    one, two = (np.asarray(p.params["params"]["body"]["kernel"]) for p in policies)
+    one, two = (np.asarray(p.params["params"]["trunk"]["body"]["kernel"]) for p in policies)
     assert not np.array_equal(one, two)
     row = logs.read(run / "metrics.jsonl")[-1]
     assert len(row["success_by_seed"]) == 2

@@ -95,5 +95,5 @@ def test_a_card_without_what_a_network_reads_is_refused(runs, name, shape):
     spaces |= {name: spaces[name] | {"shape": shape}}
     if shape is None:
         del spaces[name]
-    with pytest.raises(SettingError, match=f"observation '{name}' in "):
+    with pytest.raises(SettingError, match=f"observation '{name}'"):
         check_card(card)
