@@ -167,4 +167,4 @@ def test_what_it_cannot_do_is_said():
     with pytest.raises(SettingError, match=r"sac\.replay_capacity is 10, but must be at least 12"):
         student.learn(state, data, jax.random.key(0))
     with pytest.raises(SettingError, match=r"sac\.updates_per_step"):
-        config(updates_per_step=0)
+        sac(SPACE, ACTIONS, config(updates_per_step=0))

@@ -108,7 +108,7 @@ def test_every_file_of_a_policy_is_packed(policy, tmp_path):
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     patterns = settings["tool"]["setuptools"]["package-data"]["didact"]
     package = tmp_path / "didact"
-    folder = package / lookup.SHIPPED.relative_to(lookup.SHIPPED.parent.parent) / "goto-local"
+    folder = package / lookup.SHIPPED.relative_to(lookup.SHIPPED.parents[2]) / "goto-local"
     folder.parent.mkdir(parents=True)
     save_policy(folder, policy.card, policy.params)
     packed = {f for pattern in patterns for f in glob(str(package / pattern), recursive=True)}
