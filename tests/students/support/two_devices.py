@@ -73,7 +73,7 @@ def compare():
 
 
 def statistics(state):
-    from small import modules
+    from small_policy import modules
 
     found = modules(state.params)["encoders_numbers"]["normalisation"]
     return {name: np.asarray(x, float).tolist() for name, x in found.items()}
