@@ -61,7 +61,7 @@ def compare(config: Config) -> dict[str, Any]:
     config = checked(config)
     if config.peer:
         try:
-            import stable_baselines3  # noqa: F401
+            import stable_baselines3  # type: ignore  # noqa: F401
         except ModuleNotFoundError:
             raise SettingError("--peer", True, "False without stable-baselines3") from None
     # One seed of each in turn, so that a busy machine slows both alike.
@@ -123,8 +123,8 @@ def _train(config: Config, seed: int) -> dict[str, Any]:
 
 def _train_peer(config: Config, seed: int) -> dict[str, Any]:
     import gymnasium
-    from stable_baselines3 import SAC
-    from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3 import SAC  # type: ignore
+    from stable_baselines3.common.evaluation import evaluate_policy  # type: ignore
 
     world = gymnasium.make("Pendulum-v1")
     model = SAC(

@@ -44,11 +44,14 @@ def _rows(entries: Any, more: Callable[[Any], dict[str, Any]] | None = None) -> 
 
 
 def _envs(full: bool) -> list[dict]:
-    from didact.environments import make, registered
+    from didact.environments import SettingError, make, registered
     from didact.environments.registry import settings_of
 
     def more(entry: Any) -> dict[str, Any]:
-        schema = make(entry.name).task_space.json_schema()
+        try:
+            schema = make(entry.name).task_space.json_schema()
+        except SettingError:  # of a package that is not installed
+            schema = None
         return {"settings": settings_of(entry.name), "task_schema": schema}
 
     return _rows(registered(), more if full else None)

@@ -185,6 +185,7 @@ def test_the_warm_up_is_in_the_easy_tasks_that_are_left(tasks, easy):
 
     from didact.experiments import setup
     from didact.experiments.config import TrainConfig
+    from didact.teachers import propose
     from didact.teachers.combinators import WarmStartedState
 
     config = TrainConfig(tasks=tasks)
@@ -193,7 +194,7 @@ def test_the_warm_up_is_in_the_easy_tasks_that_are_left(tasks, easy):
     teacher = setup.teacher_of(config, environment)
     state = teacher.init(jax.random.key(0))
     assert isinstance(state, WarmStartedState) == (easy is not None)
-    proposed = np.asarray(teacher.propose(state, jax.random.key(1), 500)[0])
+    proposed = np.asarray(propose(teacher, state, jax.random.key(1), 500)[0].tasks)
     assert space.contains(proposed).all()
     for name, (low, high) in (easy or {}).items():
         column = proposed[:, space.column(name)]
@@ -208,10 +209,10 @@ def test_folders_that_are_no_place_for_a_run(here, refused):
     (here / "other" / "config.json").write_text("{}")
     before = contents(here)
     for folder, words in {
-        "file": "a folder",
+        "file": "a new or empty folder",
         "file/below": "a folder that can be written to",
         "full": "a new or empty folder",
-        "other": "go on with it by --resume other",
+        "other": "--resume other resumes it",
         "/proc/run": "a folder that can be written to",
     }.items():
         message = refused("train", *TINY, "--run", folder)
@@ -223,12 +224,12 @@ def test_folders_that_are_no_place_for_a_run(here, refused):
 
 def test_a_folder_without_permission(here, refused, monkeypatch):
     """The superuser may write anywhere, so the refusal is played."""
-    from didact.experiments import training
+    from didact.common import files
 
     def forbidden(self, *arguments, **more):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
 
-    monkeypatch.setattr(training.Path, "write_text", forbidden)
+    monkeypatch.setattr(files.Path, "touch", forbidden)
     message = refused("train", *TINY, "--run", "new")
     assert "a folder that can be written to (Permission denied)" in message
 
@@ -245,10 +246,10 @@ def test_resuming_what_is_no_run(here, refused):
 def test_a_full_disk_at_the_very_start(here, refused, monkeypatch):
     from didact.experiments import training
 
-    def full(path):
+    def full(path, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(training, "replacing", full)
+    monkeypatch.setattr(training, "write_whole", full)
     message = refused("train", *TINY, "--run", "new")
     assert "No space left on device; none was saved" in message
 
