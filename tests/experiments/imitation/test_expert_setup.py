@@ -26,6 +26,7 @@ from didact.students import (
 from didact.students.algorithms import losses
 from didact.students.algorithms.learner import LearnerState
 from didact.students.imitation import experts
+from didact.teachers.base import propose
 
 SMALL = NetworkConfig(cell_embedding=8, hidden=32, memory=16, instruction_features=16)
 DISTILL = DistillConfig(network=SMALL, num_minibatches=4)
@@ -132,7 +133,8 @@ def test_what_experts_know_is_what_is_asked_for(distilled, tmp_path):
     )
     environment = setup.environment_of(config)
     teacher = setup.teacher_of(config, environment)
-    tasks, _ = teacher.propose(teacher.init(jax.random.key(0)), jax.random.key(1), 200)
+    state = teacher.init(jax.random.key(0))
+    tasks = propose(teacher, state, jax.random.key(1), 200)[0].tasks
     home = make("BabyAI-GoToLocal-v0").task_space
     assert np.asarray(home.contains(tasks)).all()
     (expert,) = expert_setup.experts_of(config, environment)
@@ -153,7 +155,8 @@ def test_several_experts_are_asked_equally_often(distilled, tmp_path):
     config = TrainConfig(env="GoTo", teacher="experts", experts=(str(run), str(other)))
     environment = setup.environment_of(config)
     teacher = setup.teacher_of(config, environment)
-    tasks, _ = teacher.propose(teacher.init(jax.random.key(0)), jax.random.key(1), 2000)
+    state = teacher.init(jax.random.key(0))
+    tasks = propose(teacher, state, jax.random.key(1), 2000)[0].tasks
     share = [
         np.asarray(make(name).task_space.contains(tasks)).mean()
         for name in ("BabyAI-GoToLocal-v0", "BabyAI-GoToRedBall-v0")
