@@ -29,6 +29,7 @@ from didact.benchmarks.speed.peers import (
 )
 from didact.benchmarks.speed.timing import Loop, interleaved, spread
 from didact.benchmarks.speed.training_breakdown import training
+from didact.common.settings import UnknownSetting
 from didact.environments import Environment, Restart, SettingError, make, registered, split_keys
 from didact.environments.registry import suggest
 from didact.environments.spaces import discrete
@@ -112,7 +113,7 @@ def ours(level: str, worlds: int, seed: int, devices: Sequence[Any] = ()) -> Con
     name = level.removesuffix(PACKED)
     try:
         environment = make(name, packed=True) if level.endswith(PACKED) else make(name)
-    except TypeError:
+    except UnknownSetting:
         raise Unavailable(f"{name} has no packed observation") from None
     loop = play(environment, worlds, jax.random.key(seed), devices)
     return Contestant(
