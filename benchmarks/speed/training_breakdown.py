@@ -8,6 +8,7 @@ from jax.sharding import PartitionSpec
 from didact.benchmarks.config import ThroughputConfig
 from didact.benchmarks.speed.timing import Loop as Timed
 from didact.benchmarks.speed.timing import interleaved, shares, spread
+from didact.common.settings import plain
 from didact.environments import Restart
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig, checked
@@ -109,7 +110,7 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
             "teacher": settings.teacher,
             "num_envs": n,
             "rollout_length": steps,
-            "network": vars(settings.ppo.network),
+            "network": plain(settings.ppo.network),
         },
         "steps_per_second": spread([n * steps / seconds for seconds in times["update"]]),
         "compile_seconds": round(calls["update"].compile_seconds, 2),

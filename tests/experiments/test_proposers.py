@@ -325,13 +325,13 @@ def test_several_devices(finished, tmp_path):
 SLEEPER = """
 import time, fakes
 fakes.register_all()
-from didact.experiments import proposing
+from didact.experiments import proposers
 class Sleeper:
     name, immediate = "sleeper", False
     def propose(self, report, n):
         print("asked", flush=True)
         time.sleep(600)
-proposing.PROPOSERS.register("sleeper", lambda post: Sleeper(), "sleeps")
+proposers.PROPOSERS.register("sleeper", lambda post: Sleeper(), "sleeps")
 from didact.experiments.cli import main
 main()
 """

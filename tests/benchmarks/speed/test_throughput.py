@@ -122,7 +122,7 @@ import sys
 sys.path[:0] = [{folder!r}]
 import jax, numpy as np
 from test_throughput import Countdown
-from didact.benchmarks import throughput as benchmark
+from didact.benchmarks.speed import throughput as benchmark
 from didact.benchmarks.config import ThroughputConfig
 from didact.environments import register
 
