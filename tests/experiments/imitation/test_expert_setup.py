@@ -280,7 +280,7 @@ def people(count):
         {"kickstart": jnp.ones(count), "hindsight": jnp.ones(count)},
         {},
     )
-    return TrainState(student, jnp.arange(count), (), (), ())
+    return TrainState(student, jnp.arange(count), (), (), (), ())
 
 
 def test_the_worst_go_on_from_the_best():
