@@ -10,7 +10,8 @@ import pytest
 from didact.environments import make, registered
 from didact.teachers.language import task_parsing
 
-NAMES = [entry.name for entry in registered()]
+# Those of brax need a package that may not be there.
+NAMES = [e.name for e in registered() if not e.name.startswith("brax/")]
 
 
 def faults(value, schema, where="task"):
