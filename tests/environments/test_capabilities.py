@@ -202,11 +202,11 @@ def test_a_formula_as_the_task_withdraws_what_is_of_another_task():
 
 @pytest.fixture
 def registered():
-    before = dict(registry._entries)
+    before = dict(registry.ENVIRONMENTS._entries)
     registry.register("Rail", rail_world.Rail, "glide to what is asked for")
     yield
-    registry._entries.clear()
-    registry._entries.update(before)
+    registry.ENVIRONMENTS._entries.clear()
+    registry.ENVIRONMENTS._entries.update(before)
 
 
 def glide(outer, steps=6, rate=1.0):

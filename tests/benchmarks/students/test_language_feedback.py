@@ -69,7 +69,7 @@ def test_each_condition_has_the_machine_it_was_measured_on(compared, monkeypatch
         json.dumps(before | {"conditions": {"none": there}})
     )
     monkeypatch.setattr(language_feedback.Trial, "run", lambda trial: {"seconds": 1.0})
-    monkeypatch.setattr(language_feedback.machine, "describe", lambda: "this one")
+    monkeypatch.setattr(language_feedback.hardware, "describe", lambda: "this one")
     again = language_feedback.compare(dataclasses.replace(config, out=str(tmp_path)))["conditions"]
     assert [row["machine"] for row in again.values()] == ["another", "this one"]
     assert again["none"] == there
