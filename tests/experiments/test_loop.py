@@ -382,6 +382,8 @@ def learn_on_both():
             jnp.zeros((T, n)),
             jnp.zeros(n),
             jnp.zeros((n, SMALL.network.memory)),
+            (jax.random.uniform(next(k), (T, n)) < 0.7).astype(jnp.float32),
+            {},
         )
 
     rollout, found = rollout_of(N), []
@@ -392,7 +394,8 @@ def learn_on_both():
         state = student.init(jax.random.key(1))
         mesh = Mesh(np.array(jax.devices()[:devices]), (DEVICES,))
         over_worlds = PartitionSpec(None, DEVICES)
-        specs = Rollout(*[over_worlds] * 8, PartitionSpec(DEVICES), PartitionSpec(DEVICES))
+        ends = PartitionSpec(DEVICES)
+        specs = Rollout(*[over_worlds] * 8, ends, ends, over_worlds, over_worlds)
         learn = jax.shard_map(
             lambda s, r, student=student: student.learn(s, r, jax.random.key(2)),
             mesh=mesh,

@@ -364,7 +364,7 @@ def test_it_is_made_by_words_and_shown_in_gymnasium():
         (LOCAL, ["feedback=both", "feedback_where_needed=true"], "feedback_where_needed"),
         (LOCAL, ["feedback=both", "feedback_wrong=much"], "feedback_wrong is 'much'"),
         (LOCAL, ["feedback=both", "done_action=true"], "done_action would have to be False"),
-        ("MiniGrid-Empty-5x5-v0", ["feedback=both"], "feedback is 'both', but must be left out"),
+        ("MiniGrid-Empty-5x5-v0", ["feedback=both"], "feedback is 'both', but must be none"),
     ],
 )
 def test_settings_without_meaning_are_refused(name, settings, message):
