@@ -9,7 +9,7 @@ from didact.experiments.config import LLMConfig
 class ThroughputConfig:
     """Measures steps a second of the grid worlds, side by side with other packages."""
 
-    worlds: tuple[int, ...] = (128, 1024, 8192)
+    num_envs: tuple[int, ...] = (128, 1024, 8192)
     """How many worlds are stepped together; one section of the table for each number."""
     seconds: float = 2.0
     """How long each row is timed, all its repeats together."""
@@ -28,7 +28,7 @@ class ThroughputConfig:
     """Threads that envpool may use; 0 for one for each core."""
     training: bool = True
     """Also measure a whole training, and the share of its pieces."""
-    training_worlds: int = 1024
+    training_num_envs: int = 1024
     """How many worlds that training has, a multiple of 16."""
     seed: int = 0
     """Seed of the levels and of the random actions."""
@@ -55,7 +55,7 @@ class CurriculumConfig:
     """success rate in easy tasks before the teacher takes over; 0: no warm-up"""
     test_tasks: int = 256
     """tasks of the fixed test set, drawn uniformly from the task space"""
-    points: int = 10
+    num_evaluations: int = 10
     """evaluations along each curve"""
     out: str = "runs/curriculum"
     """folder for the curves as JSON and PNG"""
@@ -95,7 +95,7 @@ class BabyAIConfig:
     """of each training"""
     num_envs: int = 1024
     """worlds that are stepped together"""
-    points: int = 8
+    num_evaluations: int = 8
     """tests along each training"""
     episodes: int = 512
     """whole episodes of each test"""
@@ -141,13 +141,13 @@ class KickstartingConfig:
     """worlds of each seed"""
     weight: float = 1.0
     """lambda at the start"""
-    until: float = 0.5
+    anneal_until: float = 0.5
     """part of the training after which lambda has fallen to 0, where it falls"""
-    lead: float = 0.0
+    expert_action_probability: float = 0.0
     """how often experts act in kickstarted students' place at the start"""
-    lead_until: float = 0.1
+    expert_actions_until: float = 0.1
     """part of the training after which students act alone"""
-    points: int = 24
+    num_evaluations: int = 24
     """tests along each training, denser at first"""
     episodes: int = 50
     """episodes of each task in each test"""
@@ -167,11 +167,11 @@ class FeedbackConfig:
     )
     """what is said in training, and how: none, hindsight, foresight, both or wrong (both, but never
     right); always in the same words or in those of a pool"""
-    seen: tuple[str, ...] = ("go-to", "open", "pick-up")
+    train_tasks: tuple[str, ...] = ("go-to", "open", "pick-up")
     """instruction tasks to learn, as `didact benchmark kickstarting` names them"""
-    unseen: tuple[str, ...] = ("both", "sequence")
+    test_tasks: tuple[str, ...] = ("both", "sequence")
     """instruction tasks that are only tested, and adapted to"""
-    fade: float = 0.0
+    anneal_help: float = 0.0
     """part of the training after which feedback has faded out; 0: each episode has a rate of
     messages of its own, from 0 to 1, until the end"""
     steps: int = 2_000_000

@@ -16,7 +16,7 @@ Tell = Callable[[str], None]  # shows a line to the user
 Between = Callable[[TrainState, dict[str, np.ndarray], int, Tell], TrainState]
 
 
-class Followed(NamedTuple):
+class EvaluatedTraining(NamedTuple):
     """What came of a training."""
 
     state: TrainState
@@ -27,7 +27,7 @@ class Followed(NamedTuple):
     compile_seconds: float
 
 
-def follow(
+def train_with_evaluations(
     loop: Loop,
     settings: TrainConfig,
     marks: Collection[int],
@@ -37,7 +37,7 @@ def follow(
     seed: int | None = None,
     start: Callable[[TrainState], TrainState] = lambda state: state,
     between: Between = lambda state, metrics, number, tell: state,
-) -> Followed:
+) -> EvaluatedTraining:
     """Trains from nothing, with a progress bar, and tests after some of the chunks.
 
     Args:
@@ -57,7 +57,7 @@ def follow(
     loop.compiled(state, k)
     compile_seconds = time.perf_counter() - begun
     steps, tests, episodes, seconds = [], [], 0, 0.0
-    bar = logs.Bar(logs.terminal(), chunks * each, 0, label)
+    bar = logs.ProgressBar(logs.terminal(), chunks * each, 0, label)
     with contextlib.closing(bar):
         for number in range(1, chunks + 1):
             begun = time.perf_counter()
@@ -76,10 +76,10 @@ def follow(
                 if not bar.console.is_terminal:
                     told = f"{number * each / 1e6:.2f}M steps  {np.mean(tests[-1]):.1%}"
                     bar.line(f"{label}  {told}")
-    return Followed(state, steps, tests, episodes, seconds, compile_seconds)
+    return EvaluatedTraining(state, steps, tests, episodes, seconds, compile_seconds)
 
 
-def even_marks(settings: TrainConfig, points: int) -> set[int]:
+def evenly_spaced(settings: TrainConfig, points: int) -> set[int]:
     """Chunks after which to test, evenly spread; the last one among them."""
     chunks = settings.num_updates / settings.updates_per_chunk
     return {max(1, round(chunks * (i + 1) / points)) for i in range(points)}

@@ -9,7 +9,7 @@ from didact.environments.base import (
     Environment,
     Restart,
     Timestep,
-    for_groups,
+    map_in_groups,
     split_keys,
 )
 from didact.environments.counterpart import Counterpart
@@ -18,7 +18,7 @@ from didact.environments.registry import make, register, registered
 from didact.environments.spaces import ActionSpace, ArraySpace, Continuous, Discrete
 from didact.environments.task_spaces import Box, Dimension, TaskSpace
 from didact.environments.toys import toy_grid
-from didact.environments.wrappers import Wrapper, with_facts
+from didact.environments.wrappers import Wrapper, with_propositions
 
 __all__ = [
     "ActionSpace",
@@ -35,14 +35,14 @@ __all__ = [
     "Timestep",
     "Wrapper",
     "control",
-    "for_groups",
     "make",
+    "map_in_groups",
     "register",
     "registered",
     "split_keys",
     "toy_grid",
-    "with_facts",
     "with_feedback",
+    "with_propositions",
 ]
 
 _register_with_gymnasium(plugins=False)

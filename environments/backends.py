@@ -3,7 +3,7 @@
 import jax
 
 
-def accelerated() -> bool:
+def on_accelerator() -> bool:
     """Whether programs run on an accelerator, which does much at once but begins things slowly.
 
     There a program is fastest if loops take few turns, however many rows each of them has.
@@ -20,4 +20,4 @@ def group_size(n: int, on_cpu: int, parts: int = 1) -> int:
         parts: into how many groups all rows are split on accelerators, unless that makes smaller
             ones than on a CPU.
     """
-    return min(n, max(on_cpu, -(-n // parts))) if accelerated() else min(n, on_cpu)
+    return min(n, max(on_cpu, -(-n // parts))) if on_accelerator() else min(n, on_cpu)

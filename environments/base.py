@@ -102,12 +102,12 @@ class Environment(Generic[State]):
     @property
     def evaluation_tasks(self) -> dict[str, Float[np.ndarray, " d"]]:
         """What to test students on, by name: the task, where there is only one; else none."""
-        only = self.point_of(self.task_space)
+        only = self.single_task(self.task_space)
         return {} if only is None else {name_of(self): only}
 
-    def point_of(self, space: TaskSpace) -> Float[np.ndarray, " d"] | None:
+    def single_task(self, space: TaskSpace) -> Float[np.ndarray, " d"] | None:
         """The only task of another space as a task of this environment, or None if it is none."""
-        return self.task_space.point_of(space)
+        return self.task_space.single_task(space)
 
     def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[State, Timestep]:
         """Starts n worlds, one for each task.
@@ -184,7 +184,7 @@ class Environment(Generic[State]):
         return None
 
     def optional_propositions(self) -> OptionalPropositions | None:
-        """More propositions, for `with_facts`."""
+        """More propositions, for `with_propositions`."""
         return None
 
 
@@ -257,10 +257,10 @@ class Restart:
             new_state, first = self.environment.reset(keys[worlds], tasks[worlds])
             return new_state, first.observation, first.labels
 
-        return for_groups(fresh, done, (state, observation, labels), self.group_size)
+        return map_in_groups(fresh, done, (state, observation, labels), self.group_size)
 
 
-def for_groups(
+def map_in_groups(
     function: Callable[[Int[Array, " g"]], Any],
     chosen: Bool[Array, " n"],
     values: Any,

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool
 
-from didact.environments.backends import accelerated
+from didact.environments.backends import on_accelerator
 
 
-def apart(fact: Bool[Array, ""], function: Callable[..., Any], *arguments: Any) -> Any:
+def compile_separately(fact: Bool[Array, ""], function: Callable[..., Any], *arguments: Any) -> Any:
     """`function(*arguments)`, compiled as a piece of its own.
 
     XLA on CPUs merges chains of cheap operations and computes them again for every use, which can
@@ -24,7 +24,7 @@ def apart(fact: Bool[Array, ""], function: Callable[..., Any], *arguments: Any) 
             compiled.
     """
 
-    if accelerated():
+    if on_accelerator():
         return function(*arguments)
 
     def never(*arguments):
@@ -34,7 +34,7 @@ def apart(fact: Bool[Array, ""], function: Callable[..., Any], *arguments: Any) 
     return jax.lax.cond(fact, function, never, *arguments)
 
 
-def folding(function: Callable[..., Any]) -> Callable[..., Any]:
+def fold_vmap(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, with `vmap` folded into the axis of worlds.
 
     A function of arrays [n, ...] that treats every world alike needs no second axis: m batches

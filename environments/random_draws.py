@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
 
-class Numbers:
+class UniformDraws:
     """Numbers uniform in 0..1, drawn all at once: many small draws take long to compile.
 
     Args:
@@ -28,12 +28,12 @@ class Numbers:
         return part.reshape(shape)
 
 
-def pick(u: Float[Array, "*s"], n: Int32[Array, "*s"] | int) -> Int32[Array, "*s"]:
+def uniform_index(u: Float[Array, "*s"], n: Int32[Array, "*s"] | int) -> Int32[Array, "*s"]:
     """A uniform whole number below n from a uniform real number below 1."""
     return jnp.minimum((u * n).astype(jnp.int32), n - 1)
 
 
-def choose(u: Float[Array, "*n"], weights: Float[Array, "*n w"]) -> Int32[Array, "*n"]:
+def weighted_index(u: Float[Array, "*n"], weights: Float[Array, "*n w"]) -> Int32[Array, "*n"]:
     """An index drawn in proportion to weights, from a uniform number below 1."""
     cumulative = jnp.cumsum(weights, axis=-1)
     index = jnp.sum(u[..., None] * cumulative[..., -1:] >= cumulative, axis=-1)

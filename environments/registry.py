@@ -18,25 +18,25 @@ from didact.common.settings import (
 from didact.environments.base import Environment
 
 __all__ = [
-    "ADDITIONS",
     "ENVIRONMENTS",
-    "Addition",
+    "WRAPPER_SETTINGS",
     "Entry",
-    "additions",
+    "WrapperSetting",
     "make",
     "make_from_texts",
     "register",
-    "register_addition",
+    "register_wrapper_setting",
     "registered",
     "settings_of",
     "suggest",
+    "wrapper_settings",
 ]
 
 ENVIRONMENTS: Registry[Entry] = Registry("environment", Entry, "didact.environments")
 
 
 @dataclasses.dataclass(frozen=True)
-class Addition(Entry):
+class WrapperSetting(Entry):
     """A setting of environments that wraps them: what it does, and where it can be used.
 
     `make` is from an environment and the setting's value to the environment with it.
@@ -47,7 +47,7 @@ class Addition(Entry):
 
 
 # Also of this package's own students, of which nothing is imported here: of formulas and rewards.
-ADDITIONS: Registry[Addition] = Registry("setting", Addition, "didact.settings")
+WRAPPER_SETTINGS: Registry[WrapperSetting] = Registry("setting", WrapperSetting, "didact.settings")
 
 
 def register(name: str, make: Callable[..., Environment], description: str) -> None:
@@ -64,7 +64,7 @@ def registered() -> tuple[Entry, ...]:
     return ENVIRONMENTS.entries()
 
 
-def register_addition(
+def register_wrapper_setting(
     name: str,
     wrap: Callable[[Environment, Any], Environment],
     fits: Callable[[Environment], bool],
@@ -81,12 +81,12 @@ def register_addition(
     Raises:
         SettingError: the name is taken.
     """
-    ADDITIONS.register(name, wrap, "", fits=fits, kind=kind)
+    WRAPPER_SETTINGS.register(name, wrap, "", fits=fits, kind=kind)
 
 
-def additions() -> dict[str, Addition]:
+def wrapper_settings() -> dict[str, WrapperSetting]:
     """The settings that wrap environments, by name."""
-    return dict(ADDITIONS)
+    return dict(WRAPPER_SETTINGS)
 
 
 def settings_of(name: str) -> dict[str, str]:
@@ -117,9 +117,9 @@ def make_from_texts(name: str, texts: Mapping[str, str]) -> Environment:
 def _made(name: str, settings: Mapping[str, Any], read: Callable[..., Any]) -> Environment:
     entry = ENVIRONMENTS.find(name)
     kinds = kinds_of(entry.make)
-    wrapping = {addition.name: addition for addition in ADDITIONS.loaded()}
+    wrapping = {addition.name: addition for addition in WRAPPER_SETTINGS.loaded()}
     if any(key not in kinds and key not in wrapping for key in settings):
-        wrapping = additions()
+        wrapping = wrapper_settings()
     wrapping = {key: addition for key, addition in wrapping.items() if key not in kinds}
     own = {key: value for key, value in settings.items() if key not in wrapping}
     try:
@@ -145,7 +145,7 @@ def _fitting(entry: Entry) -> list[str]:
         plain = entry.make()
     except (SettingError, TypeError):  # it needs some
         return []
-    return [key for key, addition in ADDITIONS.items() if addition.fits(plain)]
+    return [key for key, addition in WRAPPER_SETTINGS.items() if addition.fits(plain)]
 
 
 def _value(name: str, value: Any, kind: Any) -> Any:

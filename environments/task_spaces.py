@@ -101,11 +101,11 @@ class TaskSpace(Protocol):
         """The part of the space with bounds narrowed, by name."""
         ...
 
-    def common(self, other: "TaskSpace") -> "TaskSpace | None":
+    def intersection(self, other: "TaskSpace") -> "TaskSpace | None":
         """The tasks that are in both spaces, or None if there are none, or if nobody knows."""
         ...
 
-    def point_of(self, other: "TaskSpace") -> np.ndarray | None:
+    def single_task(self, other: "TaskSpace") -> np.ndarray | None:
         """The only task of another space, if it has but one and that is one of this space."""
         ...
 
@@ -194,7 +194,7 @@ class Box:
             dimensions.append(d)
         return Box(tuple(dimensions))
 
-    def common(self, other: TaskSpace) -> "Box | None":
+    def intersection(self, other: TaskSpace) -> "Box | None":
         """The tasks that are in both boxes, or None if there are none."""
         if not isinstance(other, Box) or other.names != self.names:
             return None
@@ -204,7 +204,7 @@ class Box:
             return None
         return self.restricted(**dict(zip(self.names, bounds, strict=True)))
 
-    def point_of(self, other: TaskSpace) -> np.ndarray | None:
+    def single_task(self, other: TaskSpace) -> np.ndarray | None:
         """The only task of another box, if it has but one and that is one of this box."""
         if not isinstance(other, Box) or other.names != self.names:
             return None

@@ -7,10 +7,10 @@ from didact.common.settings import UnknownSetting, pairs, parsed
 from didact.environments.base import Environment
 from didact.environments.registry import ENVIRONMENTS, make_from_texts
 
-__all__ = ["make_told", "pairs", "parsed"]
+__all__ = ["make_with_text_settings", "pairs", "parsed"]
 
 
-def make_told(
+def make_with_text_settings(
     name: str,
     texts: Sequence[str] = (),
     name_option: str = "environment",

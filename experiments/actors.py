@@ -10,11 +10,14 @@ from didact.experiments.rollout import Actor
 from didact.students import Student
 
 # From states and tasks of n environments to what experts may know of them, each [n, ...], by name.
-Reveal = Callable[[Any, Array], dict[str, Array]]
+PrivilegedObservations = Callable[[Any, Array], dict[str, Array]]
 
 
 def student_actor(
-    student: Student, state: Any = (), greedy: bool = False, reveal: Reveal | None = None
+    student: Student,
+    state: Any = (),
+    greedy: bool = False,
+    reveal: PrivilegedObservations | None = None,
 ) -> Actor:
     """A student as an actor whose parameters are its state.
 

@@ -25,7 +25,7 @@ from didact.students.config import DistillConfig, PPOConfig, SACConfig
 from didact.teachers.language.client.api_keys import check_variable
 from didact.teachers.language.client.checks import check_address
 
-MOST_UPDATES = 2**31 - 1  # which are counted in 32 bits
+MAX_UPDATES = 2**31 - 1  # which are counted in 32 bits
 Steps = Annotated[int, Range(1, 10**15)]
 Count = Annotated[int, Range(1, 2**24)]
 
@@ -38,13 +38,13 @@ class KickstartConfig:
     """lambda at the start"""
     schedule: Literal["constant", "linear", "exponential"] = "linear"
     """how lambda goes on: it stays, falls to 0, or falls to a hundredth"""
-    until: PositiveShare = 0.5
+    anneal_until: PositiveShare = 0.5
     """part of the training after which it has fallen"""
     distance: Literal["cross_entropy", "kl"] = "cross_entropy"
     """from the experts' distributions to the student's; the gradient is the same"""
-    lead: Share = 0.0
+    expert_action_probability: Share = 0.0
     """how often experts act in the student's place at the start; it falls linearly to 0"""
-    lead_until: PositiveShare = 0.25
+    expert_actions_until: PositiveShare = 0.25
     """part of the training after which the student acts alone"""
 
 
@@ -131,7 +131,7 @@ class TrainConfig:
     """how many tasks it is asked for at a time"""
     transcript: Path | None = None
     """with --proposer replayed: the transcript whose tasks to use"""
-    fade: Share = 0.0
+    anneal_help: Share = 0.0
     """part of the training after which feedback has faded out and the student stands alone; 0: as
     often as the tasks say; for environments with --env-settings feedback=..."""
     evaluate_on: tuple[str, ...] = ()
@@ -201,8 +201,8 @@ def checked(config: TrainConfig) -> TrainConfig:
         check_address(config.llm.base_url, "--llm.base-url")
     if config.seed + config.num_seeds > 2**31:
         raise SettingError("--seed", config.seed, "below 2147483648 with all seeds")
-    if config.num_updates > MOST_UPDATES:
-        most = MOST_UPDATES * config.steps_per_update
+    if config.num_updates > MAX_UPDATES:
+        most = MAX_UPDATES * config.steps_per_update
         raise SettingError("--steps", config.steps, f"at most {most:,} with so few --num-envs")
     if config.exploit_every and config.num_seeds < 2:
         raise SettingError("--exploit-every", config.exploit_every, "0 where there is one seed")

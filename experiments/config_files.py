@@ -13,7 +13,7 @@ from didact.common.errors import SettingError
 from didact.common.setting_types import kinds_of, value_of
 from didact.experiments.config import TrainConfig, defaults_for, from_dict
 
-LARGEST = 1 << 20  # bytes
+MAX_SIZE = 1 << 20  # bytes
 _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d{1,4}")
 
 
@@ -42,12 +42,12 @@ def read_file(
 def _read(path: Path, option: str) -> Any:
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(MAX_SIZE + 1)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise SettingError(option, str(path), f"a file that can be read ({why})") from None
-    if len(content) > LARGEST:
-        raise SettingError(option, str(path), f"a file of at most {LARGEST:,} bytes")
+    if len(content) > MAX_SIZE:
+        raise SettingError(option, str(path), f"a file of at most {MAX_SIZE:,} bytes")
     try:
         text = content.decode("utf-8")
         if path.suffix == ".json":

@@ -24,7 +24,7 @@ from didact.environments import SettingError
 from didact.experiments.config import KickstartConfig, TrainConfig
 from didact.experiments.plotting import training_curves
 from didact.experiments.runs import logs
-from didact.experiments.training import trained
+from didact.experiments.training import train_or_resume
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Generations:
     """environment steps of each"""
     weight: float = 1.0
     """lambda, how strongly a student is drawn towards the one before it, at the start"""
-    until: float = 0.3
+    anneal_until: float = 0.3
     """part of its training after which lambda has fallen to 0"""
     num_envs: int = 1024
     """worlds that are stepped together"""
@@ -67,7 +67,7 @@ def generations(choice: Generations) -> list[dict[str, Any]]:
         raise SettingError("--generations", choice.generations, "at least 1")
     done: list[dict[str, Any]] = []
     for number in range(1, choice.generations + 1):
-        result = trained(settings(choice, number))
+        result = train_or_resume(settings(choice, number))
         if not result["finished"]:
             break
         told = curve(choice, number)[1]
@@ -89,7 +89,7 @@ def settings(choice: Generations, number: int) -> TrainConfig:
         seed=choice.seed + number - 1,
         run=choice.run / f"generation-{number}",
         experts=(str(before),) if number > 1 else (),
-        kickstart=KickstartConfig(weight=choice.weight, until=choice.until),
+        kickstart=KickstartConfig(weight=choice.weight, anneal_until=choice.anneal_until),
     )
 
 

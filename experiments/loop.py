@@ -15,8 +15,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.environments import Environment, Restart, SettingError
 from didact.experiments import prepared_proposals, rollout, task_sources
-from didact.experiments.actors import Reveal, student_actor
-from didact.experiments.rollout import MAX, Episodes, Runner, Worlds, collect
+from didact.experiments.actors import PrivilegedObservations, student_actor
+from didact.experiments.rollout import MAX, Episodes, RolloutState, Runner, collect
 from didact.students import Student
 from didact.teachers import Outcomes, Proposals, Teacher, propose
 
@@ -29,7 +29,7 @@ class TrainState(NamedTuple):
 
     student: Any
     teacher: Any
-    worlds: Worlds
+    worlds: RolloutState
     prepared: Any  # a costly teacher's proposals (`prepared.Prepared`), else ()
     key: PRNGKeyArray
     updates: Int[Array, ""]
@@ -78,7 +78,7 @@ class Loop:
         devices: Sequence[Any] | None = None,
         num_seeds: int = 1,
         group_size: int | None = None,
-        reveal: Reveal | None = None,
+        reveal: PrivilegedObservations | None = None,
         slots: int = 2,
     ):
         self.environment, self.teacher, self.student = environment, teacher, student

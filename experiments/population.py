@@ -17,7 +17,7 @@ TUNED = "kickstart"  # the lesson whose weight is tuned; those of others stay as
 PART = 4  # one in so many is replaced, at least one
 
 
-def spread(state: TrainState, key: PRNGKeyArray) -> TrainState:
+def randomise_weights(state: TrainState, key: PRNGKeyArray) -> TrainState:
     """The state of a population with the experts' weights spread out, log-uniformly."""
     weight = state.student.weights[TUNED]
     drawn = weight * SPREAD ** jax.random.uniform(key, weight.shape, minval=-1)

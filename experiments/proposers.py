@@ -21,7 +21,7 @@ from didact.experiments.config import TrainConfig
 from didact.experiments.loop import Loop, TrainState
 from didact.experiments.runs.transcripts import TRANSCRIPT
 from didact.teachers.language import Budget, language_model, task_parsing
-from didact.teachers.language.background import Answer, Asking, patience
+from didact.teachers.language.background import Answer, BackgroundProposer, backoff
 from didact.teachers.language.proposer import Proposer
 from didact.teachers.language.scripted import scripted
 from didact.teachers.language.transcript import (
@@ -39,7 +39,7 @@ KEPT = "replayed.jsonl"  # a run's copy of the transcript that it follows
 
 
 @dataclasses.dataclass(frozen=True)
-class Post:
+class ProposerContext:
     """Where a proposer is to work.
 
     Attributes:
@@ -58,7 +58,7 @@ class Post:
     dropped: tuple[Exchange, ...] = ()
 
 
-def _replayed(post: Post) -> Proposer:
+def _replayed(post: ProposerContext) -> Proposer:
     config = post.config
     kept = None if post.run is None else post.run / KEPT
     path = kept if kept is not None and kept.is_file() else config.transcript
@@ -76,7 +76,7 @@ def _replayed(post: Post) -> Proposer:
     return proposer
 
 
-def _language_model(post: Post) -> Proposer:
+def _language_model(post: ProposerContext) -> Proposer:
     settings = dataclasses.asdict(post.config.llm)
     limits = {name: settings.pop(f"max_{name}") for name in ("calls", "total_tokens", "cost")}
     try:
@@ -129,10 +129,10 @@ def proposer_of(
         raise SettingError("--proposer", config.proposer, allowed)
     if config.transcript is not None and config.proposer != "replayed":
         raise SettingError("--transcript", str(config.transcript), "left out but with replayed")
-    if config.propose_tasks > task_parsing.MOST:
-        raise SettingError("--propose-tasks", config.propose_tasks, f"at most {task_parsing.MOST}")
-    space = setup.taught_space_of(config, environment)
-    post = Post(config, environment, space, run, tuple(before), tuple(dropped))
+    if config.propose_tasks > task_parsing.MAX:
+        raise SettingError("--propose-tasks", config.propose_tasks, f"at most {task_parsing.MAX}")
+    space = setup.teacher_space_of(config, environment)
+    post = ProposerContext(config, environment, space, run, tuple(before), tuple(dropped))
     return entry.make(post)
 
 
@@ -142,7 +142,7 @@ def keep_transcript(config: TrainConfig, run: Path) -> None:
         shutil.copyfile(config.transcript, run / KEPT)
 
 
-class Proposing:
+class ProposerRunner:
     """The proposer of a training, and what it asks and puts into the pool.
 
     Args:
@@ -162,16 +162,16 @@ class Proposing:
         tell: Callable[[str], None] = lambda line: None,
     ):
         self.config, self.loop, self.tell = config, loop, tell
-        self.space = setup.taught_space_of(config, environment)
+        self.space = setup.teacher_space_of(config, environment)
         self.name = _described(environment)
-        self.asking: Asking | None = None
+        self.asking: BackgroundProposer | None = None
         if config.proposer == "none":
             proposer_of(config, environment)
             return
         self.transcript = Transcript(run / TRANSCRIPT, updates)
         known = self.transcript.exchanges, self.transcript.dropped
         proposer = proposer_of(config, environment, run, *known)
-        self.asking = Asking(proposer) if proposer else None
+        self.asking = BackgroundProposer(proposer) if proposer else None
         self.over = any(e.over for e in self.transcript.exchanges)
         self.every = max(config.updates_per_chunk, round(config.num_updates * config.propose_every))
         self.waiting: list[int] = []  # seeds that are to be asked about
@@ -218,7 +218,7 @@ class Proposing:
     def _ask(self, state: TrainState, before: int, done: int) -> TrainState:
         assert self.asking is not None
         proposer = self.asking.proposer
-        every = self.every * patience(self.transcript.exchanges)
+        every = self.every * backoff(self.transcript.exchanges)
         if isinstance(proposer, Replayed):
             seeds = range(self.config.num_seeds)
             self.waiting = [s for s in seeds for _ in range(proposer.due(done, s))]
@@ -261,8 +261,8 @@ class Proposing:
             return state
         pool = self._pool(state, answer.report.seed)
         known = np.asarray(pool.tasks)[np.asarray(pool.filled)]
-        most = min(task_parsing.MOST, len(pool.filled))
-        reading = task_parsing.read(answer.reply.text, self.space, known=known, most=most)
+        most = min(task_parsing.MAX, len(pool.filled))
+        reading = task_parsing.parse_tasks(answer.reply.text, self.space, known=known, most=most)
         self._note(answer, done, reading.accepted, reading.refused)
         return self._put(state, answer.report.seed, reading.tasks)
 

@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from didact.environments import Environment, Restart, Timestep, for_groups
+from didact.environments import Environment, Restart, Timestep, map_in_groups
 from didact.students import Rollout, Student
 
 MAX = "max_"  # scores with this prefix are maxima over an episode, all others are means
 
 
-class Worlds(NamedTuple):
+class RolloutState(NamedTuple):
     """n environments, each in an episode or at the end of one."""
 
     state: Any  # the environment's
@@ -43,7 +43,7 @@ class Actor(NamedTuple):
     """
 
     initial_carry: Callable[[int], Any]
-    act: Callable[[Any, Worlds, PRNGKeyArray], tuple[Array, Any, dict[str, Array]]]
+    act: Callable[[Any, RolloutState, PRNGKeyArray], tuple[Array, Any, dict[str, Array]]]
     value: Callable[[Any, Any, dict[str, Array]], Float[Array, " n"]] | None = None
     params: Any = ()
 
@@ -75,7 +75,7 @@ class Runner(NamedTuple):
 class Step(NamedTuple):
     """One step of n environments."""
 
-    worlds: Worlds  # as they stood when the actor acted
+    worlds: RolloutState  # as they stood when the actor acted
     start: Bool[Array, " n"]  # the step is the first of its episode
     playing: Bool[Array, " n"]  # False where the environment waits for an episode
     action: Array
@@ -84,21 +84,21 @@ class Step(NamedTuple):
     final_value: Float[Array, " n"]  # value of the last observation where truncated, else 0
 
 
-def new_worlds(environment: Environment, actor: Actor, n: int) -> Worlds:
+def new_worlds(environment: Environment, actor: Actor, n: int) -> RolloutState:
     """n environments before their first episode: `advance` begins one in each."""
     keys, tasks = (
         jax.random.split(jax.random.key(0), n),
         jnp.zeros((n, environment.task_space.size)),
     )
-    state, first = jax.tree.map(nothing, jax.eval_shape(environment.reset, keys, tasks))
+    state, first = jax.tree.map(zeros_like_shape, jax.eval_shape(environment.reset, keys, tasks))
     marks = jnp.ones(n), jnp.zeros(n, jnp.int32)
     over = jnp.ones(n, bool)
-    return Worlds(state, first.observation, actor.initial_carry(n), over, tasks, *marks, {})
+    return RolloutState(state, first.observation, actor.initial_carry(n), over, tasks, *marks, {})
 
 
 def advance(
-    runner: Runner, params: Any, worlds: Worlds, queue: Any, key: PRNGKeyArray
-) -> tuple[Worlds, Any, Step]:
+    runner: Runner, params: Any, worlds: RolloutState, queue: Any, key: PRNGKeyArray
+) -> tuple[RolloutState, Any, Step]:
     """Begins episodes where they have ended, and takes a step in all environments.
 
     Args:
@@ -149,7 +149,7 @@ def advance(
             return value(params, remembered, observation)
 
         cut = seen.truncated & ~seen.terminated
-        final_value = for_groups(value_at_the_end, cut, final_value, restart.group_size)
+        final_value = map_in_groups(value_at_the_end, cut, final_value, restart.group_size)
     after = worlds._replace(
         state=state, observation=seen.observation, carry=carry, over=worlds.over | seen.done
     )
@@ -159,12 +159,12 @@ def advance(
 def play(
     runner: Runner,
     params: Any,
-    worlds: Worlds,
+    worlds: RolloutState,
     queue: Any,
     key: PRNGKeyArray,
     steps: int,
     record: Callable[[Step], Any],
-) -> tuple[Worlds, Any, Any]:
+) -> tuple[RolloutState, Any, Any]:
     """`steps` steps in one scan.
 
     Args:
@@ -200,11 +200,11 @@ def collect(
     runner: Runner,
     student: Student,
     student_state: Any,
-    worlds: Worlds,
+    worlds: RolloutState,
     queue: Any,
     key: PRNGKeyArray,
     steps: int,
-) -> tuple[Worlds, Any, Rollout, Episodes, Float[Array, ""]]:
+) -> tuple[RolloutState, Any, Rollout, Episodes, Float[Array, ""]]:
     """A rollout for the student to learn from.
 
     Rows in which an environment waits belong to no episode: the student may not learn from them
@@ -303,7 +303,7 @@ def _where(chosen: Bool[Array, " n"], yes: Any, no: Any) -> Any:
     )
 
 
-def nothing(like: Any) -> Array:
+def zeros_like_shape(like: Any) -> Array:
     """An array of a shape and type."""
     if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
         return jnp.broadcast_to(jax.random.key(0), like.shape)

@@ -11,7 +11,7 @@ from didact.common.registry import suggest
 from didact.common.settings import pairs, parsed
 from didact.environments import Box, Environment, SettingError, TaskSpace, make
 from didact.environments.registry import ENVIRONMENTS
-from didact.environments.text_settings import make_told
+from didact.environments.text_settings import make_with_text_settings
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import DEVICES, SEEDS, Loop
 from didact.students import Expert, Student
@@ -24,24 +24,24 @@ from didact.teachers.registry import TEACHERS
 
 def environment_of(config: TrainConfig) -> Environment:
     """The environment called `--env`, with `--env-settings`."""
-    return made(config.env, config.env_settings)
+    return make_environment(config.env, config.env_settings)
 
 
-def made(name: str, texts: tuple[str, ...] = (), option: str = "--env") -> Environment:
+def make_environment(name: str, texts: tuple[str, ...] = (), option: str = "--env") -> Environment:
     """The environment that an option names, with settings told by NAME=VALUE texts.
 
     Raises:
         SettingError: there is none of that name, or it has no such setting or value.
     """
-    return make_told(name, texts, option, "--env-settings")
+    return make_with_text_settings(name, texts, option, "--env-settings")
 
 
 def space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
     """The environment's task space as narrowed by `--tasks`."""
-    return narrowed(environment.task_space, config.tasks)
+    return narrow_task_space(environment.task_space, config.tasks)
 
 
-def narrowed(space: TaskSpace, texts: tuple[str, ...]) -> TaskSpace:
+def narrow_task_space(space: TaskSpace, texts: tuple[str, ...]) -> TaskSpace:
     """The part of the space told by NAME=VALUE and NAME=LOW..HIGH texts.
 
     Raises:
@@ -64,34 +64,34 @@ def narrowed(space: TaskSpace, texts: tuple[str, ...]) -> TaskSpace:
         raise SettingError(f"--tasks {error.setting}", error.value, error.allowed) from None
 
 
-def taught_space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
+def teacher_space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
     """What the teacher chooses from: `space_of`, but if feedback fades out, not how often it is.
 
     Raises:
         SettingError: there is no feedback that could fade out.
     """
     space = space_of(config, environment)
-    if not config.fade:
+    if not config.anneal_help:
         return space
     name = environment.help_parameter
     if name not in space.names or not isinstance(space, Box):
-        raise SettingError("--fade", config.fade, "0 where there is no feedback")
+        raise SettingError("--anneal-help", config.anneal_help, "0 where there is no feedback")
     return space.restricted(**{name: space.dimensions[space.column(name)].high})
 
 
 def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
-    """The teacher called `--teacher`, with feedback that fades out if `--fade` says so."""
+    """The teacher called `--teacher`, with feedback that fades out if `--anneal-help` says so."""
     teacher, space = _teacher_of(config, environment), space_of(config, environment)
     name = environment.help_parameter
-    if not config.fade or name is None or not isinstance(space, Box):
+    if not config.anneal_help or name is None or not isinstance(space, Box):
         return teacher
-    proposals = round(config.fade * config.num_updates * config.steps_per_update)
-    return teachers.faded(teacher, space, name, max(1, proposals))
+    proposals = round(config.anneal_help * config.num_updates * config.steps_per_update)
+    return teachers.annealed(teacher, space, name, max(1, proposals))
 
 
 def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     """The teacher alone, after a warm-up in the easy tasks if there are any."""
-    space = taught_space_of(config, environment)
+    space = teacher_space_of(config, environment)
     if config.teacher == expert_setup.TEACHER:
         if config.teacher_settings:
             raise SettingError("--teacher-settings", config.teacher_settings, "left out here")
@@ -108,7 +108,7 @@ def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
         raise SettingError(
             f"--teacher-settings {error.setting}", error.value, error.allowed
         ) from None
-    easy = environment.easy_space.common(space)
+    easy = environment.easy_space.intersection(space)
     if config.warm_up and easy is not None and easy != space:
         teacher = teachers.warm_started(teacher, easy, until=config.warm_up)
     return teacher
@@ -166,12 +166,12 @@ def student_of(
     name = f"--student {entry.name}"
     if entry.needs_experts and not experts:
         raise SettingError("--experts", (), f"at least one expert for {name}")
-    if experts and not (entry.accepts("experts") or entry.accepts("lessons")):
+    if experts and not (entry.accepts("experts") or entry.accepts("auxiliary_losses")):
         raise SettingError("--experts", config.experts, f"left out with {name}")
-    if config.hindsight and not entry.accepts("lessons"):
+    if config.hindsight and not entry.accepts("auxiliary_losses"):
         raise SettingError("--hindsight", config.hindsight, f"0 with {name}")
-    if entry.accepts("lessons"):
-        offered["lessons"] = expert_setup.lessons_of(config, environment, experts)
+    if entry.accepts("auxiliary_losses"):
+        offered["auxiliary_losses"] = expert_setup.auxiliary_losses_of(config, environment, experts)
     offered["axes"] = (DEVICES,)
     offered["seeds_axis"] = SEEDS if config.num_seeds > 1 else None
     return entry.student(*spaces, settings, **offered)
@@ -209,7 +209,9 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
         rollout_length=config.rollout_length,
         devices=devices,
         num_seeds=config.num_seeds,
-        reveal=expert_setup.reveal_of(experts, environment, scenes=config.hindsight > 0),
+        reveal=expert_setup.privileged_observations_of(
+            experts, environment, scenes=config.hindsight > 0
+        ),
     )
 
 
@@ -233,7 +235,7 @@ def evaluation_tasks_of(config: TrainConfig, environment: Environment) -> dict[s
 def _task_called(name: str, environment: Environment) -> Any:
     """The only task of the environment registered as `name`, as a task of this one."""
     ENVIRONMENTS.find(name, "--evaluate-on", more=tuple(environment.evaluation_tasks))
-    task = environment.point_of(make(name).task_space)
+    task = environment.single_task(make(name).task_space)
     if task is None:
         allowed = f"a point of the task space of {environment.name}"
         raise SettingError("--evaluate-on", name, allowed)

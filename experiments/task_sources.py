@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from didact.environments import TaskSpace, for_groups
-from didact.experiments.rollout import Next, Take, nothing
+from didact.environments import TaskSpace, map_in_groups
+from didact.experiments.rollout import Next, Take, zeros_like_shape
 from didact.teachers import Proposals
 
 
@@ -30,7 +30,7 @@ def by_step(proposals: Proposals) -> tuple[Take, Int[Array, ""]]:
     return take, jnp.int32(0)
 
 
-def drawn(space: TaskSpace) -> tuple[Take, tuple[()]]:
+def random_tasks(space: TaskSpace) -> tuple[Take, tuple[()]]:
     """Tasks drawn uniformly, without an end."""
 
     def take(queue, key, over):
@@ -74,8 +74,8 @@ def numbered(draw: Draw, group_size: int) -> Take:
         number = queue.following + jnp.cumsum(over, dtype=jnp.int32) - 1
         there = number < queue.total
         begins = over & there
-        blank = jax.tree.map(nothing, jax.eval_shape(draw, number))
-        tasks, keys = for_groups(lambda rows: draw(number[rows]), begins, blank, group_size)
+        blank = jax.tree.map(zeros_like_shape, jax.eval_shape(draw, number))
+        tasks, keys = map_in_groups(lambda rows: draw(number[rows]), begins, blank, group_size)
         queue = queue._replace(following=queue.following + jnp.sum(begins, dtype=jnp.int32))
         return Next(tasks, jnp.ones(over.shape), number, keys, there), queue
 

@@ -68,18 +68,18 @@ def train(
     cache_compilations()
     environment = setup.environment_of(config)
     loop = setup.loop_of(config, environment, jax.devices())
-    landmarks = setup.evaluation_tasks_of(config, environment)
+    evaluation_tasks = setup.evaluation_tasks_of(config, environment)
     proposers.proposer_of(config, environment, None if resume is None else Path(resume))
     run = Path(resume) if resume is not None else _new_folder(config)
     with _told_if_full(run):
         if resume is None:
             expert_setup.keep_policies(config, run)
             proposers.keep_transcript(config, run)
-        training = Training(config, run, environment, loop, landmarks, console)
+        training = Training(config, run, environment, loop, evaluation_tasks, console)
         return training.go(resume is not None, checkpoint)
 
 
-def trained(config: TrainConfig, *, console: Console | None = None) -> dict[str, Any]:
+def train_or_resume(config: TrainConfig, *, console: Console | None = None) -> dict[str, Any]:
     """`train`; but a run that is in the folder already is gone on with, or kept if it is finished.
 
     Returns:
@@ -101,9 +101,9 @@ def trained(config: TrainConfig, *, console: Console | None = None) -> dict[str,
 class Training:
     """What the host keeps of a training. See `train`."""
 
-    def __init__(self, config, run, environment, loop, landmarks, console):
+    def __init__(self, config, run, environment, loop, evaluation_tasks, console):
         self.config, self.run, self.environment, self.loop = config, run, environment, loop
-        self.landmarks, self.console = landmarks, console
+        self.evaluation_tasks, self.console = evaluation_tasks, console
         self.checkpoints = Checkpoints(run / "checkpoints")
         self.student = setup.student_of(config, environment, alone=True)
         self._evaluators: dict[bool, Any] = {}
@@ -112,7 +112,7 @@ class Training:
         config, loop = self.config, self.loop
         state = loop.init(config.seed)
         if config.exploit_every:
-            state = loop.place(population.spread(state, self._key(0)))
+            state = loop.place(population.randomise_weights(state, self._key(0)))
         if resumed and (self.checkpoints.saved() or logs.read(self.run / logs.METRICS)):
             state = loop.place(self.checkpoints.restore(state, checkpoint))
             self.checkpoints.remove_after(int(np.max(np.asarray(state.updates))))
@@ -120,10 +120,10 @@ class Training:
         total, k = config.num_updates, config.updates_per_chunk
         self.log = logs.Log(self.run, done)
         begun = time.perf_counter()
-        bar = logs.Bar(
+        bar = logs.ProgressBar(
             self.console, total * config.steps_per_update, done * config.steps_per_update
         )
-        proposals = proposers.Proposing(
+        proposals = proposers.ProposerRunner(
             config, self.environment, loop, self.run, done, tell=bar.line
         )
         every = {
@@ -203,11 +203,11 @@ class Training:
         self, state: Any, updates: int, *, episodes: int | None = None, greedy: bool = False
     ) -> dict[str, dict[str, Any]]:
         """Success by landmark; with several seeds also of each."""
-        if not self.landmarks:
+        if not self.evaluation_tasks:
             return {}
         results = self.play(state, updates, episodes or self.config.evaluation_episodes, greedy)
         told = {}
-        for number, name in enumerate(self.landmarks):
+        for number, name in enumerate(self.evaluation_tasks):
             success = np.asarray(results.success)[..., number, :].mean(-1)
             told[name] = {
                 "success": float(success.mean()),
@@ -220,7 +220,7 @@ class Training:
 
     def play(self, state: Any, updates: int, episodes: int, greedy: bool) -> Results:
         """Episodes of every landmark: arrays [landmarks, episodes], with seeds a leading axis."""
-        tasks = jnp.repeat(jnp.stack(list(self.landmarks.values())), episodes, axis=0)
+        tasks = jnp.repeat(jnp.stack(list(self.evaluation_tasks.values())), episodes, axis=0)
         key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
         if greedy not in self._evaluators:
             run = evaluator(self.environment, self.student, greedy=greedy)
@@ -233,7 +233,7 @@ class Training:
 
             self._evaluators[greedy] = jax.jit(each if self.config.num_seeds > 1 else one)
         results = self._evaluators[greedy](state.student, key, tasks)
-        shape = (len(self.landmarks), episodes)
+        shape = (len(self.evaluation_tasks), episodes)
         return Results(*(np.asarray(x).reshape(*x.shape[:-1], *shape) for x in results))
 
     def snapshot(self, state: Any, records: Any, steps: int) -> None:

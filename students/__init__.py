@@ -1,6 +1,6 @@
 """Students: they know observations and actions, no teacher."""
 
-from didact.students.algorithms.learner import LearnerState, Lesson
+from didact.students.algorithms.learner import AuxiliaryLoss, LearnerState
 from didact.students.algorithms.ppo import ppo
 from didact.students.algorithms.random_actions import random_actions
 from didact.students.algorithms.sac import sac
@@ -13,9 +13,9 @@ from didact.students.config import (
     SACConfig,
 )
 from didact.students.data.recordings import Recording, open_recording
-from didact.students.data.sequences import Window
+from didact.students.data.sequences import SequenceBatch
 from didact.students.imitation import experts
-from didact.students.imitation.behaviour_cloning import Cloner, clone
+from didact.students.imitation.behaviour_cloning import BehaviourCloner, behaviour_cloning
 from didact.students.imitation.distill import distill
 from didact.students.imitation.experts import Expert
 from didact.students.imitation.hindsight import hindsight
@@ -64,15 +64,15 @@ register(
 
 __all__ = [
     "ActorCritic",
+    "AuxiliaryLoss",
+    "BehaviourCloner",
     "Categorical",
-    "Cloner",
     "DistillConfig",
     "Distribution",
     "Entry",
     "Expert",
     "LearnerConfig",
     "LearnerState",
-    "Lesson",
     "NetworkConfig",
     "PPOConfig",
     "Policy",
@@ -80,11 +80,11 @@ __all__ = [
     "Recording",
     "Rollout",
     "SACConfig",
+    "SequenceBatch",
     "SquashedNormal",
     "Student",
-    "Window",
+    "behaviour_cloning",
     "card",
-    "clone",
     "distill",
     "encoders",
     "experts",

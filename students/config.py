@@ -83,9 +83,9 @@ class DistillConfig(LearnerConfig):
 
     distance: Literal["cross_entropy", "kl"] = "kl"
     """from the experts' distributions to the student's; the gradient is the same"""
-    lead: Share = 1.0
+    expert_action_probability: Share = 1.0
     """how often experts act in the student's place at the start; it falls linearly to 0"""
-    lead_until: PositiveShare = 0.5
+    expert_actions_until: PositiveShare = 0.5
     """part of the training after which the student acts alone"""
 
 

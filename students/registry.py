@@ -34,7 +34,7 @@ from didact.students.config import NetworkConfig
 # What a training offers to the functions that make students:
 OFFERED = (
     "num_updates",  # int: how many times `learn` will be called
-    "lessons",  # auxiliary losses, as of --experts and --hindsight
+    "auxiliary_losses",  # auxiliary losses, as of --experts and --hindsight
     "experts",  # those of --experts; without a default, the student cannot learn without any
     "axes",  # names of mapped axes of devices, over which gradients are to be averaged
     "seeds_axis",  # name of the mapped axis of seeds, or None

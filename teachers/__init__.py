@@ -2,7 +2,7 @@
 
 from didact.teachers.adversary.transformer import transformer
 from didact.teachers.alp_gmm import alp_gmm
-from didact.teachers.annealed import faded
+from didact.teachers.annealed import annealed
 from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
 from didact.teachers.combinators import mixture, restricted, warm_started
 from didact.teachers.pool import pool
@@ -22,7 +22,7 @@ __all__ = [
     "Proposals",
     "Teacher",
     "alp_gmm",
-    "faded",
+    "annealed",
     "make",
     "max_mc",
     "mixture",

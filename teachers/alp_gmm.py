@@ -167,10 +167,10 @@ def alp_gmm(
         # Only the latest `history` rows fit into the ring, and only the latest `window` rows can
         # ever reach a fit: for earlier ones no progress is computed.
         counts = (outcomes.weights > 0) & jnp.isfinite(values)
-        order, at, total = ring_buffer.places(counts, state.count, history)
+        order, at, total = ring_buffer.slots(counts, state.count, history)
         points, values = space.normalise(tasks)[order], values[order]
         latest = jnp.maximum(total - window, 0) + jnp.arange(min(tasks.shape[0], window))
-        reference, known = nearest(state.tasks, state.outcomes, state.count, points[latest])
+        reference, known = nearest_value(state.tasks, state.outcomes, state.count, points[latest])
         progress = jnp.where(known, jnp.abs(values[latest] - reference), 0)
         return state._replace(
             tasks=state.tasks.at[at].set(points, mode="drop"),
@@ -210,7 +210,7 @@ def alp_gmm(
     return Teacher(init, propose, observe, picture)
 
 
-def nearest(
+def nearest_value(
     tasks: Float[Array, "h d"],
     values: Float[Array, " h"],
     count: Int[Array, ""],

@@ -11,14 +11,14 @@ from didact.environments import Box, SettingError
 from didact.teachers.base import Teacher, propose
 
 
-class FadedState(NamedTuple):
+class AnnealedState(NamedTuple):
     """The inner teacher's state, and how much has been proposed."""
 
     inner: Any
     proposed: Float[Array, ""]  # as a part of the proposals after which the number is at its least
 
 
-def faded(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher:
+def annealed(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher:
     """The teacher with one number of every task drawn from a range that shrinks to its least value.
 
     The range is at first that of the space, and its upper end falls linearly. With
@@ -43,7 +43,7 @@ def faded(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher:
     here = np.arange(space.size) == column
 
     def init(key):
-        return FadedState(teacher.init(key), jnp.float32(0))
+        return AnnealedState(teacher.init(key), jnp.float32(0))
 
     def proposed(state, key, n):
         inner_key, number_key = jax.random.split(key)
@@ -51,7 +51,7 @@ def faded(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher:
         part = jax.random.uniform(number_key, (n, 1)) * (1 - state.proposed)
         tasks = space.clip(jnp.where(here, least + (most - least) * part, drawn.tasks))
         count = jnp.minimum(state.proposed + n / proposals, 1)
-        return drawn._replace(tasks=tasks), FadedState(inner, count)
+        return drawn._replace(tasks=tasks), AnnealedState(inner, count)
 
     def observe(state, proposals, outcomes):
         shown = proposals._replace(tasks=jnp.where(here, most, proposals.tasks))

@@ -129,14 +129,14 @@ def fit(
     """
     centre = jnp.sum(rows * mask[:, None], axis=0) / jnp.maximum(jnp.sum(mask), 1)
     rows = jnp.where(mask[:, None], rows - centre, 0)
-    explained = cluster(key, rows, mask, sizes)
-    mixtures, mean = climb(
+    explained = kmeans(key, rows, mask, sizes)
+    mixtures, mean = run_em(
         maximisation(explained, rows, floor), rows, mask, floor, tolerance, iterations
     )
     return mixtures._replace(means=mixtures.means + centre), mean
 
 
-def climb(
+def run_em(
     mixtures: Mixtures,
     rows: Float[Array, "n d"],
     mask: Bool[Array, " n"],
@@ -167,7 +167,7 @@ def climb(
     return mixtures, expectation(mixtures, rows, mask)[0]
 
 
-def cluster(
+def kmeans(
     key: PRNGKeyArray,
     rows: Float[Array, "n d"],
     mask: Bool[Array, " n"],

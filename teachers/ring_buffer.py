@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 
-def places(
+def slots(
     counts: Bool[Array, " n"], count: Int[Array, ""], size: int
 ) -> tuple[Int[Array, " n"], Int[Array, " n"], Int[Array, ""]]:
     """Where new episodes go, without a place twice.

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from didact.benchmarks import hardware
 from didact.benchmarks.config import CurriculumConfig
-from didact.benchmarks.evaluated_training import even_marks, follow
+from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
 from didact.common.files import replacing, writable
@@ -36,7 +36,7 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     Raises:
         SettingError: a setting has no meaning.
     """
-    for name, least in {"seeds": 2, "points": 1, "test_tasks": 1}.items():
+    for name, least in {"seeds": 2, "num_evaluations": 1, "test_tasks": 1}.items():
         if getattr(config, name) < least:
             raise SettingError(option(name), getattr(config, name), f"at least {least}")
     if len(set(config.teachers)) != len(config.teachers) or len(config.teachers) < 2:
@@ -105,17 +105,17 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
         folder = writable("--out", str(folder / teacher.replace(":", "-")))
         for name in (TRANSCRIPT, DROPPED):  # of a comparison before
             (folder / name).unlink(missing_ok=True)
-    proposals = proposers.Proposing(settings, environment, loop, folder)
+    proposals = proposers.ProposerRunner(settings, environment, loop, folder)
     k = settings.updates_per_chunk
 
     def propose(state, metrics, number, tell):
         proposals.tell = tell
         return proposals(state, (number - 1) * k, number * k)[0]
 
-    followed = follow(
+    followed = train_with_evaluations(
         loop,
         settings,
-        even_marks(settings, config.points),
+        evenly_spaced(settings, config.num_evaluations),
         lambda state, number: np.asarray(test(state.student, jax.random.key(number))).mean(-1),
         teacher,
         between=propose,

@@ -71,7 +71,7 @@ def run(
         carry, _ = jax.lax.scan(episode, carry, keys)
         return carry, toy_grid.score(carry[1])
 
-    start = (teacher.init(init_key), toy_grid.beginner(dimensions, side))
+    start = (teacher.init(init_key), toy_grid.initial_competence(dimensions, side))
     _, scores = jax.lax.scan(stretch, start, jax.random.split(key, (episodes // every, every)))
     return scores
 

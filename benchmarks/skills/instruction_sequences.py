@@ -20,14 +20,14 @@ from rich.console import Console
 from rich.table import Table
 
 from didact.benchmarks import hardware
-from didact.environments import with_facts
+from didact.environments import with_propositions
 from didact.environments.grid import cells
 from didact.environments.grid.object_propositions import PROPOSITIONS
 from didact.environments.language import vocabulary
-from didact.environments.text_settings import make_told
+from didact.environments.text_settings import make_with_text_settings
 from didact.experiments.skills.library_execution import Played, player
 from didact.students import Policy, load_policy
-from didact.students.skills import Automaton, automaton, pack, step
+from didact.students.skills import Automaton, automaton, batch_automata, next_states
 from didact.students.skills.library import Library, Skill
 
 LEVEL = "BabyAI-GoToSeqS5R2-v0"
@@ -36,7 +36,7 @@ STEPS_EACH = 60  # that an episode may take for each part
 
 
 @dataclasses.dataclass(frozen=True)
-class ErrandsConfig:
+class InstructionSequencesConfig:
     """Success of composed and of monolithic policies in sequences of errands."""
 
     policy: str = "goto-seq"
@@ -53,7 +53,7 @@ class ErrandsConfig:
     """print the result as JSON"""
 
 
-def errands_of(objects: np.ndarray, length: int, rng: np.random.Generator) -> list[str] | None:
+def instructions_of(objects: np.ndarray, length: int, rng: np.random.Generator) -> list[str] | None:
     """So many facts about things of a level, all different; None if it has too few."""
     looks = np.unique(objects[objects != 0])
     if len(looks) < length:
@@ -84,7 +84,7 @@ def formula_of(names: list[str]) -> str:
     return text
 
 
-def compare(config: ErrandsConfig) -> dict[str, Any]:
+def compare(config: InstructionSequencesConfig) -> dict[str, Any]:
     """Both ways for all lengths, on the same levels.
 
     Returns:
@@ -92,7 +92,7 @@ def compare(config: ErrandsConfig) -> dict[str, Any]:
         and `steps` of those that succeed, and the `episodes`.
     """
     policy = load_policy(config.policy)
-    world = with_facts(make_told(LEVEL))
+    world = with_propositions(make_with_text_settings(LEVEL))
     length = world.observation_space["instruction"].shape[0]
     rows = {}
     for parts in config.lengths:
@@ -101,7 +101,7 @@ def compare(config: ErrandsConfig) -> dict[str, Any]:
         state, seen = jax.jit(world.reset)(keys[1], tasks)
         rng = np.random.default_rng(config.seed)
         objects = np.asarray(state.world.objects)
-        names = [errands_of(row, parts, rng) for row in objects]
+        names = [instructions_of(row, parts, rng) for row in objects]
         enough = np.array([row is not None for row in names])
         there = np.flatnonzero(enough)[: config.episodes]
         state, seen = jax.tree.map(functools.partial(_rows, there), (state, seen))
@@ -141,7 +141,7 @@ def _at_once(
     world: Any, policy: Policy, made: list[Automaton], text: jax.Array, greedy: bool, most: int
 ) -> Callable[[Any, Any, jax.Array], Played]:
     """As `player`, but the policy reads the whole sequence in all steps."""
-    machines = pack(made, PROPOSITIONS)
+    machines = batch_automata(made, PROPOSITIONS)
     which, n = jnp.arange(len(made)), len(made)
     choose = policy.student.act_greedily if greedy else policy.student.act
 
@@ -151,7 +151,7 @@ def _at_once(
         read = {name: seen[name] for name in policy.observation_space}
         action, memory, _ = choose(policy.state, memory, read, key)
         state, timestep = world.step(None, state, action)
-        at = step(machines, at, timestep.labels, which)
+        at = next_states(machines, at, timestep.labels, which)
         steps = steps + ~success
         success |= machines.accepting[which, at]
         return (state, timestep.observation, at, memory, success, steps), None
@@ -186,7 +186,7 @@ def table(result: dict[str, Any]) -> Table:
 
 def main() -> None:
     """The command."""
-    config = tyro.cli(ErrandsConfig, description=ErrandsConfig.__doc__)
+    config = tyro.cli(InstructionSequencesConfig, description=InstructionSequencesConfig.__doc__)
     result = compare(config)
     print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))
 

@@ -27,9 +27,9 @@ from didact.common.files import replacing, writable
 from didact.environments import Environment, Wrapper, make, register
 from didact.environments.registry import registered
 from didact.experiments import train
-from didact.experiments.skills.preference_learning import reward_from, watched
+from didact.experiments.skills.preference_learning import learn_reward, record_labels
 from didact.students import load_policy
-from didact.students.skills.preferences import Prefer, compared, described
+from didact.students.skills.preferences import Prefer, collect_preferences, describe_episode
 from didact.students.skills.rewards import save_rewards
 
 ENV = "MovingTargets"
@@ -113,7 +113,7 @@ def tested(policy: Any, wish: str, episodes: int, seed: int) -> np.ndarray:
     """What a policy, or random actions if None, collects in each of some episodes."""
     world = Wished(make(ENV), wish)
     if policy is None:
-        labels = watched(world, episodes, seed=seed)
+        labels = record_labels(world, episodes, seed=seed)
         return np.sum(worth(labels, world.propositions, WISHES[wish]), 1)
 
     def one(carry, key):
@@ -146,13 +146,13 @@ def compare(config: PreferencesConfig) -> dict[str, Any]:
     rows = {}
     for number, (wish, counts) in enumerate(WISHES.items()):
         begun = time.perf_counter()
-        model = reward_from(
+        model = learn_reward(
             world, rule(counts), episodes=config.episodes, pairs=config.pairs, seed=config.seed
         )
         file = save_rewards(model, world.propositions, folder / f"wish-{number}.json")
-        new = watched(world, config.episodes, seed=config.seed + 1)
-        texts = [described(row, world.propositions, longest=world.max_steps) for row in new]
-        known = compared(texts, rule(counts), config.pairs, seed=config.seed + 1)
+        new = record_labels(world, config.episodes, seed=config.seed + 1)
+        texts = [describe_episode(row, world.propositions, longest=world.max_steps) for row in new]
+        known = collect_preferences(texts, rule(counts), config.pairs, seed=config.seed + 1)
         sums = np.asarray(model(jnp.asarray(new)).sum(1))
         clear = known.first != 0.5
         first = sums[known.pairs[:, 0]] > sums[known.pairs[:, 1]]

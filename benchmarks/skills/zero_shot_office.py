@@ -22,7 +22,7 @@ from didact.benchmarks import hardware
 from didact.environments.toys.office import Office
 from didact.experiments.skills.exploration import explore
 from didact.experiments.skills.formula_q_learning import q_learning
-from didact.students.skills import Automaton, automaton, compose, following, tabular
+from didact.students.skills import Automaton, automaton, compose, tabular, with_formula
 
 # The last one is longer than what was published: there, mail and people come by chance.
 TASKS = {
@@ -99,14 +99,14 @@ def compare(config: OfficeConfig) -> dict[str, Any]:
     """
     world = Office()
     tables = [
-        tabular.learn(explore(world, config.skill_steps, seed=seed), world.places.shape[0], 4)
+        tabular.learn_table(explore(world, config.skill_steps, seed=seed), world.places.shape[0], 4)
         for seed in range(config.seeds)
     ]
     keys = jax.random.split(jax.random.key(0), config.seeds)
     rows = {}
     for name, text in TASKS.items():
         made = automaton(text)
-        task = following(world, made)
+        task = with_formula(world, made)
         composed = jnp.stack([compose(table, made, world.propositions) for table in tables])
         letters = jnp.stack(
             [compose(table, made, world.propositions, as_far=True) for table in tables]

@@ -25,8 +25,16 @@ from didact.common.files import replacing, writable
 from didact.environments.toys.moving_targets import KINDS, MovingTargets
 from didact.experiments.plotting import training_curves
 from didact.experiments.skills.skill_training import Skills, discover, train_skills
-from didact.students.skills import Automaton, automaton, follow, pack, parse, plans, step
-from didact.students.skills.deep import look
+from didact.students.skills import (
+    Automaton,
+    automaton,
+    batch_automata,
+    goal_plans,
+    next_states,
+    parse,
+    plan_action_values,
+)
+from didact.students.skills.deep import action_values
 
 SIZES = (1, 2, 3, 4, 5, 6)  # how many things a formula speaks of
 FAMILIES = ("sequences", "any order", "until, avoiding")
@@ -40,7 +48,7 @@ class TargetsConfig:
     """of training the network of skills"""
     formulas: int = 8
     """of each family and size"""
-    worlds: int = 64
+    num_envs: int = 64
     """in which each formula is tried"""
     seed: int = 0
     """of training, of formulas, and of worlds"""
@@ -91,7 +99,7 @@ def compare(config: TargetsConfig) -> dict[str, Any]:
     ]
     made = [automaton(parse(text)) for _, _, text in drawn]
     rows = []
-    results = played(world, skills, made, config.worlds, config.seed)
+    results = played(world, skills, made, config.num_envs, config.seed)
     for (family, size, text), each, (success, failure, steps) in zip(
         drawn, made, results, strict=True
     ):
@@ -134,23 +142,26 @@ def _rates(rows: list[dict[str, Any]], family: str, size: int) -> np.ndarray:
 
 
 def played(
-    world: MovingTargets, skills: Skills, made: list[Automaton], worlds: int, seed: int
+    world: MovingTargets, skills: Skills, made: list[Automaton], num_envs: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Success, failure and steps [worlds] of each formula; all of them run side by side."""
-    machines = pack(made, world.propositions)
+    machines = batch_automata(made, world.propositions)
     states = machines.transitions.shape[1]
-    plan = plans(made, world.propositions, skills.goals, skills.between, max_states=states)
-    which = jnp.repeat(jnp.arange(len(made)), worlds)
+    plan = goal_plans(made, world.propositions, skills.goals, skills.between, max_states=states)
+    which = jnp.repeat(jnp.arange(len(made)), num_envs)
     n = len(which)
     key, task_key, reset_key = jax.random.split(jax.random.key(seed), 3)
 
     def one(carry, key):
         t, state, seen, at, success, failure, steps = carry
-        values = follow(
-            plan, at, lambda no: look(skills.network, skills.params, seen["image"], no), which
+        values = plan_action_values(
+            plan,
+            at,
+            lambda no: action_values(skills.network, skills.params, seen["image"], no),
+            which,
         )
         state, timestep = world.step(key, state, jnp.argmax(values, -1))
-        at = step(machines, at, timestep.labels, which)
+        at = next_states(machines, at, timestep.labels, which)
         alive = ~success & ~failure
         success |= alive & machines.accepting[which, at]
         failure |= alive & machines.failed[which, at]
@@ -164,7 +175,7 @@ def played(
         begin = (0, state, first.observation, machines.initial[which], no, no, jnp.zeros(n))
         return jax.lax.scan(one, begin, jax.random.split(key, world.max_steps))[0][-3:]
 
-    columns = [np.asarray(x).reshape(len(made), worlds) for x in run()]
+    columns = [np.asarray(x).reshape(len(made), num_envs) for x in run()]
     return list(zip(*columns, strict=True))
 
 

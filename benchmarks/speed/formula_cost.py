@@ -16,13 +16,13 @@ from rich.table import Table
 
 from didact.benchmarks import hardware
 from didact.benchmarks.speed.timing import Loop, interleaved, spread
-from didact.environments import Environment, SettingError, make, with_facts
+from didact.environments import Environment, SettingError, make, with_propositions
 from didact.environments.grid.object_propositions import PROPOSITIONS
-from didact.students.skills import automaton, judge, pack, step
+from didact.students.skills import automaton, batch_automata, next_states, step_rewards
 from didact.students.skills.ltl import sampling
 
-ALONE, FACTS, FORMULAS = "worlds alone", "with facts", "with facts and formulas"
-MOST_STATES = 16
+ALONE, WITH_PROPOSITIONS, FORMULAS = "worlds alone", "with facts", "with facts and formulas"
+MAX_STATES = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +65,8 @@ def stepping(environment: Environment, config: FormulasConfig, machines: Any = N
         state, seen = environment.step(key, state, action)
         told = seen.reward
         if machines is not None:
-            after = step(machines, at, seen.labels)
-            reward, over, success = judge(machines, at, after)
+            after = next_states(machines, at, seen.labels)
+            reward, over, success = step_rewards(machines, at, after)
             at = jnp.where(over, machines.initial, after)
             told += reward + success
         return (state, at, (seen.observation, told)), None
@@ -89,9 +89,9 @@ def measure(config: FormulasConfig) -> dict[str, Any]:
     """
     rng = np.random.default_rng(config.seed)
     things = [name for name in PROPOSITIONS if not name.startswith("holding")]
-    draw = sampling.bounded(sampling.partially_ordered(things, (1, 3), (1, 3)), MOST_STATES)
+    draw = sampling.bounded(sampling.partially_ordered(things, (1, 3), (1, 3)), MAX_STATES)
     made = [automaton(draw(rng)) for _ in range(config.formulas)]
-    machines = pack([made[i % len(made)] for i in range(config.num_envs)], PROPOSITIONS)
+    machines = batch_automata([made[i % len(made)] for i in range(config.num_envs)], PROPOSITIONS)
     rows = {}
     for name in config.envs:
         world = make(name, packed=True)
@@ -100,8 +100,8 @@ def measure(config: FormulasConfig) -> dict[str, Any]:
             raise SettingError("--envs", name, "grid environments")
         calls = {
             ALONE: stepping(world, config),
-            FACTS: stepping(with_facts(world), config),
-            FORMULAS: stepping(with_facts(world), config, machines),
+            WITH_PROPOSITIONS: stepping(with_propositions(world), config),
+            FORMULAS: stepping(with_propositions(world), config, machines),
         }
         times = interleaved(calls, config.repeats, config.seconds)
         rows[name] = {

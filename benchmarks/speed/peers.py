@@ -34,7 +34,7 @@ class Contestant:
         package: `didact`, or the name of the peer.
         level: our name of the level it plays.
         name: what exactly runs, in a few words.
-        worlds: how many worlds step together.
+        num_envs: how many worlds step together.
         observation: what each step shows, in a few words.
         steps: how many steps of one world a call takes, all worlds together.
         call: takes that many steps and waits for them.
@@ -45,7 +45,7 @@ class Contestant:
     package: str
     level: str
     name: str
-    worlds: int
+    num_envs: int
     observation: str
     steps: int
     call: Callable[[], object]
@@ -54,16 +54,16 @@ class Contestant:
 
 
 def random_actions(
-    key: PRNGKeyArray, steps: int, worlds: int, actions: int
+    key: PRNGKeyArray, steps: int, num_envs: int, actions: int
 ) -> Int[Array, "steps worlds"]:
     """Uniform actions for a whole scan, drawn at once; good to one part in 2^16 / `actions`."""
-    bits = jax.random.bits(key, (steps, worlds), jnp.uint16).astype(jnp.uint32)
+    bits = jax.random.bits(key, (steps, num_envs), jnp.uint16).astype(jnp.uint32)
     return ((bits * actions) >> 16).astype(jnp.int32)
 
 
-def scan_length(worlds: int) -> int:
+def scan_length(num_envs: int) -> int:
     """Steps in one scan: about 131,000 steps of one world, so that dispatch hardly counts."""
-    return max(16, 2**17 // worlds)
+    return max(16, 2**17 // num_envs)
 
 
 def load(package: str) -> ModuleType:
@@ -85,7 +85,7 @@ def load(package: str) -> ModuleType:
         raise Unavailable(f"{package} does not import: {type(error).__name__}: {reason}") from None
 
 
-def envpool(level: str, worlds: int, config: ThroughputConfig) -> list[Contestant]:
+def envpool(level: str, num_envs: int, config: ThroughputConfig) -> list[Contestant]:
     """The C++ pool on the same level: all worlds at once, and asynchronously in two halves."""
     package = load("envpool")
     if level not in package.list_all_envs():
@@ -93,20 +93,20 @@ def envpool(level: str, worlds: int, config: ThroughputConfig) -> list[Contestan
     threads = config.threads or cores()
     generator = np.random.default_rng(config.seed)
     contestants = []
-    for mode, batch in (("sync", worlds), ("async", worlds // 2)):
+    for mode, batch in (("sync", num_envs), ("async", num_envs // 2)):
         if batch == 0:
             continue
         pool = package.make(
             level,
             env_type="gymnasium",
-            num_envs=worlds,
+            num_envs=num_envs,
             batch_size=batch,
             num_threads=threads,
             seed=config.seed,
         )
         drawn = generator.integers(0, pool.action_space.n, (64, batch), np.int32)
         actions = itertools.cycle(drawn)
-        calls = max(1, scan_length(worlds) * worlds // batch // 16)
+        calls = max(1, scan_length(num_envs) * num_envs // batch // 16)
 
         def play_all(pool=pool, actions=actions, calls=calls):
             for _ in range(calls):
@@ -126,7 +126,7 @@ def envpool(level: str, worlds: int, config: ThroughputConfig) -> list[Contestan
                 package="envpool",
                 level=level,
                 name=f"{level}, {mode}, {threads} threads",
-                worlds=worlds,
+                num_envs=num_envs,
                 observation="image 7x7x3, direction, mission",
                 steps=calls * batch,
                 call=play_all if mode == "sync" else play_halves,
@@ -136,7 +136,7 @@ def envpool(level: str, worlds: int, config: ThroughputConfig) -> list[Contestan
     return contestants
 
 
-def xminigrid(level: str, worlds: int, config: ThroughputConfig) -> list[Contestant]:
+def xminigrid(level: str, num_envs: int, config: ThroughputConfig) -> list[Contestant]:
     """XLand-MiniGrid on the same level: vmap of one world, its own auto-reset, one jitted scan."""
     package = load("xminigrid")
     theirs = level.removesuffix("-v0")
@@ -144,7 +144,7 @@ def xminigrid(level: str, worlds: int, config: ThroughputConfig) -> list[Contest
         raise Unavailable(f"xminigrid has no {level}")
     environment, parameters = package.make(theirs)
     environment = load("xminigrid.wrappers").GymAutoResetWrapper(environment)
-    steps = scan_length(worlds)
+    steps = scan_length(num_envs)
 
     def play(carry):
         key, timesteps, total = carry
@@ -155,13 +155,13 @@ def xminigrid(level: str, worlds: int, config: ThroughputConfig) -> list[Contest
             timesteps = jax.vmap(environment.step, (None, 0, 0))(parameters, timesteps, actions)
             return (timesteps, total + jnp.sum(timesteps.reward)), None
 
-        drawn = random_actions(actions_key, steps, worlds, environment.num_actions(parameters))
+        drawn = random_actions(actions_key, steps, num_envs, environment.num_actions(parameters))
         (timesteps, total), _ = jax.lax.scan(step, (timesteps, total), drawn)
         return key, timesteps, total
 
     key, reset_key = jax.random.split(jax.random.key(config.seed))
     # Raw keys: the package stores what it is given in its state and splits it there.
-    reset_keys = jax.random.key_data(jax.random.split(reset_key, worlds))
+    reset_keys = jax.random.key_data(jax.random.split(reset_key, num_envs))
     timesteps = jax.jit(jax.vmap(environment.reset, (None, 0)))(parameters, reset_keys)
     loop = Loop(play, (key, timesteps, jnp.zeros(())))
     shape = "x".join(map(str, timesteps.observation.shape[1:]))
@@ -170,17 +170,17 @@ def xminigrid(level: str, worlds: int, config: ThroughputConfig) -> list[Contest
             package="xminigrid",
             level=level,
             name=theirs,
-            worlds=worlds,
+            num_envs=num_envs,
             observation=f"image {shape}",
-            steps=steps * worlds,
+            steps=steps * num_envs,
             call=loop,
             compile_seconds=loop.compile_seconds,
         )
     ]
 
 
-def minigrid(level: str, worlds: int, config: ThroughputConfig) -> list[Contestant]:
-    """MiniGrid itself: one world in one process, whatever `worlds` is."""
+def minigrid(level: str, num_envs: int, config: ThroughputConfig) -> list[Contestant]:
+    """MiniGrid itself: one world in one process, whatever `num_envs` is."""
     load("minigrid")
     gymnasium = load("gymnasium")
     if level not in gymnasium.registry:
@@ -204,7 +204,7 @@ def minigrid(level: str, worlds: int, config: ThroughputConfig) -> list[Contesta
             package="minigrid",
             level=level,
             name=f"{level}, one process",
-            worlds=1,
+            num_envs=1,
             observation="image 7x7x3, direction, mission",
             steps=steps,
             call=play,

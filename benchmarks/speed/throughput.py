@@ -47,24 +47,24 @@ NOTES = (
 
 
 def play(
-    environment: Environment, worlds: int, key: PRNGKeyArray, devices: Sequence[Any] = ()
+    environment: Environment, num_envs: int, key: PRNGKeyArray, devices: Sequence[Any] = ()
 ) -> Loop:
-    """A compiled scan of random actions with restarts, `scan_length(worlds)` steps a call.
+    """A compiled scan of random actions with restarts, `scan_length(num_envs)` steps a call.
 
     The carry is `(key, state, observation, episodes, reward)`; the last two are sums over all
     calls, one row for each device.
 
     Args:
         environment: what to play.
-        worlds: how many at once.
+        num_envs: how many at once.
         key: decides the levels and the actions.
         devices: where the worlds are spread, each device running a scan of its own; none for
             the default device.
     """
     parts = max(1, len(devices))
-    if worlds % parts:
-        raise SettingError("worlds", worlds, f"a multiple of the number of devices, {parts}")
-    each, steps = worlds // parts, scan_length(worlds)
+    if num_envs % parts:
+        raise SettingError("num_envs", num_envs, f"a multiple of the number of devices, {parts}")
+    each, steps = num_envs // parts, scan_length(num_envs)
     space, restart = environment.task_space, Restart(environment)
 
     def start(keys):
@@ -97,14 +97,14 @@ def play(
         return key[None], *carry
 
     if devices:
-        rows = PartitionSpec("worlds")
-        mesh = Mesh(np.array(devices), ("worlds",))
+        rows = PartitionSpec("num_envs")
+        mesh = Mesh(np.array(devices), ("num_envs",))
         start = jax.shard_map(start, mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False)
         run = jax.shard_map(run, mesh=mesh, in_specs=(rows,), out_specs=rows, check_vma=False)
     return Loop(run, jax.jit(start)(jax.random.split(key, parts)))
 
 
-def ours(level: str, worlds: int, seed: int, devices: Sequence[Any] = ()) -> Contestant:
+def ours(level: str, num_envs: int, seed: int, devices: Sequence[Any] = ()) -> Contestant:
     """One of our environments as a contestant.
 
     Raises:
@@ -115,17 +115,17 @@ def ours(level: str, worlds: int, seed: int, devices: Sequence[Any] = ()) -> Con
         environment = make(name, packed=True) if level.endswith(PACKED) else make(name)
     except UnknownSetting:
         raise Unavailable(f"{name} has no packed observation") from None
-    loop = play(environment, worlds, jax.random.key(seed), devices)
+    loop = play(environment, num_envs, jax.random.key(seed), devices)
     return Contestant(
         package="didact",
         level=name,
         name=level + (f", {len(devices)} devices" if devices else ""),
-        worlds=worlds,
+        num_envs=num_envs,
         observation=", ".join(
             " ".join([key, "x".join(map(str, space.shape))]).strip()
             for key, space in environment.observation_space.items()
         ),
-        steps=scan_length(worlds) * worlds,
+        steps=scan_length(num_envs) * num_envs,
         call=loop,
         compile_seconds=loop.compile_seconds,
     )
@@ -133,8 +133,8 @@ def ours(level: str, worlds: int, seed: int, devices: Sequence[Any] = ()) -> Con
 
 def check(config: ThroughputConfig) -> None:
     """Raises a `SettingError` for a setting that cannot be measured."""
-    if not config.worlds or min(config.worlds) < 1:
-        raise SettingError("--worlds", config.worlds, "whole numbers of at least 1")
+    if not config.num_envs or min(config.num_envs) < 1:
+        raise SettingError("--num-envs", config.num_envs, "whole numbers of at least 1")
     if not (math.isfinite(config.seconds) and config.seconds > 0):
         raise SettingError("--seconds", config.seconds, "more than 0")
     if config.repeats < 1:
@@ -142,9 +142,9 @@ def check(config: ThroughputConfig) -> None:
     if config.threads < 0:
         raise SettingError("--threads", config.threads, "at least 0")
     parts = TrainConfig().ppo.num_minibatches
-    if config.training and (config.training_worlds < 1 or config.training_worlds % parts):
+    if config.training and (config.training_num_envs < 1 or config.training_num_envs % parts):
         allowed = f"a multiple of the {parts} minibatches"
-        raise SettingError("--training-worlds", config.training_worlds, allowed)
+        raise SettingError("--training-num-envs", config.training_num_envs, allowed)
     known = [entry.name for entry in registered()]
     for level in config.levels:
         if level.removesuffix(PACKED) not in known:
@@ -161,7 +161,7 @@ def throughput(config: ThroughputConfig) -> dict[str, Any]:
         `machine`: processor, cores, devices and versions.
         `settings`: the configuration.
         `rows`: for each contestant its `package`, `name`, `group` (the number of worlds it was
-            measured beside), `worlds`, `observation`, `steps_per_second` (median, min and max
+            measured beside), `num_envs`, `observation`, `steps_per_second` (median, min and max
             over the repeats), `compile_seconds` (None where nothing compiles) and, for didact,
             `ratios`: by peer, how many times as fast as the fastest way of running the same
             level in that peer.
@@ -175,7 +175,7 @@ def throughput(config: ThroughputConfig) -> dict[str, Any]:
     check(config)
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
-    for worlds in config.worlds:
+    for worlds in config.num_envs:
         contestants = gather(worlds, config, skipped)
         try:
             calls = {f"{i}": contestant.call for i, contestant in enumerate(contestants)}
@@ -191,7 +191,7 @@ def throughput(config: ThroughputConfig) -> dict[str, Any]:
     return {
         "machine": hardware.describe(tuple(PEERS)),
         "settings": {
-            "worlds": list(config.worlds),
+            "num_envs": list(config.num_envs),
             "seconds": config.seconds,
             "repeats": config.repeats,
             "threads": config.threads or hardware.cores(),
@@ -204,21 +204,21 @@ def throughput(config: ThroughputConfig) -> dict[str, Any]:
     }
 
 
-def gather(worlds: int, config: ThroughputConfig, skipped: dict[str, str]) -> list[Contestant]:
+def gather(num_envs: int, config: ThroughputConfig, skipped: dict[str, str]) -> list[Contestant]:
     """All contestants that can run here, ours first; reasons of the others go into `skipped`."""
     contestants = []
     devices = jax.devices()
-    spreads = [()] + ([devices] if len(devices) > 1 and worlds % len(devices) == 0 else [])
+    spreads = [()] + ([devices] if len(devices) > 1 and num_envs % len(devices) == 0 else [])
     for level in config.levels:
         try:
-            contestants += [ours(level, worlds, config.seed, spread) for spread in spreads]
+            contestants += [ours(level, num_envs, config.seed, spread) for spread in spreads]
         except Unavailable as reason:
             skipped[level] = str(reason)
     levels = list(dict.fromkeys(level.removesuffix(PACKED) for level in config.levels))
     for peer in config.peers:
         for level in levels:
             try:
-                contestants += PEERS[peer](level, worlds, config)
+                contestants += PEERS[peer](level, num_envs, config)
             except Unavailable as reason:
                 skipped.setdefault(f"{peer}, {level}", str(reason))
     return contestants
@@ -241,7 +241,7 @@ def compare(
             "package": contestant.package,
             "name": contestant.name,
             "group": group,
-            "worlds": contestant.worlds,
+            "num_envs": contestant.num_envs,
             "observation": contestant.observation,
             "steps_per_second": spread(rate.tolist()),
             "compile_seconds": None if seconds is None else round(seconds, 2),
@@ -296,7 +296,7 @@ def _worlds_table(result: dict[str, Any]) -> Table:
     view.add_column("package")
     view.add_column("world")
     view.add_column("observation")
-    for name in ("worlds", "steps/s", "compile s", *(f"x {peer}" for peer in peers)):
+    for name in ("num_envs", "steps/s", "compile s", *(f"x {peer}" for peer in peers)):
         view.add_column(name, justify="right", no_wrap=True)
     group = None
     for row in result["rows"]:
@@ -308,7 +308,7 @@ def _worlds_table(result: dict[str, Any]) -> Table:
             row["package"],
             row["name"],
             row["observation"],
-            f"{row['worlds']:,}",
+            f"{row['num_envs']:,}",
             f"{speed['median']:,.0f} ({speed['min']:,.0f} - {speed['max']:,.0f})",
             "-" if compiling is None else f"{compiling:.1f}",
             *(f"{ratios[peer]['median']:.3g}" if peer in ratios else "-" for peer in peers),

@@ -32,7 +32,7 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
     """
     if settings is None:
         settings = checked(
-            TrainConfig(warm_up=0, seed=config.seed, num_envs=config.training_worlds)
+            TrainConfig(warm_up=0, seed=config.seed, num_envs=config.training_num_envs)
         )
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices()[:1])

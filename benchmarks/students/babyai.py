@@ -15,7 +15,7 @@ from rich.table import Table
 
 from didact.benchmarks import hardware
 from didact.benchmarks.config import BabyAIConfig
-from didact.benchmarks.evaluated_training import even_marks, follow
+from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.registry import Benchmark
 from didact.common.files import replacing, writable
 from didact.environments import SettingError, make
@@ -47,13 +47,15 @@ def learn_levels(config: BabyAIConfig) -> dict[str, Any]:
     Raises:
         SettingError: a setting has no meaning.
     """
-    for name in ("steps", "points", "episodes", "num_envs"):
+    for name in ("steps", "num_evaluations", "episodes", "num_envs"):
         if getattr(config, name) < 1:
             raise SettingError(option(name), getattr(config, name), "at least 1")
     for name in config.levels:
         make(name)  # whatever is unknown is told before anything is trained
     folder = writable("--out", config.out)
-    settings = {k: getattr(config, k) for k in ("steps", "seed", "num_envs", "points", "episodes")}
+    settings = {
+        k: getattr(config, k) for k in ("steps", "seed", "num_envs", "num_evaluations", "episodes")
+    }
     result = {"machine": hardware.describe(), "settings": settings, "levels": {}}
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError):
         before = json.loads((folder / "babyai.json").read_text())
@@ -99,10 +101,10 @@ def learn(name: str, config: BabyAIConfig) -> dict[str, Any]:
         tasks = environment.task_space.sample(key, config.episodes)
         return float(np.mean(tests[greedy](state.student, key, tasks).success))
 
-    done = follow(
+    done = train_with_evaluations(
         loop,
         settings,
-        even_marks(settings, config.points),
+        evenly_spaced(settings, config.num_evaluations),
         lambda state, number: success(state, jax.random.key(number)),
         name,
     )

@@ -27,7 +27,7 @@ from didact.environments.grid.solver import planner
 from didact.environments.registry import suggest
 from didact.experiments.config import option
 
-LONGEST_MISSION = 80
+MAX_MISSION_LENGTH = 80
 SIZES = (9, 13, 16, 22, 32)  # levels are put on a map of the next size, so that they share programs
 # Where the bot thinks for ever, and what its own code leaves out.
 BEYOND_THE_BOT = ("UnlockToUnlock", "KeyInBox", "Carrying", "MiniGrid-")
@@ -54,8 +54,8 @@ def compare(config: ExpertsConfig) -> dict[str, Any]:
     for group in _alike(names, config).values():
         # One map for a whole group, so that one program plays all of it.
         levels = [level for rows in group.values() for level in rows]
-        world = minigrid_import.world_of(levels, LONGEST_MISSION)
-        state = minigrid_import.from_minigrid(levels, LONGEST_MISSION)
+        world = minigrid_import.world_of(levels, MAX_MISSION_LENGTH)
+        state = minigrid_import.from_minigrid(levels, MAX_MISSION_LENGTH)
         solve: Any = jax.jit(functools.partial(planner.solve, world))
         key = jax.random.key(config.seed) if world.family.random_steps else None
         for i, name in enumerate(group):

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from didact.benchmarks import hardware
 from didact.benchmarks.config import KickstartingConfig
-from didact.benchmarks.evaluated_training import follow
+from didact.benchmarks.evaluated_training import train_with_evaluations
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import bootstrap_interval
 from didact.common.files import replacing, writable
@@ -35,7 +35,7 @@ from didact.experiments.imitation import expert_setup
 from didact.experiments.loop import Loop
 from didact.experiments.plotting import training_curves
 from didact.experiments.runs import logs
-from didact.experiments.training import cache_compilations, trained
+from didact.experiments.training import cache_compilations, train_or_resume
 from didact.students import load_policy
 
 SCRATCH, POPULATION, DISTILLED = "scratch", "population", "distilled"
@@ -84,7 +84,7 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
     Raises:
         SettingError: a setting has no meaning.
     """
-    for name in ("steps", "expert_steps", "seeds", "points", "episodes", "num_envs"):
+    for name in ("steps", "expert_steps", "seeds", "num_evaluations", "episodes", "num_envs"):
         if getattr(config, name) < 1:
             raise SettingError(option(name), getattr(config, name), "at least 1")
     for setting, names, known in (
@@ -165,7 +165,7 @@ def expert(name: str, config: KickstartingConfig, folder: Path) -> Path:
     if not (run / "policy").is_dir():
         console.print(f"expert of {name}")
     quiet = console if console.is_terminal else Console(file=io.StringIO())
-    if not trained(settings, console=quiet)["finished"]:
+    if not train_or_resume(settings, console=quiet)["finished"]:
         raise KeyboardInterrupt  # it is saved, and the same command goes on with it
     return run
 
@@ -195,7 +195,7 @@ class Trial:
         self.environment = setup.environment_of(self.settings)
         space = self.environment.task_space
         keys = jax.random.split(jax.random.key(10_000), len(config.tasks))
-        parts = [setup.narrowed(space, TASKS[name]) for name in config.tasks]
+        parts = [setup.narrow_task_space(space, TASKS[name]) for name in config.tasks]
         drawn = [part.sample(k, config.episodes) for part, k in zip(parts, keys, strict=True)]
         self.tests = jnp.concatenate(drawn)
         student = setup.student_of(self.settings, self.environment, alone=True)
@@ -236,7 +236,7 @@ class Trial:
             num_envs=config.num_envs,
             rollout_length=settings.rollout_length,
             num_seeds=settings.num_seeds,
-            reveal=expert_setup.reveal_of(experts, environment),
+            reveal=expert_setup.privileged_observations_of(experts, environment),
         )
         return settings, loop
 
@@ -252,7 +252,7 @@ class Trial:
         if len(curves) == config.seeds:
             return
         settings, loop = self.loop(name)
-        marks = points(settings.num_updates, config.points)
+        marks = points(settings.num_updates, config.num_evaluations)
         while len(curves) < config.seeds:
             seed = config.seed + len(curves)
             label = name if name == POPULATION else f"{name}, seed {seed}"
@@ -280,7 +280,7 @@ class Trial:
         scores = np.zeros((2, settings.num_seeds))  # successes and episodes since the last exchange
 
         def start(state):
-            return loop.place(population.spread(state, key)) if many else state
+            return loop.place(population.randomise_weights(state, key)) if many else state
 
         def exchange(state, metrics, number, tell):
             if not many:
@@ -297,7 +297,9 @@ class Trial:
             students = members(state.student) if many else [state.student]
             return [self.test(student, number) for student in students]
 
-        done = follow(loop, settings, marks, test, label, seed=seed, start=start, between=exchange)
+        done = train_with_evaluations(
+            loop, settings, marks, test, label, seed=seed, start=start, between=exchange
+        )
         return list(np.swapaxes(done.tests, 0, 1)), done.seconds
 
 
@@ -306,9 +308,9 @@ def _lambda(config: KickstartingConfig, name: str) -> KickstartConfig:
     pull = KickstartConfig(
         weight=config.weight,
         schedule=SCHEDULES.get(name, "linear"),
-        until=config.until,
-        lead=config.lead,
-        lead_until=config.lead_until,
+        anneal_until=config.anneal_until,
+        expert_action_probability=config.expert_action_probability,
+        expert_actions_until=config.expert_actions_until,
     )
     return settings_checked(pull, "--")
 

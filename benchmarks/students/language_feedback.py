@@ -31,7 +31,7 @@ from didact.experiments.loop import Loop
 from didact.experiments.runs import logs
 from didact.experiments.training import cache_compilations
 from didact.students.config import PPOConfig
-from didact.teachers import faded, mixture, uniform
+from didact.teachers import annealed, mixture, uniform
 
 FILE = "feedback.json"
 WORDS = {"template": "template", "pool": "train"}  # from a condition's to a phrasing's name
@@ -89,15 +89,15 @@ def _check(config: FeedbackConfig) -> None:
     for name, value in least.items():
         if getattr(config, name) < value:
             raise SettingError(option(name), getattr(config, name), f"at least {value}")
-    if not 0 <= config.fade <= 1:
-        raise SettingError("--fade", config.fade, "from 0 to 1")
+    if not 0 <= config.anneal_help <= 1:
+        raise SettingError("--anneal-help", config.anneal_help, "from 0 to 1")
     updates = config.adapt_updates
     if any(count < 1 for count in updates) or sorted(set(updates)) != list(updates):
         raise SettingError("--adapt-updates", updates, "numbers of at least 1 that grow")
     for setting, names, known in (
         ("--conditions", config.conditions, CONDITIONS),
-        ("--seen", config.seen, tuple(TASKS)),
-        ("--unseen", config.unseen, tuple(TASKS)),
+        ("--train-tasks", config.train_tasks, tuple(TASKS)),
+        ("--test-tasks", config.test_tasks, tuple(TASKS)),
     ):
         if not names or len(set(names)) < len(names) or not set(names) <= set(known):
             raise SettingError(setting, names, "some of " + ", ".join(known) + ", each named once")
@@ -126,17 +126,17 @@ class Trial:
                 seed=config.seed,
                 num_seeds=config.seeds,
                 num_envs=config.num_envs,
-                fade=config.fade if name != "none" else 0.0,
+                anneal_help=config.anneal_help if name != "none" else 0.0,
                 chunk=1,
                 warm_up=0.0,
             )
         )
         self.environment = setup.environment_of(self.settings)
-        self.plain = setup.made(config.env).task_space
+        self.plain = setup.make_environment(config.env).task_space
         self.tests = {ALONE: (self.environment, 0.0)}
         if name != "none":
             self.tests[TOLD] = (self.environment, 1.0)
-            other = setup.made(config.env, env_settings(name, "test"))
+            other = setup.make_environment(config.env, env_settings(name, "test"))
             self.tests[OTHERWISE] = (other, 1.0)
         student = setup.student_of(self.settings, self.environment, alone=True)
         programs = {  # of all seeds at once
@@ -145,13 +145,17 @@ class Trial:
         }
         self._evaluators = {test: programs[id(world)] for test, (world, _) in self.tests.items()}
 
-    def loop(self, names: tuple[str, ...], student: Any, num_envs: int, fade: int = 0) -> Loop:
+    def loop(
+        self, names: tuple[str, ...], student: Any, num_envs: int, anneal_help: int = 0
+    ) -> Loop:
         """A training on tasks, each of them as often as the others."""
-        parts = [setup.narrowed(self.environment.task_space, TASKS[name]) for name in names]
+        parts = [
+            setup.narrow_task_space(self.environment.task_space, TASKS[name]) for name in names
+        ]
         teacher = mixture([(1 / len(parts), uniform(part)) for part in parts])
         space = self.environment.task_space
-        if fade and isinstance(space, Box):
-            teacher = faded(teacher, space, RATE.name, fade)
+        if anneal_help and isinstance(space, Box):
+            teacher = annealed(teacher, space, RATE.name, anneal_help)
         config = self.settings
         return Loop(
             self.environment,
@@ -166,16 +170,16 @@ class Trial:
         """What became of all seeds."""
         config, settings = self.config, self.settings
         student = setup.student_of(settings, self.environment)
-        fade = round(settings.fade * settings.num_updates * settings.steps_per_update)
-        loop = self.loop(config.seen, student, config.num_envs, fade)
+        fade = round(settings.anneal_help * settings.num_updates * settings.steps_per_update)
+        loop = self.loop(config.train_tasks, student, config.num_envs, fade)
         state = loop.init(config.seed)
         loop.compiled(state, 1)
         begun = time.perf_counter()
         state, _ = self.learn(loop, state, settings.num_updates, self.name)
         seconds = time.perf_counter() - begun
         success = {
-            "seen": self.test(state.student, config.seen, 0),
-            "unseen": self.test(state.student, config.unseen, 1),
+            "train_tasks": self.test(state.student, config.train_tasks, 0),
+            "test_tasks": self.test(state.student, config.test_tasks, 1),
         }
         steps = settings.num_updates * settings.steps_per_update * config.seeds
         return {
@@ -188,7 +192,7 @@ class Trial:
     def learn(self, loop: Loop, state: Any, updates: int, label: str) -> tuple[Any, float]:
         """The state after some updates, and how many episodes each seed finished on average."""
         each = loop.num_envs * loop.rollout_length
-        bar = logs.Bar(logs.terminal(), updates * each, 0, label)
+        bar = logs.ProgressBar(logs.terminal(), updates * each, 0, label)
         episodes = 0.0
         with contextlib.closing(bar):
             for number in range(1, updates + 1):
@@ -217,7 +221,7 @@ class Trial:
     ) -> Float[jax.Array, "n d"]:
         """Tasks to test in, the same under all conditions, with a rate of messages if need be."""
         keys = jax.random.split(jax.random.key(20_000), len(names))
-        parts = [setup.narrowed(self.plain, TASKS[name]) for name in names]
+        parts = [setup.narrow_task_space(self.plain, TASKS[name]) for name in names]
         drawn = [part.sample(k, self.config.episodes) for part, k in zip(parts, keys, strict=True)]
         rows = jnp.concatenate(drawn)
         if environment.task_space.size == self.plain.size:
@@ -236,7 +240,7 @@ class Trial:
             steps=config.adapt_updates[-1] * config.adapt_envs * settings.rollout_length,
         )
         student = setup.student_of(adapting, self.environment)
-        loop = self.loop(config.unseen, student, config.adapt_envs)
+        loop = self.loop(config.test_tasks, student, config.adapt_envs)
         state = loop.init(config.seed + 1000)
         state = state._replace(student=state.student._replace(params=students.params))
         state, done, episodes, told = loop.place(state), 0, 0.0, []
@@ -244,7 +248,7 @@ class Trial:
             label = f"{self.name}, adapting"
             state, more = self.learn(loop, state, updates - done, label)
             done, episodes = updates, episodes + more
-            success = self.test(state.student, config.unseen, 1)
+            success = self.test(state.student, config.test_tasks, 1)
             told.append({"updates": updates, "episodes": round(episodes, 1), "success": success})
         return told
 
@@ -255,15 +259,16 @@ def env_settings(name: str, phrasing: str | None = None) -> tuple[str, ...]:
         return ()
     said, words = name.split("-")
     texts = [f"feedback={SAID[said]}", f"feedback_phrasing={phrasing or WORDS[words]}"]
-    return (*texts, "feedback_wrong=1") if said == "wrong" else tuple(texts)
+    return (*texts, "feedback_error_rate=1") if said == "wrong" else tuple(texts)
 
 
 def table(result: dict[str, Any]) -> Table:
     """One row for each condition: mean success over seeds, and its standard error."""
     settings, conditions = result["settings"], result["conditions"]
     shown = Table(
-        title=f"{settings['env']}: {settings['steps']:,} steps on {', '.join(settings['seen'])}; "
-        f"unseen are {', '.join(settings['unseen'])}; {settings['seeds']} seeds",
+        title=f"{settings['env']}: {settings['steps']:,} steps on "
+        f"{', '.join(settings['train_tasks'])}; "
+        f"unseen are {', '.join(settings['test_tasks'])}; {settings['seeds']} seeds",
         title_style="bold",
         caption="success in %, mean ± standard error over seeds; alone: nothing is said; told: as "
         "in training; new words: in phrasings that nobody heard in training",
@@ -279,7 +284,7 @@ def table(result: dict[str, Any]) -> Table:
     ):
         shown.add_column(title, justify="right")
     for name, row in conditions.items():
-        cells = [_cell(row["success"][part].get(test)) for part in ("seen", "unseen")
+        cells = [_cell(row["success"][part].get(test)) for part in ("train_tasks", "test_tasks")
                  for test in TESTS]  # fmt: skip
         cells += [_cell(x["success"].get(test)) for x in row["adapted"] for test in (ALONE, TOLD)]
         if row["adapted"]:

@@ -1,7 +1,7 @@
 """Worlds of other libraries, seen as ours."""
 
-from didact.environments.adapters.envpool import EnvpoolWorlds
-from didact.environments.adapters.minigrid import OfficialWorlds
+from didact.environments.adapters.envpool import OfficialEnvpool
+from didact.environments.adapters.minigrid import OfficialMinigrid
 from didact.environments.adapters.official_gymnasium import OfficialGymnasium
 
-__all__ = ["EnvpoolWorlds", "OfficialGymnasium", "OfficialWorlds"]
+__all__ = ["OfficialEnvpool", "OfficialGymnasium", "OfficialMinigrid"]

@@ -10,7 +10,7 @@ from didact.common.errors import SettingError
 from didact.environments.language import vocabulary
 
 
-class EnvpoolWorlds:
+class OfficialEnvpool:
     """n worlds of the `envpool` package, stepped one after another.
 
     Nothing of our engine takes part: envpool makes the levels, moves the agent and judges. Only

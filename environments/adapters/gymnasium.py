@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from didact.common.errors import SettingError
-from didact.environments.adapters.stateful import Worlds, key_from, needed
+from didact.environments.adapters.stateful import StatefulEnvironments, key_from, needed
 from didact.environments.base import Environment
 from didact.environments.registry import ENVIRONMENTS
 from didact.environments.spaces import ActionSpace, ArraySpace, Continuous
@@ -36,8 +36,8 @@ def register_all(plugins: bool = True) -> None:
         if name not in gymnasium.registry:
             gymnasium.register(
                 name,
-                entry_point=here + "SingleWorld",
-                vector_entry_point=here + "ManyWorlds",
+                entry_point=here + "SingleEnvironment",
+                vector_entry_point=here + "VectorEnvironment",
                 kwargs={"name": entry.name},
             )
 
@@ -88,7 +88,7 @@ def _drawn(environment: Environment, render_mode: str, state: Any, index: int) -
     return environment.render(state, index)
 
 
-class SingleWorld(gymnasium.Env):
+class SingleEnvironment(gymnasium.Env):
     """One world.
 
     `info` has the instruction in words (`mission`), feedback (`feedback`) where the environment
@@ -117,7 +117,7 @@ class SingleWorld(gymnasium.Env):
         tasks: TaskSpace | None = None,
         **settings: Any,
     ):
-        self._worlds = Worlds(name, 1, tasks, settings)
+        self._worlds = StatefulEnvironments(name, 1, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
         self.metadata = self.metadata | _pictures(self.environment, render_mode)
         self.action_space: gymnasium.Space
@@ -164,7 +164,7 @@ class SingleWorld(gymnasium.Env):
         return _drawn(self.environment, self.render_mode, state, 0)
 
 
-class ManyWorlds(VectorEnv):
+class VectorEnvironment(VectorEnv):
     """n worlds, stepped together; one that ends starts anew in the same step.
 
     `info` has `success` and, where worlds ended, `final_obs`: the last observation of each of
@@ -175,7 +175,7 @@ class ManyWorlds(VectorEnv):
     Args:
         name: of the environment in our registry, or an environment.
         num_envs: n.
-        render_mode: as `SingleWorld` has it.
+        render_mode: as `SingleEnvironment` has it.
         tasks: where tasks are drawn from; the whole task space if None.
         settings: of the environment, if it is given by its name.
 
@@ -199,7 +199,7 @@ class ManyWorlds(VectorEnv):
     ):
         if num_envs < 1:
             raise SettingError("num_envs", num_envs, "at least 1")
-        self._worlds = Worlds(name, num_envs, tasks, settings)
+        self._worlds = StatefulEnvironments(name, num_envs, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
         self.metadata = self.metadata | _pictures(self.environment, render_mode)
         self.num_envs = num_envs

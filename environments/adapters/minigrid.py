@@ -12,7 +12,7 @@ from didact.common.errors import SettingError
 from didact.environments.language import vocabulary
 
 
-class OfficialWorlds:
+class OfficialMinigrid:
     """n environments of the `minigrid` package, stepped one after another.
 
     Nothing of our engine takes part: the package makes the levels, moves the agent and judges.

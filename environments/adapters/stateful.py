@@ -32,7 +32,7 @@ def needed(space: ActionSpace) -> str:
     return f"a whole number from 0 to {space.n - 1}"
 
 
-class Worlds:
+class StatefulEnvironments:
     """n worlds of one environment and the randomness that goes on with them.
 
     Args:

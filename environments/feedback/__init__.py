@@ -1,7 +1,7 @@
 """Language feedback: how the last action was (hindsight) and what to do next (foresight)."""
 
-from didact.environments.feedback.student_model import Model, mistakes
+from didact.environments.feedback.student_model import Model, mistake_model
 from didact.environments.feedback.wordings import checked_pool, read_pool
 from didact.environments.feedback.wrapper import WithFeedback, with_feedback
 
-__all__ = ["Model", "WithFeedback", "checked_pool", "mistakes", "read_pool", "with_feedback"]
+__all__ = ["Model", "WithFeedback", "checked_pool", "mistake_model", "read_pool", "with_feedback"]

@@ -7,9 +7,9 @@ import pydantic
 
 from didact.common.errors import SettingError
 from didact.environments.base import Environment, name_of
-from didact.environments.feedback.student_model import mistakes
+from didact.environments.feedback.student_model import mistake_model
 from didact.environments.feedback.wrapper import WithFeedback, with_feedback
-from didact.environments.registry import register_addition
+from didact.environments.registry import register_wrapper_setting
 
 # By the setting `feedback`: whether there are hindsight and foresight.
 SAID = {
@@ -62,7 +62,7 @@ def _where_needed(environment: Environment[Any], value: Any) -> Environment[Any]
         raise SettingError(setting, read, "left out where feedback is none")
     if read and environment.settings.budget is None:
         raise SettingError(setting, True, "False without feedback_budget")
-    return environment.changed(model=mistakes() if read else None)
+    return environment.changed(model=mistake_model() if read else None)
 
 
 def _read(setting: str, value: Any, kind: Any) -> Any:
@@ -80,7 +80,7 @@ SETTINGS: dict[str, _Added] = {
     FEEDBACK: _feedback,
     "feedback_phrasing": _changing("phrasing", str),
     "feedback_pool": _changing("pool", str),
-    "feedback_wrong": _changing("wrong", float),
+    "feedback_error_rate": _changing("error_rate", float),
     "feedback_budget": _changing("budget", int | None),
     "feedback_where_needed": _where_needed,
 }
@@ -97,4 +97,4 @@ def _fits(environment: Environment[Any]) -> bool:
 
 # In this order: the others change what `feedback` adds.
 for _name, _added in SETTINGS.items():
-    register_addition(_name, _added, _fits)
+    register_wrapper_setting(_name, _added, _fits)

@@ -18,7 +18,7 @@ from didact.environments.feedback.wordings import TEMPLATE, THING, Pool, words_o
 from didact.environments.language import vocabulary
 from didact.environments.language.paraphrase_pool import SPLITS
 from didact.environments.language.sentence_embeddings import Encoder
-from didact.environments.random_draws import pick
+from didact.environments.random_draws import uniform_index
 
 # Words of feedback that missions do not have. New words come last: policies know words by ids.
 MORE_WORDS = (
@@ -33,7 +33,7 @@ MORE_WORDS = (
     *("turning", "vain", "wait", "walked", "was", "went", "were", "what", "wrong", "yes"),
 )
 VOCABULARY_SIZE = 512  # the ids of missions, then those of feedback, with room for words to come
-MOST_WORDS = 2048  # of a pool's own
+MAX_WORDS = 2048  # of a pool's own
 _IDS = {word: i for i, word in enumerate(vocabulary.WORDS) if word}
 _IDS |= {word: vocabulary.VOCABULARY_SIZE + i for i, word in enumerate(MORE_WORDS)}
 
@@ -74,8 +74,8 @@ class Speech:
         texts = [text for splits in pool.values() for split in splits.values() for text in split]
         said = {word for text in (*texts, *self.things) for word in words_of(text)}
         own = sorted(said - set(_IDS) - {THING})
-        if len(own) > MOST_WORDS:
-            allowed = f"a pool with at most {MOST_WORDS} words that are new here"
+        if len(own) > MAX_WORDS:
+            allowed = f"a pool with at most {MAX_WORDS} words that are new here"
             raise SettingError("pool", f"{len(own)} new words", allowed)
         self.ids = _IDS | {word: VOCABULARY_SIZE + i for i, word in enumerate(own)}
         self._words = {i: word for word, i in self.ids.items()}
@@ -112,7 +112,7 @@ class Speech:
         rows = []
         for k, part in enumerate(self.parts):
             remark = message[k]
-            which = pick(draws[:, k], jnp.asarray(self._counts[part])[remark.number])
+            which = uniform_index(draws[:, k], jnp.asarray(self._counts[part])[remark.number])
             row = jnp.asarray(self._tables[part])[remark.number, which]
             for i, slot in enumerate(self._slots):
                 word = jnp.asarray(self._names[:, i])[remark.thing]
@@ -152,7 +152,7 @@ class Speech:
         found = []
         for k, (part, table) in enumerate(zip(self.parts, tables, strict=True)):
             remark = message[k]
-            which = pick(draws[:, k], jnp.asarray(self._counts[part])[remark.number])
+            which = uniform_index(draws[:, k], jnp.asarray(self._counts[part])[remark.number])
             found.append(table[remark.number, which, remark.thing])
         return jnp.concatenate(found, axis=1)
 

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
-from didact.environments.random_draws import pick
+from didact.environments.random_draws import uniform_index
 
 BINS = 16  # of the histogram of past gains
 
 
-class Look(NamedTuple):
+class StepContext(NamedTuple):
     """What a model of the student sees of n worlds at a step."""
 
     observation: dict[str, Array]  # without feedback
@@ -31,10 +31,10 @@ class Model(NamedTuple):
     """
 
     initial: Callable[[int, int], Any]
-    gain: Callable[[Any, Look], tuple[Float[Array, " n"], Any]]
+    gain: Callable[[Any, StepContext], tuple[Float[Array, " n"], Any]]
 
 
-def mistakes() -> Model:
+def mistake_model() -> Model:
     """Expects of a student what it did in this episode when it was told nothing.
 
     The gain is the estimated chance of a mistake where this action is right (Laplace's rule of
@@ -57,7 +57,7 @@ def mistakes() -> Model:
     return Model(initial, gain)
 
 
-def worth_telling(
+def worth_sending(
     history: Float[Array, "n b"],
     gain: Float[Array, " n"],
     left: Int32[Array, " n"],
@@ -74,7 +74,7 @@ def worth_telling(
         left: messages that may still be given.
         steps: about how many steps are still to come.
     """
-    own = pick(gain, history.shape[1])[:, None] == jnp.arange(history.shape[1])
+    own = uniform_index(gain, history.shape[1])[:, None] == jnp.arange(history.shape[1])
     history = history + own
     rank = jnp.cumsum(history[:, ::-1], 1)[:, ::-1]  # gains of at least that
     better = jnp.sum(jnp.where(own, rank - history, 0), 1)  # and of more

@@ -22,8 +22,8 @@ TEMPLATE = "template"
 PHRASINGS = (TEMPLATE, *SPLITS)
 THING = "{thing}"
 FILE_BYTES = 1 << 20
-MOST_TOKENS = 24  # of a wording
-MOST_WORDINGS = 1000  # of one remark in one split
+MAX_TOKENS = 24  # of a wording
+MAX_WORDINGS = 1000  # of one remark in one split
 
 # By remark the wordings of train, validation and test, with semicolons between them.
 _HINDSIGHT = {
@@ -283,8 +283,8 @@ def _split(name: str, told: Any, where: str, thing: bool) -> dict[str, tuple[str
     result = {}
     for split in SPLITS:
         texts = told[split]
-        if not isinstance(texts, list) or not 0 < len(texts) <= MOST_WORDINGS:
-            allowed = f"a list of 1 to {MOST_WORDINGS} wordings (three or more, if not by split)"
+        if not isinstance(texts, list) or not 0 < len(texts) <= MAX_WORDINGS:
+            allowed = f"a list of 1 to {MAX_WORDINGS} wordings (three or more, if not by split)"
             raise _wrong(where, f"{name}, {split}", allowed)
         for text in texts:
             _check_wording(name, text, where, thing)
@@ -295,8 +295,8 @@ def _split(name: str, told: Any, where: str, thing: bool) -> dict[str, tuple[str
 def _check_wording(name: str, text: Any, where: str, thing: bool) -> None:
     words = words_of(text) if isinstance(text, str) else []
     plain = all(word in (",", THING) or re.fullmatch(r"[a-z0-9'-]{1,20}", word) for word in words)
-    if not words or len(words) > MOST_TOKENS or not plain:
-        allowed = f"1 to {MOST_TOKENS} words of a-z, 0-9, ' and -, with commas at most"
+    if not words or len(words) > MAX_TOKENS or not plain:
+        allowed = f"1 to {MAX_TOKENS} words of a-z, 0-9, ' and -, with commas at most"
         raise _wrong(where, f"{name}: {text!r:.80}", allowed)
     if words.count(THING) != thing:
         times = "once" if thing else "nowhere"

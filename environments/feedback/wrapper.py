@@ -23,9 +23,9 @@ from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt32
 from didact.common.errors import SettingError
 from didact.environments.base import Environment, Map, Timestep, name_of, split_keys
 from didact.environments.capabilities import PARTS, SILENT, Feedback, Remark
-from didact.environments.compiler_hints import folding
+from didact.environments.compiler_hints import fold_vmap
 from didact.environments.feedback.messages import Message, Speech
-from didact.environments.feedback.student_model import BINS, Look, Model, worth_telling
+from didact.environments.feedback.student_model import BINS, Model, StepContext, worth_sending
 from didact.environments.feedback.wordings import TEMPLATE, Pool, read_pool
 from didact.environments.spaces import ArraySpace
 from didact.environments.task_spaces import Box, Dimension
@@ -50,7 +50,7 @@ class FeedbackState(NamedTuple):
     seed: UInt32[Array, " n"]
     steps: Int32[Array, " n"]  # taken so far
     speaks: Bool[Array, " n"]  # whether there may be a message after the next step
-    told: Bool[Array, " n"]  # whether there is one now
+    informed: Bool[Array, " n"]  # whether there is one now
     left: Int32[Array, " n"]  # messages that may still be given
     memory: Any  # of the model of the student
     history: Float[Array, "n b"]  # of the gains that it predicted
@@ -63,14 +63,14 @@ class Settings:
     hindsight: bool = True
     foresight: bool = True
     phrasing: str = TEMPLATE
-    wrong: float = 0.0
+    error_rate: float = 0.0
     budget: int | None = None
 
     def __post_init__(self):
         if not (self.hindsight or self.foresight):
             raise SettingError("hindsight", False, "True where foresight is False")
-        if not 0 <= self.wrong <= 1:
-            raise SettingError("wrong", self.wrong, "from 0 to 1, or True or False")
+        if not 0 <= self.error_rate <= 1:
+            raise SettingError("error_rate", self.error_rate, "from 0 to 1, or True or False")
         if self.budget is not None and self.budget < 0:
             raise SettingError("budget", self.budget, "None, or a number of at least 0")
 
@@ -113,13 +113,13 @@ class WithFeedback(Wrapper[FeedbackState]):
             size = sum(table.shape[-1] for table in self._vectors)
             vector = ArraySpace((size,), np.float32, -highest, highest, role="feedback")
             self.observation_space[VECTOR] = vector
-        self._begin, self._go_on = (folding(jax.jit(f)) for f in (self._first, self._next))
+        self._begin, self._go_on = (fold_vmap(jax.jit(f)) for f in (self._first, self._next))
 
     def changed(self, **settings: Any) -> "WithFeedback":
         """The same with other settings of `with_feedback`."""
-        told = vars(self.settings) | {"pool": self._pool, "model": self.model}
-        told |= {"encoder": self._encoder}
-        return with_feedback(self.environment, **(told | settings))
+        informed = vars(self.settings) | {"pool": self._pool, "model": self.model}
+        informed |= {"encoder": self._encoder}
+        return with_feedback(self.environment, **(informed | settings))
 
     def inner_state(self, state: FeedbackState) -> Any:
         return state.worlds
@@ -167,7 +167,9 @@ class WithFeedback(Wrapper[FeedbackState]):
         state = FeedbackState(worlds, guide, rate, seed, steps, again, no, left, memory, history)
         speaks &= self.settings.foresight
         kind = self._source.advice(guide).kind
-        return self._message(state, speaks, Look(observation, kind, kind, no, no), None, draws)
+        return self._message(
+            state, speaks, StepContext(observation, kind, kind, no, no), None, draws
+        )
 
     def _next(self, before: FeedbackState, worlds, actions, observation, done):
         settings, source = self.settings, self._source
@@ -186,31 +188,33 @@ class WithFeedback(Wrapper[FeedbackState]):
             remark = source.hindsight(before.worlds, worlds, actions, before.guide, guide)
             remark = remark._replace(number=jnp.where(old.known, remark.number, SILENT))
         right = source.is_right(before.guide, actions)
-        alone = ~before.told & old.known
-        look = Look(observation, new.kind, old.kind, right, alone)
+        alone = ~before.informed & old.known
+        look = StepContext(observation, new.kind, old.kind, right, alone)
         state = before._replace(worlds=worlds, guide=guide, steps=steps, speaks=again)
         return self._message(state, speaks, look, remark, draws)
 
-    def _message(self, state: FeedbackState, speaks, look: Look, remark: Remark | None, draws):
+    def _message(
+        self, state: FeedbackState, speaks, look: StepContext, remark: Remark | None, draws
+    ):
         """The state and the message, where something is said."""
         settings, source = self.settings, self._source
         advice = source.advice(state.guide)
         if self.model is not None:
             gain, memory = self.model.gain(state.memory, look)
             left = jnp.where(state.left < 0, _MANY, state.left)
-            worth, history = worth_telling(state.history, gain, left, advice.steps)
+            worth, history = worth_sending(state.history, gain, left, advice.steps)
             state = state._replace(memory=memory, history=history)
             speaks &= worth
         silent = Remark(jnp.full(len(speaks), SILENT), jnp.zeros(len(speaks), jnp.int32))
         said = Message(silent if remark is None else remark, silent, silent)
-        is_wrong = draws[:, 2:4] < settings.wrong
-        if settings.wrong > 0 and remark is not None:
+        is_wrong = draws[:, 2:4] < settings.error_rate
+        if settings.error_rate > 0 and remark is not None:
             false = source.false_hindsight(remark.number, draws[:, 7])
             number = jnp.where(is_wrong[:, 0], false, remark.number)
             said = said._replace(hindsight=remark._replace(number=number))
         if settings.foresight:
             parts = source.foresight(state.worlds, state.guide)
-            if settings.wrong > 0:
+            if settings.error_rate > 0:
                 false = source.false_foresight(state.worlds, state.guide, draws[:, 8])
                 parts = jax.tree.map(lambda x, y: jnp.where(is_wrong[:, 1], x, y), false, parts)
             said = said._replace(action=parts[0], purpose=parts[1])
@@ -219,13 +223,13 @@ class WithFeedback(Wrapper[FeedbackState]):
         known = speaks & (advice.known | jnp.array([[True], [False], [False]]))
         numbers = jnp.where(known, numbers, SILENT)
         message = Message(*(p._replace(number=x) for p, x in zip(said, numbers, strict=True)))
-        told = jnp.any(numbers != SILENT, 0)
-        left = jnp.where(told & (state.left > 0), state.left - 1, state.left)
+        informed = jnp.any(numbers != SILENT, 0)
+        left = jnp.where(informed & (state.left > 0), state.left - 1, state.left)
         more = {KEY: self.speech.tokens(message, draws[:, 4:7])}
         if self._vectors is not None:
             more[VECTOR] = self.speech.looked_up(self._vectors, message, draws[:, 4:7])
         told_next = jnp.any(numbers[1:] != SILENT, 0)
-        return state._replace(told=told_next, left=left), more
+        return state._replace(informed=told_next, left=left), more
 
     def map(self, state: FeedbackState, index: int) -> Map | None:
         """As it looks where nothing is said."""
@@ -262,7 +266,7 @@ def with_feedback(
     foresight: bool = True,
     phrasing: str = TEMPLATE,
     pool: str | os.PathLike[str] | Pool | None = None,
-    wrong: bool | float = 0.0,
+    error_rate: bool | float = 0.0,
     budget: int | None = None,
     model: Model | None = None,
     encoder: Any = None,
@@ -283,11 +287,12 @@ def with_feedback(
             from that split of a pool. Messages of all phrasings of a pool have the same length.
         pool: a JSON file of wordings, as `wordings.read_pool` reads it, or what that returned; the
             environment's own pool if None.
-        wrong: the chance that what is said is wrong, for hindsight and foresight each; True for 1.
+        error_rate: the chance that what is said is wrong, for hindsight and foresight each; True
+            for 1.
         budget: the most messages of an episode; as many as there are steps if None.
         model: a model of the student: of the messages that the rate allows, only those are given
-            that help most by what it predicts. `student_model.mistakes()` is one.
-        encoder: a sentence encoder, as `sentence_embeddings.sentence_vectors` takes it:
+            that help most by what it predicts. `student_model.mistake_model()` is one.
+        encoder: a sentence encoder, as `sentence_embeddings.embed_sentences` takes it:
             observations then have `feedback_vector`, too, float32[n, 3d], of the three parts of
             messages, 0 where nothing is said.
 
@@ -302,5 +307,5 @@ def with_feedback(
         pool = source.wordings
     elif not isinstance(pool, Mapping):
         pool = read_pool(pool, source.wordings)
-    settings = Settings(hindsight, foresight, phrasing, float(wrong), budget)
+    settings = Settings(hindsight, foresight, phrasing, float(error_rate), budget)
     return WithFeedback(environment, settings, source, pool, model, encoder)

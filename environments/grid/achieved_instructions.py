@@ -88,7 +88,7 @@ def _is_thing(cell: UInt8[Array, "*n"]) -> Bool[Array, "*n"]:
 
 def _scene(state: GridState, width: int) -> Scene:
     world = state.world
-    front = rules.front_of(world.position, world.direction, width)
+    front = rules.cell_in_front(world.position, world.direction, width)
     size = world.cells.shape[1]
 
     def at(place):

@@ -19,16 +19,16 @@ from didact.environments.capabilities import (
     StateExpert,
     TextStatus,
 )
-from didact.environments.compiler_hints import folding
+from didact.environments.compiler_hints import fold_vmap
 from didact.environments.grid import cells, text_observation, view
 from didact.environments.grid.levels import Family
 from didact.environments.grid.levels.babyai import go_to
-from didact.environments.grid.levels.family import follow
+from didact.environments.grid.levels.family import babyai_step
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import Goal
 from didact.environments.language import vocabulary
 from didact.environments.language.paraphrase_pool import SPLITS
-from didact.environments.language.paraphrases import longest, rephrase
+from didact.environments.language.paraphrases import max_paraphrase_length, paraphrase
 from didact.environments.spaces import ArraySpace, Discrete
 from didact.environments.task_spaces import TaskSpace
 
@@ -128,12 +128,12 @@ class GridWorld(Environment[GridState]):
         least = max(family.longest_mission(space), 1)
         if mission_length < least:
             raise SettingError("mission_length", mission_length, f"{least} or more here")
-        self.baby_language = family.play is follow  # its instructions are of Baby Language
+        self.baby_language = family.play is babyai_step  # its instructions are of Baby Language
         self._play = family.play
         if done_action:
             if not self.baby_language:
                 raise SettingError("done_action", True, "False where missions are MiniGrid's own")
-            self._play = functools.partial(follow, done_action=True)
+            self._play = functools.partial(babyai_step, done_action=True)
         if phrasing is not None and not self.baby_language:
             raise SettingError("phrasing", phrasing, "None where missions are MiniGrid's own")
         if phrasing not in (None, *SPLITS):
@@ -147,7 +147,7 @@ class GridWorld(Environment[GridState]):
         self.kinds = family.kinds(space)
         self.width, self.height = family.map_size(space)
         self.max_steps = family.max_steps(space)
-        self._reset, self._step = folding(self._fresh), folding(self._one_step)
+        self._reset, self._step = fold_vmap(self._fresh), fold_vmap(self._one_step)
         # For the host, which otherwise compiles the loops in it for every picture.
         self._sight = jax.jit(
             lambda world: (self._look(world, packed=True), view.coordinates(world, self.width))
@@ -156,7 +156,7 @@ class GridWorld(Environment[GridState]):
             "image": cells.view_space((view.SIZE, view.SIZE), packed),
             "direction": ArraySpace((), jnp.int32, 0, 3, kind="category"),
             "instruction": ArraySpace(
-                (mission_length if phrasing is None else longest(mission_length),),
+                (mission_length if phrasing is None else max_paraphrase_length(mission_length),),
                 *(jnp.uint8, 0, vocabulary.VOCABULARY_SIZE - 1),
                 kind="tokens",
                 role="instruction",
@@ -174,7 +174,7 @@ class GridWorld(Environment[GridState]):
 
     @property
     def evaluation_tasks(self) -> dict[str, Float[np.ndarray, " d"]]:
-        found = {name: self.point_of(space) for name, space in self.evaluation.items()}
+        found = {name: self.single_task(space) for name, space in self.evaluation.items()}
         named = {name: task for name, task in found.items() if task is not None}
         return super().evaluation_tasks or named
 
@@ -187,7 +187,7 @@ class GridWorld(Environment[GridState]):
         mission = level.mission
         if self.phrasing is not None:
             own = jax.vmap(lambda key: jax.random.fold_in(key, _PHRASING))(keys)
-            mission = rephrase(own, mission, self.phrasing)
+            mission = paraphrase(own, mission, self.phrasing)
         steps = jnp.zeros(n, jnp.int32)
         state = GridState(level.world, level.goal, mission, steps, level.max_steps)
         no = jnp.zeros(n, bool)
@@ -235,7 +235,7 @@ class GridWorld(Environment[GridState]):
         return Timestep(observation, reward, terminated, truncated, success, labels)
 
     def _look(self, world: World, packed: bool) -> UInt8[Array, "n 7 7 ..."]:
-        return view.look(world, self.width, packed, self.family.see_through_walls)
+        return view.observe(world, self.width, packed, self.family.see_through_walls)
 
     def symbols(self, state: GridState, index: int) -> Symbols:
         """World `index` in MiniGrid's encoding, for drawing and for comparing."""
@@ -327,13 +327,13 @@ class GridWorld(Environment[GridState]):
 
     def feedback(self) -> Feedback | None:
         """The solver's advice in words, where instructions are of Baby Language."""
-        from didact.environments.grid.feedback.solver_feedback import commentary
+        from didact.environments.grid.feedback.solver_feedback import solver_feedback
 
         if not self.baby_language:
             return None
         if self.done_action:
             raise SettingError("done_action", True, "False with feedback")
-        return commentary(self.width, self.kinds)
+        return solver_feedback(self.width, self.kinds)
 
     def optional_propositions(self) -> OptionalPropositions:
         """What agents face and hold."""

@@ -15,7 +15,7 @@ def grid_world(
     feedback: str = "none",
     feedback_phrasing: str = TEMPLATE,
     feedback_pool: str | None = None,
-    feedback_wrong: float = 0.0,
+    feedback_error_rate: float = 0.0,
     feedback_budget: int | None = None,
     feedback_where_needed: bool = False,
     **settings: Unpack[AnySettings],
@@ -27,7 +27,8 @@ def grid_world(
         feedback: "none", "hindsight", "foresight" or "both"; the others say how, as
             `with_feedback` has them.
         feedback_where_needed: whether messages are kept for where the student made mistakes when
-            there was no message (`student_model.mistakes`); worth something with a budget only.
+            there was no message (`student_model.mistake_model`); worth something with a budget
+            only.
 
     Raises:
         SettingError: a setting has no meaning, or the world cannot have feedback.
@@ -37,7 +38,7 @@ def grid_world(
         ("feedback", feedback, "none"),
         ("feedback_phrasing", feedback_phrasing, TEMPLATE),
         ("feedback_pool", feedback_pool, None),
-        ("feedback_wrong", feedback_wrong, 0.0),
+        ("feedback_error_rate", feedback_error_rate, 0.0),
         ("feedback_budget", feedback_budget, None),
         ("feedback_where_needed", feedback_where_needed, False),
     ):

@@ -14,7 +14,7 @@ from didact.common.errors import SettingError
 from didact.environments.grid import cells, missions, rules, verifier
 from didact.environments.grid.env import GridState, GridWorld
 from didact.environments.grid.levels import Family, Level
-from didact.environments.grid.levels.family import follow
+from didact.environments.grid.levels.family import babyai_step
 from didact.environments.grid.rules import CARRIED, GONE, INSIDE, World
 from didact.environments.language import grammar, vocabulary
 from didact.environments.task_spaces import Box, Dimension
@@ -91,7 +91,7 @@ def world_of(
         kinds=lambda space: tuple(kinds),
         max_steps=lambda space: int(level.max_steps.max()),
         longest_mission=lambda space: mission_length,  # all missions have been found to fit
-        play=follow if all(speaks) else missions.play,
+        play=babyai_step if all(speaks) else missions.play,
         actions=rules.ACTIONS[: rules.FORWARD + 1] if dodges and len(kinds) == 1 else rules.ACTIONS,
         see_through_walls=sight.pop(),
         random_steps=dodges,

@@ -64,11 +64,13 @@ def play(
         assert keys is not None
         dodges = _which(goal, DODGE, kinds)
         actions = jnp.where(dodges & (actions > rules.FORWARD), rules.LEFT, actions)
-        front = rules.front_of(world.position, world.direction, width)
+        front = rules.cell_in_front(world.position, world.direction, width)
         ahead = cells.kind_of(_at(world, front))
         blocked = dodges & (actions == rules.FORWARD)
         blocked &= (ahead != cells.EMPTY) & (ahead != cells.GOAL)
-        world = moving_obstacles.wander(keys, world, dodges[:, None] & (world.objects != 0), width)
+        world = moving_obstacles.move_obstacles(
+            keys, world, dodges[:, None] & (world.objects != 0), width
+        )
     if MATCH in kinds:
         grasps = _which(goal, MATCH, kinds) & (actions == rules.PICKUP)
         actions = jnp.where(grasps, rules.TOGGLE, actions)
@@ -94,7 +96,7 @@ def judge(
     """
     n = len(actions)
     success, failure, held = jnp.zeros(n, bool), jnp.zeros(n, bool), goal.held
-    front = rules.front_of(world.position, world.direction, width)
+    front = rules.cell_in_front(world.position, world.direction, width)
     toggles, drops = actions == rules.TOGGLE, actions == rules.DROP
     one, other = (goal.members >> d & 1 == 1 for d in range(2))
 

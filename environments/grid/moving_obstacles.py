@@ -12,7 +12,9 @@ AROUND = np.array([(dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
 TRIES = 101  # of MiniGrid, at a cell of the nine at and around an obstacle; then it stays
 
 
-def wander(keys: PRNGKeyArray, world: World, moving: Bool[Array, "n k"], width: int) -> World:
+def move_obstacles(
+    keys: PRNGKeyArray, world: World, moving: Bool[Array, "n k"], width: int
+) -> World:
     """Moves obstacles one after another, in the order of the table, each to a random free cell.
 
     The cell is uniform among those of the eight around the obstacle that are empty and not the

@@ -16,7 +16,7 @@ PROPOSITIONS = (
 )
 
 
-def facts(state: GridState, width: int) -> Bool[Array, "n p"]:
+def proposition_values(state: GridState, width: int) -> Bool[Array, "n p"]:
     """Which of `PROPOSITIONS` hold in n worlds.
 
     Made column by column, so that where single ones are read, as by formulas, nothing is written
@@ -36,7 +36,7 @@ def _rows(state: GridState, width: int) -> Bool[Array, "n p"]:
 def _looks(state: GridState, width: int) -> tuple[Array, Array]:
     """Kind and colour of what agents face and of what they hold; a door in any state is a door."""
     world = state.world
-    front = rules.front_of(world.position, world.direction, width)
+    front = rules.cell_in_front(world.position, world.direction, width)
     ahead = jnp.take_along_axis(world.cells, front[:, None], 1, mode="clip")[:, 0]
 
     def look(things):
@@ -55,5 +55,7 @@ def _known(looks: tuple[tuple[str, str], ...]) -> np.ndarray:
 def optional_propositions(width: int) -> OptionalPropositions:
     """`PROPOSITIONS`, on maps `width` cells wide."""
     return OptionalPropositions(
-        PROPOSITIONS, lambda state: facts(state, width), lambda state: _rows(state, width)
+        PROPOSITIONS,
+        lambda state: proposition_values(state, width),
+        lambda state: _rows(state, width),
     )

@@ -11,7 +11,9 @@ from didact.environments.grid import cells
 ACTIONS = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(7)
 
-FRONTS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])  # (x, y) of the cell ahead, by direction
+DIRECTION_VECTORS = np.array(
+    [[1, 0], [0, 1], [-1, 0], [0, -1]]
+)  # (x, y) of the cell ahead, by direction
 
 # Where an object is when it lies on no cell. In box b (a row of the table): INSIDE - b.
 CARRIED, GONE, INSIDE = -1, -2, -3
@@ -28,7 +30,7 @@ class World(NamedTuple):
     places: Int16[Array, "n k"]  # the cell each object lies on, or CARRIED, GONE, INSIDE - b
 
 
-def front_of(
+def cell_in_front(
     position: Int32[Array, " n"], direction: Int32[Array, " n"], width: int
 ) -> Int32[Array, " n"]:
     """The cell in front of each agent, on maps `width` cells wide."""
@@ -41,7 +43,7 @@ def act(world: World, actions: Int[Array, " n"], width: int) -> World:
 
     Agents must stand inside a wall all around the map, so that there is a cell in front of them.
     """
-    front = front_of(world.position, world.direction, width)
+    front = cell_in_front(world.position, world.direction, width)
     ahead = jnp.take_along_axis(world.cells, front[:, None], 1, mode="promise_in_bounds")[:, 0]
     kind = cells.kind_of(ahead)
 

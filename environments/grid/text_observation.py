@@ -20,9 +20,9 @@ from jaxtyping import Array, Int, UInt8
 
 from didact.common.errors import SettingError
 from didact.environments.grid import cells
-from didact.environments.grid.view import MIDDLE, OWN, SIZE
+from didact.environments.grid.view import AGENT_CELL, MIDDLE, SIZE
 from didact.environments.language import vocabulary
-from didact.environments.language.ragged_tokens import joined
+from didact.environments.language.ragged_tokens import concatenate_ragged
 
 _AHEAD = SIZE - 1 - np.arange(SIZE)  # steps ahead of the agent, by row j
 _ASIDE = np.arange(SIZE) - MIDDLE  # steps to its right, by column i
@@ -51,7 +51,7 @@ def describe(image: UInt8[np.ndarray, "7 7 ..."], length: int | None = None) -> 
     codes = _codes(np.asarray(image))
     if codes.shape != (SIZE, SIZE):
         raise SettingError("image", codes.shape, "one view, [7, 7] or [7, 7, 3]")
-    found = [_carried(codes[OWN[1], OWN[0]])]
+    found = [_carried(codes[AGENT_CELL[1], AGENT_CELL[0]])]
     for side, line in _LINES.items():
         kinds = [int(cells.kind_of(codes[at])) for at in line]
         steps = next((n for n, kind in enumerate(kinds, 1) if kind > cells.EMPTY), 0)
@@ -87,7 +87,7 @@ def tokens(image: UInt8[Array, "n 7 7 ..."], length: int) -> UInt8[Array, "n l"]
         steps = jnp.where(wall & jnp.any(thing, axis=1), nearest + 1, 0)
         return jnp.asarray(_WALL_PIECES[side])[steps]
 
-    own = jnp.asarray(_CARRIED_PIECES)[codes[:, OWN[1], OWN[0]]]
+    own = jnp.asarray(_CARRIED_PIECES)[codes[:, AGENT_CELL[1], AGENT_CELL[0]]]
     looks = codes.reshape(n, -1)[:, [i * SIZE + j for i, j in _CELLS]]
     things = jnp.asarray(_SEEN_PIECES)[np.arange(len(_CELLS)), looks]
     walls = [line(side) for side in _LINES]
@@ -98,7 +98,7 @@ def tokens(image: UInt8[Array, "n 7 7 ..."], length: int) -> UInt8[Array, "n l"]
     fits = jnp.cumsum(sizes, axis=1) <= length + 1
     pieces = jnp.where(fits[:, np.argsort(_NEAREST_FIRST), None], pieces, 0)
     total = jnp.sum(pieces != 0, axis=(1, 2), dtype=jnp.int32)
-    told = joined(pieces, length + 1)[:, :length]
+    told = concatenate_ragged(pieces, length + 1)[:, :length]
     return jnp.where(np.arange(length) < total[:, None] - 1, told, 0)
 
 
@@ -147,7 +147,7 @@ def _table(sentences: list[str]) -> Int[np.ndarray, "m w"]:
 
 
 _WIDTH = 14  # "you see a closed red door 1 step left and 2 steps forward ,"
-_CELLS = [(i, j) for i in range(SIZE) for j in range(SIZE) if (j, i) != OWN]
+_CELLS = [(i, j) for i in range(SIZE) for j in range(SIZE) if (j, i) != AGENT_CELL]
 # Sentences in the order in which they must fit: the load, the walls, then by distance.
 _NEAREST_FIRST = np.array(
     [0, 1, 2, 3]
@@ -163,6 +163,6 @@ _WALL_PIECES = {
 
 # Tokens of a text: enough for every view of our families, save of much lava; and for any view.
 DEFAULT_LENGTH = 256
-LONGEST = int(
+MAX_LENGTH = int(
     np.sum(np.max(np.sum(_SEEN_PIECES != 0, -1), 1)) + np.max(np.sum(_CARRIED_PIECES != 0, -1)) - 1
 )

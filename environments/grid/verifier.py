@@ -145,7 +145,7 @@ def _look(goal, world, actions, width, kinds):
     """
     kind = goal.clauses & KIND_BITS
     strict = goal.clauses & STRICT != 0
-    front = rules.front_of(world.position, world.direction, width)[:, None]
+    front = rules.cell_in_front(world.position, world.direction, width)[:, None]
     which = np.arange(goal.clauses.shape[1], dtype=np.uint8)[:, None]
     meant = (goal.members[:, None] >> (2 * which)) & 1 == 1  # [n, m, k]
     fulfilled = failed = jnp.zeros(kind.shape, bool)

@@ -10,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, UInt8
 
-from didact.environments.backends import accelerated
-from didact.environments.compiler_hints import apart, varying_as
+from didact.environments.backends import on_accelerator
+from didact.environments.compiler_hints import compile_separately, varying_as
 from didact.environments.grid import cells
 from didact.environments.grid.rules import World
 
 SIZE = 7
 MIDDLE = SIZE // 2
-OWN = (SIZE - 1, MIDDLE)  # the agent's own cell (j, i)
+AGENT_CELL = (SIZE - 1, MIDDLE)  # the agent's own cell (j, i)
 
 _J, _I = np.meshgrid(np.arange(SIZE), np.arange(SIZE), indexing="ij")
 _AHEAD = (SIZE - 1 - _J).astype(np.int32)[..., None]  # steps ahead of the agent
@@ -26,7 +26,7 @@ _COLUMNS = np.arange(SIZE, dtype=np.uint8)[:, None]
 _TRIPLES = cells.unpack(np.arange(cells.SEEN_BITS + 1, dtype=np.uint8))
 
 
-def look(
+def observe(
     world: World, width: int, packed: bool = False, see_through_walls: bool = False
 ) -> UInt8[Array, "n 7 7 ..."]:
     """What every agent sees, [n, i, j]: MiniGrid's triples, or packed cells.
@@ -42,7 +42,7 @@ def look(
         if see_through_walls:
             return jnp.transpose(_beyond_too(world, width), (2, 1, 0))
         # Otherwise the gather is done again for each of its 49 uses.
-        seen = apart(somewhere, lambda w: field(w, width), world)
+        seen = compile_separately(somewhere, lambda w: field_of_view(w, width), world)
         shown = (visible(seen)[:, None] >> _COLUMNS) & 1
         return jnp.transpose(seen * shown, (2, 1, 0))
 
@@ -50,8 +50,8 @@ def look(
     if packed:
         return image(world)
     # A table of triples after the transposition is twice as fast as triples before it.
-    image = apart(somewhere, image, world)
-    return apart(
+    image = compile_separately(somewhere, image, world)
+    return compile_separately(
         somewhere, lambda i: jnp.asarray(_TRIPLES).at[i].get(mode="promise_in_bounds"), image
     )
 
@@ -65,7 +65,7 @@ def coordinates(world: World, width: int) -> tuple[Int32[Array, "7 7 n"], Int32[
     return x, y
 
 
-def field(world: World, width: int) -> UInt8[Array, "7 7 n"]:
+def field_of_view(world: World, width: int) -> UInt8[Array, "7 7 n"]:
     """The cells in the field of view [j, i, n], whether hidden or not; beyond the map is wall.
 
     The agent's own cell is what it carries. Like the cell it stands on, that hides nothing.
@@ -77,7 +77,7 @@ def field(world: World, width: int) -> UInt8[Array, "7 7 n"]:
     index += size * jnp.arange(n)
     seen = world.cells.reshape(-1).at[index].get(mode="promise_in_bounds")
     own = np.zeros((SIZE, SIZE, 1), bool)
-    own[OWN] = True
+    own[AGENT_CELL] = True
     return jnp.where(own, world.carried, seen) & cells.SEEN_BITS
 
 
@@ -86,7 +86,7 @@ def _beyond_too(world: World, width: int) -> UInt8[Array, "7 7 n"]:
     x, y = coordinates(world, width)
     height = world.cells.shape[1] // width
     off = (x < 0) | (y < 0) | (x >= width) | (y >= height)
-    return jnp.where(off, jnp.uint8(cells.GREY_WALL), field(world, width))
+    return jnp.where(off, jnp.uint8(cells.GREY_WALL), field_of_view(world, width))
 
 
 def visible(seen: UInt8[Array, "7 7 n"]) -> UInt8[Array, "7 n"]:
@@ -116,5 +116,5 @@ def visible(seen: UInt8[Array, "7 7 n"]) -> UInt8[Array, "7 n"]:
         return beyond & 127, row
 
     start = varying_as(clear, jnp.full(seen.shape[2], 1 << MIDDLE, jnp.uint8))
-    unroll = SIZE if accelerated() else 1
+    unroll = SIZE if on_accelerator() else 1
     return jax.lax.scan(spread, start, clear, reverse=True, unroll=unroll)[1]

@@ -1,23 +1,23 @@
 """Baby Language: its vocabulary, grammar, paraphrases and sentence embeddings."""
 
 from didact.environments.language.grammar import Sentence
-from didact.environments.language.paraphrases import phrasings, rephrase
+from didact.environments.language.paraphrases import all_paraphrases, paraphrase
 from didact.environments.language.sentence_embeddings import (
-    SentenceTable,
-    sentence_vectors,
-    with_vectors,
+    EmbeddingTable,
+    embed_sentences,
+    with_sentence_embeddings,
 )
 from didact.environments.language.templates import Templates
 from didact.environments.language.vocabulary import decode, encode
 
 __all__ = [
+    "EmbeddingTable",
     "Sentence",
-    "SentenceTable",
     "Templates",
+    "all_paraphrases",
     "decode",
+    "embed_sentences",
     "encode",
-    "phrasings",
-    "rephrase",
-    "sentence_vectors",
-    "with_vectors",
+    "paraphrase",
+    "with_sentence_embeddings",
 ]

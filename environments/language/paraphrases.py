@@ -19,9 +19,9 @@ from jaxtyping import Array, Bool, Int32, PRNGKeyArray, UInt8
 from didact.common.errors import SettingError
 from didact.environments.language import vocabulary
 from didact.environments.language.paraphrase_pool import POOL, SPLITS
-from didact.environments.language.ragged_tokens import joined
+from didact.environments.language.ragged_tokens import concatenate_ragged
 from didact.environments.language.vocabulary import TOKEN
-from didact.environments.random_draws import pick
+from didact.environments.random_draws import uniform_index
 
 # The phrases as they stand in missions, by number; 0 is what may be said before a sentence.
 _PHRASES = tuple(part for phrase in POOL for part in phrase.split(" / "))
@@ -31,7 +31,7 @@ _VERBS = tuple(_PHRASES.index(verb) for verb in ("go to", "open", "pick up", "pu
 _SIDES = tuple(_PHRASES.index(joiner) for joiner in (", then", "after you"))
 _NONE = len(_PHRASES)
 _SIZES = np.array([len(vocabulary.tokens(phrase)) for phrase in _PHRASES] + [1], np.int32)
-_MOST = int(_SIZES.max())  # tokens of a phrase
+_MAX = int(_SIZES.max())  # tokens of a phrase
 # The phrase that a token begins; "on" is looked at again.
 _BEGINS = np.full(vocabulary.VOCABULARY_SIZE, _NONE, np.int32)
 for _number, _phrase in enumerate(_PHRASES):
@@ -50,7 +50,7 @@ class _Wordings(NamedTuple):
     counts: Int32[np.ndarray, " phrases"]
 
 
-def rephrase(
+def paraphrase(
     keys: PRNGKeyArray, missions: UInt8[Array, "n l"], split: str, length: int | None = None
 ) -> UInt8[Array, "n m"]:
     """Missions in other words.
@@ -63,19 +63,19 @@ def rephrase(
         keys: n keys.
         missions: token ids, in BabyAI's words.
         split: "train", "validation" or "test".
-        length: m, the number of tokens. `longest(l)` if not given, which holds any wording of any
-            mission of Baby Language with l tokens. What does not fit is cut off.
+        length: m, the number of tokens. `max_paraphrase_length(l)` if not given, which holds any
+            wording of any mission of Baby Language with l tokens. What does not fit is cut off.
 
     Raises:
         SettingError: there is no such split.
     """
     wordings = _wordings(split)
-    length = longest(missions.shape[-1]) if length is None else length
+    length = max_paraphrase_length(missions.shape[-1]) if length is None else length
     begins, said, baby = _phrases_in(missions)
     # What may be said before a sentence comes in a column of its own.
     begins = jnp.concatenate([jnp.where(baby, 0, _NONE)[:, None], begins], axis=1)
     drawn = jax.vmap(lambda key: jax.random.uniform(key, begins.shape[1:]))(keys)
-    which = pick(drawn, jnp.asarray(wordings.counts)[begins])
+    which = uniform_index(drawn, jnp.asarray(wordings.counts)[begins])
     # "Put" and the "next to" that follows it are one draw.
     put = jax.lax.cummax(jnp.where(begins == _PUT, np.arange(begins.shape[1]), 0), axis=1)
     which = jnp.where(begins == _NEXT_TO, jnp.take_along_axis(which, put, axis=1), which)
@@ -88,7 +88,7 @@ def rephrase(
     phrase, wording = (jnp.take_along_axis(x, side, axis=1)[:, 0] for x in (begins, which))
     ahead = jnp.asarray(wordings.ahead)[phrase, wording]
     opening = jnp.where(ahead[:, :1] != 0, ahead, pieces[:, 0])
-    return joined(pieces.at[:, 0].set(opening), length)
+    return concatenate_ragged(pieces.at[:, 0].set(opening), length)
 
 
 def _phrases_in(
@@ -110,7 +110,7 @@ def _phrases_in(
     begins = jnp.where(baby[:, None], begins, _NONE)
     size = jnp.asarray(_SIZES)[begins]
     inside = jnp.zeros(missions.shape, bool)
-    for k in range(1, _MOST):
+    for k in range(1, _MAX):
         inside |= jnp.pad(size, ((0, 0), (k, 0)), constant_values=1)[:, :-k] > k
     begins = jnp.where(inside, _NONE, begins)
     return begins, ~inside & (begins == _NONE), baby
@@ -120,7 +120,7 @@ _PARTS = sorted(filter(None, _PHRASES), key=len, reverse=True)
 _PIECES = re.compile("|".join(rf"(?<!\S){re.escape(part)}(?!\S)" for part in _PARTS) + r"|\S+")
 
 
-def phrasings(text: str, split: str) -> Iterator[str]:
+def all_paraphrases(text: str, split: str) -> Iterator[str]:
     """Every way to say a mission with the wordings of a split, one after another; on the host.
 
     Their number is the product of those of all phrases: 128 in train for "go to the red ball", but
@@ -162,7 +162,7 @@ def _ways(pieces: list[str], split: str) -> Iterator[str]:
 
 
 @functools.cache
-def longest(length: int) -> int:
+def max_paraphrase_length(length: int) -> int:
     """The most tokens that a mission of Baby Language with `length` tokens has in other words.
 
     It counts the wordings of all splits, so that what was trained on one can be tested on another.

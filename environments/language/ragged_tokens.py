@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, UInt8
 
 
-def joined(pieces: UInt8[Array, "*n s w"], length: int) -> UInt8[Array, "*n l"]:
+def concatenate_ragged(pieces: UInt8[Array, "*n s w"], length: int) -> UInt8[Array, "*n l"]:
     """The pieces of each row, one after another, without the gaps between them.
 
     Args:

@@ -28,13 +28,13 @@ KEY = "instruction_vector"
 UNKNOWN = -1  # the row of texts that are not in a table: zeros
 MAX_CLAUSES = 4
 # How the vector of a mission is made; in the last two the table holds clauses.
-WHOLE, MEAN, CONCATENATED = WAYS = ("whole", "mean", "concatenated")
+WHOLE, MEAN, CONCATENATED = POOLINGS = ("whole", "mean", "concatenated")
 
 Encoder = Callable[[list[str]], Any]  # m texts to an array [m, d], as `encode` of many libraries
 
 
-class SentenceTable(NamedTuple):
-    """Vectors of m texts, in the order of their hashes; made by `sentence_vectors`."""
+class EmbeddingTable(NamedTuple):
+    """Vectors of m texts, in the order of their hashes; made by `embed_sentences`."""
 
     hashes: UInt32[Array, " m"]
     tokens: UInt8[Array, "m l"]
@@ -66,7 +66,7 @@ class SentenceTable(NamedTuple):
         return jnp.where(same, at, UNKNOWN).astype(jnp.int32)
 
 
-def sentence_vectors(texts: Iterable[str], encoder: Encoder) -> SentenceTable:
+def embed_sentences(texts: Iterable[str], encoder: Encoder) -> EmbeddingTable:
     """A table of sentence vectors.
 
     Args:
@@ -90,7 +90,7 @@ def sentence_vectors(texts: Iterable[str], encoder: Encoder) -> SentenceTable:
     tokens = np.array([list(row) + [0] * (width - len(row)) for row in rows], np.uint8)
     rng = np.random.default_rng(0)
     for _ in range(64):
-        multiplier = np.full(_LONGEST, 2 * rng.integers(2**31) + 1, np.uint32)
+        multiplier = np.full(_MAX_LENGTH, 2 * rng.integers(2**31) + 1, np.uint32)
         powers = np.cumprod(multiplier, dtype=np.uint32)
         hashes = np.asarray(_hashes(tokens, powers))
         order = np.argsort(hashes)
@@ -100,10 +100,10 @@ def sentence_vectors(texts: Iterable[str], encoder: Encoder) -> SentenceTable:
         raise SettingError("texts", f"{len(rows)} of them", "fewer: their hashes collide")
     vectors = np.concatenate([vectors[order], np.zeros((1, vectors.shape[1]), np.float32)])
     found = hashes[order], tokens[order], vectors, powers
-    return SentenceTable(*map(jnp.asarray, found))
+    return EmbeddingTable(*map(jnp.asarray, found))
 
 
-_LONGEST = 512  # tokens that a hash may have
+_MAX_LENGTH = 512  # tokens that a hash may have
 
 
 def _hashes(tokens: Any, powers: Any) -> Any:
@@ -183,7 +183,7 @@ def all_clauses(kinds: Sequence[int] = KINDS, locations: bool = False) -> list[s
     return [text for kind in said if kind in kinds for text in said[kind]]
 
 
-class VectorState(NamedTuple):
+class EmbeddingState(NamedTuple):
     """n worlds, and where the vectors of their missions are."""
 
     worlds: Any  # the state of the environment itself
@@ -191,36 +191,39 @@ class VectorState(NamedTuple):
     said: Bool[Array, "n c"]  # whether there is such a clause
 
 
-class WithVectors(Wrapper[VectorState]):
-    """An environment whose observations have `instruction_vector`; made by `with_vectors`."""
+class WithSentenceEmbeddings(Wrapper[EmbeddingState]):
+    """An environment whose observations have `instruction_vector`; made by
+    `with_sentence_embeddings`."""
 
-    def __init__(self, environment: Environment[Any], table: SentenceTable, way: str = WHOLE):
+    def __init__(self, environment: Environment[Any], table: EmbeddingTable, pooling: str = WHOLE):
         instruction = environment.observation_space.get("instruction")
-        if instruction is None or instruction.shape[0] > _LONGEST:
+        if instruction is None or instruction.shape[0] > _MAX_LENGTH:
             names = sorted(environment.observation_space)
-            raise SettingError("environment", names, f"one with at most {_LONGEST} tokens")
-        if way not in WAYS:
-            raise SettingError("way", way, "one of " + ", ".join(WAYS))
-        if way != WHOLE and environment.phrasing is not None:
-            raise SettingError("way", way, "whole where instructions are in other words")
+            raise SettingError("environment", names, f"one with at most {_MAX_LENGTH} tokens")
+        if pooling not in POOLINGS:
+            raise SettingError("way", pooling, "one of " + ", ".join(POOLINGS))
+        if pooling != WHOLE and environment.phrasing is not None:
+            raise SettingError("way", pooling, "whole where instructions are in other words")
         super().__init__(environment)
-        self.table, self.way = table, way
-        features = table.features * (MAX_CLAUSES if way == CONCATENATED else 1)
+        self.table, self.pooling = table, pooling
+        features = table.features * (MAX_CLAUSES if pooling == CONCATENATED else 1)
         highest = float(jnp.max(jnp.abs(table.vectors)))
         vector = ArraySpace((features,), np.float32, -highest, highest, role="instruction")
         self.observation_space = {**environment.observation_space, KEY: vector}
 
-    def inner_state(self, state: VectorState) -> Any:
+    def inner_state(self, state: EmbeddingState) -> Any:
         return state.worlds
 
-    def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[VectorState, Timestep]:
+    def reset(
+        self, key: PRNGKeyArray, tasks: Float[Array, "n d"]
+    ) -> tuple[EmbeddingState, Timestep]:
         worlds, timestep = self.environment.reset(key, tasks)
-        state = VectorState(worlds, *self._rows(timestep.observation["instruction"]))
+        state = EmbeddingState(worlds, *self._rows(timestep.observation["instruction"]))
         return state, self._told(state, timestep)
 
     def step(
-        self, key: PRNGKeyArray, state: VectorState, actions: Int[Array, " n"]
-    ) -> tuple[VectorState, Timestep]:
+        self, key: PRNGKeyArray, state: EmbeddingState, actions: Int[Array, " n"]
+    ) -> tuple[EmbeddingState, Timestep]:
         worlds, timestep = self.environment.step(key, state.worlds, actions)
         state = state._replace(worlds=worlds)
         return state, self._told(state, timestep)
@@ -238,7 +241,7 @@ class WithVectors(Wrapper[VectorState]):
 
         return dataclasses.replace(found, observations=observations)
 
-    def map(self, state: VectorState, index: int) -> Map | None:
+    def map(self, state: EmbeddingState, index: int) -> Map | None:
         """As it looks under the instruction of that world."""
         seen = super().map(state, index)
         if seen is None:
@@ -251,30 +254,32 @@ class WithVectors(Wrapper[VectorState]):
         self, missions: UInt8[Array, "n l"]
     ) -> tuple[Int32[Array, "n c"], Bool[Array, "n c"]]:
         """The rows of missions in the table, and which of them there are."""
-        parts = missions[:, None] if self.way == WHOLE else clauses_of(missions)
+        parts = missions[:, None] if self.pooling == WHOLE else clauses_of(missions)
         return self.table.find(parts), jnp.any(parts != 0, axis=2)
 
     def _vectors(self, rows: Int32[Array, "n c"], said: Bool[Array, "n c"]) -> Float[Array, "n d"]:
         vectors = self.table.vectors[rows]  # row -1 is the last one
-        if self.way == CONCATENATED:
+        if self.pooling == CONCATENATED:
             return vectors.reshape(len(vectors), -1)
         # Rows of zeros do not add to the sum.
         return jnp.sum(vectors, 1) / jnp.maximum(jnp.sum(said, 1), 1)[:, None]
 
-    def _told(self, state: VectorState, timestep: Timestep) -> Timestep:
+    def _told(self, state: EmbeddingState, timestep: Timestep) -> Timestep:
         vector = self._vectors(state.rows, state.said)
         return timestep._replace(observation={**timestep.observation, KEY: vector})
 
 
-def with_vectors(environment: Environment, table: SentenceTable, way: str = WHOLE) -> WithVectors:
+def with_sentence_embeddings(
+    environment: Environment, table: EmbeddingTable, pooling: str = WHOLE
+) -> WithSentenceEmbeddings:
     """An environment whose observations also have `instruction_vector`, float32[n, d].
 
-    The vector of a mission that is not in the table is 0. `unknown` tells which those are.
+    The vector of a mission that is not in the table is 0. `unknown_missions` tells which those are.
 
     Args:
         environment: any that has `instruction` token ids.
-        table: as `sentence_vectors` makes it.
-        way: "whole": the table has whole missions. Else it has clauses, and a mission is their
+        table: as `embed_sentences` makes it.
+        pooling: "whole": the table has whole missions. Else it has clauses, and a mission is their
             "mean", which does not tell in which order they are to be done, or "concatenated":
             four vectors side by side, as `clauses_of` orders them, 0 for clauses that there are
             not, float32[n, 4d].
@@ -283,9 +288,9 @@ def with_vectors(environment: Environment, table: SentenceTable, way: str = WHOL
         SettingError: there is no such way, the environment has no instructions, or these are
             paraphrased and should be cut into clauses.
     """
-    return WithVectors(environment, table, way)
+    return WithSentenceEmbeddings(environment, table, pooling)
 
 
-def unknown(state: VectorState) -> Bool[Array, " n"]:
+def unknown_missions(state: EmbeddingState) -> Bool[Array, " n"]:
     """Which worlds have a mission with a part that is not in the table."""
     return jnp.any(state.said & (state.rows == UNKNOWN), axis=1)

@@ -60,7 +60,7 @@ FIRST_COLOR = TOKEN[COLORS[0]]  # the token of colour 0; the others follow
 FIRST_TYPE = TOKEN["door"] - TYPES["door"]  # likewise, what type 0 would have
 
 DEFAULT_LENGTH = 16
-LONGEST = 72  # tokens of the longest sentence: four times "put next to", with all that is told
+MAX_LENGTH = 72  # tokens of the longest sentence: four times "put next to", with all that is told
 
 
 def tokens(text: str) -> list[int]:

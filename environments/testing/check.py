@@ -230,9 +230,9 @@ class _Checking:
         """Gymnasium's own checker passes."""
         from gymnasium.utils.env_checker import check_env
 
-        from didact.environments.adapters.gymnasium import SingleWorld
+        from didact.environments.adapters.gymnasium import SingleEnvironment
 
-        world = SingleWorld(self.environment, render_mode="rgb_array")
+        world = SingleEnvironment(self.environment, render_mode="rgb_array")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # advice, such as bounds of -1 and 1 for actions

@@ -25,9 +25,11 @@ COLORS = {"blue": cells.BLUE, "purple": cells.PURPLE, "yellow": cells.YELLOW}
 SHAPES = {"ball": cells.BALL, "box": cells.BOX}
 PROPOSITIONS = (*COLORS, *SHAPES)
 KINDS = tuple((color, shape) for color in COLORS for shape in SHAPES)
-LOOKS = np.array([cells.code(SHAPES[shape], COLORS[color]) for color, shape in KINDS], np.uint8)
+APPEARANCES = np.array(
+    [cells.code(SHAPES[shape], COLORS[color]) for color, shape in KINDS], np.uint8
+)
 LABELS = np.array([[name in kind for name in PROPOSITIONS] for kind in KINDS])
-MOST_DRIFT = 0.2
+MAX_DRIFT = 0.2
 _STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])  # (x, y), as MiniGrid numbers directions
 
 
@@ -71,7 +73,7 @@ class MovingTargets(Environment[TargetsState]):
             raise SettingError("max_steps", max_steps, "at least 1")
         self.name, self.size, self.max_steps = "MovingTargets", size, max_steps
         drift = "how likely each thing moves on in a step"
-        self.task_space = Box((Dimension("drift", 0, MOST_DRIFT, description=drift),))
+        self.task_space = Box((Dimension("drift", 0, MAX_DRIFT, description=drift),))
         self.observation_space = {
             "image": cells.view_space((size, size)),
             "labels": ArraySpace((len(PROPOSITIONS),), np.bool_, 0, 1),
@@ -132,7 +134,7 @@ class MovingTargets(Environment[TargetsState]):
         from didact.environments.grid.rendering.rgb import draw
 
         flat = np.full(self.size**2, cells.code(cells.EMPTY, 0), np.uint8)
-        flat[np.asarray(state.things[index])] = LOOKS
+        flat[np.asarray(state.things[index])] = APPEARANCES
         agent = int(state.agent[index])
         position = agent % self.size, agent // self.size
         symbols = cells.unpack(flat.reshape(self.size, self.size).T)
@@ -151,7 +153,7 @@ class MovingTargets(Environment[TargetsState]):
     def _timestep(self, state: TargetsState) -> Timestep:
         n = state.agent.shape[0]
         flat = jnp.full((n, self.size**2), cells.code(cells.EMPTY, 0), jnp.uint8)
-        flat = flat.at[jnp.arange(n)[:, None], state.things].set(LOOKS)
+        flat = flat.at[jnp.arange(n)[:, None], state.things].set(APPEARANCES)
         image = jnp.take_along_axis(flat, jnp.asarray(self._around)[state.agent], 1)
         labels = jnp.any(state.touched[:, :, None] & LABELS, 1)
         no = jnp.zeros(n, bool)

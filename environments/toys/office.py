@@ -38,7 +38,7 @@ MAP = """
 PROPOSITIONS = ("coffee", "mail", "office", "decoration", "A", "B", "C", "D")
 SIGNS = dict(zip("cmo*ABCD", PROPOSITIONS, strict=True))
 # How the places look, as things of MiniGrid.
-LOOKS = {
+APPEARANCES = {
     "coffee": cells.code(cells.BALL, cells.YELLOW),
     "mail": cells.code(cells.KEY, cells.BLUE),
     "office": cells.code(cells.GOAL, cells.GREEN),
@@ -97,7 +97,7 @@ class Office(Environment[OfficeState]):
         self.places = np.stack(named, 1)  # bool[cells, propositions]
         looks = np.where(signs == "#", cells.GREY_WALL, cells.EMPTY).astype(np.uint8)
         for sign, name in SIGNS.items():
-            looks[signs == sign] = LOOKS[name]
+            looks[signs == sign] = APPEARANCES[name]
         self.cells = looks
         margin = VIEW // 2
         self._around = jnp.asarray(np.pad(looks, margin, constant_values=cells.UNSEEN))

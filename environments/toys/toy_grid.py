@@ -24,7 +24,7 @@ from didact.environments.spaces import ArraySpace, Discrete
 from didact.environments.task_spaces import Box, Dimension, TaskSpace
 
 UNLOCKING = 75  # the competence at which a cell unlocks its neighbours, and counts as mastered
-HIGHEST = 100
+MAX_VALUE = 100
 
 
 def task_space(dimensions: int = 2, useless: int = 0) -> Box:
@@ -38,7 +38,7 @@ def task_space(dimensions: int = 2, useless: int = 0) -> Box:
     return Box((*real, *idle))
 
 
-def beginner(dimensions: int = 2, side: int = 10) -> Float[Array, "..."]:
+def initial_competence(dimensions: int = 2, side: int = 10) -> Float[Array, "..."]:
     """The competence of a learner that has seen nothing: 0 in `side` ** `dimensions` cells."""
     return jnp.zeros((side,) * dimensions)
 
@@ -68,9 +68,9 @@ def visit(
     """
     index = cell(competence, task)
     at = tuple(index)
-    reached = jnp.minimum(competence[at] + 1, HIGHEST)
+    reached = jnp.minimum(competence[at] + 1, MAX_VALUE)
     reached = jnp.where(unlocked(competence, index), reached, competence[at])
-    return competence.at[at].set(reached), reached / HIGHEST
+    return competence.at[at].set(reached), reached / MAX_VALUE
 
 
 def score(competence: Float[Array, "..."]) -> Float[Array, ""]:
@@ -118,7 +118,7 @@ class ToyGrid(Environment[ToyGridState]):
         )
 
     def reset(self, key, tasks):
-        blank = beginner(self.dimensions, self.side)
+        blank = initial_competence(self.dimensions, self.side)
         competence = jnp.broadcast_to(blank, (tasks.shape[0], *blank.shape))
         state = ToyGridState(competence, tasks)
         return state, self._timestep(state, jnp.zeros(tasks.shape[0]), done=False)
@@ -130,7 +130,7 @@ class ToyGrid(Environment[ToyGridState]):
 
     def render(self, state, index):
         """The competence from black to white; grids of more dimensions are summed to two."""
-        competence = np.asarray(state.competence[index]) / HIGHEST
+        competence = np.asarray(state.competence[index]) / MAX_VALUE
         picture = competence.reshape(self.side, -1)
         if self.dimensions > 2:
             picture = competence.mean(axis=tuple(range(2, self.dimensions)))

@@ -1,6 +1,6 @@
 """Environments around other environments, whatever these are."""
 
-from didact.environments.wrappers.propositions import with_facts
+from didact.environments.wrappers.propositions import with_propositions
 from didact.environments.wrappers.wrapper import Wrapper
 
-__all__ = ["Wrapper", "with_facts"]
+__all__ = ["Wrapper", "with_propositions"]

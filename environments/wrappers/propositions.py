@@ -12,15 +12,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from didact.common.errors import SettingError
 from didact.environments.base import Environment, Map, Timestep
-from didact.environments.registry import register_addition
+from didact.environments.registry import register_wrapper_setting
 from didact.environments.spaces import ArraySpace
 from didact.environments.wrappers.wrapper import Wrapper
 
 LABELS = "labels"
 
 
-class WithFacts(Wrapper[Any]):
-    """An environment whose labels include all that it can name; made by `with_facts`."""
+class WithPropositions(Wrapper[Any]):
+    """An environment whose labels include all that it can name; made by `with_propositions`."""
 
     def __init__(self, environment: Environment[Any]):
         super().__init__(environment)
@@ -56,21 +56,21 @@ class WithFacts(Wrapper[Any]):
         return seen._replace(labels=labels, observation={**seen.observation, LABELS: rows})
 
 
-def with_facts(environment: Environment[Any]) -> WithFacts:
+def with_propositions(environment: Environment[Any]) -> WithPropositions:
     """The environment with the propositions that it offers as labels, also in its observations.
 
     Raises:
         SettingError: it offers none.
     """
-    return WithFacts(environment)
+    return WithPropositions(environment)
 
 
 def _added(environment: Environment[Any], text: str) -> Environment[Any]:
     if str(text).lower() not in ("1", "true"):
         raise SettingError("facts", text, "1, or left out")
-    return with_facts(environment)
+    return with_propositions(environment)
 
 
-register_addition(
+register_wrapper_setting(
     "facts", _added, lambda environment: environment.optional_propositions() is not None
 )

@@ -61,9 +61,9 @@ class Wrapper(Environment[State]):
             for name, task in self.environment.evaluation_tasks.items()
         }
 
-    def point_of(self, space: TaskSpace) -> Float[np.ndarray, " d"] | None:
-        own = self.task_space.point_of(space)
-        inner = self.environment.point_of(space)
+    def single_task(self, space: TaskSpace) -> Float[np.ndarray, " d"] | None:
+        own = self.task_space.single_task(space)
+        inner = self.environment.single_task(space)
         return own if own is not None or inner is None else self.outer_task(inner)
 
     def render(self, state: State, index: int, **settings: Any) -> np.ndarray:

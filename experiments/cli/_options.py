@@ -53,7 +53,7 @@ class Acting(Importing):
         """
         from didact.environments import SettingError
         from didact.environments.registry import ENVIRONMENTS
-        from didact.experiments.setup import made
+        from didact.experiments.setup import make_environment
         from didact.students.registry import hint
 
         texts = self.env_settings
@@ -61,4 +61,4 @@ class Acting(Importing):
             name, texts = policy.environment, texts or policy.environment_settings
             if name not in ENVIRONMENTS and policy.card.get("imports"):
                 raise SettingError("--env", name, f"registered{hint(policy.card)}")
-        return made(self.env or policy.environment, tuple(texts))
+        return make_environment(self.env or policy.environment, tuple(texts))

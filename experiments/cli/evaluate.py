@@ -99,7 +99,7 @@ def _played(options: Options, policy: Any) -> Any:
     import numpy as np
 
     from didact.experiments.evaluation.evaluate import Results, evaluator
-    from didact.experiments.setup import narrowed
+    from didact.experiments.setup import narrow_task_space
     from didact.students import random_actions
 
     environment = options.environment(policy)
@@ -108,7 +108,7 @@ def _played(options: Options, policy: Any) -> Any:
     else:
         policy.check(environment.observation_space, environment.action_space)
         student, state = policy.student, policy.state
-    space = narrowed(environment.task_space, options.tasks)
+    space = narrow_task_space(environment.task_space, options.tasks)
     key = jax.random.key(options.seed)
     play = jax.jit(evaluator(environment, student, greedy=options.greedy))
     parts, left = [], options.episodes

@@ -92,9 +92,9 @@ def _benchmarks(full: bool) -> list[dict]:
 
 
 def _policies(full: bool) -> list[dict]:
-    from didact.students.policies.lookup import found
+    from didact.students.policies.lookup import all_policies
 
-    return found(Path("runs"))
+    return all_policies(Path("runs"))
 
 
 _ROWS: dict[str, Callable[[bool], list[dict]]] = {

@@ -23,14 +23,14 @@ def run(options: Options) -> None:
     """
     from didact.common.errors import SettingError
     from didact.experiments.evaluation.watch import record
-    from didact.experiments.setup import narrowed
+    from didact.experiments.setup import narrow_task_space
     from didact.students import load_policy
 
     options.check(options.episodes)
     policy = load_policy(options.policy)
     environment = options.environment(policy)
     policy.check(environment.observation_space, environment.action_space)
-    space = narrowed(environment.task_space, options.tasks)
+    space = narrow_task_space(environment.task_space, options.tasks)
     folder = Path(options.policy)
     path = options.out or (folder / "watch.gif" if folder.is_dir() else Path(f"{folder.name}.gif"))
     try:

@@ -12,17 +12,25 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from didact.environments import Environment, Restart, TaskSpace
-from didact.experiments.rollout import Actor, Runner, Step, Worlds, new_worlds, nothing, play
+from didact.experiments.rollout import (
+    Actor,
+    RolloutState,
+    Runner,
+    Step,
+    new_worlds,
+    play,
+    zeros_like_shape,
+)
 from didact.experiments.task_sources import Numbered, level_keys, numbered, tasks_of
-from didact.students.data.shards import OBSERVATION, stored, stored_actions
+from didact.students.data.shards import OBSERVATION, stored_actions, stored_dtype
 
 STEPS_PER_CHUNK = 64
 
 
-class Playing(NamedTuple):
+class EpisodesState(NamedTuple):
     """n environments in the middle of their episodes."""
 
-    worlds: Worlds
+    worlds: RolloutState
     queue: Numbered
     chunks: Int[Array, ""]  # that were played
     key: PRNGKeyArray
@@ -34,32 +42,32 @@ class Playing(NamedTuple):
 
 
 # From the parameters, the number of episodes and the environments to these T steps later, and rows.
-GoOn = Callable[[Any, Any, Playing], tuple[Playing, dict[str, Array]]]
+Advance = Callable[[Any, Any, EpisodesState], tuple[EpisodesState, dict[str, Array]]]
 
 
 def player(
-    environment: Environment, space: TaskSpace, actor: Actor, num_worlds: int
-) -> tuple[Callable[[PRNGKeyArray], Playing], GoOn]:
+    environment: Environment, space: TaskSpace, actor: Actor, num_envs: int
+) -> tuple[Callable[[PRNGKeyArray], EpisodesState], Advance]:
     """Where environments begin, and a compiled function that goes on.
 
     Args:
         environment: where.
         space: where tasks are drawn from.
         actor: who acts.
-        num_worlds: n, how many environments are played side by side.
+        num_envs: n, how many environments are played side by side.
 
     Returns:
-        `begin(key) -> Playing`, and `go_on(params, total, playing) -> (playing, rows)`, which
+        `begin(key) -> EpisodesState`, and `go_on(params, total, playing) -> (playing, rows)`, which
         takes T steps. `total` is the number of episodes. Rows are arrays [T, n, ...] with numbers
         as small as on disk; where an environment waits, `episode` is `total`.
     """
-    stores = {name: stored(s) for name, s in environment.observation_space.items()}
+    stores = {name: stored_dtype(s) for name, s in environment.observation_space.items()}
     actor = actor._replace(value=None)
     restart, group = Restart(environment), environment.restart_group_size
 
     def begin(key):
-        worlds = new_worlds(environment, actor, num_worlds)
-        return Playing(worlds, Numbered(jnp.int32(0), jnp.int32(0)), jnp.int32(0), key)
+        worlds = new_worlds(environment, actor, num_envs)
+        return EpisodesState(worlds, Numbered(jnp.int32(0), jnp.int32(0)), jnp.int32(0), key)
 
     def record(total, step: Step):
         seen = step.seen
@@ -82,17 +90,17 @@ def player(
             task_keys, reset_keys = level_keys(playing.key, numbers)
             return tasks_of(space, task_keys), reset_keys
 
-        def scan(now: Playing):
+        def scan(now: EpisodesState):
             runner = Runner(environment, restart, actor, numbered(draw, group))
             key = jax.random.fold_in(jax.random.fold_in(now.key, 1), now.chunks)
             worlds, queue, rows = play(
                 runner, params, now.worlds, now.queue, key, STEPS_PER_CHUNK,
                 lambda step: record(total, step),
             )  # fmt: skip
-            return Playing(worlds, queue, now.chunks + 1, now.key), rows
+            return EpisodesState(worlds, queue, now.chunks + 1, now.key), rows
 
-        def rest(now: Playing):
-            return now, jax.tree.map(nothing, jax.eval_shape(scan, now)[1])
+        def rest(now: EpisodesState):
+            return now, jax.tree.map(zeros_like_shape, jax.eval_shape(scan, now)[1])
 
         playing = playing._replace(queue=Numbered(playing.queue.following, jnp.int32(total)))
         goes_on = playing.queue.left() | jnp.any(~playing.worlds.over)

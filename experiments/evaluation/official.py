@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from didact.environments import SettingError
-from didact.environments.adapters import EnvpoolWorlds, OfficialGymnasium, OfficialWorlds
+from didact.environments.adapters import OfficialEnvpool, OfficialGymnasium, OfficialMinigrid
 from didact.experiments.evaluation.evaluate import Results
 from didact.students import Policy
 
@@ -22,13 +22,13 @@ def play_official(
     episodes: int,
     seed: int = 0,
     greedy: bool = False,
-    num_worlds: int = 32,
+    num_envs: int = 32,
     engine: str = "minigrid",
 ) -> Results:
     """Whole episodes of a policy in an environment of another package.
 
     In minigrid and gymnasium, episode i starts from the seed `seed` + i; in envpool, the levels
-    follow from `seed` and `num_worlds`. So the same call meets the same levels. Success is what
+    follow from `seed` and `num_envs`. So the same call meets the same levels. Success is what
     minigrid and envpool reward; gymnasium's other environments have no notion of it, and it is NaN.
 
     Args:
@@ -37,14 +37,14 @@ def play_official(
         episodes: how many levels.
         seed: of the first level, and of the actions.
         greedy: take the most probable actions instead of sampling.
-        num_worlds: how many are played side by side.
+        num_envs: how many are played side by side.
         engine: "minigrid", "envpool" or "gymnasium"; the last for any environment whose spaces fit,
             or which is the counterpart of the one that the policy was trained in.
 
     Raises:
         SettingError: the engine or the id is unknown, or the policy reads other observations.
     """
-    n = min(num_worlds, episodes)
+    n = min(num_envs, episodes)
     worlds = _worlds(policy, name, n, seed, engine)
     key = jax.random.key(seed)
     results = np.zeros((3, episodes))
@@ -88,7 +88,7 @@ def _worlds(policy: Policy, name: str, n: int, seed: int, engine: str) -> Any:
     """
     if engine == "gymnasium":
         return OfficialGymnasium(name, n, policy.make_environment(), seed)
-    kinds = {"minigrid": OfficialWorlds, "envpool": EnvpoolWorlds}
+    kinds = {"minigrid": OfficialMinigrid, "envpool": OfficialEnvpool}
     if engine not in kinds:
         raise SettingError("--engine", engine, "one of " + ", ".join([*kinds, "gymnasium"]))
     instruction = policy.observation_space.get("instruction")

@@ -191,12 +191,12 @@ def play(choice: Play) -> None:
     Raises:
         SettingError: there is no terminal, or the environment cannot be played in one.
     """
-    from didact.experiments.setup import made, narrowed
+    from didact.experiments.setup import make_environment, narrow_task_space
 
     if not 0 <= choice.seed < 2**31:
         raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
-    world = playable(made(choice.env, choice.env_settings, "env"))
-    space = narrowed(world.task_space, choice.tasks)
+    world = playable(make_environment(choice.env, choice.env_settings, "env"))
+    space = narrow_task_space(world.task_space, choice.tasks)
     with terminal() as keys:
         print("Making the world ...", flush=True)
         game = Game(world, choice.seed, space, color=not os.environ.get("NO_COLOR"))

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from didact.environments import Environment, Restart, TaskSpace, Timestep
 from didact.experiments.actors import student_actor
 from didact.experiments.plotting.video import caption, status, write_video
-from didact.experiments.rollout import Runner, Worlds, advance, new_worlds
+from didact.experiments.rollout import RolloutState, Runner, advance, new_worlds
 from didact.experiments.task_sources import once
 from didact.students import Policy
 
-LONGEST = 80  # frames of one episode; longer ones are cut off in the video
+MAX_LENGTH = 80  # frames of one episode; longer ones are cut off in the video
 
 
 def record(
@@ -58,7 +58,9 @@ def record(
     texts: list[str] = []
     total = np.zeros(episodes)
 
-    def draw(time: int, worlds: Worlds, which: np.ndarray, seen: Timestep | None = None) -> None:
+    def draw(
+        time: int, worlds: RolloutState, which: np.ndarray, seen: Timestep | None = None
+    ) -> None:
         shown: dict[str, np.ndarray] = jax.device_get(worlds.observation)
         if not texts:
             rows = [{k: v[i] for k, v in shown.items()} for i in range(episodes)]
@@ -66,7 +68,7 @@ def record(
         state = jax.device_get(worlds.state)
         for i in np.flatnonzero(which):
             over = seen is not None and bool(seen.done[i])
-            if len(films[i]) < LONGEST or over:
+            if len(films[i]) < MAX_LENGTH or over:
                 won = bool(seen.success[i]) if seen is not None and over else None
                 lines = [texts[i], status(time, float(total[i]), won)]
                 if "feedback" in shown:

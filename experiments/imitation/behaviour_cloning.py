@@ -12,16 +12,16 @@ import numpy as np
 from didact.common.files import new_folder
 from didact.common.settings import checked
 from didact.environments import Environment, SettingError, TaskSpace
-from didact.environments.text_settings import make_told
+from didact.environments.text_settings import make_with_text_settings
 from didact.experiments.evaluation.evaluate import evaluator, summary
 from didact.experiments.runs import logs, report
-from didact.experiments.setup import narrowed
+from didact.experiments.setup import narrow_task_space
 from didact.experiments.training import cache_compilations, signals
-from didact.students import DistillConfig, card, clone, open_recording, save_policy
+from didact.students import DistillConfig, behaviour_cloning, card, open_recording, save_policy
 from didact.students.data.recordings import Recording
 
 LENGTH = 32  # steps of a window
-MOST_LANES = 512
+MAX_LANES = 512
 TEST_EPISODES = 512
 ROWS = 50  # lines of metrics in a whole run
 
@@ -56,21 +56,21 @@ def clone_recording(
     if steps < 1:
         raise SettingError("--steps", steps, "at least 1")
     recording = open_recording(path)
-    environment = make_told(
+    environment = make_with_text_settings(
         env or recording.environment,
         () if env else recording.card["environment_settings"],
         "--env",
     )
     recording.check(environment.observation_space)
     tasks = () if env else _tasks(recording)
-    space = narrowed(environment.task_space, tasks)
+    space = narrow_task_space(environment.task_space, tasks)
     parts = config.num_minibatches
-    lanes = min(MOST_LANES, len(recording)) // parts * parts
+    lanes = min(MAX_LANES, len(recording)) // parts * parts
     if not lanes:
         allowed = f"one with at least {parts} episodes, one for each minibatch"
         raise SettingError("recording", str(path), allowed)
     updates = -(-steps // (LENGTH * lanes))
-    cloner = clone(
+    cloner = behaviour_cloning(
         environment.observation_space, environment.action_space, config, num_updates=updates
     )
     folder = new_folder("--run", run, f"{environment.name}-clone")
@@ -80,7 +80,7 @@ def clone_recording(
     carry = cloner.student.initial_carry(lanes)
     windows = recording.batches(lanes, LENGTH, seed, repeat=True)
     begun, log = time.perf_counter(), logs.Log(folder, 0)
-    bar = logs.Bar(logs.terminal(), updates * LENGTH * lanes, 0, "cloning")
+    bar = logs.ProgressBar(logs.terminal(), updates * LENGTH * lanes, 0, "cloning")
     every = max(1, updates // ROWS)
     # A window that is being learned from is finished first: its state is used up by then.
     with contextlib.closing(bar), contextlib.closing(log), signals() as asked:

@@ -74,12 +74,12 @@ def distilled(choice: Distill) -> dict:
     from didact.experiments.training import train
     from didact.students import load_policy
     from didact.students.data.recordings import CARD
-    from didact.students.policies.lookup import is_there
+    from didact.students.policies.lookup import path_exists
 
     if not choice.who:
         raise SettingError("who", (), "at least one policy, `solver`, or a recording")
     config = checked(DistillConfig(learning_rate=choice.learning_rate), "--")
-    recordings = [name for name in choice.who if is_there(Path.is_file, Path(name) / CARD)]
+    recordings = [name for name in choice.who if path_exists(Path.is_file, Path(name) / CARD)]
     if recordings:
         if len(choice.who) > 1:
             raise SettingError("who", choice.who, "a single recording, without anybody beside it")

@@ -8,10 +8,18 @@ import optax
 
 from didact.environments import Box, Environment, SettingError, TaskSpace
 from didact.environments.capabilities import AchievedInstructions
-from didact.experiments.actors import Reveal
+from didact.experiments.actors import PrivilegedObservations
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import SEEDS
-from didact.students import Expert, Lesson, Policy, hindsight, kickstart, load_policy, save_policy
+from didact.students import (
+    AuxiliaryLoss,
+    Expert,
+    Policy,
+    hindsight,
+    kickstart,
+    load_policy,
+    save_policy,
+)
 from didact.students.imitation import experts
 from didact.students.imitation.hindsight import SCENE
 from didact.teachers import Teacher, mixture, uniform
@@ -88,17 +96,17 @@ def known_tasks(
         SettingError: it was trained on none of these tasks, or on so thin a slice of them that it
             would hardly ever advise.
     """
-    from didact.experiments.setup import narrowed
+    from didact.experiments.setup import narrow_task_space
 
     tasks = policy.card.get("training", {}).get("settings", {}).get("tasks", ())
     try:
-        own = narrowed(policy.make_environment().task_space, tuple(tasks))
+        own = narrow_task_space(policy.make_environment().task_space, tuple(tasks))
     except SettingError as error:
         allowed = f"a policy of tasks that are there ({error})"
         raise SettingError("--experts", name, allowed) from None
     if type(own) is not type(space) or own.names != space.names:
         return None
-    common = space.common(own)
+    common = space.intersection(own)
     if common is None:
         raise SettingError("--experts", name, "a policy that was trained on some of these tasks")
     if isinstance(common, Box) and isinstance(space, Box) and not any_task:
@@ -131,16 +139,16 @@ def teacher_of(config: TrainConfig, space: TaskSpace) -> Teacher:
     return mixture([(1 / len(known), uniform(part or space)) for part in known])
 
 
-def reveal_of(
+def privileged_observations_of(
     advice: Sequence[Expert], environment: Environment, *, scenes: bool = False
-) -> Reveal | None:
+) -> PrivilegedObservations | None:
     """What these experts have to be shown beside the observation; None if nothing.
 
     Args:
         advice, environment: the experts, and where they are asked.
         scenes: whether hindsight has to be shown what it tells of, too.
     """
-    names = {name for expert in advice for name in expert.reveals}
+    names = {name for expert in advice for name in expert.privileged_observations}
     facts: dict[str, Any] = {experts.TASK: lambda state, tasks: tasks}
     own = environment.expert() if SOLVER in names else None
     if own is not None:
@@ -167,9 +175,9 @@ def describer_of(environment: Environment) -> AchievedInstructions:
     return found
 
 
-def lessons_of(
+def auxiliary_losses_of(
     config: TrainConfig, environment: Environment, advice: Sequence[Expert]
-) -> tuple[Lesson, ...]:
+) -> tuple[AuxiliaryLoss, ...]:
     """What teaches PPO beside the rewards, as `--kickstart` and `--hindsight` say."""
     lessons = _kickstarts(config, advice)
     if config.hindsight:
@@ -177,12 +185,12 @@ def lessons_of(
     return lessons
 
 
-def _kickstarts(config: TrainConfig, advice: Sequence[Expert]) -> tuple[Lesson, ...]:
+def _kickstarts(config: TrainConfig, advice: Sequence[Expert]) -> tuple[AuxiliaryLoss, ...]:
     """What experts teach: a lambda that falls as `--kickstart` says."""
     if not advice:
         return ()
     settings = config.kickstart
-    steps = max(1, round(settings.until * config.num_updates))
+    steps = max(1, round(settings.anneal_until * config.num_updates))
     schedule = {
         "constant": optax.constant_schedule(settings.weight),
         "linear": optax.linear_schedule(settings.weight, 0.0, steps),
@@ -190,6 +198,12 @@ def _kickstarts(config: TrainConfig, advice: Sequence[Expert]) -> tuple[Lesson, 
             settings.weight, steps, LAST, end_value=LAST * settings.weight
         ),
     }[settings.schedule]
-    until = max(1, round(settings.lead_until * config.num_updates))
-    lead = optax.linear_schedule(settings.lead, 0.0, until) if settings.lead else None
-    return (kickstart(advice, schedule, distance=settings.distance, lead=lead),)
+    until = max(1, round(settings.expert_actions_until * config.num_updates))
+    lead = (
+        optax.linear_schedule(settings.expert_action_probability, 0.0, until)
+        if settings.expert_action_probability
+        else None
+    )
+    return (
+        kickstart(advice, schedule, distance=settings.distance, expert_action_probability=lead),
+    )

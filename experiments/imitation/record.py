@@ -54,7 +54,7 @@ def save_recording(choice: Record) -> None:
     bar = None
     first: list[tuple[float, int]] = []  # time and steps when it was compiled
     if not choice.json:
-        bar = logs.Bar(logs.terminal(), choice.episodes, 0, "recording", unit="episodes")
+        bar = logs.ProgressBar(logs.terminal(), choice.episodes, 0, "recording", unit="episodes")
 
     def progress(episodes: int, steps: int, success: float | None) -> None:
         now = time.perf_counter()
@@ -99,26 +99,26 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
     import numpy as np
 
     from didact import __version__
-    from didact.experiments.imitation.recording import NUM_WORLDS, record_episodes
-    from didact.experiments.setup import narrowed
+    from didact.experiments.imitation.recording import NUM_ENVS, record_episodes
+    from didact.experiments.setup import narrow_task_space
     from didact.students.data.recordings import RecordingWriter
-    from didact.students.data.shards import stored
+    from didact.students.data.shards import stored_dtype
 
     for option, value in (("--episodes", choice.episodes), ("--seed", choice.seed)):
         least = int(option == "--episodes")
-        if not least <= value < 2**31 - NUM_WORLDS:
-            raise SettingError(option, value, f"from {least} to {2**31 - NUM_WORLDS - 1}")
+        if not least <= value < 2**31 - NUM_ENVS:
+            raise SettingError(option, value, f"from {least} to {2**31 - NUM_ENVS - 1}")
     environment, texts, actor = _players(choice)
-    space = narrowed(environment.task_space, choice.tasks)
+    space = narrow_task_space(environment.task_space, choice.tasks)
     spaces = {
-        name: s.to_json() | {"stored": stored(s).name}
+        name: s.to_json() | {"stored": stored_dtype(s).name}
         for name, s in environment.observation_space.items()
     }
     card = {
         "who": choice.who,
         "greedy": choice.greedy,
         "seed": choice.seed,
-        "num_worlds": min(NUM_WORLDS, choice.episodes),
+        "num_envs": min(NUM_ENVS, choice.episodes),
         "successful_only": choice.successful_only,
         "environment": environment.name,
         "environment_settings": texts,
@@ -151,7 +151,7 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
 def _players(choice: Record) -> tuple[Any, list[str], Any]:
     """Where it is played, with which settings, and who acts."""
     from didact.experiments.actors import solver_actor, student_actor
-    from didact.experiments.setup import made
+    from didact.experiments.setup import make_environment
     from didact.students import load_policy, random_actions
 
     if choice.who in (SOLVER, RANDOM):
@@ -159,7 +159,7 @@ def _players(choice: Record) -> tuple[Any, list[str], Any]:
             raise SettingError("--env", None, f"an environment, for {choice.who}")
         if choice.greedy:
             raise SettingError("--greedy", True, f"left out with {choice.who}")
-        environment = made(choice.env, choice.env_settings)
+        environment = make_environment(choice.env, choice.env_settings)
         texts = list(choice.env_settings)
         if choice.who == SOLVER:
             return environment, texts, solver_actor(environment)
@@ -168,6 +168,6 @@ def _players(choice: Record) -> tuple[Any, list[str], Any]:
     texts = list(choice.env_settings)
     if choice.env is None and not texts:
         texts = list(policy.environment_settings)
-    environment = made(choice.env or policy.environment, tuple(texts))
+    environment = make_environment(choice.env or policy.environment, tuple(texts))
     policy.check(environment.observation_space)
     return environment, list(texts), student_actor(policy.student, policy.state, choice.greedy)

@@ -16,7 +16,7 @@ from didact.experiments.rollout import Actor
 from didact.students.data.recordings import RecordingWriter
 from didact.students.data.shards import OBSERVATION, Shard
 
-NUM_WORLDS = 1024
+NUM_ENVS = 1024
 STEPS_PER_SHARD = 2**16
 
 
@@ -96,7 +96,7 @@ def record_episodes(
     seed: int = 0,
     space: TaskSpace | None = None,
     successful_only: bool = False,
-    num_worlds: int = NUM_WORLDS,
+    num_envs: int = NUM_ENVS,
     steps_per_shard: int = STEPS_PER_SHARD,
     progress: Callable[[int, int, float | None], None] = lambda episodes, steps, success: None,
 ) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def record_episodes(
         seed: of levels and actions.
         space: where tasks are drawn from; the environment's task space if None.
         successful_only: whether episodes without success are left out.
-        num_worlds: how many worlds are played side by side, at most.
+        num_envs: how many worlds are played side by side, at most.
         steps_per_shard: a shard ends with the episode in which it gets as many.
         progress: called with the episodes and steps that are done, and the latest rate of success.
 
@@ -122,8 +122,8 @@ def record_episodes(
         OSError: the disk is full or cannot be written.
     """
     space = space or environment.task_space
-    num_worlds = min(num_worlds, episodes)
-    begin, go_on = player(environment, space, actor, num_worlds)
+    num_envs = min(num_envs, episodes)
+    begin, go_on = player(environment, space, actor, num_envs)
     cutter = _Cutter(environment, writer, successful_only, steps_per_shard)
     sorter, steps, success = Sorter(), 0, None
     try:

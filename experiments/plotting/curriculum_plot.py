@@ -30,7 +30,7 @@ from didact.experiments.plotting.style import (
 from didact.experiments.runs.curriculum_snapshots import (
     CurriculumSnapshot,
     expected_progress,
-    telling_dimensions,
+    most_informative_dimensions,
 )
 
 # Pale where there is nothing to learn, so that what matters stands out on white.
@@ -65,7 +65,7 @@ def curriculum(
         path: a picture in a format matplotlib knows (.png, .pdf, .svg).
         snapshots: at least one with a task.
         space: what the columns of the tasks mean.
-        names: one or two dimensions to draw above; see `telling_dimensions` if not given.
+        names: one or two dimensions to draw above; see `most_informative_dimensions` if not given.
         panels: moments drawn above, at most; evenly in steps.
         title: in words.
         progress: what the teacher's numbers for its Gaussians are called.
@@ -85,7 +85,7 @@ def curriculum(
     if not active:
         raise SettingError("space", space.names, "one with a dimension that has extent")
     if names is None:
-        shown = telling_dimensions(snapshots, space)
+        shown = most_informative_dimensions(snapshots, space)
     else:
         shown = tuple(space.column(name) for name in names)
         if not 1 <= len(shown) <= 2 or not set(shown) <= set(active):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from didact.environments.base import Map
 from didact.experiments.plotting.style import drawing_style, save_figure
 from didact.students import Policy
-from didact.students.skills import Following
+from didact.students.skills import WithFormula
 
 SIDES = {"right": (1, 0), "down": (0, 1), "left": (-1, 0), "up": (0, -1)}
 COLUMNS = 3
@@ -21,7 +21,7 @@ WALL = "#5b616b"
 def value_maps(
     path: Path,
     policy: Policy,
-    world: Following,
+    world: WithFormula,
     state: object,
     titles: dict[int, str],
 ) -> Path | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from didact.environments import SettingError
 from didact.common.files import replacing
-from didact.students.data.pytree_storage import Damaged, Misfit, load_tree, save_tree
+from didact.students.data.pytree_storage import CorruptFiles, MismatchedArrays, load_tree, save_tree
 
 
 class Checkpoints:
@@ -75,13 +75,13 @@ class Checkpoints:
             raise SettingError("--checkpoint", updates, f"one that was saved: {known}")
         try:
             return load_tree(self.path(updates), like)
-        except Misfit:
+        except MismatchedArrays:
             raise SettingError(
                 "config.json",
                 str(self.folder.parent / "config.json"),
                 "as it was when the checkpoint was saved",
             ) from None
-        except Damaged as damage:
+        except CorruptFiles as damage:
             earlier = [u for u in saved if u < updates]
             offer = f"--checkpoint {earlier[-1]} is the one before it" if earlier else "none before"
             raise SettingError(

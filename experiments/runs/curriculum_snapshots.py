@@ -58,7 +58,7 @@ def load_snapshots(folder: str | os.PathLike[str]) -> list[CurriculumSnapshot]:
     return sorted(snapshots, key=lambda snapshot: snapshot.steps)
 
 
-def telling_dimensions(snapshots: Sequence[CurriculumSnapshot], space: Box) -> tuple[int, ...]:
+def most_informative_dimensions(snapshots: Sequence[CurriculumSnapshot], space: Box) -> tuple[int, ...]:
     """The (at most two) columns in which a curriculum shows best, the best first.
 
     A dimension tells much if the proposals move along it over time, and if learning progress

@@ -36,7 +36,7 @@ class Log:
         with replacing(self.path) as draft:
             draft.write_text("".join(json.dumps(row) + "\n" for row in kept))
         steps = kept[-1]["steps"] + 1 if kept else 0
-        self.board = Board(run / "tensorboard", steps)
+        self.board = EventWriter(run / "tensorboard", steps)
         self.seconds = kept[-1]["seconds"] if kept else 0.0
 
     def write(self, row: dict[str, Any]) -> None:
@@ -57,7 +57,7 @@ class Log:
         self.board.close()
 
 
-class Board:
+class EventWriter:
     """TensorBoard's file of events.
 
     Events are written at once and not by a thread, so that a full disk is an error here and not
@@ -140,7 +140,7 @@ def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
     return row
 
 
-class Bar:
+class ProgressBar:
     """The progress bar; without a terminal, a line now and then.
 
     Args:

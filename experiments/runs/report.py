@@ -27,11 +27,11 @@ FINAL_EPISODES = 4  # times as many as an evaluation while training
 
 def progress_line(row: dict[str, Any]) -> str:
     """One line for logs that are no terminal."""
-    scores = "  ".join(f"{short(n)} {told['success']:.1%}" for n, told in row["evaluation"].items())
+    scores = "  ".join(f"{short_name(n)} {told['success']:.1%}" for n, told in row["evaluation"].items())
     return f"{row['steps'] / 1e6:6.2f}M steps  {row['seconds']:5.0f} s  {scores}"
 
 
-def short(name: str) -> str:
+def short_name(name: str) -> str:
     """An id without its version and the package in front: GoTo, for BabyAI-GoTo-v0."""
     found = re.fullmatch(r"(?:[^-]+-)?(.+)-v\d+", name)
     return found[1] if found else name
@@ -89,8 +89,8 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
         files.setdefault("policy", str(run / name))
     files |= pictures(training)
     policy = load_policy(run / "policy")
-    names = list(training.landmarks)
-    tasks = np.stack(list(training.landmarks.values())) if names else None
+    names = list(training.evaluation_tasks)
+    tasks = np.stack(list(training.evaluation_tasks.values())) if names else None
     video = watch.record(
         policy, training.environment, run / "video.gif", tasks=tasks, episodes=6, seed=config.seed
     )
@@ -106,7 +106,7 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
 
 
 def curves(
-    rows: Sequence[Mapping[str, Any]], landmarks: Iterable[str]
+    rows: Sequence[Mapping[str, Any]], evaluation_tasks: Iterable[str]
 ) -> tuple[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
     """What there is to draw of a training's rows: success, or returns where nobody ever succeeds.
 
@@ -116,9 +116,9 @@ def curves(
         "success" or "return", and for each curve its steps [m] and values [m] or [seeds, m].
     """
     told = {"on the teacher's tasks": [(row["steps"], row) for row in rows]}
-    for name in landmarks:
+    for name in evaluation_tasks:
         found = [row for row in rows if name in row.get("evaluation", {})]
-        told[short(name)] = [(row["steps"], row["evaluation"][name]) for row in found]
+        told[short_name(name)] = [(row["steps"], row["evaluation"][name]) for row in found]
     told = {
         label: [(steps, row) for steps, row in curve if row.get("success") is not None]
         for label, curve in told.items()
@@ -139,7 +139,7 @@ def pictures(training: Any) -> dict[str, str]:
     run = Path(training.run)
     rows = logs.read(run / logs.METRICS)
     files = {}
-    measure, series = curves(rows, training.landmarks)
+    measure, series = curves(rows, training.evaluation_tasks)
     if series:
         path = training_curves.learning_curves(
             run / "learning_curve.png",
@@ -180,7 +180,7 @@ def table(result: dict[str, Any]) -> Table:
     for name, told in result["evaluation"].items():
         sampled, greedy = told["sampled"], told["greedy"]
         made.add_row(
-            short(name),
+            short_name(name),
             _rate(sampled),
             _rate(greedy),
             f"{sampled['return']:.3f}",

@@ -15,7 +15,7 @@ from didact.environments.spaces import discrete
 from didact.experiments.option_types import Imports
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
-LEAST = 64  # steps, one for each world
+MIN = 64  # steps, one for each world
 Learned = tuple[dict[str, Any], Any, int]  # parameters, goals, and steps that were taken
 
 
@@ -96,13 +96,13 @@ def composed(choice: Compose) -> dict[str, Any]:
     from didact.experiments.evaluation.evaluate import evaluator, summary
     from didact.experiments.evaluation.watch import record
     from didact.experiments.plotting.value_maps import value_maps
-    from didact.experiments.setup import made
+    from didact.experiments.setup import make_environment
     from didact.experiments.training import cache_compilations
     from didact.students import Policy, card, save_policy
-    from didact.students.skills import draw, following, letters_of_goals, skill_machine
+    from didact.students.skills import draw, letters_of_goals, skill_machine, with_formula
     from didact.students.skills.composed_policy import sizes_of
-    from didact.students.skills.ltl.drawing import LARGEST
-    from didact.students.skills.ltl.formula_input import read, written
+    from didact.students.skills.ltl.drawing import MAX_SIZE
+    from didact.students.skills.ltl.formula_input import read_formula, write_formula
     from didact.students.skills.ltl.formulas import brief
 
     if choice.episodes < 1:
@@ -111,10 +111,10 @@ def composed(choice: Compose) -> dict[str, Any]:
         raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
     if told := pairs("--env-settings", choice.env_settings).get("formula"):
         raise SettingError("--env-settings formula", told, "left out: one is composed")
-    environment = made(choice.env, choice.env_settings)
+    environment = make_environment(choice.env, choice.env_settings)
     if not environment.propositions:
         raise SettingError("--env", environment.name, "one with propositions, such as Office")
-    world = following(environment, read(choice.formula, environment))
+    world = with_formula(environment, read_formula(choice.formula, environment))
     automaton = world.automaton
     cache_compilations()
     begun = time.perf_counter()
@@ -134,25 +134,25 @@ def composed(choice: Compose) -> dict[str, Any]:
         raise
     seconds = time.perf_counter() - begun
 
-    written = card(
+    write_formula = card(
         environment.name,
         world.observation_space,
         world.action_space,
         None,
         composed=sizes_of(automaton.num_states, params),
         description=f"composed: {automaton.formula}",
-        environment_settings=[*choice.env_settings, f"formula={written(automaton.formula)}"],
+        environment_settings=[*choice.env_settings, f"formula={write_formula(automaton.formula)}"],
         **({"imports": without_folders(choice.imports)} if choice.imports else {}),
     )
-    save_policy(run / "policy", written, params)
-    policy = Policy(written, params)
+    save_policy(run / "policy", write_formula, params)
+    policy = Policy(write_formula, params)
     task_key, key = jax.random.split(jax.random.key(choice.seed))
     tasks = world.task_space.sample(task_key, choice.episodes)
     play = jax.jit(evaluator(world, policy.student, greedy=True))
     measured = summary(play(policy.state, key, tasks))
 
     files = {"policy": run / "policy"}
-    readable = automaton.num_states <= LARGEST
+    readable = automaton.num_states <= MAX_SIZE
     if readable:
         files["automaton"] = draw(run / "automaton.png", automaton, possible=possible)
     open_ = [i for i in range(automaton.num_states) if plan.wanted[i].any()] if readable else []
@@ -188,12 +188,12 @@ def _tabular(choice: Compose, environment: Any, automaton: Any) -> Callable[[], 
     if choice.skills is not None:
         raise SettingError("--skills", str(choice.skills), "left out where places are numbered")
     steps = TABLE_STEPS if choice.steps is None else choice.steps
-    if steps < LEAST:
-        raise SettingError("--steps", steps, f"at least {LEAST}")
+    if steps < MIN:
+        raise SettingError("--steps", steps, f"at least {MIN}")
 
     def learn():
         seen = explore(environment, steps, seed=choice.seed)
-        table = tabular.learn(seen, places, discrete(environment.action_space, "skills").n)
+        table = tabular.learn_table(seen, places, discrete(environment.action_space, "skills").n)
         values = compose(table, automaton, environment.propositions)
         return {"values": values}, table.goals, steps
 
@@ -205,8 +205,8 @@ def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Lea
     from didact.experiments.runs import logs
     from didact.experiments.skills import skill_training
     from didact.students import load_policy
-    from didact.students.skills import plans
-    from didact.students.skills.deep import DeepConfig
+    from didact.students.skills import goal_plans
+    from didact.students.skills.deep import GoalLearnerConfig
 
     skill_training.checked(environment)
     policy = None if choice.skills is None else load_policy(choice.skills)
@@ -220,13 +220,13 @@ def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Lea
         if choice.steps is not None:
             raise SettingError("--steps", choice.steps, "left out with --skills")
     steps = NETWORK_STEPS if choice.steps is None else choice.steps
-    if steps < skill_training.LEAST:
-        raise SettingError("--steps", steps, f"at least {skill_training.LEAST}")
+    if steps < skill_training.MIN:
+        raise SettingError("--steps", steps, f"at least {skill_training.MIN}")
 
     def learn():
         found = skill_training.discover(environment, seed=choice.seed)
         if policy is None:
-            bar = logs.Bar(logs.terminal(), steps, 0, "skills")
+            bar = logs.ProgressBar(logs.terminal(), steps, 0, "skills")
             begun = time.perf_counter()
 
             def tell(done, loss):
@@ -239,12 +239,12 @@ def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Lea
                 )
         else:
             sizes = policy.card["composed"]
-            config = DeepConfig(hidden=sizes["hidden"], cell=sizes["cell"])
+            config = GoalLearnerConfig(hidden=sizes["hidden"], cell=sizes["cell"])
             if sizes["goals"] != len(found.goals):
                 allowed = f"a network of the {len(found.goals)} goals that were found here"
                 raise SettingError("--skills", str(choice.skills), allowed)
             skills = skill_training.skills(found, policy.params["network"], config, environment)
-        plan = plans([automaton], environment.propositions, skills.goals, skills.between)
+        plan = goal_plans([automaton], environment.propositions, skills.goals, skills.between)
         told = {name: getattr(plan, name)[0] for name in plan._fields}
         return {"network": skills.params, **told}, skills.goals, 0 if policy else steps
 

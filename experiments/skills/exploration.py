@@ -7,7 +7,7 @@ from didact.environments import Environment, Restart, SettingError
 from didact.environments.base import PLACE
 from didact.experiments.actors import student_actor
 from didact.experiments.rollout import Runner, Step, new_worlds, play
-from didact.experiments.task_sources import drawn
+from didact.experiments.task_sources import random_tasks
 from didact.students import random_actions
 from didact.students.skills.tabular import Transitions
 
@@ -37,7 +37,7 @@ def explore(
     if steps < num_envs:
         raise SettingError("--steps", steps, f"at least {num_envs}, one for each world")
     actor = student_actor(random_actions(environment.action_space))
-    take, queue = drawn(environment.task_space)
+    take, queue = random_tasks(environment.task_space)
     runner = Runner(environment, Restart(environment), actor, take)
 
     def record(step: Step):

@@ -19,16 +19,16 @@ from didact.environments import Restart, SettingError
 from didact.environments.base import PLACE
 from didact.environments.spaces import discrete
 from didact.experiments.skills.exploration import number_of_places
-from didact.students.skills import pack
-from didact.students.skills import step as advance
-from didact.students.skills.formula_task import Following
+from didact.students.skills import batch_automata
+from didact.students.skills import next_states as advance
+from didact.students.skills.formula_task import WithFormula
 
 Values = Float[Array, "states places actions"]
-FAINT = 1e-3  # composed values times that are below all that was learned
+TIE_BREAK = 1e-3  # composed values times that are below all that was learned
 
 
 def q_learning(
-    world: Following,
+    world: WithFormula,
     steps: int,
     *,
     counterfactual: bool = True,
@@ -64,7 +64,7 @@ def q_learning(
     if steps < num_envs:
         raise SettingError("steps", steps, f"at least {num_envs}, one for each world")
     made, restart, n = world.automaton, Restart(world), num_envs
-    machines = pack([made], world.propositions)
+    machines = batch_automata([made], world.propositions)
     shape = (
         made.num_states,
         number_of_places(world),
@@ -84,7 +84,7 @@ def q_learning(
         return jnp.where(failed[after], 0.0, promised)
 
     def mixed(values, prior):
-        return values if prior is None else jnp.maximum(values, FAINT * prior)
+        return values if prior is None else jnp.maximum(values, TIE_BREAK * prior)
 
     def one(prior, carry, key):
         values, state, seen = carry

@@ -10,8 +10,13 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
 
 from didact.environments import Environment
 from didact.students import load_policy
-from didact.students.skills import Automaton, pack, step
-from didact.students.skills.instruction_skills import act, begin, orders, policies_of
+from didact.students.skills import Automaton, batch_automata, next_states
+from didact.students.skills.instruction_skills import (
+    act,
+    initial_memory,
+    instruction_schedule,
+    policies_of,
+)
 from didact.students.skills.library import Library
 
 
@@ -46,11 +51,11 @@ def player(
     Raises:
         SettingError: see `orders`; or there is no such policy, or it cannot read these worlds.
     """
-    made = orders(automata, library, world.propositions, encode)
+    made = instruction_schedule(automata, library, world.propositions, encode)
     policies = [load_policy(name) for name in policies_of(library)]
     for policy in policies:
         policy.check(world.observation_space, world.action_space)
-    machines = pack(automata, world.propositions)
+    machines = batch_automata(automata, world.propositions)
     n, count = len(automata), len(library)
     which = jnp.arange(n)
 
@@ -63,7 +68,7 @@ def player(
             None if greedy else act_key,
         )  # fmt: skip
         state, seen = world.step(step_key, state, action)
-        was, at = at, step(machines, at, seen.labels, which)
+        was, at = at, next_states(machines, at, seen.labels, which)
         alive = ~success & ~failure
         # A skill is begun where another was due before, and done where it led on.
         due = jax.nn.one_hot(memory.due, count, dtype=bool) & alive[:, None]
@@ -77,7 +82,7 @@ def player(
     @jax.jit
     def run(state, seen, key):
         no, none = jnp.zeros(n, bool), jnp.zeros(count, jnp.int32)
-        memory = begin(policies, n)
+        memory = initial_memory(policies, n)
         first = state, seen, machines.initial, memory, no, no, jnp.zeros(n), none, none
         return jax.lax.scan(one, first, jax.random.split(key, most))[0][-5:]
 

@@ -17,13 +17,18 @@ from didact.experiments.actors import student_actor
 from didact.experiments.rollout import Runner, Step, new_worlds, play
 from didact.experiments.task_sources import once
 from didact.students import random_actions
-from didact.students.skills.preferences import Prefer, compared, described, fit
+from didact.students.skills.preferences import (
+    Prefer,
+    collect_preferences,
+    describe_episode,
+    fit_reward_model,
+)
 from didact.students.skills.rewards import RewardModel
 from didact.students.skills.task_plans import Complete
 from didact.teachers import language
 
 
-def watched(
+def record_labels(
     environment: Environment, episodes: int, *, seed: int = 0, steps: int | None = None
 ) -> Bool[np.ndarray, "episodes steps p"]:
     """What held in episodes of random actions in random tasks; after an episode's end nothing does.
@@ -62,7 +67,7 @@ def watched(
     return np.moveaxis(np.asarray(run(jax.random.key(seed))), 0, 1)
 
 
-def reward_from(
+def learn_reward(
     environment: Environment,
     prefer: Prefer,
     *,
@@ -76,19 +81,21 @@ def reward_from(
     Args:
         environment: with propositions.
         prefer: compares descriptions, see `preferences`.
-        episodes, steps: see `watched`.
+        episodes, steps: see `record_labels`.
         pairs: of episodes to compare.
         seed: of all that is random.
 
     Raises:
-        SettingError: see `watched`; or no two episodes differ, or nobody could tell any pair.
+        SettingError: see `record_labels`; or no two episodes differ, or nobody could tell any pair.
     """
-    labels = watched(environment, episodes, seed=seed, steps=steps)
-    texts = [described(row, environment.propositions) for row in labels]
-    return fit(labels, compared(texts, prefer, pairs, seed=seed), seed=seed).scaled(labels)
+    labels = record_labels(environment, episodes, seed=seed, steps=steps)
+    texts = [describe_episode(row, environment.propositions) for row in labels]
+    return fit_reward_model(
+        labels, collect_preferences(texts, prefer, pairs, seed=seed), seed=seed
+    ).scaled(labels)
 
 
-def answered(complete: language.Complete) -> Complete:
+def as_completion(complete: language.Complete) -> Complete:
     """A language model of `didact.teachers.language` as `planning` and `preferences` call it.
 
     A question that gets no answer counts as an empty one, which neither of them believes.

@@ -12,13 +12,19 @@ from didact.environments import Environment, Restart, SettingError
 from didact.environments.spaces import discrete
 from didact.experiments.actors import student_actor
 from didact.experiments.rollout import Actor, Runner, Step, advance, new_worlds, play
-from didact.experiments.task_sources import drawn
+from didact.experiments.task_sources import random_tasks
 from didact.students import random_actions
-from didact.students.skills.deep import DeepConfig, GoalNetwork, deep, goal_of, look
+from didact.students.skills.deep import (
+    GoalLearnerConfig,
+    GoalNetwork,
+    action_values,
+    goal_learner,
+    goal_of,
+)
 
 DISCOVERY = 200  # steps at random of all worlds, that find out what can hold
 NUM_ENVS, CHUNK = 64, 100
-LEAST = NUM_ENVS * CHUNK  # steps
+MIN = NUM_ENVS * CHUNK  # steps
 SOME = 256  # images of each goal, from which it is told how far the others are
 
 
@@ -31,7 +37,7 @@ class Skills(NamedTuple):
     between: Callable[[Bool[np.ndarray, " goals"]], np.ndarray]  # for `plans`: discount**steps
 
 
-class Found(NamedTuple):
+class Discovered(NamedTuple):
     """What actions at random came upon."""
 
     goals: Bool[np.ndarray, "goals propositions"]  # all labels, sorted
@@ -51,7 +57,7 @@ def checked(environment: Environment) -> tuple[int, int]:
     return int(image.shape[0]), int(image.shape[1])
 
 
-def discover(environment: Environment, *, seed: int = 0, num_envs: int = 256) -> Found:
+def discover(environment: Environment, *, seed: int = 0, num_envs: int = 256) -> Discovered:
     """All that holds at once somewhere, and what is seen there.
 
     Raises:
@@ -59,7 +65,7 @@ def discover(environment: Environment, *, seed: int = 0, num_envs: int = 256) ->
     """
     checked(environment)
     actor = student_actor(random_actions(environment.action_space))
-    take, queue = drawn(environment.task_space)
+    take, queue = random_tasks(environment.task_space)
     runner = Runner(environment, Restart(environment), actor, take)
 
     def record(step: Step):
@@ -74,15 +80,15 @@ def discover(environment: Environment, *, seed: int = 0, num_envs: int = 256) ->
     images = images.reshape(-1, *images.shape[2:])
     goals, goal = np.unique(labels.reshape(-1, labels.shape[-1]), axis=0, return_inverse=True)
     at = [np.flatnonzero(goal.ravel() == g)[:SOME] for g in range(len(goals))]
-    return Found(goals, [images[rows] for rows in at])
+    return Discovered(goals, [images[rows] for rows in at])
 
 
 def train_skills(
     environment: Environment,
-    found: Found,
+    found: Discovered,
     steps: int,
     *,
-    config: DeepConfig | None = None,
+    config: GoalLearnerConfig | None = None,
     seed: int = 0,
     num_envs: int = NUM_ENVS,
     exploration: float = 0.3,
@@ -110,10 +116,12 @@ def train_skills(
     """
     if steps < num_envs * chunk:
         raise SettingError("--steps", steps, f"at least {num_envs * chunk}")
-    config = config or DeepConfig()
+    config = config or GoalLearnerConfig()
     goals, n, updates = found.goals, num_envs, steps // num_envs
     size = checked(environment)
-    functions = deep(size, goals, discrete(environment.action_space, "skills").n, updates, config)
+    functions = goal_learner(
+        size, goals, discrete(environment.action_space, "skills").n, updates, config
+    )
 
     def act(params, worlds, key):
         network, wanted = params
@@ -124,7 +132,7 @@ def train_skills(
         return jnp.where(chance, action, chosen), (), {}
 
     actor = Actor(lambda n: (), act)
-    take, queue = drawn(environment.task_space)
+    take, queue = random_tasks(environment.task_space)
     runner = Runner(environment, Restart(environment), actor, take)
 
     def one(carry, key):
@@ -134,7 +142,9 @@ def train_skills(
         seen = step.seen
         goal = goal_of(seen.labels, goals)
         before, after = step.worlds.observation["image"], seen.observation["image"]
-        learner = functions.remember(learner, before, step.action, after, goal, seen.terminated)
+        learner = functions.add_experience(
+            learner, before, step.action, after, goal, seen.terminated
+        )
         learner, loss = functions.learn(learner, learn_key)
         another = jax.random.randint(goal_key, (n,), 0, len(goals))
         return (learner, worlds, jnp.where((goal == wanted) | seen.done, another, wanted)), loss
@@ -157,7 +167,9 @@ def train_skills(
     return skills(found, carry[0].params, config, environment)
 
 
-def skills(found: Found, params: Any, config: DeepConfig, environment: Environment) -> Skills:
+def skills(
+    found: Discovered, params: Any, config: GoalLearnerConfig, environment: Environment
+) -> Skills:
     """A trained network as skills.
 
     Args:
@@ -170,7 +182,7 @@ def skills(found: Found, params: Any, config: DeepConfig, environment: Environme
     network = GoalNetwork(
         count, discrete(environment.action_space, "skills").n, config.hidden, config.cell
     )
-    values = jax.jit(lambda images, no: jnp.max(look(network, params, images, no), -1))
+    values = jax.jit(lambda images, no: jnp.max(action_values(network, params, images, no), -1))
     images = np.concatenate(found.images)
     ends = np.cumsum([len(rows) for rows in found.images])[:-1]
 

@@ -21,25 +21,25 @@ from didact.students.networks.distributions import Distribution
 from didact.students.networks.encoders import normalised, read_spaces
 
 
-class Lesson(NamedTuple):
+class AuxiliaryLoss(NamedTuple):
     """An auxiliary loss, and what it needs to know of each step, such as an expert's advice.
 
     Attributes:
         name: of the weight in `LearnerState.weights` that its loss is multiplied by.
         term: the loss.
         initial_carry: `initial_carry(n) -> carry`, its memory at the start of an episode.
-        note: `note(carry, observation) -> (extras, carry)`, what has to be noted of each step
-            while the student acts: it becomes part of `Batch.extras`, each `[T, n, ...]`.
-        lead: `lead(noted, updates) -> (advice, chances)`: distributions with batch shape [n, e],
-            and the probability float[n, e] that the student's action is drawn from each of them
+        annotate: `annotate(carry, observation) -> (extras, carry)`, what has to be noted of each
+            step while the student acts: it becomes part of `Batch.extras`, each `[T, n, ...]`.
+        mixture: `mixture(noted, updates) -> (advice, chances)`: distributions with batch shape [n,
+            e], and the probability float[n, e] that the student's action is drawn from each of them
             instead of its own distribution; or None.
     """
 
     name: str
     term: losses.Term
     initial_carry: Any = lambda n: ()
-    note: Any = lambda carry, observation: ({}, carry)
-    lead: Any = None
+    annotate: Any = lambda carry, observation: ({}, carry)
+    mixture: Any = None
 
 
 class LearnerState(NamedTuple):
@@ -59,7 +59,7 @@ def learner(
     terms: Sequence[tuple[float, losses.Term]],
     *,
     num_updates: int,
-    lessons: Sequence[Lesson] = (),
+    auxiliary_losses: Sequence[AuxiliaryLoss] = (),
     axes: Sequence[str] = (),
     seeds_axis: str | None = None,
 ) -> Student:
@@ -72,7 +72,7 @@ def learner(
         config: settings.
         terms: weighted losses.
         num_updates: rollouts over which the learning rate is annealed.
-        lessons: auxiliary losses.
+        auxiliary_losses: auxiliary losses.
         axes: names of mapped device axes; gradients are averaged over them.
         seeds_axis: name of the axis over which seeds are mapped, if they are.
 
@@ -81,12 +81,14 @@ def learner(
     """
     if num_updates < 1:
         raise SettingError("num_updates", num_updates, "at least 1")
-    names = [lesson.name for lesson in lessons]
+    names = [auxiliary.name for auxiliary in auxiliary_losses]
     if len(set(names)) < len(names):
-        raise SettingError("lessons", names, "lessons with names of their own")
-    leading = [lesson.name for lesson in lessons if lesson.lead is not None]
+        raise SettingError("auxiliary_losses", names, "lessons with names of their own")
+    leading = [auxiliary.name for auxiliary in auxiliary_losses if auxiliary.mixture is not None]
     if len(leading) > 1:
-        raise SettingError("lessons", leading, "lessons of which at most one acts for the student")
+        raise SettingError(
+            "auxiliary_losses", leading, "lessons of which at most one acts for the student"
+        )
     axes = tuple(axes)
     network = actor_critic(observation_space, action_space, config.network, seeds_axis)
     batches = config.num_epochs * config.num_minibatches
@@ -99,7 +101,7 @@ def learner(
             eps=1e-5,
         ),
     )
-    term = losses.total((*terms, *((1.0, lesson.term) for lesson in lessons)))
+    term = losses.weighted_sum((*terms, *((1.0, auxiliary.term) for auxiliary in auxiliary_losses)))
     scales_rewards = config.scale_rewards
     if scales_rewards is None:
         scales_rewards = isinstance(action_space, Continuous)
@@ -109,11 +111,15 @@ def learner(
 
     def own(carry):
         """The student's own part of the carry, without the memories of auxiliary losses."""
-        return carry[0] if lessons else carry
+        return carry[0] if auxiliary_losses else carry
 
     def initial_carry(n):
         memory = jnp.zeros((n, config.network.memory))
-        return (memory, tuple(x.initial_carry(n) for x in lessons)) if lessons else memory
+        return (
+            (memory, tuple(x.initial_carry(n) for x in auxiliary_losses))
+            if auxiliary_losses
+            else memory
+        )
 
     def seen(observation):
         return {name: observation[name] for name in used}
@@ -133,7 +139,7 @@ def learner(
     def read(state, carry, observation, start) -> tuple[Distribution, Array, Any]:
         outputs: Any = network.apply(state.params, seen(observation), own(carry), start)
         distribution, value, memory = outputs
-        return distribution, value, (memory, carry[1]) if lessons else memory
+        return distribution, value, (memory, carry[1]) if auxiliary_losses else memory
 
     def apply(state, carry, observation) -> tuple[Distribution, Array, Any]:
         now = jax.tree.map(lambda x: x[None], seen(observation))
@@ -147,15 +153,15 @@ def learner(
         action, extras = None, {"value": value}
         if scales_rewards:
             extras["reward_scale"] = jnp.broadcast_to(reward_scale(state.returns), value.shape)
-        if lessons:
+        if auxiliary_losses:
             notes = []
-            for lesson, remembered in zip(lessons, carry[1], strict=True):
-                noted, after = lesson.note(remembered, observation)
+            for auxiliary, remembered in zip(auxiliary_losses, carry[1], strict=True):
+                noted, after = auxiliary.annotate(remembered, observation)
                 extras |= noted
                 notes.append(after)
-                if lesson.lead is not None:
-                    advice, chances = lesson.lead(noted, state.updates)
-                    action, extras["log_prob"] = led(distribution, advice, chances, key)
+                if auxiliary.mixture is not None:
+                    advice, chances = auxiliary.mixture(noted, state.updates)
+                    action, extras["log_prob"] = sample_mixture(distribution, advice, chances, key)
             carry = carry[0], tuple(notes)
         if action is None:
             action = distribution.sample(key)
@@ -215,7 +221,7 @@ def learner(
             advantage + rollout.extras["value"],
             weight,
         )
-        now = losses.Moment(
+        now = losses.TrainingProgress(
             state.updates,
             jnp.minimum(state.updates / num_updates, 1.0),
             state.weights,
@@ -256,7 +262,7 @@ def learner(
     return Student(init, initial_carry, apply, act, act_greedily, learn, step_scores, read)
 
 
-def led(
+def sample_mixture(
     own: Distribution,
     advice: Distribution,
     chances: Float[Array, "n e"],

@@ -39,7 +39,7 @@ class Batch(NamedTuple):
     weight: Float[Array, "T n"]  # of each row; 1 on average over the rollout, 0 where not to learn
 
 
-class Moment(NamedTuple):
+class TrainingProgress(NamedTuple):
     """How far a training has come."""
 
     updates: Int[Array, ""]  # rollouts learned from
@@ -50,7 +50,7 @@ class Moment(NamedTuple):
     read: Callable[[Mapping[str, Array]], Outputs] | None = None
 
 
-Term = Callable[[Outputs, Batch, Moment], tuple[Array, dict[str, Array]]]
+Term = Callable[[Outputs, Batch, TrainingProgress], tuple[Array, dict[str, Array]]]
 
 
 def linear(start: float, end: float) -> Schedule:
@@ -93,7 +93,7 @@ def mean(x: Float[Array, "T n"], batch: Batch) -> Float[Array, ""]:
     return jnp.mean(jnp.where(batch.weight > 0, batch.weight * x, 0))
 
 
-def clipped_policy(clip: float, axes: Sequence[str] = ()) -> Term:
+def clipped_policy_loss(clip: float, axes: Sequence[str] = ()) -> Term:
     """PPO's clipped surrogate (Schulman et al., 2017, eq. 7) on scaled advantages.
 
     Args:
@@ -125,7 +125,7 @@ def clipped_policy(clip: float, axes: Sequence[str] = ()) -> Term:
     return term
 
 
-def value_error() -> Term:
+def value_loss() -> Term:
     """Half the squared error of the value."""
 
     def term(outputs, batch, now):
@@ -144,7 +144,7 @@ def _variance(x: Array, batch: Batch) -> Array:
     return jnp.sum(share * jnp.square(x - jnp.sum(share * x)))
 
 
-def negative_entropy(coefficient: Schedule) -> Term:
+def entropy_loss(coefficient: Schedule) -> Term:
     """Minus the policy's mean entropy, times a schedule over progress."""
 
     def term(outputs, batch, now):
@@ -154,7 +154,7 @@ def negative_entropy(coefficient: Schedule) -> Term:
     return term
 
 
-def total(terms: Sequence[tuple[float, Term]]) -> Term:
+def weighted_sum(terms: Sequence[tuple[float, Term]]) -> Term:
     """The weighted sum of terms; metrics are joined."""
 
     def term(outputs, batch, now):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from didact.common.settings import checked
 from didact.environments import ActionSpace, ArraySpace
 from didact.students.algorithms import losses
-from didact.students.algorithms.learner import Lesson, learner
+from didact.students.algorithms.learner import AuxiliaryLoss, learner
 from didact.students.base import Student
 from didact.students.config import PPOConfig
 
@@ -16,7 +16,7 @@ def ppo(
     config: PPOConfig | None = None,
     *,
     num_updates: int,
-    lessons: Sequence[Lesson] = (),
+    auxiliary_losses: Sequence[AuxiliaryLoss] = (),
     extra_terms: Sequence[tuple[float, losses.Term]] = (),
     axes: Sequence[str] = (),
     seeds_axis: str | None = None,
@@ -27,7 +27,7 @@ def ppo(
         observation_space, action_space: of the environment.
         config: settings; the defaults learn BabyAI's one-room levels in seconds.
         num_updates: rollouts over which learning rate and entropy weight are annealed.
-        lessons: auxiliary losses, such as `kickstart(expert, schedule)`.
+        auxiliary_losses: auxiliary losses, such as `kickstart(expert, schedule)`.
         extra_terms: further weighted losses that need nothing but a batch.
         axes: names of mapped device axes; gradients are averaged over them.
         seeds_axis: name of the axis over which seeds are mapped, if they are.
@@ -38,9 +38,9 @@ def ppo(
     config = checked(config or PPOConfig(), "ppo.")
     entropy = losses.linear(config.entropy_coefficient, config.final_entropy_coefficient)
     terms = (
-        (1.0, losses.clipped_policy(config.clip, axes)),
-        (config.value_coefficient, losses.value_error()),
-        (1.0, losses.negative_entropy(entropy)),
+        (1.0, losses.clipped_policy_loss(config.clip, axes)),
+        (config.value_coefficient, losses.value_loss()),
+        (1.0, losses.entropy_loss(entropy)),
         *extra_terms,
     )
     return learner(
@@ -49,7 +49,7 @@ def ppo(
         config,
         terms,
         num_updates=num_updates,
-        lessons=lessons,
+        auxiliary_losses=auxiliary_losses,
         axes=axes,
         seeds_axis=seeds_axis,
     )

@@ -1,6 +1,6 @@
 """Recorded episodes on disk, and batches of sequences read from them."""
 
 from didact.students.data.recordings import Recording, open_recording
-from didact.students.data.sequences import Window
+from didact.students.data.sequences import SequenceBatch
 
-__all__ = ["Recording", "Window", "open_recording"]
+__all__ = ["Recording", "SequenceBatch", "open_recording"]

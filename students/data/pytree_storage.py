@@ -21,11 +21,11 @@ MANIFEST = "manifest.json"
 FILE_BYTES = 4096  # what an array may take on disk beyond its own bytes
 
 
-class Damaged(Exception):
+class CorruptFiles(Exception):
     """Files that are not as they were written."""
 
 
-class Misfit(Damaged):
+class MismatchedArrays(CorruptFiles):
     """Arrays that are whole, but not those that were expected."""
 
 
@@ -65,15 +65,15 @@ def load_tree(folder: Path, like: Any) -> Any:
         manifest = json.loads((folder / MANIFEST).read_text())
         expected, shapes = manifest["files"], manifest["arrays"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise Damaged(f"{MANIFEST} is missing or broken") from None
+        raise CorruptFiles(f"{MANIFEST} is missing or broken") from None
     found = {str(path.relative_to(folder)) for path in _files(folder)}
     if not isinstance(expected, dict) or found != set(expected):
-        raise Damaged("files are missing or were added")
+        raise CorruptFiles("files are missing or were added")
     for name, digest in expected.items():
         if _hash(folder / name) != digest:
-            raise Damaged(f"{name} was changed")
+            raise CorruptFiles(f"{name} was changed")
     if shapes != _shapes(like):
-        raise Misfit("its arrays are not those that these settings make")
+        raise MismatchedArrays("its arrays are not those that these settings make")
     with _unlogged():
         try:
             with ocp.StandardCheckpointer() as reader:
@@ -84,7 +84,7 @@ def load_tree(folder: Path, like: Any) -> Any:
                 )
         except Exception:  # files that orbax did not write make it fail in any way
             gc.collect()
-            raise Damaged("its arrays cannot be read") from None
+            raise CorruptFiles("its arrays cannot be read") from None
 
 
 def _without_empty(tree: Any) -> Any:

@@ -14,8 +14,8 @@ import numpy as np
 from didact.common.files import write_whole
 from didact.environments import ArraySpace, SettingError
 from didact.environments.spaces import action_space_from_json
-from didact.students.data.pytree_storage import Damaged
-from didact.students.data.sequences import Window, windows
+from didact.students.data.pytree_storage import CorruptFiles
+from didact.students.data.sequences import SequenceBatch, sequence_batches
 from didact.students.data.shards import Shard, digest, encoded, read_shard
 
 CARD = "recording.json"
@@ -97,8 +97,8 @@ class Recording:
                 self.action_space,
             )
             if (len(shard.length), len(shard.action)) != (told["episodes"], told["steps"]):
-                raise Damaged(f"{told['file']} has not as many steps as {CARD} says")
-        except Damaged as damage:
+                raise CorruptFiles(f"{told['file']} has not as many steps as {CARD} says")
+        except CorruptFiles as damage:
             raise _damaged(self.folder, damage) from None
         return shard
 
@@ -117,20 +117,20 @@ class Recording:
 
     def batches(
         self,
-        num_lanes: int,
+        batch_size: int,
         length: int,
         seed: int = 0,
         *,
         repeat: bool = False,
         shards_in_memory: int = 4,
-    ) -> Iterator[Window]:
-        """Windows of `length` steps of `num_lanes` lanes, for recurrent students.
+    ) -> Iterator[SequenceBatch]:
+        """Windows of `length` steps of `batch_size` lanes, for recurrent students.
 
         Each lane is one whole episode after another, in a random order of shards, and of episodes
         among the few shards that are in memory. Every step comes exactly once in a pass.
 
         Args:
-            num_lanes: how many episodes are read side by side, n.
+            batch_size: how many episodes are read side by side, n.
             length: T.
             seed: of the order; the same seed gives the same windows.
             repeat: whether passes follow one another without end and without a gap, each in an
@@ -142,20 +142,20 @@ class Recording:
             SettingError: a number is out of bounds; and while reading, a shard is missing or was
                 changed.
         """
-        if not 1 <= num_lanes <= len(self):
+        if not 1 <= batch_size <= len(self):
             allowed = f"from 1 to {len(self)}, the number of recorded episodes"
-            raise SettingError("num_lanes", num_lanes, allowed)
+            raise SettingError("batch_size", batch_size, allowed)
         for name, value in (("length", length), ("shards_in_memory", shards_in_memory)):
             if value < 1:
                 raise SettingError(name, value, "at least 1")
         if seed < 0:
             raise SettingError("seed", seed, "at least 0")
-        return windows(
+        return sequence_batches(
             self.shard,
             len(self.card["shards"]),
             self.observation_space,
             self.action_space,
-            num_lanes=num_lanes,
+            batch_size=batch_size,
             length=length,
             seed=seed,
             repeat=repeat,
@@ -208,7 +208,7 @@ def _check(card: dict[str, Any]) -> None:
             raise ValueError(f"{name} are not those of the shards")
 
 
-def _damaged(folder: Path, damage: Damaged | str) -> SettingError:
+def _damaged(folder: Path, damage: CorruptFiles | str) -> SettingError:
     return SettingError("recording", str(folder), f"a folder as it was recorded ({damage})")
 
 

@@ -11,7 +11,7 @@ from didact.environments import ActionSpace, ArraySpace
 from didact.students.data.shards import Shard
 
 
-class Window(NamedTuple):
+class SequenceBatch(NamedTuple):
     """T steps of n lanes, time first; each lane goes on where it was in the window before.
 
     A student keeps its carry from window to window, and forgets it where `start` says so.
@@ -83,18 +83,18 @@ class _Deck:
         return True
 
 
-def windows(
+def sequence_batches(
     load: Callable[[int], Shard],
     num_shards: int,
     spaces: Mapping[str, ArraySpace],
     actions: ActionSpace,
     *,
-    num_lanes: int,
+    batch_size: int,
     length: int,
     seed: int,
     repeat: bool,
     shards_in_memory: int,
-) -> Iterator[Window]:
+) -> Iterator[SequenceBatch]:
     """The windows of all episodes.
 
     The lane that is least far in a window gets the next episode.
@@ -103,19 +103,19 @@ def windows(
         load: gives shard i.
         num_shards: how many there are.
         spaces, actions: of the recording.
-        num_lanes, length: n and T of the windows.
+        batch_size, length: n and T of the windows.
         seed: of the order.
         repeat: whether a pass is followed by another, in another order, without a gap.
         shards_in_memory: among how many shards episodes are shuffled.
     """
     deck = _Deck(load, num_shards, shards_in_memory, seed, repeat)
-    lanes = np.zeros((num_lanes, 2), np.int64)
+    lanes = np.zeros((batch_size, 2), np.int64)
     if not deck.refill(lanes):
         return
     while True:
-        window = _blank(spaces, actions, length, num_lanes)
-        rows = np.full((length, num_lanes), -1)
-        queue = [(0, lane) for lane in range(num_lanes)]
+        window = _blank(spaces, actions, length, batch_size)
+        rows = np.full((length, batch_size), -1)
+        queue = [(0, lane) for lane in range(batch_size)]
         while queue:
             time, lane = heapq.heappop(queue)
             if lanes[lane, 0] == lanes[lane, 1]:
@@ -168,9 +168,9 @@ def _columns(shard: Shard) -> _Columns:
 
 def _blank(
     spaces: Mapping[str, ArraySpace], actions: ActionSpace, length: int, lanes: int
-) -> Window:
+) -> SequenceBatch:
     shape = length, lanes
-    return Window(
+    return SequenceBatch(
         {name: np.zeros((*shape, *s.shape), s.dtype) for name, s in spaces.items()},
         start=np.zeros(shape, bool),
         action=np.zeros((*shape, *actions.shape), actions.dtype),
@@ -181,7 +181,7 @@ def _blank(
     )
 
 
-def _fill(window: Window, rows: Int64[np.ndarray, "T n"], columns: _Columns) -> None:
+def _fill(window: SequenceBatch, rows: Int64[np.ndarray, "T n"], columns: _Columns) -> None:
     """Writes rows of the columns where they belong; -1 stands for none."""
     there = rows >= 0
     every = bool(there.all())

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from didact.environments import ActionSpace, ArraySpace, Continuous
-from didact.students.data.pytree_storage import Damaged
+from didact.students.data.pytree_storage import CorruptFiles
 
 OBSERVATION = "observation."  # what names of observations begin with in a file
 # Shards hold the same byte patterns again and again (an instruction at each step), so the fastest
@@ -41,13 +41,13 @@ class Shard(NamedTuple):
         return np.concatenate([[0], np.cumsum(self.length, dtype=np.int64)])
 
 
-def stored(space: ArraySpace) -> np.dtype:
+def stored_dtype(space: ArraySpace) -> np.dtype:
     """The type that an observation has on disk: one byte where its values fit in one."""
     dtype = np.dtype(space.dtype)
-    return small(space.high) if dtype.kind in "iub" and space.low >= 0 else dtype
+    return smallest_dtype(space.high) if dtype.kind in "iub" and space.low >= 0 else dtype
 
 
-def small(highest: float) -> np.dtype:
+def smallest_dtype(highest: float) -> np.dtype:
     """One byte for whole numbers from 0 to `highest` where they fit, or int32."""
     return np.dtype(np.uint8 if highest <= 255 else np.int32)
 
@@ -86,9 +86,9 @@ def read_shard(
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise Damaged(f"{path.name} cannot be read: {error.strerror or error}") from None
+        raise CorruptFiles(f"{path.name} cannot be read: {error.strerror or error}") from None
     if digest(data) != expected:
-        raise Damaged(f"{path.name} was changed")
+        raise CorruptFiles(f"{path.name} was changed")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = dict(file)
@@ -99,21 +99,21 @@ def read_shard(
         }
         shard = Shard(observation=observation, **arrays)
     except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error):
-        raise Damaged(f"{path.name} is no shard of a recording") from None
+        raise CorruptFiles(f"{path.name} is no shard of a recording") from None
     if not _well_formed(shard, spaces, actions):
-        raise Damaged(f"{path.name} has other arrays than the recording tells of")
+        raise CorruptFiles(f"{path.name} has other arrays than the recording tells of")
     return shard
 
 
 def stored_actions(space: ActionSpace) -> np.dtype:
     """The type that actions have on disk."""
-    return np.dtype(np.float32) if isinstance(space, Continuous) else small(space.n - 1)
+    return np.dtype(np.float32) if isinstance(space, Continuous) else smallest_dtype(space.n - 1)
 
 
 def _well_formed(shard: Shard, spaces: Mapping[str, ArraySpace], actions: ActionSpace) -> bool:
     steps, episodes = len(shard.action), len(shard.length)
     found: dict[str, Any] = {k: (v.shape, v.dtype) for k, v in shard.observation.items()}
-    wanted: dict[str, Any] = {k: ((steps, *s.shape), stored(s)) for k, s in spaces.items()}
+    wanted: dict[str, Any] = {k: ((steps, *s.shape), stored_dtype(s)) for k, s in spaces.items()}
     found["action"] = shard.action.shape, shard.action.dtype
     wanted["action"] = (steps, *actions.shape), stored_actions(actions)
     per_step = {"reward": np.dtype(np.float32)}

@@ -17,11 +17,11 @@ from didact.students.algorithms import losses
 from didact.students.algorithms.learner import learner
 from didact.students.base import Rollout, Student
 from didact.students.config import DistillConfig
-from didact.students.data.sequences import Window
+from didact.students.data.sequences import SequenceBatch
 from didact.students.networks.distributions import agreement_with
 
 
-class Cloner(NamedTuple):
+class BehaviourCloner(NamedTuple):
     """A student that learns from windows of recorded episodes.
 
     Attributes:
@@ -34,13 +34,13 @@ class Cloner(NamedTuple):
     learn: Any
 
 
-def clone(
+def behaviour_cloning(
     observation_space: Mapping[str, ArraySpace],
     action_space: ActionSpace,
     config: DistillConfig | None = None,
     *,
     num_updates: int,
-) -> Cloner:
+) -> BehaviourCloner:
     """A student that imitates what was done in recorded episodes.
 
     It learns the value of what was done, too. Lanes are its worlds: their number must be a multiple
@@ -59,12 +59,12 @@ def clone(
         observation_space,
         action_space,
         config,
-        ((1.0, imitation()), (config.value_coefficient, losses.value_error())),
+        ((1.0, imitation()), (config.value_coefficient, losses.value_loss())),
         num_updates=num_updates,
     )
     read: Any = student.read
 
-    def learn(state: Any, carry: Any, window: Window, key: PRNGKeyArray):
+    def learn(state: Any, carry: Any, window: SequenceBatch, key: PRNGKeyArray):
         observation = {name: jnp.asarray(x) for name, x in window.observation.items()}
         start, known = jnp.asarray(window.start), jnp.asarray(window.weight)
         _, value, after = read(state, carry, observation, start)
@@ -88,7 +88,7 @@ def clone(
         state, metrics = student.learn(state, rollout, key)
         return state, after, metrics
 
-    return Cloner(student, learn)
+    return BehaviourCloner(student, learn)
 
 
 def imitation() -> losses.Term:

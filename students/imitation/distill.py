@@ -48,15 +48,27 @@ def distill(
         SettingError: a setting has no meaning, or there is no expert.
     """
     config = checked(config or DistillConfig(), "distill.")
-    steps = max(1, round(config.lead_until * num_updates))
-    lead = optax.linear_schedule(config.lead, 0.0, steps) if config.lead else None
+    steps = max(1, round(config.expert_actions_until * num_updates))
+    lead = (
+        optax.linear_schedule(config.expert_action_probability, 0.0, steps)
+        if config.expert_action_probability
+        else None
+    )
     return learner(
         observation_space,
         action_space,
         config,
-        ((config.value_coefficient, losses.value_error()),),
+        ((config.value_coefficient, losses.value_loss()),),
         num_updates=num_updates,
-        lessons=(kickstart(experts, 1.0, distance=config.distance, lead=lead, name="distill"),),
+        auxiliary_losses=(
+            kickstart(
+                experts,
+                1.0,
+                distance=config.distance,
+                expert_action_probability=lead,
+                name="distill",
+            ),
+        ),
         axes=axes,
         seeds_axis=seeds_axis,
     )

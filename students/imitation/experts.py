@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from didact.environments import ActionSpace, Continuous, SettingError, TaskSpace, for_groups
+from didact.environments import ActionSpace, Continuous, SettingError, TaskSpace, map_in_groups
 from didact.students.networks.distributions import Categorical, Distribution, SquashedNormal
 from didact.students.policies.cards import student_of
 from didact.students.policies.policy import Policy
@@ -36,15 +36,15 @@ class Expert(NamedTuple):
         advise: `advise(carry, observation) -> (distribution, carry)`, a `Distribution` over the
             student's actions with batch shape [n].
         knows: `knows(observation) -> bool[n]`, the environments in which its advice is valid.
-        reveals: privileged observations that it needs: names of arrays that only the environment
-            or the loop can provide, such as `task`.
+        privileged_observations: privileged observations that it needs: names of arrays that only
+            the environment or the loop can provide, such as `task`.
     """
 
     name: str
     initial_carry: Callable[[int], Any]
     advise: Callable[[Any, Observation], tuple[Distribution, Any]]
     knows: Callable[[Observation], Bool[Array, " n"]] = knows_all
-    reveals: tuple[str, ...] = ()
+    privileged_observations: tuple[str, ...] = ()
 
 
 def of_policy(
@@ -143,10 +143,10 @@ def only(expert: Expert, knows: Callable[[Observation], Bool[Array, " n"]]) -> E
 def only_tasks(expert: Expert, space: TaskSpace) -> Expert:
     """The expert, in environments whose task is in this part of the task space."""
     masked = only(expert, lambda seen: space.contains(seen[TASK]))
-    return masked._replace(reveals=tuple({*expert.reveals, TASK}))
+    return masked._replace(privileged_observations=tuple({*expert.privileged_observations, TASK}))
 
 
-def panel(
+def ask_all(
     experts: Sequence[Expert],
 ) -> tuple[Callable[[int], Any], Callable[[Any, Observation], tuple[Any, Array, Any]]]:
     """Several experts asked together.
@@ -189,4 +189,4 @@ def _ask_where(knows, expert, carry, observation):
     def rows(worlds):
         return expert.advise(*jax.tree.map(lambda x: x[worlds], (carry, observation)))
 
-    return for_groups(rows, knows, (nothing, carry), GROUP_SIZE)
+    return map_in_groups(rows, knows, (nothing, carry), GROUP_SIZE)

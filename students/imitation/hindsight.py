@@ -15,7 +15,7 @@ from jaxtyping import Array
 
 from didact.environments import SettingError
 from didact.environments.capabilities import AchievedInstructions
-from didact.students.algorithms.learner import Lesson
+from didact.students.algorithms.learner import AuxiliaryLoss
 
 SCENE = "scene"  # how what a describer has to know is called among what is revealed
 
@@ -27,8 +27,9 @@ def hindsight(
     discount: float = 0.9,
     nearest: float = 0.5,
     name: str = "hindsight",
-) -> Lesson:
-    """The loss of instructions that were fulfilled, for `ppo(..., lessons=[hindsight(...)])`.
+) -> AuxiliaryLoss:
+    """The loss of instructions that were fulfilled, for `ppo(...,
+    auxiliary_losses=[hindsight(...)])`.
 
     Each step of the student's rollout that came before something was fulfilled, in the same episode
     and rollout, is read again with that as the instruction, and what was done is imitated:
@@ -52,19 +53,21 @@ def hindsight(
         raise SettingError("hindsight nearest", nearest, "from 0 to 1")
     if not 0 < discount <= 1:
         raise SettingError("hindsight discount", discount, "above 0 and at most 1")
-    told_name, fulfilled_name = f"{name}_told", f"{name}_fulfilled"
+    achieved_name, fulfilled_name = f"{name}_told", f"{name}_fulfilled"
 
     def note(before, observation):
         now = observation[SCENE]
-        told, fulfilled = describer.describe(before, now)
-        return {told_name: told, fulfilled_name: fulfilled}, now
+        achieved, fulfilled = describer.describe(before, now)
+        return {achieved_name: achieved, fulfilled_name: fulfilled}, now
 
     def term(outputs, batch, now):
         fulfilled = batch.extras[fulfilled_name]
-        takes = jax.random.bernoulli(now.key, nearest, fulfilled.shape)
-        told, weight = relabelled(batch.extras[told_name], fulfilled, batch.start, discount, takes)
+        accepts = jax.random.bernoulli(now.key, nearest, fulfilled.shape)
+        achieved, weight = relabel(
+            batch.extras[achieved_name], fulfilled, batch.start, discount, accepts
+        )
         # Where nothing was fulfilled the old instruction is as good as any, and costs least.
-        instruction = jnp.where(weight[..., None] > 0, told, batch.observation["instruction"])
+        instruction = jnp.where(weight[..., None] > 0, achieved, batch.observation["instruction"])
         again = now.read({**batch.observation, **describer.observations(instruction)})
         weight = weight * batch.weight
         log_prob = jnp.where(weight > 0, again.distribution.log_prob(batch.action), 0)
@@ -78,11 +81,11 @@ def hindsight(
             f"{name}_share": jnp.mean((weight > 0).astype(jnp.float32)),
         }
 
-    return Lesson(name, term, describer.initial, note)
+    return AuxiliaryLoss(name, term, describer.initial, note)
 
 
-def relabelled(
-    told: Array, fulfilled: Array, start: Array, discount: float, takes: Array
+def relabel(
+    achieved: Array, fulfilled: Array, start: Array, discount: float, accepts: Array
 ) -> tuple[Array, Array]:
     """For each step something that it led to, and how much it counts.
 
@@ -107,5 +110,5 @@ def relabelled(
         weight_before = jnp.where(here, 1.0, discount * weight)
         return (text_before, jnp.where(first, 0.0, weight_before)), (text, weight)
 
-    nothing = jnp.zeros_like(told[0]), jnp.zeros(told.shape[1])
-    return jax.lax.scan(back, nothing, (told, fulfilled, start, takes), reverse=True)[1]
+    nothing = jnp.zeros_like(achieved[0]), jnp.zeros(achieved.shape[1])
+    return jax.lax.scan(back, nothing, (achieved, fulfilled, start, accepts), reverse=True)[1]

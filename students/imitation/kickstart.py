@@ -15,8 +15,8 @@ from jaxtyping import Array
 
 from didact.environments import SettingError
 from didact.students.algorithms import losses
-from didact.students.algorithms.learner import Lesson
-from didact.students.imitation.experts import Expert, panel
+from didact.students.algorithms.learner import AuxiliaryLoss
+from didact.students.imitation.experts import Expert, ask_all
 from didact.students.networks.distributions import agreement
 
 DISTANCES = ("cross_entropy", "kl")
@@ -27,10 +27,11 @@ def kickstart(
     schedule: float | Callable[[Array], Any],
     *,
     distance: str = "cross_entropy",
-    lead: Callable[[Array], Any] | None = None,
+    expert_action_probability: Callable[[Array], Any] | None = None,
     name: str = "kickstart",
-) -> Lesson:
-    """The loss that draws a student towards experts, for `ppo(..., lessons=[kickstart(...)])`.
+) -> AuxiliaryLoss:
+    """The loss that draws a student towards experts, for `ppo(...,
+    auxiliary_losses=[kickstart(...)])`.
 
     In each state of the student's rollout, the distance between an expert's distribution over
     actions and the student's is summed over the experts that know this task, and its mean over all
@@ -44,10 +45,10 @@ def kickstart(
             a population can tune.
         distance: "cross_entropy", H(expert || student), or "kl", KL(expert || student): the same
             gradient, but 0 where both agree.
-        lead: the probability that an expert that knows the task acts in the student's place, a
-            function of the updates made so far (beta of DAgger, Ross et al., 2011), so that the
-            student visits the states that experts would. PPO takes the mixture for the behaviour
-            policy.
+        expert_action_probability: the probability that an expert that knows the task acts in the
+            student's place, a function of the updates made so far (beta of DAgger, Ross et al.,
+            2011), so that the student visits the states that experts would. PPO takes the mixture
+            for the behaviour policy.
         name: of the loss among the metrics.
 
     Raises:
@@ -58,7 +59,7 @@ def kickstart(
         raise SettingError("experts", experts, "at least one expert")
     if distance not in DISTANCES:
         raise SettingError("distance", distance, "one of " + ", ".join(DISTANCES))
-    initial_carry, ask = panel(experts)
+    initial_carry, ask = ask_all(experts)
     advice_name, known_name = f"{name}_advice", f"{name}_known"
 
     def note(carry, observation):
@@ -68,7 +69,7 @@ def kickstart(
 
     def leads(noted, updates):
         known = noted[known_name]
-        share = lead(updates) if lead else 0.0
+        share = expert_action_probability(updates) if expert_action_probability else 0.0
         return noted[advice_name], share * known / jnp.maximum(jnp.sum(known, -1, keepdims=True), 1)
 
     def term(outputs, batch, now):
@@ -90,7 +91,9 @@ def kickstart(
             f"{name}_known": losses.mean(jnp.any(known, -1).astype(jnp.float32), batch),
         }
 
-    return Lesson(name, term, initial_carry, note, leads if lead else None)
+    return AuxiliaryLoss(
+        name, term, initial_carry, note, leads if expert_action_probability else None
+    )
 
 
 def _valid(advice: Any, known: Array, student: Any, name: str) -> Any:

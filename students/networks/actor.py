@@ -10,7 +10,7 @@ from didact.students.config import NetworkConfig
 from didact.students.networks.actor_critic import Spaces, Trunk
 from didact.students.networks.distributions import SquashedNormal
 
-LEAST_LOG_STD, MOST_LOG_STD = -20.0, 2.0
+MIN_LOG_STD, MAX_LOG_STD = -20.0, 2.0
 
 
 class Actor(nn.Module):
@@ -29,7 +29,7 @@ class Actor(nn.Module):
         features = Trunk(self.spaces, self.config, name="trunk")(now)[0]
         size = self.action_space.size
         mean = nn.Dense(size, name="mean")(features)
-        log_std = jnp.clip(nn.Dense(size, name="log_std")(features), LEAST_LOG_STD, MOST_LOG_STD)
+        log_std = jnp.clip(nn.Dense(size, name="log_std")(features), MIN_LOG_STD, MAX_LOG_STD)
         return SquashedNormal.of_space(self.action_space, mean, log_std)
 
 

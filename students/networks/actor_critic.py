@@ -16,7 +16,7 @@ from didact.students.networks.memory import Memory
 from didact.students.networks.text import InstructionReader
 
 Spaces = tuple[tuple[str, ArraySpace], ...]
-LEAST_LOG_STD, MOST_LOG_STD = -4.0, 1.0
+MIN_LOG_STD, MAX_LOG_STD = -4.0, 1.0
 
 
 class Head(nn.Module):
@@ -34,7 +34,7 @@ class Head(nn.Module):
         mean = nn.Dense(space.size, kernel_init=small, name="mean")(features)
         start = nn.initializers.constant(jnp.log(self.config.initial_std))
         log_std = self.param("log_std", start, (space.size,))
-        return SquashedNormal.of_space(space, mean, jnp.clip(log_std, LEAST_LOG_STD, MOST_LOG_STD))
+        return SquashedNormal.of_space(space, mean, jnp.clip(log_std, MIN_LOG_STD, MAX_LOG_STD))
 
 
 class Trunk(nn.Module):

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 LIMIT = 10.0  # normalised values are clipped to this
 MEMORY = 1e7  # steps over which statistics are averaged, at most
-_LEAST = 1e-8  # variance; what does not vary stays 0
+_MIN = 1e-8  # variance; what does not vary stays 0
 
 
 class Normalise(nn.Module):
@@ -28,7 +28,7 @@ class Normalise(nn.Module):
         variance = self.param("variance", nn.initializers.ones, shape)
         self.param("count", nn.initializers.zeros, ())
         mean, variance = jax.lax.stop_gradient((mean, variance))
-        scaled = (values - mean) * jax.lax.rsqrt(variance + _LEAST)
+        scaled = (values - mean) * jax.lax.rsqrt(variance + _MIN)
         return jnp.clip(scaled, -LIMIT, LIMIT)
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from didact.common.files import replacing
 from didact.environments import SettingError
-from didact.students.policies.cards import CARD, LARGEST, NAME_TOLD, is_name, read_card
+from didact.students.policies.cards import CARD, MAX_SIZE, NAME_RULE, is_name, read_card
 from didact.students.policies.lookup import locate, shipped, user_folder
 from didact.students.policies.storage import PARAMS, policy_files, read_folder
 
-MOST_FILES = 10_000
+MAX_FILES = 10_000
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that the same policy makes the same file
 _CHUNK = 1 << 20
 
@@ -88,10 +88,10 @@ def import_policy(
 
     with archive:
         entries = _checked(archive, file)
-        return take_in(unpack, name, file.stem, replace=replace)
+        return install_policy(unpack, name, file.stem, replace=replace)
 
 
-def take_in(
+def install_policy(
     fill: Callable[[Path], None], name: str | None, otherwise: str, *, replace: bool
 ) -> Path:
     """Makes an imported policy, whole or not at all; its folder.
@@ -134,7 +134,7 @@ def take_in(
 
 def _check_name(name: str, replace: bool) -> None:
     if not is_name(name):
-        raise SettingError("--name", name, NAME_TOLD)
+        raise SettingError("--name", name, NAME_RULE)
     if name in shipped():
         raise SettingError("--name", name, "another one: didact brings a policy of that name")
     place = user_folder() / name
@@ -156,11 +156,11 @@ def _told_if_unwritable(home: Path) -> Iterator[None]:
 def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
     """The entries that are files, if all of them are what a policy has."""
     entries = archive.infolist()
-    if len(entries) > MOST_FILES:
-        raise _refused(file, f"of at most {MOST_FILES} files")
+    if len(entries) > MAX_FILES:
+        raise _refused(file, f"of at most {MAX_FILES} files")
     size = sum(entry.file_size for entry in entries)
-    if size > LARGEST:
-        raise _refused(file, f"of at most {LARGEST / 2**30:g} GiB ({size / 2**30:.1f} unpacked)")
+    if size > MAX_SIZE:
+        raise _refused(file, f"of at most {MAX_SIZE / 2**30:g} GiB ({size / 2**30:.1f} unpacked)")
     seen = set()
     for entry in entries:
         name = entry.orig_filename

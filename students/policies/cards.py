@@ -24,18 +24,18 @@ from didact.students.algorithms.sac import actor_student
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
 from didact.students.registry import check_on_card, from_card
-from didact.students.skills.composed_policy import NETWORK, TABLE, behaviour
+from didact.students.skills.composed_policy import NETWORK, TABLE, composed_student
 from didact.students.skills.formula_task import PROGRESS
 
 CARD = "policy.json"
 FORMAT = 2
 ACTOR_CRITIC, ACTOR = "actor_critic", "actor"  # what PPO and SAC train
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a policy; never more than a file's name
-NAME_TOLD = "a name of letters, digits, '.', '_' and '-', at most 100 of them"
+NAME_RULE = "a name of letters, digits, '.', '_' and '-', at most 100 of them"
 CARD_BYTES = 1 << 20
-LARGEST = 1 << 30  # bytes of parameters, and of all files of a policy
-WIDEST = 8192  # any one size of a network
-MOST_NUMBERS = 1 << 24  # in one array of an observation
+MAX_SIZE = 1 << 30  # bytes of parameters, and of all files of a policy
+MAX_WIDTH = 8192  # any one size of a network
+MAX_NUMBERS = 1 << 24  # in one array of an observation
 
 
 def card(
@@ -138,7 +138,7 @@ def check_card(card: Any, path: str = CARD) -> None:
         if not isinstance(card.get(field, ""), str):
             raise _error(field, path, card[field], "a text")
     if "name" in card and not is_name(card["name"]):
-        raise _error("name", path, card["name"], NAME_TOLD)
+        raise _error("name", path, card["name"], NAME_RULE)
     for field in ("training", "versions", "scores"):
         if not isinstance(card.get(field, {}), dict):
             raise _error(field, path, card[field], "an object")
@@ -206,7 +206,9 @@ def register_architecture(name: str, make: Architecture) -> None:
 def student_of(card: Mapping[str, Any], seeds_axis: str | None = None) -> Student:
     """The student of a card, to act; under a `vmap` over seeds if that has a name."""
     if "composed" in card:
-        return behaviour(card["composed"], spaces_of(card), len(actions_of(card).action_names))
+        return composed_student(
+            card["composed"], spaces_of(card), len(actions_of(card).action_names)
+        )
     if "student" in card:
         return from_card(card, spaces_of(card), actions_of(card))
     network: dict[str, Any] = dict(card["network"])
@@ -242,11 +244,11 @@ def parameters_of(card: Mapping[str, Any], path: str = CARD) -> Any:
             "policy", path, f"a card of a network that can be made ({why})"
         ) from None
     size = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(like))
-    if size > LARGEST:
+    if size > MAX_SIZE:
         raise SettingError(
             f"size of the network in {path}",
             f"{size / 2**30:.1f} GiB",
-            f"at most {LARGEST / 2**30:g} GiB of parameters",
+            f"at most {MAX_SIZE / 2**30:g} GiB of parameters",
         )
     return like
 
@@ -259,9 +261,9 @@ def _check_spaces(spaces: Any, path: str) -> None:
         if not isinstance(space, dict) or not {"shape", "dtype", "low", "high"} <= set(space):
             raise _error(where, path, space, "an object with shape, dtype, low and high")
         shape = space["shape"]
-        whole = isinstance(shape, list) and all(_is_whole(x, 0, MOST_NUMBERS) for x in shape)
-        if not whole or len(shape) > 8 or math.prod(shape) > MOST_NUMBERS:
-            allowed = f"a list of at most 8 whole numbers, together at most {MOST_NUMBERS} places"
+        whole = isinstance(shape, list) and all(_is_whole(x, 0, MAX_NUMBERS) for x in shape)
+        if not whole or len(shape) > 8 or math.prod(shape) > MAX_NUMBERS:
+            allowed = f"a list of at most 8 whole numbers, together at most {MAX_NUMBERS} places"
             raise _error(f"{where}: shape", path, shape, allowed)
         try:
             kind = np.dtype(space["dtype"]).kind if isinstance(space["dtype"], str) else ""
@@ -278,11 +280,11 @@ def _check_spaces(spaces: Any, path: str) -> None:
         if space.get("role", "") not in ROLES:
             raise _error(f"{where}: role", path, space["role"], "one of " + ", ".join(ROLES[1:]))
         codes = space.get("codes", [])
-        sizes = isinstance(codes, list) and all(_is_whole(x, 1, MOST_NUMBERS) for x in codes)
-        if not sizes or math.prod(codes) > MOST_NUMBERS:
+        sizes = isinstance(codes, list) and all(_is_whole(x, 1, MAX_NUMBERS) for x in codes)
+        if not sizes or math.prod(codes) > MAX_NUMBERS:
             raise _error(f"{where}: codes", path, codes, "a list of sizes of a code book")
-        if kind in ("tokens", "category") and not 0 <= space["high"] < MOST_NUMBERS:
-            allowed = f"the last of at most {MOST_NUMBERS} values"
+        if kind in ("tokens", "category") and not 0 <= space["high"] < MAX_NUMBERS:
+            allowed = f"the last of at most {MAX_NUMBERS} values"
             raise _error(f"{where}: high", path, space["high"], allowed)
         try:
             ArraySpace.from_json(space)
@@ -295,8 +297,8 @@ def _check_actions(actions: Any, path: str) -> None:
         space = action_space_from_json(actions)
     except SettingError as error:
         raise _error(f"action_space: {error.setting}", path, error.value, error.allowed) from None
-    if len(space.action_names) > WIDEST:
-        raise _error("action_space", path, len(space.action_names), f"at most {WIDEST} actions")
+    if len(space.action_names) > MAX_WIDTH:
+        raise _error("action_space", path, len(space.action_names), f"at most {MAX_WIDTH} actions")
 
 
 def _check_composed(sizes: Any, spaces: Mapping[str, Any], path: str) -> None:
@@ -305,7 +307,7 @@ def _check_composed(sizes: Any, spaces: Mapping[str, Any], path: str) -> None:
         allowed = f"an object with {' and '.join(TABLE)}, or with {', '.join(NETWORK)}"
         raise _error("composed", path, sizes, allowed)
     for name in kinds[0]:
-        most = WIDEST if kinds[0] is NETWORK else MOST_NUMBERS
+        most = MAX_WIDTH if kinds[0] is NETWORK else MAX_NUMBERS
         if not _is_whole(sizes[name], 1, most):
             raise _error(f"composed.{name}", path, sizes[name], f"a whole number from 1 to {most}")
     read = {PROGRESS: [sizes["states"]], **({PLACE: []} if kinds[0] is TABLE else {"image": None})}
@@ -328,7 +330,7 @@ def _check_network(network: Any, path: str) -> None:
         value: Any = network.get(name)
         if name == "pixel_channels":
             sizes = isinstance(value, list) and 1 <= len(value) <= 8
-            if not sizes or not all(_is_whole(x, 1, WIDEST) for x in value):
+            if not sizes or not all(_is_whole(x, 1, MAX_WIDTH) for x in value):
                 raise _error(f"network.{name}", path, value, "a list of 1 to 8 sizes")
         elif name == "normalise_observations":
             if not isinstance(value, bool):
@@ -338,8 +340,8 @@ def _check_network(network: Any, path: str) -> None:
                 raise _error(f"network.{name}", path, value, "a number from 0.02 to 2")
         else:
             least = 0 if name == "memory" else 1
-            if not _is_whole(value, least, WIDEST):
-                allowed = f"a whole number from {least} to {WIDEST}"
+            if not _is_whole(value, least, MAX_WIDTH):
+                allowed = f"a whole number from {least} to {MAX_WIDTH}"
                 raise _error(f"network.{name}", path, value, allowed)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from didact.environments import SettingError
-from didact.students.policies.archives import MOST_FILES, take_in
-from didact.students.policies.cards import CARD, LARGEST
+from didact.students.policies.archives import MAX_FILES, install_policy
+from didact.students.policies.cards import CARD, MAX_SIZE
 from didact.students.policies.lookup import describe, locate
 from didact.students.policies.storage import PARAMS, copy_policy, read_folder
 
@@ -117,7 +117,7 @@ def pull_policy(
                 raise _no_policy(repo)
             copy_policy(Path(place), folder)
 
-    return take_in(download, name or repo.split("/")[-1], repo, replace=replace)
+    return install_policy(download, name or repo.split("/")[-1], repo, replace=replace)
 
 
 def _hub() -> Any:
@@ -139,8 +139,8 @@ def _check_size(info: Any, repo: str) -> None:
     size = sum(f.size or 0 for f in files)
     if not any(f.rfilename == CARD for f in files):
         raise _no_policy(repo)
-    if size > LARGEST or len(files) > MOST_FILES:
-        allowed = f"a policy of at most {LARGEST / 2**30:g} GiB in {MOST_FILES} files"
+    if size > MAX_SIZE or len(files) > MAX_FILES:
+        allowed = f"a policy of at most {MAX_SIZE / 2**30:g} GiB in {MAX_FILES} files"
         raise SettingError("repository", repo, f"{allowed} ({size / 2**30:.1f} GiB are there)")
 
 

@@ -10,7 +10,7 @@ from didact.environments import SettingError
 from didact.students.policies.cards import CARD, is_name, read_card
 
 SHIPPED = Path(__file__).parent / "pretrained"
-FOLDER_TOLD = "a policy folder, or a run with a final policy"
+FOLDER_RULE = "a policy folder, or a run with a final policy"
 
 
 def user_folder() -> Path:
@@ -34,7 +34,7 @@ def imported() -> dict[str, Path]:
     return _named(user_folder())
 
 
-def known() -> dict[str, Path]:
+def named_policies() -> dict[str, Path]:
     """All that have a name; what didact brings along comes first."""
     ours = shipped()
     return ours | {name: path for name, path in imported().items() if name not in ours}
@@ -50,24 +50,24 @@ def locate(policy: str | os.PathLike[str]) -> Path:
     """
     text = os.fspath(policy)
     if not text:
-        raise SettingError("policy", text, f"the name of a policy, or {FOLDER_TOLD}")
+        raise SettingError("policy", text, f"the name of a policy, or {FOLDER_RULE}")
     folder = Path(text)
-    names = known()
-    if is_there(Path.is_dir, folder):
+    names = named_policies()
+    if path_exists(Path.is_dir, folder):
         for found in (folder, folder / "policy"):
-            if is_there(Path.is_file, found / CARD):
+            if path_exists(Path.is_file, found / CARD):
                 return found
         hidden = f"; it hides the policy {text!r}" if text in names else ""
-        raise SettingError("policy", text, f"{FOLDER_TOLD}{hidden}")
+        raise SettingError("policy", text, f"{FOLDER_RULE}{hidden}")
     if text in names:
         return names[text]
-    if not is_name(text) or is_there(Path.exists, folder) or not names:
-        raise SettingError("policy", text, FOLDER_TOLD)
+    if not is_name(text) or path_exists(Path.exists, folder) or not names:
+        raise SettingError("policy", text, FOLDER_RULE)
     near = difflib.get_close_matches(text, list(names), n=3, cutoff=0.5) or list(names)[:8]
-    raise SettingError("policy", text, f"a known name, such as {', '.join(near)}, or {FOLDER_TOLD}")
+    raise SettingError("policy", text, f"a known name, such as {', '.join(near)}, or {FOLDER_RULE}")
 
 
-def found(runs: Path) -> list[dict[str, Any]]:
+def all_policies(runs: Path) -> list[dict[str, Any]]:
     """The policies there are: shipped ones, imported ones, and those below a folder of runs.
 
     Returns:
@@ -121,7 +121,7 @@ def _named(folder: Path) -> dict[str, Path]:
         return {}
 
 
-def is_there(what: Any, path: Path) -> bool:
+def path_exists(what: Any, path: Path) -> bool:
     """Whether a path is that; False where the system does not take the text for a path."""
     try:
         return what(path)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from didact.environments import ActionSpace, ArraySpace, Environment, SettingError
-from didact.environments.text_settings import make_told
+from didact.environments.text_settings import make_with_text_settings
 from didact.students.base import Student
 from didact.students.policies.cards import actions_of, environment_settings, spaces_of, student_of
 from didact.students.policies.lookup import locate
@@ -50,7 +50,7 @@ class Policy:
         Raises:
             SettingError: it is not registered here, or shows something else than in training.
         """
-        environment = make_told(self.environment, self.environment_settings)
+        environment = make_with_text_settings(self.environment, self.environment_settings)
         self.check(environment.observation_space, environment.action_space)
         return environment
 

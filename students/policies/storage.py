@@ -11,8 +11,8 @@ import jax
 
 from didact.common.files import replacing
 from didact.environments import SettingError
-from didact.students.data.pytree_storage import Damaged, load_tree, save_tree
-from didact.students.policies.cards import CARD, LARGEST, parameters_of, read_card
+from didact.students.data.pytree_storage import CorruptFiles, load_tree, save_tree
+from didact.students.policies.cards import CARD, MAX_SIZE, parameters_of, read_card
 
 PARAMS = "params"
 
@@ -48,7 +48,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], Any]:
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
     try:
         return card, load_tree(folder / PARAMS, like)
-    except Damaged as damage:
+    except CorruptFiles as damage:
         raise SettingError(
             "policy", str(folder), f"a folder with the parameters as they were saved ({damage})"
         ) from None
@@ -81,8 +81,8 @@ def policy_files(folder: Path) -> list[str]:
             raise SettingError("policy", str(folder), f"made of files only ({name!r} is none)")
         names.append(path.relative_to(folder).as_posix())
         size += path.stat().st_size
-    if size > LARGEST:
-        allowed = f"at most {LARGEST / 2**30:g} GiB large ({size / 2**30:.1f} were found)"
+    if size > MAX_SIZE:
+        allowed = f"at most {MAX_SIZE / 2**30:g} GiB large ({size / 2**30:.1f} were found)"
         raise SettingError("policy", str(folder), allowed)
     return sorted(names)
 

@@ -15,19 +15,19 @@ from didact.environments import ArraySpace
 from didact.environments.base import PLACE
 from didact.students.base import Student
 from didact.students.networks.distributions import Categorical
-from didact.students.skills.deep import GoalNetwork, look
+from didact.students.skills.deep import GoalNetwork, action_values
 from didact.students.skills.formula_task import PROGRESS
 from didact.students.skills.ltl.automata import Automaton
 from didact.students.skills.machines import letters_of
-from didact.students.skills.plans import Plans, follow, plans
-from didact.students.skills.tabular import Table, settled
+from didact.students.skills.plans import GoalPlans, goal_plans, plan_action_values
+from didact.students.skills.tabular import Table, fixed_point_values
 
 WORST = -1e9  # the logit of an action that is not among the best
 TABLE = ("states", "places")  # what a card tells of a table,
 NETWORK = ("states", "goals", "hidden", "cell")  # and of a network
 
 
-class Composed(NamedTuple):
+class ComposedState(NamedTuple):
     """The state of a composed behaviour."""
 
     params: dict[str, Any]
@@ -50,29 +50,31 @@ def compose(
     Raises:
         SettingError: a proposition of the formula is none of these.
     """
-    plan = plans([made], propositions, table.goals, None if as_far else table.apart)
+    plan = goal_plans([made], propositions, table.goals, None if as_far else table.goal_values)
     places = jnp.arange(table.values.shape[0])
     which = jnp.zeros_like(places)
     rows = [
-        follow(plan, jnp.full_like(places, state), lambda no: table.look(places, no), which)
+        plan_action_values(
+            plan, jnp.full_like(places, state), lambda no: table.action_values(places, no), which
+        )
         for state in range(made.num_states)
     ]
     values = jnp.stack(rows)
     if as_far:
         return values
     after = made.transitions[:, letters_of(made, propositions, table.goals)]
-    return settled(table, after, made.accepting, made.failed, values)
+    return fixed_point_values(table, after, made.accepting, made.failed, values)
 
 
-def behaviour(
+def composed_student(
     sizes: Mapping[str, int], observation_space: Mapping[str, ArraySpace], actions: int
 ) -> Student:
-    """A student of these sizes; `Composed.params` are put in from elsewhere.
+    """A student of these sizes; `ComposedState.params` are put in from elsewhere.
 
     Args:
         sizes: those of `TABLE` or of `NETWORK`. The parameters of a table are `values`
             [states, places, actions]; those of a network are its `network`, and `worth`, `careful`
-            and `forbidden` [states, goals], as in `Plans`.
+            and `forbidden` [states, goals], as in `GoalPlans`.
         observation_space: of the environment, with the formula.
         actions: how many.
     """
@@ -91,11 +93,11 @@ def behaviour(
 
     def values_of(params, observation):
         def seen(avoided):
-            return look(network, params["network"], observation["image"], avoided)
+            return action_values(network, params["network"], observation["image"], avoided)
 
         machine = jnp.argmax(observation[PROGRESS], -1)
-        plan = Plans(*(params[name][None] for name in Plans._fields))
-        return follow(plan, machine, seen, jnp.zeros_like(machine))
+        plan = GoalPlans(*(params[name][None] for name in GoalPlans._fields))
+        return plan_action_values(plan, machine, seen, jnp.zeros_like(machine))
 
     return _student(init, values_of)
 
@@ -111,7 +113,7 @@ def _student(
     """A student that takes one of the actions of the highest value."""
 
     def init(key):
-        return Composed(params(key))
+        return ComposedState(params(key))
 
     def apply(state, carry, observation):
         values = values_of(state.params, observation)

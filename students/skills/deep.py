@@ -28,7 +28,7 @@ AVOIDED = 0.3  # how likely each goal is to be avoided, where anything is
 
 
 @dataclasses.dataclass(frozen=True)
-class DeepConfig:
+class GoalLearnerConfig:
     """Settings of a network of skills, and of how it learns."""
 
     hidden: int = 128
@@ -85,7 +85,7 @@ class GoalNetwork(nn.Module):
         return nn.sigmoid(nn.Dense(self.actions)(hidden))
 
 
-class Memory(NamedTuple):
+class ExperienceBuffer(NamedTuple):
     """The last m steps, in a ring."""
 
     before: UInt8[Array, "m h w"]
@@ -97,38 +97,39 @@ class Memory(NamedTuple):
     next: Int[Array, ""]
 
 
-class DeepState(NamedTuple):
+class GoalLearnerState(NamedTuple):
     """A network while it learns."""
 
     params: Any
     target: Any
     optimiser: Any
-    memory: Memory
+    memory: ExperienceBuffer
 
 
-class Deep(NamedTuple):
+class GoalLearner(NamedTuple):
     """Pure functions of a network of skills.
 
     Attributes:
         init: `init(key) -> state`.
-        remember: `remember(state, before, action, after, goal, terminated) -> state`, n steps.
+        add_experience: `add_experience(state, before, action, after, goal, terminated) -> state`, n
+            steps.
         learn: `learn(state, key) -> (state, loss)`, one update.
         act: `act(params, image, goal) -> actions`, the best ones to come to goals.
     """
 
-    init: Callable[[PRNGKeyArray], DeepState]
-    remember: Callable[..., DeepState]
-    learn: Callable[[DeepState, PRNGKeyArray], tuple[DeepState, Float[Array, ""]]]
+    init: Callable[[PRNGKeyArray], GoalLearnerState]
+    add_experience: Callable[..., GoalLearnerState]
+    learn: Callable[[GoalLearnerState, PRNGKeyArray], tuple[GoalLearnerState, Float[Array, ""]]]
     act: Callable[[Any, Array, Array], Int[Array, " n"]]
 
 
-def deep(
+def goal_learner(
     image: tuple[int, int],
     goals: Bool[np.ndarray, "goals propositions"],
     num_actions: int,
     updates: int,
-    config: DeepConfig,
-) -> Deep:
+    config: GoalLearnerConfig,
+) -> GoalLearner:
     """A network of skills for images of packed cells.
 
     Args:
@@ -152,8 +153,8 @@ def deep(
         images = jnp.zeros((m, *image), jnp.uint8)
         numbers = jnp.zeros(m, jnp.int32)
         zero = jnp.zeros((), jnp.int32)
-        memory = Memory(images, numbers, images, numbers, jnp.zeros(m, bool), zero, zero)
-        return DeepState(params, params, optimiser.init(params), memory)
+        memory = ExperienceBuffer(images, numbers, images, numbers, jnp.zeros(m, bool), zero, zero)
+        return GoalLearnerState(params, params, optimiser.init(params), memory)
 
     def remember(state, before, action, after, goal, terminated):
         memory, n = state.memory, len(action)
@@ -161,7 +162,7 @@ def deep(
         rows = before, action, after, goal, terminated
         rings = [ring.at[at].set(row) for ring, row in zip(memory[:5], rows, strict=True)]
         filled = jnp.minimum(memory.filled + n, config.memory)
-        memory = Memory(*rings, filled=filled, next=(memory.next + n) % config.memory)
+        memory = ExperienceBuffer(*rings, filled=filled, next=(memory.next + n) % config.memory)
         return state._replace(memory=memory)
 
     def learn(state, key):
@@ -204,10 +205,10 @@ def deep(
         no = jnp.zeros((len(goal), num_goals), bool)
         return jnp.argmax(apply(params, image, goal, no), -1)
 
-    return Deep(init, remember, learn, act)
+    return GoalLearner(init, remember, learn, act)
 
 
-def look(
+def action_values(
     network: GoalNetwork, params: Any, image: UInt8[Array, "n h w"], avoided: Bool[Array, "n goals"]
 ) -> Float[Array, "goals n actions"]:
     """The values of actions for each goal, as `plans.follow` asks for them."""

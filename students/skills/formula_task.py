@@ -16,17 +16,17 @@ import numpy as np
 from jaxtyping import Array, Int32
 
 from didact.environments import ArraySpace, Environment, SettingError, Wrapper
-from didact.environments.registry import register_addition
+from didact.environments.registry import register_wrapper_setting
 from didact.students.skills.ltl.automata import Automaton, automaton
-from didact.students.skills.ltl.batched_automata import pack, step
-from didact.students.skills.ltl.formula_input import read
+from didact.students.skills.ltl.batched_automata import batch_automata, next_states
+from didact.students.skills.ltl.formula_input import read_formula
 from didact.students.skills.ltl.formulas import Formula, brief
 from didact.students.skills.ltl.parser import parse
 
 PROGRESS = "progress"
 
 
-class FollowingState(NamedTuple):
+class FormulaTaskState(NamedTuple):
     """n worlds, and how far each has come."""
 
     worlds: Any
@@ -34,8 +34,8 @@ class FollowingState(NamedTuple):
     steps: Int32[Array, " n"]  # taken so far
 
 
-class Following(Wrapper[FollowingState]):
-    """An environment whose task is a formula over its propositions; made by `following`.
+class WithFormula(Wrapper[FormulaTaskState]):
+    """An environment whose task is a formula over its propositions; made by `with_formula`.
 
     An episode ends with success where the formula is true of the labels of all steps so far (those
     after a reset do not count), and without where it cannot come true any more. Success pays
@@ -47,7 +47,7 @@ class Following(Wrapper[FollowingState]):
     def __init__(self, environment: Environment, made: Automaton):
         super().__init__(environment)
         self.automaton = made
-        self._machines = pack([made], environment.propositions)
+        self._machines = batch_automata([made], environment.propositions)
         progress = ArraySpace((made.num_states,), np.bool_, 0, 1)
         self.observation_space = {**environment.observation_space, PROGRESS: progress}
 
@@ -57,13 +57,15 @@ class Following(Wrapper[FollowingState]):
     def reset(self, key, tasks):
         worlds, seen = self.environment.reset(key, tasks)
         machine = jnp.full(tasks.shape[0], self.automaton.initial, jnp.int32)
-        state = FollowingState(worlds, machine, jnp.zeros_like(machine))
+        state = FormulaTaskState(worlds, machine, jnp.zeros_like(machine))
         return state, self._told(state, seen)
 
     def step(self, key, state, actions):
         worlds, seen = self.environment.step(key, state.worlds, actions)
-        machine = step(self._machines, state.machine, seen.labels, jnp.zeros_like(state.machine))
-        state = FollowingState(worlds, machine, state.steps + 1)
+        machine = next_states(
+            self._machines, state.machine, seen.labels, jnp.zeros_like(state.machine)
+        )
+        state = FormulaTaskState(worlds, machine, state.steps + 1)
         success = self._machines.accepting[0, machine]
         over = success | self._machines.failed[0, machine]
         reward = jnp.where(success, 1 - 0.9 * state.steps / self.max_steps, 0.0)
@@ -101,7 +103,7 @@ class Following(Wrapper[FollowingState]):
         return None
 
 
-def following(environment: Environment, formula: Formula | Automaton | str) -> Following:
+def with_formula(environment: Environment, formula: Formula | Automaton | str) -> WithFormula:
     """The environment with a formula as its task.
 
     Args:
@@ -123,11 +125,11 @@ def following(environment: Environment, formula: Formula | Automaton | str) -> F
             raise SettingError("formula", text, f"of the propositions {names} ({name!r} is none)")
     if made.failed[made.initial] or made.settled[made.transitions[made.initial]].all():
         raise SettingError("formula", text, "one that can be fulfilled, and broken or left open")
-    return Following(environment, made)
+    return WithFormula(environment, made)
 
 
-def _told(environment: Environment, text: str) -> Following:
-    return following(environment, read(text, environment))
+def _told(environment: Environment, text: str) -> WithFormula:
+    return with_formula(environment, read_formula(text, environment))
 
 
-register_addition("formula", _told, lambda environment: bool(environment.propositions))
+register_wrapper_setting("formula", _told, lambda environment: bool(environment.propositions))

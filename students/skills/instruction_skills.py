@@ -25,13 +25,13 @@ from didact.students.skills.ltl.automata import Automaton, automaton
 from didact.students.skills.ltl.formulas import brief
 from didact.students.skills.machines import skill_machine
 
-NOBODY = -1  # where no skill leads on, or none of them can begin
+NO_POLICY = -1  # where no skill leads on, or none of them can begin
 IDLE = "done"  # the action of grid worlds that changes nothing
-MOST_FACTS = 8  # that a condition to begin may name
+MAX_PROPOSITIONS = 8  # that a condition to begin may name
 
 
-class Orders(NamedTuple):
-    """Which skills lead on, for a batch of automata; states as in `Machines`."""
+class InstructionSchedule(NamedTuple):
+    """Which skills lead on, for a batch of automata; states as in `AutomatonBatch`."""
 
     leads: Bool[Array, "batch states skills"]
     words: UInt8[Array, "skills length"]  # of each skill, as token ids
@@ -40,14 +40,14 @@ class Orders(NamedTuple):
     begins: Bool[Array, "skills letters"]  # whether it holds
 
 
-def orders(
+def instruction_schedule(
     automata: Sequence[Automaton],
     library: Library,
     propositions: Sequence[str],
     encode: Callable[[str], UInt8[np.ndarray, " length"]],
     *,
     max_states: int | None = None,
-) -> Orders:
+) -> InstructionSchedule:
     """What leads on in each state of each automaton.
 
     A skill ends with no more facts than its `ends` asks for, as far as plans count on it.
@@ -68,7 +68,9 @@ def orders(
             raise SettingError(name, list(values), "at least one")
     skills = list(library.values())
     ends = [static(skill.ends) for skill in skills]
-    begins = [automaton(static(skill.begins), max_propositions=MOST_FACTS) for skill in skills]
+    begins = [
+        automaton(static(skill.begins), max_propositions=MAX_PROPOSITIONS) for skill in skills
+    ]
     for skill, end, begin in zip(skills, ends, begins, strict=True):
         for name in (*end.propositions, *begin.propositions):
             if name not in propositions:
@@ -92,11 +94,12 @@ def orders(
     words = np.stack([encode(skill.description) for skill in skills])
     names = policies_of(library)
     owner = np.array([names.index(skill.policy) for skill in skills])
-    return Orders(*map(jnp.asarray, (leads, words, owner, weights, holds)))
+    return InstructionSchedule(*map(jnp.asarray, (leads, words, owner, weights, holds)))
 
 
 def policies_of(library: Library) -> list[str]:
-    """The policies of a library's skills, each once; `Orders.owner` numbers them so."""
+    """The policies of a library's skills, each once; `InstructionSchedule.owner` numbers them
+    so."""
     return list(dict.fromkeys(skill.policy for skill in library.values()))
 
 
@@ -125,29 +128,29 @@ def _letters(each: Automaton, end: Any) -> list[int]:
     return sorted({each.letter(names) for names in named if names} - {0})
 
 
-class Ordered(NamedTuple):
+class ExecutionMemory(NamedTuple):
     """What policies under orders remember."""
 
     memory: tuple[Any, ...]  # of each policy
     due: Int[Array, " n"]  # the skill that was due in the last step, or NOBODY
 
 
-def begin(policies: Sequence[Policy], n: int) -> Ordered:
+def initial_memory(policies: Sequence[Policy], n: int) -> ExecutionMemory:
     """The memory before the first step of n worlds."""
     memory = tuple(policy.initial_carry(n) for policy in policies)
-    return Ordered(memory, jnp.full(n, NOBODY, jnp.int32))
+    return ExecutionMemory(memory, jnp.full(n, NO_POLICY, jnp.int32))
 
 
 def act(
     policies: Sequence[Policy],
-    made: Orders,
-    remembered: Ordered,
+    made: InstructionSchedule,
+    remembered: ExecutionMemory,
     observation: Mapping[str, Array],
     labels: Bool[Array, "n labels"],
     machine: Int[Array, " n"],
     which: Int[Array, " n"],
     key: PRNGKeyArray | None = None,
-) -> tuple[Int[Array, " n"], Ordered]:
+) -> tuple[Int[Array, " n"], ExecutionMemory]:
     """The actions of policies that are told what is due; can be jitted.
 
     Where nothing is due the action is "done", if there is one; without it, the policy of the first
@@ -157,7 +160,7 @@ def act(
         policies: those of `policies_of`, which have the same actions and read `instruction`. All of
             them are asked in all worlds.
         made: the orders of a batch.
-        remembered: what `begin` or the last call gave.
+        remembered: what `initial_memory` or the last call gave.
         observation: of n worlds; their own instructions are not read.
         labels: what holds now.
         machine: the state of each world's automaton.
@@ -167,9 +170,9 @@ def act(
     leads = made.leads[which, machine]
     letter = jnp.sum(jnp.where(labels[:, None], made.weights, 0), -1)
     may = leads & made.begins[jnp.arange(leads.shape[1]), letter]
-    due = jnp.where(jnp.any(may, 1), jnp.argmax(may, 1), NOBODY)
+    due = jnp.where(jnp.any(may, 1), jnp.argmax(may, 1), NO_POLICY)
     goes_on = jnp.take_along_axis(leads, jnp.maximum(remembered.due, 0)[:, None], 1)[:, 0]
-    due = jnp.where(goes_on & (remembered.due != NOBODY), remembered.due, due)
+    due = jnp.where(goes_on & (remembered.due != NO_POLICY), remembered.due, due)
     new = due != remembered.due
 
     def forget(old, first):
@@ -189,5 +192,5 @@ def act(
         memories.append(memory)
     names = list(policies[0].action_space.action_names)
     if IDLE in names:
-        action = jnp.where(due == NOBODY, names.index(IDLE), action)
-    return action, Ordered(tuple(memories), due)
+        action = jnp.where(due == NO_POLICY, names.index(IDLE), action)
+    return action, ExecutionMemory(tuple(memories), due)

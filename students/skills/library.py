@@ -27,7 +27,7 @@ from didact.students.skills.ltl.formulas import (
 from didact.students.skills.ltl.parser import parse
 
 FORMAT = 1
-LARGEST = 1 << 22  # bytes of a file
+MAX_SIZE = 1 << 22  # bytes of a file
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _STATIC = (And, Constant, Iff, Implies, Not, Or, Proposition)
 
@@ -161,8 +161,8 @@ def load_library(path: str | os.PathLike[str]) -> Library:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > LARGEST:
-            raise SettingError("library", str(path), f"a file of at most {LARGEST} bytes")
+        if path.stat().st_size > MAX_SIZE:
+            raise SettingError("library", str(path), f"a file of at most {MAX_SIZE} bytes")
         told: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, SettingError):

@@ -25,8 +25,9 @@ from didact.students.skills.machines import letters_of, letters_of_goals, skill_
 Between = Callable[[Bool[np.ndarray, " goals"]], Float[np.ndarray, "goals goals"]]
 
 
-class Plans(NamedTuple):
-    """The plans of a batch of automata over the goals of one world; states as in `Machines`."""
+class GoalPlans(NamedTuple):
+    """The plans of a batch of automata over the goals of one world; states as in
+    `AutomatonBatch`."""
 
     worth: Float[Array, "batch states goals"]  # of reaching a goal next; 0: it leads nowhere
     careful: Bool[Array, "batch states goals"]  # what fails, or throws back, where it is touched
@@ -34,12 +35,12 @@ class Plans(NamedTuple):
 
     @property
     def wanted(self) -> Bool[Array, "batch states goals"]:
-        """The goals that are worth most, such as `values.chosen` rewards."""
+        """The goals that are worth most, such as `values.goal_task` rewards."""
         best = jnp.max(self.worth, -1, keepdims=True)
         return (self.worth > 0) & (self.worth >= best * (1 - 1e-6))
 
 
-def plans(
+def goal_plans(
     automata: Sequence[Automaton],
     propositions: Sequence[str],
     goals: Bool[np.ndarray, "goals propositions"],
@@ -47,7 +48,7 @@ def plans(
     *,
     max_states: int | None = None,
     discount: float = 0.9,
-) -> Plans:
+) -> GoalPlans:
     """Plans for automata, beside `pack` with the same `max_states`.
 
     Args:
@@ -75,7 +76,7 @@ def plans(
         made = _plan(each, propositions, goals, between, discount)
         for array, rows in zip((worth, careful, forbidden), made, strict=True):
             array[i, : each.num_states] = rows
-    return Plans(jnp.asarray(worth), jnp.asarray(careful), jnp.asarray(forbidden))
+    return GoalPlans(jnp.asarray(worth), jnp.asarray(careful), jnp.asarray(forbidden))
 
 
 def _plan(automaton, propositions, goals, between, discount):
@@ -112,10 +113,10 @@ def _plan(automaton, propositions, goals, between, discount):
     return worth, careful, forbidden
 
 
-def follow(
-    made: Plans,
+def plan_action_values(
+    made: GoalPlans,
     state: Int[Array, " n"],
-    look: Callable[[Bool[Array, "n goals"]], Float[Array, "goals n actions"]],
+    action_values: Callable[[Bool[Array, "n goals"]], Float[Array, "goals n actions"]],
     which: Int[Array, " n"] | None = None,
 ) -> Float[Array, "n actions"]:
     """The values of actions for the formulas of n worlds.
@@ -125,13 +126,14 @@ def follow(
     Args:
         made: plans of a batch.
         state: of each world's automaton.
-        look: values of all goals where the agents are, while some goals are avoided.
+        action_values: values of all goals where the agents are, while some goals are avoided.
         which: the plan of each world; world i has plan i if not given.
     """
     rows = jnp.arange(len(state)) if which is None else which
     worth = made.worth[rows, state].T[..., None]
     careful, forbidden = (
-        jnp.max(look(avoided[rows, state]) * worth, 0) for avoided in (made.careful, made.forbidden)
+        jnp.max(action_values(avoided[rows, state]) * worth, 0)
+        for avoided in (made.careful, made.forbidden)
     )
     way = jnp.any(careful > 0, -1, keepdims=True)
     return jnp.where(way, careful, forbidden)

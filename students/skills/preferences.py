@@ -20,7 +20,7 @@ import optax
 from jaxtyping import Bool, Float, Int
 
 from didact.environments import SettingError
-from didact.students.skills.rewards import RewardModel, fresh
+from didact.students.skills.rewards import RewardModel, initial_reward_model
 from didact.students.skills.task_plans import Complete
 
 # How likely the first of two descriptions is the better one, from 0 to 1; None: nobody can tell.
@@ -28,7 +28,7 @@ Prefer = Callable[[str, str], float | None]
 CHOICES = {"first": 1.0, "second": 0.0, "neither": 0.5}
 
 
-def described(
+def describe_episode(
     labels: Bool[np.ndarray, "steps p"], propositions: Sequence[str], *, longest: int = 40
 ) -> str:
     """An episode in words: what held, in order, each as long as it went on.
@@ -50,7 +50,7 @@ def described(
     return f"In {len(labels)} steps: {told}."
 
 
-def by_model(complete: Complete, wish: str) -> Prefer:
+def language_model_preferences(complete: Complete, wish: str) -> Prefer:
     """Preferences of a language model.
 
     Args:
@@ -90,7 +90,7 @@ class Preferences(NamedTuple):
     first: Float[np.ndarray, " m"]  # how likely the first is the better one
 
 
-def compared(
+def collect_preferences(
     descriptions: Sequence[str], prefer: Prefer, count: int, *, seed: int = 0
 ) -> Preferences:
     """Lets pairs of different descriptions be compared; those that nobody can tell are left out.
@@ -122,7 +122,7 @@ def compared(
     return Preferences(np.array(pairs, np.int64).reshape(-1, 2), np.array(first, np.float64))
 
 
-def fit(
+def fit_reward_model(
     labels: Bool[np.ndarray, "episodes steps p"],
     known: Preferences,
     *,
@@ -152,7 +152,7 @@ def fit(
         raise SettingError("preferences", 0, "at least one")
     rows = jnp.asarray(labels, jnp.float32)
     pairs, first = jnp.asarray(known.pairs), jnp.asarray(known.first, jnp.float32)
-    params = fresh(hidden, rows.shape[-1], seed).params
+    params = initial_reward_model(hidden, rows.shape[-1], seed).params
     optimiser = optax.adamw(learning_rate, weight_decay=decay)
 
     def loss(params):

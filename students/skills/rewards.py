@@ -16,11 +16,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from didact.environments import Environment, SettingError, Wrapper
-from didact.environments.registry import register_addition
+from didact.environments.registry import register_wrapper_setting
 from didact.students.skills.json_files import write_json
 
 FORMAT = 1
-LARGEST = 1 << 22  # bytes of a file
+MAX_SIZE = 1 << 22  # bytes of a file
 
 
 class RewardModel(NamedTuple):
@@ -62,7 +62,7 @@ class _Network(nn.Module):
         return nn.Dense(1, name="worth")(seen)[..., 0]
 
 
-def fresh(hidden: int, propositions: int, seed: int = 0) -> RewardModel:
+def initial_reward_model(hidden: int, propositions: int, seed: int = 0) -> RewardModel:
     """A model of random weights."""
     params = _Network(hidden).init(jax.random.key(seed), jnp.zeros(propositions))
     return RewardModel(params, hidden)
@@ -107,8 +107,8 @@ def load_rewards(path: str | os.PathLike[str], propositions: tuple[str, ...]) ->
         return SettingError("rewards", str(path), allowed)
 
     try:
-        if path.stat().st_size > LARGEST:
-            raise wrong(f"a file of at most {LARGEST} bytes")
+        if path.stat().st_size > MAX_SIZE:
+            raise wrong(f"a file of at most {MAX_SIZE} bytes")
         told: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, SettingError):
@@ -122,7 +122,9 @@ def load_rewards(path: str | os.PathLike[str], propositions: tuple[str, ...]) ->
     try:
         layers, scale = told["layers"], float(told["scale"])
         hidden = len(layers["seen"]["bias"])
-        kinds = jax.eval_shape(lambda: fresh(hidden, len(propositions)).params["params"])
+        kinds = jax.eval_shape(
+            lambda: initial_reward_model(hidden, len(propositions)).params["params"]
+        )
         rows = {
             layer: {name: np.asarray(layers[layer][name], np.float32) for name in kinds[layer]}
             for layer in kinds
@@ -136,7 +138,7 @@ def load_rewards(path: str | os.PathLike[str], propositions: tuple[str, ...]) ->
     return RewardModel({"params": jax.tree.map(jnp.asarray, rows)}, hidden, scale)
 
 
-class Rewarded(Wrapper[Any]):
+class WithRewardModel(Wrapper[Any]):
     """An environment that pays what a model of rewards says of the labels of each step.
 
     Args:
@@ -157,7 +159,7 @@ class Rewarded(Wrapper[Any]):
 
 
 def _told(environment: Environment, text: str) -> Environment:
-    return Rewarded(environment, load_rewards(text, environment.propositions))
+    return WithRewardModel(environment, load_rewards(text, environment.propositions))
 
 
-register_addition("rewards", _told, lambda environment: bool(environment.propositions))
+register_wrapper_setting("rewards", _told, lambda environment: bool(environment.propositions))

@@ -21,9 +21,9 @@ from jaxtyping import Array, Bool, Float, Int
 from didact.environments import SettingError
 from didact.students.skills.values import WorldValues
 
-MOST_LABELS = 12  # there are 2**labels constraints
-MOST_PLACES = 32  # with a label; where there are more, goals are labels, wherever they hold
-LARGEST = 1 << 28  # numbers in a table
+MAX_LABELS = 12  # there are 2**labels constraints
+MAX_PLACES = 32  # with a label; where there are more, goals are labels, wherever they hold
+MAX_SIZE = 1 << 28  # numbers in a table
 ENOUGH = 1e-6  # no value is farther off than that
 
 
@@ -61,13 +61,13 @@ class Table(NamedTuple):
     steps: Steps
     discount: float
 
-    def look(
+    def action_values(
         self, place: Int[Array, " n"], avoided: Bool[Array, "n goals"]
     ) -> Float[Array, "goals n actions"]:
         """The values of actions in n worlds for each goal, with labels avoided on the way."""
         return jnp.moveaxis(self.values[place, :, :, self._constraint(avoided)], 2, 0)
 
-    def apart(self, avoided: Bool[np.ndarray, " goals"]) -> Float[np.ndarray, "goals goals"]:
+    def goal_values(self, avoided: Bool[np.ndarray, " goals"]) -> Float[np.ndarray, "goals goals"]:
         """How much goals are worth where others hold, with labels avoided; for `plans`."""
         return self.between[:, :, int(self._constraint(jnp.asarray(avoided)))]
 
@@ -82,7 +82,9 @@ class Table(NamedTuple):
         return sum(jnp.where(each, 1 << i, 0) for i, each in enumerate(touched))  # type: ignore
 
 
-def learn(seen: Transitions, num_places: int, num_actions: int, *, discount: float = 0.95) -> Table:
+def learn_table(
+    seen: Transitions, num_places: int, num_actions: int, *, discount: float = 0.95
+) -> Table:
     """A table of all goals that were seen.
 
     Args:
@@ -100,12 +102,12 @@ def learn(seen: Transitions, num_places: int, num_actions: int, *, discount: flo
         raise SettingError("transitions", 0, "at least one step")
     labels, label = np.unique(np.asarray(seen.labels, bool), axis=0, return_inverse=True)
     where = np.where(np.any(seen.labels, 1), seen.after, -1)
-    if len(np.unique(where)) > MOST_PLACES + 1:
+    if len(np.unique(where)) > MAX_PLACES + 1:
         where = np.full_like(where, -1)
     goals, goal = np.unique(np.stack([label.ravel(), where], 1), axis=0, return_inverse=True)
     shape = (num_places, num_actions, len(goals), 1 << len(labels))
-    if len(labels) > MOST_LABELS or np.prod(shape, dtype=float) > LARGEST:
-        allowed = f"at most {MOST_LABELS}, and {LARGEST:,} numbers in the table"
+    if len(labels) > MAX_LABELS or np.prod(shape, dtype=float) > MAX_SIZE:
+        allowed = f"at most {MAX_LABELS}, and {MAX_SIZE:,} numbers in the table"
         raise SettingError("labels", f"{len(labels)} (table of {shape})", allowed)
     rows = np.stack([seen.place, seen.action, seen.after, goal.ravel(), seen.terminated], 1)
     rows, counts = np.unique(rows.astype(np.int64), axis=0, return_counts=True)
@@ -121,7 +123,7 @@ def learn(seen: Transitions, num_places: int, num_actions: int, *, discount: flo
     return Table(labels[goals[:, 0]], goals[:, 0], values, between, steps, discount)
 
 
-def settled(
+def fixed_point_values(
     table: Table,
     transitions: Int[np.ndarray, "states goals"],
     accepting: Bool[np.ndarray, " states"],

@@ -27,13 +27,15 @@ from didact.students.skills.ltl.formulas import (
     checked,
 )
 
-DEEPEST, MOST_STEPS, MOST_NEVER = 8, 64, 64
+MAX_DEPTH, MAX_STEPS, MAX_NEVER = 8, 64, 64
 # A callable that answers messages by JSON text of a schema, made elsewhere.
 Complete = Callable[[list[dict[str, str]], dict[str, Any]], str]
 _JOINS = ("in_order", "in_any_order", "one_of")
 
 
-def script(text: str, library: Library, facts: tuple[str, ...] | None = None) -> Formula:
+def formula_of_script(
+    text: str, library: Library, propositions: tuple[str, ...] | None = None
+) -> Formula:
     """The formula of a script: the names or descriptions of skills, one to a line, in order.
 
     Lines that begin with "never" name a fact that must not hold before the end.
@@ -41,7 +43,7 @@ def script(text: str, library: Library, facts: tuple[str, ...] | None = None) ->
     Args:
         text: the lines.
         library: whose skills they name.
-        facts: what "never" can name; any word if None.
+        propositions: what "never" can name; any word if None.
 
     Raises:
         SettingError: a line is neither, there is none, or the plan is refused by `formula_of`.
@@ -55,10 +57,10 @@ def script(text: str, library: Library, facts: tuple[str, ...] | None = None) ->
         if not named:
             raise SettingError("script", line, "a skill of the library: " + ", ".join(library))
         steps.append({"do": named[0]})
-    return formula_of({"in_order": steps, "never": never}, library, facts)
+    return formula_of({"in_order": steps, "never": never}, library, propositions)
 
 
-def formula_of(plan: Any, library: Library, facts: tuple[str, ...] | None = None) -> Formula:
+def formula_of(plan: Any, library: Library, propositions: tuple[str, ...] | None = None) -> Formula:
     """The formula of a plan.
 
     Args:
@@ -66,7 +68,7 @@ def formula_of(plan: Any, library: Library, facts: tuple[str, ...] | None = None
             {"in_any_order": [...]} and {"one_of": [...]}; beside it, at the top, may stand
             "never", a list of facts.
         library: what "do" can name.
-        facts: what "never" can name; any word if None.
+        propositions: what "never" can name; any word if None.
 
     Raises:
         SettingError: it is no plan, names an unknown skill or fact, is too deep or too long, or
@@ -81,11 +83,11 @@ def formula_of(plan: Any, library: Library, facts: tuple[str, ...] | None = None
     never = plan.get("never", []) if isinstance(plan, dict) else []
     if not isinstance(never, list) or not all(isinstance(name, str) for name in never):
         raise SettingError("never", _short(never), "a list of facts")
-    if len(never) > MOST_NEVER:
-        raise SettingError("never", _short(never), f"of at most {MOST_NEVER} facts")
+    if len(never) > MAX_NEVER:
+        raise SettingError("never", _short(never), f"of at most {MAX_NEVER} facts")
     for name in never:
-        if facts is not None and name not in facts:
-            raise SettingError("never", _short(name), "of " + ", ".join(facts))
+        if propositions is not None and name not in propositions:
+            raise SettingError("never", _short(name), "of " + ", ".join(propositions))
     rest = {k: v for k, v in plan.items() if k != "never"} if isinstance(plan, dict) else plan
     count = [0]
     made = _formula(rest, library, 1, count)(None)
@@ -101,16 +103,16 @@ def _formula(
     plan: Any, library: Library, depth: int, count: list[int]
 ) -> Callable[[Formula | None], Formula]:
     """A function from what comes after a plan (None: nothing) to the formula of both."""
-    if depth > DEEPEST:
-        raise SettingError("plan", _short(plan), f"at most {DEEPEST} deep")
+    if depth > MAX_DEPTH:
+        raise SettingError("plan", _short(plan), f"at most {MAX_DEPTH} deep")
     if not isinstance(plan, dict) or len(plan) != 1 or next(iter(plan)) not in ("do", *_JOINS):
         allowed = f"an object with one of do, {', '.join(_JOINS)}"
         raise SettingError("plan", _short(plan), allowed)
     join, told = next(iter(plan.items()))
     if join == "do":
         count[0] += 1
-        if count[0] > MOST_STEPS:
-            raise SettingError("plan", _short(plan), f"of at most {MOST_STEPS} steps")
+        if count[0] > MAX_STEPS:
+            raise SettingError("plan", _short(plan), f"of at most {MAX_STEPS} steps")
         if not isinstance(told, str) or told not in library:
             raise SettingError("do", _short(told), "a skill of the library: " + ", ".join(library))
         end = static(library[told].ends)
@@ -142,13 +144,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def schema(library: Library, facts: tuple[str, ...] = ()) -> dict[str, Any]:
+def schema(library: Library, propositions: tuple[str, ...] = ()) -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of plans over a library."""
     part = {"$ref": "#/$defs/plan"}
-    several = {"type": "array", "items": part, "minItems": 1, "maxItems": MOST_STEPS}
+    several = {"type": "array", "items": part, "minItems": 1, "maxItems": MAX_STEPS}
     options = [{"do": {"enum": list(library)}}, *({join: several} for join in _JOINS)]
-    named = {"enum": list(facts)} if facts else {"type": "string"}
-    never = {"never": {"type": "array", "items": named, "maxItems": MOST_NEVER}}
+    named = {"enum": list(propositions)} if propositions else {"type": "string"}
+    never = {"never": {"type": "array", "items": named, "maxItems": MAX_NEVER}}
     return {
         "$defs": {"plan": {"anyOf": [_exactly(option, {}) for option in options]}},
         "anyOf": [_exactly(option, never) for option in options],
@@ -165,8 +167,12 @@ def _exactly(needed: dict[str, Any], allowed: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def asked(
-    complete: Complete, goal: str, library: Library, facts: tuple[str, ...] = (), tries: int = 2
+def formula_from_language_model(
+    complete: Complete,
+    goal: str,
+    library: Library,
+    propositions: tuple[str, ...] = (),
+    tries: int = 2,
 ) -> Formula:
     """The formula of a plan that a language model makes for a goal in words.
 
@@ -174,7 +180,7 @@ def asked(
         complete: answers messages; what it says is only read.
         goal: what is to be done, in words.
         library: the skills there are.
-        facts: what can be forbidden.
+        propositions: what can be forbidden.
         tries: how often it is asked; each time it is told what was wrong.
 
     Raises:
@@ -188,8 +194,8 @@ def asked(
         + (f" (came to its end {skill.done} of {skill.tried} times)" if skill.tried else "")
         for skill in library.values()
     )
-    forbidden = f'\nFacts that "never" can name: {", ".join(facts)}.' if facts else ""
-    shape = json.dumps(schema(library, facts), separators=(",", ":"))
+    forbidden = f'\nFacts that "never" can name: {", ".join(propositions)}.' if propositions else ""
+    shape = json.dumps(schema(library, propositions), separators=(",", ":"))
     messages = [
         {
             "role": "system",
@@ -200,11 +206,11 @@ def asked(
         {"role": "user", "content": f"Goal: {goal}"},
     ]
     for left in reversed(range(tries)):
-        answer = complete(messages, schema(library, facts))
+        answer = complete(messages, schema(library, propositions))
         try:
             if not isinstance(answer, str):
                 raise SettingError("plan", _short(answer), "JSON in a text")
-            return formula_of(answer, library, facts or None)
+            return formula_of(answer, library, propositions or None)
         except SettingError as error:
             if not left:
                 raise

@@ -31,28 +31,28 @@ class WorldValues(NamedTuple):
     least: Float[Array, "goals *s actions"]  # of the task in which none is
 
 
-def both(
+def conjunction(
     one: Float[Array, "goals *s actions"], other: Float[Array, "goals *s actions"]
 ) -> Float[Array, "goals *s actions"]:
     """The task that rewards what both tasks reward."""
     return jnp.minimum(one, other)
 
 
-def either(
+def disjunction(
     one: Float[Array, "goals *s actions"], other: Float[Array, "goals *s actions"]
 ) -> Float[Array, "goals *s actions"]:
     """The task that rewards what one of the tasks rewards."""
     return jnp.maximum(one, other)
 
 
-def opposite(
+def negation(
     world: WorldValues, one: Float[Array, "goals *s actions"]
 ) -> Float[Array, "goals *s actions"]:
     """The task that rewards what the other does not."""
     return (world.most + world.least) - one
 
 
-def chosen(
+def goal_task(
     world: WorldValues, rewarded: Bool[Array, "#goals *#s"]
 ) -> Float[Array, "goals *s actions"]:
     """The task that rewards these goals.
@@ -74,8 +74,8 @@ def composed(
 ) -> Float[Array, "goals *s actions"]:
     """The task of reaching a goal of which a formula without temporal operators is true.
 
-    It is made by the algebra from those of single propositions. As their goals are known, `chosen`
-    with the goals of which the formula is true gives the same, up to rounding.
+    It is made by the algebra from those of single propositions. As their goals are known,
+    `goal_task` with the goals of which the formula is true gives the same, up to rounding.
 
     Args:
         formula: of propositions, constants and Boolean operators.
@@ -94,18 +94,21 @@ def composed(
             case formulas.Proposition(name=name):
                 if name not in propositions:
                     raise SettingError("proposition", name, "one of " + ", ".join(propositions))
-                return chosen(world, goals[:, list(propositions).index(name)])
+                return goal_task(world, goals[:, list(propositions).index(name)])
             case formulas.Not(operand=inner):
-                return opposite(world, of(inner))
+                return negation(world, of(inner))
             case formulas.And(left=left, right=right):
-                return both(of(left), of(right))
+                return conjunction(of(left), of(right))
             case formulas.Or(left=left, right=right):
-                return either(of(left), of(right))
+                return disjunction(of(left), of(right))
             case formulas.Implies(left=left, right=right):
-                return either(opposite(world, of(left)), of(right))
+                return disjunction(negation(world, of(left)), of(right))
             case formulas.Iff(left=left, right=right):
                 one, other = of(left), of(right)
-                return either(both(one, other), both(opposite(world, one), opposite(world, other)))
+                return disjunction(
+                    conjunction(one, other),
+                    conjunction(negation(world, one), negation(world, other)),
+                )
         raise SettingError("skill", str(formula), "a formula without temporal operators")
 
     return of(formula)

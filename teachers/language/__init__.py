@@ -1,6 +1,6 @@
 """Teachers that write their tasks as text: language models, and what stands in for them."""
 
-from didact.teachers.language.client.budget import Budget, limited
+from didact.teachers.language.client.budget import Budget, with_budget
 from didact.teachers.language.client.chat_completions import chat
 from didact.teachers.language.language_model import LanguageModel, language_model
 from didact.teachers.language.proposer import (
@@ -27,7 +27,7 @@ __all__ = [
     "TaskReport",
     "chat",
     "language_model",
-    "limited",
     "replayed",
     "scripted",
+    "with_budget",
 ]

@@ -19,7 +19,7 @@ from didact.teachers.language.proposer import (
 )
 from didact.teachers.language.transcript import Exchange
 
-MOST_PATIENCE = 8  # of how many chances to ask one is taken, at the least, after many failures
+MAX_BACKOFF = 8  # of how many chances to ask one is taken, at the least, after many failures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Answer:
     over: bool = False  # no answer will come any more
 
 
-class Asking:
+class BackgroundProposer:
     """One proposer, and at most one question to it.
 
     Attributes:
@@ -98,7 +98,7 @@ def _answer(proposer: Proposer, report: Report, n: int, answers: list[Answer]) -
     answers.append(answer(proposer, report, n))
 
 
-def patience(exchanges: Sequence[Exchange]) -> int:
+def backoff(exchanges: Sequence[Exchange]) -> int:
     """Of so many chances to ask, one is to be taken: doubled by each failure after the first.
 
     Seeds are asked one after another, so a single outage may fail all of them: what counts are the
@@ -107,4 +107,4 @@ def patience(exchanges: Sequence[Exchange]) -> int:
     failures: dict[int, int] = {}
     for exchange in exchanges:
         failures[exchange.seed] = failures.get(exchange.seed, 0) + 1 if exchange.error else 0
-    return min(2 ** max(0, min(failures.values(), default=0) - 1), MOST_PATIENCE)
+    return min(2 ** max(0, min(failures.values(), default=0) - 1), MAX_BACKOFF)

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-DEEPEST = 32  # brackets within brackets
-MOST_DIGITS = 30  # of a whole number; longer ones are read as real numbers
+MAX_DEPTH = 32  # brackets within brackets
+MAX_DIGITS = 30  # of a whole number; longer ones are read as real numbers
 WORK = 1_000_000  # looks over all attempts: one at each token, and at each 64 characters of one
-MOST_VALUES = 1_000  # of one text
+MAX_VALUES = 1_000  # of one text
 
 # A string, to its end or to the end of the text; or a bracket. Possessive, so it never backtracks.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[\[\]{}]', re.DOTALL)
@@ -20,7 +20,7 @@ _OPENING = re.compile(r"[\[{]")
 _PAIRS = {"]": "[", "}": "{"}
 
 
-class Repeated(dict):
+class DuplicateKeys(dict):
     """An object in which a name stands twice.
 
     Attributes:
@@ -30,14 +30,14 @@ class Repeated(dict):
     name: str
 
 
-def values(text: str) -> Iterator[Any]:
+def find_json(text: str) -> Iterator[Any]:
     """All arrays and objects in a text that are in no other, from left to right.
 
     Of an array or object that breaks off or is no JSON, those in it are looked for. NaN and
     infinity are read, though JSON has none, so that whoever asks can tell what is wrong.
     """
     work, start, count = 0, 0, 0
-    while (opening := _OPENING.search(text, start)) and work < WORK and count < MOST_VALUES:
+    while (opening := _OPENING.search(text, start)) and work < WORK and count < MAX_VALUES:
         end, looked_at = _end(text, opening.start(), WORK - work)
         work += looked_at
         start = opening.end()
@@ -61,7 +61,7 @@ def _end(text: str, start: int, work: int) -> tuple[int | None, int]:
             return None, looked_at
         if not opened:
             return token.end(), looked_at
-        if len(opened) > DEEPEST or looked_at >= work:
+        if len(opened) > MAX_DEPTH or looked_at >= work:
             return None, looked_at
     return None, looked_at
 
@@ -77,7 +77,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) == len(pairs):
         return made
-    repeated = Repeated(made)
+    repeated = DuplicateKeys(made)
     seen: set[str] = set()
     repeated.name = next(name for name, _ in pairs if name in seen or seen.add(name))
     return repeated
@@ -85,4 +85,4 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _whole(digits: str) -> int | float:
     # Python refuses to read whole numbers of thousands of digits, and nobody needs them.
-    return int(digits) if len(digits) <= MOST_DIGITS else float(digits)
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from didact.common.errors import SettingError
-from didact.teachers.language.client.budget import Budget, limited
+from didact.teachers.language.client.budget import Budget, with_budget
 from didact.teachers.language.client.chat_completions import chat
-from didact.teachers.language.client.responses import charged, sendable
+from didact.teachers.language.client.responses import sendable, with_cost
 from didact.teachers.language.prompts import answer_schema, object_in
 from didact.teachers.language.proposer import Complete, Message, Reply, Report
 from didact.teachers.language.strategies import Memory, Strategy, named
@@ -38,7 +38,7 @@ class LanguageModel:
         self.memories: dict[int, Memory] = {}
         self._strategy = strategy
         self._prices = prices
-        self._complete = limited(complete, budget)
+        self._complete = with_budget(complete, budget)
 
     def propose(self, report: Report, n: int) -> Reply:
         """Text that should hold n tasks.
@@ -52,13 +52,13 @@ class LanguageModel:
         messages = strategy.ask(report, n, memory)
         schema = answer_schema(report.schema, n, strategy.fields, strategy.parts)
         asked = Reply("", tuple(map(sendable, messages)))
-        self.pending = charged(asked, {}, 0, self._prices)
+        self.pending = with_cost(asked, {}, 0, self._prices)
         try:
             reply = self._complete(messages, schema)
         finally:
             self.pending = None
         heard = object_in(reply.text)
-        self.memories[report.seed] = strategy.hear(memory, heard, report)
+        self.memories[report.seed] = strategy.update_memory(memory, heard, report)
         return reply
 
     def recall(self, answers: Iterable[tuple[int, str]]) -> None:
@@ -71,7 +71,7 @@ class LanguageModel:
         """
         for seed, text in answers:
             memory = self.memories.get(seed, {})
-            self.memories[seed] = self._strategy.hear(memory, object_in(text), None)
+            self.memories[seed] = self._strategy.update_memory(memory, object_in(text), None)
 
     def __repr__(self) -> str:
         return f"LanguageModel({self.name!r}, {self.budget!r})"

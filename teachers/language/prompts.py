@@ -7,10 +7,10 @@ from typing import Any
 from didact.teachers.language.client.responses import whole_characters
 from didact.teachers.language.proposer import Message, Report
 from didact.teachers.language.quoting import quoted, shortened
-from didact.teachers.language.summaries import listed
+from didact.teachers.language.summaries import json_rows
 
 REFUSALS = 8  # told, of the last answer
-LONGEST = 200_000  # characters of an answer in which one looks for what a strategy remembers
+MAX_LENGTH = 200_000  # characters of an answer in which one looks for what a strategy remembers
 
 ROLE = (
     "You teach an agent that learns by reinforcement in a simulated environment: you choose the "
@@ -50,10 +50,10 @@ def question(
         f"Training: {quoted(known | {'tasks in the pool': len(report.tasks)})}",
     ]
     for title, value in (shown or {}).items():
-        data.append(f"{title}: {listed(value) if isinstance(value, list) else quoted(value)}")
+        data.append(f"{title}: {json_rows(value) if isinstance(value, list) else quoted(value)}")
     if report.refused:
         told = [shortened(reason, 200) for reason in report.refused[:REFUSALS]]
-        data.append(f"Refused of your last answer, do better: {listed(told)}")
+        data.append(f"Refused of your last answer, do better: {json_rows(told)}")
     form = f'{{{fields}"tasks": [{{{parts}"purpose": "...", "task": {{...}}}}, ...]}}'
     wanted = (
         f"Write {n} task{'s' if n != 1 else ''} that differ from one another and from those above. "
@@ -99,7 +99,7 @@ def object_in(text: str) -> dict[str, Any]:
 
     For what strategies remember; tasks are read, and judged, elsewhere.
     """
-    text = whole_characters(text[:LONGEST].rpartition("</think>")[2])
+    text = whole_characters(text[:MAX_LENGTH].rpartition("</think>")[2])
     for part in (text, text[text.find("{") : text.rfind("}") + 1]):
         try:
             found = json.loads(part)

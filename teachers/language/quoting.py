@@ -12,7 +12,7 @@ import numpy as np
 # end of what somebody says, wherever they stand.
 _MARKS = re.compile(r"<(?=[|/<!｜]|\w+>)|\[(?=/?[A-Z_]+\])")
 DIGITS = 4  # of a number that is not whole
-LARGEST = float(np.finfo(np.float32).max)
+MAX_SIZE = float(np.finfo(np.float32).max)
 
 
 def quoted(value: Any) -> str:
@@ -64,6 +64,6 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_canonical(part) for part in value]
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number and abs(value) <= LARGEST:
+    if number and abs(value) <= MAX_SIZE:
         return float(np.float32(value)) + 0.0  # 0 for -0
     return str(value)

@@ -9,11 +9,11 @@ from jaxtyping import Float
 
 from didact.common.errors import SettingError
 from didact.teachers.language.proposer import Proposer, Reply, Report, TaskReport
-from didact.teachers.language.task_mutation import Kind, Task
+from didact.teachers.language.task_mutation import Task, TaskCodec
 
 MASTERED, FAILING = 0.8, 0.2  # success from which a task is raised, and up to which it is eased
 CANDIDATES = 8  # for each task that is asked for
-MOST_EPISODES = 20  # by which a task weighs in the fit
+MAX_EPISODES = 20  # by which a task weighs in the fit
 RIDGE = 0.3
 
 
@@ -61,7 +61,7 @@ def scripted(exploring: float = 0.2) -> Proposer:
 
 
 def _tasks(report: Report, n: int, exploring: float, rng: np.random.Generator) -> list[Task]:
-    kind = Kind(report.schema)
+    kind = TaskCodec(report.schema)
     old = [dict(told.task) for told in report.tasks]
     known = {json.dumps(task, sort_keys=True) for task in old}
     tried = [told for told in report.tasks if told.attempts > 0]
@@ -93,7 +93,7 @@ def _tasks(report: Report, n: int, exploring: float, rng: np.random.Generator) -
 
 
 def _children(
-    tried: Sequence[TaskReport], kind: Kind, count: int, rng: np.random.Generator
+    tried: Sequence[TaskReport], kind: TaskCodec, count: int, rng: np.random.Generator
 ) -> list[Task]:
     """Tasks a step from those that were tried."""
     features = kind.features([dict(told.task) for told in tried])
@@ -129,7 +129,7 @@ class Fit:
     """
 
     def __init__(self, features: Float[np.ndarray, "m f"], tried: Sequence[TaskReport]):
-        attempts = np.minimum([told.attempts for told in tried], MOST_EPISODES).astype(float)
+        attempts = np.minimum([told.attempts for told in tried], MAX_EPISODES).astype(float)
         success = np.array([told.success for told in tried])
         x = np.concatenate([features - 0.5, np.ones((len(features), 1))], axis=1)
         ridge = np.full(x.shape[1], RIDGE)

@@ -19,7 +19,7 @@ def attempted(report: Report) -> list[TaskReport]:
     return [task for task in report.tasks if task.attempts > 0]
 
 
-def most(
+def top_tasks(
     tasks: Sequence[TaskReport], score: Callable[[TaskReport], Any], rows: int = ROWS
 ) -> list[TaskReport]:
     """The tasks of the highest scores; of equals, those that were tried more often."""
@@ -48,7 +48,7 @@ def row(task: TaskReport, **more: Any) -> dict[str, Any]:
     return {"task": task.task, **told, "progress": f"{task.progress:+.2f}", **more}
 
 
-def listed(rows: Sequence[Any]) -> str:
+def json_rows(rows: Sequence[Any]) -> str:
     """Rows as JSON, one a line, as many as there is room for."""
     lines: list[str] = []
     for line in map(quoted, rows):

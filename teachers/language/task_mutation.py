@@ -11,7 +11,7 @@ from jaxtyping import Float
 Task = dict[str, Any]
 
 
-class Kind:
+class TaskCodec:
     """How tasks of a schema are told in numbers, and changed a little.
 
     Numbers with bounds are stepped along their ranges. In lists of strings (maps), characters

@@ -16,14 +16,14 @@ from didact.common.errors import SettingError
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.language import json_extraction
 
-LONGEST = 1_000_000  # characters of an answer
-MOST = 256  # tasks of an answer
+MAX_LENGTH = 1_000_000  # characters of an answer
+MAX = 256  # tasks of an answer
 SENTENCE = 300  # characters of a reason
 SHOWN = 80  # characters of a value in a reason
 THOUGHT = "</think>"  # what comes before it was not yet the answer
 
 
-class Reading(NamedTuple):
+class ParsedTasks(NamedTuple):
     """What was found in an answer: k tasks, and what was wrong with the others."""
 
     tasks: Float[np.ndarray, "k d"]
@@ -31,13 +31,13 @@ class Reading(NamedTuple):
     refused: tuple[str, ...]  # one sentence for each reason
 
 
-def read(
+def parse_tasks(
     text: str,
     space: TaskSpace,
     *,
     known: Float[np.ndarray, "m d"] | None = None,
-    most: int = MOST,
-) -> Reading:
+    most: int = MAX,
+) -> ParsedTasks:
     """The tasks in a text.
 
     Looked for is a JSON array of tasks, an object whose `tasks` is one, or objects one by one,
@@ -50,16 +50,16 @@ def read(
         known: tasks that would be no news.
         most: tasks beyond so many are not read.
     """
-    if len(text) > LONGEST:
-        return _nothing(space, f"The answer is longer than {LONGEST:,} characters.")
+    if len(text) > MAX_LENGTH:
+        return _nothing(space, f"The answer is longer than {MAX_LENGTH:,} characters.")
     lists, single = [], []
-    for value in json_extraction.values(text.rpartition(THOUGHT)[2]):
+    for value in json_extraction.find_json(text.rpartition(THOUGHT)[2]):
         items = _items(value)
         if items is not None:
             lists.append(items)
         else:
             single.append(value)
-    best: Reading | None = None
+    best: ParsedTasks | None = None
     for items in [*lists[-8:], *([single] if single else [])]:
         reading = _read(items, space, known, most)
         if best is None or len(reading.tasks) >= len(best.tasks):
@@ -76,7 +76,9 @@ def _items(value: Any) -> list[Any] | None:
     return value if isinstance(value, list) else None
 
 
-def _read(items: Sequence[Any], space: TaskSpace, known: np.ndarray | None, most: int) -> Reading:
+def _read(
+    items: Sequence[Any], space: TaskSpace, known: np.ndarray | None, most: int
+) -> ParsedTasks:
     rows: list[np.ndarray] = []
     refused: list[str] = []
     if not items:
@@ -101,14 +103,14 @@ def _read(items: Sequence[Any], space: TaskSpace, known: np.ndarray | None, most
     numbers = list(ours.values())
     refused += [f"Task {numbers[i]}: it is no task here." for i in np.flatnonzero(~inside)]
     tasks = tasks[inside]
-    return Reading(tasks, tuple(json.loads(space.to_json(t)) for t in tasks), tuple(refused))
+    return ParsedTasks(tasks, tuple(json.loads(space.to_json(t)) for t in tasks), tuple(refused))
 
 
 def _task(item: Any, space: TaskSpace) -> tuple[np.ndarray | None, str]:
     """One task, or why it is none."""
     if isinstance(item, Mapping) and isinstance(item.get("task"), Mapping):
         item = item["task"]
-    if isinstance(item, json_extraction.Repeated):
+    if isinstance(item, json_extraction.DuplicateKeys):
         return None, f"the name {_shown(item.name)} stands in it twice."
     try:
         return np.asarray(space.from_json(item), np.float32), ""
@@ -135,5 +137,5 @@ def _contained(tasks: np.ndarray, space: TaskSpace) -> np.ndarray:
     return np.asarray(space.contains(jnp.asarray(padded)))[: len(tasks)]
 
 
-def _nothing(space: TaskSpace, reason: str) -> Reading:
-    return Reading(np.zeros((0, space.size), np.float32), (), (reason,))
+def _nothing(space: TaskSpace, reason: str) -> ParsedTasks:
+    return ParsedTasks(np.zeros((0, space.size), np.float32), (), (reason,))

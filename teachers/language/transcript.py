@@ -10,7 +10,7 @@ from typing import Any
 from didact.common.errors import SettingError
 from didact.common.files import write_whole
 from didact.teachers.language.proposer import Proposer, ProposerError, Reply, Report
-from didact.teachers.language.task_parsing import LONGEST
+from didact.teachers.language.task_parsing import MAX_LENGTH
 
 DROPPED = "dropped.jsonl"  # beside a transcript: what was asked after a checkpoint that was resumed
 
@@ -53,7 +53,7 @@ class Exchange:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         for name in ("reply", "spent"):
             if values[name] is not None:
-                values[name] = vars(values[name]) | {"text": values[name].text[:LONGEST]}
+                values[name] = vars(values[name]) | {"text": values[name].text[:MAX_LENGTH]}
         return json.dumps(values) + "\n"
 
     @classmethod

@@ -17,7 +17,7 @@ N = 24
 )
 def test_groups_are_larger_on_accelerators(monkeypatch, n, on_cpu, parts, expected):
     assert backends.group_size(n, on_cpu, parts) == min(n, on_cpu)
-    monkeypatch.setattr(backends, "accelerated", lambda: True)
+    monkeypatch.setattr(backends, "on_accelerator", lambda: True)
     assert backends.group_size(n, on_cpu, parts) == expected
 
 

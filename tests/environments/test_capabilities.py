@@ -15,18 +15,18 @@ from didact.environments import (
     SettingError,
     make,
     registry,
-    with_facts,
     with_feedback,
+    with_propositions,
 )
 from didact.environments.grid import GridState, achieved_instructions, object_propositions
 from didact.environments.grid.solver import planner
 from didact.environments.language import sentence_embeddings, vocabulary
-from didact.environments.text_settings import make_told
+from didact.environments.text_settings import make_with_text_settings
 from didact.experiments import train
 from didact.experiments.actors import solver_actor
 from didact.experiments.evaluation.play import Game, playable
 from didact.students import DistillConfig, NetworkConfig, PPOConfig
-from didact.students.skills.formula_task import following
+from didact.students.skills.formula_task import with_formula
 
 LEVEL = "BabyAI-GoToLocalS5N2-v0"
 N = 16
@@ -43,12 +43,12 @@ def with_vectors(environment):
         if isinstance(environment, rail_world.Rail)
         else sentence_embeddings.all_clauses()
     )
-    return sentence_embeddings.with_vectors(
-        environment, sentence_embeddings.sentence_vectors(texts, encoder)
+    return sentence_embeddings.with_sentence_embeddings(
+        environment, sentence_embeddings.embed_sentences(texts, encoder)
     )
 
 
-WRAPPERS = {"facts": with_facts, "feedback": with_feedback, "vectors": with_vectors}
+WRAPPERS = {"facts": with_propositions, "feedback": with_feedback, "vectors": with_vectors}
 ORDERS = [order for k in range(4) for order in itertools.permutations(WRAPPERS, k)]
 
 
@@ -88,7 +88,9 @@ def test_grid_worlds_offer_the_same_in_every_order_of_wrappers(order, monkeypatc
         return watching
 
     monkeypatch.setattr(planner, "act", watched(planner.act))
-    monkeypatch.setattr(object_propositions, "facts", watched(object_propositions.facts))
+    monkeypatch.setattr(
+        object_propositions, "proposition_values", watched(object_propositions.proposition_values)
+    )
     monkeypatch.setattr(achieved_instructions, "_scene", watched(achieved_instructions._scene))
 
     def run(key, tasks):
@@ -130,7 +132,7 @@ def test_grid_worlds_offer_the_same_in_every_order_of_wrappers(order, monkeypatc
     np.testing.assert_array_equal(
         outer.evaluation_tasks[LEVEL], [*world.evaluation_tasks[LEVEL], *rate]
     )
-    assert outer.point_of(world.task_space).tolist() == outer.evaluation_tasks[LEVEL].tolist()
+    assert outer.single_task(world.task_space).tolist() == outer.evaluation_tasks[LEVEL].tolist()
     assert outer.render_modes == world.render_modes
     assert outer.phrasing is None
 
@@ -177,8 +179,8 @@ def test_experts_and_descriptions_say_the_same_through_wrappers(order):
 
 def test_wrappers_that_have_nothing_to_add_say_so():
     for wrap, environment, message in (
-        (with_facts, make("Office"), "offers propositions"),
-        (with_facts, with_facts(make(LEVEL)), "offers propositions"),
+        (with_propositions, make("Office"), "offers propositions"),
+        (with_propositions, with_propositions(make(LEVEL)), "offers propositions"),
         (with_feedback, make("ToyGrid"), "offers feedback"),
         (with_feedback, with_feedback(make(LEVEL)), "offers feedback"),
         (with_feedback, make("BabyAI-GoToLocal-v0", done_action=True), "done_action"),
@@ -188,9 +190,9 @@ def test_wrappers_that_have_nothing_to_add_say_so():
 
 
 def test_a_formula_as_the_task_withdraws_what_is_of_another_task():
-    inner = with_facts(make(LEVEL))
+    inner = with_propositions(make(LEVEL))
     assert inner.expert() is not None
-    outer = following(inner, "F red_ball")
+    outer = with_formula(inner, "F red_ball")
     assert outer.expert() is None
     assert outer.feedback() is None
     assert outer.achieved_instructions() is None
@@ -272,26 +274,28 @@ def said(order, **settings):
         yield texts, worlds, innermost(outer, state), actions
 
 
-@pytest.mark.parametrize("wrong", [0, 1])
+@pytest.mark.parametrize("error_rate", [0, 1])
 @pytest.mark.parametrize("phrasing", ["template", "test"])
-def test_its_feedback_is_in_words_of_its_own(phrasing, wrong):
+def test_its_feedback_is_in_words_of_its_own(phrasing, error_rate):
     """All of it is compared with places: `big grey box` is a word longer than the other things."""
     split = "train" if phrasing == "template" else phrasing
     word = {name: rail_world.POOL[name][split][0] for name in rail_world.POOL}
     heard = set()
-    for texts, before, state, _ in said(("facts",), phrasing=phrasing, wrong=wrong):
+    for texts, before, state, _ in said(("facts",), phrasing=phrasing, error_rate=error_rate):
         for i, text in enumerate(texts):
             to_go = float(state.things[i, state.wanted[i]] - state.x[i])
             past, _, future = text.rpartition("; ")
-            way = word["left" if (to_go < 0) != wrong else "right"]
+            way = word["left" if (to_go < 0) != error_rate else "right"]
             if before is not None:
                 gone = float(before.things[i, before.wanted[i]] - before.x[i])
                 remark = "warmer" if abs(to_go) < abs(gone) else "colder"
                 remark = "there" if abs(to_go) < rail_world.NEAR else remark
-                if wrong:
+                if error_rate:
                     remark = "warmer" if remark == "colder" else "colder"
                 assert past == word[remark]
-            things = [x for k, x in enumerate(rail_world.THINGS) if (k == state.wanted[i]) != wrong]
+            things = [
+                x for k, x in enumerate(rail_world.THINGS) if (k == state.wanted[i]) != error_rate
+            ]
             towards = [word["towards"].replace("{thing}", thing) for thing in things]
             if abs(to_go) > 0.1:
                 assert future in {f"{way} {purpose}" for purpose in towards}
@@ -307,12 +311,12 @@ def test_feedback_is_a_setting_of_it(registered, tmp_path):
     pool = tmp_path / "pool.json"
     pool.write_text(json.dumps({"left": ["veer left", "bear left", "turn to port"]}))
     told = ["feedback=both", "facts=1", "feedback_budget=3", "feedback_where_needed=true"]
-    told += [f"feedback_pool={pool}", "feedback_phrasing=train", "feedback_wrong=0.5"]
-    outer = make_told("Rail", told)
+    told += [f"feedback_pool={pool}", "feedback_phrasing=train", "feedback_error_rate=0.5"]
+    outer = make_with_text_settings("Rail", told)
     assert outer.task_space.names == ("stride", "feedback_rate")
     assert outer.propositions == ("ball", "key", "box")
     settings = outer.settings
-    assert (settings.wrong, settings.budget, settings.phrasing) == (0.5, 3, "train")
+    assert (settings.error_rate, settings.budget, settings.phrasing) == (0.5, 3, "train")
     assert outer.speech.wordings("left") == ("veer left",)
     assert outer.model is not None
     messages = np.zeros(N)
@@ -321,7 +325,7 @@ def test_feedback_is_a_setting_of_it(registered, tmp_path):
     assert 0 < messages.max() <= 3
     pool.write_text(json.dumps({"lukewarm": []}))
     with pytest.raises(SettingError, match="lukewarm"):
-        make_told("Rail", [*told[:2], f"feedback_pool={pool}"])
+        make_with_text_settings("Rail", [*told[:2], f"feedback_pool={pool}"])
 
 
 EASY = {"env": "Rail", "num_envs": 32, "rollout_length": 12, "warm_up": 0.0, "teacher": "uniform"}
@@ -354,7 +358,7 @@ def test_students_learn_in_hindsight_and_with_feedback(registered, tmp_path):
         **EASY,
         env_settings=("feedback=both", "facts=1"),
         hindsight=1.0,
-        fade=0.5,
+        anneal_help=0.5,
         ppo=PPOConfig(network=SMALL, num_minibatches=2),
         steps=4_000,
         run=run,
@@ -371,7 +375,7 @@ def test_its_expert_acts_and_people_play(registered):
     worlds = types.SimpleNamespace(state=state)
     actions, _, _ = actor.act(actor.params, worlds, jax.random.key(0))
     np.testing.assert_array_equal(actions, environment.expert().act(state))
-    game = Game(playable(make_told("Rail", ["feedback=both"])), color=False)
+    game = Game(playable(make_with_text_settings("Rail", ["feedback=both"])), color=False)
     for _ in range(20):
         x = float(game.state.worlds.x[0])
         game.press("left")

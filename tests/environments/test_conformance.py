@@ -15,7 +15,7 @@ import pytest
 
 import didact.environments as environments
 from didact.environments.testing import check
-from didact.environments.text_settings import make_told
+from didact.environments.text_settings import make_with_text_settings
 
 BRAX = "brax/inverted_pendulum"  # one for all of brax: the others differ in their bodies
 INSTALLED = importlib.util.find_spec("brax") is not None
@@ -25,14 +25,16 @@ ALL = [
     if INSTALLED or not entry.name.startswith("brax/")
 ]
 # With feedback it is another kind, that has no name of its own; its solver compiles for long.
-FEEDBACK = "BabyAI-PutNextLocalS5N3-v0 feedback=both feedback_phrasing=train feedback_wrong=0.2"
+FEEDBACK = (
+    "BabyAI-PutNextLocalS5N3-v0 feedback=both feedback_phrasing=train feedback_error_rate=0.2"
+)
 DRAWN = 6
 
 
 @functools.cache
 def make(name):
     name, *settings = name.split()
-    return make_told(name, settings)
+    return make_with_text_settings(name, settings)
 
 
 def first_of(names, trait):

@@ -7,7 +7,7 @@ import pytest
 
 import didact
 from didact.environments import ArraySpace, Discrete, Environment, SettingError, make, registry
-from didact.environments.text_settings import make_told
+from didact.environments.text_settings import make_with_text_settings
 
 SAME = [
     ("Office", {"formula": "F coffee"}, ["formula=F coffee"]),
@@ -16,7 +16,11 @@ SAME = [
     ("GoTo", {"facts": True, "formula": "F red_ball"}, ["facts=true", "formula=F red_ball"]),
     ("GoTo", {"formula": "F red_ball", "facts": 1}, ["facts=1", "formula=F red_ball"]),
     ("GoTo", {"phrasing": "train", "packed": True}, ["phrasing=train", "packed=true"]),
-    ("GoTo", {"feedback": "both", "feedback_wrong": 0.5}, ["feedback=both", "feedback_wrong=0.5"]),
+    (
+        "GoTo",
+        {"feedback": "both", "feedback_error_rate": 0.5},
+        ["feedback=both", "feedback_error_rate=0.5"],
+    ),
     ("Maze", {"size": (5, 9)}, ["size=[5, 9]"]),
     ("Maze", {"size": [5, 9]}, ["size=[5, 9]"]),
 ]
@@ -33,7 +37,7 @@ def layers(environment):
 
 @pytest.mark.parametrize(("name", "settings", "texts"), SAME)
 def test_typed_settings_and_words_make_the_same(name, settings, texts):
-    assert layers(didact.make(name, **settings)) == layers(make_told(name, texts))
+    assert layers(didact.make(name, **settings)) == layers(make_with_text_settings(name, texts))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +73,9 @@ class Little(Environment):
 @pytest.fixture
 def little(monkeypatch):
     monkeypatch.setattr(registry.ENVIRONMENTS, "_entries", dict(registry.ENVIRONMENTS._entries))
-    monkeypatch.setattr(registry.ADDITIONS, "_entries", dict(registry.ADDITIONS._entries))
+    monkeypatch.setattr(
+        registry.WRAPPER_SETTINGS, "_entries", dict(registry.WRAPPER_SETTINGS._entries)
+    )
     registry.register("Little", Little, "little")
     registry.register("Fixed", functools.partial(Little, 4), "little, of one size")
 
@@ -90,16 +96,16 @@ def test_a_setting_that_wraps(little):
         seen.append(value)
         return environment
 
-    registry.register_addition("plainly", wrap, lambda environment: True)
-    registry.register_addition("typed", wrap, lambda environment: True, kind=int | None)
+    registry.register_wrapper_setting("plainly", wrap, lambda environment: True)
+    registry.register_wrapper_setting("typed", wrap, lambda environment: True, kind=int | None)
     make("Office", plainly=True, typed="3")
     make("Office", plainly=2.5, typed=None)
-    make_told("Office", ["plainly=null", "typed=null"])
+    make_with_text_settings("Office", ["plainly=null", "typed=null"])
     assert seen == ["true", 3, "2.5", None, "null", None]
     with pytest.raises(SettingError, match="typed is 'x', but must be a whole number, or null"):
         make("Office", typed="x")
     with pytest.raises(SettingError, match=r"setting is 'plainly', .* not registered yet"):
-        registry.register_addition("plainly", wrap, lambda environment: True)
+        registry.register_wrapper_setting("plainly", wrap, lambda environment: True)
 
 
 def test_a_setting_of_an_environments_own_comes_first(little):
@@ -119,4 +125,4 @@ def test_formulas_are_known_without_students(tmp_path):
         "print(type(make('Office', formula='F coffee')).__name__)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "Following\n", done.stderr
+    assert done.stdout == "WithFormula\n", done.stderr

@@ -23,7 +23,7 @@ from didact.experiments.config import (
     from_dict,
     to_dict,
 )
-from didact.experiments.config_files import LARGEST, read_file
+from didact.experiments.config_files import MAX_SIZE, read_file
 from didact.experiments.runs.reproduction import train_command
 from didact.students.config import DistillConfig, NetworkConfig, PPOConfig
 
@@ -199,7 +199,7 @@ def test_what_is_wrong_in_a_file(folder, text, sentence, monkeypatch):
         (b"[" * 100_000, "JSON ("),
         (b'{"steps": ' + b"9" * 5000 + b"}", "JSON (Exceeds the limit"),
         (b'{"warm_up": NaN}', "warm_up in w.json is nan, but must be a number from 0 to 1"),
-        (b" " * (LARGEST + 1), "a file of at most 1,048,576 bytes"),
+        (b" " * (MAX_SIZE + 1), "a file of at most 1,048,576 bytes"),
     ],
 )
 def test_what_is_wrong_in_a_json_file(folder, content, sentence, monkeypatch):

@@ -59,7 +59,9 @@ def test_a_folder_with_other_generations_is_refused(family, change):
 
 
 def test_no_episode_may_end(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(generations, "trained", lambda config: {"run": "here", "finished": True})
+    monkeypatch.setattr(
+        generations, "train_or_resume", lambda config: {"run": "here", "finished": True}
+    )
     generations.main(["--env=ToyGrid", "--generations=1", "--run", str(tmp_path)])
     assert re.search(r"1 │ +- │ here", capsys.readouterr().out)
 

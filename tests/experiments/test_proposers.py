@@ -20,7 +20,7 @@ from didact.experiments.config import TrainConfig, from_dict, read_run
 from didact.experiments.runs import logs
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.experiments.training import train
-from didact.teachers.language.background import Asking
+from didact.teachers.language.background import BackgroundProposer
 from didact.teachers.language.proposer import BudgetSpent, ProposerError, Reply
 from didact.teachers.language.transcript import Exchange, exchanges, totals
 
@@ -198,7 +198,7 @@ def test_two_answers_at_the_same_update_are_repeated(with_proposer, monkeypatch,
     """Of the first question, and of the next one, which is answered at once."""
     asked = Slow(lambda number: tasks(*range(10 * number, 10 * number + 6)))
     asked.immediate = True
-    fetch, late = Asking.answer, set()
+    fetch, late = BackgroundProposer.answer, set()
 
     def answer(asking):
         number = len(asked.reports)
@@ -208,7 +208,7 @@ def test_two_answers_at_the_same_update_are_repeated(with_proposer, monkeypatch,
 
     more = {"propose_every": 0.1}
     with monkeypatch.context() as patch:
-        patch.setattr(Asking, "answer", answer)
+        patch.setattr(BackgroundProposer, "answer", answer)
         found = with_proposer(asked, **more)
     assert len(found) > len({e.came for e in found}) > 2
     run, more["proposer"] = tmp_path / "run", "replayed"
@@ -294,7 +294,7 @@ class Told(fakes.Counting):
 
 def test_while_feedback_fades_proposers_are_told_how_students_fare(tmp_path):
     register("Told", Told, "counts, and is told")
-    train(**SETTINGS | {"env": "Told", "fade": 0.5}, run=tmp_path / "run")
+    train(**SETTINGS | {"env": "Told", "anneal_help": 0.5}, run=tmp_path / "run")
     found = exchanges(tmp_path / "run" / "transcript.jsonl")
     assert [e.asked for e in found] == [4, 8, 12, 16]
     assert found[0].told[2] == found[0].told[0] > 0

@@ -44,7 +44,7 @@ def test_missions_are_learnt_from_their_vectors(optimised):
     because some objects look alike).
     """
     room = make("BabyAI-GoToLocalS5N2-v0", packed=True, done_action=True)
-    table = sentence_embeddings.sentence_vectors(sentence_embeddings.missions_of(room), encoder)
-    rates = success_in(sentence_embeddings.with_vectors(room, table))
+    table = sentence_embeddings.embed_sentences(sentence_embeddings.missions_of(room), encoder)
+    rates = success_in(sentence_embeddings.with_sentence_embeddings(room, table))
     assert rates[0] < 0.5
     assert rates[-1] > 0.7

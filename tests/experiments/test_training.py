@@ -245,7 +245,7 @@ def test_curves_of_runs_where_episodes_end_late(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     training = SimpleNamespace(
         run=tmp_path,
-        landmarks={},
+        evaluation_tasks={},
         config=SimpleNamespace(env="somewhere"),
         environment=SimpleNamespace(task_space=fakes.SPACE),
     )

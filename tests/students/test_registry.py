@@ -52,7 +52,13 @@ def of_experts(observation_space, action_space, experts, *, rate: float = 1.0):
     return made(experts=experts, rate=rate)
 
 
-OFFERED = {"num_updates": 7, "experts": ["e"], "lessons": ["l"], "axes": ("d",), "seeds_axis": None}
+OFFERED = {
+    "num_updates": 7,
+    "experts": ["e"],
+    "auxiliary_losses": ["l"],
+    "axes": ("d",),
+    "seeds_axis": None,
+}
 
 
 def test_the_students_that_there_are():
@@ -60,7 +66,7 @@ def test_the_students_that_there_are():
     ppo, distill = STUDENTS["ppo"], STUDENTS["distill"]
     assert (ppo.config, distill.config) == (PPOConfig, DistillConfig)
     assert (ppo.needs_experts, distill.needs_experts) == (False, True)
-    assert (ppo.accepts("lessons"), distill.accepts("lessons")) == (True, False)
+    assert (ppo.accepts("auxiliary_losses"), distill.accepts("auxiliary_losses")) == (True, False)
     assert ppo.minibatches(PPOConfig(num_minibatches=5)) == 5
     assert ppo.network(PPOConfig(network=NetworkConfig(hidden=3))).hidden == 3
     assert all(entry.description for entry in students.registered())

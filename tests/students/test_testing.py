@@ -52,8 +52,8 @@ HINT = {"hint": ArraySpace((2,), np.float32, -1, 1)}
 
 
 def kickstarted(spaces, actions):
-    lesson = kickstart(advisor(actions), 0.5, lead=lambda updates: 0.5)
-    return ppo(spaces, actions, PPO, num_updates=9, lessons=[lesson])
+    lesson = kickstart(advisor(actions), 0.5, expert_action_probability=lambda updates: 0.5)
+    return ppo(spaces, actions, PPO, num_updates=9, auxiliary_losses=[lesson])
 
 
 def distilled(spaces, actions):

@@ -15,7 +15,7 @@ from didact.benchmarks.curricula import toy_teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.environments.toys import toy_grid
 from didact.teachers import Outcomes, Proposals
-from didact.teachers.alp_gmm import nearest
+from didact.teachers.alp_gmm import nearest_value
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 
@@ -78,7 +78,7 @@ def test_progress_is_that_of_numpy(batch, history, whole):
 
 def test_of_equally_near_tasks_the_latest_counts():
     tasks = jnp.array([[0.5], [0.1], [0.5], [0.5]])  # entries 4, 5, 2 and 3 of a ring of 4
-    value, known = nearest(tasks, jnp.array([4.0, 5, 2, 3]), jnp.int32(6), jnp.array([[0.6]]))
+    value, known = nearest_value(tasks, jnp.array([4.0, 5, 2, 3]), jnp.int32(6), jnp.array([[0.6]]))
     assert bool(known)
     assert float(value[0]) == 4
 

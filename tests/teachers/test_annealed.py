@@ -9,7 +9,7 @@ from didact.environments import Box, Dimension, SettingError
 from didact.teachers import (
     Outcomes,
     alp_gmm,
-    faded,
+    annealed,
     pool,
     propose,
     testing,
@@ -21,7 +21,7 @@ SPACE = Box((Dimension("size", 1, 9), Dimension("help", 0.2, 1)))
 
 
 def test_it_falls_by_what_was_proposed():
-    teacher = faded(uniform(SPACE), SPACE, "help", 1000)
+    teacher = annealed(uniform(SPACE), SPACE, "help", 1000)
     state = teacher.init(jax.random.key(0))
     draw = jax.jit(lambda state, key: propose(teacher, state, key, 250))
     for number in range(6):
@@ -45,7 +45,7 @@ TAUGHT = SPACE.restricted(help=1)
 )
 def test_the_inner_teacher_learns_as_if_nothing_faded(inner):
     """Bit for bit what it learns of the same outcomes by itself."""
-    teacher = faded(inner, SPACE, "help", 400)
+    teacher = annealed(inner, SPACE, "help", 400)
     state = teacher.init(jax.random.key(0))
     alone = inner.init(jax.random.key(0))
 
@@ -70,7 +70,7 @@ def test_the_inner_teacher_learns_as_if_nothing_faded(inner):
 
 
 def test_a_pool_knows_its_tasks_again():
-    teacher = faded(pool(TAUGHT, capacity=8), SPACE, "help", 1000)
+    teacher = annealed(pool(TAUGHT, capacity=8), SPACE, "help", 1000)
     state = teacher.init(jax.random.key(0))
     for number in range(5):
         proposals, state = propose(teacher, state, jax.random.key(number), 64)
@@ -81,10 +81,10 @@ def test_a_pool_knows_its_tasks_again():
 
 def test_settings_without_meaning_are_refused():
     with pytest.raises(SettingError, match="sound"):
-        faded(uniform(SPACE), SPACE, "sound", 10)
+        annealed(uniform(SPACE), SPACE, "sound", 10)
     with pytest.raises(SettingError, match="proposals is 0"):
-        faded(uniform(SPACE), SPACE, "help", 0)
+        annealed(uniform(SPACE), SPACE, "help", 0)
 
 
 def test_it_keeps_the_promises_of_a_teacher():
-    testing.check(lambda space: faded(pool(TAUGHT, capacity=8), space, "help", 300), SPACE)
+    testing.check(lambda space: annealed(pool(TAUGHT, capacity=8), space, "help", 300), SPACE)

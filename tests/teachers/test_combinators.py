@@ -132,7 +132,7 @@ def test_costly_parts_make_a_costly_whole():
     assert teachers.mixture([(0.5, cheap), (0.5, costly)]).batch == 8
     assert teachers.warm_started(costly, cheap).batch == 8
     assert teachers.restricted(costly, SPACE).batch == 8
-    assert teachers.faded(costly, SPACE, "x", 10).batch == 8
+    assert teachers.annealed(costly, SPACE, "x", 10).batch == 8
 
 
 @pytest.mark.parametrize(

@@ -49,13 +49,13 @@ def reference(rows, mixture, size, tolerance, iterations):
         return model.fit(rows.astype(np.float64))
 
 
-climb = jax.jit(gaussian_mixtures.climb, static_argnums=(3, 4, 5))
+climb = jax.jit(gaussian_mixtures.run_em, static_argnums=(3, 4, 5))
 
 
 def starts(seed):
     rows = blobs(seed)
     mask = jnp.ones(len(rows), bool)
-    explained = gaussian_mixtures.cluster(jax.random.key(seed), jnp.asarray(rows), mask, SIZES)
+    explained = gaussian_mixtures.kmeans(jax.random.key(seed), jnp.asarray(rows), mask, SIZES)
     return rows, mask, gaussian_mixtures.maximisation(explained, jnp.asarray(rows), 1e-6)
 
 
@@ -152,7 +152,7 @@ def test_clusters_are_those_of_separate_blobs():
     centres = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [0.5, 2]], np.float32)
     label = rng.integers(5, size=400)
     rows = jnp.asarray(centres[label] + 0.02 * rng.normal(size=(400, 2)), jnp.float32)
-    explained = gaussian_mixtures.cluster(
+    explained = gaussian_mixtures.kmeans(
         jax.random.key(0), rows, jnp.ones(400, bool), np.array([2, 5])
     )
     found = np.asarray(explained[1])

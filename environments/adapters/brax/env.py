@@ -24,7 +24,7 @@ from didact.environments.base import Environment, Timestep, split_keys
 from didact.environments.spaces import ArraySpace, Continuous
 from didact.environments.task_spaces import TaskSpace
 
-LARGEST = 1e4  # an observation with a larger value means that the simulation has diverged
+MAX_SIZE = 1e4  # an observation with a larger value means that the simulation has diverged
 EASY = 0.1  # the easy space is the original physics plus or minus this fraction
 
 
@@ -82,7 +82,7 @@ class Brax(Environment[BraxState]):
         seen = jax.eval_shape(self._brax.reset, jax.random.key(0)).obs
         self.observation_space = {
             "observation": ArraySpace(
-                seen.shape, np.dtype(np.float32), -LARGEST, LARGEST, kind="vector"
+                seen.shape, np.dtype(np.float32), -MAX_SIZE, MAX_SIZE, kind="vector"
             )
         }
         model = self._brax.sys.mj_model
@@ -143,12 +143,12 @@ class Brax(Environment[BraxState]):
 
     def _timestep(self, state: BraxState) -> Timestep:
         brax = state.brax
-        within = jnp.all(jnp.abs(brax.obs) <= LARGEST, axis=1)  # False for NaN
+        within = jnp.all(jnp.abs(brax.obs) <= MAX_SIZE, axis=1)  # False for NaN
         diverged = ~(within & jnp.isfinite(brax.reward))
         terminated = (brax.done > 0.5) | diverged
         over = state.steps >= self.max_steps
         achieved = self.kind.achieved(brax, state.start, state.steps * self.timestep)
-        observation = jnp.clip(jnp.nan_to_num(brax.obs), -LARGEST, LARGEST)
+        observation = jnp.clip(jnp.nan_to_num(brax.obs), -MAX_SIZE, MAX_SIZE)
         return Timestep(
             observation={"observation": observation.astype(jnp.float32)},
             reward=jnp.where(diverged, 0, brax.reward).astype(jnp.float32),

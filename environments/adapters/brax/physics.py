@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from didact.environments.task_spaces import Box, Dimension
 
-LOWEST, HIGHEST = 0.5, 2.0  # times the original
+MIN_VALUE, MAX_VALUE = 0.5, 2.0  # times the original
 SLIDE = 2  # MuJoCo's number for joints that slide
 
 
@@ -100,7 +100,7 @@ def quantities(sys: Any, backend: str, idle: Sequence[str] = ()) -> tuple[Quanti
     for name, unit, description, value, paths in all_known:
         original = float(f"{float(value):.6g}")  # 9.81, not 9.8100004
         if original > 0 and name not in idle:
-            low, high = (float(f"{original * factor:.6g}") for factor in (LOWEST, HIGHEST))
+            low, high = (float(f"{original * factor:.6g}") for factor in (MIN_VALUE, MAX_VALUE))
             dimension = Dimension(name, low, high, unit=unit, description=description)
             found.append(Quantity(dimension, float(np.float32(original)), paths))
     return tuple(found)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int32, UInt8
 
 from didact.environments import backends
-from didact.environments.base import for_groups
+from didact.environments.base import map_in_groups
 from didact.environments.compiler_hints import varying_as
 from didact.environments.grid import cells, rules
 from didact.environments.grid.env import GridState
@@ -96,7 +96,7 @@ def follow(
         width, kinds, wanted: as for `begin`; what is not wanted may be left unknown.
     """
     old, new = before.world, state.world
-    front = rules.front_of(old.position, old.direction, width)[:, None]
+    front = rules.cell_in_front(old.position, old.direction, width)[:, None]
     ahead = [jnp.take_along_axis(w.cells, front, 1, mode="clip")[:, 0] for w in (old, new)]
     touched = ahead[0] != ahead[1]
     changed = old.carried != new.carried
@@ -139,7 +139,7 @@ def _ahead(state: GridState, width: int, position=None, direction=None) -> UInt8
     world = state.world
     position = world.position if position is None else position
     direction = world.direction if direction is None else direction
-    front = rules.front_of(position, direction, width)[:, None]
+    front = rules.cell_in_front(position, direction, width)[:, None]
     return cells.kind_of(jnp.take_along_axis(world.cells, front, 1, mode="clip")[:, 0])
 
 
@@ -154,7 +154,7 @@ def _look_on(
         plan = planner.Plan(own.action, own.length, own.clause, own.aim)
         return _purpose(part, plan, times[worlds], width)
 
-    values = for_groups(rows, wanted, (advice.purpose, advice.thing), GROUP_SIZE)
+    values = map_in_groups(rows, wanted, (advice.purpose, advice.thing), GROUP_SIZE)
     return advice._replace(purpose=values[0], thing=values[1])
 
 
@@ -165,7 +165,7 @@ def _ask(guide: Guide, state: GridState, width: int, kinds, wanted: Bool[Array, 
         part = jax.tree.map(lambda x: x[worlds], state)
         return _asked(part, width, kinds)
 
-    return for_groups(rows, wanted, guide, backends.group_size(len(wanted), GROUP_SIZE))
+    return map_in_groups(rows, wanted, guide, backends.group_size(len(wanted), GROUP_SIZE))
 
 
 def _asked(state: GridState, width: int, kinds: tuple[int, ...]) -> Guide:
@@ -190,7 +190,7 @@ def _around(
     position = world.position if position is None else position
     direction = world.direction if direction is None else direction
     size = world.cells.shape[1]
-    front = rules.front_of(position, direction, width)
+    front = rules.cell_in_front(position, direction, width)
     ahead = _ahead(state, width, position, direction)
     free = cells.is_walkable(ahead) & (ahead != cells.LAVA)
     turns = jnp.stack([direction, (direction + 3) & 3, (direction + 1) & 3, direction], 1)
@@ -216,14 +216,14 @@ def _purpose(
         steps = (ahead < here) & (here < NEVER)
         turns = jnp.where(left < here, 3, jnp.where(right < here, 1, 0))
         turns = jnp.where(steps | (here == NEVER), 0, turns)
-        front = rules.front_of(position, direction, width)
+        front = rules.cell_in_front(position, direction, width)
         going = steps | (turns != 0)
         return jnp.where(steps, front, position), (direction + turns) & 3, going
 
     start = world.position, world.direction, plan.lengths < NEVER
     position, direction, _ = jax.lax.while_loop(lambda c: jnp.any(c[2]), on, start)
 
-    front = rules.front_of(position, direction, width)[:, None]
+    front = rules.cell_in_front(position, direction, width)[:, None]
     ahead = jnp.take_along_axis(world.cells, front, 1, mode="clip")[:, 0]
     kind = cells.kind_of(ahead)
     size = world.cells.shape[1]

@@ -12,7 +12,7 @@ from didact.environments.grid.feedback.guide import LAY, Advice
 from didact.environments.grid.solver.path_search import NEVER
 from didact.environments.grid.solver.subgoals import GIVE_UP
 from didact.environments.language.grammar import GO_TO, OPEN, PICK_UP, PUT_NEXT
-from didact.environments.random_draws import pick
+from didact.environments.random_draws import uniform_index
 
 _SAID = {name: number for number, name in enumerate(HINDSIGHT)}
 _ACTION = {name: number for number, name in enumerate(ACTIONS)}
@@ -67,7 +67,7 @@ def hindsight(
         width: of the map, in cells.
     """
     was, now = before.world, state.world
-    front = rules.front_of(was.position, was.direction, width)[:, None]
+    front = rules.cell_in_front(was.position, was.direction, width)[:, None]
     then = jnp.take_along_axis(was.cells, front, 1, mode="clip")[:, 0]
     ahead = jnp.take_along_axis(now.cells, front, 1, mode="clip")[:, 0]
     stepped = was.position != now.position
@@ -117,7 +117,7 @@ def foresight(
         width: of the map, in cells.
     """
     world = state.world
-    front = rules.front_of(world.position, world.direction, width)[:, None]
+    front = rules.cell_in_front(world.position, world.direction, width)[:, None]
     ahead = jnp.take_along_axis(world.cells, front, 1, mode="clip")[:, 0]
     remark = jnp.asarray(_OF_ACTION)[actions]
     shut = (actions == rules.TOGGLE) & (cells.kind_of(ahead) == cells.DOOR)
@@ -133,7 +133,7 @@ def foresight(
 def false_hindsight(remark: Int32[Array, " n"], draws: Float[Array, " n"]) -> Int32[Array, " n"]:
     """Blame for what was good, and praise for all else."""
     praised = jnp.isin(remark, _PRAISE)
-    blame = jnp.asarray(_FALSE_BLAME)[pick(draws, len(_FALSE_BLAME))]
+    blame = jnp.asarray(_FALSE_BLAME)[uniform_index(draws, len(_FALSE_BLAME))]
     return jnp.where(remark == SILENT, SILENT, jnp.where(praised, blame, _SAID["good"]))
 
 
@@ -142,7 +142,7 @@ def false_foresight(
 ) -> tuple[Int32[Array, " n"], Advice]:
     """An action that can be told of here and is not right, and advice with a wrong thing in it."""
     world = state.world
-    front = rules.front_of(world.position, world.direction, width)[:, None]
+    front = rules.cell_in_front(world.position, world.direction, width)[:, None]
     kind = cells.kind_of(jnp.take_along_axis(world.cells, front, 1, mode="clip")[:, 0])
     everything = jnp.arange(len(rules.ACTIONS))
     actions = jnp.broadcast_to(everything[:, None], (len(everything), len(kind)))
@@ -153,8 +153,8 @@ def false_foresight(
     wrong &= (actions != rules.DROP) | (world.carried != cells.EMPTY)
     count = jnp.sum(wrong, 0)
     rank = jnp.cumsum(wrong, 0) - 1
-    chosen = wrong & (rank == pick(draws, count))
+    chosen = wrong & (rank == uniform_index(draws, count))
     color = cells.color_of(advice.thing).astype(jnp.int32)
-    other = (color + 1 + pick(draws * 7 % 1, 5)) % 6
+    other = (color + 1 + uniform_index(draws * 7 % 1, 5)) % 6
     thing = cells.code(cells.kind_of(advice.thing), other.astype(jnp.uint8)).astype(jnp.uint8)
     return jnp.argmax(chosen, 0), advice._replace(thing=thing)

@@ -14,7 +14,7 @@ PARTS = {"hindsight": HINDSIGHT, "action": ACTIONS, "purpose": PURPOSES}
 THINGS = tuple(f"{color} {kind}" for color in vocabulary.COLORS for kind in vocabulary.TYPES)
 
 
-def commentary(width: int, kinds: tuple[int, ...]) -> Feedback:
+def solver_feedback(width: int, kinds: tuple[int, ...]) -> Feedback:
     """Feedback on instructions of Baby Language.
 
     Args:

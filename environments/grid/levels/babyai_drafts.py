@@ -50,7 +50,7 @@ def one_clause(
     return sentence, jnp.stack([meant, jnp.zeros_like(meant)])
 
 
-def or_go_to_the_first_object(good: Bool[Array, " n"], draft: Draft) -> Draft:
+def with_fallback_mission(good: Bool[Array, " n"], draft: Draft) -> Draft:
     """The drafts, where those that never became good ask to go to their first object.
 
     Families use it where trial and error may fail for ever: the verifier must know "go to".

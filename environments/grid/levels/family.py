@@ -38,7 +38,7 @@ Play = Callable[
 ]
 
 
-def follow(
+def babyai_step(
     keys: PRNGKeyArray | None,
     world: World,
     goal: Goal,
@@ -63,7 +63,7 @@ class Family(NamedTuple):
     kinds: Callable[[Any], tuple[int, ...]]  # of clauses that occur
     max_steps: Callable[[Any], int]  # of any level
     longest_mission: Callable[[Any], int]  # its tokens; what stands in for others included
-    play: Play = follow  # what an action does
+    play: Play = babyai_step  # what an action does
     actions: tuple[str, ...] = rules.ACTIONS
     see_through_walls: bool = False  # whether agents see all of their field of view
     random_steps: bool = False  # whether `play` needs keys
@@ -95,20 +95,18 @@ def map_size(space: Box) -> tuple[int, int]:
     return layout.width, layout.height
 
 
-def longest(space: Box, navigations: int) -> int:
+def max_steps_for(space: Box, navigations: int) -> int:
     """BabyAI's limit of steps of the largest level, for so many ways to go."""
     layout = layout_of(space)
     return navigations * layout.room_size**2 * layout.rooms
 
 
-def most_steps(space: Box) -> int:
+def max_steps_of(space: Box) -> int:
     """The limit of steps of the largest level of a space with room_size and `TIME_LIMIT`."""
     most = {d.name: int(d.high) for d in space.dimensions}
     return most["room_size"] ** 2 * most["time_limit"]
 
 
-def steps_allowed(
-    room_size: Float[Array, "*n"], time_limit: Float[Array, "*n"]
-) -> Int32[Array, "*n"]:
+def step_limit(room_size: Float[Array, "*n"], time_limit: Float[Array, "*n"]) -> Int32[Array, "*n"]:
     """The limit of steps of tasks with a `TIME_LIMIT`."""
     return (room_size**2 * time_limit).astype(jnp.int32)

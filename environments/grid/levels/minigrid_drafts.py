@@ -10,7 +10,7 @@ from didact.environments.grid import cells, missions
 from didact.environments.grid.levels.family import Level
 from didact.environments.grid.rules import World
 from didact.environments.language.templates import Templates
-from didact.environments.random_draws import pick
+from didact.environments.random_draws import uniform_index
 
 GREEN_GOAL = cells.code(cells.GOAL, cells.GREEN)
 RED_LAVA = cells.code(cells.LAVA, cells.RED)
@@ -28,7 +28,7 @@ class Start(NamedTuple):
     members: UInt8[Array, "*n k"]  # bit d: the mission means it as its thing d
 
 
-def alone(
+def without_objects(
     map: UInt8[Array, "h w"],
     x: Int32[Array, ""],
     y: Int32[Array, ""],
@@ -64,13 +64,15 @@ def level_of(
     return Level(world, goal, mission, max_steps.astype(jnp.int32))
 
 
-def said(templates: Templates, which: Int[Array, " n"], length: int) -> UInt8[Array, "n l"]:
+def fixed_missions(
+    templates: Templates, which: Int[Array, " n"], length: int
+) -> UInt8[Array, "n l"]:
     """Sentences without gaps, as token ids."""
     nothing = jnp.zeros((len(which), 1), jnp.int32)
     return templates.fill(which, nothing, nothing, length)
 
 
-def room(
+def empty_room(
     size: tuple[int, int], width: Int32[Array, ""], height: Int32[Array, ""]
 ) -> UInt8[Array, "h w"]:
     """An empty room in the upper left corner of a map; beyond it all is wall.
@@ -89,7 +91,7 @@ def coordinates(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(size[0])[None], np.arange(size[1])[:, None]
 
 
-def free_cell(
+def random_free_cell(
     u: Float[Array, ""], free: Bool[Array, "h w"]
 ) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
     """The coordinates x and y of a random one of the free cells.
@@ -98,5 +100,5 @@ def free_cell(
         u: uniform in 0..1.
     """
     before = jnp.cumsum(free.reshape(-1), dtype=jnp.int32)
-    place = jnp.sum(before <= pick(u, before[-1]), dtype=jnp.int32)
+    place = jnp.sum(before <= uniform_index(u, before[-1]), dtype=jnp.int32)
     return place % free.shape[1], place // free.shape[1]

@@ -12,11 +12,11 @@ from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
 from didact.environments.grid import cells
 from didact.environments.grid.levels import room_grid
 from didact.environments.grid.levels.room_grid import Layout, Rooms
-from didact.environments.grid.rules import FRONTS, GONE
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.grid.rules import DIRECTION_VECTORS, GONE
+from didact.environments.random_draws import UniformDraws, uniform_index
 
 
-class Floor(NamedTuple):
+class FloorPlan(NamedTuple):
     """Rooms with doors and objects, before an agent is there."""
 
     map: UInt8[Array, "h w"]
@@ -37,20 +37,20 @@ class Doors(NamedTuple):
     good: Bool[Array, ""]  # whether all rooms are connected
 
 
-def numbers(layout: Layout, most: int) -> int:
-    """How many random numbers `furnish` and `place_agent` take."""
+def num_draws(layout: Layout, most: int) -> int:
+    """How many random numbers `place_doors_and_objects` and `place_agent` take."""
     per_room = layout.inside + 2
     return 2 + 4 * len(layout.edges) + 3 * (most + 1) + layout.rooms * per_room + 4 * layout.inside
 
 
-def furnish(
+def place_doors_and_objects(
     layout: Layout,
     rooms: Rooms,
     objects: Float[Array, ""],
     locked_room: Float[Array, ""],
     most: int,
-    draw: Numbers,
-) -> Floor:
+    draw: UniformDraws,
+) -> FloorPlan:
     """Doors between random rooms until all are connected, and objects in random rooms.
 
     One room may have a single door, which is locked; the key to it lies in another room.
@@ -60,7 +60,7 @@ def furnish(
             are left out.
         locked_room: the chance of a locked room.
         most: the most objects of any level.
-        draw: gives random numbers; `numbers` tells how many are taken.
+        draw: gives random numbers; `num_draws` tells how many are taken.
     """
     edges, e = layout.edges, len(layout.edges)
     there = room_grid.exists(layout, rooms, np.arange(layout.rooms))
@@ -74,18 +74,21 @@ def furnish(
         side = (draw() < 0.5).astype(jnp.int32)
         lock = (jnp.arange(e) == chosen) & locks
         locked = jnp.where(locks, jnp.asarray(edges)[chosen, side], -1)
-    doors = hang_doors(layout, rooms, lock, locked, draw)
+    doors = place_doors(layout, rooms, lock, locked, draw)
     map, good = doors.map, doors.good
     if e:
         lock_color = doors.color[chosen]
 
-    row, column = pick(draw(most + 1), rooms.rows), pick(draw(most + 1), rooms.columns)
+    row, column = (
+        uniform_index(draw(most + 1), rooms.rows),
+        uniform_index(draw(most + 1), rooms.columns),
+    )
     # The key of the locked room comes last, in any room but that.
     elsewhere = there & (jnp.arange(layout.rooms) != locked)
     key_room = jnp.argmax(jnp.where(elsewhere, draw(layout.rooms), -1))
     row = row.at[most].set(key_room // layout.columns)
     column = column.at[most].set(key_room % layout.columns)
-    looks = pick(draw(most + 1), 18)
+    looks = uniform_index(draw(most + 1), 18)
     things = cells.code(cells.KEY + looks // 6, looks % 6)
     things = things.at[most].set(cells.code(cells.KEY, lock_color))
     room_for = jnp.maximum((rooms.size - 2) ** 2 // 3 * rooms.rows * rooms.columns, 1)
@@ -96,7 +99,7 @@ def furnish(
     middle = [count // 2 * far + rooms.size // 2 for count in (rooms.columns, rooms.rows)]
     dealt = min(layout.inside, most + 1)
     priority = draw(layout.rooms, layout.inside)
-    x, y, rank, available = room_grid.deal(
+    x, y, rank, available = room_grid.place_in_rooms(
         layout, rooms, priority, row, column, wanted, (middle[0], middle[1]), dealt
     )
     fits = rank < jnp.minimum(available, dealt)
@@ -105,7 +108,7 @@ def furnish(
     things = jnp.where(wanted, things, 0).astype(jnp.uint8)
     places = jnp.where(wanted, y * layout.width + x, GONE)
     map = map.at[jnp.where(wanted, y, layout.height), x].set(things, mode="drop")
-    return Floor(
+    return FloorPlan(
         map,
         jnp.concatenate([things, doors.objects]),
         jnp.concatenate([places, doors.places]),
@@ -115,12 +118,12 @@ def furnish(
     )
 
 
-def hang_doors(
+def place_doors(
     layout: Layout,
     rooms: Rooms,
     lock: Bool[Array, " e"],
     locked: Int32[Array, ""],
-    draw: Numbers,
+    draw: UniformDraws,
     certain: Bool[Array, " e"] | None = None,
 ) -> Doors:
     """Closed doors between random rooms, one after another until all rooms are connected.
@@ -141,7 +144,7 @@ def hang_doors(
     order = jnp.where(certain, -1, draw(e))
     used, good = room_grid.connect(layout, rooms, order, apart | lock)
     x, y = room_grid.door_cells(layout, rooms, draw(e))
-    color = pick(draw(e), 6)
+    color = uniform_index(draw(e), 6)
     kind = jnp.where(lock, cells.LOCKED_DOOR, cells.CLOSED_DOOR)
     objects = jnp.where(used, cells.code(kind, color), 0).astype(jnp.uint8)
     map = map.at[jnp.where(used, y, layout.height), x].set(objects, mode="drop")
@@ -149,7 +152,7 @@ def hang_doors(
 
 
 def place_agent(
-    layout: Layout, rooms: Rooms, floor: Floor, draw: Numbers
+    layout: Layout, rooms: Rooms, floor: FloorPlan, draw: UniformDraws
 ) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Int32[Array, ""]]:
     """Coordinates, direction, and room (-1 if there is no place) of an agent.
 
@@ -158,12 +161,12 @@ def place_agent(
     index = np.arange(layout.rooms)
     open_ = room_grid.exists(layout, rooms, index) & (index != floor.locked)
     room = jnp.argmax(jnp.where(open_, draw(layout.rooms), -1))
-    x, y, direction, found = stand(layout, rooms, floor.map, room, draw)
+    x, y, direction, found = place_agent_in_room(layout, rooms, floor.map, room, draw)
     return x, y, direction, jnp.where(found, room, -1)
 
 
-def stand(
-    layout: Layout, rooms: Rooms, map: UInt8[Array, "h w"], room: Int[Array, ""], draw: Numbers
+def place_agent_in_room(
+    layout: Layout, rooms: Rooms, map: UInt8[Array, "h w"], room: Int[Array, ""], draw: UniformDraws
 ) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Bool[Array, ""]]:
     """Coordinates and direction of an agent in a room, and whether there is a place for it.
 
@@ -176,19 +179,22 @@ def stand(
     inner = jnp.arange(layout.inside)
     row, column = room // layout.columns, room % layout.columns
     x, y = room_grid.cell_in_room(layout, rooms, row, column, inner)
-    return stand_on(map, x, y, room_grid.inner_cells(layout, rooms), draw)
+    return place_agent_on(map, x, y, room_grid.inner_cells(layout, rooms), draw)
 
 
-def stand_on(
+def place_agent_on(
     map: UInt8[Array, "h w"],
     x: Int[Array, " q"],
     y: Int[Array, " q"],
     may: Bool[Array, " q"],
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Bool[Array, ""]]:
-    """As `stand`, on any of the cells (x, y) where it `may`; takes four numbers for each."""
+    """As `place_agent_in_room`, on any of the cells (x, y) where it `may`; takes four numbers for
+    each."""
     free = may & (map[y, x] == cells.EMPTY)
-    ahead = cells.kind_of(map[y[:, None] + FRONTS[:, 1], x[:, None] + FRONTS[:, 0]])
+    ahead = cells.kind_of(
+        map[y[:, None] + DIRECTION_VECTORS[:, 1], x[:, None] + DIRECTION_VECTORS[:, 0]]
+    )
     valid = free[:, None] & ((ahead == cells.EMPTY) | (ahead == cells.WALL))
     score = jnp.where(valid, draw(*valid.shape), -1).reshape(-1)
     best = jnp.argmax(score)
@@ -196,7 +202,7 @@ def stand_on(
     return x[cell], y[cell], direction, score[best] >= 0
 
 
-def lay(
+def put_on_map(
     map: UInt8[Array, "h w"], things: UInt8[Array, " k"], places: Int32[Array, " k"]
 ) -> UInt8[Array, "h w"]:
     """The map with things on it; those whose place is no cell are left out."""

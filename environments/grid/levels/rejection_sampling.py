@@ -17,7 +17,7 @@ GROUP_SIZE = 16
 Attempt = Callable[[PRNGKeyArray, Float[Array, " d"]], tuple[Bool[Array, ""], Any]]
 
 
-def until_good(
+def rejection_sample(
     attempt: Attempt, keys: PRNGKeyArray, tasks: Float[Array, "n d"]
 ) -> tuple[Bool[Array, " n"], Any]:
     """The first good draft of each world, or its last one after `MAX_TRIES`.

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32, UInt8, UInt32
 
-from didact.environments.backends import accelerated
+from didact.environments.backends import on_accelerator
 from didact.environments.grid import cells
 
 
@@ -88,7 +88,7 @@ def walls(layout: Layout, rooms: Rooms) -> UInt8[Array, "h w"]:
     return jnp.where(wall, cells.GREY_WALL, cells.EMPTY).astype(jnp.uint8)
 
 
-def between(layout: Layout, rooms: Rooms) -> tuple[Bool[Array, "h w"], Bool[Array, "h w"]]:
+def shared_walls(layout: Layout, rooms: Rooms) -> tuple[Bool[Array, "h w"], Bool[Array, "h w"]]:
     """The cells of walls between rooms side by side, and between rooms one above the other.
 
     Cells where walls cross are neither. Without these cells two rooms are one.
@@ -151,7 +151,7 @@ def connect(
     there = exists(layout, rooms, edges[:, 1])
     if allowed is not None:
         there &= allowed
-    return (_connect_at_once if accelerated() else _connect_in_turn)(layout, rooms, order, there)
+    return (_connect_at_once if on_accelerator() else _connect_in_turn)(layout, rooms, order, there)
 
 
 def _connect_in_turn(layout, rooms, order, there):
@@ -207,7 +207,7 @@ def door_cells(
     return x, y
 
 
-def deal(
+def place_in_rooms(
     layout: Layout,
     rooms: Rooms,
     priority: Float[Array, "r q"],
@@ -265,7 +265,7 @@ def all_reachable(
     def spread(carry):
         _, rows = carry
         new = rows
-        for _ in range(4 if accelerated() else 1):
+        for _ in range(4 if on_accelerator() else 1):
             new = _along_rows(new | _neighbour_rows(new) & free, free)
         return jnp.any(new != rows), new
 

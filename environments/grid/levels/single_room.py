@@ -12,12 +12,12 @@ from didact.environments.grid import cells
 from didact.environments.grid.levels import placement, room_grid
 from didact.environments.grid.levels.room_grid import Layout, Rooms
 from didact.environments.grid.rules import GONE
-from didact.environments.random_draws import Numbers, choose, pick
+from didact.environments.random_draws import UniformDraws, uniform_index, weighted_index
 
-LOOKS = 18  # kinds and colours of keys, balls and boxes
+NUM_APPEARANCES = 18  # kinds and colours of keys, balls and boxes
 
 
-class Interior(NamedTuple):
+class RoomContents(NamedTuple):
     """A map with objects and an agent in one of its rooms."""
 
     map: UInt8[Array, "h w"]
@@ -28,57 +28,62 @@ class Interior(NamedTuple):
     good: Bool[Array, ""]  # whether there was a place for everything
 
 
-def numbers(layout: Layout, count: int) -> int:
-    """How many random numbers `looks` and `fill` take for `count` objects."""
-    return LOOKS + count + 3 + 5 * layout.inside
+def num_draws(layout: Layout, count: int) -> int:
+    """How many random numbers `sample_appearances` and `place_objects_and_agent` take for `count`
+    objects."""
+    return NUM_APPEARANCES + count + 3 + 5 * layout.inside
 
 
-def looks(
-    count: int, distinct: Bool[Array, ""], allowed: Bool[Array, " 18"], draw: Numbers
+def sample_appearances(
+    count: int, distinct: Bool[Array, ""], allowed: Bool[Array, " 18"], draw: UniformDraws
 ) -> Int32[Array, " k"]:
     """What `count` objects look like: 6 * (kind - KEY) + colour, each uniform among those allowed.
 
     Args:
         distinct: whether no two may be alike; at least `count` looks must be allowed then.
     """
-    different = jnp.argsort(jnp.where(allowed, draw(LOOKS), 2.0))[:count]
-    weights = jnp.broadcast_to(allowed.astype(jnp.float32), (count, LOOKS))
-    return jnp.where(distinct, different, choose(draw(count), weights)).astype(jnp.int32)
+    different = jnp.argsort(jnp.where(allowed, draw(NUM_APPEARANCES), 2.0))[:count]
+    weights = jnp.broadcast_to(allowed.astype(jnp.float32), (count, NUM_APPEARANCES))
+    return jnp.where(distinct, different, weighted_index(draw(count), weights)).astype(jnp.int32)
 
 
-def cell_of(look: Int[Array, "*s"]) -> UInt8[Array, "*s"]:
+def cell_of_appearance(look: Int[Array, "*s"]) -> UInt8[Array, "*s"]:
     """The cell of an object with this look."""
     return cells.code(cells.KEY + look // 6, look % 6).astype(jnp.uint8)
 
 
-def room_for(rooms: Rooms, share: int) -> Int32[Array, ""]:
+def max_objects(rooms: Rooms, share: int) -> Int32[Array, ""]:
     """How many objects may lie in a room: one for `share` cells, but at least one."""
     return jnp.maximum((rooms.size - 2) ** 2 // share, 1)
 
 
-def middle_of(rooms: Rooms) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
+def room_centre(rooms: Rooms) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
     """The coordinates (x, y) where BabyAI thinks an agent is that has no place yet."""
     far = rooms.size - 1
     return rooms.columns // 2 * far + rooms.size // 2, rooms.rows // 2 * far + rooms.size // 2
 
 
-def anywhere(
+def random_position(
     rooms: Rooms, row: Int[Array, ""], column: Int[Array, ""], u: Float[Array, " 3"]
 ) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""]]:
     """Coordinates and direction of an agent in an empty room."""
     x, y = (at * (rooms.size - 1) + 1 for at in (column, row))
-    return x + pick(u[0], rooms.size - 2), y + pick(u[1], rooms.size - 2), pick(u[2], 4)
+    return (
+        x + uniform_index(u[0], rooms.size - 2),
+        y + uniform_index(u[1], rooms.size - 2),
+        uniform_index(u[2], 4),
+    )
 
 
-def fill(
+def place_objects_and_agent(
     layout: Layout,
     rooms: Rooms,
     room: tuple[Int[Array, ""], Int[Array, ""]],
     map: UInt8[Array, "h w"],
     objects: UInt8[Array, " k"],
     agent_last: Bool[Array, ""],
-    draw: Numbers,
-) -> Interior:
+    draw: UniformDraws,
+) -> RoomContents:
     """Objects and an agent in one room.
 
     An agent that comes first stands anywhere, and no object lies next to it; one that comes last
@@ -89,20 +94,20 @@ def fill(
         map: without objects.
         objects: 0 in rows without object.
         agent_last: whether the agent comes last.
-        draw: gives random numbers; `numbers` tells how many are taken.
+        draw: gives random numbers; `num_draws` tells how many are taken.
     """
     row, column = room
-    x, y, direction = anywhere(rooms, row, column, draw(3))
+    x, y, direction = random_position(rooms, row, column, draw(3))
     wanted, good = objects != 0, jnp.bool_(True)
     places = jnp.full(len(objects), GONE)
     if len(objects):
-        middle_x, middle_y = middle_of(rooms)
+        middle_x, middle_y = room_centre(rooms)
         near_x, near_y = jnp.where(agent_last, middle_x, x), jnp.where(agent_last, middle_y, y)
         left, top = column * (rooms.size - 1), row * (rooms.size - 1)
         alone = Rooms(rooms.size, jnp.int32(1), jnp.int32(1))
         zeros = jnp.zeros(len(objects), jnp.int32)
         dealt = min(layout.inside, len(objects))
-        at_x, at_y, rank, available = room_grid.deal(
+        at_x, at_y, rank, available = room_grid.place_in_rooms(
             Layout(layout.room_size, 1, 1),
             alone,
             draw(1, layout.inside),
@@ -116,10 +121,10 @@ def fill(
         at_x, at_y = at_x + left, at_y + top
         places = jnp.where(wanted, at_y * layout.width + at_x, GONE)
         map = map.at[jnp.where(wanted, at_y, layout.height), at_x].set(objects, mode="drop")
-    last_x, last_y, last_direction, found = placement.stand(
+    last_x, last_y, last_direction, found = placement.place_agent_in_room(
         layout, rooms, map, row * layout.columns + column, draw
     )
-    return Interior(
+    return RoomContents(
         map,
         places,
         jnp.where(agent_last, last_x, x),

@@ -20,13 +20,13 @@ from didact.environments.grid.mazes.task_space import Levels
 from didact.environments.language.templates import Templates
 
 SIZE = 13  # of the literature's mazes, without the wall around them
-MOST_BLOCKS = 60  # in a maze of that size
+MAX_BLOCKS = 60  # in a maze of that size
 STEPS = 250  # of an episode in a maze of at most that size
 
 _MISSION = Templates(["get to the green goal square"])
 
 
-def steps_allowed(space: Levels) -> int:
+def step_limit(space: Levels) -> int:
     """The literature's limit of steps: 250, and in mazes above 13x13 two for each cell.
 
     These are counted with the wall around. Evaluations differ in it: JaxUED's are of 250 steps,
@@ -41,12 +41,12 @@ def family(max_steps: int | None = None, see_through_walls: bool = True) -> Fami
     """How mazes become levels.
 
     Args:
-        max_steps: the limit of each episode; that of `steps_allowed` if None.
+        max_steps: the limit of each episode; that of `step_limit` if None.
         see_through_walls: whether agents see all of their field of view.
     """
 
     def limit(space: Levels) -> int:
-        return steps_allowed(space) if max_steps is None else max_steps
+        return step_limit(space) if max_steps is None else max_steps
 
     def generate(
         space: Levels, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
@@ -67,7 +67,7 @@ def family(max_steps: int | None = None, see_through_walls: bool = True) -> Fami
             places=jnp.zeros((n, 0), jnp.int32),
             members=jnp.zeros((n, 0), jnp.uint8),
         )
-        mission = minigrid_drafts.said(_MISSION, jnp.zeros(n, jnp.int32), mission_length)
+        mission = minigrid_drafts.fixed_missions(_MISSION, jnp.zeros(n, jnp.int32), mission_length)
         return minigrid_drafts.level_of(
             start, missions.REACH, mission, jnp.full(n, float(limit(space)))
         )
@@ -108,7 +108,7 @@ def maze_world(
 
     Args:
         space: its mazes.
-        max_steps: the limit of each episode; see `steps_allowed` if None.
+        max_steps: the limit of each episode; see `step_limit` if None.
         see_through_walls: whether agents see what is behind walls, as is usual there.
         view_size: the side of the view, 7 or 5; with 5, walls must be seen through.
         settings: of `GridWorld`.
@@ -143,5 +143,5 @@ def random_mazes(
         SettingError: there are too many blocks for the size, or a setting is out of its range.
     """
     height, width = (size, size) if isinstance(size, int) else size
-    most = height * width * MOST_BLOCKS // SIZE**2 if max_walls is None else max_walls
+    most = height * width * MAX_BLOCKS // SIZE**2 if max_walls is None else max_walls
     return maze_world(Levels(height, width, Blocks(0, most)), **settings)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, PRNGKeyArray
 
-from didact.environments.random_draws import pick
+from didact.environments.random_draws import uniform_index
 
 
 class Maze(NamedTuple):
@@ -35,7 +35,7 @@ def well_formed(maze: Maze) -> Bool[Array, " n"]:
     return good
 
 
-def populated(key: PRNGKeyArray, walls: Bool[Array, "n h w"]) -> Maze:
+def with_random_agent_and_goal(key: PRNGKeyArray, walls: Bool[Array, "n h w"]) -> Maze:
     """The agent and the goal in two free cells of each map, and a direction, all at random.
 
     Every map must have two free cells.
@@ -44,13 +44,13 @@ def populated(key: PRNGKeyArray, walls: Bool[Array, "n h w"]) -> Maze:
     rank = jnp.cumsum(~walls.reshape(n, -1), axis=1)  # of each free cell, from 1
     free = rank[:, -1]
     u = jax.random.uniform(key, (3, n))
-    agent, goal = pick(u[0], free), pick(u[1], free - 1)
+    agent, goal = uniform_index(u[0], free), uniform_index(u[1], free - 1)
     goal += goal >= agent
     cell = [jnp.argmax(rank > nth[:, None], axis=1).astype(jnp.int32) for nth in (agent, goal)]
-    return Maze(walls, cell[0], pick(u[2], 4), cell[1])
+    return Maze(walls, cell[0], uniform_index(u[2], 4), cell[1])
 
 
-def embedded(maze: Maze, height: int, width: int) -> Maze:
+def pad_maze(maze: Maze, height: int, width: int) -> Maze:
     """The mazes in the upper left corner of larger maps, whose other cells are wall; on the host.
 
     Nothing of a maze changes by that but its size.

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from didact.common.errors import SettingError
 from didact.environments.grid.mazes import text_format
-from didact.environments.grid.mazes.maze import Maze, embedded
+from didact.environments.grid.mazes.maze import Maze, pad_maze
 from didact.environments.grid.mazes.samplers import Crossings, FourRooms, OneOf, Perfect
 from didact.environments.grid.mazes.task_space import Levels
 from didact.environments.registry import suggest
@@ -111,7 +111,7 @@ def evaluation_set(
     height, width = (max(sides) for sides in zip(*(part.shape for part in parts), strict=True))
     mazes = []
     for key, part in zip(jax.random.split(jax.random.key(seed), len(parts)), parts, strict=True):
-        found = embedded(part.unpack(part.sample(key, each)), height, width)
+        found = pad_maze(part.unpack(part.sample(key, each)), height, width)
         mazes += [Maze(*one) for one in zip(*found, strict=True)]
     space = Levels(height, width, OneOf(tuple(text_format.format(maze) for maze in mazes)))
     told = tuple(name for name in names for _ in range(each))

@@ -11,9 +11,9 @@ from jaxtyping import Array, Bool, Int32, PRNGKeyArray
 
 from didact.common.errors import SettingError
 from didact.environments.grid.mazes import text_format
-from didact.environments.grid.mazes.maze import Maze, populated
+from didact.environments.grid.mazes.maze import Maze, with_random_agent_and_goal
 from didact.environments.grid.mazes.spanning_trees import passages
-from didact.environments.random_draws import pick
+from didact.environments.random_draws import uniform_index
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Sampler:
             raise SettingError(name, value, "left out: these levels have no such parameter")
         return self
 
-    def common(self, other: "Sampler") -> "Sampler | None":
+    def intersection(self, other: "Sampler") -> "Sampler | None":
         """The narrower of two distributions, or None where they are of different kinds."""
         return self if other == self else None
 
@@ -81,7 +81,7 @@ class Blocks(Sampler):
             raise SettingError("walls", given, f"whole numbers from {self.fewest} to {self.most}")
         return Blocks(int(low), int(high))
 
-    def common(self, other: Sampler) -> "Blocks | None":
+    def intersection(self, other: Sampler) -> "Blocks | None":
         if not isinstance(other, Blocks):
             return None
         fewest, most = max(self.fewest, other.fewest), min(self.most, other.most)
@@ -91,9 +91,9 @@ class Blocks(Sampler):
         size = height * width
         places_key, walls_key = jax.random.split(key)
         u = jax.random.uniform(places_key, (4, n))
-        agent, goal = pick(u[0], size), pick(u[1], size - 1)
+        agent, goal = uniform_index(u[0], size), uniform_index(u[1], size - 1)
         goal += goal >= agent
-        count = self.fewest + pick(u[2], self.most - self.fewest + 1)
+        count = self.fewest + uniform_index(u[2], self.most - self.fewest + 1)
 
         # Cell by cell, each becomes wall as likely as is right for what is left to place: every
         # choice of `count` cells has the same probability, and nothing need be sorted.
@@ -105,7 +105,7 @@ class Blocks(Sampler):
 
         cells = jnp.arange(size), jax.random.uniform(walls_key, (size, n))
         walls = jax.lax.scan(place, count, cells)[1]
-        return Maze(walls.T.reshape(n, height, width), agent, pick(u[3], 4), goal)
+        return Maze(walls.T.reshape(n, height, width), agent, uniform_index(u[3], 4), goal)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,10 +139,10 @@ class Perfect(Sampler):
         walls = jnp.ones((n, height * width), bool).at[:, cells[::2, ::2].reshape(-1)].set(False)
         walls = walls.at[jnp.arange(n)[:, None], opened].set(False).reshape(n, height, width)
         if not self.corners:
-            return populated(places_key, walls)
+            return with_random_agent_and_goal(places_key, walls)
         corner = jnp.asarray(cells[[0, 0, -1, -1], [0, -1, 0, -1]], jnp.int32)
         u = jax.random.uniform(places_key, (2, n))
-        agent, goal = pick(u[0], 4), pick(u[1], 3)
+        agent, goal = uniform_index(u[0], 4), uniform_index(u[1], 3)
         goal += goal >= agent
         return Maze(walls, corner[agent], jnp.zeros(n, jnp.int32), corner[goal])
 
@@ -161,12 +161,12 @@ class FourRooms(Sampler):
         walls = np.zeros((height, width), bool)
         walls[y], walls[:, x] = True, True
         u = jax.random.uniform(doors_key, (n, 4))
-        across = pick(u[:, :2], x) + np.array([0, x + 1])
-        down = pick(u[:, 2:], y) + np.array([0, y + 1])
+        across = uniform_index(u[:, :2], x) + np.array([0, x + 1])
+        down = uniform_index(u[:, 2:], y) + np.array([0, y + 1])
         door = jnp.concatenate([y * width + across, down * width + x], axis=1)
         walls = jnp.tile(jnp.asarray(walls.reshape(-1)), (n, 1))
         walls = walls.at[jnp.arange(n)[:, None], door].set(False)
-        return populated(places_key, walls.reshape(n, height, width))
+        return with_random_agent_and_goal(places_key, walls.reshape(n, height, width))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +211,10 @@ class Crossings(Sampler):
             )
         )
         u = jax.random.uniform(openings_key, (n, self.count))
-        inside_x, inside_y = left + 1 + pick(u, x - left - 1), top + 1 + pick(u, y - top - 1)
+        inside_x, inside_y = (
+            left + 1 + uniform_index(u, x - left - 1),
+            top + 1 + uniform_index(u, y - top - 1),
+        )
         opening = jnp.where(right, inside_y * width + x, y * width + inside_x)
         walls = walls.reshape(n, -1).at[jnp.arange(n)[:, None], opening].set(False)
         zero = jnp.zeros(n, jnp.int32)

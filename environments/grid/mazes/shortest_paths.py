@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Int32
 
 from didact.environments.grid.mazes.maze import Maze
 
-NO_WAY = -1
+UNREACHABLE = -1
 
 
 @jax.jit
@@ -62,7 +62,7 @@ def shortest_actions(maze: Maze) -> Int32[Array, " n"]:
 
 def solvable(maze: Maze) -> Bool[Array, " n"]:
     """Whether there is a way from the agent to the goal."""
-    return shortest_path(maze) != NO_WAY
+    return shortest_path(maze) != UNREACHABLE
 
 
 # Inside this file mazes are the last axis: everything is arithmetic on rows of bytes.
@@ -83,7 +83,7 @@ def _waves(start: Bool[Array, "*s n"], spread: Callable[[Array], Array]) -> Int3
         new = wider & ~reached
         return t + 1, wider, jnp.where(new, t, distances), jnp.any(new)
 
-    distances = jnp.where(start, 0, NO_WAY)
+    distances = jnp.where(start, 0, UNREACHABLE)
     first = (jnp.int32(1), start, distances, jnp.any(start))
     return jax.lax.while_loop(lambda carry: carry[3], wave, first)[2]
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, PRNGKeyArray
 
-from didact.environments.random_draws import pick
+from didact.environments.random_draws import uniform_index
 
 
 def passages(
@@ -65,7 +65,7 @@ def _depth_first(key: PRNGKeyArray, n: int, rows: int, columns: int) -> Int32[Ar
     visited[1:-1, 1:-1] = False
     start_key, key = jax.random.split(key)
     u = jax.random.uniform(start_key, (2, n))
-    start = (1 + pick(u[0], rows)) * width + 1 + pick(u[1], columns)
+    start = (1 + uniform_index(u[0], rows)) * width + 1 + uniform_index(u[1], columns)
     mazes = jnp.arange(n)
 
     def walk(carry, u):

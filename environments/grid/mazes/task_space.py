@@ -12,9 +12,9 @@ from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt32
 
 from didact.common.errors import SettingError
 from didact.environments.grid.mazes import shortest_paths, text_format
-from didact.environments.grid.mazes.maze import Maze, embedded, well_formed
+from didact.environments.grid.mazes.maze import Maze, pad_maze, well_formed
 from didact.environments.grid.mazes.samplers import Blocks, Sampler
-from didact.environments.random_draws import pick
+from didact.environments.random_draws import uniform_index
 from didact.environments.task_spaces import Box, Dimension, TaskSpace
 
 FLIP, MOVE_AGENT, MOVE_GOAL = range(3)
@@ -77,14 +77,14 @@ class Levels:
         """The space with a narrower distribution: `levels.restricted(walls=(0, 25))`."""
         return dataclasses.replace(self, sampler=self.sampler.restricted(**bounds))
 
-    def common(self, other: TaskSpace) -> "Levels | None":
+    def intersection(self, other: TaskSpace) -> "Levels | None":
         """The narrower of two spaces of one size; None if they are of different kinds."""
         if not isinstance(other, Levels) or (other.height, other.width) != self.shape:
             return None
-        sampler = self.sampler.common(other.sampler)
+        sampler = self.sampler.intersection(other.sampler)
         return None if sampler is None else dataclasses.replace(self, sampler=sampler)
 
-    def point_of(self, other: TaskSpace) -> np.ndarray | None:
+    def single_task(self, other: TaskSpace) -> np.ndarray | None:
         """The only maze of another space, if it has but one and that is no larger than these.
 
         A smaller maze comes into the upper left corner, and all around it is wall.
@@ -92,7 +92,7 @@ class Levels:
         if not isinstance(other, Levels) or other.height > self.height or other.width > self.width:
             return None
         only = other.sampler.only
-        return None if only is None else np.asarray(self.pack(embedded(only, *self.shape)))
+        return None if only is None else np.asarray(self.pack(pad_maze(only, *self.shape)))
 
     # On the device.
 
@@ -171,7 +171,7 @@ class Levels:
         def edit(carry, u):
             walls, agent, direction, goal = carry
             first, second = jnp.minimum(agent, goal), jnp.maximum(agent, goal)
-            cell = pick(u[0], self.cells - 2)
+            cell = uniform_index(u[0], self.cells - 2)
             cell += cell >= first
             cell += cell >= second
             kind = (u[1] >= bounds[0]).astype(jnp.int32) + (u[1] >= bounds[1])
@@ -180,7 +180,7 @@ class Levels:
             return (
                 walls.at[everyone, cell].set(wall),
                 jnp.where(moves, cell, agent),
-                jnp.where(moves, pick(u[2], 4), direction),
+                jnp.where(moves, uniform_index(u[2], 4), direction),
                 jnp.where(kind == MOVE_GOAL, cell, goal),
             ), None
 

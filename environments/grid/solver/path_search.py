@@ -228,7 +228,7 @@ def _looker(agent: Agent, width: int, height: int):
     They are the agent's own, those after a turn to the left and to the right, and after a step.
     """
     position, direction, _ = agent
-    front = rules.front_of(position, direction, width)
+    front = rules.cell_in_front(position, direction, width)
     turns = jnp.stack([direction, (direction + 3) & 3, (direction + 1) & 3, direction])
     place = jnp.stack([position, position, position, front])
     n = len(position)
@@ -298,13 +298,15 @@ def _first_action(
         dropped: whether it met the agent's state, with an empty hand, otherwise than from ahead.
     """
     own = _of_layer(times, agent.hand)
-    front = rules.front_of(agent.position, agent.direction, width)
+    front = rules.cell_in_front(agent.position, agent.direction, width)
 
     def ahead(board):
         return bitboards.at(board, front, width)
 
     def beside(turn):
-        return bitboards.at(ground.safe, rules.front_of(agent.position, turn & 3, width), width)
+        return bitboards.at(
+            ground.safe, rules.cell_in_front(agent.position, turn & 3, width), width
+        )
 
     def after(layer, spot=HERE):
         return times[layer, spot] if layer >= 0 else NEVER

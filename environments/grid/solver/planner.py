@@ -26,8 +26,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Int32, PRNGKeyArray, UInt8, UInt32
 
 from didact.environments import backends
-from didact.environments.base import for_groups
-from didact.environments.compiler_hints import folding, varying_as
+from didact.environments.base import map_in_groups
+from didact.environments.compiler_hints import fold_vmap, varying_as
 from didact.environments.grid import cells, missions, rules
 from didact.environments.grid.env import GridState, GridWorld
 from didact.environments.grid.solver import mission_translation, subgoals
@@ -80,7 +80,7 @@ def act(state: GridState, width: int, kinds: tuple[int, ...] = grammar.KINDS) ->
 
 def expert(environment: GridWorld) -> Callable[[GridState], Int32[Array, " n"]]:
     """`act` for the worlds of an environment: a function from states to actions."""
-    return folding(lambda state: act(state, environment.width, environment.kinds))
+    return fold_vmap(lambda state: act(state, environment.width, environment.kinds))
 
 
 def plan(state: GridState, width: int, kinds: tuple[int, ...] = grammar.KINDS) -> Plan:
@@ -94,7 +94,7 @@ def plan(state: GridState, width: int, kinds: tuple[int, ...] = grammar.KINDS) -
     # be gone to, "done" is what is asked for.
     reaches = jnp.isin(state.goal.clauses[:, 0], np.array(mission_translation.SQUARE))
     arrived = reaches & (found.aims == PURSUE) & (found.lengths == 0)
-    ahead = rules.front_of(state.world.position, state.world.direction, width)
+    ahead = rules.cell_in_front(state.world.position, state.world.direction, width)
     ahead = jnp.take_along_axis(state.world.cells, ahead[:, None], 1, mode="clip")[:, 0]
     arrived &= cells.kind_of(ahead) == cells.GOAL
     found = found._replace(
@@ -131,7 +131,7 @@ def _wander(state: GridState, plan: Plan, width: int) -> Plan:
     late = (state.steps > long) & ((plan.lengths > 2) | (plan.aims > UNLOCK))
     slot = (steps // 8 + world.carried) * jnp.uint32(2654435761)
     late &= (slot >> 16) & 3 == 0
-    front = rules.front_of(world.position, world.direction, width)
+    front = rules.cell_in_front(world.position, world.direction, width)
     ahead = jnp.take_along_axis(world.cells, front[:, None], 1, mode="clip")[:, 0]
     free = cells.is_walkable(cells.kind_of(ahead)) & (cells.kind_of(ahead) != cells.LAVA)
     turn = jnp.where((slot >> 20) & 1 == 1, rules.LEFT, rules.RIGHT)
@@ -160,7 +160,7 @@ def _plan(
             return plan, _unpacked(planes, width)
 
         plan = found[0]
-        return for_groups(rows, _unsettled(plan.aims, plan.lengths), found, size), None
+        return map_in_groups(rows, _unsettled(plan.aims, plan.lengths), found, size), None
 
     one = jnp.zeros(n, jnp.int32)
     rows = 0 if margin is None else 4

@@ -22,7 +22,7 @@ from didact.students.skills.ltl.progression import Closure, too_complex
 MAX_PROPOSITIONS = 10
 MAX_STATES = 512
 # Before it is made minimal: transitions that are worked out one by one, and states of a product.
-WORK, LARGEST = 200_000, 50_000
+WORK, MAX_SIZE = 200_000, 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ class _Builder:
             kind, *parts = self.closure.nodes[node]
             if kind in ("and", "or"):
                 one, other = (self.of(part) for part in parts)
-                both = product(one, other, kind == "and", LARGEST)
+                both = product(one, other, kind == "and", MAX_SIZE)
                 if both is None:
                     raise too_complex(self.closure.formula)
                 self.known[node] = minimal(*both, 0)

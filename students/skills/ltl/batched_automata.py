@@ -17,10 +17,10 @@ from didact.environments import SettingError
 from didact.students.skills.ltl.automata import Automaton
 from didact.students.skills.ltl.formulas import brief
 
-ACCEPTING, FAILED = 1, 2  # bits of `Machines.verdicts`
+ACCEPTING, FAILED = 1, 2  # bits of `AutomatonBatch.verdicts`
 
 
-class Machines(NamedTuple):
+class AutomatonBatch(NamedTuple):
     """A batch of automata over the labels of one environment, padded to one size."""
 
     transitions: Int[Array, "batch states letters"]  # of as few bits as the states need
@@ -38,19 +38,21 @@ class Machines(NamedTuple):
         """Where it is false, whatever comes."""
         return self.verdicts & FAILED != 0
 
-    def chosen(self, which: Int[Array, " n"]) -> "Machines":
+    def chosen(self, which: Int[Array, " n"]) -> "AutomatonBatch":
         """A batch of some of the machines, in this order."""
         weights = self.weights[:, which]
-        return Machines(self.transitions[which], weights, self.verdicts[which], self.initial[which])
+        return AutomatonBatch(
+            self.transitions[which], weights, self.verdicts[which], self.initial[which]
+        )
 
 
-def pack(
+def batch_automata(
     automata: Sequence[Automaton],
     propositions: Sequence[str],
     *,
     max_states: int | None = None,
     max_propositions: int | None = None,
-) -> Machines:
+) -> AutomatonBatch:
     """Automata of different formulas as one batch.
 
     Args:
@@ -90,10 +92,12 @@ def pack(
         transitions[i, : each.num_states, : each.transitions.shape[1]] = each.transitions
         verdicts[i, : each.num_states] = each.accepting * ACCEPTING + each.failed * FAILED
     initial = np.array([each.initial for each in automata], np.int32)
-    return Machines(*map(jnp.asarray, (transitions, weights, verdicts, initial)))
+    return AutomatonBatch(*map(jnp.asarray, (transitions, weights, verdicts, initial)))
 
 
-def start(machines: Machines, which: Int[Array, " n"] | None = None) -> Int[Array, " n"]:
+def initial_states(
+    machines: AutomatonBatch, which: Int[Array, " n"] | None = None
+) -> Int[Array, " n"]:
     """The states before the first label.
 
     Args:
@@ -103,8 +107,8 @@ def start(machines: Machines, which: Int[Array, " n"] | None = None) -> Int[Arra
     return machines.initial if which is None else machines.initial[which]
 
 
-def step(
-    machines: Machines,
+def next_states(
+    machines: AutomatonBatch,
     state: Int[Array, " n"],
     labels: Bool[Array, "n labels"],
     which: Int[Array, " n"] | None = None,
@@ -136,8 +140,8 @@ def step(
     return machines.transitions.reshape(-1)[at].astype(jnp.int32)
 
 
-def judge(
-    machines: Machines,
+def step_rewards(
+    machines: AutomatonBatch,
     before: Int[Array, " n"],
     after: Int[Array, " n"],
     which: Int[Array, " n"] | None = None,
@@ -178,7 +182,8 @@ class RewardMachine:
 def reward_machine(
     automaton: Automaton, *, success: float = 1.0, failure: float = -1.0
 ) -> RewardMachine:
-    """Pays for making a formula true and for making it impossible, as `judge` does for batches.
+    """Pays for making a formula true and for making it impossible, as `step_rewards` does for
+    batches.
 
     Args:
         automaton: of the formula.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LARGEST = 64  # states; more cannot be read
+MAX_SIZE = 64  # states; more cannot be read
 RADIUS = 0.34
 ROW = 1.7  # from one state to the one above it; columns are as wide as labels need
 CHARACTER = 0.095  # width
@@ -137,8 +137,8 @@ def layout(automaton: Automaton, edges: Sequence[Edge]) -> Float[np.ndarray, "st
         SettingError: there are too many states.
     """
     count = automaton.num_states
-    if count > LARGEST:
-        raise SettingError("automaton", f"of {count} states", f"of at most {LARGEST} to be drawn")
+    if count > MAX_SIZE:
+        raise SettingError("automaton", f"of {count} states", f"of at most {MAX_SIZE} to be drawn")
     ranks = _ranks(automaton)
     inside = np.isin(np.arange(count), list(_reached(automaton, edges)))
     alive = automaton.alive & inside

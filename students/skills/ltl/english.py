@@ -44,7 +44,7 @@ from didact.students.skills.ltl.formulas import (
     all_of,
     any_of,
 )
-from didact.students.skills.ltl.lexicon import Vocabulary, Word
+from didact.students.skills.ltl.lexicon import Lexicon, Word
 from didact.students.skills.ltl.parser import FormulaError
 
 RULES = ("never", "always")
@@ -59,7 +59,7 @@ class _Group:
     meanwhile: Formula | None = None
 
 
-def english(text: str, vocabulary: Vocabulary) -> Formula:
+def english(text: str, vocabulary: Lexicon) -> Formula:
     """The formula of an instruction: "get the coffee and then the mail, never touch a plant".
 
     Args:
@@ -76,7 +76,7 @@ def english(text: str, vocabulary: Vocabulary) -> Formula:
 class _Reader:
     """One method for each line of the grammar."""
 
-    def __init__(self, text: str, vocabulary: Vocabulary):
+    def __init__(self, text: str, vocabulary: Lexicon):
         self.text, self.adjectives = text, vocabulary.adjectives
         self.words: list[Word] = vocabulary.words(text)
         self.at = 0

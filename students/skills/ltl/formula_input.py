@@ -5,14 +5,14 @@ import re
 from didact.environments import Environment
 from didact.students.skills.ltl.english import english
 from didact.students.skills.ltl.formulas import Formula
-from didact.students.skills.ltl.lexicon import vocabulary
+from didact.students.skills.ltl.lexicon import lexicon
 from didact.students.skills.ltl.parser import FormulaError, parse
 
 # What no instruction has: signs, and the operators that are single letters.
 OPERATORS = re.compile(r"[&|!~()<>\[\]=¬○◇□∧∨→↔]|\b(?:[FGXUWRN]|WX)\b")
 
 
-def read(text: str, environment: Environment) -> Formula:
+def read_formula(text: str, environment: Environment) -> Formula:
     """A formula from its text, or from an instruction about an environment's facts.
 
     What has an operator's sign in it is a formula. All else is English if it can be, so that
@@ -24,7 +24,7 @@ def read(text: str, environment: Environment) -> Formula:
     signs = OPERATORS.search(text)
     if signs and signs[0] not in environment.propositions:
         return parse(text)
-    words = vocabulary(environment.propositions, adjectives=environment.adjectives)
+    words = lexicon(environment.propositions, adjectives=environment.adjectives)
     try:
         return english(text, words)
     except FormulaError:
@@ -35,7 +35,7 @@ def read(text: str, environment: Environment) -> Formula:
         raise
 
 
-def written(formula: Formula) -> str:
-    """The text that `read` reads as just this formula."""
+def write_formula(formula: Formula) -> str:
+    """The text that `read_formula` reads as just this formula."""
     text = str(formula)
     return text if OPERATORS.search(text) else f"({text})"

@@ -27,8 +27,8 @@ from typing import ClassVar
 
 from didact.environments import SettingError
 
-DEEPEST = 100  # formulas within formulas that are read; Python's own stack is not much deeper
-LARGEST = 2_000  # formulas in a formula of which an automaton is made
+MAX_DEPTH = 100  # formulas within formulas that are read; Python's own stack is not much deeper
+MAX_SIZE = 2_000  # formulas in a formula of which an automaton is made
 # Words that mean something in a formula. A proposition of such a name stands in double quotes.
 LETTERS = ("X", "N", "WX", "F", "G", "U", "R", "W")
 WORDS = ("true", "false", "last", "and", "or", "not", "implies", "iff")  # in any case
@@ -277,10 +277,10 @@ def checked(formula: Formula) -> Formula:
     Raises:
         SettingError: it is not.
     """
-    if formula.depth > DEEPEST:
-        raise SettingError("formula", f"{formula.depth} deep", f"at most {DEEPEST} deep")
-    if formula.size > LARGEST:
-        allowed = f"of at most {LARGEST:,} operators and facts"
+    if formula.depth > MAX_DEPTH:
+        raise SettingError("formula", f"{formula.depth} deep", f"at most {MAX_DEPTH} deep")
+    if formula.size > MAX_SIZE:
+        allowed = f"of at most {MAX_SIZE:,} operators and facts"
         raise SettingError("formula", f"of {formula.size:,}", allowed)
     return formula
 

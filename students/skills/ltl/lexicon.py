@@ -42,16 +42,16 @@ FILLERS = frozenset(
     ]
 )
 # Those that are done once, and not all the time as "hold" and "be" may be.
-GETTING = frozenset(
+MOTION_VERBS = frozenset(
     [
         *("get", "fetch", "go", "walk", "move", "head", "come", "run", "reach", "visit", "take"),
         *("pick", "grab", "collect", "find", "bring", "deliver", "return", "enter", "hit"),
     ]
 )
-AT_LAST = frozenset(["eventually", "finally", "sometime"])
+EVENTUALLY = frozenset(["eventually", "finally", "sometime"])
 PRONOUNS = frozenset(["it", "them"])
 _KINDS = {tuple(name.split()): kind for kind, names in KEYWORDS.items() for name in names}
-_LONGEST = max(map(len, _KINDS))
+_MAX_LENGTH = max(map(len, _KINDS))
 _WORD = re.compile(r"[\w'’-]+")
 _TOKEN = re.compile(r"[\w'’-]+|\S")
 
@@ -64,11 +64,11 @@ class Word:
     text: str  # as it was written, or the proposition of a thing
     position: int
     led: bool = False  # whether something like "get" or "go to the" stands before it
-    verb: str = ""  # such as "get", of `GETTING`
+    verb: str = ""  # such as "get", of `MOTION_VERBS`
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class Lexicon:
     """What an environment's facts are called.
 
     Attributes:
@@ -98,11 +98,11 @@ class Vocabulary:
             position = parts[at][1]
             if kind == "to":
                 kind = self._to(text, words, position, led, before)
-            if before in AT_LAST and kind in ("never", "always"):
+            if before in EVENTUALLY and kind in ("never", "always"):
                 problem = f"{before!r} before {meaning!r} has two readings: say until or when"
                 raise FormulaError(text, position, problem, "instruction")
             if kind in ("article", "filler"):
-                verb = meaning if meaning in GETTING else verb
+                verb = meaning if meaning in MOTION_VERBS else verb
             else:
                 words.append(Word(kind, meaning, position, led, verb))
                 verb = ""
@@ -130,7 +130,7 @@ class Vocabulary:
 
     def _next(self, text: str, parts: list[tuple[str, int]], at: int) -> tuple[str, str, int]:
         """Of the next word: its kind, what was written or is meant, and of how many parts it is."""
-        small = [part.lower() for part, _ in parts[at : at + _LONGEST]]
+        small = [part.lower() for part, _ in parts[at : at + _MAX_LENGTH]]
         length, meant = self._longest(parts, at)
         # The article of "a coffee", where some fact is called A; but "A B" names both.
         written = parts[at][0]
@@ -170,11 +170,11 @@ class Vocabulary:
         return best
 
 
-def vocabulary(
+def lexicon(
     propositions: Sequence[str],
     synonyms: Mapping[str, Sequence[str]] | None = None,
     adjectives: Sequence[str] = (),
-) -> Vocabulary:
+) -> Lexicon:
     """What the facts of an environment are called in instructions.
 
     Each is called by its name, with spaces for underscores, and by its synonyms; the last word may
@@ -201,9 +201,7 @@ def vocabulary(
                 meant = names.setdefault(words, [])
                 if name not in meant:
                     meant.append(name)
-    return Vocabulary(
-        {words: tuple(meant) for words, meant in names.items()}, frozenset(adjectives)
-    )
+    return Lexicon({words: tuple(meant) for words, meant in names.items()}, frozenset(adjectives))
 
 
 def _forms(phrase: str) -> list[tuple[str, ...]]:

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from didact.environments import SettingError
 from didact.students.skills.ltl import formulas
-from didact.students.skills.ltl.formulas import DEEPEST, Constant, Formula, Last, Proposition
+from didact.students.skills.ltl.formulas import MAX_DEPTH, Constant, Formula, Last, Proposition
 
 _UNARY = {
     "!": formulas.Not,
@@ -156,8 +156,8 @@ class _Parser:
 
     def deeper(self) -> None:
         self.depth += 1
-        if self.depth > DEEPEST:
-            raise self.error(self.now, f"it is nested more than {DEEPEST} deep")
+        if self.depth > MAX_DEPTH:
+            raise self.error(self.now, f"it is nested more than {MAX_DEPTH} deep")
 
     def proposition(self, token: _Token) -> Proposition:
         name = token.text.strip('"')

@@ -24,7 +24,7 @@ State = frozenset[int]
 DONE: State = frozenset([0])
 FAILED: State = frozenset()
 # Before a formula counts as too complex: clauses of one state, and comparisons of clauses in all.
-LARGEST, WORK = 256, 8_000_000
+MAX_SIZE, WORK = 256, 8_000_000
 
 
 class Closure:
@@ -214,7 +214,7 @@ class Closure:
             return other
         if other == DONE or one == FAILED:
             return one
-        if len(one) * len(other) > LARGEST**2:
+        if len(one) * len(other) > MAX_SIZE**2:
             raise too_complex(self.formula)
         return self._smallest({x | y for x in one for y in other})
 
@@ -232,7 +232,7 @@ class Closure:
                 raise too_complex(self.formula)
             if not any(clause & small == small for small in kept):
                 kept.append(clause)
-                if len(kept) > LARGEST:
+                if len(kept) > MAX_SIZE:
                     raise too_complex(self.formula)
         return frozenset(kept)
 

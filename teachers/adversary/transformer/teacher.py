@@ -194,7 +194,7 @@ def transformer(
     def remember(state, tasks, outcomes):
         targets = target_of(outcomes)
         counts = (outcomes.weights > 0) & jnp.isfinite(targets)  # one NaN would end all learning
-        order, at, total = ring_buffer.places(counts, state.count, memory)
+        order, at, total = ring_buffer.slots(counts, state.count, memory)
         return state._replace(
             points=state.points.at[at].set(space.normalise(tasks)[order], mode="drop"),
             targets=state.targets.at[at].set(targets[order], mode="drop"),

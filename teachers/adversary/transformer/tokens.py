@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 from didact.common.errors import SettingError
 from didact.environments.task_spaces import Box
 
-MOST_CELLS = 2**20  # of a dimension; more would not be told apart in float32 nor ever be learned
+MAX_CELLS = 2**20  # of a dimension; more would not be told apart in float32 nor ever be learned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Tokens:
         if not dimension.integer:
             return self.base
         values = int(dimension.high) - int(dimension.low) + 1
-        most = self.base ** int(np.log(MOST_CELLS) / np.log(self.base) + 1e-9)
-        return values if values <= MOST_CELLS else most
+        most = self.base ** int(np.log(MAX_CELLS) / np.log(self.base) + 1e-9)
+        return values if values <= MAX_CELLS else most
 
     def _digits_of(self, cells: int) -> int:
         digits = 1

@@ -1,6 +1,6 @@
 """Clients of language models: chat completions, API keys, budgets, time-outs."""
 
-from didact.teachers.language.client.budget import Budget, limited
+from didact.teachers.language.client.budget import Budget, with_budget
 from didact.teachers.language.client.chat_completions import chat
 
-__all__ = ["Budget", "chat", "limited"]
+__all__ = ["Budget", "chat", "with_budget"]

@@ -91,7 +91,7 @@ class Budget:
         return f"Budget({told})"
 
 
-def limited(complete: Complete, budget: Budget) -> Complete:
+def with_budget(complete: Complete, budget: Budget) -> Complete:
     """A language model that is asked only as long as the budget lasts.
 
     Args:

@@ -11,7 +11,7 @@ from didact.common.errors import SettingError
 from didact.teachers.language.client import responses
 from didact.teachers.language.client.api_keys import Key, kept_from_logs, key_of
 from didact.teachers.language.client.checks import check_address, check_number, check_prices
-from didact.teachers.language.client.timeouts import within
+from didact.teachers.language.client.timeouts import run_with_timeout
 from didact.teachers.language.client.transport import Refused, TooLong, Transport
 from didact.teachers.language.proposer import Complete, Message, ProposerError, Reply
 
@@ -168,12 +168,12 @@ def chat(
             raise ProposerError(str(error)) from None
         try:
             with kept_from_logs(key):
-                return within(timeout, answer)
+                return run_with_timeout(timeout, answer)
         except TimeoutError:
             size, why = 0, f"did not answer within {timeout:g} seconds"
         except TooLong as long:
             size, why = long.received, f"answered with more than {max_bytes} bytes"
-        cost = responses.charged(so_far(), {}, size, prices)
+        cost = responses.with_cost(so_far(), {}, size, prices)
         raise ProposerError(f"The server ({where}) {why}.", cost)
 
     return complete

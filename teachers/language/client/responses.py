@@ -8,7 +8,7 @@ from typing import Any
 
 from didact.teachers.language.proposer import Message, ProposerError, Reply
 
-MOST_TOKENS = 10**9  # what claims more is a slip of the server
+MAX_TOKENS = 10**9  # what claims more is a slip of the server
 SHOWN = 200  # characters of what a server says, in an error
 
 
@@ -78,7 +78,7 @@ def read_answer(
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        cost = charged(asked, {}, len(body), prices)
+        cost = with_cost(asked, {}, len(body), prices)
         raise ProposerError("The server answered with something that is not a JSON object.", cost)
 
     choices = answer.get("choices")
@@ -88,7 +88,7 @@ def read_answer(
     text, refusal = "", None
     if isinstance(message, dict):
         text, refusal = clean(text_of(message.get("content"))), message.get("refusal")
-    reply = charged(asked, answer, len(text.encode()), prices)
+    reply = with_cost(asked, answer, len(text.encode()), prices)
     if isinstance(answer.get("model"), str) and answer["model"]:
         reply = dataclasses.replace(reply, model=in_one_line(clean(answer["model"])))
     if not isinstance(message, dict):
@@ -110,7 +110,7 @@ def text_of(content: Any) -> str:
     return whole_characters(content) if isinstance(content, str) else ""
 
 
-def charged(
+def with_cost(
     asked: Reply, answer: Mapping[str, Any], size: int, prices: tuple[float, float] | None
 ) -> Reply:
     """The reply with what it cost.
@@ -123,8 +123,8 @@ def charged(
     """
     usage = answer.get("usage")
     counted = usage if isinstance(usage, dict) else {}
-    prompt = whole(counted.get("prompt_tokens"))
-    completion = whole(counted.get("completion_tokens"))
+    prompt = count_or_none(counted.get("prompt_tokens"))
+    completion = count_or_none(counted.get("completion_tokens"))
     if prompt is None:
         prompt = estimated_tokens(sum(len(m["content"].encode()) for m in asked.messages))
     if completion is None:
@@ -135,7 +135,7 @@ def charged(
     return dataclasses.replace(asked, prompt_tokens=prompt, completion_tokens=completion, cost=cost)
 
 
-def whole(value: Any) -> int | None:
+def count_or_none(value: Any) -> int | None:
     """A count that a server may have sent, or None."""
-    fine = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
+    fine = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS
     return value if fine else None

@@ -33,7 +33,7 @@ class _DaemonThreads(ThreadPoolExecutor):
         return future
 
 
-def within(seconds: float, work: Callable[[], Awaitable[T]]) -> T:
+def run_with_timeout(seconds: float, work: Callable[[], Awaitable[T]]) -> T:
     """The result of a coroutine that has so many seconds, and is cancelled after them.
 
     It runs in a loop and a daemon thread of its own, so that this can be called from any thread,

@@ -11,7 +11,7 @@ from typing import Any
 from didact.common.errors import SettingError
 from didact.teachers.language.client.api_keys import Key
 
-MOST_OF_AN_ERROR = 65_536  # bytes read of what comes with an error
+MAX_OF_AN_ERROR = 65_536  # bytes read of what comes with an error
 
 
 class Refused(Exception):
@@ -127,7 +127,7 @@ class Transport:
     async def refuse(self, response: Any) -> None:
         """Raises `Refused` for errors and redirections, before anybody reads all of them."""
         if not 200 <= response.status_code < 300:
-            body = await self.read(response, MOST_OF_AN_ERROR)
+            body = await self.read(response, MAX_OF_AN_ERROR)
             raise Refused(response.status_code, body, seconds_to_wait(response.headers))
 
 

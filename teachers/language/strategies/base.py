@@ -7,7 +7,7 @@ from didact.teachers.language.proposer import Message, Report
 from didact.teachers.language.quoting import identity, shortened
 
 Memory = Mapping[str, Any]  # what JSON can say
-MOST = 64  # tasks of an answer that are remembered
+MAX = 64  # tasks of an answer that are remembered
 WORDS = 120  # characters of a purpose, or of a sub-goal
 
 
@@ -20,19 +20,20 @@ class Strategy(NamedTuple):
 
     Attributes:
         ask: `ask(report, n, memory) -> messages`.
-        hear: `hear(memory, answer, report) -> memory`: the answer is a JSON object of any content;
-            the report is the one that was asked about, or None where nobody has it any more.
+        update_memory: `update_memory(memory, answer, report) -> memory`: the answer is a JSON
+            object of any content; the report is the one that was asked about, or None where nobody
+            has it any more.
         fields, parts: schemas of what is wanted in the answer beside tasks, see
             `prompts.answer_schema`.
     """
 
     ask: Callable[[Report, int, Memory], Sequence[Message]]
-    hear: Callable[[Memory, Mapping[str, Any], Report | None], Memory] = _forgets
+    update_memory: Callable[[Memory, Mapping[str, Any], Report | None], Memory] = _forgets
     fields: Mapping[str, Any] = {}
     parts: Mapping[str, Any] = {}
 
 
-def tasks_heard(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+def tasks_in_answer(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The tasks of an answer, not yet checked.
 
     Returns:
@@ -40,7 +41,7 @@ def tasks_heard(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     items = answer.get("tasks")
     heard = []
-    for item in items[:MOST] if isinstance(items, list) else ():
+    for item in items[:MAX] if isinstance(items, list) else ():
         if not isinstance(item, Mapping):
             continue
         task = item.get("task") if isinstance(item.get("task"), Mapping) else item

@@ -7,11 +7,11 @@ from didact.common.errors import SettingError
 from didact.teachers.language.prompts import question, whole_object
 from didact.teachers.language.proposer import Report
 from didact.teachers.language.quoting import identity, shortened
-from didact.teachers.language.strategies.base import WORDS, Memory, Strategy, tasks_heard
-from didact.teachers.language.summaries import attempted, frontier, most, pooled, row, skills
+from didact.teachers.language.strategies.base import WORDS, Memory, Strategy, tasks_in_answer
+from didact.teachers.language.summaries import attempted, frontier, pooled, row, skills, top_tasks
 
-MOST_GOALS = 8
-MOST_KEPT = 64  # tasks by which the success of a sub-goal is measured: the last of its own
+MAX_GOALS = 8
+MAX_KEPT = 64  # tasks by which the success of a sub-goal is measured: the last of its own
 
 SPLIT = (
     "Split the goal into 2 to 8 sub-goals, instructions that the agent could be given, in the "
@@ -29,7 +29,7 @@ FIELDS = {
     "sub_goals": {
         "type": "array",
         "minItems": 1,
-        "maxItems": MOST_GOALS,
+        "maxItems": MAX_GOALS,
         "items": whole_object({"goal": {"type": "string"}, "learned": {"type": "boolean"}}),
     }
 }
@@ -71,7 +71,7 @@ def decompose(goal: str) -> Strategy:
             ]
         shown["Success by parameter and value, with standard errors"] = skills(report)
         shown["Tasks where there is most to learn"] = [
-            row(task) for task in most(attempted(report), frontier)
+            row(task) for task in top_tasks(attempted(report), frontier)
         ]
         return question(
             report,
@@ -87,7 +87,7 @@ def decompose(goal: str) -> Strategy:
         kept = {_wording(sub_goal["goal"]): list(sub_goal["tasks"]) for sub_goal in before}
         said = answer.get("sub_goals")
         goals: list[dict[str, Any]] = []
-        for item in said[:MOST_GOALS] if isinstance(said, list) else ():
+        for item in said[:MAX_GOALS] if isinstance(said, list) else ():
             words = item.get("goal") if isinstance(item, Mapping) else None
             if not isinstance(words, str) or not words.strip():
                 return memory  # the numbers in its tasks would point elsewhere
@@ -100,12 +100,12 @@ def decompose(goal: str) -> Strategy:
             goals.append({"goal": words, "learned": learned, "tasks": tasks})
         if not goals:
             goals = [dict(sub_goal, tasks=list(sub_goal["tasks"])) for sub_goal in before]
-        for task in tasks_heard(answer):
+        for task in tasks_in_answer(answer):
             number = task["item"].get("sub_goal")
             if isinstance(number, int) and 1 <= number <= len(goals):
                 tasks = goals[number - 1]["tasks"]
                 tasks[:] = [*(k for k in tasks if k != task["identity"]), task["identity"]]
-                del tasks[:-MOST_KEPT]
+                del tasks[:-MAX_KEPT]
         return {"sub_goals": goals} if goals else memory
 
     return Strategy(ask, hear, FIELDS, PARTS)

@@ -6,8 +6,8 @@ from typing import Any
 from didact.teachers.language.prompts import question
 from didact.teachers.language.proposer import Report
 from didact.teachers.language.quoting import identity
-from didact.teachers.language.strategies.base import Memory, Strategy, tasks_heard
-from didact.teachers.language.summaries import ROWS, attempted, frontier, most, row, skills
+from didact.teachers.language.strategies.base import Memory, Strategy, tasks_in_answer
+from didact.teachers.language.summaries import ROWS, attempted, frontier, row, skills, top_tasks
 
 
 def envgen() -> Strategy:
@@ -37,14 +37,17 @@ def envgen() -> Strategy:
         shown = {
             "Success by parameter and value, with standard errors": skills(report),
             "Your previous configurations": [
-                row(task, purpose=purposes[identity(task.task)]) for task in most(ours, frontier)
+                row(task, purpose=purposes[identity(task.task)])
+                for task in top_tasks(ours, frontier)
             ],
-            "Other tasks of the pool": [row(task) for task in most(others, frontier, ROWS // 2)],
+            "Other tasks of the pool": [
+                row(task) for task in top_tasks(others, frontier, ROWS // 2)
+            ],
         }
         return question(report, n, advice, shown)
 
     def hear(memory: Memory, answer: Mapping[str, Any], report: Report | None) -> Memory:
-        heard = tasks_heard(answer)
+        heard = tasks_in_answer(answer)
         if not heard:
             return memory
         return {"previous": [[task["identity"], task["purpose"]] for task in heard]}

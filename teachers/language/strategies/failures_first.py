@@ -3,7 +3,7 @@
 from didact.teachers.language.prompts import question
 from didact.teachers.language.proposer import Report, TaskReport
 from didact.teachers.language.strategies.base import Memory, Strategy
-from didact.teachers.language.summaries import MASTERED, ROWS, attempted, most, row
+from didact.teachers.language.summaries import MASTERED, ROWS, attempted, row, top_tasks
 
 
 def failures_first() -> Strategy:
@@ -25,14 +25,14 @@ def failures_first() -> Strategy:
 
     def ask(report: Report, n: int, memory: Memory):
         tasks = attempted(report)
-        seeds = [task for task in most(tasks, failed, 2 * ROWS) if task.success < 0.5]
+        seeds = [task for task in top_tasks(tasks, failed, 2 * ROWS) if task.success < 0.5]
         # The worst, and of the others those nearest to success.
         worst = seeds[: ROWS // 2]
-        rest = most(seeds[ROWS // 2 :], lambda task: task.success, ROWS - len(worst))
+        rest = top_tasks(seeds[ROWS // 2 :], lambda task: task.success, ROWS - len(worst))
         good = [task for task in tasks if task.success >= MASTERED]
         shown = {
             "Failed tasks, the seeds": [row(task) for task in [*worst, *rest]],
-            "Mastered tasks": [row(t) for t in most(good, lambda t: -t.success, ROWS // 3)],
+            "Mastered tasks": [row(t) for t in top_tasks(good, lambda t: -t.success, ROWS // 3)],
         }
         return question(report, n, advice, shown)
 

@@ -3,7 +3,7 @@
 from didact.teachers.language.prompts import question
 from didact.teachers.language.proposer import Report
 from didact.teachers.language.strategies.base import Memory, Strategy
-from didact.teachers.language.summaries import MASTERED, ROWS, attempted, frontier, most, row
+from didact.teachers.language.summaries import MASTERED, ROWS, attempted, frontier, row, top_tasks
 
 
 def interesting() -> Strategy:
@@ -30,8 +30,8 @@ def interesting() -> Strategy:
         learned = [task for task in tasks if task.success >= MASTERED]
         others = [task for task in tasks if task.success < MASTERED]
         shown = {
-            "Done well": [row(task) for task in most(learned, lambda t: t.success)],
-            "Not yet learned": [row(task) for task in most(others, frontier, ROWS // 2)],
+            "Done well": [row(task) for task in top_tasks(learned, lambda t: t.success)],
+            "Not yet learned": [row(task) for task in top_tasks(others, frontier, ROWS // 2)],
         }
         return question(report, n, advice, shown)
 

@@ -5,7 +5,7 @@ from didact.teachers.language.prompts import question
 from didact.teachers.language.proposer import Report
 from didact.teachers.language.quoting import shortened
 from didact.teachers.language.strategies.base import Memory, Strategy
-from didact.teachers.language.summaries import ROWS, attempted, frontier, most, row, skills
+from didact.teachers.language.summaries import ROWS, attempted, frontier, row, skills, top_tasks
 
 
 def towards(target: str) -> Strategy:
@@ -34,7 +34,7 @@ def towards(target: str) -> Strategy:
     )
 
     def ask(report: Report, n: int, memory: Memory):
-        best = most(attempted(report), frontier, ROWS)
+        best = top_tasks(attempted(report), frontier, ROWS)
         shown = {
             "Target": shortened(target, 600),
             "Success by parameter and value, with standard errors": skills(report),

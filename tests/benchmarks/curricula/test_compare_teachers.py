@@ -30,7 +30,7 @@ def compared(tmp_path_factory):
         seeds=3,
         num_envs=16,
         test_tasks=32,
-        points=4,
+        num_evaluations=4,
         out=str(tmp_path_factory.mktemp("out")),
     )
     return config, compare_teachers.compare(config)
@@ -40,7 +40,7 @@ def test_curves_and_their_summaries(compared):
     config, result = compared
     for row in result["teachers"].values():
         success = np.array(row["success"])
-        assert success.shape == (config.seeds, config.points)
+        assert success.shape == (config.seeds, config.num_evaluations)
         assert ((success >= 0) & (success <= 1)).all()
         assert row["steps"][-1] >= config.steps
         assert np.all(np.diff(row["steps"]) > 0)
@@ -78,7 +78,7 @@ def test_a_language_model_proposes(tmp_path, monkeypatch):
         seeds=2,
         num_envs=16,
         test_tasks=8,
-        points=1,
+        num_evaluations=1,
         out=str(tmp_path),
         llm=llm,
     )

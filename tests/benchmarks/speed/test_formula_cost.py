@@ -13,7 +13,7 @@ def test_all_are_timed_and_told():
     )
     result = formula_cost.measure(config)
     (rows,) = result["environments"].values()
-    assert list(rows) == [formula_cost.ALONE, formula_cost.FACTS, formula_cost.FORMULAS]
+    assert list(rows) == [formula_cost.ALONE, formula_cost.WITH_PROPOSITIONS, formula_cost.FORMULAS]
     assert rows[formula_cost.ALONE]["adds"] == 0
     for row in rows.values():
         assert 0 < row["milliseconds"]["min"] <= row["milliseconds"]["median"]

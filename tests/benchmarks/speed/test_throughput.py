@@ -73,7 +73,7 @@ def registered(monkeypatch):
 
 @pytest.fixture
 def short(monkeypatch):
-    def length(worlds):
+    def length(num_envs):
         return 64
 
     monkeypatch.setattr(peers, "scan_length", length)
@@ -82,7 +82,7 @@ def short(monkeypatch):
 
 def config(**settings):
     return ThroughputConfig(
-        **{"worlds": (8,), "seconds": 0.01, "repeats": 2, "levels": (), "peers": ()}
+        **{"num_envs": (8,), "seconds": 0.01, "repeats": 2, "levels": (), "peers": ()}
         | {"training": False}
         | settings
     )
@@ -164,7 +164,7 @@ def test_actions_are_uniform():
 def test_result_is_complete_and_shown(registered, short, monkeypatch):
     monkeypatch.setitem(peers.PEERS, "tortoise", tortoise)
     levels = ("Countdown-v0", "Countdown-v0/packed", "Plain-v0/packed")
-    result = benchmark.throughput(config(levels=levels, peers=("tortoise",), worlds=(4, 8)))
+    result = benchmark.throughput(config(levels=levels, peers=("tortoise",), num_envs=(4, 8)))
     assert json.loads(json.dumps(result)) == result
     names = [(row["group"], row["name"]) for row in result["rows"]]
     both = ["Countdown-v0", "Countdown-v0/packed", "slow", "slower"]
@@ -189,11 +189,11 @@ def test_result_is_complete_and_shown(registered, short, monkeypatch):
         assert part in text
 
 
-def tortoise(level, worlds, config):
+def tortoise(level, num_envs, config):
     if level != "Countdown-v0":
         raise Unavailable(f"tortoise has no {level}")
     return [
-        Contestant("tortoise", level, name, worlds, "nothing", steps, lambda: None)
+        Contestant("tortoise", level, name, num_envs, "nothing", steps, lambda: None)
         for name, steps in (("slow", 20), ("slower", 10))
     ]
 
@@ -241,14 +241,14 @@ def test_training_is_measured_piece_by_piece(monkeypatch):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"worlds": ()},
-        {"worlds": (8, 0)},
+        {"num_envs": ()},
+        {"num_envs": (8, 0)},
         {"seconds": 0.0},
         {"seconds": float("nan")},
         {"repeats": 0},
         {"threads": -1},
-        {"training_worlds": 0, "training": True},
-        {"training_worlds": 1000, "training": True},
+        {"training_num_envs": 0, "training": True},
+        {"training_num_envs": 1000, "training": True},
         {"peers": ("atari",)},
         {"levels": ("Nowhere-v0",)},
     ],
@@ -259,7 +259,17 @@ def test_settings_that_cannot_be_measured(settings):
 
 
 def test_the_command_line_is_made_from_the_settings(capsys):
-    arguments = ["--worlds", "16", "32", "--seconds", "1", "--repeats", "3", "--peers", "minigrid"]
+    arguments = [
+        "--num-envs",
+        "16",
+        "32",
+        "--seconds",
+        "1",
+        "--repeats",
+        "3",
+        "--peers",
+        "minigrid",
+    ]
     assert tyro.cli(ThroughputConfig, args=arguments) == ThroughputConfig(
         (16, 32), 1.0, 3, peers=("minigrid",)
     )

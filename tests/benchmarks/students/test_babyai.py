@@ -18,7 +18,7 @@ def learned(tmp_path_factory):
         levels=("ToyGrid",),
         steps=16 * 32 * 16,
         num_envs=16,
-        points=4,
+        num_evaluations=4,
         episodes=32,
         out=str(tmp_path_factory.mktemp("out")),
     )
@@ -28,7 +28,7 @@ def learned(tmp_path_factory):
 def test_what_is_told_of_a_level(learned):
     config, result = learned
     row = result["levels"]["ToyGrid"]
-    assert len(row["steps"]) == len(row["success"]) == config.points
+    assert len(row["steps"]) == len(row["success"]) == config.num_evaluations
     assert row["steps"] == sorted(set(row["steps"]))
     assert row["steps"][-1] >= config.steps
     assert row["episodes"] > 0
@@ -71,7 +71,7 @@ def test_the_papers_levels():
 
 def test_bad_settings_are_told_first(tmp_path):
     good = BabyAIConfig(out=str(tmp_path))
-    with pytest.raises(SettingError, match=r"--points is 0"):
-        babyai.learn_levels(dataclasses.replace(good, points=0))
+    with pytest.raises(SettingError, match=r"--num-evaluations is 0"):
+        babyai.learn_levels(dataclasses.replace(good, num_evaluations=0))
     with pytest.raises(SettingError, match="Nowhere"):
         babyai.learn_levels(dataclasses.replace(good, levels=("Nowhere",)))

@@ -21,7 +21,7 @@ from didact.experiments.config import to_dict
 from didact.students import card, save_policy
 
 SMALL = {"tasks": ("go-to", "open"), "steps": 3 * 2048, "expert_steps": 2048, "seeds": 2}
-SMALL |= {"num_envs": 64, "points": 3, "episodes": 4}
+SMALL |= {"num_envs": 64, "num_evaluations": 3, "episodes": 4}
 
 
 def finished_expert(settings):
@@ -58,7 +58,7 @@ def test_from_the_experts_to_the_figure(tmp_path):
         expert_steps=1_000_000,
         seeds=2,
         num_envs=512,
-        points=6,
+        num_evaluations=6,
         out=str(tmp_path),
     )
     result = kickstarting.kickstarting(config)
@@ -130,7 +130,7 @@ def test_results_of_other_settings_are_left_alone(trained):
 
 def test_stopped_in_an_expert_it_ends(tmp_path, monkeypatch):
     """And does not go on with an expert that was not finished."""
-    monkeypatch.setattr(kickstarting, "trained", lambda *_, **__: {"finished": False})
+    monkeypatch.setattr(kickstarting, "train_or_resume", lambda *_, **__: {"finished": False})
     with pytest.raises(KeyboardInterrupt):
         kickstarting.expert("go-to", KickstartingConfig(**SMALL), tmp_path)
 
@@ -140,8 +140,8 @@ def test_each_task_says_what_its_name_says():
     reset = jax.jit(environment.reset)
     verbs = {"go-to": "go", "open": "open", "pick-up": "pick", "put-next": "put"}
     for name, texts in kickstarting.TASKS.items():
-        space = setup.narrowed(environment.task_space, texts)
-        assert environment.task_space.common(space) == space
+        space = setup.narrow_task_space(environment.task_space, texts)
+        assert environment.task_space.intersection(space) == space
         _, first = reset(jax.random.key(0), space.sample(jax.random.key(1), 50))
         said = [vocabulary.decode(row) for row in first.observation["instruction"]]
         if name in verbs:

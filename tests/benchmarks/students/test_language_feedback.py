@@ -13,9 +13,9 @@ from didact.benchmarks.config import FeedbackConfig
 from didact.benchmarks.students import language_feedback
 from didact.environments import SettingError
 
-SMALL = {"conditions": ("none",), "seen": ("go-to",), "unseen": ("both",), "seeds": 2}
+SMALL = {"conditions": ("none",), "train_tasks": ("go-to",), "test_tasks": ("both",), "seeds": 2}
 SMALL |= {"steps": 2 * 16 * 40, "num_envs": 16, "adapt_envs": 16, "adapt_updates": (1,)}
-SMALL |= {"episodes": 8, "fade": 0.5}
+SMALL |= {"episodes": 8, "anneal_help": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +95,11 @@ def test_levels_are_the_same_for_all_conditions(compared):
     [
         ({"conditions": ("loud",)}, "--conditions"),
         ({"conditions": ()}, "--conditions"),
-        ({"unseen": ("sing",)}, "--unseen"),
+        ({"test_tasks": ("sing",)}, "--test-tasks"),
         ({"seeds": 1}, "--seeds is 1"),
         ({"num_envs": 10}, "--num-envs is 10"),
         ({"adapt_updates": (4, 2)}, "--adapt-updates"),
-        ({"fade": 2.0}, "--fade is 2"),
+        ({"anneal_help": 2.0}, "--anneal-help is 2"),
     ],
 )
 def test_settings_without_meaning_are_refused(settings, message, tmp_path):

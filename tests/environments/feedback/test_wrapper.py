@@ -14,18 +14,18 @@ from didact.environments import SettingError, make, with_feedback
 from didact.environments.capabilities import SILENT, Remark
 from didact.environments.feedback import wordings
 from didact.environments.feedback.messages import Message, Speech
-from didact.environments.feedback.student_model import Look, mistakes, worth_telling
+from didact.environments.feedback.student_model import StepContext, mistake_model, worth_sending
 from didact.environments.feedback.wordings import ACTIONS, HINDSIGHT, POOL, SPLITS, THING
 from didact.environments.grid import rules
 from didact.environments.grid.feedback.solver_feedback import PARTS, THINGS
 from didact.environments.grid.solver import planner
 from didact.environments.language import sentence_embeddings
-from didact.environments.text_settings import make_told
+from didact.environments.text_settings import make_with_text_settings
 
 LOCAL = "BabyAI-GoToLocalS6N4-v0"
 BOSS = "BabyAI-MiniBossLevel-v0"
 N = 24
-MISTAKES = mistakes()
+MISTAKES = mistake_model()
 MOVES = (rules.LEFT, rules.RIGHT, rules.FORWARD)
 ACTION_OF = {
     **{"left": rules.LEFT, "right": rules.RIGHT, "forward": rules.FORWARD, "drop": rules.DROP},
@@ -178,7 +178,7 @@ def test_foresight_leads_nearer(walk):
 @functools.cache
 def spare():
     """A world that says few things, and all of them wrong."""
-    return compiled(LOCAL, phrasing="train", wrong=True, budget=6, model=MISTAKES)
+    return compiled(LOCAL, phrasing="train", error_rate=True, budget=6, model=MISTAKES)
 
 
 def test_wrong_feedback_is_never_right():
@@ -269,22 +269,24 @@ def test_a_budget_is_kept():
 def test_messages_are_kept_for_what_helps_most():
     left, steps = jnp.array([1, 1, 0]), jnp.array([4, 4, 4])
     history = jnp.zeros((3, 16)).at[:, 2].set(5).at[1, 12].set(6)
-    told, after = worth_telling(history, jnp.full(3, 0.5), left, steps)
+    told, after = worth_sending(history, jnp.full(3, 0.5), left, steps)
     # Nothing was better so far; half of all was better; no message is left.
     assert told.tolist() == [True, False, False]
     assert after[0, 8] == 1
 
 
 def test_the_model_learns_where_mistakes_are_made():
-    model = mistakes()
+    model = mistake_model()
     memory = model.initial(1, len(rules.ACTIONS))
     yes, no = jnp.ones(1, bool), jnp.zeros(1, bool)
     pickup, left = jnp.array([rules.PICKUP]), jnp.array([rules.LEFT])
     for before, right in [(pickup, no)] * 3 + [(left, yes)] * 3:
-        gain, memory = model.gain(memory, Look({}, pickup, before, right, yes))
-    _, told = model.gain(memory, Look({}, pickup, left, no, no))  # it had been told: no evidence
+        gain, memory = model.gain(memory, StepContext({}, pickup, before, right, yes))
+    _, told = model.gain(
+        memory, StepContext({}, pickup, left, no, no)
+    )  # it had been told: no evidence
     np.testing.assert_allclose(gain, 4 / 5)
-    np.testing.assert_allclose(model.gain(told, Look({}, left, left, no, no))[0], 1 / 5)
+    np.testing.assert_allclose(model.gain(told, StepContext({}, left, left, no, no))[0], 1 / 5)
 
 
 def test_the_same_key_says_the_same_words():
@@ -324,10 +326,10 @@ def test_vectors_are_those_of_the_words():
 
 def test_sentence_vectors_of_missions_go_around_it():
     inner = with_feedback(make(LOCAL))
-    table = sentence_embeddings.sentence_vectors(
+    table = sentence_embeddings.embed_sentences(
         ["go to the red ball"], lambda texts: np.ones((1, 2))
     )
-    world = sentence_embeddings.with_vectors(inner, table)
+    world = sentence_embeddings.with_sentence_embeddings(inner, table)
     assert {"feedback", "instruction_vector"} <= set(world.observation_space)
     row = np.zeros((3, inner.speech.length), np.int32)
     row[0, 0] = inner.speech.ids["good"]
@@ -335,12 +337,14 @@ def test_sentence_vectors_of_missions_go_around_it():
 
 
 def test_it_is_made_by_words_and_shown_in_gymnasium():
-    world = make_told(LOCAL, ["feedback=both", "feedback_phrasing=test", "feedback_wrong=0.5"])
+    world = make_with_text_settings(
+        LOCAL, ["feedback=both", "feedback_phrasing=test", "feedback_error_rate=0.5"]
+    )
     assert world.name == LOCAL
-    assert world.settings.wrong == 0.5
+    assert world.settings.error_rate == 0.5
     assert world.task_space.names[-1] == "feedback_rate"
     plain = make(LOCAL)
-    tested = [world.point_of(plain.task_space), world.evaluation_tasks[LOCAL]]
+    tested = [world.single_task(plain.task_space), world.evaluation_tasks[LOCAL]]
     np.testing.assert_array_equal(tested, [[*plain.task_space.low, 0]] * 2)
     single = gymnasium.make(f"didact/{LOCAL}", feedback="foresight", disable_env_checker=True)
     observation, info = single.reset(seed=1, options={"task": [6, 1, 1, 3, 0, 0, 0, 1]})
@@ -353,8 +357,12 @@ def test_it_is_made_by_words_and_shown_in_gymnasium():
     [
         (LOCAL, ["feedback=loud"], "feedback is .*loud"),
         (LOCAL, ["feedback=both", "feedback_phrasing=rude"], "feedback_phrasing is .*rude"),
-        (LOCAL, ["feedback=both", "feedback_wrong=2"], "feedback_wrong is 2"),
-        (LOCAL, ["feedback_wrong=0.5"], "feedback_wrong is 0.5, .* where feedback is none"),
+        (LOCAL, ["feedback=both", "feedback_error_rate=2"], "feedback_error_rate is 2"),
+        (
+            LOCAL,
+            ["feedback_error_rate=0.5"],
+            "feedback_error_rate is 0.5, .* where feedback is none",
+        ),
         (LOCAL, ["feedback=none", "feedback_budget=0"], "feedback_budget is 0, .* is none"),
         (LOCAL, ["feedback_phrasing=train"], "feedback_phrasing is 'train', .* feedback is none"),
         (LOCAL, ["feedback_pool=a.json"], "feedback_pool is 'a.json', .* feedback is none"),
@@ -362,11 +370,11 @@ def test_it_is_made_by_words_and_shown_in_gymnasium():
         (LOCAL, ["feedback=both", "feedback_budget=-1"], "feedback_budget is -1"),
         (LOCAL, ["feedback=both", "feedback_pool=/nowhere.json"], "feedback_pool is .*nowhere"),
         (LOCAL, ["feedback=both", "feedback_where_needed=true"], "feedback_where_needed"),
-        (LOCAL, ["feedback=both", "feedback_wrong=much"], "feedback_wrong is 'much'"),
+        (LOCAL, ["feedback=both", "feedback_error_rate=much"], "feedback_error_rate is 'much'"),
         (LOCAL, ["feedback=both", "done_action=true"], "done_action would have to be False"),
         ("MiniGrid-Empty-5x5-v0", ["feedback=both"], "feedback is 'both', but must be none"),
     ],
 )
 def test_settings_without_meaning_are_refused(name, settings, message):
     with pytest.raises(SettingError, match=message):
-        make_told(name, settings)
+        make_with_text_settings(name, settings)

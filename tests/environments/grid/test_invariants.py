@@ -17,7 +17,7 @@ GRIDS = [
 SOME = ["Synth", "Unlock", "ObstructedMaze", "DynamicObstacles"]
 STEPS = 10_000_000
 # Rooms of any size on a larger map, which is empty beyond them, as in MiniGrid.
-SMALLER_ROOMS = ("MiniGrid-GoToDoor-", "Errands", "MiniGrid-MultiRoom-", "MultiRoom")
+SMALLER_ROOMS = ("MiniGrid-GoToDoor-", "ObjectMissions", "MiniGrid-MultiRoom-", "MultiRoom")
 
 
 def broken(environment, state):

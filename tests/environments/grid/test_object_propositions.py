@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 import didact.students.skills  # noqa: F401  (registers formulas)
-from didact.environments import SettingError, make, with_facts
+from didact.environments import SettingError, make, with_propositions
 from didact.environments.grid import cells
 from didact.environments.grid.object_propositions import PROPOSITIONS
-from didact.environments.text_settings import make_told
+from didact.environments.text_settings import make_with_text_settings
 
 N = 64
 
 
 def test_what_is_asked_for_holds_in_the_step_that_fulfils_it():
     """ "go to the red ball": in the step of success, and in no step before, an agent faces one."""
-    world = with_facts(make("BabyAI-GoToLocal-v0"))
+    world = with_propositions(make("BabyAI-GoToLocal-v0"))
     state, seen = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), N))
     words = [
         world.instruction_text({k: v[i] for k, v in seen.observation.items()}) for i in range(N)
@@ -34,7 +34,7 @@ def test_what_is_asked_for_holds_in_the_step_that_fulfils_it():
 
 
 def test_what_is_carried_is_held():
-    world = with_facts(make("BabyAI-PutNextLocal-v0"))
+    world = with_propositions(make("BabyAI-PutNextLocal-v0"))
     state, seen = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), N))
     step, held = jax.jit(world.step), 0
     for t in range(40):
@@ -52,7 +52,7 @@ def test_what_is_carried_is_held():
 
 
 def test_doors_count_in_any_state():
-    world = with_facts(make("BabyAI-Open-v0"))
+    world = with_propositions(make("BabyAI-Open-v0"))
     state, _ = world.reset(jax.random.key(3), world.task_space.sample(jax.random.key(4), 1))
     width = world.environment.width
     for kind in (cells.DOOR, cells.CLOSED_DOOR, cells.LOCKED_DOOR):
@@ -69,10 +69,10 @@ def test_doors_count_in_any_state():
 def test_facts_are_a_setting_and_come_before_formulas():
     told = ["facts=1", "formula=F(red_ball & X F blue_key)"]
     for texts in (told, told[::-1]):
-        assert "progress" in make_told("GoTo", texts).observation_space
+        assert "progress" in make_with_text_settings("GoTo", texts).observation_space
     with pytest.raises(SettingError, match="given once"):
-        make_told("GoTo", [*told, "formula=F red_ball"])
+        make_with_text_settings("GoTo", [*told, "formula=F red_ball"])
     with pytest.raises(SettingError, match="facts is 'yes'"):
-        make_told("GoTo", ["facts=yes"])
+        make_with_text_settings("GoTo", ["facts=yes"])
     with pytest.raises(SettingError, match="facts is '1', but must be left out with Office"):
-        make_told("Office", ["facts=1"])
+        make_with_text_settings("Office", ["facts=1"])

@@ -15,7 +15,7 @@ from didact.environments.grid import GridWorld, cells, text_observation
 from didact.environments.language import vocabulary
 
 FAMILIES = ["Playground", "ObstructedMaze", "Crossing"]
-MORE = ["GoTo", "DynamicObstacles", "Errands"]
+MORE = ["GoTo", "DynamicObstacles", "ObjectMissions"]
 N = 32
 
 STATES = {i: name for name, i in STATE_TO_IDX.items()}
@@ -133,7 +133,7 @@ def test_a_text_says_exactly_what_its_view_shows(name):
     if name == "anything":
         images = random_views()
         told = np.asarray(
-            jax.jit(lambda x: text_observation.tokens(x, text_observation.LONGEST))(images)
+            jax.jit(lambda x: text_observation.tokens(x, text_observation.MAX_LENGTH))(images)
         )
     else:
         images, told = views_of(name)
@@ -185,8 +185,10 @@ def test_the_longest_text_is_that_of_a_view_full_of_doors():
     image[3, 6] = (5, 0, 0)
     sentences = text_observation.describe(image)
     assert len(sentences) == 49
-    assert len(vocabulary.tokens(", ".join(sentences))) == text_observation.LONGEST
-    ids = np.asarray(text_observation.tokens(jnp.asarray(image)[None], text_observation.LONGEST))[0]
+    assert len(vocabulary.tokens(", ".join(sentences))) == text_observation.MAX_LENGTH
+    ids = np.asarray(
+        text_observation.tokens(jnp.asarray(image)[None], text_observation.MAX_LENGTH)
+    )[0]
     assert (ids != 0).all()
     assert text_observation.decode(ids) == sentences
 

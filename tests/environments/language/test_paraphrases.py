@@ -17,13 +17,17 @@ from scipy import stats
 from didact.environments import SettingError, make
 from didact.environments.grid import GridWorld, minigrid_import
 from didact.environments.grid.levels import GROUPS
-from didact.environments.grid.levels.family import follow
+from didact.environments.grid.levels.family import babyai_step
 from didact.environments.language import vocabulary
 from didact.environments.language.paraphrase_pool import POOL, SPLITS
-from didact.environments.language.paraphrases import longest, phrasings, rephrase
+from didact.environments.language.paraphrases import (
+    all_paraphrases,
+    max_paraphrase_length,
+    paraphrase,
+)
 
-LENGTH = vocabulary.LONGEST
-rephrase_ = jax.jit(rephrase, static_argnames=("split", "length"))
+LENGTH = vocabulary.MAX_LENGTH
+rephrase_ = jax.jit(paraphrase, static_argnames=("split", "length"))
 
 
 def sentences(n, seed=0, places=True):
@@ -97,7 +101,7 @@ def test_every_paraphrase_is_read_as_what_was_said(split):
 @pytest.mark.parametrize("split", SPLITS)
 def test_the_device_says_what_the_host_lists_and_all_of_it_alike(split):
     for text in ("go to the red ball", "put a key next to the box"):
-        ways = list(phrasings(text, split))
+        ways = list(all_paraphrases(text, split))
         verb = "go to" if "go" in text else "put / next to"
         assert len(ways) == len(set(ways)) == len(POOL[""][split]) * len(POOL[verb][split])
         found = Counter(rephrased([text] * 6400, split, seed=3))
@@ -109,7 +113,7 @@ def test_the_device_says_what_the_host_lists_and_all_of_it_alike(split):
 
 def test_joined_sentences_are_those_of_the_host():
     text = "open a door after you go to the key"
-    ways = set(phrasings(text, "test"))
+    ways = set(all_paraphrases(text, "test"))
     assert set(rephrased([text] * 300, "test")) == ways
     assert len(ways) == 2 * 2 * 2
     assert "well before you yank open a door, visit the key" in ways
@@ -135,8 +139,8 @@ def test_the_longest_wording_fits():
         found[plain] = max(found.get(plain, 0), size)
     assert len(found) > 40
     for plain, size in found.items():
-        assert size <= longest(plain)
-    assert longest(5) == found[5]  # and it is not larger than it must be
+        assert size <= max_paraphrase_length(plain)
+    assert max_paraphrase_length(5) == found[5]  # and it is not larger than it must be
 
 
 def tokens(wording):
@@ -163,14 +167,14 @@ OTHERS = (
 
 def test_minigrids_own_missions_stay():
     assert rephrased(OTHERS, "train") == list(OTHERS)
-    assert list(phrasings(OTHERS[1], "test")) == [OTHERS[1]]
+    assert list(all_paraphrases(OTHERS[1], "test")) == [OTHERS[1]]
 
 
 def test_the_same_key_makes_the_same_level_in_other_words():
     name = "BabyAI-GoToObjS4-v0"
     plain, other = make(name), make(name, phrasing="validation", mission_length=5)
     assert plain.observation_space["instruction"].shape == (16,)
-    assert other.observation_space["instruction"].shape == (longest(5),)
+    assert other.observation_space["instruction"].shape == (max_paraphrase_length(5),)
     tasks = plain.task_space.sample(jax.random.key(0), 64)
     (state, seen), (state2, seen2) = (
         jax.jit(world.reset)(jax.random.key(1), tasks) for world in (plain, other)
@@ -181,7 +185,7 @@ def test_the_same_key_makes_the_same_level_in_other_words():
     said = [vocabulary.decode(row) for row in np.asarray(state.mission)]
     again = [vocabulary.decode(row) for row in np.asarray(seen2.observation["instruction"])]
     for one, two in zip(said, again, strict=True):
-        assert two in set(phrasings(one, "validation"))
+        assert two in set(all_paraphrases(one, "validation"))
     state3, _ = jax.jit(other.step)(None, state2, jnp.zeros(64, jnp.int32))
     np.testing.assert_array_equal(state3.mission, state2.mission)
 
@@ -210,11 +214,11 @@ def test_settings_are_checked():
     with pytest.raises(SettingError, match="phrasing is 'dev', but must be None, or one of train"):
         make("GoTo", phrasing="dev")
     with pytest.raises(SettingError, match="phrasing is 'plain'"):
-        next(phrasings("go to the ball", "plain"))
+        next(all_paraphrases("go to the ball", "plain"))
     for group in GROUPS:
         arguments = {"family": group.family, "phrasing": "train"}
         arguments["mission_length"] = group.mission_length
-        if group.family.play is follow:
+        if group.family.play is babyai_step:
             GridWorld(group.space, **arguments)
         else:
             with pytest.raises(SettingError, match="None where missions are MiniGrid's own"):

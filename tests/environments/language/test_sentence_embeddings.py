@@ -15,7 +15,7 @@ import pytest
 
 from didact.environments import Environment, SettingError, make
 from didact.environments.language import grammar, sentence_embeddings, vocabulary
-from didact.environments.language.paraphrases import phrasings
+from didact.environments.language.paraphrases import all_paraphrases
 
 D = 5
 ROOM = "BabyAI-GoToLocalS5N2-v0"
@@ -31,7 +31,7 @@ def one(text):
     return encoder([text])[0].astype(np.float32)
 
 
-def rows_of(texts, length=vocabulary.LONGEST):
+def rows_of(texts, length=vocabulary.MAX_LENGTH):
     return jnp.asarray(np.stack([vocabulary.encode(text, length) for text in texts]))
 
 
@@ -59,7 +59,7 @@ def in_order(text):
 
 def test_each_text_finds_its_own_vector():
     texts = some_texts(500)
-    table = sentence_embeddings.sentence_vectors(texts, encoder)
+    table = sentence_embeddings.embed_sentences(texts, encoder)
     assert set(table.texts) == set(texts)
     assert table.features == D
     for length in (max(len(vocabulary.tokens(text)) for text in texts), 100):
@@ -72,7 +72,7 @@ def test_each_text_finds_its_own_vector():
 
 def test_other_texts_are_unknown_and_zero():
     texts = some_texts(200)
-    table = sentence_embeddings.sentence_vectors(texts, encoder)
+    table = sentence_embeddings.embed_sentences(texts, encoder)
     others = sorted(set(some_texts(200, seed=1)) - set(texts))
     others += [text + " and open the door" for text in texts]  # longer than any row of the table
     others += [" ".join(text.split()[:-1]) for text in texts]
@@ -84,7 +84,7 @@ def test_other_texts_are_unknown_and_zero():
 
 def test_texts_of_one_hash_are_not_taken_for_one_another():
     texts = some_texts(50)
-    table = sentence_embeddings.sentence_vectors(texts, encoder)
+    table = sentence_embeddings.embed_sentences(texts, encoder)
     same = table._replace(hashes=table.hashes * 0, powers=table.powers * 0)
     found = np.asarray(same.find(rows_of(table.texts)))
     assert found[0] == 0
@@ -101,14 +101,14 @@ def test_hashes_that_collide_are_tried_again(monkeypatch):
         return whole(tokens, powers) % (4 if len(calls) < 4 else 2**31 - 1)
 
     monkeypatch.setattr(sentence_embeddings, "_hashes", few)
-    table = sentence_embeddings.sentence_vectors(texts, encoder)
+    table = sentence_embeddings.embed_sentences(texts, encoder)
     assert len(calls) == 4
     assert (np.diff(np.asarray(table.hashes).astype(np.int64)) > 0).all()
     monkeypatch.setattr(
         sentence_embeddings, "_hashes", lambda tokens, powers: whole(tokens, powers) % 4
     )
     with pytest.raises(SettingError, match="20 of them"):
-        sentence_embeddings.sentence_vectors(texts, encoder)
+        sentence_embeddings.embed_sentences(texts, encoder)
 
 
 def test_what_is_said_twice_is_encoded_once():
@@ -118,7 +118,7 @@ def test_what_is_said_twice_is_encoded_once():
         asked.append(texts)
         return encoder(texts)
 
-    sentence_embeddings.sentence_vectors(
+    sentence_embeddings.embed_sentences(
         ["go to the ball", "open a door", "go to the ball"], listening
     )
     assert asked == [["go to the ball", "open a door"]]
@@ -143,7 +143,7 @@ def test_all_clauses_are_those_of_official_missions():
     bare = set(sentence_embeddings.all_clauses())
     for name, known in (("BabyAI-BossLevel-v0", everything), ("BabyAI-Synth-v0", bare)):
         told = list(official_missions(name, 100))
-        clauses = sentence_embeddings.clauses_of(rows_of(told)).reshape(-1, vocabulary.LONGEST)
+        clauses = sentence_embeddings.clauses_of(rows_of(told)).reshape(-1, vocabulary.MAX_LENGTH)
         found = {vocabulary.decode(row) for row in np.asarray(clauses)} - {""}
         assert len(found) > 60
         assert found <= known
@@ -167,8 +167,8 @@ def test_missions_of_a_room_are_all_found(room_missions):
 
 
 def test_worlds_tell_their_vectors(room, room_missions):
-    world = sentence_embeddings.with_vectors(
-        room, sentence_embeddings.sentence_vectors(room_missions, encoder)
+    world = sentence_embeddings.with_sentence_embeddings(
+        room, sentence_embeddings.embed_sentences(room_missions, encoder)
     )
     tasks = world.task_space.sample(jax.random.key(0), 32)
     state, seen = jax.jit(world.reset)(jax.random.key(1), tasks)
@@ -189,7 +189,7 @@ def test_worlds_tell_their_vectors(room, room_missions):
         actions = jnp.full(32, 2)
         state, seen = step(None, state, actions)
         plain_state, plain = plain_step(None, plain_state, actions)
-    assert not bool(sentence_embeddings.unknown(state).any())
+    assert not bool(sentence_embeddings.unknown_missions(state).any())
     np.testing.assert_array_equal(world.render(state, 3), room.render(plain_state, 3))
 
 
@@ -215,12 +215,12 @@ def make_timestep(observation, no):
 
 def test_a_mission_that_is_missing_is_zero_and_told(room_missions):
     known = room_missions[::2]
-    world = sentence_embeddings.with_vectors(
-        Saying(room_missions), sentence_embeddings.sentence_vectors(known, encoder)
+    world = sentence_embeddings.with_sentence_embeddings(
+        Saying(room_missions), sentence_embeddings.embed_sentences(known, encoder)
     )
     state, seen = world.reset(jax.random.key(0), jnp.zeros((len(room_missions), 7)))
     missing = np.array([text not in known for text in room_missions])
-    np.testing.assert_array_equal(sentence_embeddings.unknown(state), missing)
+    np.testing.assert_array_equal(sentence_embeddings.unknown_missions(state), missing)
     zero = (np.asarray(seen.observation[sentence_embeddings.KEY]) == 0).all(axis=1)
     np.testing.assert_array_equal(zero, missing)
 
@@ -232,10 +232,10 @@ def test_missions_of_clauses():
         "pick up the box and open a door",
     ]
     texts += ["go to a ball, then put the red ball next to a box"]
-    table = sentence_embeddings.sentence_vectors(sentence_embeddings.all_clauses(), encoder)
+    table = sentence_embeddings.embed_sentences(sentence_embeddings.all_clauses(), encoder)
     saying = Saying([*texts, "go to the ball and go to the matching object"])
     for way in ("mean", "concatenated"):
-        world = sentence_embeddings.with_vectors(saying, table, way)
+        world = sentence_embeddings.with_sentence_embeddings(saying, table, way)
         state, seen = world.reset(jax.random.key(0), jnp.zeros((5, 7)))
         told = np.asarray(seen.observation[sentence_embeddings.KEY])
         assert told.shape == (5, *world.observation_space[sentence_embeddings.KEY].shape)
@@ -246,37 +246,39 @@ def test_missions_of_clauses():
             else:
                 expected = np.concatenate(parts)
             np.testing.assert_allclose(row, expected, atol=1e-6)
-        np.testing.assert_array_equal(sentence_embeddings.unknown(state), [False] * 4 + [True])
+        np.testing.assert_array_equal(
+            sentence_embeddings.unknown_missions(state), [False] * 4 + [True]
+        )
 
 
 def test_paraphrases_have_vectors_too(room_missions):
     """Those of another split are other texts of the same worlds."""
     world = make(ROOM, phrasing="test", mission_length=5)
-    texts = [way for text in room_missions for way in phrasings(text, "test")]
-    table = sentence_embeddings.sentence_vectors(texts, encoder)
+    texts = [way for text in room_missions for way in all_paraphrases(text, "test")]
+    table = sentence_embeddings.embed_sentences(texts, encoder)
     assert len(table.texts) == 36 * 2
-    told = sentence_embeddings.with_vectors(world, table)
+    told = sentence_embeddings.with_sentence_embeddings(world, table)
     tasks = told.task_space.sample(jax.random.key(0), 32)
     state, seen = jax.jit(told.reset)(jax.random.key(1), tasks)
-    assert not bool(sentence_embeddings.unknown(state).any())
+    assert not bool(sentence_embeddings.unknown_missions(state).any())
     for row, vector in zip(
         seen.observation["instruction"], seen.observation[sentence_embeddings.KEY], strict=True
     ):
         np.testing.assert_allclose(vector, one(vocabulary.decode(np.asarray(row))))
     with pytest.raises(SettingError, match="whole where instructions are in other words"):
-        sentence_embeddings.with_vectors(world, table, "mean")
+        sentence_embeddings.with_sentence_embeddings(world, table, "mean")
 
 
 def test_settings_are_checked(room):
-    table = sentence_embeddings.sentence_vectors(["go to the ball"], encoder)
+    table = sentence_embeddings.embed_sentences(["go to the ball"], encoder)
     with pytest.raises(SettingError, match="way is 'sum'"):
-        sentence_embeddings.with_vectors(room, table, "sum")
+        sentence_embeddings.with_sentence_embeddings(room, table, "sum")
     with pytest.raises(SettingError, match="environment is"):
-        sentence_embeddings.with_vectors(make("ToyGrid"), table)
+        sentence_embeddings.with_sentence_embeddings(make("ToyGrid"), table)
     with pytest.raises(SettingError, match="at least one text"):
-        sentence_embeddings.sentence_vectors([], encoder)
+        sentence_embeddings.embed_sentences([], encoder)
     with pytest.raises(SettingError, match="'dance'"):
-        sentence_embeddings.sentence_vectors(["dance"], encoder)
+        sentence_embeddings.embed_sentences(["dance"], encoder)
     for bad in (lambda texts: np.zeros(3), lambda texts: np.zeros((2, 3)), lambda t: [[np.nan]]):
         with pytest.raises(SettingError, match="output of shape"):
-            sentence_embeddings.sentence_vectors(["go to the ball"], bad)
+            sentence_embeddings.embed_sentences(["go to the ball"], bad)

@@ -17,7 +17,7 @@ from minigrid.envs.babyai.core import verifier as babyai
 
 import didact.environments
 from didact.environments.grid import cells
-from didact.environments.grid.rules import CARRIED, FRONTS, INSIDE
+from didact.environments.grid.rules import CARRIED, DIRECTION_VECTORS, INSIDE
 from didact.environments.language import grammar, vocabulary
 
 
@@ -106,7 +106,10 @@ def features(level, room_size):
     fitting = [(room(i, j)) for i, j in things if int(grid[j, i]) in fit]
     same = [sum(color[j, i] == color[b, a] for i, j in doors) for a, b in locks]
     distance = [abs(i - x) + abs(j - y) for i, j in things]
-    ahead = grid[y + FRONTS[direction][1], x + FRONTS[direction][0]] & cells.KIND_BITS
+    ahead = (
+        grid[y + DIRECTION_VECTORS[direction][1], x + DIRECTION_VECTORS[direction][0]]
+        & cells.KIND_BITS
+    )
     return {
         "objects": [len(things)],
         "types": [int(kind[j, i]) for i, j in things],

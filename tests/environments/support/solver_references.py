@@ -12,7 +12,7 @@ import numpy as np
 from minigrid.utils.baby_ai_bot import BabyAIBot
 
 from didact.environments.grid import cells, minigrid_import, rules
-from didact.environments.grid.rules import CARRIED, FRONTS, GONE
+from didact.environments.grid.rules import CARRIED, DIRECTION_VECTORS, GONE
 from didact.environments.grid.solver import planner
 from didact.environments.language import grammar
 
@@ -118,7 +118,7 @@ class Room:
 
     def ahead(self, state):
         position, direction, _, _ = state
-        x, y = FRONTS[direction]
+        x, y = DIRECTION_VECTORS[direction]
         return position + int(y) * self.width + int(x)
 
     def after(self, state):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from didact.environments import SettingError
-from didact.environments.toys.moving_targets import KINDS, LOOKS, PROPOSITIONS, MovingTargets
+from didact.environments.toys.moving_targets import APPEARANCES, KINDS, PROPOSITIONS, MovingTargets
 
 N, STEPS = 16, 60
 
@@ -65,7 +65,7 @@ def test_the_image_is_the_torus_around_the_agent():
     for _, state, seen in rows[::20]:
         for i in range(N):
             flat = np.full(world.size**2, 1, np.uint8)
-            flat[np.asarray(state.things[i])] = LOOKS
+            flat[np.asarray(state.things[i])] = APPEARANCES
             y, x = divmod(int(state.agent[i]), world.size)
             torus = np.roll(flat.reshape(world.size, -1), (4 - y, 4 - x), (0, 1))
             np.testing.assert_array_equal(seen.observation["image"][i], torus)

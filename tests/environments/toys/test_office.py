@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from didact.environments import SettingError, make
-from didact.environments.text_settings import make_told
+from didact.environments.text_settings import make_with_text_settings
 from didact.environments.toys.office import MAP, SIGNS, Office
 
 
@@ -70,21 +70,21 @@ def test_bad_maps_are_refused(map, sentence):
 
 
 def test_names_may_be_written_small():
-    assert make_told("office").name == "Office"
+    assert make_with_text_settings("office").name == "Office"
     with pytest.raises(SettingError, match="environment is 'ofice'"):
-        make_told("ofice")
+        make_with_text_settings("ofice")
 
 
 def test_a_formula_is_a_setting_of_worlds_with_propositions():
-    world = make_told("Office", ["formula=F(coffee & X F office)", "max_steps=50"])
+    world = make_with_text_settings("Office", ["formula=F(coffee & X F office)", "max_steps=50"])
     assert world.max_steps == 50
     assert world.instruction_text({}) == "F(coffee & X F office)"
     with pytest.raises(SettingError, match=r"setting formula is .*'tea' is none"):
-        make_told("Office", ["formula=F tea"])
+        make_with_text_settings("Office", ["formula=F tea"])
     with pytest.raises(SettingError, match=r"formula is 'F\(coffee'.*at character 9"):
-        make_told("Office", ["formula=F(coffee"])
+        make_with_text_settings("Office", ["formula=F(coffee"])
     with pytest.raises(SettingError, match="left out with GoTo"):
-        make_told("GoTo", ["formula=F coffee"])
+        make_with_text_settings("GoTo", ["formula=F coffee"])
     with pytest.raises(SettingError, match=r"one of .*formula"):
-        make_told("Office", ["formla=F coffee"])
+        make_with_text_settings("Office", ["formla=F coffee"])
     assert make("Office").propositions == world.propositions

@@ -41,7 +41,9 @@ def test_visits_follow_the_rules(dimensions, side, useless, episodes):
     tasks = space.sample(jax.random.key(0), episodes) ** 2
     tasks = tasks.at[0].set(1.0)
     visits = jax.jit(
-        lambda tasks: jax.lax.scan(toy_grid.visit, toy_grid.beginner(dimensions, side), tasks)
+        lambda tasks: jax.lax.scan(
+            toy_grid.visit, toy_grid.initial_competence(dimensions, side), tasks
+        )
     )
     competence, rewards = visits(tasks)
     expected, expected_rewards, score = plain(np.asarray(tasks), dimensions, side)

@@ -111,14 +111,14 @@ def test_what_random_actions_need(arguments, words, refused, here):
 
 
 def test_settings_of_an_environment_are_taken(here):
-    from didact.environments.language.paraphrases import longest
+    from didact.environments.language.paraphrases import max_paraphrase_length
     from didact.experiments import setup
     from didact.experiments.config import TrainConfig
 
     texts = ("phrasing=train", "mission_length=5", "done_action=true")
     world = setup.environment_of(TrainConfig(env="GoTo", env_settings=texts))
     assert world.phrasing == "train"
-    assert world.observation_space["instruction"].shape == (longest(5),)
+    assert world.observation_space["instruction"].shape == (max_paraphrase_length(5),)
     assert setup.environment_of(TrainConfig(env="GoTo")).phrasing is None
 
 
@@ -127,19 +127,21 @@ def test_settings_of_mazes_are_taken(here, capsys):
     from didact.experiments import setup
 
     texts = ("size=9", "max_walls=12", "max_steps=100", "view_size=5", "packed=true")
-    maze = setup.made("Maze", texts)
+    maze = setup.make_environment("Maze", texts)
     assert (maze.width, maze.height, maze.max_steps) == (11, 11, 100)
     assert maze.observation_space["image"].shape == (5, 5)
-    assert setup.made("Maze", ("size=[5, 9]",)).task_space.shape == (5, 9)
-    labyrinth = setup.made("Maze-Labyrinth", ("max_steps=450", "text=true", "text_length=90"))
+    assert setup.make_environment("Maze", ("size=[5, 9]",)).task_space.shape == (5, 9)
+    labyrinth = setup.make_environment(
+        "Maze-Labyrinth", ("max_steps=450", "text=true", "text_length=90")
+    )
     assert labyrinth.max_steps == 450
     assert labyrinth.observation_space["text"].shape == (90,)
     with pytest.raises(SettingError, match=r"--env-settings view_size is 6, .* 5 or 7"):
-        setup.made("Maze-Labyrinth", ("view_size=6",))
+        setup.make_environment("Maze-Labyrinth", ("view_size=6",))
     with pytest.raises(SettingError, match="--env-settings size is '9x9'"):
-        setup.made("Maze", ("size=9x9",))
+        setup.make_environment("Maze", ("size=9x9",))
     with pytest.raises(SettingError, match=r"'easy_space', .* one of size, max_walls, packed"):
-        setup.made("Maze", ("easy_space=null",))
+        setup.make_environment("Maze", ("easy_space=null",))
     arguments = "evaluate random --env Maze --episodes 2 --env-settings max_steps=3 --json"
     main(arguments.split())
     assert json.loads(capsys.readouterr().out)["length"] <= 3
@@ -275,7 +277,7 @@ def test_policies_that_are_none(command, here, refused):
         ("--teachers alp_gmm nobody", ("nobody",)),
         ("--teachers uniform uniform", ("--teachers",)),
         ("--seeds 1", ("--seeds is 1", "at least 2")),
-        ("--points 0", ("--points is 0", "at least 1")),
+        ("--num-evaluations 0", ("--num-evaluations is 0", "at least 1")),
         ("--test-tasks 0", ("--test-tasks is 0",)),
         ("--steps 0", ("--steps is 0",)),
         ("--env Nowhere", ("--env is 'Nowhere'",)),

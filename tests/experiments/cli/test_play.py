@@ -104,10 +104,10 @@ def test_worlds_with_three_actions():
 
 
 def test_a_frame_fits_the_terminal():
-    mine = game("BabyAI-GoTo-v0", mission_length=vocabulary.LONGEST)
+    mine = game("BabyAI-GoTo-v0", mission_length=vocabulary.MAX_LENGTH)
     clause = "put the purple object in front of you next to the yellow object in front of you"
     longest = f"{clause} and {clause}, then {clause} and {clause}"
-    ids = vocabulary.encode(longest, vocabulary.LONGEST)
+    ids = vocabulary.encode(longest, vocabulary.MAX_LENGTH)
     assert (ids > 0).all()
     mine.seen.observation["instruction"] = jnp.asarray(ids)[None]
     colored = Game.__new__(Game)
@@ -198,7 +198,7 @@ class Terminal:
         )
         self.other, self.seen = other, ""
 
-    def until(self, text, seconds=120):
+    def read_until(self, text, seconds=120):
         """Reads until the text is there after what was read before, and gives all of that."""
         end, start = time.monotonic() + seconds, len(self.seen)
         while text not in self.seen[start:]:
@@ -223,18 +223,18 @@ def test_a_terminal_is_as_it_was_afterwards(compiled):
     terminals = [Terminal("play", SMALL, "--seed", "1", cache=compiled) for _ in range(3)]
     try:
         for end, terminal in zip(("q", "ctrl-c", "term"), terminals, strict=True):
-            assert "go to the" in terminal.until("q: quit")
+            assert "go to the" in terminal.read_until("q: quit")
             assert "\x1b[?1049h\x1b[?25l" in terminal.seen
             during = termios.tcgetattr(terminal.file)
             assert during[3] & (termios.ICANON | termios.ECHO) == 0
             for number, key in enumerate((b"a", b"\x1b[C", b"d"), 1):
                 terminal.press(key)
-                terminal.until(f"step {number} of 16")
+                terminal.read_until(f"step {number} of 16")
             if end == "term":
                 terminal.process.send_signal(signal.SIGTERM)
             else:
                 terminal.press({"q": b"q", "ctrl-c": b"\x03"}[end])
-            last = terminal.until("1 level of" if end == "q" else "stopped.")
+            last = terminal.read_until("1 level of" if end == "q" else "stopped.")
             assert "\x1b[?25h\x1b[?1049l" in last
             assert "Traceback" not in terminal.seen
             assert terminal.process.wait(30) == (0 if end == "q" else 130)

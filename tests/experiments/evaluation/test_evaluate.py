@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from didact.environments import SettingError, make
-from didact.environments.adapters import OfficialWorlds
+from didact.environments.adapters import OfficialMinigrid
 from didact.environments.language import vocabulary
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig
@@ -174,7 +174,7 @@ def test_an_untrained_policy_fares_the_same_everywhere(untrained, engine):
 
 
 def test_missions_are_read():
-    worlds = OfficialWorlds(OBJECT, 3)
+    worlds = OfficialMinigrid(OBJECT, 3)
     seen = worlds.reset([0, 2], [5, 6])
     assert seen["instruction"].shape == (2, vocabulary.DEFAULT_LENGTH)
     for row, world in enumerate((0, 2)):
@@ -247,14 +247,14 @@ class Counted:
         return carry[:, 0].astype(jnp.int32), carry + 1
 
 
-@pytest.mark.parametrize(("episodes", "num_worlds"), [(13, 4), (3, 8), (9, 1), (8, 8)])
+@pytest.mark.parametrize(("episodes", "num_envs"), [(13, 4), (3, 8), (9, 1), (8, 8)])
 @pytest.mark.parametrize("greedy", [False, True])
-def test_the_bookkeeping_of_official_episodes(monkeypatch, episodes, num_worlds, greedy):
+def test_the_bookkeeping_of_official_episodes(monkeypatch, episodes, num_envs, greedy):
     """Each seed is played once and whole, with a memory of its own; none is left out."""
-    monkeypatch.setattr(official, "OfficialWorlds", Scripted)
+    monkeypatch.setattr(official, "OfficialMinigrid", Scripted)
     policy = Counted()
     told = play_official(
-        policy, "Scripted", episodes=episodes, seed=20, num_worlds=num_worlds, greedy=greedy
+        policy, "Scripted", episodes=episodes, seed=20, num_envs=num_envs, greedy=greedy
     )
     seeds = 20 + np.arange(episodes)
     np.testing.assert_array_equal(told.lengths, 1 + seeds % 4)

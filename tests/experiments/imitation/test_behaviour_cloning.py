@@ -14,8 +14,9 @@ from didact.experiments.imitation import behaviour_cloning, expert_setup
 from didact.experiments.imitation.behaviour_cloning import clone_recording
 from didact.experiments.imitation.distill import Distill, distilled
 from didact.experiments.imitation.record import Record, recorded
-from didact.students import DistillConfig, NetworkConfig, clone, load_policy
-from didact.students.data.sequences import Window
+from didact.students import DistillConfig, NetworkConfig, load_policy
+from didact.students import behaviour_cloning as clone
+from didact.students.data.sequences import SequenceBatch
 
 SMALL = NetworkConfig(cell_embedding=8, hidden=32, memory=16, instruction_features=16)
 CONFIG = DistillConfig(network=SMALL, num_minibatches=4, learning_rate=4e-3)
@@ -79,7 +80,9 @@ def window_of(rng, length, lanes, action):
     shape = length, lanes
     no = np.zeros(shape, bool)
     seen = {"numbers": rng.normal(size=(*shape, 3)).astype(np.float32)}
-    return Window(seen, no, action, np.zeros(shape, np.float32), no, no, np.ones(shape, np.float32))
+    return SequenceBatch(
+        seen, no, action, np.zeros(shape, np.float32), no, no, np.ones(shape, np.float32)
+    )
 
 
 def test_the_carry_goes_on_from_window_to_window():
@@ -96,7 +99,7 @@ def test_the_carry_goes_on_from_window_to_window():
 
     def cut(rows):
         parts = [x[rows] for x in long[1:]]
-        return Window({k: x[rows] for k, x in long.observation.items()}, *parts)
+        return SequenceBatch({k: x[rows] for k, x in long.observation.items()}, *parts)
 
     carry = cloner.student.initial_carry(2)
     _, whole, told = cloner.learn(state, carry, long, jax.random.key(0))

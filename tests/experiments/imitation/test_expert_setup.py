@@ -76,7 +76,7 @@ def test_the_solver_is_asked_in_the_states_of_the_student():
     config = TrainConfig(**EASY, student="distill", experts=("solver",), distill=DISTILL)
     environment = setup.environment_of(config)
     advice = expert_setup.experts_of(config, environment)
-    reveal = expert_setup.reveal_of(advice, environment)
+    reveal = expert_setup.privileged_observations_of(advice, environment)
     key = jax.random.key(3)
     tasks = environment.task_space.sample(key, 8)
     state, _ = environment.reset(key, tasks)
@@ -100,7 +100,7 @@ def test_an_expert_kickstarts_in_the_tasks_it_was_trained_on(distilled, tmp_path
     fixed = ("open_doors=0", "red_ball=0", "grey_distractors=0", "rows=1", "columns=1")
     config = TrainConfig(env="GoTo", tasks=fixed, experts=(expert_name,))
     (expert,) = expert_setup.experts_of(config, environment)
-    assert expert.reveals == ("task",)
+    assert expert.privileged_observations == ("task",)
     home = make("BabyAI-GoToLocal-v0").task_space
     others = setup.space_of(config, environment).sample(jax.random.key(0), 2000)
     inside = home.sample(jax.random.key(1), 50)
@@ -223,10 +223,11 @@ def test_hindsight_learns_where_rewards_are_too_rare(tmp_path):
 )
 def test_lambda_falls_as_told(schedule, expected):
     config = TrainConfig(
-        steps=100 * 32 * 1024, kickstart=KickstartConfig(weight=2, schedule=schedule, until=0.5)
+        steps=100 * 32 * 1024,
+        kickstart=KickstartConfig(weight=2, schedule=schedule, anneal_until=0.5),
     )
     expert = experts.privileged("solver", Discrete(2))
-    (lesson,) = expert_setup.lessons_of(config, make("GoTo"), [expert])
+    (lesson,) = expert_setup.auxiliary_losses_of(config, make("GoTo"), [expert])
     outputs = losses.Outputs(Categorical(jnp.zeros((1, 1, 2))), jnp.zeros((1, 1)))
     extras = {
         "kickstart_advice": Categorical(jnp.zeros((1, 1, 1, 2))),
@@ -236,7 +237,7 @@ def test_lambda_falls_as_told(schedule, expected):
     batch = losses.Batch({}, zero > 0, (), zero, extras, zero, zero, zero + 1)
     assert config.num_updates == 100
     for updates, strength in zip((0, 25, 50, 100), expected, strict=True):
-        now = losses.Moment(jnp.int32(updates), 0.0, {"kickstart": jnp.ones(())})
+        now = losses.TrainingProgress(jnp.int32(updates), 0.0, {"kickstart": jnp.ones(())})
         told = lesson.term(outputs, batch, now)[1]["kickstart_lambda"]
         assert float(told) == pytest.approx(strength, abs=1e-5)
 
@@ -266,8 +267,8 @@ def test_bad_experts_are_told(settings, message):
 def test_bad_populations_are_told(settings, message):
     with pytest.raises(SettingError, match=message):
         train(**settings)
-    with pytest.raises(SettingError, match=r"--kickstart.until is 0"):
-        train(kickstart=KickstartConfig(until=0))
+    with pytest.raises(SettingError, match=r"--kickstart.anneal-until is 0"):
+        train(kickstart=KickstartConfig(anneal_until=0))
     with pytest.raises(SettingError, match=r"--kickstart.weight is -1"):
         train(kickstart=KickstartConfig(weight=-1))
 
@@ -302,7 +303,7 @@ def test_the_worst_go_on_from_the_best():
 
 def test_weights_start_spread_out():
     weights = np.asarray(
-        population.spread(people(2000), jax.random.key(0)).student.weights["kickstart"]
+        population.randomise_weights(people(2000), jax.random.key(0)).student.weights["kickstart"]
     )
     logs = np.log(weights) / np.log(4)
     assert -1 <= logs.min() < -0.98

@@ -25,7 +25,7 @@ from didact.experiments.task_sources import level_keys, tasks_of
 from didact.students import load_policy, random_actions
 from didact.students.data import shards
 from didact.students.data.recordings import CARD, RecordingWriter, open_recording
-from didact.students.data.shards import stored
+from didact.students.data.shards import stored_dtype
 
 ROOM = "BabyAI-GoToLocalS5N2-v0"
 LOCAL = "BabyAI-GoToLocal-v0"
@@ -55,7 +55,7 @@ def test_recorded_episodes_are_those_of_their_keys_and_actions(tmp_path):
     """Levels from the keys of their numbers, stepped once more, beside every row on disk."""
     environment = make(ROOM)
     recording = record_here(
-        tmp_path / "r", environment, random_of(environment), episodes=60, seed=3, num_worlds=8
+        tmp_path / "r", environment, random_of(environment), episodes=60, seed=3, num_envs=8
     )
     task_keys, reset_keys = level_keys(jax.random.key(3), jnp.arange(60))
     tasks = tasks_of(environment.task_space, task_keys)
@@ -96,7 +96,7 @@ def test_an_expert_s_episodes_hold_in_the_official_minigrid(tmp_path):
         return made, made.reset(seed=seed)[0]
 
     world = minigrid_import.world_of([environment(seed)[0] for seed in range(20)])
-    recording = record_here(tmp_path / "r", world, solver_actor(world), episodes=40, num_worlds=16)
+    recording = record_here(tmp_path / "r", world, solver_actor(world), episodes=40, num_envs=16)
     for episode in recording:
         theirs, seen = environment(int(episode["task"][0]))
         assert episode["text"] == seen["mission"]
@@ -129,7 +129,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path):
     environment = make(ROOM)
 
     def run(name, **settings):
-        settings = {"episodes": 50, "num_worlds": 16, "steps_per_shard": 300} | settings
+        settings = {"episodes": 50, "num_envs": 16, "steps_per_shard": 300} | settings
         record_here(tmp_path / name, environment, random_of(environment), **settings)
         return contents(tmp_path / name)
 
@@ -150,7 +150,7 @@ def test_levels_do_not_depend_on_how_many_are_played_side_by_side(tmp_path):
     files = []
     for n in (5, 40):
         actor = Actor(lambda n: jnp.zeros(n, jnp.int32), by_sight)
-        record_here(tmp_path / str(n), environment, actor, episodes=40, num_worlds=n)
+        record_here(tmp_path / str(n), environment, actor, episodes=40, num_envs=n)
         files.append(contents(tmp_path / str(n)))
     assert files[0] == files[1]
 
@@ -162,7 +162,7 @@ def lengths(recording):
 def test_short_and_long_episodes_count_alike(tmp_path):
     """The episodes are exactly the first N draws of tasks, however long these take."""
     world = Counting()
-    settings = {"episodes": 3000, "num_worlds": 16, "steps_per_shard": 500, "seed": 5}
+    settings = {"episodes": 3000, "num_envs": 16, "steps_per_shard": 500, "seed": 5}
     recording = record_here(tmp_path / "r", world, random_of(world), **settings)
     tasks = np.asarray(
         tasks_of(world.task_space, level_keys(jax.random.key(5), jnp.arange(3000))[0])
@@ -182,7 +182,7 @@ def test_ctrl_c_keeps_whole_shards_that_favour_nobody(tmp_path):
         if steps > 2000:
             raise KeyboardInterrupt
 
-    settings = {"episodes": 3000, "num_worlds": 64, "steps_per_shard": 500}
+    settings = {"episodes": 3000, "num_envs": 64, "steps_per_shard": 500}
     record_here(tmp_path / "all", world, random_of(world), **settings)
     recording = record_here(tmp_path / "r", world, random_of(world), **settings, progress=stop)
     assert not recording.card["finished"]
@@ -233,7 +233,7 @@ def test_a_process_that_is_stopped_leaves_a_recording(number, process, tmp_path)
 
 def test_failures_can_be_left_out(tmp_path):
     world = Counting()
-    settings = {"episodes": 500, "num_worlds": 32, "steps_per_shard": 200}
+    settings = {"episodes": 500, "num_envs": 32, "steps_per_shard": 200}
     every = record_here(tmp_path / "all", world, random_of(world), **settings)
     won = record_here(tmp_path / "won", world, random_of(world), **settings, successful_only=True)
     expected = [e for e in every if e["success"]]
@@ -262,7 +262,7 @@ def test_a_policy_is_recorded_with_its_memory(tmp_path):
     choice = record.Record(str(tmp_path / "policy"), tmp_path / "r", episodes=3, greedy=True)
     assert record.recorded(choice)["environment"] == ROOM
     actor = student_actor(policy.student, policy.state, greedy=True)
-    recording = record_here(tmp_path / "s", environment, actor, episodes=12, num_worlds=3)
+    recording = record_here(tmp_path / "s", environment, actor, episodes=12, num_envs=3)
     same, steps = 0, 0
     for episode in recording:
         carry = None
@@ -397,5 +397,5 @@ def test_rows_come_out_in_the_order_of_their_episodes():
 
 def test_what_fits_in_a_byte_is_a_byte():
     space = make(ROOM).observation_space
-    assert {name: stored(s) for name, s in space.items()} == dict.fromkeys(space, np.uint8)
-    assert stored(Counting.observation_space["numbers"]) == np.float32
+    assert {name: stored_dtype(s) for name, s in space.items()} == dict.fromkeys(space, np.uint8)
+    assert stored_dtype(Counting.observation_space["numbers"]) == np.float32

@@ -11,7 +11,7 @@ from didact.experiments.runs.curriculum_snapshots import (
     expected_progress,
     load_snapshots,
     save_snapshot,
-    telling_dimensions,
+    most_informative_dimensions,
 )
 
 SPACE = Box((Dimension("a", 0, 10), Dimension("still", 3, 3), Dimension("b", -1, 1)))
@@ -121,7 +121,7 @@ def test_the_telling_dimensions_are_those_that_move_or_decide():
         moving[t, :, 3] = moving[t, :, 3] / 6 + t / 6
     success = (noise[..., 1] < 0.5).astype(float)
     both = [snapshot(t, moving[t], success[t]) for t in range(6)]
-    assert set(telling_dimensions(both, space)) == {1, 3}
+    assert set(most_informative_dimensions(both, space)) == {1, 3}
     still = [snapshot(t, noise[t], success[t]) for t in range(6)]
-    assert telling_dimensions(still, space)[0] == 1
-    assert telling_dimensions(still[:1], space.restricted(u=0, w=0, x=0)) == (1,)
+    assert most_informative_dimensions(still, space)[0] == 1
+    assert most_informative_dimensions(still[:1], space.restricted(u=0, w=0, x=0)) == (1,)

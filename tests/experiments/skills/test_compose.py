@@ -16,7 +16,7 @@ from didact.experiments.skills.compose import Compose, composed
 from didact.experiments.skills.exploration import explore
 from didact.experiments.skills.formula_q_learning import q_learning
 from didact.students import load_policy
-from didact.students.skills import automaton, following
+from didact.students.skills import automaton, with_formula
 
 FORMULA = "F(coffee & X F office) & G !decoration"
 
@@ -146,7 +146,7 @@ def test_exploration_is_the_same_again_and_of_the_length_asked_for():
 def test_few_steps_refine_what_was_composed():
     """From values of which nothing is known, and from poor ones that lead astray at first."""
     world = Office()
-    task = following(world, "F coffee")
+    task = with_formula(world, "F coffee")
     optimum = planned(world, task.automaton)[task.automaton.initial, world.free]
     right = jnp.zeros((task.automaton.num_states, world.places.shape[0], 4)).at[..., 0].set(1.0)
     learn = jax.jit(q_learning(task, 30_000))

@@ -15,9 +15,9 @@ from didact.experiments.skills import skill_training
 from didact.experiments.skills.compose import Compose, composed
 from didact.students import load_policy
 from didact.students.policies.cards import check_card
-from didact.students.skills import automaton, follow
-from didact.students.skills.deep import GoalNetwork, look
-from didact.students.skills.plans import Plans
+from didact.students.skills import automaton, plan_action_values
+from didact.students.skills.deep import GoalNetwork, action_values
+from didact.students.skills.plans import GoalPlans
 
 SETTINGS = ("size=5", "max_steps=10")
 
@@ -66,16 +66,16 @@ def test_a_saved_policy_acts_as_the_plan_over_its_network_says(runs, number):
     _, seen = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), n))
     sizes = policy.card["composed"]
     network = GoalNetwork(sizes["goals"], 4, sizes["hidden"], sizes["cell"])
-    plan = Plans(*(params[name][None] for name in Plans._fields))
+    plan = GoalPlans(*(params[name][None] for name in GoalPlans._fields))
     for state in np.flatnonzero(made.alive & ~made.accepting):
         progress = jnp.tile(jnp.arange(made.num_states) == state, (n, 1))
         observation = {**seen.observation, "progress": progress}
         action, _ = policy.act(observation)
         values = np.asarray(
-            follow(
+            plan_action_values(
                 plan,
                 jnp.full(n, state),
-                lambda no: look(network, params["network"], seen.observation["image"], no),
+                lambda no: action_values(network, params["network"], seen.observation["image"], no),
                 jnp.zeros(n, jnp.int32),
             )
         )

@@ -12,8 +12,8 @@ from didact.benchmarks.skills.preference_rewards import (
     worth,
 )
 from didact.environments import SettingError, make
-from didact.experiments.skills.preference_learning import answered, reward_from, watched
-from didact.students.skills.preferences import by_model, described
+from didact.experiments.skills.preference_learning import as_completion, learn_reward, record_labels
+from didact.students.skills.preferences import describe_episode, language_model_preferences
 from didact.teachers.language import ProposerError, Reply
 
 WISH = {"ball": 1.0, "blue and ball": 2.0, "box": -1.0}
@@ -21,25 +21,25 @@ WISH = {"ball": 1.0, "blue and ball": 2.0, "box": -1.0}
 
 def test_what_held_is_watched_until_an_episode_ends():
     office = make("Office", max_steps=30)
-    seen = watched(office, 40)
+    seen = record_labels(office, 40)
     assert seen.shape == (40, 30, 8)
     assert seen.any()
-    assert (seen == watched(office, 40)).all()
-    assert (seen != watched(office, 40, seed=1)).any()
-    longer = watched(office, 40, steps=50)
+    assert (seen == record_labels(office, 40)).all()
+    assert (seen != record_labels(office, 40, seed=1)).any()
+    longer = record_labels(office, 40, steps=50)
     assert not longer[:, 30:].any()  # the episodes were over
     with pytest.raises(SettingError, match="episodes is 0"):
-        watched(office, 0)
+        record_labels(office, 0)
     with pytest.raises(SettingError, match="with propositions"):
-        watched(make("BabyAI-GoToLocal-v0"), 5)
+        record_labels(make("BabyAI-GoToLocal-v0"), 5)
 
 
 def test_a_rule_reads_the_words_that_count():
     """Where things are touched one by one the words tell just what the labels do."""
     world = make("MovingTargets", max_steps=40)
-    labels = watched(world, 60)
+    labels = record_labels(world, 60)
     counts = worth(labels, world.propositions, WISH).sum(1)
-    texts = [described(row, world.propositions) for row in labels]
+    texts = [describe_episode(row, world.propositions) for row in labels]
     told = [rule(WISH)(texts[0], text) for text in texts]
     right = [0.5 if counts[0] == count else float(counts[0] > count) for count in counts]
     # The same thing touched twice running is told once.
@@ -51,7 +51,7 @@ def test_a_rule_reads_the_words_that_count():
 
 def test_the_reward_is_what_was_wished_for():
     world = make("MovingTargets", max_steps=60)
-    model = reward_from(world, rule(WISH), episodes=200, pairs=400)
+    model = learn_reward(world, rule(WISH), episodes=200, pairs=400)
     kinds = [(1, 0, 0, 1, 0), (0, 1, 0, 1, 0), (0, 0, 1, 1, 0), (1, 0, 0, 0, 1), (0, 1, 0, 0, 1)]
     blue_ball, *balls, blue_box, box = map(float, model(jnp.array(kinds, bool)))
     assert blue_ball == pytest.approx(1)
@@ -66,7 +66,7 @@ def test_a_language_model_can_be_asked():
             raise ProposerError("The server is away.")
         return Reply('{"better": "second"}')
 
-    prefer = by_model(answered(complete), "touch balls")
+    prefer = language_model_preferences(as_completion(complete), "touch balls")
     assert prefer("nothing", "ball") == 0.0
     assert prefer("box", "ball") is None
 

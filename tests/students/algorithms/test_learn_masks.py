@@ -56,7 +56,7 @@ def student_of(name):
         "kickstart": [kickstart(expert(), 0.7)],
         "hindsight": [hindsight(Teller(), 0.7, nearest=1.0)],
     }
-    return ppo(SPACES, JOINTS, PPO, num_updates=9, lessons=lessons[name])
+    return ppo(SPACES, JOINTS, PPO, num_updates=9, auxiliary_losses=lessons[name])
 
 
 def rollout_of(student, state, seed=0, learn=None):

@@ -99,7 +99,7 @@ def batch(seed=0):
 
 def at(progress):
     """A moment of the training."""
-    return losses.Moment(jnp.int32(0), jnp.float32(progress), {})
+    return losses.TrainingProgress(jnp.int32(0), jnp.float32(progress), {})
 
 
 def probabilities(logits):
@@ -109,7 +109,7 @@ def probabilities(logits):
 
 def test_clipped_policy():
     outputs, made = batch()
-    loss, metrics = losses.clipped_policy(0.2)(outputs, made, at(0))
+    loss, metrics = losses.clipped_policy_loss(0.2)(outputs, made, at(0))
     advantage = np.asarray(made.advantage, float)
     advantage = advantage / np.sqrt(np.mean(advantage**2))
     p = np.take_along_axis(
@@ -138,7 +138,7 @@ def test_steps_without_advantage_are_left_alone():
         )
 
         def loss(logits, made=made):
-            return losses.clipped_policy(0.2)(
+            return losses.clipped_policy_loss(0.2)(
                 Outputs(Categorical(logits), jnp.zeros((1, 3))), made, at(0)
             )[0]
 
@@ -158,7 +158,7 @@ def test_clipped_policy_stops_at_the_clip():
     )
 
     def loss(logits):
-        return losses.clipped_policy(0.2)(
+        return losses.clipped_policy_loss(0.2)(
             Outputs(Categorical(logits), jnp.zeros((1, 2))), made, at(0)
         )[0]
 
@@ -167,7 +167,7 @@ def test_clipped_policy_stops_at_the_clip():
 
 def test_value_error():
     outputs, made = batch()
-    loss, metrics = losses.value_error()(outputs, made, at(0))
+    loss, metrics = losses.value_loss()(outputs, made, at(0))
     error = np.asarray(outputs.value, float) - np.asarray(made.target, float)
     assert float(loss) == pytest.approx(0.5 * np.mean(error**2), rel=1e-5)
     target, value = np.asarray(made.target, float), np.asarray(made.extras["value"], float)
@@ -180,19 +180,19 @@ def test_negative_entropy(progress, weight):
     outputs, made = batch()
     p = probabilities(outputs.distribution.logits)
     entropy = -np.mean(np.sum(p * np.log(p), -1))
-    loss, metrics = losses.negative_entropy(losses.linear(0.5, 0.1))(outputs, made, at(progress))
+    loss, metrics = losses.entropy_loss(losses.linear(0.5, 0.1))(outputs, made, at(progress))
     assert float(metrics["entropy"]) == pytest.approx(entropy, rel=1e-5)
     assert float(loss) == pytest.approx(-weight * entropy, rel=1e-5)
 
 
 def test_total_is_the_weighted_sum():
     outputs, made = batch()
-    parts = [losses.clipped_policy(0.1), losses.value_error()]
+    parts = [losses.clipped_policy_loss(0.1), losses.value_loss()]
 
     def extra(outputs, batch, now):
         return 7 * now.progress, {"extra": now.progress}
 
-    loss, metrics = losses.total([(1.0, parts[0]), (0.25, parts[1]), (2.0, extra)])(
+    loss, metrics = losses.weighted_sum([(1.0, parts[0]), (0.25, parts[1]), (2.0, extra)])(
         outputs, made, at(0.5)
     )
     alone = [float(part(outputs, made, at(0.5))[0]) for part in parts]
@@ -213,11 +213,11 @@ def test_rows_without_weight_do_not_count():
         wild = jnp.full(x.shape, 1e30 if jnp.issubdtype(x.dtype, jnp.floating) else 0, x.dtype)
         return jnp.where(weight.reshape(T, N, *[1] * (x.ndim - 2)), x, wild)
 
-    term = losses.total(
+    term = losses.weighted_sum(
         [
-            (1.0, losses.clipped_policy(0.2)),
-            (0.5, losses.value_error()),
-            (1.0, losses.negative_entropy(losses.linear(0.1, 0.0))),
+            (1.0, losses.clipped_policy_loss(0.2)),
+            (0.5, losses.value_loss()),
+            (1.0, losses.entropy_loss(losses.linear(0.1, 0.0))),
         ]
     )
     bare = made._replace(weight=(), carry=())

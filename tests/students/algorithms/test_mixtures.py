@@ -7,7 +7,7 @@ from scipy import special, stats
 from squashed import BEYOND, each_log_prob
 
 from didact.students import Categorical, SquashedNormal
-from didact.students.algorithms.learner import led
+from didact.students.algorithms.learner import sample_mixture
 
 CHANCES = np.array([[0.5, 0.2], [0.0, 0.9], [0.0, 0.0], [0.4, 0.6]])
 SHARES = np.concatenate([CHANCES, 1 - CHANCES.sum(1, keepdims=True)], 1)  # the last: the student
@@ -16,7 +16,7 @@ N, DRAWS = len(CHANCES), 20_000
 
 def drawn(own, advice):
     """Actions and log-probabilities of many draws, [draws, n, ...]."""
-    run = jax.jit(jax.vmap(lambda key: led(own, advice, jnp.float32(CHANCES), key)))
+    run = jax.jit(jax.vmap(lambda key: sample_mixture(own, advice, jnp.float32(CHANCES), key)))
     return map(np.asarray, run(jax.random.split(jax.random.key(0), DRAWS)))
 
 
@@ -66,10 +66,10 @@ def test_experts_that_do_not_act_do_not_matter():
     """However narrow their distributions are: their densities may be huge or nothing."""
     own = SquashedNormal(jnp.zeros((3, 1)), jnp.zeros((3, 1)), (-1.0,), (1.0,))
     advice = jax.tree.map(lambda x: x[:, None], own)
-    action, _ = led(own, advice, jnp.zeros((3, 1)), jax.random.key(0))
+    action, _ = sample_mixture(own, advice, jnp.zeros((3, 1)), jax.random.key(0))
     for mean in (jnp.arctanh(action), action + 50):
         narrow = SquashedNormal(mean[:, None], jnp.full((3, 1, 1), -30.0), (-1.0,), (1.0,))
-        again, log_prob = led(own, narrow, jnp.zeros((3, 1)), jax.random.key(0))
+        again, log_prob = sample_mixture(own, narrow, jnp.zeros((3, 1)), jax.random.key(0))
         np.testing.assert_array_equal(action, again)
         np.testing.assert_allclose(log_prob, own.log_prob(action), rtol=1e-6)
 
@@ -78,6 +78,6 @@ def test_chances_a_little_below_0_are_0():
     """As of schedules that have ended, but for rounding: the logarithm would not be a number."""
     own = Categorical.of_probabilities(jnp.tile(jnp.array([0.5, 0.5, 0.0]), (500, 1)))
     advice = Categorical.of_probabilities(jnp.tile(jnp.array([0.0, 0.0, 1.0]), (500, 1, 1)))
-    action, log_prob = led(own, advice, jnp.full((500, 1), -1e-7), jax.random.key(0))
+    action, log_prob = sample_mixture(own, advice, jnp.full((500, 1), -1e-7), jax.random.key(0))
     assert set(np.asarray(action).tolist()) == {0, 1}
     np.testing.assert_allclose(log_prob, np.log(0.5), rtol=1e-5)

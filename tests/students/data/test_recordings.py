@@ -246,8 +246,8 @@ def test_damage_is_told_in_one_sentence(damage, tmp_path):
 
 def test_bad_settings_are_told(tmp_path):
     recording = write(tmp_path / "r", [3] * 6, 2)
-    refused(lambda: recording.batches(7, 4), "num_lanes is 7", "from 1 to 6")
-    refused(lambda: recording.batches(0, 4), "num_lanes is 0")
+    refused(lambda: recording.batches(7, 4), "batch_size is 7", "from 1 to 6")
+    refused(lambda: recording.batches(0, 4), "batch_size is 0")
     refused(lambda: recording.batches(2, 0), "length is 0")
     refused(lambda: recording.batches(2, 4, -1), "seed is -1")
     refused(lambda: recording.batches(2, 4, shards_in_memory=0), "shards_in_memory is 0")

@@ -16,7 +16,7 @@ from didact.students import (
     NetworkConfig,
     PPOConfig,
     SquashedNormal,
-    clone,
+    behaviour_cloning,
     distill,
     experts,
     kickstart,
@@ -67,14 +67,14 @@ def test_the_terms_of_ppo():
         *(jnp.float32(advantage), zero, zero + 1),
     )
     outputs = losses.Outputs(normals(mean, std), zero)
-    now = losses.Moment(jnp.int32(0), jnp.float32(0), {})
-    loss, metrics = losses.clipped_policy(0.2)(outputs, batch, now)
+    now = losses.TrainingProgress(jnp.int32(0), jnp.float32(0), {})
+    loss, metrics = losses.clipped_policy_loss(0.2)(outputs, batch, now)
     ratio = np.exp(log_prob - before)
     assert float(loss) == pytest.approx(surrogate(ratio, advantage, 0.2), rel=2e-3)
     assert float(metrics["clip_fraction"]) == pytest.approx(np.mean(abs(ratio - 1) > 0.2))
     expected = np.mean(ratio - 1 - np.log(ratio))
     assert float(metrics["approximate_kl"]) == pytest.approx(expected, rel=5e-3)
-    _, metrics = losses.negative_entropy(losses.linear(1.0, 1.0))(outputs, batch, now)
+    _, metrics = losses.entropy_loss(losses.linear(1.0, 1.0))(outputs, batch, now)
     entropy = squashed.each_entropy(mean, std, LOW, HIGH).sum(-1).mean()
     assert float(metrics["entropy"]) == pytest.approx(entropy, abs=5e-3)
 
@@ -153,7 +153,7 @@ def test_kickstarting_by_continuous_experts(distance):
     extras = {"kickstart_advice": normals(advised, spread), "kickstart_known": jnp.asarray(known)}
     zero = jnp.zeros((T, N))
     batch = losses.Batch({}, zero > 0, (), zero, extras, zero, zero, zero + 1)
-    now = losses.Moment(jnp.int32(0), jnp.float32(0), {"kickstart": jnp.float32(2.0)})
+    now = losses.TrainingProgress(jnp.int32(0), jnp.float32(0), {"kickstart": jnp.float32(2.0)})
     nobody = experts.of_function(lambda seen: normals(np.zeros((N, 2)), 1.0))
     term = kickstart([nobody] * E, 0.5, distance=distance).term
     loss, metrics = term(losses.Outputs(normals(mean, std), zero), batch, now)
@@ -213,7 +213,9 @@ def test_cloning_recorded_continuous_actions(tmp_path):
     recording = open_recording(tmp_path / "r")
     network = dataclasses.replace(SMALL, hidden=32, memory=0)
     config = DistillConfig(learning_rate=1e-2, num_minibatches=1, network=network)
-    cloner = clone(recording.observation_space, recording.action_space, config, num_updates=150)
+    cloner = behaviour_cloning(
+        recording.observation_space, recording.action_space, config, num_updates=150
+    )
     state, learn = jax.jit(cloner.student.init)(jax.random.key(0)), jax.jit(cloner.learn)
     carry, metrics = cloner.student.initial_carry(32), {}
     for i, window in enumerate(recording.batches(32, 8, repeat=True)):
@@ -252,4 +254,4 @@ def test_privileged_continuous_actions():
     np.testing.assert_array_equal(expert.knows({"solver": action}), [True, True, False, False])
     np.testing.assert_allclose(advice.mode()[:2], action[:2], atol=0.026)
     assert np.isfinite(advice.mean).all()
-    assert expert.reveals == ("solver",)
+    assert expert.privileged_observations == ("solver",)

@@ -12,7 +12,7 @@ from didact.environments.capabilities import AchievedInstructions
 from didact.students import NetworkConfig, PPOConfig, Rollout, hindsight, ppo
 from didact.students.algorithms import losses
 from didact.students.algorithms.losses import Outputs
-from didact.students.imitation.hindsight import SCENE, relabelled
+from didact.students.imitation.hindsight import SCENE, relabel
 from didact.students.networks import Categorical
 
 T, N, L = 7, 40, 3
@@ -25,7 +25,7 @@ def happened(seed=0):
     return told, rng.random((T, N)) < 0.3, rng.random((T, N)) < 0.2
 
 
-def written_out(told, fulfilled, start, discount, takes):
+def written_out(told, fulfilled, start, discount, accepts):
     """For each step, by looking ahead: the first that it takes, or else the last there is."""
     texts, weights = np.zeros_like(told), np.zeros((T, N))
     for n in range(N):
@@ -35,7 +35,7 @@ def written_out(told, fulfilled, start, discount, takes):
                     break
                 if fulfilled[later, n]:
                     texts[t, n], weights[t, n] = told[later, n], discount ** (later - t - 1)
-                    if takes[later, n]:
+                    if accepts[later, n]:
                         break
     return texts, weights
 
@@ -44,9 +44,9 @@ def written_out(told, fulfilled, start, discount, takes):
 @pytest.mark.parametrize("nearest", [0.0, 0.5, 1.0])
 def test_steps_are_given_what_they_led_to(discount, nearest):
     happening = happened()
-    takes = np.random.default_rng(3).random((T, N)) < nearest
-    texts, weights = relabelled(*map(jnp.asarray, happening), discount, jnp.asarray(takes))
-    expected_texts, expected = written_out(*happening, discount, takes)
+    accepts = np.random.default_rng(3).random((T, N)) < nearest
+    texts, weights = relabel(*map(jnp.asarray, happening), discount, jnp.asarray(accepts))
+    expected_texts, expected = written_out(*happening, discount, accepts)
     np.testing.assert_allclose(weights, expected, rtol=1e-6)
     some = expected > 0
     assert 0.2 < some.mean() < 0.8
@@ -88,7 +88,9 @@ def test_the_loss_is_the_sum_written_out():
         first = observation["instruction"][..., :1].astype(jnp.float32) / 100
         return Outputs(Categorical(first * jnp.arange(4.0)), zero)
 
-    now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.float32(2.0)}, KEY, read)
+    now = losses.TrainingProgress(
+        jnp.int32(0), jnp.float32(0), {"hindsight": jnp.float32(2.0)}, KEY, read
+    )
     loss, metrics = hindsight(TELLER, 0.5, discount=0.8, nearest=1.0).term(None, batch, now)
     texts, weights = written_out(told, fulfilled, start, 0.8, np.ones((T, N), bool))
     total = 0.0
@@ -115,7 +117,7 @@ def test_a_student_learns_what_it_did_by_chance():
         final_entropy_coefficient=0.05,
     )
     lesson = hindsight(TELLER, 1.0, nearest=1.0)
-    student = ppo(spaces, Discrete(3), config, num_updates=60, lessons=[lesson])
+    student = ppo(spaces, Discrete(3), config, num_updates=60, auxiliary_losses=[lesson])
     state = student.init(jax.random.key(0))
     fallen = jax.random.key(1)
     n, view = 64, jnp.arange(49, dtype=jnp.uint8).reshape(1, 7, 7)
@@ -177,7 +179,9 @@ def test_something_later_is_drawn_anew_in_each_update():
         *(observation, jnp.asarray(start), (), action, extras, zero, zero, zero + 1)
     )
     for key in (KEY, KEY, jax.random.key(1)):
-        now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.ones(())}, key, read)
+        now = losses.TrainingProgress(
+            jnp.int32(0), jnp.float32(0), {"hindsight": jnp.ones(())}, key, read
+        )
         hindsight(TELLER, 1.0).term(None, batch, now)
     np.testing.assert_array_equal(seen[0], seen[1])
     assert (seen[0] != seen[2]).any()
@@ -207,7 +211,9 @@ def test_all_that_depends_on_the_instruction_is_read_again():
         {"instruction": own, "instruction_vector": own.sum(-1)[..., None], "other": zero},
         *(start, (), jnp.zeros((T, N), jnp.int32), extras, zero, zero, zero + 1),
     )
-    now = losses.Moment(jnp.int32(0), jnp.float32(0), {"hindsight": jnp.ones(())}, KEY, read)
+    now = losses.TrainingProgress(
+        jnp.int32(0), jnp.float32(0), {"hindsight": jnp.ones(())}, KEY, read
+    )
     vectors = dataclasses.replace(TELLER, observations=observations)
     hindsight(vectors, 1.0).term(None, batch, now)
     assert (seen["instruction"] != own).any()

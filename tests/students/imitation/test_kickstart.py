@@ -59,7 +59,9 @@ def outputs_of(logits):
 
 
 def at(updates, weight=1.0):
-    return losses.Moment(jnp.int32(updates), jnp.float32(0.5), {"kickstart": jnp.float32(weight)})
+    return losses.TrainingProgress(
+        jnp.int32(updates), jnp.float32(0.5), {"kickstart": jnp.float32(weight)}
+    )
 
 
 def nobody():
@@ -158,7 +160,7 @@ def test_a_policy_with_a_memory_and_other_sizes_follows_the_students_episodes():
     """Its advice is what it would say itself, had it watched each episode from its beginning."""
     policy = policy_of(1, network=NetworkConfig(hidden=6, memory=9))
     expert = experts.of_policy(policy, ACTIONS)
-    made = ppo(SPACES, ACTIONS, CONFIG, num_updates=3, lessons=[kickstart(expert, 1.0)])
+    made = ppo(SPACES, ACTIONS, CONFIG, num_updates=3, auxiliary_losses=[kickstart(expert, 1.0)])
     rollout = play(made, made.init(jax.random.key(0)))
     advice = rollout.extras["kickstart_advice"].probabilities[:, :, 0]
     assert rollout.extras["kickstart_known"].all()
@@ -215,7 +217,7 @@ def test_what_the_world_tells():
     advice, _ = expert.advise((), {"solver": jnp.array([2, 0, -1, 4])})
     np.testing.assert_array_equal(advice.probabilities[:2], np.eye(4)[[2, 0]])
     np.testing.assert_array_equal(expert.knows({"solver": jnp.array([2, 0, -1, 4])}), [1, 1, 0, 0])
-    assert expert.reveals == ("solver",)
+    assert expert.privileged_observations == ("solver",)
 
 
 def test_experts_are_masked_to_their_tasks():
@@ -225,7 +227,7 @@ def test_experts_are_masked_to_their_tasks():
     tasks = jnp.array([[2.0, 1], [5, 1], [5.1, 1], [3, 2], [3, 1]])
     known = expert.knows({"task": tasks, "solver": jnp.array([0, 0, 0, 0, -1])})
     np.testing.assert_array_equal(known, [True, True, False, False, False])
-    assert set(expert.reveals) == {"solver", "task"}
+    assert set(expert.privileged_observations) == {"solver", "task"}
 
 
 def test_no_gradient_reaches_the_expert():
@@ -235,7 +237,7 @@ def test_no_gradient_reaches_the_expert():
         expert = experts.of_function(lambda seen: jax.nn.softmax(seen["numbers"] @ table))
         lesson = kickstart(expert, 1.0)
         seen = observation(np.random.default_rng(1), N)
-        noted = lesson.note(lesson.initial_carry(N), seen)[0]
+        noted = lesson.annotate(lesson.initial_carry(N), seen)[0]
         if direct:
             advice = expert.advise((), seen)[0]
             noted |= {"kickstart_advice": jax.tree.map(lambda x: x[:, None], advice)}
@@ -250,8 +252,10 @@ def test_no_gradient_reaches_the_expert():
 def test_lambda_0_equals_no_expert_bit_for_bit():
     expert = experts.of_policy(policy_of(4), ACTIONS)
     plain = ppo(SPACES, ACTIONS, CONFIG, num_updates=3)
-    with_expert = ppo(SPACES, ACTIONS, CONFIG, num_updates=3, lessons=[kickstart(expert, 0.0)])
-    pulled = ppo(SPACES, ACTIONS, CONFIG, num_updates=3, lessons=[kickstart(expert, 0.1)])
+    with_expert = ppo(
+        SPACES, ACTIONS, CONFIG, num_updates=3, auxiliary_losses=[kickstart(expert, 0.0)]
+    )
+    pulled = ppo(SPACES, ACTIONS, CONFIG, num_updates=3, auxiliary_losses=[kickstart(expert, 0.1)])
     states = []
     for made in (plain, with_expert, pulled):
         made = made._replace(act=jax.jit(made.act), learn=jax.jit(made.learn))
@@ -283,7 +287,9 @@ def test_experts_lead_less_and_less():
     """At the start they act, in what they know; at the end nobody acts but the student."""
     sure = experts.of_function(lambda seen: jnp.eye(4)[jnp.full(N, 2)])
     sure = experts.only(sure, lambda seen: jnp.arange(N) < 4)
-    config = DistillConfig(network=NETWORK, num_minibatches=1, lead=0.8, lead_until=0.5)
+    config = DistillConfig(
+        network=NETWORK, num_minibatches=1, expert_action_probability=0.8, expert_actions_until=0.5
+    )
     made = distill(SPACES, ACTIONS, sure, config, num_updates=100)
     state = made.init(jax.random.key(0))
     seen = observation(np.random.default_rng(0), N)
@@ -315,8 +321,8 @@ def test_the_policy_that_acted_is_the_mixture():
         )
         for p, k in zip(advice, knows, strict=True)
     ]
-    lesson = kickstart(panel, 1.0, lead=optax.linear_schedule(0.6, 0.0, 10))
-    made = ppo(SPACES, ACTIONS, CONFIG, num_updates=20, lessons=[lesson])
+    lesson = kickstart(panel, 1.0, expert_action_probability=optax.linear_schedule(0.6, 0.0, 10))
+    made = ppo(SPACES, ACTIONS, CONFIG, num_updates=20, auxiliary_losses=[lesson])
     seen = observation(np.random.default_rng(0), N) | {"world": jnp.arange(N)}
     state = made.init(jax.random.key(0))
     own = np.asarray(made.apply(state, made.initial_carry(N), seen)[0].probabilities)
@@ -331,7 +337,13 @@ def test_the_policy_that_acted_is_the_mixture():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("lead", 1.5), ("lead", -0.1), ("lead_until", 0.0), ("learning_rate", 0.0)]
+    ("name", "value"),
+    [
+        ("expert_action_probability", 1.5),
+        ("expert_action_probability", -0.1),
+        ("expert_actions_until", 0.0),
+        ("learning_rate", 0.0),
+    ],
 )
 def test_settings_of_distillation_are_checked(name, value):
     with pytest.raises(SettingError, match=f"distill.{name} is {value}"):
@@ -348,5 +360,5 @@ def test_settings_are_checked():
     with pytest.raises(SettingError, match=r"experts \(kickstart\) is 'Categorical'.*SquashedN"):
         term(outputs, batch_of(*advised()[1:]), at(0))
     twice = [kickstart(nobody(), 1.0)] * 2
-    with pytest.raises(SettingError, match="lessons"):
-        ppo(SPACES, ACTIONS, CONFIG, num_updates=1, lessons=twice)
+    with pytest.raises(SettingError, match="auxiliary_losses"):
+        ppo(SPACES, ACTIONS, CONFIG, num_updates=1, auxiliary_losses=twice)

@@ -179,7 +179,7 @@ def test_what_is_no_plain_file(packed, tmp_path, home, kind):
 
 
 def test_too_much(packed, tmp_path, home, monkeypatch):
-    monkeypatch.setattr(archives, "LARGEST", 1 << 22)
+    monkeypatch.setattr(archives, "MAX_SIZE", 1 << 22)
     bomb = rewritten(packed, lambda c: c.update({"params/x": bytes(1 << 23)}), tmp_path / "b.zip")
     assert bomb.stat().st_size < 1 << 20
     assert_refused(bomb, home, "of at most 0.00390625 GiB")
@@ -189,7 +189,7 @@ def test_too_much(packed, tmp_path, home, monkeypatch):
     assert content.count(real) >= 2
     bomb.write_bytes(content.replace(real, (1000).to_bytes(4, "little")))
     assert_refused(bomb, home, "whole")
-    monkeypatch.setattr(archives, "MOST_FILES", 50)
+    monkeypatch.setattr(archives, "MAX_FILES", 50)
     many = {f"params/{i}": b"" for i in range(60)}
     file = rewritten(packed, lambda c: c.update(many), tmp_path / "many.zip")
     assert_refused(file, home, "of at most 50 files")

@@ -140,7 +140,7 @@ def test_what_is_pulled_is_checked(saved, shelf, home, monkeypatch):
     with pytest.raises(SettingError, match=r"there is no policy.json in it"):
         pull_policy("me/goer")
     push_policy(saved, "me/goer")
-    monkeypatch.setattr(hub, "LARGEST", 10_000)
+    monkeypatch.setattr(hub, "MAX_SIZE", 10_000)
     with pytest.raises(SettingError, match=r"a policy of at most .* GiB"):
         pull_policy("me/goer")
     assert shelf.asked[-1][0] == "model_info"  # nothing was downloaded

@@ -63,7 +63,7 @@ def test_paths_are_no_names(three, name):
 def test_what_there_is_in_order(three, home):
     (home / "broken").mkdir()
     (home / "broken" / "policy.json").write_text("{}")
-    rows = lookup.found(Path("runs"))
+    rows = lookup.all_policies(Path("runs"))
     told = [(row["name"], row["source"], row["card"]["environment"]) for row in rows]
     assert told == [
         ("goto-local", "shipped", "ours"),
@@ -73,7 +73,10 @@ def test_what_there_is_in_order(three, home):
     for row in rows:
         assert load_policy(row["name"]).card == row["card"]
         assert Path(row["folder"]).is_dir()
-    assert [row["source"] for row in lookup.found(Path("nowhere"))] == ["shipped", "imported"]
+    assert [row["source"] for row in lookup.all_policies(Path("nowhere"))] == [
+        "shipped",
+        "imported",
+    ]
 
 
 def test_one_line_for_each(three):
@@ -82,7 +85,7 @@ def test_one_line_for_each(three):
     edit(three["ours"], lambda card: card.update(more, description="Goes to things."))
     edit(three["mine"], lambda card: card.update(more))
     edit(three["theirs"], lambda card: card.update(description="\x1b[2J[red]a\nb", training={}))
-    lines = [row["description"] for row in lookup.found(Path("runs"))]
+    lines = [row["description"] for row in lookup.all_policies(Path("runs"))]
     assert lines == [
         "Goes to things, 2.0M steps; success: Here 50.0%",
         " [2J[red]a b",

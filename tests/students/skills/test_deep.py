@@ -8,20 +8,26 @@ import pytest
 from didact.environments import SettingError
 from didact.environments.toys.moving_targets import MovingTargets
 from didact.experiments.skills.skill_training import discover, train_skills
-from didact.students.skills import automaton, follow, plans
-from didact.students.skills.deep import DeepConfig, GoalNetwork, deep, goal_of, look
+from didact.students.skills import automaton, goal_plans, plan_action_values
+from didact.students.skills.deep import (
+    GoalLearnerConfig,
+    GoalNetwork,
+    action_values,
+    goal_learner,
+    goal_of,
+)
 
 GOALS = np.array([[False, False], [False, True], [True, False]])
-CONFIG = DeepConfig(hidden=8, cell=2, batch=64, memory=100)
+CONFIG = GoalLearnerConfig(hidden=8, cell=2, batch=64, memory=100)
 
 
 def test_the_ring_keeps_the_last_steps():
-    functions = deep((3, 3), GOALS, 4, 10, CONFIG)
+    functions = goal_learner((3, 3), GOALS, 4, 10, CONFIG)
     state = functions.init(jax.random.key(0))
     for t in range(4):
         images = jnp.full((30, 3, 3), t, jnp.uint8)
         zeros = jnp.zeros(30, jnp.int32)
-        state = functions.remember(state, images, zeros + t, images, zeros, zeros > 0)
+        state = functions.add_experience(state, images, zeros + t, images, zeros, zeros > 0)
     assert int(state.memory.filled) == 100
     values, counts = np.unique(state.memory.action, return_counts=True)
     assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == {0: 10, 1: 30, 2: 30, 3: 30}
@@ -29,26 +35,28 @@ def test_the_ring_keeps_the_last_steps():
 
 def test_values_become_what_a_step_promises():
     """One remembered step: it led to goal 1, or ended the world, or led to a place beyond."""
-    config = DeepConfig(hidden=32, cell=4, batch=64, memory=3, learning_rate=1e-2)
-    functions = deep((2, 2), GOALS, 2, 600, config)
+    config = GoalLearnerConfig(hidden=32, cell=4, batch=64, memory=3, learning_rate=1e-2)
+    functions = goal_learner((2, 2), GOALS, 2, 600, config)
     state = functions.init(jax.random.key(1))
     images = jnp.arange(3, dtype=jnp.uint8)[:, None, None] + jnp.zeros((3, 2, 2), jnp.uint8)
     after = images.at[2].set(images[0])  # from the last place one comes to the first
     led_to, over = jnp.array([1, 0, 0]), jnp.array([True, True, False])
-    state = functions.remember(state, images, jnp.zeros(3, jnp.int32), after, led_to, over)
+    state = functions.add_experience(state, images, jnp.zeros(3, jnp.int32), after, led_to, over)
     learn = jax.jit(functions.learn)
     for t in range(600):
         state, loss = learn(state, jax.random.key(t))
     network = GoalNetwork(3, 2, 32, 4)
     never = jnp.zeros((3, 3), bool)
-    values = np.asarray(look(network, state.params, images, never))[..., 0]  # [goals, places]
+    values = np.asarray(action_values(network, state.params, images, never))[
+        ..., 0
+    ]  # [goals, places]
     assert values[1, 0] == pytest.approx(1, abs=0.05)
     assert values[2, 0] == pytest.approx(0, abs=0.05)
     assert values[1, 1] == pytest.approx(0, abs=0.05)
     assert values[0, 1] == pytest.approx(1, abs=0.05)  # nothing held there
     # What lies beyond was tried with one action only, the value of the other is a guess.
     avoided = never.at[:, 1].set(True)
-    hindered = np.asarray(look(network, state.params, images, avoided))[..., 0]
+    hindered = np.asarray(action_values(network, state.params, images, avoided))[..., 0]
     assert hindered[2, 0] == pytest.approx(0, abs=0.05)
     assert float(loss) < 0.02
 
@@ -63,7 +71,7 @@ def test_labels_have_the_number_of_their_goal():
 )
 def test_settings_without_meaning_are_refused(setting, value):
     with pytest.raises(SettingError, match=f"{setting} is {value}"):
-        DeepConfig(**{setting: value})
+        GoalLearnerConfig(**{setting: value})
 
 
 @pytest.mark.slow
@@ -75,7 +83,7 @@ def test_ways_to_all_goals_are_learned_and_constraints_are_kept():
     n = 512
     for text, least in (("F(ball & blue)", 0.99), ("!box U (ball & yellow)", 0.95)):
         made = automaton(text)
-        plan = plans([made], world.propositions, skills.goals, skills.between)
+        plan = goal_plans([made], world.propositions, skills.goals, skills.between)
         state, seen = world.reset(jax.random.key(1), jnp.zeros((n, 1)))
         which, at = jnp.zeros(n, jnp.int32), np.full(n, made.initial)
         things = np.asarray(state.things)
@@ -84,8 +92,8 @@ def test_ways_to_all_goals_are_learned_and_constraints_are_kept():
 
         @jax.jit
         def act(image, at, plan=plan, which=which):
-            seen = lambda no: look(skills.network, skills.params, image, no)  # noqa: E731
-            return jnp.argmax(follow(plan, at, seen, which), -1)
+            seen = lambda no: action_values(skills.network, skills.params, image, no)  # noqa: E731
+            return jnp.argmax(plan_action_values(plan, at, seen, which), -1)
 
         agent = np.asarray(state.agent)
         for t in range(100):

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from didact.environments import SettingError, Wrapper, make, with_facts
-from didact.environments.text_settings import make_told
+from didact.environments import SettingError, Wrapper, make, with_propositions
+from didact.environments.text_settings import make_with_text_settings
 from didact.environments.toys.office import Office
-from didact.students.skills import automaton, following, parse
+from didact.students.skills import automaton, parse, with_formula
 from didact.students.skills.ltl import formulas as f
-from didact.students.skills.ltl.formula_input import read, written
+from didact.students.skills.ltl.formula_input import read_formula, write_formula
 
 
 def holds(formula, trace, at=0):
@@ -52,7 +52,7 @@ def play(world, actions, n):
     "text", ["F(coffee & X F office)", "G !decoration & F A", "!decoration U (B | mail)"]
 )
 def test_episodes_end_where_the_trace_says_so(text):
-    n, world = 64, following(Office(max_steps=60), text)
+    n, world = 64, with_formula(Office(max_steps=60), text)
     actions = jax.random.randint(jax.random.key(2), (60, n), 0, 4)
     rows = play(world, actions, n)
     assert not rows[0].success.any()
@@ -76,8 +76,8 @@ def test_episodes_end_where_the_trace_says_so(text):
 
 def test_the_task_of_the_inner_world_does_not_count():
     """Episodes go on after the mission of the level is fulfilled, and end by the formula alone."""
-    inner = with_facts(make("BabyAI-GoToRedBallGrey-v0"))
-    world = following(inner, "F(red_ball & X F blue_ball)")  # there is no blue ball
+    inner = with_propositions(make("BabyAI-GoToRedBallGrey-v0"))
+    world = with_formula(inner, "F(red_ball & X F blue_ball)")  # there is no blue ball
     n = 64
     actions = jax.random.randint(jax.random.key(2), (60, n), 0, 3)
     theirs, ours = play(inner, actions, n), play(world, actions, n)
@@ -99,14 +99,14 @@ class Doomed(Wrapper):
 
 
 def test_an_end_of_the_inner_world_without_success_is_an_end():
-    world = following(Doomed(Office()), "F coffee")
+    world = with_formula(Doomed(Office()), "F coffee")
     rows = play(world, [jnp.array([0, 1])], 2)
     assert rows[1].terminated.tolist() == [True, False]
     assert not rows[1].success.any()
 
 
 def test_a_map_tells_the_state_of_the_automaton():
-    world = following(Office(), "F(coffee & X F office)")
+    world = with_formula(Office(), "F(coffee & X F office)")
     state, _ = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 2))
     for machine in range(world.automaton.num_states):
         drawn = world.map(state._replace(machine=jnp.array([0, machine])), 1)
@@ -115,7 +115,7 @@ def test_a_map_tells_the_state_of_the_automaton():
 
 def test_the_setting_may_be_in_english():
     for text in ("F(coffee & X F office)", "bring the coffee to the office"):
-        world = make_told("Office", (f"formula={text}",))
+        world = make_with_text_settings("Office", (f"formula={text}",))
         assert str(world.automaton.formula) == "F(coffee & X F office)"
 
 
@@ -131,13 +131,13 @@ def test_the_setting_may_be_in_english():
     ],
 )
 def test_what_can_be_english_is_english(text, formula):
-    made = read(text, Office())
+    made = read_formula(text, Office())
     assert made == parse(formula)
-    assert read(written(made), Office()) == made
+    assert read_formula(write_formula(made), Office()) == made
 
 
 def test_progress_is_the_state_of_the_automaton():
-    world = following(Office(), "F(coffee & X F office)")
+    world = with_formula(Office(), "F(coffee & X F office)")
     rows = play(world, jax.random.randint(jax.random.key(2), (20, 8), 0, 4), 8)
     machine = np.full(8, world.automaton.initial)
     for row in rows[1:]:
@@ -152,9 +152,9 @@ def test_progress_is_the_state_of_the_automaton():
 @pytest.mark.parametrize("text", ["false", "true", "F coffee & G !coffee"])
 def test_what_is_decided_beforehand_is_no_task(text):
     with pytest.raises(SettingError, match="can be fulfilled"):
-        following(make("Office"), text)
+        with_formula(make("Office"), text)
 
 
 def test_a_made_automaton_will_do():
-    world = following(make("Office"), automaton("F mail"))
+    world = with_formula(make("Office"), automaton("F mail"))
     assert jnp.shape(world.reset(jax.random.key(0), jnp.zeros((2, 1)))[1].reward) == (2,)

@@ -6,17 +6,22 @@ import numpy as np
 import pytest
 
 from didact.benchmarks.skills.instruction_sequences import (
-    ErrandsConfig,
+    InstructionSequencesConfig,
     compare,
-    errands_of,
     formula_of,
+    instructions_of,
     whole,
 )
 from didact.environments import SettingError
 from didact.environments.grid import cells
 from didact.students import load_policy
 from didact.students.skills import automaton
-from didact.students.skills.instruction_skills import act, begin, orders, policies_of
+from didact.students.skills.instruction_skills import (
+    act,
+    initial_memory,
+    instruction_schedule,
+    policies_of,
+)
 from didact.students.skills.library import Library, Skill
 
 FACTS = ("a", "b", "c", "d")
@@ -29,7 +34,7 @@ def encode(text):
 
 def test_orders_are_the_next_facts_of_the_plan():
     made = [automaton("F(b & X F a)"), automaton("F c"), automaton("F(c & X F(a & X F b)) & G !d")]
-    told = orders(made, SKILLS, FACTS, encode, max_states=6)
+    told = instruction_schedule(made, SKILLS, FACTS, encode, max_states=6)
     np.testing.assert_array_equal(told.words[:, 0], [ord(x) for x in "abc"])
     for number, (each, sequence) in enumerate(zip(made, ("ba", "c", "cab"), strict=True)):
         state = each.initial
@@ -41,14 +46,14 @@ def test_orders_are_the_next_facts_of_the_plan():
 
 def test_what_no_skill_reaches_is_told():
     with pytest.raises(SettingError, match="fulfilled by skills: a, b, c"):
-        orders([automaton("F(a & X F d)")], SKILLS, FACTS, encode)
+        instruction_schedule([automaton("F(a & X F d)")], SKILLS, FACTS, encode)
     for automata, library, name in (([], SKILLS, "automata"), ([1], Library(), "library")):
         with pytest.raises(SettingError, match=f"{name} is .* at least one"):
-            orders(automata, library, FACTS, encode)
+            instruction_schedule(automata, library, FACTS, encode)
     with pytest.raises(SettingError, match="at most 2 states"):
-        orders([automaton("F(a & X F b)")], SKILLS, FACTS, encode, max_states=2)
+        instruction_schedule([automaton("F(a & X F b)")], SKILLS, FACTS, encode, max_states=2)
     with pytest.raises(SettingError, match="'c' is none"):
-        orders([automaton("F a")], SKILLS, FACTS[:2], encode)
+        instruction_schedule([automaton("F a")], SKILLS, FACTS[:2], encode)
 
 
 def zeros(policy, n):
@@ -66,7 +71,7 @@ def words(policy):
 def test_memory_is_lost_with_each_order_and_kept_in_between():
     policy = load_policy("goto-seq")
     made = [automaton("F(a & X F b)")]
-    told = orders(made, SKILLS, FACTS, words(policy))
+    told = instruction_schedule(made, SKILLS, FACTS, words(policy))
     seen, none = zeros(policy, 2), jnp.zeros((2, 4), bool)
     first, then = (int(s) for s in made[0].run([made[0].letter([]), made[0].letter(["a"])]))
     which = jnp.zeros(2, jnp.int32)
@@ -74,10 +79,10 @@ def test_memory_is_lost_with_each_order_and_kept_in_between():
     def go(memory, *states):
         return act([policy], told, memory, seen, none, jnp.array(states), which)[1]
 
-    memory = go(begin([policy], 2), first, first)
+    memory = go(initial_memory([policy], 2), first, first)
     once, mixed = memory.memory, go(memory, first, then).memory
     # The second world gets another order; its memory is that of a first step under this order.
-    anew = go(begin([policy], 2), then, then).memory
+    anew = go(initial_memory([policy], 2), then, then).memory
     for a, b, c in zip(*map(jax.tree.leaves, (once, mixed, anew)), strict=True):
         assert not np.allclose(a[0], b[0])
         np.testing.assert_allclose(b[1], c[1], rtol=1e-5, atol=1e-6)
@@ -92,11 +97,11 @@ def test_skills_begin_where_they_can_and_are_kept_until_they_end():
     assert policies_of(library) == ["goto-seq", "put-next-local"]
     policies = [load_policy(name) for name in policies_of(library)]
     made = [automaton("F(b | c)")]
-    told = orders(made, library, FACTS, words(policies[0]))
+    told = instruction_schedule(made, library, FACTS, words(policies[0]))
     seen = {**zeros(policies[1], 3), **zeros(policies[0], 3)}
     at, which = jnp.full(3, made[0].initial), jnp.zeros(3, jnp.int32)
     labels = jnp.array([[0, 0, 0, 0], [0, 0, 0, 1], [1, 0, 0, 1]], bool)
-    _, memory = act(policies, told, begin(policies, 3), seen, labels, at, which)
+    _, memory = act(policies, told, initial_memory(policies, 3), seen, labels, at, which)
     np.testing.assert_array_equal(memory.due, [1, 0, 1])
     _, memory = act(policies, told, memory, seen, labels.at[:, 3].set(True), at, which)
     np.testing.assert_array_equal(memory.due, [1, 0, 1])
@@ -107,11 +112,11 @@ def test_who_is_told_nothing_does_nothing():
     library = Library().added(Skill("c", "go to c", "c", "goto-seq", begins="d"))
     policy = load_policy("goto-seq")
     made = [automaton("F c")]
-    told = orders(made, library, FACTS, words(policy))
+    told = instruction_schedule(made, library, FACTS, words(policy))
     seen = zeros(policy, 2)
     at, which = jnp.full(2, made[0].initial), jnp.zeros(2, jnp.int32)
     labels = jnp.array([[0, 0, 0, 0], [0, 0, 0, 1]], bool)
-    action, memory = act([policy], told, begin([policy], 2), seen, labels, at, which)
+    action, memory = act([policy], told, initial_memory([policy], 2), seen, labels, at, which)
     np.testing.assert_array_equal(memory.due, [-1, 0])
     # The policy itself, told the same, would walk.
     alone, _ = policy.act({**seen, "instruction": jnp.stack([words(policy)("c")] * 2)})
@@ -122,9 +127,9 @@ def test_who_is_told_nothing_does_nothing():
 
 def test_errands_are_things_of_the_level_and_told_as_they_are_tested():
     objects = np.array([cells.code(cells.BALL, cells.RED), cells.code(cells.CLOSED_DOOR, 2), 0, 0])
-    names = errands_of(objects, 2, np.random.default_rng(0))
+    names = instructions_of(objects, 2, np.random.default_rng(0))
     assert sorted(names) == ["blue_door", "red_ball"]
-    assert errands_of(objects, 3, np.random.default_rng(0)) is None
+    assert instructions_of(objects, 3, np.random.default_rng(0)) is None
     assert whole(["red_ball", "blue_door"]) == "go to the red ball, then go to the blue door"
     assert formula_of(["red_ball", "blue_door"]) == "F(red_ball & X F blue_door)"
 
@@ -132,6 +137,6 @@ def test_errands_are_things_of_the_level_and_told_as_they_are_tested():
 @pytest.mark.slow
 def test_composed_sequences_do_not_get_worse_with_their_length():
     """About two minutes."""
-    result = compare(ErrandsConfig(lengths=(1, 4), episodes=200))["lengths"]
+    result = compare(InstructionSequencesConfig(lengths=(1, 4), episodes=200))["lengths"]
     assert result["4"]["composed"]["success"] >= 0.85
     assert result["4"]["composed"]["success"] > result["4"]["monolithic"]["success"] + 0.1

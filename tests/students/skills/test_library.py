@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from didact.environments import SettingError
 from didact.students.skills import automaton, parse
 from didact.students.skills.library import Library, Skill, load_library
-from didact.students.skills.task_plans import asked, formula_of, schema, script
+from didact.students.skills.task_plans import (
+    formula_from_language_model,
+    formula_of,
+    formula_of_script,
+    schema,
+)
 
 LIBRARY = Library().added(
     Skill("fetch", "get a", "a", "goto-local"),
@@ -119,14 +124,14 @@ def test_plans_are_formulas(plan, text):
 
 
 def test_scripts_are_plans():
-    assert same(script("get a\n\n bring \nnever d\n", LIBRARY), "F(a & X F b) & G !d")
+    assert same(formula_of_script("get a\n\n bring \nnever d\n", LIBRARY), "F(a & X F b) & G !d")
     with pytest.raises(SettingError, match="script is 'sing'"):
-        script("get a\nsing", LIBRARY)
+        formula_of_script("get a\nsing", LIBRARY)
     with pytest.raises(SettingError, match="at least one plan"):
-        script("never d", LIBRARY)
-    script("get a\nnever d", LIBRARY, ("a", "d"))
+        formula_of_script("never d", LIBRARY)
+    formula_of_script("get a\nnever d", LIBRARY, ("a", "d"))
     with pytest.raises(SettingError, match="never is 'e', but must be of a, d"):
-        script("get a\nnever e", LIBRARY, ("a", "d"))
+        formula_of_script("get a\nnever e", LIBRARY, ("a", "d"))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +213,7 @@ class Model:
 
 def test_a_model_is_asked_again_and_told_what_was_wrong():
     model = Model('{"do": "sing"}', '{"in_order": [{"do": "fetch"}, {"do": "bring"}]}')
-    made = asked(model, "bring a to b", LIBRARY, ("a", "d"))
+    made = formula_from_language_model(model, "bring a to b", LIBRARY, ("a", "d"))
     assert same(made, "F(a & X F b)")
     first, again = (messages for messages, _ in model.asked)
     assert "bring a to b" in first[-1]["content"]
@@ -217,18 +222,18 @@ def test_a_model_is_asked_again_and_told_what_was_wrong():
     assert again[-2]["content"] == '{"do": "sing"}'
     assert "'sing'" in again[-1]["content"]
     with pytest.raises(SettingError, match="do is 'hum'"):
-        asked(Model('{"do": "sing"}', '{"do": "hum"}'), "sing", LIBRARY)
+        formula_from_language_model(Model('{"do": "sing"}', '{"do": "hum"}'), "sing", LIBRARY)
 
 
 @pytest.mark.parametrize("answer", [None, {"do": "fetch"}, 3])
 def test_an_answer_that_is_no_text_is_told_so(answer):
     model = Model(answer, '{"do": "fetch"}')
-    assert same(asked(model, "get a", LIBRARY), "F a")
+    assert same(formula_from_language_model(model, "get a", LIBRARY), "F a")
     *_, said, told = model.asked[1][0]
     assert said["content"] == str(answer)
     assert "must be JSON in a text" in told["content"]
     with pytest.raises(SettingError, match="JSON in a text"):
-        asked(Model(answer), "get a", LIBRARY, tries=1)
+        formula_from_language_model(Model(answer), "get a", LIBRARY, tries=1)
 
 
 def test_plans_of_any_depth_are_refused_in_one_sentence():

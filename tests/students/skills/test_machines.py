@@ -8,9 +8,9 @@ import tabular_world
 from didact.environments import SettingError
 from didact.students.skills import at_most_one, automaton, values
 from didact.students.skills.ltl import sampling
-from didact.students.skills.ltl.batched_automata import pack, start, step
+from didact.students.skills.ltl.batched_automata import batch_automata, initial_states, next_states
 from didact.students.skills.machines import letters_of_goals, skill_machine
-from didact.students.skills.plans import plans
+from didact.students.skills.plans import goal_plans
 
 
 def fewest_letters(made, possible):
@@ -87,22 +87,22 @@ def test_zero_shot():
     """From every cell, all formulas in one batch: each comes true, and no rule is broken."""
     automata = [automaton(text) for text in FORMULAS]
     names, goals = OFFICE.propositions, OFFICE.goals
-    machines = pack(automata, names, max_states=40)
-    packed = plans(automata, names, goals, max_states=40)
+    machines = batch_automata(automata, names, max_states=40)
+    packed = goal_plans(automata, names, goals, max_states=40)
     count = len(goals)
     world = values.WorldValues(OFFICE.values(np.ones(count)), OFFICE.values(np.zeros(count)))
     free = np.flatnonzero(OFFICE.fact < 0)
     which = np.repeat(np.arange(len(automata)), len(free))
     cell = np.tile(free, len(automata))
-    state = start(machines, jnp.asarray(which))
+    state = initial_states(machines, jnp.asarray(which))
     succeeded = np.zeros(len(cell), bool)
     for _ in range(80):
         wanted = np.asarray(packed.wanted[which, state]).T  # [goals, n]
         seen = values.WorldValues(world.most[:, cell], world.least[:, cell])
-        actions = np.asarray(values.greedy(values.chosen(seen, wanted)))
+        actions = np.asarray(values.greedy(values.goal_task(seen, wanted)))
         cell = np.where(succeeded, cell, OFFICE.after[cell, actions])
         labels = jnp.asarray(np.arange(count) == OFFICE.fact[cell][:, None])
-        after = step(machines, state, labels, jnp.asarray(which))
+        after = next_states(machines, state, labels, jnp.asarray(which))
         state = jnp.where(succeeded, state, after)
         assert not np.asarray(machines.failed[which, state]).any()
         succeeded |= np.asarray(machines.accepting[which, state])
@@ -111,7 +111,7 @@ def test_zero_shot():
 
 def test_forbidden_goals():
     made = automaton("F c & G !n")
-    packed = plans([made], OFFICE.propositions, OFFICE.goals)
+    packed = goal_plans([made], OFFICE.propositions, OFFICE.goals)
     told = dict(zip(OFFICE.propositions, np.asarray(packed.forbidden)[0, 0].tolist(), strict=True))
     assert told == {name: name == "n" for name in OFFICE.propositions}
 
@@ -123,8 +123,8 @@ def test_settings():
     with pytest.raises(SettingError, match="at least one letter"):
         skill_machine(made, np.zeros(4, bool))
     with pytest.raises(SettingError, match="proposition is 'b', but must be one of a"):
-        plans([made], ("a",), np.eye(1, dtype=bool))
+        goal_plans([made], ("a",), np.eye(1, dtype=bool))
     with pytest.raises(SettingError, match=r"at most 2 states \(it has 4\)"):
-        plans([made], ("a", "b"), np.eye(2, dtype=bool), max_states=2)
+        goal_plans([made], ("a", "b"), np.eye(2, dtype=bool), max_states=2)
     with pytest.raises(SettingError, match="at least one"):
-        plans([], ("a",), np.eye(1, dtype=bool))
+        goal_plans([], ("a",), np.eye(1, dtype=bool))

@@ -11,7 +11,7 @@ from didact.benchmarks.skills.zero_shot_office import TASKS, planned, played
 from didact.environments import SettingError
 from didact.environments.toys.office import Office
 from didact.experiments.skills.exploration import explore
-from didact.students.skills import automaton, compose, follow, plans, tabular
+from didact.students.skills import automaton, compose, goal_plans, plan_action_values, tabular
 from didact.students.skills.ltl import sampling
 
 NAMES = Office().propositions
@@ -20,7 +20,7 @@ NAMES = Office().propositions
 @functools.cache
 def learned():
     world = Office()
-    return world, tabular.learn(explore(world, 60_000, seed=3), world.places.shape[0], 4)
+    return world, tabular.learn_table(explore(world, 60_000, seed=3), world.places.shape[0], 4)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -80,11 +80,13 @@ def test_plans_alone_never_go_to_and_fro():
     """Of two ways that are as long, the one over more goals is not worth more."""
     world, table = learned()
     made = automaton("G(coffee -> X !mail) & F A")
-    plan = plans([made], world.propositions, table.goals, table.apart)
+    plan = goal_plans([made], world.propositions, table.goals, table.goal_values)
     places = jnp.arange(len(world.places))
     which = jnp.zeros_like(places)
     values = jnp.stack([
-        follow(plan, jnp.full_like(places, state), lambda no: table.look(places, no), which)
+        plan_action_values(
+            plan, jnp.full_like(places, state), lambda no: table.action_values(places, no), which
+        )
         for state in range(made.num_states)
     ])  # fmt: skip
     assert played(world, made, np.asarray(values))[0].all()
@@ -110,11 +112,13 @@ def test_a_setback_is_avoided_where_that_is_possible():
 def test_worlds_have_plans_of_their_own():
     world, table = learned()
     formulas = [automaton(f"F({a} & X F {b}) & G !decoration") for a, b in ("AB", "CD", "BA")]
-    made = plans(formulas, world.propositions, table.goals, table.apart, max_states=6)
+    made = goal_plans(formulas, world.propositions, table.goals, table.goal_values, max_states=6)
     which = jnp.array([2, 0, 1, 0])
     place = jnp.asarray(world.free)[jnp.array([3, 50, 70, 110])]
     state = jnp.array([f.initial for f in formulas])[which]
-    together = follow(made, state, lambda avoided: table.look(place, avoided), which)
+    together = plan_action_values(
+        made, state, lambda avoided: table.action_values(place, avoided), which
+    )
     for row, (number, at) in enumerate(zip(which.tolist(), place.tolist(), strict=True)):
         alone = compose(table, formulas[number], world.propositions)
         np.testing.assert_allclose(together[row], alone[state[row], at], rtol=1e-6)
@@ -124,9 +128,9 @@ def test_what_does_not_fit_is_refused():
     world, table = learned()
     made = automaton(TASKS["patrol A, B, C, D"])
     with pytest.raises(SettingError, match="at least one"):
-        plans([], world.propositions, table.goals)
+        goal_plans([], world.propositions, table.goals)
     with pytest.raises(SettingError, match="at most 3 states"):
-        plans([made], world.propositions, table.goals, max_states=3)
+        goal_plans([made], world.propositions, table.goals, max_states=3)
     with pytest.raises(SettingError, match="proposition is 'A'"):
-        plans([made], world.propositions[:4], table.goals[:, :4])
-    assert jax.tree.leaves(plans([made], world.propositions, table.goals))[0].shape[0] == 1
+        goal_plans([made], world.propositions[:4], table.goals[:, :4])
+    assert jax.tree.leaves(goal_plans([made], world.propositions, table.goals))[0].shape[0] == 1

@@ -9,12 +9,12 @@ from didact.environments import SettingError
 from didact.environments.toys.office import Office
 from didact.students.skills.preferences import (
     Preferences,
-    by_model,
-    compared,
-    described,
-    fit,
+    collect_preferences,
+    describe_episode,
+    fit_reward_model,
+    language_model_preferences,
 )
-from didact.students.skills.rewards import Rewarded
+from didact.students.skills.rewards import WithRewardModel
 
 NAMES = ("coffee", "mail", "decoration")
 
@@ -37,15 +37,15 @@ def wish(first, second):
 
 def test_the_reward_orders_new_episodes_as_the_wish_does():
     labels = episodes()
-    texts = [described(row, NAMES) for row in labels]
-    model = fit(labels, compared(texts, wish, 600))
+    texts = [describe_episode(row, NAMES) for row in labels]
+    model = fit_reward_model(labels, collect_preferences(texts, wish, 600))
     worth = [float(model(jnp.eye(3, dtype=bool)[i])) for i in range(3)]
     assert worth[0] > abs(worth[1])
     assert worth[2] < -worth[0]
     assert float(model(jnp.zeros(3, bool))) == 0
     new = episodes(seed=1)
     sums = np.asarray(jnp.sum(model(jnp.asarray(new)), 1))
-    known = compared([described(row, NAMES) for row in new], wish, 400, seed=1)
+    known = collect_preferences([describe_episode(row, NAMES) for row in new], wish, 400, seed=1)
     clear = known.first != 0.5
     right = sums[known.pairs[:, 0]] > sums[known.pairs[:, 1]]
     # Words tell what went on for two steps once, rewards count it twice: that is the rest.
@@ -56,7 +56,7 @@ def test_the_loss_is_that_of_bradley_and_terry():
     """Two episodes of one step each, preferred three times in four: a difference of log 3."""
     labels = np.eye(2, dtype=bool)[:, None]
     known = Preferences(np.array([[0, 1]] * 4), np.array([1.0, 1, 1, 0]))
-    model = fit(labels, known, decay=0.0, updates=2000)
+    model = fit_reward_model(labels, known, decay=0.0, updates=2000)
     a, b = (float(model(jnp.asarray(labels[i, 0]))) for i in range(2))
     assert a - b == pytest.approx(np.log(3), abs=0.01)
 
@@ -65,9 +65,9 @@ def test_episodes_are_told_by_their_events():
     labels = np.zeros((6, 3), bool)
     labels[1:3, 0] = labels[4, 1:] = labels[5, 0] = True
     told = "In 6 steps: coffee; mail and decoration; coffee."
-    assert described(labels, NAMES) == told
-    assert described(labels, NAMES, longest=1) == "In 6 steps: coffee; and more."
-    assert described(labels[:1], NAMES) == "In 1 steps: nothing."
+    assert describe_episode(labels, NAMES) == told
+    assert describe_episode(labels, NAMES, longest=1) == "In 6 steps: coffee; and more."
+    assert describe_episode(labels[:1], NAMES) == "In 1 steps: nothing."
 
 
 def test_a_model_is_asked_and_only_read():
@@ -79,17 +79,17 @@ def test_a_model_is_asked_and_only_read():
 
     answers = ['{"better": "second"}', "no idea", '{"better": "both"}', "[]", '{"better": []}']
     answers += ['{"better": "neither"}', '{"better": "first"}']
-    prefer = by_model(complete, "fetch coffee")
+    prefer = language_model_preferences(complete, "fetch coffee")
     assert [prefer("a", "b") for _ in range(7)] == [0.0, None, None, None, None, 0.5, 1.0]
     assert asked[0] == "Wish: fetch coffee\nFirst: a\nSecond: b"
 
 
 def test_a_world_pays_what_the_model_says():
     labels = episodes()[:, :, :1].repeat(8, 2)
-    texts = [described(row, Office.propositions) for row in labels]
+    texts = [describe_episode(row, Office.propositions) for row in labels]
     world = Office()
-    model = fit(labels, compared(texts, wish, 50), updates=5)
-    paid = Rewarded(world, model)
+    model = fit_reward_model(labels, collect_preferences(texts, wish, 50), updates=5)
+    paid = WithRewardModel(world, model)
     state, _ = paid.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 64))
     for t in range(10):
         state, seen = paid.step(None, state, jax.random.randint(jax.random.key(t), (64,), 0, 4))
@@ -98,8 +98,8 @@ def test_a_world_pays_what_the_model_says():
 
 def test_what_has_no_meaning_is_refused():
     with pytest.raises(SettingError, match="at least two"):
-        compared(["a", "a"], wish, 10)
+        collect_preferences(["a", "a"], wish, 10)
     with pytest.raises(SettingError, match="preference is 2"):
-        compared(["a", "b"], lambda a, b: 2, 10)
+        collect_preferences(["a", "b"], lambda a, b: 2, 10)
     with pytest.raises(SettingError, match="at least one"):
-        fit(episodes(2), Preferences(np.zeros((0, 2), int), np.zeros(0)))
+        fit_reward_model(episodes(2), Preferences(np.zeros((0, 2), int), np.zeros(0)))

@@ -8,15 +8,20 @@ import numpy as np
 import pytest
 
 from didact.environments import SettingError
-from didact.environments.text_settings import make_told
-from didact.students.skills.rewards import Rewarded, fresh, load_rewards, save_rewards
+from didact.environments.text_settings import make_with_text_settings
+from didact.students.skills.rewards import (
+    WithRewardModel,
+    initial_reward_model,
+    load_rewards,
+    save_rewards,
+)
 
 NAMES = ("blue", "purple", "yellow", "ball", "box")  # of MovingTargets
 LABELS = np.random.default_rng(0).random((50, 5)) < 0.4
 
 
 def test_a_file_holds_all_of_a_model(tmp_path):
-    model = fresh(7, 5, seed=3).scaled(LABELS)
+    model = initial_reward_model(7, 5, seed=3).scaled(LABELS)
     file = save_rewards(model, NAMES, tmp_path / "new" / "wish.json")
     again = load_rewards(file, NAMES)
     np.testing.assert_array_equal(again(jnp.asarray(LABELS)), model(jnp.asarray(LABELS)))
@@ -25,11 +30,11 @@ def test_a_file_holds_all_of_a_model(tmp_path):
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(SettingError, match=r"rewards is .*a file that can be written"):
-        save_rewards(fresh(7, 5), NAMES, tmp_path)
+        save_rewards(initial_reward_model(7, 5), NAMES, tmp_path)
 
 
 def test_a_scaled_model_only_changes_its_size():
-    model = fresh(7, 5, seed=3)
+    model = initial_reward_model(7, 5, seed=3)
     before, after = model(jnp.asarray(LABELS)), model.scaled(LABELS)(jnp.asarray(LABELS))
     assert float(jnp.max(jnp.abs(after))) == pytest.approx(1)
     ratio = float(jnp.max(jnp.abs(before)))
@@ -38,10 +43,12 @@ def test_a_scaled_model_only_changes_its_size():
 
 
 def test_the_setting_pays_what_the_file_says(tmp_path):
-    model = fresh(7, 5, seed=3)
+    model = initial_reward_model(7, 5, seed=3)
     file = save_rewards(model, NAMES, tmp_path / "wish.json")
-    world = make_told("MovingTargets", (f"rewards={file}",), "--env", "--env-settings")
-    assert isinstance(world, Rewarded)
+    world = make_with_text_settings(
+        "MovingTargets", (f"rewards={file}",), "--env", "--env-settings"
+    )
+    assert isinstance(world, WithRewardModel)
     state, seen = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 16))
     step, paid = jax.jit(world.step), 0.0
     for t in range(20):
@@ -71,7 +78,7 @@ def test_the_setting_pays_what_the_file_says(tmp_path):
     ],
 )
 def test_a_damaged_file_is_refused_in_one_sentence(tmp_path, change, why):
-    file = save_rewards(fresh(7, 5), NAMES, tmp_path / "wish.json")
+    file = save_rewards(initial_reward_model(7, 5), NAMES, tmp_path / "wish.json")
     told = change(json.loads(file.read_text()))
     file.write_text(told if isinstance(told, str) else json.dumps(told))
     with pytest.raises(SettingError, match=why) as caught:

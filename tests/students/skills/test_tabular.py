@@ -45,21 +45,23 @@ def searched(seen, marks, goal, avoided):
 def test_values_are_those_of_a_search():
     rng = np.random.default_rng(0)
     seen, marks = grid(rng)
-    table = tabular.learn(seen, len(marks), 4, discount=DISCOUNT)
+    table = tabular.learn_table(seen, len(marks), 4, discount=DISCOUNT)
     assert len(table.goals) == 5  # four marked cells, and anywhere else
     everywhere = jnp.arange(len(marks))
     for g, goal in enumerate(table.goals):
         for avoided in ([], [1], [1, 2], [2, 3, 4]):
             avoided = [i for i in avoided if i != g]
             mask = np.isin(np.arange(5), avoided)
-            ours = np.asarray(table.look(everywhere, jnp.tile(mask, (len(marks), 1))))[g].max(-1)
+            ours = np.asarray(table.action_values(everywhere, jnp.tile(mask, (len(marks), 1))))[
+                g
+            ].max(-1)
             steps = searched(seen, marks, goal, [table.goals[i] for i in avoided])
             np.testing.assert_allclose(ours, DISCOUNT ** (steps - 1), rtol=1e-5)
             cells = np.flatnonzero((marks[:, None] == table.goals).all(-1).any(1))
             for h in range(5):
                 at = [c for c in cells if (marks[c] == table.goals[h]).all()]
                 expected = DISCOUNT * ours[at].mean()  # discount**steps
-                np.testing.assert_allclose(table.apart(mask)[h, g], expected, rtol=1e-5)
+                np.testing.assert_allclose(table.goal_values(mask)[h, g], expected, rtol=1e-5)
 
 
 def test_chance_is_averaged():
@@ -70,7 +72,7 @@ def test_chance_is_averaged():
     after = place + (rng.random(4000) > slip)
     labels = (after == n - 1)[:, None]
     nothing = np.zeros(4000, bool)
-    table = tabular.learn(
+    table = tabular.learn_table(
         Transitions(place, np.zeros(4000, int), after, labels, nothing), n, 1, discount=DISCOUNT
     )
     goal = int(np.flatnonzero(table.goals[:, 0])[0])
@@ -88,7 +90,7 @@ def test_an_end_of_the_world_is_the_end():
     steps = np.array([0, 1]), np.zeros(2, int), np.array([1, 2])
     labels = np.array([[False], [True]])
     for end, value in ((False, DISCOUNT), (True, 0)):
-        table = tabular.learn(
+        table = tabular.learn_table(
             Transitions(*steps, labels, np.array([end, False])), 3, 1, discount=DISCOUNT
         )
         goal = int(np.flatnonzero(table.goals[:, 0])[0])
@@ -98,36 +100,38 @@ def test_an_end_of_the_world_is_the_end():
 def test_the_algebra_of_values_holds_for_what_was_learned():
     """Min, max and negation of learned values are those of the goals' sets, in every place."""
     seen, marks = grid(np.random.default_rng(2))
-    table = tabular.learn(seen, len(marks), 4)
+    table = tabular.learn_table(seen, len(marks), 4)
     world = table.world_values()
     rng = np.random.default_rng(3)
     for _ in range(20):
         a, b = jnp.asarray(rng.random((2, len(table.goals))) < 0.5)
-        one, other = values.chosen(world, a), values.chosen(world, b)
+        one, other = values.goal_task(world, a), values.goal_task(world, b)
         for ours, goals in (
-            (values.both(one, other), a & b),
-            (values.either(one, other), a | b),
-            (values.opposite(world, one), ~a),
+            (values.conjunction(one, other), a & b),
+            (values.disjunction(one, other), a | b),
+            (values.negation(world, one), ~a),
         ):
-            np.testing.assert_array_equal(ours, values.chosen(world, goals))
+            np.testing.assert_array_equal(ours, values.goal_task(world, goals))
 
 
 def test_many_marked_places_are_told_apart_by_their_labels_only(monkeypatch):
-    monkeypatch.setattr(tabular, "MOST_PLACES", 2)
+    monkeypatch.setattr(tabular, "MAX_PLACES", 2)
     seen, marks = grid(np.random.default_rng(0))
     both = marks[:, :2].any(1, keepdims=True)  # two cells with one label
-    table = tabular.learn(seen._replace(labels=both[seen.after]), len(marks), 4)
+    table = tabular.learn_table(seen._replace(labels=both[seen.after]), len(marks), 4)
     assert len(table.goals) == 3
-    monkeypatch.setattr(tabular, "MOST_PLACES", 1)
-    assert len(tabular.learn(seen._replace(labels=both[seen.after]), len(marks), 4).goals) == 2
+    monkeypatch.setattr(tabular, "MAX_PLACES", 1)
+    assert (
+        len(tabular.learn_table(seen._replace(labels=both[seen.after]), len(marks), 4).goals) == 2
+    )
 
 
 def test_what_has_no_meaning_is_refused(monkeypatch):
     seen, _ = grid(np.random.default_rng(0))
     with pytest.raises(SettingError, match="discount is 1"):
-        tabular.learn(seen, 25, 4, discount=1)
+        tabular.learn_table(seen, 25, 4, discount=1)
     with pytest.raises(SettingError, match="at least one step"):
-        tabular.learn(Transitions(*(x[:0] for x in seen)), 25, 4)
-    monkeypatch.setattr(tabular, "MOST_LABELS", 3)
+        tabular.learn_table(Transitions(*(x[:0] for x in seen)), 25, 4)
+    monkeypatch.setattr(tabular, "MAX_LABELS", 3)
     with pytest.raises(SettingError, match="labels is '5"):
-        tabular.learn(seen, 25, 4)
+        tabular.learn_table(seen, 25, 4)

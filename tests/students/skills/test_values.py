@@ -64,7 +64,7 @@ def test_what_is_composed_is_what_would_be_learned(i, formula):
     rewarded = np.array([true_of(formula, goal) for goal in range(4)])
     exact = world.values(rewarded)
     close(values.composed(formula, learned, NAMES, world.goals), exact)
-    close(values.chosen(learned, rewarded), exact)
+    close(values.goal_task(learned, rewarded), exact)
 
 
 @settings(max_examples=60, deadline=None)
@@ -72,10 +72,10 @@ def test_what_is_composed_is_what_would_be_learned(i, formula):
 def test_laws(i, three):
     world = LEARNED[i]
     p, q, r = (values.composed(each, world, NAMES, WORLDS[i].goals) for each in three)
-    both, either = values.both, values.either
+    both, either = values.conjunction, values.disjunction
 
     def opposite(x):
-        return values.opposite(world, x)
+        return values.negation(world, x)
 
     for join, other, nothing, everything in (
         (both, either, world.most, world.least),
@@ -134,9 +134,9 @@ def test_each_world_of_a_batch_has_its_own_task():
     rng = np.random.default_rng(0)
     most, least = rng.random((2, 4, 7, 3))
     rewarded = rng.random((4, 7)) < 0.5
-    made = values.chosen(values.WorldValues(most, least), rewarded)
+    made = values.goal_task(values.WorldValues(most, least), rewarded)
     for i in range(7):
-        alone = values.chosen(values.WorldValues(most[:, i], least[:, i]), rewarded[:, i])
+        alone = values.goal_task(values.WorldValues(most[:, i], least[:, i]), rewarded[:, i])
         close(made[:, i], alone)
 
 

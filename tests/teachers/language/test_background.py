@@ -7,7 +7,7 @@ from unittest.mock import ANY
 import pytest
 
 from didact.teachers.language import Budget, LanguageModel
-from didact.teachers.language.background import MOST_PATIENCE, Asking, patience
+from didact.teachers.language.background import MAX_BACKOFF, BackgroundProposer, backoff
 from didact.teachers.language.proposer import BudgetSpent, ProposerError, Reply, Report
 from didact.teachers.language.strategies import Strategy
 from didact.teachers.language.transcript import Exchange
@@ -47,7 +47,7 @@ def waited_for(asking):
 
 def test_at_once():
     proposer = Proposer(Reply("[]"), immediate=True)
-    asking = Asking(proposer)
+    asking = BackgroundProposer(proposer)
     asking.ask(REPORT, 3)
     told = asking.answer()
     assert told is not None
@@ -59,7 +59,7 @@ def test_at_once():
 
 def test_in_a_thread():
     proposer = Proposer(Reply("[]"))
-    asking = Asking(proposer)
+    asking = BackgroundProposer(proposer)
     asking.ask(REPORT, 3)
     assert asking.answer() is None
     assert asking.report is REPORT
@@ -76,7 +76,7 @@ def test_in_a_thread():
 
 def test_an_open_question_is_dropped_and_its_late_answer_is_lost():
     proposer = Proposer(Reply("late"))
-    asking = Asking(proposer)
+    asking = BackgroundProposer(proposer)
     assert asking.drop("over") is None
     asking.ask(REPORT, 3)
     told = asking.drop("over")
@@ -99,7 +99,7 @@ def test_a_question_that_is_given_up_costs_what_was_sent():
     proposer = LanguageModel(
         "m", complete, Strategy(lambda *_: MESSAGES), Budget(), prices=(300_000.0, 1.0)
     )
-    asking = Asking(proposer)
+    asking = BackgroundProposer(proposer)
     asking.ask(REPORT, 3)
     assert asked.wait(20)
     told = asking.drop("over")
@@ -126,7 +126,7 @@ def test_a_question_that_is_given_up_costs_what_was_sent():
 def test_what_goes_wrong_is_told(given, error, over, immediate):
     proposer = Proposer(given, immediate)
     proposer.let.set()
-    asking = Asking(proposer)
+    asking = BackgroundProposer(proposer)
     asking.ask(REPORT, 3)
     told = waited_for(asking)
     assert (told.reply, told.error, told.over) == (None, error, over)
@@ -135,11 +135,11 @@ def test_what_goes_wrong_is_told(given, error, over, immediate):
 
 def test_patience_grows_with_failures():
     good, bad = Exchange(reply=Reply("[]")), Exchange(error="No.")
-    assert patience([]) == 1
-    assert [patience([bad, good, *[bad] * n]) for n in range(5)] == [1, 1, 2, 4, 8]
-    assert patience([bad] * 100) == MOST_PATIENCE
-    assert patience([bad] * 100 + [good]) == 1
-    assert MOST_PATIENCE == 8
+    assert backoff([]) == 1
+    assert [backoff([bad, good, *[bad] * n]) for n in range(5)] == [1, 1, 2, 4, 8]
+    assert backoff([bad] * 100) == MAX_BACKOFF
+    assert backoff([bad] * 100 + [good]) == 1
+    assert MAX_BACKOFF == 8
 
 
 def test_an_outage_that_meets_all_seeds_is_one_failure():
@@ -152,9 +152,9 @@ def test_an_outage_that_meets_all_seeds_is_one_failure():
             if mark != "-"
         ]
 
-    assert patience(rounds("xxxxxxxx")) == 1
-    assert patience(rounds("oooo", "xxxx")) == 1
-    assert patience(rounds("xxxx", "xxxx")) == patience(rounds("x", "x")) == 2
-    assert patience(rounds("xxxx", "xxxx", "xxo-")) == 1
-    assert patience(rounds("xxxx", "xxxx", "xxo-", "xxxx")) == 1
-    assert patience(rounds("-xxx", "-xxx", "-xxx")) == 4
+    assert backoff(rounds("xxxxxxxx")) == 1
+    assert backoff(rounds("oooo", "xxxx")) == 1
+    assert backoff(rounds("xxxx", "xxxx")) == backoff(rounds("x", "x")) == 2
+    assert backoff(rounds("xxxx", "xxxx", "xxo-")) == 1
+    assert backoff(rounds("xxxx", "xxxx", "xxo-", "xxxx")) == 1
+    assert backoff(rounds("-xxx", "-xxx", "-xxx")) == 4

@@ -47,7 +47,7 @@ def drawn(count, rooms=(1, 9), seed=0):
 
 
 def proposed(report, n=40, space=SPACE, **settings):
-    reading = task_parsing.read(scripted(**settings).propose(report, n).text, space)
+    reading = task_parsing.parse_tasks(scripted(**settings).propose(report, n).text, space)
     assert reading.refused == ()
     return list(reading.accepted)
 
@@ -109,7 +109,7 @@ def test_before_anything_was_tried():
 def test_a_space_without_news():
     space = Box((Dimension("n", 1, 2, integer=True),))
     report = told([{"n": 1}, {"n": 2}], space, lambda task: 0.5)
-    assert task_parsing.read(scripted().propose(report, 4).text, space).accepted == ()
+    assert task_parsing.parse_tasks(scripted().propose(report, 4).text, space).accepted == ()
 
 
 def test_maps_evolve_and_stay_maps():

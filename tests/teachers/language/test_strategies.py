@@ -101,7 +101,7 @@ def test_the_longest_question_is_as_long_as_documented(name, goal, env, settings
                 for i, one in enumerate(told[first : first + 16])
             ],
         }
-        memory = strategy.hear(memory, answer, full)
+        memory = strategy.update_memory(memory, answer, full)
     assert sum(len(m["content"]) for m in asked(strategy, full, 16, memory)) < 16_000
 
 
@@ -136,7 +136,7 @@ def test_text_of_others_stays_in_its_quotation_marks(name, goal, attack):
     }
     told = Report(f"Rooms: {attack}", schema, 1, 0.5, (row,), (attack,))
     plain = Report("Rooms: x", reports.SPACE.json_schema(), 1, 0.5, (row,), ("x",))
-    memory = strategy.hear({}, answer, told)
+    memory = strategy.update_memory({}, answer, told)
     hostile = strategy.ask(told, 2, memory)
     friendly = strategies.named(name, goal).ask(plain, 2, memory)
     assert [m["role"] for m in hostile] == ["system", "user"]
@@ -250,7 +250,7 @@ def test_envgen_remembers_its_configurations():
             7,
         ]
     }
-    memory = json.loads(json.dumps(strategy.hear({}, answer, told)))
+    memory = json.loads(json.dumps(strategy.update_memory({}, answer, told)))
     messages = asked(strategy, told, memory=memory)
     rows = shown(messages, "Your previous configurations")
     assert {(row["purpose"], row["success"]) for row in rows} == {
@@ -258,7 +258,7 @@ def test_envgen_remembers_its_configurations():
         ("", "0.40±0.11"),
     }
     assert shown(messages, "Other tasks of the pool") == []
-    assert strategy.hear(memory, {}, told) == memory
+    assert strategy.update_memory(memory, {}, told) == memory
 
 
 def goals(memory):
@@ -282,7 +282,7 @@ def test_decompose_splits_judges_and_keeps_a_goal_in_mind():
             {"sub_goal": 9, "purpose": "d", "task": reports.made_task(3, 3.0)},
         ],
     }
-    memory = strategy.hear({}, answer, empty)
+    memory = strategy.update_memory({}, answer, empty)
     assert goals(memory) == [("go to the table", False), ("pick up the cup", False)]
 
     later = report(tried(1, 1.0, 1.0, 30), tried(1, 2.0, 0.8, 10, 0.2), tried(3, 3.0, 0.5))
@@ -302,18 +302,18 @@ def test_decompose_splits_judges_and_keeps_a_goal_in_mind():
         ],
         "tasks": [{"sub_goal": 3, "task": reports.made_task(3, 3.0)}],
     }
-    memory = strategy.hear(memory, answer, later)
+    memory = strategy.update_memory(memory, answer, later)
     assert [learned for _, learned in goals(memory)] == [True, False, False]
     # Its tasks have left the pool: what was learned stays so until it is taken back.
     judged = {"sub_goals": [{"goal": "go to the table", "learned": True}]}
-    assert goals(strategy.hear(memory, judged, empty)) == [("go to the table", True)]
+    assert goals(strategy.update_memory(memory, judged, empty)) == [("go to the table", True)]
 
     # Heard again without reports, claims are not believed; then it judges anew.
-    heard = strategy.hear(strategy.hear({}, first_answer, None), answer, None)
+    heard = strategy.update_memory(strategy.update_memory({}, first_answer, None), answer, None)
     assert [learned for _, learned in goals(heard)] == [False, False, False]
-    assert goals(strategy.hear(heard, judged, later)) == [("go to the table", True)]
+    assert goals(strategy.update_memory(heard, judged, later)) == [("go to the table", True)]
     taken_back = {"sub_goals": [{"goal": "go to the table", "learned": False}]}
-    assert goals(strategy.hear(memory, taken_back, later)) == [("go to the table", False)]
+    assert goals(strategy.update_memory(memory, taken_back, later)) == [("go to the table", False)]
 
 
 @pytest.mark.parametrize(
@@ -329,8 +329,8 @@ def test_decompose_splits_judges_and_keeps_a_goal_in_mind():
 )
 def test_decompose_keeps_its_goals_through_bad_answers(answer):
     strategy = strategies.decompose("clear the table")
-    memory = strategy.hear({}, {"sub_goals": [{"goal": "go", "learned": False}]}, report())
-    assert goals(strategy.hear(memory, answer, report()))[:1] == [("go", False)]
+    memory = strategy.update_memory({}, {"sub_goals": [{"goal": "go", "learned": False}]}, report())
+    assert goals(strategy.update_memory(memory, answer, report()))[:1] == [("go", False)]
 
 
 VALUES = st.recursive(
@@ -349,7 +349,7 @@ VALUES = st.recursive(
 def test_no_answer_breaks_a_memory(name, goal, answers):
     strategy, told, memory = strategies.named(name, goal), reports.many(5), {}
     for answer in answers:
-        memory = strategy.hear(memory, answer, told)
+        memory = strategy.update_memory(memory, answer, told)
     memory = json.loads(json.dumps(memory))
     assert len(json.dumps(memory)) < 20_000
     text = strategy.ask(told, 3, memory)[1]["content"]

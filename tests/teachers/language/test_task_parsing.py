@@ -18,7 +18,7 @@ MAP = {"map": [">....", "..#..", ".#.#.", "....G"]}
 
 
 def read(text, space=BOX, **settings):
-    return task_parsing.read(text, space, **settings)
+    return task_parsing.parse_tasks(text, space, **settings)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_answers_without_tasks():
     )
     assert read("").refused == read("{[}]").refused
     assert read("[]").refused == ("The list of tasks is empty.",)
-    assert read("[" + " " * task_parsing.LONGEST).refused == (
+    assert read("[" + " " * task_parsing.MAX_LENGTH).refused == (
         "The answer is longer than 1,000,000 characters.",
     )
 
@@ -153,10 +153,10 @@ def test_attacks_end_soon(text):
 
 def test_depth_is_limited():
     inside = json.dumps(GOOD[0])
-    levels = json_extraction.DEEPEST - 1
-    assert list(json_extraction.values("[" * levels + inside + "]" * levels))
-    deeper = list(json_extraction.values("[" * 500 + inside + "]" * 500))
-    assert json.dumps(deeper[0]).count("[") <= json_extraction.DEEPEST
+    levels = json_extraction.MAX_DEPTH - 1
+    assert list(json_extraction.find_json("[" * levels + inside + "]" * levels))
+    deeper = list(json_extraction.find_json("[" * 500 + inside + "]" * 500))
+    assert json.dumps(deeper[0]).count("[") <= json_extraction.MAX_DEPTH
 
 
 PIECES = (
@@ -215,7 +215,7 @@ def test_ten_thousand_answers(space, count):
             expected = 1
         else:
             text, expected = mutated(text, rng), 0
-        reading = task_parsing.read(text, space)
+        reading = task_parsing.parse_tasks(text, space)
         assert len(reading.tasks) == len(reading.accepted) >= expected
         assert len(reading.accepted) + len(reading.refused) > 0
         for reason in reading.refused:

@@ -60,7 +60,7 @@ def assert_round_trip(space):
         assert faults(json.loads(text), schema) == []
         np.testing.assert_array_equal(space.from_json(text), task)
     distinct = np.unique(tasks, axis=0)
-    reading = task_parsing.read("Here you are: [" + ", ".join(texts) + "]", space)
+    reading = task_parsing.parse_tasks("Here you are: [" + ", ".join(texts) + "]", space)
     np.testing.assert_array_equal(np.unique(reading.tasks, axis=0), distinct)
     for change in ("lacks", "more", "else"):
         wrong = json.loads(texts[0])
@@ -72,7 +72,7 @@ def assert_round_trip(space):
         else:
             wrong[name] = "far too many"
         assert faults(wrong, schema)
-        reading = task_parsing.read(json.dumps([wrong]), space)
+        reading = task_parsing.parse_tasks(json.dumps([wrong]), space)
         assert len(reading.tasks) == 0
         assert len(reading.refused) == 1
 

@@ -9,15 +9,15 @@ from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.grid import cells, verifier
 from didact.environments.grid.levels import object_descriptions, room_grid, single_room
-from didact.environments.grid.levels.babyai_drafts import Draft, level_of, or_go_to_the_first_object
+from didact.environments.grid.levels.babyai_drafts import Draft, level_of, with_fallback_mission
 from didact.environments.grid.levels.family import Family, Level, layout_of, map_size
-from didact.environments.grid.levels.rejection_sampling import until_good
+from didact.environments.grid.levels.rejection_sampling import rejection_sample
 from didact.environments.grid.levels.room_grid import Layout, Rooms
-from didact.environments.grid.levels.step_limits import TIME_LIMIT, most_steps, steps
-from didact.environments.grid.rules import FRONTS, GONE
+from didact.environments.grid.levels.step_limits import TIME_LIMIT, max_steps_of, step_limit
+from didact.environments.grid.rules import DIRECTION_VECTORS, GONE
 from didact.environments.language import grammar
 from didact.environments.language.grammar import ANY, GO_TO, NONE, OPEN, PICK_UP, STRICT, Sentence
-from didact.environments.random_draws import Numbers, choose, pick
+from didact.environments.random_draws import UniformDraws, uniform_index, weighted_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -139,9 +139,9 @@ def generate(
         tasks: n tasks.
         mission_length: the number of tokens of a mission.
     """
-    good, draft = until_good(functools.partial(_attempt, space), keys, tasks)
-    draft = or_go_to_the_first_object(good, draft)
-    limit = steps(Task(*tasks.T), grammar.navigations(draft.sentence.clauses))
+    good, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
+    draft = with_fallback_mission(good, draft)
+    limit = step_limit(Task(*tasks.T), grammar.navigations(draft.sentence.clauses))
     return level_of(draft, limit.astype(jnp.int32), mission_length)
 
 
@@ -157,19 +157,19 @@ def _attempt(
     layout, named, t = layout_of(space), Task(*task), targets(space)
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
     most = int(space.high[space.column("objects")])
-    draw = Numbers(key, single_room.numbers(layout, most) + 2 + 4 * t + 5 * DOORS + 6)
+    draw = UniformDraws(key, single_room.num_draws(layout, most) + 2 + 4 * t + 5 * DOORS + 6)
     home = (rooms.rows - 1) // 2, (rooms.columns - 1) // 2
     has = _neighbours(rooms, home)
     doors = jnp.minimum(named.doors, jnp.sum(has))
-    objects = jnp.arange(most) < jnp.minimum(named.objects, single_room.room_for(rooms, 4))
+    objects = jnp.arange(most) < jnp.minimum(named.objects, single_room.max_objects(rooms, 4))
     asked = _ask(named, t, doors, objects, draw)
     map, door, door_place = _doors(layout, rooms, home, has, named, doors, asked, draw)
 
-    every = jnp.ones(single_room.LOOKS, bool)
-    looks = single_room.looks(most, named.distinct_objects > 0, every, draw)
-    things = jnp.where(objects, single_room.cell_of(looks), 0).astype(jnp.uint8)
+    every = jnp.ones(single_room.NUM_APPEARANCES, bool)
+    looks = single_room.sample_appearances(most, named.distinct_objects > 0, every, draw)
+    things = jnp.where(objects, single_room.cell_of_appearance(looks), 0).astype(jnp.uint8)
     last = named.agent_last > 0
-    inside = single_room.fill(layout, rooms, home, map, things, last, draw)
+    inside = single_room.place_objects_and_agent(layout, rooms, home, map, things, last, draw)
     good = inside.good
     if most and space.low[space.column("agent_last")] == 0:
         good &= last | room_grid.all_reachable(inside.map, inside.x, inside.y)
@@ -195,12 +195,12 @@ def _attempt(
 
 def _neighbours(rooms: Rooms, home: tuple[Int32[Array, ""], Int32[Array, ""]]) -> Bool[Array, " 4"]:
     """In which directions there is another room."""
-    row, column = home[0] + FRONTS[:, 1], home[1] + FRONTS[:, 0]
+    row, column = home[0] + DIRECTION_VECTORS[:, 1], home[1] + DIRECTION_VECTORS[:, 0]
     return (row >= 0) & (row < rooms.rows) & (column >= 0) & (column < rooms.columns)
 
 
 def _ask(
-    task: Task, t: int, doors: Float[Array, ""], objects: Bool[Array, " k"], draw: Numbers
+    task: Task, t: int, doors: Float[Array, ""], objects: Bool[Array, " k"], draw: UniformDraws
 ) -> _Asked:
     """Any door or object that a verb may speak of; then, perhaps, another one.
 
@@ -212,15 +212,15 @@ def _ask(
     door_weight = jnp.where(nothing, 1.0, door_weight)
     weights = jnp.concatenate([(door_weight * doors)[None], object_weight])
     u = draw(t + 1)
-    first = choose(u[0], weights)
+    first = weighted_index(u[0], weights)
     chosen, present, after = [first], [jnp.bool_(True)], jnp.bool_(False)
     if t == 2:
         forms = jnp.stack([task.single, task.then, task.after])
-        form = choose(u[2], forms.at[0].add(jnp.all(forms == 0)))
+        form = weighted_index(u[2], forms.at[0].add(jnp.all(forms == 0)))
         once_more = weights - jnp.where(first == 0, door_weight, 1) * (
             jnp.arange(len(weights)) == first
         )
-        chosen.append(choose(u[1], once_more))
+        chosen.append(weighted_index(u[1], once_more))
         present.append((form > 0) & jnp.any(once_more > 0))
         after = (form == 2) & present[1]
     target, present = jnp.stack(chosen), jnp.stack(present)
@@ -229,7 +229,7 @@ def _ask(
     row = jnp.where(is_door, said_before, target + DOORS - 1).astype(jnp.int32)
     rest = jnp.where(is_door, task.open, task.pick_up)
     weights = jnp.stack([jnp.full(t, task.go_to), rest], axis=1)
-    other = choose(draw(t), weights.at[:, 0].add(jnp.all(weights == 0, axis=1))) == 1
+    other = weighted_index(draw(t), weights.at[:, 0].add(jnp.all(weights == 0, axis=1))) == 1
     verb = jnp.where(other, jnp.where(is_door, OPEN, PICK_UP), GO_TO)
     return _Asked(row, jnp.where(present, verb, NONE).astype(jnp.int32), after)
 
@@ -242,7 +242,7 @@ def _doors(
     task: Task,
     doors: Float[Array, ""],
     asked: _Asked,
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> tuple[UInt8[Array, "h w"], UInt8[Array, " 4"], Int32[Array, " 4"]]:
     """The map with doors in the walls of one room, the doors, and their places."""
     row, column = home
@@ -252,12 +252,12 @@ def _doors(
     order = order.at[_RIGHT].set(jnp.where(fixed, -1, order[_RIGHT]))
     order = order.at[_LEFT].set(jnp.where(fixed & two, -2, order[_LEFT]))
     wall = jnp.argsort(jnp.where(has, order, 2))
-    far, near = rooms.size - 1, 1 + pick(draw(DOORS), rooms.size - 2)
-    ahead = jnp.asarray(FRONTS)[wall]  # [door, (x, y)]
+    far, near = rooms.size - 1, 1 + uniform_index(draw(DOORS), rooms.size - 2)
+    ahead = jnp.asarray(DIRECTION_VECTORS)[wall]  # [door, (x, y)]
     along = jnp.where(ahead == 0, near[:, None], jnp.where(ahead > 0, far, 0))
     x, y = column * far + along[:, 0], row * far + along[:, 1]
 
-    u, any_color, colors = draw(), pick(draw(DOORS), 6), draw(6)
+    u, any_color, colors = draw(), uniform_index(draw(DOORS), 6), draw(6)
     red_blue = u < task.red_blue
     forced = np.array([cells.RED, cells.BLUE])
     colors = colors.at[forced].add(jnp.where(red_blue, jnp.array([-2.0, -1.0]), 0))
@@ -280,7 +280,7 @@ def _say(
     asked: _Asked,
     table: UInt8[Array, " k"],
     where: Bool[Array, "k 5"],
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> tuple[Sentence, Bool[Array, "2m k"]]:
     """The sentence that asks for something, and what its descriptions mean."""
     t = len(asked.row)
@@ -292,7 +292,7 @@ def _say(
     shut = (asked.verb == OPEN)[:, None] & (cells.kind_of(table) == cells.LOCKED_DOOR)
     could = same_type & ~shut
     fits = jnp.any(could[:, :, None] & where[:, _LOCATIONS], axis=1)  # [t, 4]
-    location = jnp.asarray(_LOCATIONS)[choose(draw(t), fits.astype(jnp.float32))]
+    location = jnp.asarray(_LOCATIONS)[weighted_index(draw(t), fits.astype(jnp.float32))]
     by_location = draw(t) < task.by_location
     location = jnp.where(by_location, location, grammar.NOWHERE)
     color = jnp.where(by_location, ANY, cells.color_of(target))
@@ -329,7 +329,7 @@ def kinds(space: Box) -> tuple[int, ...]:
 
 def max_steps(space: Box) -> int:
     """The most steps of any episode."""
-    return most_steps(space, targets(space))
+    return max_steps_of(space, targets(space))
 
 
 def longest_mission(space: Box) -> int:

@@ -15,14 +15,14 @@ from didact.environments.grid.levels.family import (
     Group,
     Level,
     layout_of,
-    longest,
     map_size,
+    max_steps_for,
 )
-from didact.environments.grid.levels.rejection_sampling import until_good
+from didact.environments.grid.levels.rejection_sampling import rejection_sample
 from didact.environments.grid.levels.room_grid import Layout, Rooms
 from didact.environments.grid.rules import GONE, World
 from didact.environments.language import grammar, vocabulary
-from didact.environments.random_draws import pick
+from didact.environments.random_draws import uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -82,7 +82,7 @@ def generate(
         keys: n keys.
         mission_length: the number of tokens of a mission.
     """
-    good, draft = until_good(functools.partial(_attempt, space), keys, tasks)
+    good, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     return _finish(good, draft, tasks, mission_length)
 
 
@@ -141,21 +141,25 @@ def _attempt(
     layout, named, draws = layout_of(space), Task(*task), _draw(space, key)
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
     row, column, across, down, direction = draws.agent
-    x = pick(column, rooms.columns) * (rooms.size - 1) + 1 + pick(across, rooms.size - 2)
-    y = pick(row, rooms.rows) * (rooms.size - 1) + 1 + pick(down, rooms.size - 2)
+    x = (
+        uniform_index(column, rooms.columns) * (rooms.size - 1)
+        + 1
+        + uniform_index(across, rooms.size - 2)
+    )
+    y = uniform_index(row, rooms.rows) * (rooms.size - 1) + 1 + uniform_index(down, rooms.size - 2)
 
     map = room_grid.walls(layout, rooms)
     if layout.rooms > 1:
         used, _ = room_grid.connect(layout, rooms, draws.order)
         door_x, door_y = room_grid.door_cells(layout, rooms, draws.along)
         kind = jnp.where(draws.door_open < named.open_doors, cells.DOOR, cells.CLOSED_DOOR)
-        door = cells.code(kind, pick(draws.door_color, 6)).astype(jnp.uint8)
+        door = cells.code(kind, uniform_index(draws.door_color, 6)).astype(jnp.uint8)
         map = map.at[jnp.where(used, door_y, layout.height), door_x].set(door, mode="drop")
 
     index = jnp.arange(_most_objects(space))
     red_ball = (index == 0) & (draws.special < named.red_ball)
     grey = (index > 0) & (draws.special < named.grey_distractors)
-    looks = pick(draws.looks, 18)
+    looks = uniform_index(draws.looks, 18)
     color = jnp.where(grey, cells.GREY, looks % 6)
     objects = cells.code(cells.KEY + looks // 6, color)
     objects = jnp.where(red_ball, cells.code(cells.BALL, cells.RED), objects)
@@ -165,7 +169,7 @@ def _attempt(
     map = map.reshape(-1).at[jnp.where(fits, place, map.size)].set(objects, mode="drop")
     good = room_grid.all_reachable(map.reshape(layout.height, layout.width), x, y)
     places = jnp.where(fits, place, GONE).astype(jnp.int16)
-    return good, _Draft(map, y * layout.width + x, pick(direction, 4), objects, places)
+    return good, _Draft(map, y * layout.width + x, uniform_index(direction, 4), objects, places)
 
 
 def _scatter(
@@ -178,9 +182,9 @@ def _scatter(
 ) -> tuple[Int32[Array, " k"], Bool[Array, " k"]]:
     """A place for every wanted object, away from the agent at (x, y), and whether it found one."""
     dealt = min(most_in_room(layout.room_size), len(wanted))
-    row, column = pick(draws.row, rooms.rows), pick(draws.column, rooms.columns)
+    row, column = uniform_index(draws.row, rooms.rows), uniform_index(draws.column, rooms.columns)
     priority = draws.priority.reshape(layout.rooms, layout.inside)
-    place_x, place_y, rank, available = room_grid.deal(
+    place_x, place_y, rank, available = room_grid.place_in_rooms(
         layout, rooms, priority, row, column, wanted, (x, y), dealt
     )
     available = jnp.minimum(most_in_room(rooms.size), available)
@@ -225,7 +229,7 @@ FAMILY = Family(
     map_size,
     generate,
     kinds=lambda space: (grammar.GO_TO,),
-    max_steps=functools.partial(longest, navigations=1),
+    max_steps=functools.partial(max_steps_for, navigations=1),
     longest_mission=lambda space: grammar.longest_clause([grammar.GO_TO]),
 )
 

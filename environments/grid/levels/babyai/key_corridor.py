@@ -15,15 +15,15 @@ from didact.environments.grid.levels.family import (
     Family,
     Group,
     Level,
-    most_steps,
-    steps_allowed,
+    max_steps_of,
+    step_limit,
 )
-from didact.environments.grid.levels.rejection_sampling import until_good
+from didact.environments.grid.levels.rejection_sampling import rejection_sample
 from didact.environments.grid.levels.room_grid import Layout, Rooms
 from didact.environments.grid.rules import GONE
 from didact.environments.language import grammar
 from didact.environments.language.grammar import OPEN, PICK_UP
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 COLUMNS = 3  # of rooms; the corridor is the middle one
@@ -116,9 +116,9 @@ def generate(
         tasks: n tasks.
         mission_length: the number of tokens of a mission.
     """
-    _, draft = until_good(functools.partial(_attempt, space), keys, tasks)
+    _, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     named = Task(*tasks.T)
-    return level_of(draft, steps_allowed(named.room_size, named.time_limit), mission_length)
+    return level_of(draft, step_limit(named.room_size, named.time_limit), mission_length)
 
 
 class Maze(NamedTuple):
@@ -138,7 +138,7 @@ def build(
     rooms: Rooms,
     corridor: Bool[Array, ""],
     own_color: Float[Array, ""],
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> Maze:
     """Doors between random rooms until all are connected, one of them the only one of its room.
 
@@ -165,9 +165,9 @@ def build(
     used &= ~merged
     x, y = room_grid.door_cells(layout, rooms, draw(e))
     looks = draw(e)
-    color = pick(looks, 6)
+    color = uniform_index(looks, 6)
     lock_color = color[chosen]
-    another = (lock_color + 1 + pick(looks, 5)) % 6
+    another = (lock_color + 1 + uniform_index(looks, 5)) % 6
     color = jnp.where((draw() < own_color) & ~lock, another, color)
     kind = jnp.where(lock, cells.LOCKED_DOOR, cells.CLOSED_DOOR)
     doors = jnp.where(used, cells.code(kind, color), 0).astype(jnp.uint8)
@@ -184,19 +184,19 @@ def _attempt(
     )
     most = int(space.high[space.column("distractors")])
     r, e, square = layout.rooms, len(layout.edges), layout.room_size**2
-    draw = Numbers(key, 2 + r * (3 + most + layout.inside) + 4 * e + 4 * square)
+    draw = UniformDraws(key, 2 + r * (3 + most + layout.inside) + 4 * e + 4 * square)
     corridor, picks = named.corridor > 0, named.pick_up > 0
     maze = build(layout, rooms, corridor, named.own_color, draw)
-    _, above = room_grid.between(layout, rooms)
+    _, above = room_grid.shared_walls(layout, rooms)
     x = np.arange(layout.width)
     far = rooms.size - 1
     opened = above & corridor & (x > far) & (x < 2 * far)
     map = jnp.where(opened, cells.EMPTY, room_grid.walls(layout, rooms)).astype(jnp.uint8)
 
     things, places, laid = _objects(layout, rooms, named, maze, most, draw)
-    map = placement.lay(map, things, places)
-    map = placement.lay(map, maze.doors, jnp.where(maze.lock, maze.places, GONE))
-    complete = placement.lay(map, maze.doors, maze.places)
+    map = placement.put_on_map(map, things, places)
+    map = placement.put_on_map(map, maze.doors, jnp.where(maze.lock, maze.places, GONE))
+    complete = placement.put_on_map(map, maze.doors, maze.places)
 
     open_ = room_grid.exists(layout, rooms, np.arange(r)) & (np.arange(r) != maze.locked_room)
     room = jnp.argmax(jnp.where(open_, draw(r), -1))
@@ -207,7 +207,7 @@ def _attempt(
     y = jnp.minimum(room // COLUMNS * far + down, layout.height - 1)
     may = jnp.asarray(np.maximum(across, down)) <= far
     seen = jnp.where(corridor, map, complete)
-    x, y, direction, found = placement.stand_on(seen, x, y, may, draw)
+    x, y, direction, found = placement.place_agent_on(seen, x, y, may, draw)
     good = maze.good & laid & found
     if most > 0:
         reachable = room_grid.all_reachable(complete, x, y)
@@ -234,7 +234,7 @@ def _each(rooms: Rooms, distractors: Float[Array, ""]) -> Float[Array, ""]:
 
 
 def _objects(
-    layout: Layout, rooms: Rooms, task: Task, maze: Maze, most: int, draw: Numbers
+    layout: Layout, rooms: Rooms, task: Task, maze: Maze, most: int, draw: UniformDraws
 ) -> tuple[UInt8[Array, " k"], Int32[Array, " k"], Bool[Array, ""]]:
     """The ball, the key, the distractors; their places; and whether all is well with them."""
     r, picks, index = layout.rooms, task.pick_up > 0, np.arange(layout.rooms)
@@ -248,8 +248,8 @@ def _objects(
     room = jnp.concatenate([needed, jnp.asarray(np.repeat(index, most))])
 
     looks = draw(1 + most * r)
-    ball = cells.code(cells.BALL, pick(looks[:1], 6))
-    any_, no_ball = pick(looks[1:], 18), pick(looks[1:], 12)
+    ball = cells.code(cells.BALL, uniform_index(looks[:1], 6))
+    any_, no_ball = uniform_index(looks[1:], 18), uniform_index(looks[1:], 12)
     kind = jnp.where(picks, no_ball // 6 * (cells.BOX - cells.KEY), any_ // 6) + cells.KEY
     others = cells.code(kind, jnp.where(picks, no_ball, any_) % 6)
     things = jnp.concatenate([ball, cells.code(cells.KEY, maze.color)[None], others])
@@ -260,7 +260,7 @@ def _objects(
     middle = [count // 2 * far + rooms.size // 2 for count in (rooms.columns, rooms.rows)]
     dealt = min(layout.inside, most + 2)
     row, column = room // layout.columns, room % layout.columns
-    x, y, rank, available = room_grid.deal(
+    x, y, rank, available = room_grid.place_in_rooms(
         layout,
         rooms,
         draw(r, layout.inside),
@@ -281,7 +281,7 @@ def longest_mission(space: Box) -> int:
     return max(grammar.longest_clause([kind], described[kind]) for kind in kinds(space))
 
 
-FAMILY = Family(map_size, generate, kinds, most_steps, longest_mission)
+FAMILY = Family(map_size, generate, kinds, max_steps_of, longest_mission)
 
 
 def _corridor(room_size: int, rows: int, color_told: int = 0) -> tuple[Box, str]:

@@ -9,13 +9,13 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
 
 from didact.environments.grid import cells, verifier
 from didact.environments.grid.levels import room_grid, single_room
-from didact.environments.grid.levels.babyai_drafts import Draft, level_of, or_go_to_the_first_object
+from didact.environments.grid.levels.babyai_drafts import Draft, level_of, with_fallback_mission
 from didact.environments.grid.levels.family import Family, Group, Level
-from didact.environments.grid.levels.rejection_sampling import until_good
+from didact.environments.grid.levels.rejection_sampling import rejection_sample
 from didact.environments.grid.levels.room_grid import Layout, Rooms
 from didact.environments.language import grammar
 from didact.environments.language.grammar import ANY, GO_TO, PICK_UP, STRICT, Sentence
-from didact.environments.random_draws import Numbers, choose
+from didact.environments.random_draws import UniformDraws, weighted_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -82,8 +82,8 @@ def generate(
         tasks: n tasks.
         mission_length: the number of tokens of a mission.
     """
-    good, draft = until_good(functools.partial(_attempt, space), keys, tasks)
-    draft = or_go_to_the_first_object(good, draft)
+    good, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
+    draft = with_fallback_mission(good, draft)
     return level_of(draft, Task(*tasks.T).room_size ** 2, mission_length)
 
 
@@ -97,15 +97,15 @@ def _attempt(
     layout, named, one = _layout(space), Task(*task), jnp.int32(1)
     rooms = Rooms(named.room_size.astype(jnp.int32), one, one)
     most = int(space.high[space.column("objects")])
-    draw = Numbers(key, single_room.numbers(layout, most) + 5)
+    draw = UniformDraws(key, single_room.num_draws(layout, most) + 5)
     objects = jnp.where(
-        jnp.arange(most) < jnp.minimum(named.objects, single_room.room_for(rooms, 3)),
+        jnp.arange(most) < jnp.minimum(named.objects, single_room.max_objects(rooms, 3)),
         _objects(named, most, draw),
         0,
     ).astype(jnp.uint8)
     last = named.agent_last > 0
     walls, corner = room_grid.walls(layout, rooms), (one - 1, one - 1)
-    inside = single_room.fill(layout, rooms, corner, walls, objects, last, draw)
+    inside = single_room.place_objects_and_agent(layout, rooms, corner, walls, objects, last, draw)
     good = inside.good
     if most > 1 and space.low[space.column("agent_last")] == 0:
         good &= last | room_grid.all_reachable(inside.map, inside.x, inside.y)
@@ -123,27 +123,27 @@ def _attempt(
     )
 
 
-def _objects(task: Task, most: int, draw: Numbers) -> UInt8[Array, " k"]:
+def _objects(task: Task, most: int, draw: UniformDraws) -> UInt8[Array, " k"]:
     """What all objects look like; the first one is asked for."""
-    look = jnp.arange(single_room.LOOKS)
+    look = jnp.arange(single_room.NUM_APPEARANCES)
     kind, color = cells.KEY + look // 6, look % 6
     special, ball, u = draw(3)
     special, ball = special < task.red_or_blue, ball < task.ball
     primary = (color == cells.RED) | (color == cells.BLUE)
     may_be = (~special | primary) & (~ball | (kind == cells.BALL))
-    target = choose(u, may_be.astype(jnp.float32))
+    target = weighted_index(u, may_be.astype(jnp.float32))
     rival = special & primary & (kind == kind[target])
     twin = (task.distinct > 0) & (look == target)
-    others = single_room.looks(most - 1, task.distinct > 0, ~rival & ~twin, draw)
-    return single_room.cell_of(jnp.concatenate([target[None], others]))
+    others = single_room.sample_appearances(most - 1, task.distinct > 0, ~rival & ~twin, draw)
+    return single_room.cell_of_appearance(jnp.concatenate([target[None], others]))
 
 
-def _sentence(task: Task, target: UInt8[Array, ""], draw: Numbers) -> Sentence:
+def _sentence(task: Task, target: UInt8[Array, ""], draw: UniformDraws) -> Sentence:
     verbs = jnp.stack([task.go_to, task.pick_up])
     told = jnp.stack([task.by_both, task.by_type, task.by_color])
     u = draw(2)
-    picks = choose(u[0], verbs.at[0].add(jnp.all(verbs == 0))) == 1
-    how = choose(u[1], told.at[0].add(jnp.all(told == 0)))
+    picks = weighted_index(u[0], verbs.at[0].add(jnp.all(verbs == 0))) == 1
+    how = weighted_index(u[1], told.at[0].add(jnp.all(told == 0)))
     clause = jnp.where(picks, jnp.where(task.strict > 0, PICK_UP | STRICT, PICK_UP), GO_TO)
     kind = jnp.where(how == 2, ANY, cells.kind_of(target)).astype(jnp.int32)
     color = jnp.where(how == 1, ANY, cells.color_of(target)).astype(jnp.int32)

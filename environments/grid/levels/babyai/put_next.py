@@ -16,14 +16,14 @@ from didact.environments.grid.levels.family import (
     Family,
     Group,
     Level,
-    steps_allowed,
+    step_limit,
 )
-from didact.environments.grid.levels.rejection_sampling import until_good
+from didact.environments.grid.levels.rejection_sampling import rejection_sample
 from didact.environments.grid.levels.room_grid import Layout, Rooms
 from didact.environments.grid.rules import CARRIED, GONE
 from didact.environments.language import grammar
 from didact.environments.language.grammar import NONE, PUT_NEXT, Sentence
-from didact.environments.random_draws import Numbers
+from didact.environments.random_draws import UniformDraws
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -111,9 +111,9 @@ def generate(
         tasks: n tasks.
         mission_length: the number of tokens of a mission.
     """
-    _, (draft, known) = until_good(functools.partial(_attempt, space), keys, tasks)
+    _, (draft, known) = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     task = Task(*tasks.T)
-    level = level_of(draft, steps_allowed(_room_size(task), task.time_limit), mission_length)
+    level = level_of(draft, step_limit(_room_size(task), task.time_limit), mission_length)
     # BabyAI puts the object into the agent's hand after its instruction has been read.
     return level._replace(goal=level.goal._replace(known=known))
 
@@ -126,13 +126,13 @@ def _attempt(
     halves, one = named.halves.astype(jnp.int32), jnp.int32(1)
     rooms = Rooms(size, one, halves)
     most = max(int(space.high[space.column("objects")]), 2)
-    draw = Numbers(key, 18 + 3 + layout.columns * (most + layout.inside) + 4 * layout.inside)
-    beside, _ = room_grid.between(layout, rooms)
+    draw = UniformDraws(key, 18 + 3 + layout.columns * (most + layout.inside) + 4 * layout.inside)
+    beside, _ = room_grid.shared_walls(layout, rooms)
     map = jnp.where(beside, cells.EMPTY, room_grid.walls(layout, rooms)).astype(jnp.uint8)
-    x, y, direction, _ = placement.stand(layout, rooms, map, jnp.int32(0), draw)
+    x, y, direction, _ = placement.place_agent_in_room(layout, rooms, map, jnp.int32(0), draw)
 
     things, places, fits = _objects(layout, rooms, named, most, (x, y), draw)
-    complete = placement.lay(map, things, places)
+    complete = placement.put_on_map(map, things, places)
     sentence, members, rows = _sentence(layout, named, _clauses(space), things, draw)
     target = places[rows[0]], places[rows[1]]
     apart = jnp.abs(target[0] % layout.width - target[1] % layout.width)
@@ -142,7 +142,7 @@ def _attempt(
 
     carries = draw() < named.carrying
     in_hand = carries & (jnp.arange(len(things)) == rows[0])
-    map = placement.lay(map, things, jnp.where(in_hand, GONE, places))
+    map = placement.put_on_map(map, things, jnp.where(in_hand, GONE, places))
     hand = jnp.where(carries, things[rows[0]], cells.EMPTY).astype(jnp.uint8)
     known = places.astype(jnp.int16)
     held = jnp.where(in_hand, CARRIED, known).astype(jnp.int16)
@@ -163,7 +163,7 @@ def _objects(
     task: Task,
     most: int,
     agent: tuple[Int32[Array, ""], Int32[Array, ""]],
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> tuple[UInt8[Array, " k"], Int32[Array, " k"], Bool[Array, ""]]:
     """The objects of each half in turn, where they are, and whether they found room."""
     third = (rooms.size - 2) ** 2 // 3
@@ -172,7 +172,7 @@ def _objects(
     wanted = (jnp.tile(jnp.arange(most), layout.columns) < each) & (half < rooms.columns)
     _, looks = jax.lax.top_k(draw(18), len(half))
     things = cells.code(cells.KEY + looks // 6, looks % 6)
-    x, y, rank, available = room_grid.deal(
+    x, y, rank, available = room_grid.place_in_rooms(
         layout,
         rooms,
         draw(layout.columns, layout.inside),
@@ -186,7 +186,7 @@ def _objects(
 
 
 def _sentence(
-    layout: Layout, task: Task, m: int, things: UInt8[Array, " k"], draw: Numbers
+    layout: Layout, task: Task, m: int, things: UInt8[Array, " k"], draw: UniformDraws
 ) -> tuple[Sentence, Bool[Array, "2m k"], Int32[Array, " 2"]]:
     """What is asked for, what it means, and the rows that are moved first and stay first."""
     k = len(things)

@@ -12,16 +12,16 @@ from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
 from didact.environments.grid import cells, verifier
 from didact.environments.grid.levels import placement, room_grid, single_room
-from didact.environments.grid.levels.babyai_drafts import Draft, level_of, or_go_to_the_first_object
+from didact.environments.grid.levels.babyai_drafts import Draft, level_of, with_fallback_mission
 from didact.environments.grid.levels.family import Family, Group, Level, layout_of, map_size
 from didact.environments.grid.levels.placement import Doors
-from didact.environments.grid.levels.rejection_sampling import until_good
+from didact.environments.grid.levels.rejection_sampling import rejection_sample
 from didact.environments.grid.levels.room_grid import Layout, Rooms
-from didact.environments.grid.levels.step_limits import TIME_LIMIT, most_steps, steps
+from didact.environments.grid.levels.step_limits import TIME_LIMIT, max_steps_of, step_limit
 from didact.environments.grid.rules import GONE
 from didact.environments.language import grammar
 from didact.environments.language.grammar import ANY, GO_TO, OPEN, PICK_UP, Sentence
-from didact.environments.random_draws import Numbers, choose, pick
+from didact.environments.random_draws import UniformDraws, uniform_index, weighted_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -127,9 +127,9 @@ def generate(
         tasks: n tasks.
         mission_length: the number of tokens of a mission.
     """
-    good, draft = until_good(functools.partial(_attempt, space), keys, tasks)
-    draft = or_go_to_the_first_object(good, draft)
-    limit = steps(Task(*tasks.T), grammar.navigations(draft.sentence.clauses))
+    good, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
+    draft = with_fallback_mission(good, draft)
+    limit = step_limit(Task(*tasks.T), grammar.navigations(draft.sentence.clauses))
     return level_of(draft, limit.astype(jnp.int32), mission_length)
 
 
@@ -141,12 +141,12 @@ def _attempt(
     most = int(space.high[space.column("objects")])
     per_room = layout.inside + 4
     count = 5 * len(layout.edges) + layout.rooms * per_room + 5 * layout.inside + 4 * most + 12
-    draw = Numbers(key, count)
+    draw = UniformDraws(key, count)
     plan = _plan(layout, rooms, named, draw)
     last = named.agent_last > 0
     row, column = plan.agent // layout.columns, plan.agent % layout.columns
-    first_x, first_y, first_direction = single_room.anywhere(rooms, row, column, draw(3))
-    middle = single_room.middle_of(rooms)
+    first_x, first_y, first_direction = single_room.random_position(rooms, row, column, draw(3))
+    middle = single_room.room_centre(rooms)
     near = jnp.where(last, middle[0], first_x), jnp.where(last, middle[1], first_y)
     map, objects, places, good = _scatter(layout, rooms, named, plan, most, near, draw)
 
@@ -156,7 +156,7 @@ def _attempt(
     cell = jnp.arange(map.size).reshape(map.shape)
     later = cells.is_door(kind) & ~jnp.any(cell == early[:, None, None], axis=0)
     seen = jnp.where(later & (named.central > 0), cells.GREY_WALL, map)
-    x, y, direction, found = placement.stand(layout, rooms, seen, plan.agent, draw)
+    x, y, direction, found = placement.place_agent_in_room(layout, rooms, seen, plan.agent, draw)
     good &= found | ~last
     x, y = jnp.where(last, x, first_x), jnp.where(last, y, first_y)
     direction = jnp.where(last, direction, first_direction)
@@ -183,7 +183,7 @@ def _attempt(
     )
 
 
-def _plan(layout: Layout, rooms: Rooms, task: Task, draw: Numbers) -> _Plan:
+def _plan(layout: Layout, rooms: Rooms, task: Task, draw: UniformDraws) -> _Plan:
     index, edges, e = jnp.arange(layout.rooms), layout.edges, len(layout.edges)
     there = room_grid.exists(layout, rooms, np.arange(layout.rooms))
 
@@ -203,7 +203,7 @@ def _plan(layout: Layout, rooms: Rooms, task: Task, draw: Numbers) -> _Plan:
         lock = (jnp.arange(e) == chosen) & locks
         up = np.array([-layout.columns, 0])
         surely = jnp.all(jnp.asarray(edges) == home + up, axis=1) & above
-    doors = placement.hang_doors(layout, rooms, lock, locked, draw, surely)
+    doors = placement.place_doors(layout, rooms, lock, locked, draw, surely)
     open_ = there & (index != locked)
     agent = jnp.where((task.central > 0) & (home != locked), home, any_of(open_))
     target = jnp.where(above, home - layout.columns, any_of(there))
@@ -219,7 +219,7 @@ def _scatter(
     plan: _Plan,
     most: int,
     near: tuple[Int32[Array, ""], Int32[Array, ""]],
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> tuple[UInt8[Array, "h w"], UInt8[Array, " k"], Int32[Array, " k"], Bool[Array, ""]]:
     """The map with objects, the objects, their places, and whether all have one.
 
@@ -228,24 +228,28 @@ def _scatter(
     """
     k = most + 1
     index = jnp.arange(k)
-    row, column = pick(draw(k), rooms.rows), pick(draw(k), rooms.columns)
-    number = (index + pick(draw(), rooms.rows * rooms.columns)) % (rooms.rows * rooms.columns)
+    row, column = uniform_index(draw(k), rooms.rows), uniform_index(draw(k), rooms.columns)
+    number = (index + uniform_index(draw(), rooms.rows * rooms.columns)) % (
+        rooms.rows * rooms.columns
+    )
     row = jnp.where(task.evenly > 0, number // rooms.columns, row)
     column = jnp.where(task.evenly > 0, number % rooms.columns, column)
     room = row * layout.columns + column
     room = room.at[0].set(plan.target).at[most].set(plan.key)
     row, column = room // layout.columns, room % layout.columns
 
-    looks = pick(draw(k), single_room.LOOKS)
-    objects = single_room.cell_of(looks)
+    looks = uniform_index(draw(k), single_room.NUM_APPEARANCES)
+    objects = single_room.cell_of_appearance(looks)
     objects = objects.at[most].set(cells.code(cells.KEY, plan.lock_color).astype(jnp.uint8))
-    room_for = single_room.room_for(rooms, 6) * rooms.rows * rooms.columns
+    room_for = single_room.max_objects(rooms, 6) * rooms.rows * rooms.columns
     wanted = index < jnp.minimum(task.objects, room_for)
     wanted = wanted.at[most].set(plan.locked >= 0)
     dealt = min(layout.inside, k)
     priority = draw(layout.rooms, layout.inside)
     now = wanted & ((index > 0) | (plan.locked < 0))
-    x, y, rank, available = room_grid.deal(layout, rooms, priority, row, column, now, near, dealt)
+    x, y, rank, available = room_grid.place_in_rooms(
+        layout, rooms, priority, row, column, now, near, dealt
+    )
     good = jnp.all(~now | (rank < jnp.minimum(available, dealt)))
     objects = jnp.where(wanted, objects, 0).astype(jnp.uint8)
     places = jnp.where(now, y * layout.width + x, GONE)
@@ -259,7 +263,7 @@ def _hide(
     plan: _Plan,
     map: UInt8[Array, "h w"],
     target: UInt8[Array, ""],
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> tuple[UInt8[Array, "h w"], Int32[Array, ""], Bool[Array, ""]]:
     """The map with the target on any free cell of the locked room, if any; its place; if it fits.
 
@@ -275,15 +279,15 @@ def _hide(
     return map, y[best] * layout.width + x[best], ~locks | (score[best] >= 0)
 
 
-def _sentence(task: Task, table: UInt8[Array, " k"], things: int, draw: Numbers) -> Sentence:
+def _sentence(task: Task, table: UInt8[Array, " k"], things: int, draw: UniformDraws) -> Sentence:
     """What is asked for: any of the doors, which follow the things, or the first thing."""
     is_door = cells.is_door(cells.kind_of(table)) & (table != 0)
     weights = jnp.stack([task.go_to, task.open * jnp.any(is_door), task.pick_up])
     u = draw(2)
-    verb = jnp.asarray(_VERBS)[choose(u[0], weights.at[0].add(jnp.all(weights == 0)))]
+    verb = jnp.asarray(_VERBS)[weighted_index(u[0], weights.at[0].add(jnp.all(weights == 0)))]
     target = table[0]
     if len(table) > things:
-        door = choose(draw(), is_door.astype(jnp.float32))
+        door = weighted_index(draw(), is_door.astype(jnp.float32))
         target = jnp.where(verb == OPEN, table[door], target)
     kind = cells.kind_of(target).astype(jnp.int32)
     kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)
@@ -304,7 +308,7 @@ def _longest_mission(space: Box) -> int:
 
 
 FAMILY = Family(
-    map_size, generate, _kinds, functools.partial(most_steps, navigations=1), _longest_mission
+    map_size, generate, _kinds, functools.partial(max_steps_of, navigations=1), _longest_mission
 )
 
 

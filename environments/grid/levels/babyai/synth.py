@@ -14,17 +14,17 @@ from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 
 from didact.environments.grid import cells, verifier
 from didact.environments.grid.levels import object_descriptions, placement, room_grid
-from didact.environments.grid.levels.babyai_drafts import Draft, level_of, or_go_to_the_first_object
+from didact.environments.grid.levels.babyai_drafts import Draft, level_of, with_fallback_mission
 from didact.environments.grid.levels.family import (
     Family,
     Group,
     Level,
     layout_of,
-    longest,
     map_size,
+    max_steps_for,
 )
-from didact.environments.grid.levels.placement import Floor
-from didact.environments.grid.levels.rejection_sampling import until_good
+from didact.environments.grid.levels.placement import FloorPlan
+from didact.environments.grid.levels.rejection_sampling import rejection_sample
 from didact.environments.grid.levels.room_grid import Layout, Rooms
 from didact.environments.language import grammar, vocabulary
 from didact.environments.language.grammar import (
@@ -37,7 +37,7 @@ from didact.environments.language.grammar import (
     PUT_NEXT,
     Sentence,
 )
-from didact.environments.random_draws import Numbers, choose
+from didact.environments.random_draws import UniformDraws, weighted_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -147,10 +147,10 @@ def generate(
         mission_length: the number of tokens of a mission.
     """
     attempt = functools.partial(_attempt, space)
-    good, draft = until_good(attempt, keys, tasks)
+    good, draft = rejection_sample(attempt, keys, tasks)
     named = Task(*tasks.T)
     longest = (named.room_size**2 * named.rows * named.columns).astype(jnp.int32)
-    draft = or_go_to_the_first_object(good, draft)
+    draft = with_fallback_mission(good, draft)
     return level_of(draft, grammar.navigations(draft.sentence.clauses) * longest, mission_length)
 
 
@@ -160,13 +160,15 @@ def _attempt(
     layout, named = layout_of(space), Task(*task)
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
     most, m = int(space.high[space.column("objects")]), joined(space)
-    numbers = Numbers(key, placement.numbers(layout, most) + 4 + 3 * m)
+    numbers = UniformDraws(key, placement.num_draws(layout, most) + 4 + 3 * m)
     # In crowded rooms hardly ever can everything be reached.
     most_free = (rooms.size - 2) ** 2 // 4 * rooms.rows * rooms.columns
     objects = jnp.where(
         named.unblocking > 0, named.objects, jnp.minimum(named.objects, jnp.maximum(most_free, 2))
     )
-    floor = placement.furnish(layout, rooms, objects, named.locked_room, most, numbers)
+    floor = placement.place_doors_and_objects(
+        layout, rooms, objects, named.locked_room, most, numbers
+    )
     x, y, direction, room = placement.place_agent(layout, rooms, floor, numbers)
     position = y * layout.width + x
     where = object_descriptions.located(floor.places, position, direction, layout.width, rooms.size)
@@ -183,9 +185,9 @@ def _sentence(
     rooms: Rooms,
     task: Task,
     m: int,
-    floor: Floor,
+    floor: FloorPlan,
     where: Bool[Array, "k 5"],
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> tuple[Sentence, Bool[Array, "2m k"], Bool[Array, ""]]:
     """A sentence, which objects each description means, and whether BabyAI would accept it."""
     clauses, after = _form(task, m, floor, draw)
@@ -205,16 +207,16 @@ def _sentence(
 
 
 def _form(
-    task: Task, m: int, floor: Floor, draw: Numbers
+    task: Task, m: int, floor: FloorPlan, draw: UniformDraws
 ) -> tuple[Int32[Array, " m"], Bool[Array, ""]]:
     """The kinds of the clauses, and whether the later half is said first."""
     shape, one, other, after = draw(4)
     shapes = jnp.stack([task.single, task.both, task.sequence])[: {1: 1, 2: 2, 4: 3}[m]]
-    shape = choose(shape, shapes.at[0].add(jnp.all(shapes == 0)))
+    shape = weighted_index(shape, shapes.at[0].add(jnp.all(shapes == 0)))
     has_doors = jnp.any(cells.is_door(cells.kind_of(floor.objects)))
     weights = jnp.stack([task.go_to, task.open * has_doors, task.pick_up, task.put_next])
     weights = weights.at[0].add(jnp.all(weights == 0))
-    said = jnp.asarray(KINDS)[choose(draw(m), weights)]
+    said = jnp.asarray(KINDS)[weighted_index(draw(m), weights)]
     sequence = shape == 2
     present = jnp.stack(
         [shape >= 0, (shape == 1) | (sequence & (one < 0.5)), sequence, sequence & (other < 0.5)]
@@ -227,9 +229,9 @@ def _describe(
     rooms: Rooms,
     task: Task,
     clauses: Int32[Array, " m"],
-    floor: Floor,
+    floor: FloorPlan,
     where: Bool[Array, "k 5"],
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> tuple[Int32[Array, " 2m"], Int32[Array, " 2m"], Int32[Array, " 2m"], Bool[Array, " 2m"]]:
     """Type, colour and location of each description, and whether there is one that fits.
 
@@ -252,7 +254,7 @@ def _describe(
 
     may_be = jnp.asarray(_MAY_BE)[clauses].reshape(-1, 4)  # [2m, types]
     weights = (may_be[:, :, None] * weights).reshape(len(may_be), -1)
-    chosen = choose(draw(len(may_be)), weights)
+    chosen = weighted_index(draw(len(may_be)), weights)
     kind, rest = chosen // (7 * 5), chosen % (7 * 5)
     color, location = rest // 5 - 1, rest % 5
     possible = jnp.sum(weights, axis=1) > 0
@@ -262,7 +264,7 @@ def _describe(
 
 def max_steps(space: Box) -> int:
     """The most steps of any episode."""
-    return longest(space, most_navigations(space))
+    return max_steps_for(space, most_navigations(space))
 
 
 def longest_mission(space: Box) -> int:
@@ -344,7 +346,7 @@ GROUP = Group(
         **dict.fromkeys(("rows", "columns"), 1),
         **dict.fromkeys(("locations", "unblocking", "put_next", "both", "sequence"), 0),
     },
-    mission_length=vocabulary.LONGEST,
+    mission_length=vocabulary.MAX_LENGTH,
     parts={
         "MiniSynth": (
             SMALL,

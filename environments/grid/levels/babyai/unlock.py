@@ -19,15 +19,15 @@ from didact.environments.grid.levels.family import (
     Level,
     layout_of,
     map_size,
-    most_steps,
-    steps_allowed,
+    max_steps_of,
+    step_limit,
 )
-from didact.environments.grid.levels.rejection_sampling import until_good
+from didact.environments.grid.levels.rejection_sampling import rejection_sample
 from didact.environments.grid.levels.room_grid import Layout, Rooms
 from didact.environments.grid.rules import GONE, INSIDE
 from didact.environments.language import grammar
 from didact.environments.language.grammar import OPEN, PICK_UP
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -114,9 +114,9 @@ def generate(
         tasks: n tasks.
         mission_length: the number of tokens of a mission.
     """
-    _, draft = until_good(functools.partial(_attempt, space), keys, tasks)
+    _, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     named = Task(*tasks.T)
-    return level_of(draft, steps_allowed(named.room_size, named.time_limit), mission_length)
+    return level_of(draft, step_limit(named.room_size, named.time_limit), mission_length)
 
 
 # Rows of the table of objects, before distractors and doors.
@@ -135,7 +135,7 @@ class _Doors(NamedTuple):
     before: Int32[Array, ""]  # the cell in front of the first
 
 
-def _doors(layout: Layout, rooms: Rooms, locks: Float[Array, ""], draw: Numbers) -> _Doors:
+def _doors(layout: Layout, rooms: Rooms, locks: Float[Array, ""], draw: UniformDraws) -> _Doors:
     edges, e = jnp.asarray(layout.edges), len(layout.edges)
     home = (rooms.rows - 1) // 2 * layout.columns + (rooms.columns - 1) // 2
     two = (locks > 1) & (rooms.columns > 2)
@@ -147,7 +147,7 @@ def _doors(layout: Layout, rooms: Rooms, locks: Float[Array, ""], draw: Numbers)
     chosen = jnp.stack([first, jnp.argmax(to_left)])
     beyond = jnp.sum(edges[chosen], axis=1) - home
     color, shift = draw(2)
-    color, shift = pick(color, 6), 1 + pick(shift, 5)
+    color, shift = uniform_index(color, 6), 1 + uniform_index(shift, 5)
     colors = jnp.stack([color, (color + shift) % 6])
     x, y = (at[chosen] for at in room_grid.door_cells(layout, rooms, draw(e)))
     there = jnp.stack([two | True, two])
@@ -164,16 +164,16 @@ def _attempt(
     layout, named = layout_of(space), Task(*task)
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
     most = int(space.high[space.column("distractors")])
-    draw = Numbers(key, 25 + most + 2 * len(layout.edges) + (4 + layout.rooms) * layout.inside)
+    draw = UniformDraws(key, 25 + most + 2 * len(layout.edges) + (4 + layout.rooms) * layout.inside)
     doors = _doors(layout, rooms, named.locks, draw)
     looks, wanted = _looks(named, rooms, doors, most, draw)
     places, fits = _places(layout, rooms, named, doors, wanted, draw)
     boxed = jnp.arange(len(looks)) == _CONTAINER
     objects = jnp.where(wanted, looks | jnp.where(boxed, cells.HOLDS, 0), 0).astype(jnp.uint8)
 
-    map = placement.lay(room_grid.walls(layout, rooms), objects, places)
-    map = placement.lay(map, doors.objects, doors.places)
-    x, y, direction, found = placement.stand(layout, rooms, map, doors.home, draw)
+    map = placement.put_on_map(room_grid.walls(layout, rooms), objects, places)
+    map = placement.put_on_map(map, doors.objects, doors.places)
+    x, y, direction, found = placement.place_agent_in_room(layout, rooms, map, doors.home, draw)
 
     picks = named.pick_up > 0
     told = (named.color_told > 0) | (doors.two & ~picks)
@@ -193,7 +193,7 @@ def _attempt(
 
 
 def _looks(
-    task: Task, rooms: Rooms, doors: _Doors, most: int, draw: Numbers
+    task: Task, rooms: Rooms, doors: _Doors, most: int, draw: UniformDraws
 ) -> tuple[Int32[Array, " k"], Bool[Array, " k"]]:
     """Kinds and colours of all objects but doors, as packed cells, and which of them there are."""
     u = draw(5)
@@ -204,10 +204,10 @@ def _looks(
     key_colors = [cells.code(cells.KEY, color) for color in (doors.colors[0], doors.colors[1])]
     needed = jnp.stack(
         [
-            cells.code(target, pick(u[2], 6)),
+            cells.code(target, uniform_index(u[2], 6)),
             *key_colors,
-            cells.code(cells.BOX, pick(u[3], 6)),
-            cells.code(obstacle, pick(u[4], 6)),
+            cells.code(cells.BOX, uniform_index(u[3], 6)),
+            cells.code(obstacle, uniform_index(u[4], 6)),
         ]
     )
     there = jnp.stack([picks, picks | True, doors.two, boxed, blocked])
@@ -232,13 +232,13 @@ def _places(
     task: Task,
     doors: _Doors,
     wanted: Bool[Array, " k"],
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> tuple[Int32[Array, " k"], Bool[Array, ""]]:
     """Where all objects but doors are, and whether there was room for them."""
     k, index = len(wanted), jnp.arange(len(wanted))
     last = doors.beyond[jnp.where(doors.two, 1, 0)]
     used = jnp.where(task.pick_up > 0, jnp.where(doors.two, 3, 2), 1)
-    scattered = jnp.stack([doors.home, *doors.beyond])[pick(draw(k - 5), used)]
+    scattered = jnp.stack([doors.home, *doors.beyond])[uniform_index(draw(k - 5), used)]
     home = doors.home
     room = jnp.concatenate([jnp.stack([last, home, doors.beyond[0], home, home]), scattered])
 
@@ -248,7 +248,7 @@ def _places(
     far = rooms.size - 1
     middle = [count // 2 * far + rooms.size // 2 for count in (rooms.columns, rooms.rows)]
     row, column = room // layout.columns, room % layout.columns
-    x, y, rank, available = room_grid.deal(
+    x, y, rank, available = room_grid.place_in_rooms(
         layout,
         rooms,
         draw(layout.rooms, layout.inside),
@@ -272,7 +272,7 @@ def longest_mission(space: Box) -> int:
     return max(grammar.longest_clause([kind], described[kind]) for kind in kinds(space))
 
 
-FAMILY = Family(map_size, generate, kinds, most_steps, longest_mission)
+FAMILY = Family(map_size, generate, kinds, max_steps_of, longest_mission)
 
 
 def _point(room_size: int, rows: int, columns: int, time_limit: int, **more: float) -> Box:

@@ -13,7 +13,7 @@ from didact.environments.grid.levels import minigrid_drafts
 from didact.environments.grid.levels.family import Family, Group, Level
 from didact.environments.grid.levels.minigrid_drafts import Start
 from didact.environments.language.templates import Templates
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -82,7 +82,7 @@ def generate(
         mission_length: the number of tokens of a mission.
     """
     start, lava, size = jax.vmap(functools.partial(_start, space))(keys, tasks)
-    mission = minigrid_drafts.said(_MISSIONS, lava.astype(jnp.int32), mission_length)
+    mission = minigrid_drafts.fixed_missions(_MISSIONS, lava.astype(jnp.int32), mission_length)
     return minigrid_drafts.level_of(start, missions.REACH, mission, 4 * size**2)
 
 
@@ -94,12 +94,12 @@ def _start(
     on_grid = named.on_grid > 0
     size = named.size.astype(jnp.int32)
     size = jnp.where(on_grid & (size % 2 == 0), size - 1, size)
-    draw = Numbers(key, 2 + 6 * slots)
+    draw = UniformDraws(key, 2 + 6 * slots)
     lava = draw() < named.lava
 
     # Rivers from top to bottom are row 0 of all arrays, rivers from side to side row 1.
     position = jnp.broadcast_to(2 + 2 * np.arange(slots), (2, slots))
-    anywhere = 2 + pick(draw(), size - 4)
+    anywhere = 2 + uniform_index(draw(), size - 4)
     position = jnp.where(on_grid, position, anywhere)
     priority = jnp.where(position < size - 2, draw(2, slots), -1.0)
     order = jnp.argsort(jnp.argsort(-priority.reshape(-1))).reshape(2, slots)
@@ -114,9 +114,9 @@ def _start(
     passed, ahead = when < time[..., None], chosen[::-1, None] & (when > time[..., None])
     low = jnp.max(jnp.where(passed, across, 0), 2)
     high = jnp.min(jnp.where(ahead, across, size - 1), 2)
-    opening = low + 1 + pick(draw(2, slots), high - low - 1)
+    opening = low + 1 + uniform_index(draw(2, slots), high - low - 1)
 
-    map = minigrid_drafts.room(map_size(space), size, size)
+    map = minigrid_drafts.empty_room(map_size(space), size, size)
     x, y = minigrid_drafts.coordinates(map_size(space))
     for kind, (at, along) in enumerate(((x, y), (y, x))):
         on = chosen[kind] & (at[..., None] == position[kind])
@@ -130,7 +130,7 @@ def _start(
         jnp.uint8
     )
     one = jnp.int32(1)
-    return minigrid_drafts.alone(map, one, one, jnp.int32(0)), lava, size
+    return minigrid_drafts.without_objects(map, one, one, jnp.int32(0)), lava, size
 
 
 FAMILY = Family(

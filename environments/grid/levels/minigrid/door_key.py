@@ -12,7 +12,7 @@ from didact.environments.grid.levels import minigrid_drafts, placement
 from didact.environments.grid.levels.family import Family, Group, Level
 from didact.environments.grid.levels.minigrid_drafts import Start
 from didact.environments.language.templates import Templates
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -51,29 +51,31 @@ def generate(
         mission_length: the number of tokens of a mission.
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
-    mission = minigrid_drafts.said(_MISSION, jnp.zeros(len(tasks), jnp.int32), mission_length)
+    mission = minigrid_drafts.fixed_missions(
+        _MISSION, jnp.zeros(len(tasks), jnp.int32), mission_length
+    )
     return minigrid_drafts.level_of(start, missions.REACH, mission, 10 * Task(*tasks.T).size ** 2)
 
 
 def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
-    draw, (width, height) = Numbers(key, 5), map_size(space)
+    draw, (width, height) = UniformDraws(key, 5), map_size(space)
     size = Task(*task).size.astype(jnp.int32)
     x, y = minigrid_drafts.coordinates((width, height))
-    map = minigrid_drafts.room((width, height), size, size)
-    split = 2 + pick(draw(), size - 4)
+    map = minigrid_drafts.empty_room((width, height), size, size)
+    split = 2 + uniform_index(draw(), size - 4)
     map = jnp.where(x == split, cells.GREY_WALL, map)
     map = jnp.where((x == size - 2) & (y == size - 2), minigrid_drafts.GREEN_GOAL, map).astype(
         jnp.uint8
     )
 
     left = (split > x) & (map == cells.EMPTY)
-    own_x, own_y = minigrid_drafts.free_cell(draw(), left)
-    key_x, key_y = minigrid_drafts.free_cell(draw(), left & ((x != own_x) | (y != own_y)))
-    door_y = 1 + pick(draw(), size - 3)  # never the lowest cell, as in MiniGrid
+    own_x, own_y = minigrid_drafts.random_free_cell(draw(), left)
+    key_x, key_y = minigrid_drafts.random_free_cell(draw(), left & ((x != own_x) | (y != own_y)))
+    door_y = 1 + uniform_index(draw(), size - 3)  # never the lowest cell, as in MiniGrid
     objects = jnp.array([_DOOR, _KEY], jnp.uint8)
     places = jnp.stack([door_y * width + split, key_y * width + key_x])
-    map = placement.lay(map, objects, places)
-    direction = pick(draw(), 4)
+    map = placement.put_on_map(map, objects, places)
+    direction = uniform_index(draw(), 4)
     return Start(map, own_x, own_y, direction, objects, places, jnp.zeros_like(objects))
 
 

@@ -17,7 +17,7 @@ from didact.environments.grid.levels.family import Family, Group, Level
 from didact.environments.grid.levels.minigrid.open_room import MISSION
 from didact.environments.grid.levels.minigrid_drafts import Start
 from didact.environments.grid.rules import GONE
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -68,21 +68,21 @@ def generate(
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
     sentence = jnp.zeros(len(tasks), jnp.int32)
-    mission = minigrid_drafts.said(MISSION, sentence, mission_length)
+    mission = minigrid_drafts.fixed_missions(MISSION, sentence, mission_length)
     return minigrid_drafts.level_of(start, missions.DODGE, mission, 4 * Task(*tasks.T).size ** 2)
 
 
 def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
     named, most = Task(*task), int(Task(*space.high).obstacles)
     size = named.size.astype(jnp.int32)
-    map = minigrid_drafts.room(map_size(space), size, size)
-    draw = Numbers(key, 3 + map.size)
+    map = minigrid_drafts.empty_room(map_size(space), size, size)
+    draw = UniformDraws(key, 3 + map.size)
     x, y = minigrid_drafts.coordinates(map_size(space))
     map = jnp.where((x == size - 2) & (y == size - 2), minigrid_drafts.GREEN_GOAL, map).astype(
         jnp.uint8
     )
-    moved, direction = draw() < named.random_start, pick(draw(), 4)
-    any_x, any_y = minigrid_drafts.free_cell(draw(), map == cells.EMPTY)
+    moved, direction = draw() < named.random_start, uniform_index(draw(), 4)
+    any_x, any_y = minigrid_drafts.random_free_cell(draw(), map == cells.EMPTY)
     own_x, own_y = jnp.where(moved, any_x, 1), jnp.where(moved, any_y, 1)
 
     free = (map == cells.EMPTY) & ((x != own_x) | (y != own_y))
@@ -92,7 +92,7 @@ def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
     there = jnp.arange(most) < count
     balls = jnp.where(there, BLUE_BALL, 0).astype(jnp.uint8)
     places = jnp.where(there, places, GONE)
-    map = placement.lay(map, balls, places)
+    map = placement.put_on_map(map, balls, places)
     nobody = jnp.zeros_like(balls)
     return Start(map, own_x, own_y, jnp.where(moved, direction, 0), balls, places, nobody)
 

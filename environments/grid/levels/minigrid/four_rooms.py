@@ -12,7 +12,7 @@ from didact.environments.grid.levels import minigrid_drafts
 from didact.environments.grid.levels.family import Family, Group, Level
 from didact.environments.grid.levels.minigrid_drafts import Start
 from didact.environments.language.templates import Templates
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -48,29 +48,29 @@ def generate(
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
     n = len(tasks)
-    mission = minigrid_drafts.said(_MISSION, jnp.zeros(n, jnp.int32), mission_length)
+    mission = minigrid_drafts.fixed_missions(_MISSION, jnp.zeros(n, jnp.int32), mission_length)
     return minigrid_drafts.level_of(start, missions.REACH, mission, jnp.full(n, float(STEPS)))
 
 
 def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
-    draw = Numbers(key, 4 + 3)
+    draw = UniformDraws(key, 4 + 3)
     size = Task(*task).size.astype(jnp.int32)
     middle = size // 2
-    map = minigrid_drafts.room(map_size(space), size, size)
+    map = minigrid_drafts.empty_room(map_size(space), size, size)
     x, y = minigrid_drafts.coordinates(map_size(space))
     map = jnp.where((x == middle) | (y == middle), cells.GREY_WALL, map)
     for at, along in ((x, y), (y, x)):
-        near = 1 + pick(draw(), middle - 1)
-        far = middle + 1 + pick(draw(), size - middle - 2)
+        near = 1 + uniform_index(draw(), middle - 1)
+        far = middle + 1 + uniform_index(draw(), size - middle - 2)
         opens = (at == middle) & ((along == near) | (along == far))
         map = jnp.where(opens, cells.EMPTY, map)
-    own_x, own_y = minigrid_drafts.free_cell(draw(), map == cells.EMPTY)
+    own_x, own_y = minigrid_drafts.random_free_cell(draw(), map == cells.EMPTY)
     elsewhere = (x != own_x) | (y != own_y)
-    goal_x, goal_y = minigrid_drafts.free_cell(draw(), (map == cells.EMPTY) & elsewhere)
+    goal_x, goal_y = minigrid_drafts.random_free_cell(draw(), (map == cells.EMPTY) & elsewhere)
     map = jnp.where((x == goal_x) & (y == goal_y), minigrid_drafts.GREEN_GOAL, map).astype(
         jnp.uint8
     )
-    return minigrid_drafts.alone(map, own_x, own_y, pick(draw(), 4))
+    return minigrid_drafts.without_objects(map, own_x, own_y, uniform_index(draw(), 4))
 
 
 FAMILY = Family(

@@ -14,7 +14,7 @@ from didact.environments.grid.levels.family import Family, Group, Level
 from didact.environments.grid.levels.minigrid_drafts import Start
 from didact.environments.grid.rules import GONE
 from didact.environments.language.templates import Templates
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 HALLWAY = 3  # cells from side to side
@@ -29,7 +29,7 @@ SPACE = Box(
     )
 )
 
-_MOST = 6  # rooms, as many as there are colours
+_MAX = 6  # rooms, as many as there are colours
 _MISSION = Templates(
     ["get the {color0} key from the {color1} room, unlock the {color0} door and go to the goal"]
 )
@@ -85,7 +85,7 @@ def _start(
     """One level, and the colours of its locked room and of the room with the key."""
     width, height = map_size(space)
     room_width, room_height, rows = (v.astype(jnp.int32) for v in Task(*task))
-    draw = Numbers(key, 2 * _MOST + 7)
+    draw = UniformDraws(key, 2 * _MAX + 7)
     own_width, own_height = _size(room_width, room_height, rows)
     left, right = room_width - 1, room_width + HALLWAY  # the walls of the hallway
     y, x = np.arange(height)[:, None], np.arange(width)
@@ -94,27 +94,32 @@ def _start(
     wall |= (beside & (y % (room_height - 1) == 0)) | (y == 0) | (y >= own_height - 1)
     map = jnp.where(wall, cells.GREY_WALL, cells.EMPTY).astype(jnp.uint8)
 
-    index = np.arange(_MOST)
+    index = np.arange(_MAX)
     there = jnp.asarray(index // 2) < rows
     top = jnp.asarray(index // 2) * (room_height - 1)
     door_x = jnp.where(jnp.asarray(index % 2 == 0), left, right)
     door_places = jnp.where(there, (top + room_height // 2) * width + door_x, GONE)
-    locked, keeper = jax.lax.top_k(jnp.where(there, draw(_MOST), -1), 2)[1]
-    color = jnp.argsort(draw(_MOST))
+    locked, keeper = jax.lax.top_k(jnp.where(there, draw(_MAX), -1), 2)[1]
+    color = jnp.argsort(draw(_MAX))
     kind = jnp.where(index == locked, cells.LOCKED_DOOR, cells.CLOSED_DOOR)
     doors = jnp.where(there, cells.code(kind, color), 0)
 
     room = jnp.stack([locked, keeper])
-    across, down = pick(draw(2), room_width - 2), pick(draw(2), room_height - 2)
+    across, down = uniform_index(draw(2), room_width - 2), uniform_index(draw(2), room_height - 2)
     thing_x = jnp.where(room % 2 == 0, 0, right) + 1 + across
     thing_places = (top[room] + 1 + down) * width + thing_x
     objects = jnp.append(cells.code(cells.KEY, color[locked]), doors).astype(jnp.uint8)
     places = jnp.append(thing_places[1], door_places)
-    map = placement.lay(map, jnp.array([minigrid_drafts.GREEN_GOAL], jnp.uint8), thing_places[:1])
-    map = placement.lay(map, objects, places)
-    agent_x, agent_y = left + 1 + pick(draw(), HALLWAY), 1 + pick(draw(), own_height - 2)
+    map = placement.put_on_map(
+        map, jnp.array([minigrid_drafts.GREEN_GOAL], jnp.uint8), thing_places[:1]
+    )
+    map = placement.put_on_map(map, objects, places)
+    agent_x, agent_y = (
+        left + 1 + uniform_index(draw(), HALLWAY),
+        1 + uniform_index(draw(), own_height - 2),
+    )
     no_members = jnp.zeros_like(objects)
-    start = Start(map, agent_x, agent_y, pick(draw(), 4), objects, places, no_members)
+    start = Start(map, agent_x, agent_y, uniform_index(draw(), 4), objects, places, no_members)
     return start, color[room]
 
 

@@ -12,7 +12,7 @@ from didact.environments.grid.levels import minigrid_drafts, placement
 from didact.environments.grid.levels.family import Family, Group, Level
 from didact.environments.grid.levels.minigrid_drafts import Start
 from didact.environments.language.templates import Templates
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -66,37 +66,41 @@ def generate(
         mission_length: the number of tokens of a mission.
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
-    mission = minigrid_drafts.said(_MISSION, jnp.zeros(len(tasks), jnp.int32), mission_length)
+    mission = minigrid_drafts.fixed_missions(
+        _MISSION, jnp.zeros(len(tasks), jnp.int32), mission_length
+    )
     return minigrid_drafts.level_of(
         start, missions.MATCH, mission, 5 * _odd(Task(*tasks.T).size) ** 2
     )
 
 
 def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
-    draw, named, (width, height) = Numbers(key, 5), Task(*task), map_size(space)
+    draw, named, (width, height) = UniformDraws(key, 5), Task(*task), map_size(space)
     size = _odd(named.size).astype(jnp.int32)
     longest, middle = size - 3, size // 2
     shorter = draw() < named.random_length
-    end = jnp.where(shorter, _SHORTEST + pick(draw(), longest - _SHORTEST + 1), longest)
+    end = jnp.where(shorter, _SHORTEST + uniform_index(draw(), longest - _SHORTEST + 1), longest)
 
     x, y = minigrid_drafts.coordinates((width, height))
     off = jnp.abs(y - middle)
     wall = (x >= 1) & (x <= _SHORTEST) & (off == 2)
     wall |= (x >= _SHORTEST) & (x < end) & (off == 1)
     wall |= ((x == end) & (off > 0)) | (x == end + 2)
-    map = minigrid_drafts.room((width, height), size, size)
+    map = minigrid_drafts.empty_room((width, height), size, size)
     map = jnp.where(wall, cells.GREY_WALL, map).astype(jnp.uint8)
 
     # The object at the start, that at the upper end and that at the lower end.
-    first, upper = cells.KEY + pick(draw(2), 2)
+    first, upper = cells.KEY + uniform_index(draw(2), 2)
     lower = cells.KEY + cells.BALL - upper
     objects = cells.code(jnp.stack([first, upper, lower]), cells.GREEN).astype(jnp.uint8)
     object_x, object_y = jnp.stack([1, end + 1, end + 1]), middle + jnp.array([-1, -2, 2])
     places = object_y * width + object_x
     matches = objects == objects[0]
     members = jnp.where(matches, 1, 2).at[0].set(0).astype(jnp.uint8)
-    map = placement.lay(map, objects, places)
-    return Start(map, 1 + pick(draw(), end), middle, jnp.int32(0), objects, places, members)
+    map = placement.put_on_map(map, objects, places)
+    return Start(
+        map, 1 + uniform_index(draw(), end), middle, jnp.int32(0), objects, places, members
+    )
 
 
 FAMILY = Family(

@@ -12,10 +12,10 @@ from didact.environments.grid import cells, missions
 from didact.environments.grid.levels import minigrid_drafts, placement
 from didact.environments.grid.levels.family import Family, Group, Level
 from didact.environments.grid.levels.minigrid_drafts import Start
-from didact.environments.grid.levels.rejection_sampling import until_good
+from didact.environments.grid.levels.rejection_sampling import rejection_sample
 from didact.environments.grid.rules import GONE
 from didact.environments.language.templates import Templates
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SIDE = 25  # of every map
@@ -73,9 +73,11 @@ def generate(
     """
     chain_keys, other_keys = jnp.unstack(jax.vmap(jax.random.split)(keys), axis=1)
     # At least one attempt in five is good, so all become good in the tries there are.
-    _, chain = until_good(functools.partial(_attempt, space), chain_keys, tasks)
+    _, chain = rejection_sample(functools.partial(_attempt, space), chain_keys, tasks)
     start = jax.vmap(_furnished)(other_keys, chain)
-    mission = minigrid_drafts.said(_MISSION, jnp.zeros(len(tasks), jnp.int32), mission_length)
+    mission = minigrid_drafts.fixed_missions(
+        _MISSION, jnp.zeros(len(tasks), jnp.int32), mission_length
+    )
     return minigrid_drafts.level_of(start, missions.REACH, mission, 20 * Task(*tasks.T).rooms)
 
 
@@ -83,9 +85,9 @@ def _attempt(
     space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
 ) -> tuple[Bool[Array, ""], _Chain]:
     named, most = Task(*task), int(Task(*space.high).rooms)
-    draw = Numbers(key, 4 + 5 * TRIES * most)
+    draw = UniformDraws(key, 4 + 5 * TRIES * most)
     sizes = named.room_size.astype(jnp.int32) - _SMALLEST + 1
-    top, size = pick(draw(2), SIDE - 2), _SMALLEST + pick(draw(2), sizes)
+    top, size = uniform_index(draw(2), SIDE - 2), _SMALLEST + uniform_index(draw(2), sizes)
     good = (top[0] + size[0] <= SIDE) & (top[1] + size[1] < SIDE)
     nothing = jnp.zeros((most, 2), jnp.int32)
     first = _Chain(
@@ -117,16 +119,16 @@ def _extended(
         u: uniform in 0..1.
     """
     top, extent = chain.top[room - 1], chain.size[room - 1]
-    wall = pick(u[:, 0], 3)
+    wall = uniform_index(u[:, 0], 3)
     wall = wall + (wall >= chain.wall)  # any but the one that led in
     sideways, far = jnp.asarray(_HORIZONTAL)[wall], jnp.asarray(_FAR)[wall]
-    along = 1 + pick(u[:, 1, None], extent - 2)  # [t, 2]
+    along = 1 + uniform_index(u[:, 1, None], extent - 2)  # [t, 2]
     across = jnp.where(far[:, None], extent - 1, 0)
     is_across = jnp.stack([sideways, ~sideways], axis=1)
     door = top + jnp.where(is_across, across, along)
 
-    size = _SMALLEST + pick(u[:, 2:4], sizes)
-    beside = door - 1 - pick(u[:, 4, None], size - 2)
+    size = _SMALLEST + uniform_index(u[:, 2:4], sizes)
+    beside = door - 1 - uniform_index(u[:, 4, None], size - 2)
     behind = jnp.where(far[:, None], door, door - size + 1)
     new = jnp.where(is_across, behind, beside)
 
@@ -148,7 +150,7 @@ def _extended(
 
 def _furnished(key: PRNGKeyArray, chain: _Chain) -> Start:
     """The level of a chain of rooms; what is in no room is empty, too."""
-    draw = Numbers(key, len(chain.top) + 4)
+    draw = UniformDraws(key, len(chain.top) + 4)
     x, y = minigrid_drafts.coordinates((SIDE, SIDE))
     index = np.arange(len(chain.top))
     left, upper = chain.top[:, 0, None, None], chain.top[:, 1, None, None]
@@ -161,20 +163,20 @@ def _furnished(key: PRNGKeyArray, chain: _Chain) -> Start:
     map = jnp.where(wall, cells.GREY_WALL, cells.EMPTY).astype(jnp.uint8)
 
     # No door has the colour of the one before.
-    color = (pick(draw(), 6) + jnp.cumsum(1 + pick(draw(len(index)), 5))) % 6
+    color = (uniform_index(draw(), 6) + jnp.cumsum(1 + uniform_index(draw(len(index)), 5))) % 6
     doors = cells.code(cells.CLOSED_DOOR, color)
     is_door = (index > 0) & (index < chain.count)
     objects = jnp.where(is_door, doors, 0).astype(jnp.uint8)[1:]
     places = jnp.where(is_door, chain.door[:, 1] * SIDE + chain.door[:, 0], GONE)[1:]
-    map = placement.lay(map, objects, places)
+    map = placement.put_on_map(map, objects, places)
 
-    own_x, own_y = minigrid_drafts.free_cell(draw(), inside[0])
+    own_x, own_y = minigrid_drafts.random_free_cell(draw(), inside[0])
     last = inside[jnp.maximum(chain.count - 1, 0)]
-    goal_x, goal_y = minigrid_drafts.free_cell(draw(), last & ((x != own_x) | (y != own_y)))
+    goal_x, goal_y = minigrid_drafts.random_free_cell(draw(), last & ((x != own_x) | (y != own_y)))
     map = jnp.where((x == goal_x) & (y == goal_y), minigrid_drafts.GREEN_GOAL, map).astype(
         jnp.uint8
     )
-    direction = pick(draw(), 4)
+    direction = uniform_index(draw(), 4)
     return Start(map, own_x, own_y, direction, objects, places, jnp.zeros_like(objects))
 
 

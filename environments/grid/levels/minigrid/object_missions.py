@@ -16,7 +16,7 @@ from didact.environments.grid.levels import minigrid_drafts
 from didact.environments.grid.levels.family import Family, Group, Level
 from didact.environments.grid.rules import GONE, World
 from didact.environments.language.templates import Templates
-from didact.environments.random_draws import Numbers, choose, pick
+from didact.environments.random_draws import UniformDraws, uniform_index, weighted_index
 from didact.environments.task_spaces import Box, Dimension
 
 _SMALLEST = 5
@@ -82,12 +82,12 @@ class _Draft(NamedTuple):
     direction: Int32[Array, ""]
     objects: UInt8[Array, " k"]  # 0 in rows without object
     places: Int32[Array, " k"]
-    errand: Int32[Array, ""]
+    mission_kind: Int32[Array, ""]
     sentence: Int32[Array, ""]
     meant: Int32[Array, " 2"]  # the rows that the sentence speaks of
 
 
-def errands(space: Box) -> list[int]:
+def missions_of(space: Box) -> list[int]:
     """The errands that occur in a part of `SPACE`; the first one stands in where none weighs."""
     found = [i for i, name in enumerate(_WEIGHTS) if space.high[space.column(name)] > 0]
     return found or [FETCH]
@@ -117,13 +117,15 @@ def generate(
     mission = _SENTENCES.fill(draft.sentence, color, kind, mission_length)
 
     alike = verifier.describe(draft.objects, kind[:, 0], color[:, 0])
-    one = jnp.where((draft.errand == FETCH)[:, None], alike, index == draft.meant[:, :1])
-    other = (draft.errand == PUT_NEAR)[:, None] & (index == draft.meant[:, 1:])
+    one = jnp.where((draft.mission_kind == FETCH)[:, None], alike, index == draft.meant[:, :1])
+    other = (draft.mission_kind == PUT_NEAR)[:, None] & (index == draft.meant[:, 1:])
     members = (one + 2 * other).astype(jnp.uint8)
     places = draft.places.astype(jnp.int16)
-    clauses = jnp.asarray(_KINDS, jnp.uint8)[draft.errand][:, None]
+    clauses = jnp.asarray(_KINDS, jnp.uint8)[draft.mission_kind][:, None]
     size = Task(*tasks.T).size.astype(jnp.int32)
-    per_cell, per_side = (jnp.asarray(x)[draft.errand] for x in (_STEPS_PER_CELL, _STEPS_PER_SIDE))
+    per_cell, per_side = (
+        jnp.asarray(x)[draft.mission_kind] for x in (_STEPS_PER_CELL, _STEPS_PER_SIDE)
+    )
     world = World(
         cells=draft.map,
         position=draft.position,
@@ -137,15 +139,17 @@ def generate(
 
 
 def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> _Draft:
-    named, possible, (side, _) = Task(*task), errands(space), map_size(space)
+    named, possible, (side, _) = Task(*task), missions_of(space), map_size(space)
     most = max(int(space.high[space.column("objects")]), *_NEEDED[possible], 1)
-    draw = Numbers(key, side**2 + most + 36)
+    draw = UniformDraws(key, side**2 + most + 36)
     weights = jnp.stack(named[2:])[np.array(possible)]
     weights = weights.at[0].add(jnp.all(weights == 0))
-    errand = jnp.asarray(possible)[choose(draw(), weights)]
-    to_door = errand == GO_TO_DOOR
+    mission_kind = jnp.asarray(possible)[weighted_index(draw(), weights)]
+    to_door = mission_kind == GO_TO_DOOR
     size = named.size.astype(jnp.int32)
-    width, height = jnp.where(to_door, _SMALLEST + pick(draw(2), size - _SMALLEST + 1), size)
+    width, height = jnp.where(
+        to_door, _SMALLEST + uniform_index(draw(2), size - _SMALLEST + 1), size
+    )
 
     y, x = (at.reshape(-1) for at in np.divmod(np.arange(side**2), side))
     across, down = (x == 0) | (x == width - 1), (y == 0) | (y == height - 1)
@@ -153,27 +157,31 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> _Draft:
     map = jnp.where(wall, cells.GREY_WALL, cells.EMPTY).astype(jnp.uint8)
     inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
 
-    wanted = jnp.maximum(named.objects, jnp.asarray(_NEEDED)[errand])
-    apart = errand == PUT_NEAR
+    wanted = jnp.maximum(named.objects, jnp.asarray(_NEEDED)[mission_kind])
+    apart = mission_kind == PUT_NEAR
     # In the smallest room, an object in the middle would leave no place apart from it.
     middle = apart & (size == _SMALLEST) & jnp.asarray((x == 2) & (y == 2))
     places, count = _scatter(inside & ~middle, x, y, wanted, most, apart, draw)
     free = inside & jnp.all(jnp.arange(side**2)[:, None] != places, axis=1)
-    agent_x, agent_y = minigrid_drafts.free_cell(draw(), free.reshape(side, side))
+    agent_x, agent_y = minigrid_drafts.random_free_cell(draw(), free.reshape(side, side))
     position = agent_y * side + agent_x
-    objects = jnp.where(places == GONE, 0, _looks(errand == FETCH, most, draw))
+    objects = jnp.where(places == GONE, 0, _looks(mission_kind == FETCH, most, draw))
     target, other = draw(2)
-    first = pick(target, count)
-    meant = jnp.stack([first, (first + 1 + pick(other, count - 1)) % jnp.maximum(count, 1)])
-    sentence = jnp.where(errand == FETCH, pick(draw(), len(_FETCHES)), len(_FETCHES))
-    sentence += errand == PUT_NEAR
+    first = uniform_index(target, count)
+    meant = jnp.stack(
+        [first, (first + 1 + uniform_index(other, count - 1)) % jnp.maximum(count, 1)]
+    )
+    sentence = jnp.where(mission_kind == FETCH, uniform_index(draw(), len(_FETCHES)), len(_FETCHES))
+    sentence += mission_kind == PUT_NEAR
     if GO_TO_DOOR in possible:
         doors, door_places = _doors(to_door, width, height, side, draw)
         objects, places = jnp.concatenate([objects, doors]), jnp.concatenate([places, door_places])
-        meant = jnp.where(to_door, most + pick(target, 4), meant)
+        meant = jnp.where(to_door, most + uniform_index(target, 4), meant)
     objects = objects.astype(jnp.uint8)
     map = map.at[jnp.where(places >= 0, places, map.size)].set(objects, mode="drop")
-    return _Draft(map, position, pick(draw(), 4), objects, places, errand, sentence, meant)
+    return _Draft(
+        map, position, uniform_index(draw(), 4), objects, places, mission_kind, sentence, meant
+    )
 
 
 def _scatter(
@@ -183,7 +191,7 @@ def _scatter(
     wanted: Float[Array, ""],
     most: int,
     apart: Bool[Array, ""],
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> tuple[Int32[Array, " k"], Int32[Array, ""]]:
     """Random cells for objects, GONE where there is none; and how many have one.
 
@@ -206,9 +214,9 @@ def _scatter(
     return places, jnp.sum(places != GONE)
 
 
-def _looks(fetch: Bool[Array, ""], most: int, draw: Numbers) -> Int32[Array, " k"]:
+def _looks(fetch: Bool[Array, ""], most: int, draw: UniformDraws) -> Int32[Array, " k"]:
     """Kinds and colours: of two kinds and any colours to be fetched, else of three, all unlike."""
-    any_ = pick(draw(most), 12)
+    any_ = uniform_index(draw(most), 12)
     unlike = jax.lax.top_k(draw(18), most)[1]
     looks = jnp.where(fetch, any_, unlike)
     return cells.code(cells.KEY + looks // 6, looks % 6)
@@ -219,10 +227,10 @@ def _doors(
     width: Int32[Array, ""],
     height: Int32[Array, ""],
     side: int,
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> tuple[Int32[Array, " 4"], Int32[Array, " 4"]]:
     """A closed door in each wall, no two of one colour, and their places."""
-    along_x, along_y = 2 + pick(draw(2), width - 4), 2 + pick(draw(2), height - 4)
+    along_x, along_y = 2 + uniform_index(draw(2), width - 4), 2 + uniform_index(draw(2), height - 4)
     x = jnp.stack([along_x[0], along_x[1], jnp.int32(0), width - 1])
     y = jnp.stack([jnp.int32(0), height - 1, along_y[0], along_y[1]])
     color = jnp.argsort(draw(6))[:4]
@@ -238,14 +246,14 @@ def map_size(space: Box) -> tuple[int, int]:
 
 def kinds(space: Box) -> tuple[int, ...]:
     """The kinds of clauses that occur."""
-    return tuple(sorted({int(_KINDS[errand]) for errand in errands(space)}))
+    return tuple(sorted({int(_KINDS[mission_kind]) for mission_kind in missions_of(space)}))
 
 
 def max_steps(space: Box) -> int:
     """The most steps of any episode."""
     size, _ = map_size(space)
     return int(
-        max(_STEPS_PER_CELL[e] * size**2 + _STEPS_PER_SIDE[e] * size for e in errands(space))
+        max(_STEPS_PER_CELL[e] * size**2 + _STEPS_PER_SIDE[e] * size for e in missions_of(space))
     )
 
 
@@ -260,8 +268,8 @@ FAMILY = Family(
 )
 
 
-def _point(errand: str, size: int, objects: int) -> Box:
-    weights = {name: float(name == errand) for name in _WEIGHTS}
+def _point(mission_kind: str, size: int, objects: int) -> Box:
+    weights = {name: float(name == mission_kind) for name in _WEIGHTS}
     return SPACE.restricted(size=size, objects=objects, **weights)
 
 
@@ -299,7 +307,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 }
 
 GROUP = Group(
-    "Errands",
+    "ObjectMissions",
     "Fetch a thing, stop at a thing or a door, or put things near one another in one open room: "
     "MiniGrid's Fetch, GoToObject, GoToDoor and PutNear are tasks of it.",
     SPACE,

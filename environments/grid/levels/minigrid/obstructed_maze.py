@@ -13,10 +13,10 @@ from didact.environments.grid.levels import placement, room_grid
 from didact.environments.grid.levels.babyai_drafts import Draft, level_of, one_clause
 from didact.environments.grid.levels.family import Family, Group, Level
 from didact.environments.grid.levels.room_grid import Layout, Rooms
-from didact.environments.grid.rules import FRONTS, GONE, INSIDE
+from didact.environments.grid.rules import DIRECTION_VECTORS, GONE, INSIDE
 from didact.environments.language import grammar
 from didact.environments.language.grammar import PICK_UP
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -119,7 +119,7 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Draft:
         named.room_size.astype(jnp.int32), jnp.where(two_rooms, 1, 3), jnp.where(two_rooms, 2, 3)
     )
     locks = 2 * max(most, 1)
-    draw = Numbers(key, 7 + most + 3 * locks + (locks // 2 + 5) * layout.inside)
+    draw = UniformDraws(key, 7 + most + 3 * locks + (locks // 2 + 5) * layout.inside)
     doors = _doors(rooms, named, most, draw)
     locked = jax.tree.map(lambda x: x[most:], doors)
     blocked = locked.exists & (draw(locks) < named.blocked_doors)
@@ -153,17 +153,17 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Draft:
     table = jnp.concatenate(objects).astype(jnp.uint8)
     place = jnp.concatenate(places)
 
-    map = placement.lay(room_grid.walls(layout, rooms), table, place)
+    map = placement.put_on_map(room_grid.walls(layout, rooms), table, place)
     middle = layout.rooms // 2
     start = jnp.where(two_rooms, 0, jnp.where(named.start_beside > 0, middle + 1, middle))
-    x, y, direction, _ = placement.stand(layout, rooms, map, start, draw)
+    x, y, direction, _ = placement.place_agent_in_room(layout, rooms, map, start, draw)
     # No other ball is blue.
     meant = one_clause(table, *jnp.array([PICK_UP, cells.BALL, cells.BLUE]))
     map, place, hand = map.reshape(-1), place.astype(jnp.int16), jnp.uint8(cells.EMPTY)
     return Draft(map, at(x, y), direction, hand, table, place, *meant)
 
 
-def _doors(rooms: Rooms, task: Task, most: int, draw: Numbers) -> _Doors:
+def _doors(rooms: Rooms, task: Task, most: int, draw: UniformDraws) -> _Doors:
     sides = max(most, 1)
     quarter, k = np.divmod(np.arange(2 * sides), 2)
     turned = quarter + 2 * k - 1  # the walls to both sides of the one to the middle
@@ -181,8 +181,8 @@ def _doors(rooms: Rooms, task: Task, most: int, draw: Numbers) -> _Doors:
     column, row, direction, color = (jnp.where(only, 0, x) for x in (column, row, direction, color))
     exists = (jnp.asarray(np.concatenate([np.arange(most), quarter])) < task.quarters) | only
     far = rooms.size - 1
-    along = pick(draw(len(column)), rooms.size - 2) + 1
-    step = jnp.asarray(FRONTS)[direction]
+    along = uniform_index(draw(len(column)), rooms.size - 2) + 1
+    step = jnp.asarray(DIRECTION_VECTORS)[direction]
 
     def line(room, step):
         """The coordinate of a door in the wall towards `step`, or along the wall if 0."""
@@ -199,7 +199,7 @@ def _place_keys(
     task: Task,
     locked: _Doors,
     blocked: Bool[Array, " l"],
-    draw: Numbers,
+    draw: UniformDraws,
 ) -> _Keys:
     """A free cell of its side room for each key.
 
@@ -226,11 +226,13 @@ def _place_keys(
 
 
 def _place_target(
-    layout: Layout, rooms: Rooms, task: Task, draw: Numbers
+    layout: Layout, rooms: Rooms, task: Task, draw: UniformDraws
 ) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
     """Where the blue ball is: anywhere in a corner, or in the second of two rooms."""
     two_rooms, size = task.quarters == 0, rooms.size
-    corner = jnp.asarray(_CORNERS)[pick(draw(), jnp.maximum(task.quarters, 1).astype(jnp.int32))]
+    corner = jnp.asarray(_CORNERS)[
+        uniform_index(draw(), jnp.maximum(task.quarters, 1).astype(jnp.int32))
+    ]
     column, row = jnp.where(two_rooms, 1, corner[0]), jnp.where(two_rooms, 0, corner[1])
     x, y = room_grid.cell_in_room(layout, rooms, row, column, np.arange(layout.inside))
     # Not where the agent is until it gets its place, the middle of the map, nor beside that.

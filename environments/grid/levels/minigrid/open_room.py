@@ -12,7 +12,7 @@ from didact.environments.grid.levels import minigrid_drafts
 from didact.environments.grid.levels.family import Family, Group, Level
 from didact.environments.grid.levels.minigrid_drafts import Start
 from didact.environments.language.templates import Templates
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -77,14 +77,14 @@ def generate(
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
     task, sentence = Task(*tasks.T), jnp.zeros(len(tasks), jnp.int32)
-    mission = minigrid_drafts.said(MISSION, sentence, mission_length)
+    mission = minigrid_drafts.fixed_missions(MISSION, sentence, mission_length)
     return minigrid_drafts.level_of(start, missions.REACH, mission, 4 * task.width * task.height)
 
 
 def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
-    named, draw = Task(*task), Numbers(key, 4)
+    named, draw = Task(*task), UniformDraws(key, 4)
     width, height = named.width.astype(jnp.int32), named.height.astype(jnp.int32)
-    map = minigrid_drafts.room(map_size(space), width, height)
+    map = minigrid_drafts.empty_room(map_size(space), width, height)
     x, y = minigrid_drafts.coordinates(map_size(space))
     second = jnp.minimum(named.strip_row, height - 2)
     row = ((y == 1) & (named.strips > 0)) | ((y == second) & (named.strips > 1))
@@ -93,9 +93,9 @@ def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
     map = jnp.where((x == width - 2) & (y == goal_y), minigrid_drafts.GREEN_GOAL, map).astype(
         jnp.uint8
     )
-    moved, direction = draw() < named.random_start, pick(draw(), 4)
-    any_x, any_y = minigrid_drafts.free_cell(draw(), map == cells.EMPTY)
-    return minigrid_drafts.alone(
+    moved, direction = draw() < named.random_start, uniform_index(draw(), 4)
+    any_x, any_y = minigrid_drafts.random_free_cell(draw(), map == cells.EMPTY)
+    return minigrid_drafts.without_objects(
         map,
         jnp.where(moved, any_x, 1),
         jnp.where(moved, any_y, 1),

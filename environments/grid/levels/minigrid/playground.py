@@ -14,7 +14,7 @@ from didact.environments.grid.levels.family import Family, Group, Level, layout_
 from didact.environments.grid.levels.minigrid_drafts import Start
 from didact.environments.grid.levels.room_grid import Rooms
 from didact.environments.grid.rules import GONE
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -67,7 +67,7 @@ def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
     layout, named = layout_of(space), Task(*task)
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
     most, e = int(space.high[space.column("objects")]), len(layout.edges)
-    draw = Numbers(key, 1 + most + 2 * e + layout.rooms * layout.inside)
+    draw = UniformDraws(key, 1 + most + 2 * e + layout.rooms * layout.inside)
     # The agent and the objects get the first cells of a shuffle of all of them.
     row, column = np.divmod(np.arange(layout.rooms)[:, None], layout.columns)
     x, y = room_grid.cell_in_room(layout, rooms, row, column, np.arange(layout.inside))
@@ -77,14 +77,14 @@ def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
     score, first = jax.lax.top_k(priority, min(1 + most, priority.size))
     x, y = x.reshape(-1)[first], y.reshape(-1)[first]
     wanted = (score[1:] >= 0) & (jnp.arange(len(first) - 1) < named.objects)
-    looks = pick(draw(len(first) - 1), 18)
+    looks = uniform_index(draw(len(first) - 1), 18)
     things = jnp.where(wanted, cells.code(cells.KEY + looks // 6, looks % 6), 0)
 
     # The cell of a wall that is nearest to its right or lower end never has the door.
     doors_there = room_grid.exists(layout, rooms, layout.edges[:, 1])
     shorter = (rooms.size - 3) / (rooms.size - 2)
     door_x, door_y = room_grid.door_cells(layout, rooms, draw(e) * shorter)
-    doors = jnp.where(doors_there, cells.code(cells.CLOSED_DOOR, pick(draw(e), 6)), 0)
+    doors = jnp.where(doors_there, cells.code(cells.CLOSED_DOOR, uniform_index(draw(e), 6)), 0)
     objects = jnp.concatenate([things, doors]).astype(jnp.uint8)
     places = jnp.concatenate(
         [
@@ -92,8 +92,10 @@ def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
             jnp.where(doors_there, door_y * layout.width + door_x, GONE),
         ]
     )
-    map = placement.lay(room_grid.walls(layout, rooms), objects, places)
-    return Start(map, x[0], y[0], pick(draw(), 4), objects, places, jnp.zeros_like(objects))
+    map = placement.put_on_map(room_grid.walls(layout, rooms), objects, places)
+    return Start(
+        map, x[0], y[0], uniform_index(draw(), 4), objects, places, jnp.zeros_like(objects)
+    )
 
 
 FAMILY = Family(

@@ -12,7 +12,7 @@ from didact.environments.grid.levels import minigrid_drafts, placement
 from didact.environments.grid.levels.family import Family, Group, Level
 from didact.environments.grid.levels.minigrid_drafts import Start
 from didact.environments.language.templates import Templates
-from didact.environments.random_draws import Numbers, pick
+from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
@@ -60,25 +60,30 @@ def generate(
         mission_length: the number of tokens of a mission.
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
-    mission = minigrid_drafts.said(_MISSION, jnp.zeros(len(tasks), jnp.int32), mission_length)
+    mission = minigrid_drafts.fixed_missions(
+        _MISSION, jnp.zeros(len(tasks), jnp.int32), mission_length
+    )
     max_steps = 20 * Task(*tasks.T).size ** 2
     return minigrid_drafts.level_of(start, missions.OPEN_IN_ORDER, mission, max_steps)
 
 
 def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
-    draw, (width, height) = Numbers(key, 5), map_size(space)
+    draw, (width, height) = UniformDraws(key, 5), map_size(space)
     size = Task(*task).size.astype(jnp.int32)
     walls_x = size // 2 + jnp.stack([0, size - 1])
     x, _ = minigrid_drafts.coordinates((width, height))
-    map = minigrid_drafts.room((width, height), 2 * size, size)
+    map = minigrid_drafts.empty_room((width, height), 2 * size, size)
     inner = (x == walls_x[0]) | (x == walls_x[1])
     map = jnp.where(inner, cells.GREY_WALL, map).astype(jnp.uint8)
     objects = jnp.array(_DOORS, jnp.uint8)
-    places = (1 + pick(draw(2), size - 2)) * width + walls_x
-    map = placement.lay(map, objects, places)
-    own_x, own_y = walls_x[0] + 1 + pick(draw(), size - 2), 1 + pick(draw(), size - 2)
+    places = (1 + uniform_index(draw(2), size - 2)) * width + walls_x
+    map = placement.put_on_map(map, objects, places)
+    own_x, own_y = (
+        walls_x[0] + 1 + uniform_index(draw(), size - 2),
+        1 + uniform_index(draw(), size - 2),
+    )
     members = jnp.array(_MEMBERS, jnp.uint8)
-    return Start(map, own_x, own_y, pick(draw(), 4), objects, places, members)
+    return Start(map, own_x, own_y, uniform_index(draw(), 4), objects, places, members)
 
 
 FAMILY = Family(

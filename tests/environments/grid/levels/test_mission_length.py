@@ -52,7 +52,7 @@ def test_the_longest_mission_fits_and_nothing_shorter_does(name):
     assert make(name, mission_length=least).observation_space["instruction"].shape == (least,)
     with pytest.raises(SettingError, match=f"^mission_length is {least - 1}, .* {least} or more"):
         make(name, mission_length=least - 1)
-    environment = make(name, mission_length=vocabulary.LONGEST)  # where nothing can be cut off
+    environment = make(name, mission_length=vocabulary.MAX_LENGTH)  # where nothing can be cut off
     tasks = environment.task_space.sample(jax.random.key(0), 2048)
     _, timestep = jax.jit(environment.reset)(jax.random.key(1), tasks)
     assert np.max(np.sum(timestep.observation["instruction"] > 0, axis=1)) == least

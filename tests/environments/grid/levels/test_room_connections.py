@@ -36,7 +36,7 @@ def added(layout, rows, columns, order, allowed):
 @pytest.mark.parametrize("accelerated", [False, True], ids=["on a CPU", "on an accelerator"])
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 def test_doors_are_added_until_all_rooms_are_connected(layout, accelerated, monkeypatch):
-    monkeypatch.setattr(room_grid, "accelerated", lambda: accelerated)
+    monkeypatch.setattr(room_grid, "on_accelerator", lambda: accelerated)
     rng = np.random.default_rng(0)
     for rows, columns in itertools.product(range(1, layout.rows + 1), range(1, layout.columns + 1)):
         rooms = Rooms(*(jnp.int32(v) for v in (layout.room_size, rows, columns)))

@@ -131,7 +131,7 @@ def test_the_longest_sentence_has_as_many_tokens_as_there_is_room_for():
     longest = grammar.Sentence(
         clauses, cells.BALL * each, each, grammar.FRONT * each, jnp.array([False])
     )
-    told = np.asarray(grammar.words(longest, each == 1, vocabulary.LONGEST))[0]
+    told = np.asarray(grammar.words(longest, each == 1, vocabulary.MAX_LENGTH))[0]
     assert (told > 0).all()
     assert vocabulary.decode(told).count("next to a green ball in front of you") == 4
 

@@ -50,7 +50,7 @@ def test_named_mazes_are_the_published_ones(name):
     assert space.solvable(tasks).all()
     assert environments.make(f"Maze-{name}").max_steps == (250 if size == 13 else 882)
     assert (space.shortest_actions(tasks) < 250).all()
-    assert (Levels().point_of(space) is not None) == (size == 13 and len(goals) == 1)
+    assert (Levels().single_task(space) is not None) == (size == 13 and len(goals) == 1)
 
 
 def test_the_flipped_labyrinth_is_the_labyrinth_flipped():
@@ -117,18 +117,18 @@ def test_gymnasium_makes_mazes_and_takes_a_map_as_task():
 
 def test_smaller_mazes_are_points_of_larger_spaces():
     larger = Levels(19, 17)
-    row = larger.point_of(named("StandardMaze3"))
+    row = larger.single_task(named("StandardMaze3"))
     assert larger.contains(row[None]).all()
     assert larger.shortest_path(row[None])[0] == named("StandardMaze3").shortest_path(
         sample(named("StandardMaze3"), 1)
     )
-    assert Levels(9, 9).point_of(named("StandardMaze3")) is None
-    assert Levels().point_of(environments.make("BabyAI-GoToObjS4-v0").task_space) is None
-    assert environments.make("GoTo").task_space.point_of(named("Labyrinth")) is None
+    assert Levels(9, 9).single_task(named("StandardMaze3")) is None
+    assert Levels().single_task(environments.make("BabyAI-GoToObjS4-v0").task_space) is None
+    assert environments.make("GoTo").task_space.single_task(named("Labyrinth")) is None
     usual = environments.make("Maze", size=(15, 14)).evaluation_tasks
     assert list(usual) == ["Maze-SixteenRooms", "Maze-Labyrinth", "Maze-StandardMaze"]
     np.testing.assert_array_equal(
-        usual["Maze-Labyrinth"], Levels(15, 14).point_of(named("Labyrinth"))
+        usual["Maze-Labyrinth"], Levels(15, 14).single_task(named("Labyrinth"))
     )
     assert not environments.make("Maze", size=9).evaluation_tasks
     alone = environments.make("Maze-Labyrinth2").evaluation_tasks
@@ -137,12 +137,12 @@ def test_smaller_mazes_are_points_of_larger_spaces():
 
 def test_common_is_the_narrower_space():
     space = Levels()
-    assert space.common(space) == space
+    assert space.intersection(space) == space
     low, high = space.restricted(walls=(0, 30)), space.restricted(walls=(20, 60))
-    assert low.common(high) == space.restricted(walls=(20, 30))
-    assert space.restricted(walls=3).common(high) is None
-    assert space.common(named("Labyrinth")) is None
-    assert space.common(Levels(9, 9)) is None
+    assert low.intersection(high) == space.restricted(walls=(20, 30))
+    assert space.restricted(walls=3).intersection(high) is None
+    assert space.intersection(named("Labyrinth")) is None
+    assert space.intersection(Levels(9, 9)) is None
 
 
 def test_a_teacher_that_needs_numbers_says_so():

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from didact.environments import SettingError
-from didact.students.skills import automaton, judge, pack, reward_machine, start, step
+from didact.students.skills import (
+    automaton,
+    batch_automata,
+    initial_states,
+    next_states,
+    reward_machine,
+    step_rewards,
+)
 
 LABELS = ("mail", "b", "unused", "a", "c")
 FIXED = {"max_states": 40, "max_propositions": 3}
@@ -23,14 +30,14 @@ def automata():
 @jax.jit
 def walk(machines, labels):
     def one(state, now):
-        after = step(machines, state, now)
-        return after, (after, *judge(machines, state, after))
+        after = next_states(machines, state, now)
+        return after, (after, *step_rewards(machines, state, after))
 
-    return jax.lax.scan(one, start(machines), labels)[1]
+    return jax.lax.scan(one, initial_states(machines), labels)[1]
 
 
 def test_a_batch_steps_as_its_automata_do(automata):
-    machines = pack(automata, LABELS, **FIXED)
+    machines = batch_automata(automata, LABELS, **FIXED)
     assert machines.transitions.shape == (24, 40, 8)
     assert machines.transitions.dtype == machines.weights.dtype == jnp.uint8
     assert machines.weights.shape == (len(LABELS), 24)
@@ -57,7 +64,7 @@ def test_a_single_machine_is_stepped_in_all_worlds(automata):
     letters = [{name for name, on in zip(LABELS, row, strict=True) if on} for row in labels]
     for each in automata[:4]:
         state = jnp.asarray(rng.integers(each.num_states, size=30))
-        after = step(pack([each], LABELS), state, labels)
+        after = next_states(batch_automata([each], LABELS), state, labels)
         assert after.dtype == jnp.int32
         by_hand = each.transitions[state, [each.letter(letter) for letter in letters]]
         assert after.tolist() == by_hand.tolist()
@@ -66,33 +73,35 @@ def test_a_single_machine_is_stepped_in_all_worlds(automata):
 def test_a_wide_automaton_needs_wider_numbers():
     names = tuple(f"p{i}" for i in range(9))
     made = automaton(" | ".join(f"F {name}" for name in names), max_propositions=9)
-    machines = pack([made, automaton("F p8")], names)
+    machines = batch_automata([made, automaton("F p8")], names)
     assert machines.weights.dtype == jnp.uint16
     labels = jnp.eye(9, dtype=bool)[jnp.array([8, 8])]
-    after = step(machines, machines.initial, labels)
+    after = next_states(machines, machines.initial, labels)
     assert machines.accepting[jnp.arange(2), after].all()
 
 
 def test_another_batch_of_that_size_needs_no_new_program(automata):
     labels = np.zeros((12, 24, len(LABELS)), bool)
-    walk(pack(automata, LABELS, **FIXED), labels)
+    walk(batch_automata(automata, LABELS, **FIXED), labels)
     before = walk._cache_size()
-    walk(pack(automata[::-1], LABELS, **FIXED), labels)
+    walk(batch_automata(automata[::-1], LABELS, **FIXED), labels)
     assert walk._cache_size() == before
 
 
 def test_worlds_may_share_machines(automata):
-    machines = pack(automata, LABELS, **FIXED)
+    machines = batch_automata(automata, LABELS, **FIXED)
     rng = np.random.default_rng(1)
     which = jnp.asarray(rng.integers(24, size=50))
     states = jnp.asarray([rng.integers(automata[i].num_states) for i in which])
     labels = jnp.asarray(rng.random((50, len(LABELS))) < 0.5)
     copied = machines.chosen(which)
-    shared = step(machines, states, labels, which)
-    assert shared.tolist() == step(copied, states, labels).tolist()
-    assert start(machines, which).tolist() == start(copied).tolist()
+    shared = next_states(machines, states, labels, which)
+    assert shared.tolist() == next_states(copied, states, labels).tolist()
+    assert initial_states(machines, which).tolist() == initial_states(copied).tolist()
     for one, other in zip(
-        judge(machines, states, shared, which), judge(copied, states, shared), strict=True
+        step_rewards(machines, states, shared, which),
+        step_rewards(copied, states, shared),
+        strict=True,
     ):
         assert one.tolist() == other.tolist()
 
@@ -121,16 +130,16 @@ def test_rewards():
 )
 def test_bounds(labels, settings, told):
     with pytest.raises(SettingError) as caught:
-        pack([automaton("F b"), automaton("F c & F b")], labels, **settings)
+        batch_automata([automaton("F b"), automaton("F c & F b")], labels, **settings)
     assert str(caught.value).endswith(told)
 
 
 def test_a_batch_of_none():
     with pytest.raises(SettingError, match="at least one"):
-        pack([], LABELS)
+        batch_automata([], LABELS)
 
 
 def test_a_formula_without_propositions():
-    machines = pack([automaton("true"), automaton("false")], ())
-    after = step(machines, start(machines), jnp.zeros((2, 0), bool))
+    machines = batch_automata([automaton("true"), automaton("false")], ())
+    after = next_states(machines, initial_states(machines), jnp.zeros((2, 0), bool))
     assert machines.accepting[jnp.arange(2), after].tolist() == [True, False]

@@ -5,10 +5,10 @@ import pytest
 
 from didact.environments import SettingError
 from didact.environments.toys.moving_targets import MovingTargets
-from didact.students.skills import FormulaError, automaton, english, parse, vocabulary
+from didact.students.skills import FormulaError, automaton, english, lexicon, parse
 from didact.students.skills.ltl.lexicon import KEYWORDS
 
-OFFICE = vocabulary(
+OFFICE = lexicon(
     ("coffee", "mail", "office", "decoration", "red_ball", "blue_ball", "A", "B", "C", "D"),
     {"decoration": ("plant", "vase"), "red_ball": ("ball",), "blue_ball": ("ball",)},
 )
@@ -145,25 +145,25 @@ def test_then_after_several_things_is_after_all_of_them():
     ],
 )  # fmt: skip
 def test_adjectives_and_their_thing_hold_at_once(text, formula):
-    made = english(text, vocabulary(MovingTargets.propositions, None, MovingTargets.adjectives))
+    made = english(text, lexicon(MovingTargets.propositions, None, MovingTargets.adjectives))
     assert str(made) == str(parse(formula))
 
 
 def test_only_adjectives_join_what_follows():
     with pytest.raises(FormulaError, match="'and', 'then' or a comma is missing"):
-        english("ball blue", vocabulary(MovingTargets.propositions, None, MovingTargets.adjectives))
+        english("ball blue", lexicon(MovingTargets.propositions, None, MovingTargets.adjectives))
     with pytest.raises(SettingError, match="adjective is 'red'"):
-        vocabulary(("blue", "ball"), adjectives=("red",))
+        lexicon(("blue", "ball"), adjectives=("red",))
 
 
 def test_names_of_one_letter_know_capitals():
-    letters = vocabulary(("a", "b", "B"))
+    letters = lexicon(("a", "b", "B"))
     assert english("get a, then b and B", letters) == parse("F(a & X(F b & F B))")
     assert english("get a b", letters) == parse("F b")
 
 
 def test_longest_names_are_meant():
-    things = vocabulary(("ball", "red_ball", "red"))
+    things = lexicon(("ball", "red_ball", "red"))
     assert english("red ball, then the ball, then Red", things) == parse(
         "F(red_ball & X F(ball & X F red))"
     )
@@ -215,5 +215,5 @@ def test_no_word_of_the_grammar_is_left_out():
 )
 def test_names_that_cannot_be(names, synonyms, told):
     with pytest.raises(SettingError) as caught:
-        vocabulary(names, synonyms)
+        lexicon(names, synonyms)
     assert str(caught.value) == told

@@ -6,7 +6,7 @@ import chat_server as servers
 import pytest
 
 from didact.environments import SettingError
-from didact.teachers.language.client.budget import Budget, limited
+from didact.teachers.language.client.budget import Budget, with_budget
 from didact.teachers.language.client.chat_completions import chat
 from didact.teachers.language.proposer import BudgetSpent, ProposerError, Reply
 
@@ -29,7 +29,7 @@ class Model:
 
 
 def calls_until_spent(model, budget):
-    ask = limited(model, budget)
+    ask = with_budget(model, budget)
     for _ in range(100):
         try:
             ask(MESSAGES, {})
@@ -65,7 +65,7 @@ def test_the_first_limit_that_is_reached_stops_the_asking(budget, calls):
 def test_without_a_limit_all_is_counted():
     model, budget = Model(), Budget()
     for _ in range(7):
-        limited(model, budget)(MESSAGES, {})
+        with_budget(model, budget)(MESSAGES, {})
     assert repr(budget) == "Budget(calls=7, tokens=280, cost=1.75)"
 
 
@@ -106,7 +106,7 @@ def test_nobody_knows_what_was_spent_before():
 
 def test_threads_together_ask_no_more_often():
     model, budget = Model(), Budget(calls=50)
-    ask, start = limited(model, budget), threading.Barrier(8)
+    ask, start = with_budget(model, budget), threading.Barrier(8)
     refused = []
 
     def work():
@@ -128,7 +128,7 @@ def test_threads_together_ask_no_more_often():
 
 def test_a_spent_budget_asks_no_server(serve):
     server = serve(servers.says("x", usage=(60, 40)))
-    ask = limited(chat("small", server.url, prices=(1000.0, 1000.0)), Budget(cost=0.25))
+    ask = with_budget(chat("small", server.url, prices=(1000.0, 1000.0)), Budget(cost=0.25))
     for _ in range(3):
         ask(MESSAGES, {})
     with pytest.raises(BudgetSpent, match=r"The budget of 0.25 is spent \(0.3\)\."):
