@@ -1,4 +1,7 @@
-"""Students: they know observations and actions, no teacher."""
+"""Students: networks, learning algorithms, policies and skills.
+
+Students depend on observations and actions, never on teachers.
+"""
 
 from didact.students.algorithms.learner import AuxiliaryLoss, LearnerState
 from didact.students.algorithms.ppo import ppo
@@ -38,7 +41,7 @@ from didact.students.registry import Entry, make, register, registered
 register(
     "ppo",
     ppo,
-    "PPO with an instructed, recurrent network (Schulman et al., 2017)",
+    "PPO with a recurrent, instruction-conditioned network (Schulman et al., 2017)",
     config=PPOConfig,
     network=lambda config: config.network,
     minibatches=lambda config: config.num_minibatches,
@@ -46,7 +49,7 @@ register(
 register(
     "distill",
     distill,
-    "Learns from --experts alone, in its own states (Ross et al., 2011)",
+    "Imitation of --experts on the student's own states (Ross et al., 2011)",
     config=DistillConfig,
     network=lambda config: config.network,
     minibatches=lambda config: config.num_minibatches,
@@ -55,7 +58,7 @@ register(
 register(
     "sac",
     sac,
-    "Soft actor-critic with replay, for continuous actions (Haarnoja et al., 2018)",
+    "Soft actor-critic with a replay buffer, for continuous actions (Haarnoja et al., 2018)",
     config=SACConfig,
     network=lambda config: config.network,
     architecture="actor",

@@ -1,6 +1,7 @@
-"""Settings of students, as dataclasses whose annotations say what is allowed.
+"""Student settings, as dataclasses whose annotations define the allowed values.
 
-Making one checks nothing; `didact.common.settings.checked` does, where a student is made.
+Instances are not validated on creation; `didact.common.settings.checked` validates them when a
+student is made.
 """
 
 import dataclasses
@@ -17,50 +18,50 @@ class NetworkConfig:
     """Sizes of the actor-critic."""
 
     cell_embedding: Size = 32
-    """width of a cell code's embedding, which the instruction modulates"""
+    """width of the cell embedding, which the instruction modulates"""
     cell_features: Size = 8
-    """features of each cell after the modulation"""
+    """features per cell after modulation"""
     token_embedding: Size = 32
-    """width of a token's embedding"""
+    """width of the token embedding"""
     instruction_features: Size = 64
-    """width of the recurrent encoding of an instruction"""
+    """width of the recurrent instruction encoding"""
     hidden: Size = 128
-    """width of the layer after the view"""
+    """width of the hidden layers"""
     memory: Annotated[int, Range(0, 8192)] = 128
-    """units of the recurrent memory; 0 for none"""
+    """units of the recurrent memory; 0 disables it"""
     max_instructions: Size = 64
-    """distinct instructions in a batch up to which the fast path is taken"""
+    """maximum number of distinct instructions per batch for the fast path"""
     pixel_channels: tuple[Size, ...] = (16, 32, 32)
-    """channels of each stage of the residual network that reads pictures"""
+    """channels of each stage of the residual network for images"""
     normalise_observations: bool = True
-    """normalise real vectors by running statistics; tokens, cells and pictures never are"""
+    """normalise real-valued vectors by running statistics; tokens, cells and images never are"""
     initial_std: Annotated[float, Range(0.02, 2)] = 0.5
-    """standard deviation of continuous actions at the start, before squashing"""
+    """initial standard deviation of continuous actions, before squashing"""
 
 
 @dataclasses.dataclass(frozen=True)
 class LearnerConfig:
-    """Settings of how a student descends on its losses."""
+    """Optimisation settings shared by all students with the actor-critic."""
 
     learning_rate: Positive = 2e-3
-    """Adam's step size at the start"""
+    """initial Adam learning rate"""
     final_learning_rate: NotNegative = 1e-4
-    """and at the end; it falls linearly"""
+    """final learning rate; annealed linearly"""
     num_epochs: Count = 1
     """passes over each rollout"""
     num_minibatches: Count = 16
-    """parts of the worlds into which a rollout is cut"""
+    """minibatches per epoch; the environments are split among them"""
     value_coefficient: NotNegative = 0.5
-    """weight of the value's error"""
+    """weight of the value loss"""
     discount: Share = 0.99
-    """gamma"""
+    """discount factor gamma"""
     gae_lambda: Share = 0.95
-    """lambda of the generalised advantage"""
+    """lambda of generalised advantage estimation"""
     max_grad_norm: Positive = 0.5
-    """gradients are scaled down to this norm"""
+    """maximum global norm of gradients; larger ones are clipped"""
     scale_rewards: bool | None = None
-    """divide rewards by the running standard deviation of discounted returns; None: where actions
-    are continuous"""
+    """divide rewards by the running standard deviation of discounted returns; None enables it for
+    continuous actions only"""
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     """sizes of the network"""
 
@@ -70,11 +71,11 @@ class PPOConfig(LearnerConfig):
     """Settings of PPO."""
 
     clip: Positive = 0.2
-    """how far the probability ratio may leave 1"""
+    """clipping range of the probability ratio around 1"""
     entropy_coefficient: NotNegative = 0.01
-    """weight of the entropy at the start"""
+    """initial weight of the entropy bonus"""
     final_entropy_coefficient: NotNegative = 0.001
-    """and at the end; it falls linearly"""
+    """final weight of the entropy bonus; annealed linearly"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +83,11 @@ class DistillConfig(LearnerConfig):
     """Settings of distillation."""
 
     distance: Literal["cross_entropy", "kl"] = "kl"
-    """from the experts' distributions to the student's; the gradient is the same"""
+    """distance from the experts' distributions to the student's; both have the same gradient"""
     expert_action_probability: Share = 1.0
-    """how often experts act in the student's place at the start; it falls linearly to 0"""
+    """initial probability that an expert acts in place of the student; annealed linearly to 0"""
     expert_actions_until: PositiveShare = 0.5
-    """part of the training after which the student acts alone"""
+    """fraction of the training after which the student acts alone"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,26 +95,26 @@ class SACConfig:
     """Settings of soft actor-critic; the defaults are those of Stable-Baselines3."""
 
     learning_rate: Positive = 3e-4
-    """Adam's step size, of the actor, the critics and the entropy's weight"""
+    """Adam learning rate of the actor, the critics and the entropy coefficient"""
     discount: Share = 0.99
-    """gamma"""
+    """discount factor gamma"""
     batch_size: Count = 256
-    """transitions in a gradient step, over all devices"""
+    """transitions per gradient step, over all devices"""
     updates_per_step: Positive = 1.0
-    """gradient steps for each environment step"""
+    """gradient steps per environment step"""
     replay_capacity: Annotated[int, Range(1, 2**30)] = 1_000_000
-    """transitions in the replay buffer"""
+    """maximum number of transitions in the replay buffer"""
     learning_starts: Annotated[int, Range(1, 2**30)] = 100
-    """transitions before the first gradient step; actions are uniform until then"""
+    """transitions collected with uniformly random actions before the first gradient step"""
     target_rate: Share = 0.005
-    """tau: how far the target critics move towards the critics in each gradient step"""
+    """Polyak averaging rate tau of the target critics, per gradient step"""
     initial_alpha: Positive = 1.0
-    """weight of the entropy at the start"""
+    """initial entropy coefficient alpha"""
     tune_alpha: bool = True
-    """tune the weight of the entropy towards the target entropy"""
+    """tune the entropy coefficient towards the target entropy"""
     target_entropy: float | None = None
-    """in nats, of actions scaled to -1..1; None: minus the number of actuators"""
+    """target entropy in nats, for actions scaled to [-1, 1]; None for minus the action dimension"""
     network: NetworkConfig = dataclasses.field(
         default_factory=lambda: NetworkConfig(hidden=256, memory=0, normalise_observations=False)
     )
-    """sizes of the networks; there is no memory"""
+    """sizes of the networks; memory must be 0"""

@@ -1,9 +1,9 @@
-"""Students by name.
+"""The registry of students.
 
 A registered student is a function
 `make(observation_space, action_space, ..., **offered) -> Student`. Its settings are the fields of a
-config dataclass, which it gets as `config`, or, without one, its other parameters. Of what a
-training offers (`OFFERED`) it gets what it has parameters for.
+config dataclass, passed as `config`; without one, they are its other parameters. The arguments in
+`OFFERED`, which a training run supplies, are passed if the function has parameters for them.
 """
 
 import dataclasses
@@ -31,12 +31,12 @@ from didact.environments import ArraySpace
 from didact.students.base import Student
 from didact.students.config import NetworkConfig
 
-# What a training offers to the functions that make students:
+# Arguments that a training run supplies to functions that make students:
 OFFERED = (
-    "num_updates",  # int: how many times `learn` will be called
-    "auxiliary_losses",  # auxiliary losses, as of --experts and --hindsight
-    "experts",  # those of --experts; without a default, the student cannot learn without any
-    "axes",  # names of mapped axes of devices, over which gradients are to be averaged
+    "num_updates",  # int: the number of calls to `learn`
+    "auxiliary_losses",  # the auxiliary losses of --experts and --hindsight
+    "experts",  # the experts of --experts; a parameter without a default makes them required
+    "axes",  # names of the mapped device axes to average gradients over
     "seeds_axis",  # name of the mapped axis of seeds, or None
 )
 SPACES = ("observation_space", "action_space")
@@ -48,14 +48,16 @@ class Entry(AnyEntry):
 
     Attributes:
         name, make, description: as in every registry.
-        config: the dataclass of its settings, all with defaults; None: its parameters are settings.
-        network: for students whose parameters are those of the recurrent actor-critic: from
-            settings to the sizes of that network. Their policies can be loaded without them. None:
-            the state of such a student has a field `params`, which is all that acting needs.
-        minibatches: from settings to the number of parts that environments are cut into; the
-            environments of a training must be a multiple of it.
-        architecture: of its network, as `cards.register_architecture` has it.
-        defaults: settings of a training that suit it, where they are not given.
+        config: the dataclass of its settings, all with defaults. If None, the settings are the
+            parameters of `make`.
+        network: for students whose parameters are those of a network in
+            `cards.register_architecture`, a function from settings to the sizes of that network.
+            Their policies can be loaded without the student. If None, the student's state must have
+            a field `params` with everything needed to act.
+        minibatches: a function from settings to the number of minibatches; the number of
+            environments of a training run must be a multiple of it.
+        architecture: the network's name in `cards.register_architecture`.
+        defaults: training settings used with this student unless the user sets them.
     """
 
     config: type | None = None
@@ -65,30 +67,33 @@ class Entry(AnyEntry):
     defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def accepts(self, name: str) -> bool:
-        """Whether its function has a parameter for one of `OFFERED`; `**` takes all but experts."""
+        """Whether `make` has a parameter for an argument in `OFFERED`.
+
+        A `**` parameter accepts all of them but `experts`.
+        """
         parameters = inspect.signature(self.make).parameters
         many = any(p.kind is p.VAR_KEYWORD for p in parameters.values()) and name != "experts"
         return name in parameters or many
 
     @property
     def needs_experts(self) -> bool:
-        """Whether it cannot learn without experts."""
+        """Whether the student requires experts."""
         parameter = inspect.signature(self.make).parameters.get("experts")
         return parameter is not None and parameter.default is parameter.empty
 
     @property
     def kinds(self) -> dict[str, Any]:
-        """The kinds of its settings, by name; those of parts are dotted, as in network.hidden."""
+        """The types of the settings by name; nested names are dotted, as in network.hidden."""
         if self.config is not None:
             return flat_kinds(self.config())
         kinds = list(kinds_of(self.make).items())[len(SPACES) :]
         return {name: kind for name, kind in kinds if name not in (*OFFERED, "**")}
 
     def read(self, texts: Sequence[str], option: str = "--student-settings") -> Any:
-        """Its settings from NAME=VALUE texts: an instance of `config`, or a dictionary.
+        """Parse settings from NAME=VALUE texts into an instance of `config`, or a dictionary.
 
         Raises:
-            SettingError: there is no such setting or value.
+            SettingError: a name is unknown or a value is not allowed.
         """
         values = parsed(option, texts, self.kinds, "student")
         if self.config is None:
@@ -102,7 +107,10 @@ class Entry(AnyEntry):
         return updated(self.config(), nested(values), Names(f"{option} "))
 
     def texts(self, settings: Any) -> list[str]:
-        """The inverse of `read`: all settings, so that other defaults later do not matter."""
+        """Return all settings as NAME=VALUE texts, the inverse of `read`.
+
+        Defaults are written out, so that the texts stay valid if the defaults change.
+        """
         if self.config is not None:
             values = flat(plain(settings))
         else:
@@ -118,15 +126,15 @@ class Entry(AnyEntry):
         settings: Any,
         **offered: Any,
     ) -> Student:
-        """The student.
+        """Make the student.
 
         Args:
-            observation_space, action_space: of the environment.
-            settings: as `read` gives them.
-            offered: see `OFFERED`; what it has no parameter for is left out.
+            observation_space, action_space: the spaces of the environment.
+            settings: the settings, as returned by `read`.
+            offered: arguments in `OFFERED`; those that `make` has no parameter for are ignored.
 
         Raises:
-            SettingError: it cannot be made for these spaces.
+            SettingError: the student does not support these spaces.
         """
         known = {name: value for name, value in offered.items() if self.accepts(name)}
         if self.config is not None:
@@ -150,17 +158,18 @@ def register(
     architecture: str = "actor_critic",
     defaults: Mapping[str, Any] | None = None,
 ) -> None:
-    """Makes a student known as `--student NAME`.
+    """Register a student as `--student NAME`.
 
     Args:
-        name: not registered yet.
-        make: `make(observation_space, action_space, ...) -> Student`; see the module and `OFFERED`
-            for its other parameters.
-        description: one line.
+        name: a name that is not registered yet.
+        make: `make(observation_space, action_space, ...) -> Student`; see the module docstring and
+            `OFFERED` for its other parameters.
+        description: a one-line description.
         config, network, minibatches, architecture, defaults: see `Entry`.
 
     Raises:
-        SettingError: the name is taken, or `config` is no dataclass that has defaults.
+        SettingError: the name is taken, or `config` is not a dataclass with defaults for all
+            fields.
     """
     if config is not None:
         try:
@@ -181,22 +190,22 @@ def register(
 
 
 def registered() -> tuple[Entry, ...]:
-    """All entries, in the order they were registered."""
+    """Return all entries in the order of registration."""
     return STUDENTS.entries()
 
 
 def make(
     name: str, observation_space: Mapping[str, ArraySpace], action_space: Any, **settings: Any
 ) -> Student:
-    """The student registered under `name`.
+    """Make the student registered under `name`.
 
     Args:
-        name: as it is registered.
-        observation_space, action_space: of the environment.
-        settings: its own, or its `config`, and those of `OFFERED`.
+        name: the registered name.
+        observation_space, action_space: the spaces of the environment.
+        settings: the student's settings, a `config`, or both, and arguments in `OFFERED`.
 
     Raises:
-        SettingError: there is none of that name, or it has no such setting or value.
+        SettingError: the name or a setting is unknown, or a value is not allowed.
     """
     entry = STUDENTS.find(name)
     offered = {key: settings.pop(key) for key in OFFERED if key in settings}
@@ -208,29 +217,29 @@ def make(
 
 
 def for_card(entry: Entry, settings: Any) -> dict[str, Any]:
-    """What a policy's card says of a student whose network only the student itself knows."""
+    """Return a policy card's entry for a student whose network is defined by the student itself."""
     return {"name": entry.name, "settings": entry.texts(settings)}
 
 
 def check_on_card(student: Any, where: str) -> None:
-    """Raises a SettingError unless that is what `for_card` gives."""
+    """Raise a SettingError unless `student` has the format of `for_card`."""
     fine = isinstance(student, dict) and set(student) == {"name", "settings"}
     if fine:
         texts = student["settings"]
         fine = isinstance(student["name"], str) and isinstance(texts, list)
         fine = fine and all(isinstance(text, str) for text in texts)
     if not fine:
-        allowed = "an object with a name and settings, a list of NAME=VALUE"
+        allowed = "an object with a name and a list of settings, each NAME=VALUE"
         raise SettingError(where, shown(student), allowed)
 
 
 def from_card(
     card: Mapping[str, Any], observation_space: Mapping[str, ArraySpace], action_space: Any
 ) -> Student:
-    """The student that a card describes, to act; nothing is imported for it.
+    """Make the student described by a card, for acting only; nothing is imported.
 
     Raises:
-        SettingError: it is not registered here, or not with such settings.
+        SettingError: the student is not registered, or does not have these settings.
     """
     name, texts = card["student"]["name"], card["student"]["settings"]
     if name not in STUDENTS:
@@ -241,9 +250,9 @@ def from_card(
 
 
 def hint(card: Mapping[str, Any]) -> str:
-    """The end of a sentence that says which code a card's names come from."""
-    # A card may hold anything, and a terminal obeys some of it.
+    """Return the end of an error sentence that says which imports define a card's names."""
+    # Cards are untrusted: drop control characters, which could reach a terminal.
     words = ["".join(c for c in text if c.isprintable())[:80] for text in card.get("imports", [])]
     if not words:
         return " here"
-    return f" here, by code that was imported in training as {', '.join(words[:4])}: see --import"
+    return f" here; training used --import {', '.join(words[:4])}"

@@ -115,7 +115,7 @@ def test_a_card_names_the_code_and_no_folder_of_the_user(run):
 def test_nothing_is_imported_for_a_card(run, refused, monkeypatch, tmp_path):
     as_in_a_new_process()
     monkeypatch.chdir(run.parent)  # even though the file lies here
-    sentence = "registered here, by code that was imported in training as my.py: see --import"
+    sentence = "registered here; training used --import my.py"
     for command in ("evaluate", "watch"):
         message = refused(command, run)
         assert f"student in {run}/policy/policy.json is 'shy', but must be {sentence}" in message
