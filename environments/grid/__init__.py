@@ -1,4 +1,4 @@
-"""Grid worlds at MiniGrid's semantics, batched."""
+"""Batched grid worlds with MiniGrid's semantics."""
 
 import functools
 
@@ -31,8 +31,8 @@ for _group in GROUPS:
 register(
     "Maze",
     random_mazes,
-    "Get to the goal square of a maze of single walls, any maze: for unsupervised environment "
-    "design.",
+    "Reach the goal square of a maze built from single wall blocks; every maze is a task, for "
+    "unsupervised environment design.",
 )
 for _name, _maze in all_named().items():
     register(f"Maze-{_name}", functools.partial(maze_world, _maze.space), _maze.description)

@@ -1,7 +1,7 @@
 """What a step happened to fulfil, as an instruction: "open the red door" where one was opened.
 
 Any instruction that a step fulfils could have been the one that was given (hindsight). Those told
-here have one clause, with colour and kind; the verifier calls each fulfilled by that step.
+here have one clause, with color and kind; the verifier calls each fulfilled by that step.
 """
 
 from typing import NamedTuple

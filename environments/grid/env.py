@@ -1,4 +1,4 @@
-"""`GridWorld`: MiniGrid's world as an `Environment`."""
+"""`GridWorld`: MiniGrid as an `Environment`."""
 
 import functools
 from collections.abc import Mapping
@@ -32,31 +32,31 @@ from didact.environments.language.paraphrases import max_paraphrase_length, para
 from didact.environments.spaces import ArraySpace, Discrete
 from didact.environments.task_spaces import TaskSpace
 
-_PHRASING = 0x70687261  # folded into a level's key: the words have randomness of their own
+_PHRASING = 0x70687261  # folded into a level's key, so that phrasing does not affect the level
 
 
 class GridState(NamedTuple):
-    """n worlds in the middle of their episodes."""
+    """The state of n worlds."""
 
     world: World
     goal: Goal
     mission: UInt8[Array, "n l"]
-    steps: Int32[Array, " n"]  # taken so far
+    steps: Int32[Array, " n"]  # taken in this episode
     max_steps: Int32[Array, " n"]
 
 
 class Symbols(NamedTuple):
-    """One world as MiniGrid writes it down, on the host."""
+    """One world in MiniGrid's encoding, on the host."""
 
-    grid: np.ndarray  # uint8[width, height, 3]: (type, colour, state), without the agent
+    grid: np.ndarray  # uint8[width, height, 3]: (type, color, state), without the agent
     agent_position: tuple[int, int]  # (x, y)
     agent_direction: int
     carried: np.ndarray | None  # uint8[3]
-    visible: np.ndarray  # bool[width, height]: the cells that the agent sees
+    visible: np.ndarray  # bool[width, height]: the cells visible to the agent
 
 
 class GridSettings(TypedDict, total=False):
-    """Those settings of a `GridWorld` that go with any mission, for makers that pass them on."""
+    """The settings of a `GridWorld` that apply to any family of levels."""
 
     packed: bool
     mission_length: int
@@ -67,7 +67,7 @@ class GridSettings(TypedDict, total=False):
 
 
 class AnySettings(GridSettings, total=False):
-    """All settings of a `GridWorld` but its space."""
+    """All settings of a `GridWorld` except its space."""
 
     family: Family
     done_action: bool
@@ -75,37 +75,40 @@ class AnySettings(GridSettings, total=False):
 
 
 class GridWorld(Environment[GridState]):
-    """MiniGrid's world, with levels and instructions of one of BabyAI's or MiniGrid's families.
+    """MiniGrid with levels and missions from one of the BabyAI or MiniGrid families.
 
-    Observations are those of MiniGrid: `image`, the egocentric 7x7 view in MiniGrid's own indexing
-    and triples, or packed cells (`cells.unpack` turns these into triples); `direction`, the
-    agent's; `instruction`, the mission as token ids (`vocabulary.decode` gives the text); and, if
-    asked for, `text`, what the view shows as token ids (`text_observation.decode` gives the
-    sentences).
+    Observations follow MiniGrid:
+
+    - `image`: the egocentric 7x7 view with MiniGrid's indexing, as triples or as packed cells
+      (`cells.unpack` converts these to triples).
+    - `direction`: the agent's direction.
+    - `instruction`: the mission as token ids (`vocabulary.decode` returns the text).
+    - `text`, optional: a description of the view as token ids (`text_observation.decode` returns
+      the sentences).
 
     Args:
-        space: the part of the family's task space that tasks come from; arrays are as small as
-            it allows.
+        space: the part of the family's task space that contains the tasks. Arrays are only as
+            large as this part requires.
         packed: whether `image` is packed, uint8[n, 7, 7] instead of uint8[n, 7, 7, 3].
-        mission_length: the number of tokens of an instruction.
-        easy_space: the part of `space` where a beginner succeeds now and then.
-        family: how levels are made; "go to" levels unless told otherwise.
-        done_action: whether the agent has to claim success by the action "done", as
-            `verifier.verify` tells; instructions must be of Baby Language.
-        text: whether observations have `text`, uint8[n, text_length].
-        text_length: the number of tokens of `text`; where a view needs more, the farthest things
-            are left out. `text_observation.LONGEST` is enough for any view.
-        phrasing: "train", "validation" or "test": instructions are said in other words, drawn from
-            that split of the pool of `paraphrase_pool` for each phrase and episode, and have
-            `phrasing.longest(mission_length)` tokens; they must be of Baby Language. The same
-            key makes the same level in any phrasing. None: BabyAI's own words.
-        evaluation: spaces of a single task each, by name. Those that are tasks of `space` are its
-            `evaluation_tasks`, unless `space` is a single task itself.
+        mission_length: the number of tokens in an instruction.
+        easy_space: the part of `space` where an untrained agent occasionally succeeds.
+        family: the level generator; the "go to" family by default.
+        done_action: whether the agent must claim success with the action "done" (see
+            `verifier.verify`). Requires Baby Language instructions.
+        text: whether observations include `text`, uint8[n, text_length].
+        text_length: the number of tokens in `text`. If a view needs more, the farthest objects
+            are omitted. `text_observation.MAX_LENGTH` is enough for any view.
+        phrasing: "train", "validation" or "test" paraphrases instructions: each phrase is drawn
+            from this split of `paraphrase_pool` once per episode, and instructions have
+            `max_paraphrase_length(mission_length)` tokens. Requires Baby Language instructions.
+            The same key gives the same level with any phrasing. None keeps BabyAI's wording.
+        evaluation: spaces with a single task each, by name. Those whose task lies in `space` are
+            the `evaluation_tasks`, unless `space` itself is a single task.
 
     Raises:
-        SettingError: `done_action` or `phrasing` in a family that is not of Baby Language, a
-            `phrasing` that is no split, a `text_length` below 1, or a `mission_length` below that
-            of the longest mission that `space` can make.
+        SettingError: `done_action` or `phrasing` is used with a family that does not use Baby
+            Language, `phrasing` is not a split, `text_length` is below 1, or `mission_length` is
+            too short for the longest mission in `space`.
     """
 
     render_modes = ("rgb_array", "ansi")
@@ -128,7 +131,7 @@ class GridWorld(Environment[GridState]):
         least = max(family.longest_mission(space), 1)
         if mission_length < least:
             raise SettingError("mission_length", mission_length, f"{least} or more here")
-        self.baby_language = family.play is babyai_step  # its instructions are of Baby Language
+        self.baby_language = family.play is babyai_step  # whether missions are Baby Language
         self._play = family.play
         if done_action:
             if not self.baby_language:
@@ -148,7 +151,7 @@ class GridWorld(Environment[GridState]):
         self.width, self.height = family.map_size(space)
         self.max_steps = family.max_steps(space)
         self._reset, self._step = fold_vmap(self._fresh), fold_vmap(self._one_step)
-        # For the host, which otherwise compiles the loops in it for every picture.
+        # Jitted because the host would otherwise recompile its loops for every picture.
         self._sight = jax.jit(
             lambda world: (self._look(world, packed=True), view.coordinates(world, self.width))
         )
@@ -196,13 +199,13 @@ class GridWorld(Environment[GridState]):
     def step(
         self, key: PRNGKeyArray | None, state: GridState, actions: Int[Array, " n"]
     ) -> tuple[GridState, Timestep]:
-        """Lets every world take one action of `action_space`.
+        """Step every world with one action from `action_space`.
 
         Args:
-            key: one key, or n keys; None will do where nothing moves by itself.
+            key: one key or n keys; may be None unless obstacles move at random.
 
         Raises:
-            SettingError: there is no key, and obstacles move at random.
+            SettingError: `key` is None and obstacles move at random.
         """
         if not self.family.random_steps:
             return self._step(state, actions)
@@ -238,7 +241,7 @@ class GridWorld(Environment[GridState]):
         return view.observe(world, self.width, packed, self.family.see_through_walls)
 
     def symbols(self, state: GridState, index: int) -> Symbols:
-        """World `index` in MiniGrid's encoding, for drawing and for comparing."""
+        """Return world `index` in MiniGrid's encoding."""
         world = World(*(jnp.asarray(x)[index][None] for x in state.world))
         looks, places = jax.device_get(self._sight(world))
         x, y = (at[..., 0].T for at in places)
@@ -258,9 +261,10 @@ class GridWorld(Environment[GridState]):
         )
 
     def render(self, state: GridState, index: int, tile_size: int = 32) -> np.ndarray:
-        """World `index` from above, uint8[height, width, 3]; what the agent sees is lighter.
+        """Render world `index` from above as uint8[height, width, 3].
 
-        Solid wall around worlds smaller than the arrays is left out.
+        Cells visible to the agent are lighter. Solid wall around worlds that are smaller than the
+        arrays is cropped.
         """
         from didact.environments.grid.rendering.rgb import draw
 
@@ -281,14 +285,14 @@ class GridWorld(Environment[GridState]):
         color: bool = True,
         window: tuple[int, int] | None = None,
     ) -> str:
-        """World `index` as lines for a terminal, two characters a cell, as `ansi` explains.
+        """Render world `index` as text for a terminal, two characters per cell (see `ansi`).
 
         Args:
             state: the worlds.
-            index: which of them.
-            color: whether there are codes for colours; what the agent sees is then lighter.
-            window: the most characters of a line, and the most lines; the map is cut around the
-                agent.
+            index: the world to render.
+            color: whether to add color codes; cells visible to the agent are then lighter.
+            window: the maximum line width in characters and the maximum number of lines. The map
+                is cropped around the agent.
         """
         from didact.environments.grid.rendering import ansi
 
@@ -312,21 +316,21 @@ class GridWorld(Environment[GridState]):
         return vocabulary.decode(np.asarray(observation["instruction"]))
 
     def expert(self) -> StateExpert:
-        """The solver."""
+        """Return the solver, which is the privileged expert."""
         from didact.environments.grid.solver import planner
 
         world: Any = self
         return StateExpert("solver", planner.expert(world))
 
     def achieved_instructions(self) -> AchievedInstructions | None:
-        """What was done in each step, where instructions are of Baby Language."""
+        """Return the describer of achieved instructions, or None without Baby Language."""
         from didact.environments.grid import achieved_instructions
 
         world: Any = self
         return achieved_instructions.describer(world) if self.baby_language else None
 
     def feedback(self) -> Feedback | None:
-        """The solver's advice in words, where instructions are of Baby Language."""
+        """Return the solver's advice in words, or None without Baby Language."""
         from didact.environments.grid.feedback.solver_feedback import solver_feedback
 
         if not self.baby_language:
@@ -336,7 +340,7 @@ class GridWorld(Environment[GridState]):
         return solver_feedback(self.width, self.kinds)
 
     def optional_propositions(self) -> OptionalPropositions:
-        """What agents face and hold."""
+        """Return propositions about what the agent faces and holds."""
         from didact.environments.grid.object_propositions import optional_propositions
 
         return optional_propositions(self.width)

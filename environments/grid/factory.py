@@ -1,4 +1,4 @@
-"""Makes registered grid worlds, with or without feedback."""
+"""Make registered grid worlds, with or without feedback."""
 
 from typing import Any, Unpack
 
@@ -20,18 +20,19 @@ def grid_world(
     feedback_where_needed: bool = False,
     **settings: Unpack[AnySettings],
 ) -> Environment[Any]:
-    """A `GridWorld`, with feedback if asked for.
+    """Make a `GridWorld`, optionally with feedback.
 
     Args:
-        space: as `GridWorld` has it, and so are `settings`.
-        feedback: "none", "hindsight", "foresight" or "both"; the others say how, as
-            `with_feedback` has them.
-        feedback_where_needed: whether messages are kept for where the student made mistakes when
-            there was no message (`student_model.mistake_model`); worth something with a budget
-            only.
+        space: see `GridWorld`.
+        feedback: "none", "hindsight", "foresight" or "both". For the other `feedback_` settings,
+            see `with_feedback`.
+        feedback_where_needed: whether messages are saved for the situations in which the student
+            made mistakes without a message (`student_model.mistake_model`). Only useful with a
+            budget.
+        settings: see `GridWorld`.
 
     Raises:
-        SettingError: a setting has no meaning, or the world cannot have feedback.
+        SettingError: a setting is invalid, or the environment cannot give feedback.
     """
     world: Environment[Any] = GridWorld(space, **settings)
     for name, value, usual in (

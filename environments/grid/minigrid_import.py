@@ -64,7 +64,7 @@ def world_of(
     Args:
         environments: environments of `minigrid`, just reset, with the same kind of sight and
             rules.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
         packed, phrasing: as `GridWorld` has them.
 
     Raises:
@@ -114,7 +114,7 @@ def from_minigrid(
 
     Args:
         environments: environments of `minigrid`, just reset.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
 
     Raises:
         SettingError: an environment is neither BabyAI's nor one of MiniGrid's own, or a mission

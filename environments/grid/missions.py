@@ -1,9 +1,9 @@
-"""What MiniGrid's own environments ask for, and what ends their episodes.
+"""The missions of MiniGrid's own environments, and the conditions that end their episodes.
 
-They do not speak Baby Language: each has a fixed sentence and rules of its own. The rules are
-decided on the arrays of `verifier.Goal`, with one clause of the kinds below: `members` tells which
-objects are meant, and `known` where these lay at the start, for good. In a family only the kinds
-that it names are computed.
+These environments do not use Baby Language: each has fixed sentences and its own rules. Missions
+are stored in `verifier.Goal` as a single clause of one of the kinds below, where `members` marks
+the objects that are meant and `known` holds their places at the start of the episode. Only the
+kinds that a family declares are computed.
 """
 
 import jax.numpy as jnp
@@ -14,28 +14,28 @@ from didact.environments.grid import cells, moving_obstacles, rules
 from didact.environments.grid.rules import World
 from didact.environments.grid.verifier import NOTHING, Goal, Verdict
 
-# The numbers go on where those of Baby Language's clauses end, so that nobody mistakes them.
-REACH = 32  # the goal square; lava ends the episode
-DODGE = 33  # the same, among obstacles that wander: to walk into anything ends the episode
-STOP_AT = 34  # say "done" beside object 0; to say it elsewhere, or to toggle anything, ends it
-FETCH = 35  # pick up an object 0; any other thing in hand ends the episode
-PUT_NEAR = 36  # drop object 0 at most one cell from where object 1 was; one drop decides
-MATCH = 37  # stand beside object 0; to stand beside object 1 ends the episode
-OPEN_IN_ORDER = 38  # open door 1 while door 0 stands open; to open it before ends the episode
-PLAY = 39  # nothing is asked for
+# Numbered beyond the clauses of Baby Language, so that the two cannot be confused.
+REACH = 32  # step onto the goal square; lava ends the episode
+DODGE = 33  # the same among moving obstacles; walking into anything ends the episode
+STOP_AT = 34  # "done" next to object 0; "done" elsewhere, or any toggle, ends the episode
+FETCH = 35  # pick up an object 0; picking up anything else ends the episode
+PUT_NEAR = 36  # drop object 0 within one cell of object 1's place; the first drop decides
+MATCH = 37  # stand next to object 0; standing next to object 1 ends the episode
+OPEN_IN_ORDER = 38  # open door 1 while door 0 is open; opening it earlier ends the episode
+PLAY = 39  # no mission
 
-COLLISION = -1.0  # the reward of an agent that walks into something while it should dodge
+COLLISION = -1.0  # the reward for walking into something in a DODGE mission
 
 
 def start(
     clauses: UInt8[Array, "n 1"], members: UInt8[Array, "n k"], places: Int16[Array, "n k"]
 ) -> Goal:
-    """The goal at the beginning of an episode.
+    """Return the goal at the beginning of an episode.
 
     Args:
-        clauses: the kind of each world's only clause.
-        members: bit d is set for the objects d of the clause.
-        places: where all objects lie.
+        clauses: the kind of the single clause of each world.
+        members: bit d is set if the object belongs to description d of the clause.
+        places: the places of all objects.
     """
     held = jnp.full(clauses.shape, NOTHING, jnp.int8)
     no = jnp.zeros(clauses.shape, bool)
@@ -50,14 +50,14 @@ def play(
     width: int,
     kinds: tuple[int, ...],
 ) -> tuple[World, Goal, Verdict]:
-    """What an action does in MiniGrid's own environments.
+    """Apply one action per world in MiniGrid's own environments.
 
     Args:
-        keys: one for each world; only obstacles need them.
-        world, goal: as they were before.
-        actions: of `rules.ACTIONS`.
-        width: of the map, in cells.
-        kinds: which kinds of clauses there are.
+        keys: one key per world; only needed for moving obstacles.
+        world, goal: the state before the action.
+        actions: indices into `rules.ACTIONS`.
+        width: the width of the map, in cells.
+        kinds: the kinds of clauses that occur.
     """
     blocked = jnp.zeros(len(actions), bool)
     if DODGE in kinds:
@@ -85,14 +85,14 @@ def play(
 def judge(
     goal: Goal, world: World, actions: Int[Array, " n"], width: int, kinds: tuple[int, ...]
 ) -> tuple[Goal, Verdict]:
-    """The goal and the verdict after every world has taken an action.
+    """Return the goal and the verdict after every world has taken an action.
 
     Args:
-        goal: as it was before.
-        world: as it is now.
-        actions: what was done.
-        width: of the map, in cells.
-        kinds: which kinds of clauses there are; nothing is computed for the others.
+        goal: the goal before the action.
+        world: the world after the action.
+        actions: the actions taken.
+        width: the width of the map, in cells.
+        kinds: the kinds of clauses that occur; nothing is computed for other kinds.
     """
     n = len(actions)
     success, failure, held = jnp.zeros(n, bool), jnp.zeros(n, bool), goal.held
@@ -137,7 +137,7 @@ def judge(
 
 
 def _which(goal: Goal, kind: int, kinds: tuple[int, ...]) -> Bool[Array, " n"]:
-    """The worlds with a clause of this kind; all of them if there is no other."""
+    """Return which worlds have a clause of this kind; all of them if it is the only kind."""
     clause = goal.clauses[:, 0]
     return jnp.ones(clause.shape, bool) if kinds == (kind,) else clause == kind
 
@@ -148,13 +148,13 @@ def _at(world: World, places: Int32[Array, " n"]) -> UInt8[Array, " n"]:
 
 
 def _beside(world: World, goal: Goal, meant: Bool[Array, "n k"], width: int) -> Bool[Array, " n"]:
-    """Whether an agent stands beside the place where one of the meant objects was."""
+    """Return whether the agent is next to the known place of one of the meant objects."""
     apart = jnp.abs(goal.known - world.position[:, None].astype(jnp.int16))
     return jnp.any(meant & ((apart == 1) | (apart == width)), 1)
 
 
 def _near(place: Int32[Array, " n"], known: Int16[Array, "n k"], width: int) -> Bool[Array, "n k"]:
-    """Which places are a cell or the eight around it."""
+    """Return which known places are within one cell of `place`, diagonals included."""
     place = place[:, None].astype(jnp.int16)
     across = jnp.abs(known % width - place % width)
     down = jnp.abs(known // width - place // width)

@@ -1,4 +1,4 @@
-"""Obstacles that wander: in MiniGrid's Dynamic-Obstacles, balls move before every step."""
+"""Randomly moving obstacles: in MiniGrid's Dynamic-Obstacles, balls move before every step."""
 
 import jax
 import jax.numpy as jnp
@@ -9,22 +9,23 @@ from didact.environments.grid import cells
 from didact.environments.grid.rules import World
 
 AROUND = np.array([(dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
-TRIES = 101  # of MiniGrid, at a cell of the nine at and around an obstacle; then it stays
+TRIES = 101  # MiniGrid's limit on random draws among the 3x3 cells around an obstacle
 
 
 def move_obstacles(
     keys: PRNGKeyArray, world: World, moving: Bool[Array, "n k"], width: int
 ) -> World:
-    """Moves obstacles one after another, in the order of the table, each to a random free cell.
+    """Move obstacles one after another, in table order, each to a random free neighboring cell.
 
-    The cell is uniform among those of the eight around the obstacle that are empty and not the
-    agent's. An obstacle stays where it is if there is none, or if it was not found in the number
-    of tries that MiniGrid grants (once in 150,000 times if one cell is free).
+    The cell is uniform among the eight around the obstacle that are empty and do not contain the
+    agent. An obstacle stays in place if there is no such cell, or if MiniGrid would not find one
+    within its limit of draws (about once in 150,000 times if a single cell is free).
 
     Args:
-        keys: one for each world.
-        moving: which objects of the table are obstacles; they lie on the map.
-        width: of the map, in cells. Maps have a wall all around.
+        keys: one key per world.
+        world: n worlds.
+        moving: which objects of the table are obstacles; they must be on the map.
+        width: the width of the map, in cells. Maps must have a closed outer wall.
     """
     n, k = moving.shape
     if k == 0:
@@ -45,7 +46,7 @@ def move_obstacles(
         chosen = jnp.minimum((which * count).astype(jnp.int32), count - 1)
         new = jnp.sum(jnp.where(free & (jnp.cumsum(free, 1) - 1 == chosen[:, None]), near, 0), 1)
         moves &= found >= (1 - count / len(AROUND)) ** TRIES
-        # Out of the map is nowhere.
+        # Indices beyond the map are dropped.
         left, there = (jnp.where(moves, at, map.shape[1]) for at in (old, new))
         map = map.at[worlds, left].set(cells.EMPTY, mode="drop")
         map = map.at[worlds, there].set(world.objects[:, row], mode="drop")

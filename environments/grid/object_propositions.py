@@ -34,7 +34,7 @@ def _rows(state: GridState, width: int) -> Bool[Array, "n p"]:
 
 
 def _looks(state: GridState, width: int) -> tuple[Array, Array]:
-    """Kind and colour of what agents face and of what they hold; a door in any state is a door."""
+    """Kind and color of what agents face and of what they hold; a door in any state is a door."""
     world = state.world
     front = rules.cell_in_front(world.position, world.direction, width)
     ahead = jnp.take_along_axis(world.cells, front[:, None], 1, mode="clip")[:, 0]

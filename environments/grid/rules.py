@@ -1,4 +1,4 @@
-"""What the seven actions do to a batch of worlds, as in MiniGrid."""
+"""The effects of MiniGrid's seven actions on a batch of worlds."""
 
 from typing import NamedTuple
 
@@ -15,33 +15,33 @@ DIRECTION_VECTORS = np.array(
     [[1, 0], [0, 1], [-1, 0], [0, -1]]
 )  # (x, y) of the cell ahead, by direction
 
-# Where an object is when it lies on no cell. In box b (a row of the table): INSIDE - b.
+# Places of objects that are on no cell. An object in box b (a row of the table): INSIDE - b.
 CARRIED, GONE, INSIDE = -1, -2, -3
 
 
 class World(NamedTuple):
-    """The physical side of n worlds: c cells each (row by row), and a table of k objects."""
+    """The physical state of n worlds: c cells each (row by row) and a table of k objects."""
 
     cells: UInt8[Array, "n c"]  # packed, see cells.py
     position: Int32[Array, " n"]  # the agent's cell: y * width + x
     direction: Int32[Array, " n"]  # 0 right, 1 down, 2 left, 3 up
-    carried: UInt8[Array, " n"]  # the packed object in hand, or EMPTY
-    objects: UInt8[Array, "n k"]  # packed, as they were at the start; 0 in rows without object
+    carried: UInt8[Array, " n"]  # the packed carried object, or EMPTY
+    objects: UInt8[Array, "n k"]  # packed, as at the start of the episode; 0 in unused rows
     places: Int16[Array, "n k"]  # the cell each object lies on, or CARRIED, GONE, INSIDE - b
 
 
 def cell_in_front(
     position: Int32[Array, " n"], direction: Int32[Array, " n"], width: int
 ) -> Int32[Array, " n"]:
-    """The cell in front of each agent, on maps `width` cells wide."""
+    """Return the cell in front of each agent on maps `width` cells wide."""
     ahead = jnp.where(direction & 1, width, 1)
     return position + jnp.where(direction & 2, -ahead, ahead)
 
 
 def act(world: World, actions: Int[Array, " n"], width: int) -> World:
-    """Every agent takes one action of `ACTIONS`.
+    """Apply one action from `ACTIONS` per world.
 
-    Agents must stand inside a wall all around the map, so that there is a cell in front of them.
+    Agents must be inside a closed outer wall, so that there is always a cell in front of them.
     """
     front = cell_in_front(world.position, world.direction, width)
     ahead = jnp.take_along_axis(world.cells, front[:, None], 1, mode="promise_in_bounds")[:, 0]
@@ -88,7 +88,7 @@ def _move_objects(
     drops: Bool[Array, " n"],
     opens_box: Bool[Array, " n"],
 ) -> tuple[Int16[Array, "n k"], UInt8[Array, " n"]]:
-    """The new places of all objects, and what comes out of an opened box (EMPTY if nothing)."""
+    """Return the new places of all objects and the contents of an opened box (EMPTY if none)."""
     places = world.places
     front = front[:, None].astype(jnp.int16)
     here = places == front

@@ -1,11 +1,11 @@
-"""Whether an instruction is fulfilled, decided on the identity of objects.
+"""Verification of instructions, based on the identity of objects.
 
-An instruction is one to four clauses ("go to", "open", "pick up", "put next to"), joined by "and"
-and put in order by "then" or "after you". A clause speaks of sets of objects ("a red ball": all
-red balls there are at the start), which are fixed for the episode: row k of the table of objects
-belongs to description d if bit d of `members[k]` is set. As in BabyAI, instructions know objects
-by the places where these were last looked up, and look up again only after a drop: until then, a
-ball that is being carried can still be "gone to" where it lay.
+An instruction has one to four clauses ("go to", "open", "pick up", "put next to"), joined by "and"
+and ordered by "then" or "after you". A clause refers to sets of objects ("a red ball" means all red
+balls at the start), which are fixed for the episode: row k of the table of objects belongs to
+description d if bit d of `members[k]` is set. As in BabyAI, the verifier uses the last known place
+of each object and refreshes places only after a drop: until then, an agent that carries a ball can
+still fulfill "go to the ball" where it lay.
 """
 
 from typing import NamedTuple
@@ -29,37 +29,37 @@ from didact.environments.language.grammar import (
     STRICT,
 )
 
-NOTHING = -1  # in hand
+NOTHING = -1  # no object is carried
 
 
 class Goal(NamedTuple):
-    """What n worlds are asked for: m clauses (1, 2 or 4) over their tables of k objects.
+    """The instructions of n worlds: m clauses (1, 2 or 4) over tables of k objects.
 
-    Clauses 0 and 1 are joined by "and"; so are 2 and 3, whose turn comes when the first two are
-    done. Clause c speaks of descriptions 2c (what is gone to, opened, picked up or put) and 2c + 1
-    (what it is put next to).
+    Clauses 0 and 1 are joined by "and", and so are clauses 2 and 3, which follow once the first two
+    are done. Clause c refers to descriptions 2c (what to go to, open, pick up or put) and 2c + 1
+    (what to put it next to).
     """
 
-    clauses: UInt8[Array, "n m"]  # the kind of each, or NONE; with STRICT and ORDERED
+    clauses: UInt8[Array, "n m"]  # the kind of each, or NONE; may include STRICT, ORDERED
     members: UInt8[Array, "n k"]  # bit d: the object belongs to description d
-    known: Int16[Array, "n k"]  # its place when last looked up
-    held: Int8[Array, "n m"]  # the row that was carried when the clause was last looked at
-    done: Bool[Array, "n m"]  # the clauses that are fulfilled; those that are NONE are
-    matched: Bool[Array, "n m"]  # the step before fulfilled the clause; with `done_action` only
+    known: Int16[Array, "n k"]  # the last known place of each object
+    held: Int8[Array, "n m"]  # the row carried when the clause was last evaluated
+    done: Bool[Array, "n m"]  # fulfilled clauses; NONE clauses count as fulfilled
+    matched: Bool[Array, "n m"]  # fulfilled by the previous step; only with `done_action`
 
 
 class Verdict(NamedTuple):
-    """What an action did to an instruction."""
+    """The outcome of an action for an instruction."""
 
     success: Bool[Array, " n"]
-    failure: Bool[Array, " n"]  # it can no longer be fulfilled; only strict clauses fail
-    reward: Float[Array, " n"] | float = 0.0  # of those who did not succeed
+    failure: Bool[Array, " n"]  # it can no longer be fulfilled
+    reward: Float[Array, " n"] | float = 0.0  # where there is no success
 
 
 def start(
     clauses: UInt8[Array, "n m"], members: UInt8[Array, "n k"], places: Int16[Array, "n k"]
 ) -> Goal:
-    """The goal at the beginning of an episode."""
+    """Return the goal at the beginning of an episode."""
     held = jnp.full(clauses.shape, NOTHING, jnp.int8)
     done = clauses & KIND_BITS == NONE
     return Goal(clauses, members, places, held, done, jnp.zeros_like(done))
@@ -68,7 +68,7 @@ def start(
 def describe(
     objects: UInt8[Array, "*n k"], kind: Int[Array, "*n"], color: Int[Array, "*n"]
 ) -> Bool[Array, "*n k"]:
-    """Which objects have a kind (DOOR: in any state) and a colour, each of which may be ANY."""
+    """Return which objects match a kind (DOOR matches any state) and a color; both may be ANY."""
     kinds = cells.kind_of(objects)
     kinds = jnp.where(cells.is_door(kinds), cells.DOOR, kinds)
     same_kind = (kinds == kind[..., None]) | (kind == ANY)[..., None]
@@ -84,19 +84,20 @@ def verify(
     kinds: tuple[int, ...] = KINDS,
     done_action: bool = False,
 ) -> tuple[Goal, Verdict]:
-    """The goal and the verdict after every world has taken an action.
+    """Return the goal and the verdict after every world has taken an action.
 
-    With `done_action`, the agent has to say that a clause is fulfilled, in the very next step: to
-    say "done" at any other time is a failure. After "then", that is asked for each part; BabyAI
-    judges the second part by the same "done" as the first, which nobody can pass.
+    With `done_action`, the agent must take the action "done" in the step right after it has
+    fulfilled a clause; "done" at any other time is a failure. With "then", each part needs its own
+    "done". This differs from BabyAI, which evaluates the second part on the same "done" as the
+    first, so that such instructions can never succeed.
 
     Args:
-        goal: as it was before.
-        world: as it is now.
-        actions: what was done.
-        width: of the map, in cells.
-        kinds: which kinds of clauses there are; nothing is computed for the others.
-        done_action: whether success has to be claimed by the action "done".
+        goal: the goal before the action.
+        world: the world after the action.
+        actions: the actions taken.
+        width: the width of the map, in cells.
+        kinds: the kinds of clauses that occur; nothing is computed for other kinds.
+        done_action: whether success must be claimed with the action "done".
     """
     dropped = (actions == rules.DROP)[:, None]
     goal = goal._replace(known=jnp.where(dropped, world.places, goal.known))
@@ -110,14 +111,14 @@ def verify(
     first = np.arange(m) < 2
     looked = ~goal.done & first
     done = goal.done | (looked & fulfilled)
-    turn = jnp.all((goal.done if done_action else done) | ~first, axis=1)  # of what comes then
+    turn = jnp.all((goal.done if done_action else done) | ~first, axis=1)  # of clauses 2 and 3
     if m == 4:
         early = goal.clauses[:, 2] & ORDERED != 0
         looked |= ~goal.done & ~first & (turn | early)[:, None]
         done |= looked & fulfilled
-    # Joined by "and", a clause that fails is only not fulfilled yet.
+    # A failing clause that is joined by "and" merely counts as not fulfilled yet.
     alone = _partners(goal.clauses) & KIND_BITS == NONE
-    if done_action:  # but to be wrong about both is a failure
+    if done_action:  # being wrong about both clauses is a failure
         alone |= _partners(looked & failed)
     failure = jnp.any(looked & failed & alone & (first | turn[:, None]), axis=1)
     if m == 4:
@@ -131,7 +132,7 @@ def verify(
 
 
 def _partners(clauses: Shaped[Array, "n m"]) -> Shaped[Array, "n m"]:
-    """For each clause (or what is known of it) the one that "and" joins it with; 0 if none."""
+    """Swap the values of clauses joined by "and"; 0 where a clause has no partner."""
     n, m = clauses.shape
     if m == 1:
         return jnp.zeros_like(clauses)
@@ -139,9 +140,9 @@ def _partners(clauses: Shaped[Array, "n m"]) -> Shaped[Array, "n m"]:
 
 
 def _look(goal, world, actions, width, kinds):
-    """Which clauses the action fulfils and which it fails [n, m], and the row in hand [n].
+    """Return which clauses are fulfilled and failed [n, m], and the carried row [n].
 
-    The row is None where no clause asks for it.
+    The row is None if no kind of clause needs it.
     """
     kind = goal.clauses & KIND_BITS
     strict = goal.clauses & STRICT != 0

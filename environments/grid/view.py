@@ -1,8 +1,8 @@
-"""What an agent sees: the 7x7 cells before it, hidden behind walls and closed doors.
+"""The agent's view: the 7x7 cells ahead, with cells behind walls and closed doors hidden.
 
-The field of view is MiniGrid's: column i counts from the agent's left to its right, row j from
-the far end to the agent, who stands at (3, 6). Inside this file worlds are the last axis, not the
-first: everything is arithmetic on rows of bytes.
+The field of view is MiniGrid's: column i runs from the agent's left to its right, and row j from
+the far end to the agent, which is at (3, 6). In this file the axis of worlds is last rather than
+first, so that all arithmetic is on contiguous rows of bytes.
 """
 
 import jax
@@ -29,19 +29,22 @@ _TRIPLES = cells.unpack(np.arange(cells.SEEN_BITS + 1, dtype=np.uint8))
 def observe(
     world: World, width: int, packed: bool = False, see_through_walls: bool = False
 ) -> UInt8[Array, "n 7 7 ..."]:
-    """What every agent sees, [n, i, j]: MiniGrid's triples, or packed cells.
+    """Return the view of every agent, [n, i, j]: MiniGrid's triples or packed cells.
 
-    Hidden cells are 0 (UNSEEN); the agent's own cell shows what it carries.
+    Hidden cells are 0 (UNSEEN). The agent's own cell shows the carried object.
 
     Args:
-        width: of the map, in cells. Maps have a wall all around, unless it is seen through.
-        see_through_walls: whether nothing is hidden.
+        world: n worlds.
+        width: the width of the map, in cells. Maps must have a closed outer wall unless agents
+            see through walls.
+        packed: whether to return packed cells instead of triples.
+        see_through_walls: whether all cells are visible.
     """
 
     def image(world):
         if see_through_walls:
             return jnp.transpose(_beyond_too(world, width), (2, 1, 0))
-        # Otherwise the gather is done again for each of its 49 uses.
+        # Compiled separately; XLA would otherwise repeat the gather for each of its 49 uses.
         seen = compile_separately(somewhere, lambda w: field_of_view(w, width), world)
         shown = (visible(seen)[:, None] >> _COLUMNS) & 1
         return jnp.transpose(seen * shown, (2, 1, 0))
@@ -49,7 +52,7 @@ def observe(
     somewhere = world.position[0] >= 0
     if packed:
         return image(world)
-    # A table of triples after the transposition is twice as fast as triples before it.
+    # Looking up triples after the transposition is twice as fast as before it.
     image = compile_separately(somewhere, image, world)
     return compile_separately(
         somewhere, lambda i: jnp.asarray(_TRIPLES).at[i].get(mode="promise_in_bounds"), image
@@ -57,7 +60,7 @@ def observe(
 
 
 def coordinates(world: World, width: int) -> tuple[Int32[Array, "7 7 n"], Int32[Array, "7 7 n"]]:
-    """The map coordinates (x, y) of the field of view, [j, i, n]; some are off the map."""
+    """Return the map coordinates (x, y) of the field of view, [j, i, n]; some are off the map."""
     sign = jnp.where(world.direction & 2, -1, 1)
     vertical = (world.direction & 1) == 1
     x = world.position % width + jnp.where(vertical, -_ASIDE, _AHEAD) * sign
@@ -66,13 +69,13 @@ def coordinates(world: World, width: int) -> tuple[Int32[Array, "7 7 n"], Int32[
 
 
 def field_of_view(world: World, width: int) -> UInt8[Array, "7 7 n"]:
-    """The cells in the field of view [j, i, n], whether hidden or not; beyond the map is wall.
+    """Return the cells in the field of view [j, i, n], hidden or not; off the map is wall.
 
-    The agent's own cell is what it carries. Like the cell it stands on, that hides nothing.
+    The agent's own cell holds the carried object. Like the cell it stands on, it hides nothing.
     """
     n, size = world.cells.shape
     x, y = coordinates(world, width)
-    # Off the map is as its border: wall.
+    # Clipping maps cells off the map to its border, which is wall.
     index = jnp.clip(y, 0, size // width - 1) * width + jnp.clip(x, 0, width - 1)
     index += size * jnp.arange(n)
     seen = world.cells.reshape(-1).at[index].get(mode="promise_in_bounds")
@@ -82,7 +85,7 @@ def field_of_view(world: World, width: int) -> UInt8[Array, "7 7 n"]:
 
 
 def _beyond_too(world: World, width: int) -> UInt8[Array, "7 7 n"]:
-    """The field of view of maps whose border need not be wall: beyond it there is."""
+    """Return the field of view on maps whose border may not be wall; off the map is wall."""
     x, y = coordinates(world, width)
     height = world.cells.shape[1] // width
     off = (x < 0) | (y < 0) | (x >= width) | (y >= height)
@@ -90,13 +93,13 @@ def _beyond_too(world: World, width: int) -> UInt8[Array, "7 7 n"]:
 
 
 def visible(seen: UInt8[Array, "7 7 n"]) -> UInt8[Array, "7 n"]:
-    """Which cells of a field of view [j, i, n] are not hidden: bit i of row j for cell (i, j).
+    """Return the visible cells of a field of view [j, i, n]: bit i of row j for cell (i, j).
 
-    Sight starts at the agent and spreads row by row away from it. In a row it runs to the right
-    through transparent cells and stops at (but shows) the first opaque one, then likewise to the
-    left; every transparent cell it passes shows its neighbours in the next row. The run to the
-    right is the carry of an addition: adding the seen transparent cells to all transparent cells
-    flips the runs from there up to the first opaque cell. The run to the left goes by doubling.
+    Visibility starts at the agent and spreads row by row away from it. Within a row it runs to the
+    right through transparent cells up to and including the first opaque one, then likewise to the
+    left; every transparent cell on the way reveals its neighbors in the next row. The run to the
+    right is the carry of an addition: adding the visible transparent cells to all transparent cells
+    flips the runs from there up to the first opaque cell. The run to the left uses doubling.
     """
     transparent = ~cells.is_opaque(cells.kind_of(seen))
     clear = jnp.zeros((SIZE, seen.shape[2]), jnp.uint8)

@@ -61,8 +61,8 @@ def begin(state: GridState, width: int, kinds: tuple[int, ...], wanted: Bool[Arr
 
     Args:
         state: n worlds, with instructions in Baby Language.
-        width: of the map, in cells.
-        kinds: which kinds of clauses there are.
+        width: the width of the map, in cells.
+        kinds: the kinds of clauses that occur.
         wanted: the worlds whose advice somebody wants.
     """
     n, size = len(state.steps), state.world.cells.shape[1]

@@ -64,7 +64,7 @@ def hindsight(
         actions: what was done.
         old, new: the advice before and after.
         known: whether the advice after is known.
-        width: of the map, in cells.
+        width: the width of the map, in cells.
     """
     was, now = before.world, state.world
     front = rules.cell_in_front(was.position, was.direction, width)[:, None]
@@ -114,7 +114,7 @@ def foresight(
         state: n worlds.
         advice: what should be done.
         actions: what is to be told: `advice.action`, or something else.
-        width: of the map, in cells.
+        width: the width of the map, in cells.
     """
     world = state.world
     front = rules.cell_in_front(world.position, world.direction, width)[:, None]

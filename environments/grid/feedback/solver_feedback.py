@@ -18,8 +18,8 @@ def solver_feedback(width: int, kinds: tuple[int, ...]) -> Feedback:
     """Feedback on instructions of Baby Language.
 
     Args:
-        width: of the map, in cells.
-        kinds: which kinds of clauses there are.
+        width: the width of the map, in cells.
+        kinds: the kinds of clauses that occur.
     """
 
     def advice(guide):

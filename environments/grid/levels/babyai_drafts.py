@@ -20,7 +20,7 @@ class Draft(NamedTuple):
     position: Int32[Array, "*n"]
     direction: Int32[Array, "*n"]
     carried: UInt8[Array, "*n"]  # the packed object in hand, or EMPTY
-    objects: UInt8[Array, "*n k"]  # 0 in rows without object
+    objects: UInt8[Array, "*n k"]  # 0 in unused rows
     places: Int16[Array, "*n k"]  # of the objects: a cell, or GONE, CARRIED, INSIDE - b
     sentence: Sentence
     members: Bool[Array, "*n 2m k"]  # the objects that each description means
@@ -77,7 +77,7 @@ def level_of(draft: Draft, max_steps: Int32[Array, " n"], mission_length: int) -
     Args:
         draft: n of them; clauses may carry `grammar.STRICT` and `grammar.ORDERED`.
         max_steps: the limit of each.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     several = jnp.sum(draft.members, axis=2) > 1
     # BabyAI counts the walls among grey objects.

@@ -23,7 +23,7 @@ class Start(NamedTuple):
     x: Int32[Array, "*n"]  # of the agent
     y: Int32[Array, "*n"]
     direction: Int32[Array, "*n"]
-    objects: UInt8[Array, "*n k"]  # 0 in rows without object
+    objects: UInt8[Array, "*n k"]  # 0 in unused rows
     places: Int32[Array, "*n k"]  # of the objects: a cell, or GONE
     members: UInt8[Array, "*n k"]  # bit d: the mission means it as its thing d
 
@@ -79,7 +79,7 @@ def empty_room(
 
     Args:
         size: width and height of the map.
-        width, height: of the room, walls included.
+        width, height: of the room, including walls.
     """
     x, y = coordinates(size)
     wall = (x == 0) | (y == 0) | (x >= width - 1) | (y >= height - 1)

@@ -1,6 +1,6 @@
 """Rooms with doors, one of them locked perhaps, and objects; and a place for an agent in them.
 
-Everything here is written for one level, to be mapped over many.
+Everything here handles a single level; use `jax.vmap` for batches.
 """
 
 from typing import NamedTuple
@@ -60,7 +60,7 @@ def place_doors_and_objects(
             are left out.
         locked_room: the chance of a locked room.
         most: the most objects of any level.
-        draw: gives random numbers; `num_draws` tells how many are taken.
+        draw: the source of random numbers; `num_draws` says how many are used.
     """
     edges, e = layout.edges, len(layout.edges)
     there = room_grid.exists(layout, rooms, np.arange(layout.rooms))

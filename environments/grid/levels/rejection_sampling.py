@@ -28,7 +28,7 @@ def rejection_sample(
 
     Args:
         attempt: makes one draft; it is mapped over worlds here.
-        keys: n keys.
+        keys: n PRNG keys.
         tasks: n tasks.
 
     Returns:

@@ -1,6 +1,6 @@
 """Grids of equal square rooms: their walls, their doors, and what can be reached in them.
 
-Everything here is written for one level, to be mapped over many. Arrays have the size of the
+Everything here handles a single level; use `jax.vmap` for batches. Arrays have the size of the
 largest map of a `Layout`; a level may have smaller and fewer rooms, and what lies beyond its own
 walls is wall too.
 """
@@ -23,7 +23,7 @@ class Layout:
     """The largest rooms, and the most of them, that levels may have.
 
     Attributes:
-        room_size: the side of a room in cells, walls included; neighbours share a wall.
+        room_size: the side of a room in cells, including walls; neighbours share a wall.
         rows, columns: how many rooms there are.
     """
 

@@ -1,6 +1,6 @@
 """One room with objects and an agent, of which either may come first.
 
-Everything here is written for one level, to be mapped over many.
+Everything here handles a single level; use `jax.vmap` for batches.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from didact.environments.grid.levels.room_grid import Layout, Rooms
 from didact.environments.grid.rules import GONE
 from didact.environments.random_draws import UniformDraws, uniform_index, weighted_index
 
-NUM_APPEARANCES = 18  # kinds and colours of keys, balls and boxes
+NUM_APPEARANCES = 18  # kinds and colors of keys, balls and boxes
 
 
 class RoomContents(NamedTuple):
@@ -37,7 +37,7 @@ def num_draws(layout: Layout, count: int) -> int:
 def sample_appearances(
     count: int, distinct: Bool[Array, ""], allowed: Bool[Array, " 18"], draw: UniformDraws
 ) -> Int32[Array, " k"]:
-    """What `count` objects look like: 6 * (kind - KEY) + colour, each uniform among those allowed.
+    """What `count` objects look like: 6 * (kind - KEY) + color, each uniform among those allowed.
 
     Args:
         distinct: whether no two may be alike; at least `count` looks must be allowed then.
@@ -92,9 +92,9 @@ def place_objects_and_agent(
     Args:
         room: its row and column.
         map: without objects.
-        objects: 0 in rows without object.
+        objects: 0 in unused rows.
         agent_last: whether the agent comes last.
-        draw: gives random numbers; `num_draws` tells how many are taken.
+        draw: the source of random numbers; `num_draws` says how many are used.
     """
     row, column = room
     x, y, direction = random_position(rooms, row, column, draw(3))

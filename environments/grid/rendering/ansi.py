@@ -1,9 +1,9 @@
-"""Grid worlds as text for a terminal, in colour or plain.
+"""Grid worlds as text for a terminal, in color or plain.
 
-A cell is two characters, so that it is about as wide as high: what it is, then its colour's
+A cell is two characters, so that it is about as wide as high: what it is, then its color's
 letter. `##` wall, `+` closed door, `X` locked door, `/` open door, `K` key, `O` ball, `B` box,
-`:` floor, `**` goal, `~~` lava; colours `r g b p y`, and `e` for grey. The agent is an arrow. Of
-empty cells, those that the agent sees have a dot. Colours are added to these same characters.
+`:` floor, `**` goal, `~~` lava; colors `r g b p y`, and `e` for grey. The agent is an arrow. Of
+empty cells, those that the agent sees have a dot. Colors are added to these same characters.
 """
 
 import itertools
@@ -37,7 +37,7 @@ _GLYPHS = {
     cells.BOX: "B",
 }
 
-# Numbers of the 256 colours of terminals.
+# Numbers of the 256 colors of terminals.
 _PAINTS = (196, 40, 33, 135, 226, 250)  # as `cells.COLORS`; blue is light enough for black
 _BLACK, _WHITE, _ORANGE = 16, 231, 208
 _GROUND, _SEEN_GROUND = 233, 239
@@ -58,12 +58,12 @@ def draw(
     """One grid world as lines of text, two characters a cell.
 
     Args:
-        symbols: (type, colour, state) of each cell [x, y] in MiniGrid's encoding; the agent is
+        symbols: (type, color, state) of each cell [x, y] in MiniGrid's encoding; the agent is
             not among them.
         agent_position: (x, y); nothing is drawn for an agent outside the grid.
         agent_direction: 0 right, 1 down, 2 left, 3 up.
         visible: the cells to draw lighter, or with a dot.
-        color: whether there are codes for colours (of terminals with 256) around the characters.
+        color: whether there are codes for colors (of terminals with 256) around the characters.
         crop: leave out rows and columns of nothing but walls, save the nearest.
         window: at most so many columns and rows of cells, those around the agent.
 
@@ -123,7 +123,7 @@ def _ground(seen: bool) -> int:
 
 
 def _paint(kind: int, color: int, seen: bool) -> tuple[int, int]:
-    """Colours of characters and of what is behind them."""
+    """Colors of characters and of what is behind them."""
     if kind == cells.WALL:  # solid
         paint = _SEEN_WALL if seen else _WALL
         return paint, paint

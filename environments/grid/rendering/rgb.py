@@ -1,6 +1,6 @@
 """Pictures of grid worlds, drawn on the host exactly as MiniGrid draws them.
 
-A world is given in MiniGrid's encoding: for each cell an object type, a colour and a state. A
+A world is given in MiniGrid's encoding: for each cell an object type, a color and a state. A
 tile is painted at three times its size from a few shapes, brightened if the agent sees it, and
 averaged down; tiles are kept, so that a picture is one gather.
 """
@@ -16,14 +16,14 @@ from jaxtyping import Bool, UInt8
 from didact.common.errors import SettingError
 from didact.environments.grid.cells import BALL, BOX, DOOR, FLOOR, GOAL, KEY, LAVA, WALL
 
-# MiniGrid's numbers: 11 types of object, six colours, a door open 0, closed 1 or locked 2.
+# MiniGrid's numbers: 11 types of object, six colors, a door open 0, closed 1 or locked 2.
 _TYPES = 11
 _OPEN, _CLOSED, _LOCKED = range(3)
-_COLOURS = np.array(
+_COLORS = np.array(
     [(255, 0, 0), (0, 255, 0), (0, 0, 255), (112, 39, 195), (255, 255, 0), (100, 100, 100)], float
 )
-_LIMITS = (_TYPES, len(_COLOURS), _LOCKED + 1)
-_RED, _GREY = _COLOURS[0], _COLOURS[5]
+_LIMITS = (_TYPES, len(_COLORS), _LOCKED + 1)
+_RED, _GREY = _COLORS[0], _COLORS[5]
 _BLACK, _ORANGE = np.array((0.0, 0, 0)), np.array((255.0, 128, 0))
 
 _SAMPLES = 3  # along each side of a pixel
@@ -44,7 +44,7 @@ def draw(
     """A picture of one grid world, of `tile_size` pixels a cell.
 
     Args:
-        symbols: (type, colour, state) of each cell [x, y] in MiniGrid's encoding; the agent is
+        symbols: (type, color, state) of each cell [x, y] in MiniGrid's encoding; the agent is
             not among them.
         agent_position: (x, y); nothing is drawn for an agent outside the grid.
         agent_direction: 0 right, 1 down, 2 left, 3 up.
@@ -115,14 +115,14 @@ def _tile(code: int, tile_size: int) -> np.ndarray:
     code, agent = divmod(code, 5)
     code, bright = divmod(code, 2)
     code, state = divmod(code, _LOCKED + 1)
-    kind, colour = divmod(code, len(_COLOURS))
+    kind, color = divmod(code, len(_COLORS))
 
     side = tile_size * _SAMPLES
     points = (np.arange(side) + 0.5) / side
     x, y = points[None, :], points[:, None]
     fine = np.zeros((side, side, 3), np.uint8)
     layers = [(_rectangle(0, 0.031, 0, 1), _GREY), (_rectangle(0, 1, 0, 0.031), _GREY)]
-    layers += _layers(kind, _COLOURS[colour], state)
+    layers += _layers(kind, _COLORS[color], state)
     if agent:
         layers.append((_agent(agent - 1), _RED))
     for shape, paint in layers:
@@ -135,7 +135,7 @@ def _tile(code: int, tile_size: int) -> np.ndarray:
     return tile
 
 
-def _layers(kind: int, colour: np.ndarray, state: int) -> list[tuple[Shape, np.ndarray]]:
+def _layers(kind: int, color: np.ndarray, state: int) -> list[tuple[Shape, np.ndarray]]:
     """What an object is painted of, from the bottom up."""
     everywhere = _rectangle(0, 1, 0, 1)
 
@@ -143,34 +143,34 @@ def _layers(kind: int, colour: np.ndarray, state: int) -> list[tuple[Shape, np.n
         return _rectangle(margin, 1 - margin, margin, 1 - margin)
 
     if kind in (WALL, GOAL):
-        return [(everywhere, colour)]
+        return [(everywhere, color)]
     if kind == FLOOR:
-        return [(_rectangle(0.031, 1, 0.031, 1), colour / 2)]
+        return [(_rectangle(0.031, 1, 0.031, 1), color / 2)]
     if kind == DOOR and state == _OPEN:
         return [
-            (_rectangle(0.88, 1, 0, 1), colour),
+            (_rectangle(0.88, 1, 0, 1), color),
             (_rectangle(0.92, 0.96, 0.04, 0.96), _BLACK),
         ]
     if kind == DOOR and state == _CLOSED:
         frame = [everywhere, inset(0.04), inset(0.08), inset(0.12)]
-        paints = [colour, _BLACK, colour, _BLACK]
-        return [*zip(frame, paints, strict=True), (_disc(0.75, 0.5, 0.08), colour)]
+        paints = [color, _BLACK, color, _BLACK]
+        return [*zip(frame, paints, strict=True), (_disc(0.75, 0.5, 0.08), color)]
     if kind == DOOR:
         keyhole = _rectangle(0.52, 0.75, 0.5, 0.56)
-        return [(everywhere, colour), (inset(0.06), 0.45 * colour), (keyhole, colour)]
+        return [(everywhere, color), (inset(0.06), 0.45 * color), (keyhole, color)]
     if kind == KEY:
         return [
-            (_rectangle(0.5, 0.63, 0.31, 0.88), colour),  # the shaft
-            (_rectangle(0.38, 0.5, 0.59, 0.66), colour),  # its two teeth
-            (_rectangle(0.38, 0.5, 0.81, 0.88), colour),
-            (_disc(0.56, 0.28, 0.19), colour),
+            (_rectangle(0.5, 0.63, 0.31, 0.88), color),  # the shaft
+            (_rectangle(0.38, 0.5, 0.59, 0.66), color),  # its two teeth
+            (_rectangle(0.38, 0.5, 0.81, 0.88), color),
+            (_disc(0.56, 0.28, 0.19), color),
             (_disc(0.56, 0.28, 0.064), _BLACK),
         ]
     if kind == BALL:
-        return [(_disc(0.5, 0.5, 0.31), colour)]
+        return [(_disc(0.5, 0.5, 0.31), color)]
     if kind == BOX:
         slit = _rectangle(0.16, 0.84, 0.47, 0.53)
-        return [(inset(0.12), colour), (inset(0.18), _BLACK), (slit, colour)]
+        return [(inset(0.12), color), (inset(0.18), _BLACK), (slit, color)]
     if kind == LAVA:
         waves = []
         for top in (0.3, 0.5, 0.7):

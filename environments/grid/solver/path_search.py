@@ -124,7 +124,7 @@ def search(
 
     Args:
         wanted: the worlds that need one; nobody waits for the others.
-        width: of the map, in cells.
+        width: the width of the map, in cells.
         which: the layers that there are.
         margin: how many steps farther away than the agent states are looked for, so that `times`
             tells them; None if nobody asks for `times`, which are then empty.

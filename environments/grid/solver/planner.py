@@ -72,7 +72,7 @@ def act(state: GridState, width: int, kinds: tuple[int, ...] = grammar.KINDS) ->
 
     Args:
         state: n worlds, in any state that can be reached.
-        width: of the map, in cells, at most 32.
+        width: the width of the map, in cells; at most 32.
         kinds: which kinds of clauses there are (`GridWorld.kinds`).
     """
     return plan(state, width, kinds).actions
@@ -246,7 +246,7 @@ def _unsettled(aim: Int32[Array, " n"], lengths: Int32[Array, " n"]) -> Bool[Arr
 
 
 def _choose(colors: Int32[Array, " n"], key_held: Int32[Array, " n"]) -> Int32[Array, " n"]:
-    """One of some colours (bits): that of the key in hand if possible; NO_COLOR if none is left."""
+    """One of some colors (bits): that of the key in hand if possible; NO_COLOR if none is left."""
     fits = (colors >> key_held) & 1 == 1
     lowest = jax.lax.population_count((colors & -colors) - 1)
     return jnp.where(fits, key_held, jnp.where(colors == 0, NO_COLOR, lowest))
@@ -255,7 +255,7 @@ def _choose(colors: Int32[Array, " n"], key_held: Int32[Array, " n"]) -> Int32[A
 def _next(aim, color, tried, careless, scene, carried):
     """What to try after an aim that nothing leads to.
 
-    First come the other colours of locked doors, then the other aims, then all of them carelessly.
+    First come the other colors of locked doors, then the other aims, then all of them carelessly.
     """
     tried = tried | (1 << color)
     left = scene.locks & ~tried

@@ -28,8 +28,8 @@ class Scene(NamedTuple):
     possible: Bool[Array, " n"]  # there is something left that the clause means
     strict: Bool[Array, " n"]  # the wrong door or object is a failure
     target_held: Bool[Array, " n"]  # what the clause speaks of is in hand
-    key_held: Int32[Array, " n"]  # the colour of the key in hand, or NO_COLOR
-    locks: Int32[Array, " n"]  # bit c: a door of colour c is locked
+    key_held: Int32[Array, " n"]  # the color of the key in hand, or NO_COLOR
+    locks: Int32[Array, " n"]  # bit c: a door of color c is locked
     places: Int32[Array, "n k"]  # of the objects, or of the boxes that they are in
     boxed: Bool[Array, "n k"]
     open: UInt32[Array, "h n"]  # everything but walls and lava
@@ -168,7 +168,7 @@ def ground_of(
     careless: Bool[Array, " n"],
     width: int,
 ) -> Ground:
-    """The ground on which an aim is pursued, with the keys and locked doors of one colour.
+    """The ground on which an aim is pursued, with the keys and locked doors of one color.
 
     Args:
         careless: things may be dropped anywhere. Otherwise they are dropped where they might be in

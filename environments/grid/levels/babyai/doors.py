@@ -22,9 +22,9 @@ from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
     (
-        Dimension("room_size", 5, 8, True, "cells", "Side of each square room, walls included."),
-        Dimension("rows", 1, 3, True, "rooms", "Number of rooms from top to bottom."),
-        Dimension("columns", 2, 3, True, "rooms", "Number of rooms from left to right."),
+        Dimension("room_size", 5, 8, True, "cells", "Side of each square room, including walls."),
+        Dimension("rows", 1, 3, True, "rooms", "Number of rows of rooms."),
+        Dimension("columns", 2, 3, True, "rooms", "Number of columns of rooms."),
         Dimension(
             "doors",
             *(1, 4, True, "doors"),
@@ -36,7 +36,7 @@ SPACE = Box(
             "Keys, balls and boxes in the agent's room; objects that would fill more than a "
             "quarter of it are left out.",
         ),
-        Dimension("distinct_doors", 0, 1, True, "", "1: no two doors have the same colour."),
+        Dimension("distinct_doors", 0, 1, True, "", "1: no two doors have the same color."),
         Dimension("distinct_objects", 0, 1, True, "", "1: no two objects are alike."),
         Dimension(
             "locked_doors",
@@ -66,7 +66,7 @@ SPACE = Box(
         Dimension(
             "by_location",
             *(0, 1, False, "probability"),
-            "Chance that what is meant is told by its place (on your left) and not by its colour.",
+            "Chance that what is meant is told by its place (on your left) and not by its color.",
         ),
         Dimension("single", 0, 1, False, "weight", "How often there is one clause."),
         Dimension("then", 0, 1, False, "weight", 'How often there are two, joined by "then".'),
@@ -92,7 +92,7 @@ _LOCATIONS = (grammar.LEFT, grammar.RIGHT, grammar.FRONT, grammar.BEHIND)
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     room_size: Float[Array, "*n"]
     rows: Float[Array, "*n"]
@@ -127,17 +127,17 @@ class _Asked(NamedTuple):
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     One room, in the middle of the map, gets doors in random walls, objects and the agent; one or
     two of the doors and objects are asked for. Levels are made anew where an object has no place,
     or where something is blocked and may not be.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     good, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     draft = with_fallback_mission(good, draft)
@@ -328,12 +328,12 @@ def kinds(space: Box) -> tuple[int, ...]:
 
 
 def max_steps(space: Box) -> int:
-    """The most steps of any episode."""
+    """Return the maximum number of steps in any episode."""
     return max_steps_of(space, targets(space))
 
 
 def longest_mission(space: Box) -> int:
-    """The tokens of the longest sentence."""
+    """Return the number of tokens in the longest mission."""
     least, most = Task(*space.low), Task(*space.high)
     said = {kind for kind in kinds(space) if kind != GO_TO}
     # Without its own weight, "go to" stands in where no verb of the others fits.
@@ -341,7 +341,7 @@ def longest_mission(space: Box) -> int:
         said.add(GO_TO)
     described = 2 + grammar.PLACE_TOKENS if most.by_location > 0 else 3
     clause = grammar.longest_clause(said, described)
-    # Where no level is good, "go to" and a colour stand in for all.
+    # Where no level is good, "go to" and a color stand in for all.
     return max(grammar.longest_clause([GO_TO]), targets(space) * (clause + 2) - 2)
 
 

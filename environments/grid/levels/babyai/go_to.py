@@ -27,9 +27,9 @@ from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
     (
-        Dimension("room_size", 4, 8, True, "cells", "Side of each square room, walls included."),
-        Dimension("rows", 1, 3, True, "rooms", "Number of rooms from top to bottom."),
-        Dimension("columns", 1, 3, True, "rooms", "Number of rooms from left to right."),
+        Dimension("room_size", 4, 8, True, "cells", "Side of each square room, including walls."),
+        Dimension("rows", 1, 3, True, "rooms", "Number of rows of rooms."),
+        Dimension("columns", 1, 3, True, "rooms", "Number of columns of rooms."),
         Dimension(
             "distractors",
             *(0, 17, True, "objects"),
@@ -44,19 +44,19 @@ SPACE = Box(
         Dimension(
             "red_ball",
             *(0, 1, False, "probability"),
-            "Chance that the target is a red ball, instead of any object of any colour.",
+            "Chance that the target is a red ball, instead of any object of any color.",
         ),
         Dimension(
             "grey_distractors",
             *(0, 1, False, "probability"),
-            "Chance of each distractor to be grey, instead of any colour.",
+            "Chance of each distractor to be grey, instead of any color.",
         ),
     )
 )
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     room_size: Float[Array, ""]
     rows: Float[Array, ""]
@@ -70,7 +70,7 @@ class Task(NamedTuple):
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     The agent stands in a random room; doors are added between random rooms until all are
     connected; then the target and the distractors are scattered, each in a random room on a
@@ -78,9 +78,9 @@ def generate(
     something else, the level is made anew, as in BabyAI.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
-        mission_length: the number of tokens of a mission.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
+        mission_length: the number of tokens in a mission.
     """
     good, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     return _finish(good, draft, tasks, mission_length)
@@ -92,7 +92,7 @@ class _Draft(NamedTuple):
     map: UInt8[Array, " c"]
     position: Int32[Array, ""]
     direction: Int32[Array, ""]
-    objects: UInt8[Array, " k"]  # 0 in rows without object; the target is the first
+    objects: UInt8[Array, " k"]  # 0 in unused rows; the target is the first
     places: Int16[Array, " k"]
 
 
@@ -106,7 +106,7 @@ class _Draws(NamedTuple):
     door_open: Float[Array, " e"]
     row: Float[Array, " k"]  # of the room of each object
     column: Float[Array, " k"]
-    looks: Float[Array, " k"]  # kind and colour of each object
+    looks: Float[Array, " k"]  # kind and color of each object
     special: Float[Array, " k"]  # whether it is a red ball, or grey
     priority: Float[Array, " rq"]  # the order in which the cells of each room are filled
 
@@ -272,7 +272,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
     ),
     "BabyAI-GoToRedBall-v0": (
         _point(distractors=7, red_ball=1),
-        "Go to a red ball among 7 objects of any colour in one room.",
+        "Go to a red ball among 7 objects of any color in one room.",
     ),
     "BabyAI-GoToRedBallNoDists-v0": (_point(red_ball=1), "Go to the red ball in an empty room."),
     "BabyAI-GoToObj-v0": (_point(), "Go to the only object in one room."),

@@ -30,7 +30,7 @@ COLUMNS = 3  # of rooms; the corridor is the middle one
 
 SPACE = Box(
     (
-        Dimension("room_size", 3, 8, True, "cells", "Side of each square room, walls included."),
+        Dimension("room_size", 3, 8, True, "cells", "Side of each square room, including walls."),
         Dimension("rows", 1, 3, True, "rooms", "Number of rooms from top to bottom, in 3 columns."),
         Dimension(
             "corridor",
@@ -47,7 +47,7 @@ SPACE = Box(
         Dimension(
             "own_color",
             *(0, 1, False, "probability"),
-            "Chance that no other door has the locked door's colour.",
+            "Chance that no other door has the locked door's color.",
         ),
         Dimension(
             "pick_up",
@@ -58,7 +58,7 @@ SPACE = Box(
         Dimension(
             "ball_color",
             *(0, 1, True, ""),
-            "1: instructions tell the colour of the ball; 0: not. That of a door is always told.",
+            "1: instructions tell the color of the ball; 0: not. That of a door is always told.",
         ),
         TIME_LIMIT,
     )
@@ -66,7 +66,7 @@ SPACE = Box(
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     room_size: Float[Array, "*n"]
     rows: Float[Array, "*n"]
@@ -79,19 +79,19 @@ class Task(NamedTuple):
 
 
 def layout_of(space: Box) -> Layout:
-    """The smallest layout that holds every task of a part of `SPACE`."""
+    """Return the smallest layout that fits every task of a part of `SPACE`."""
     most = {d.name: int(d.high) for d in space.dimensions}
     return Layout(most["room_size"], most["rows"], COLUMNS)
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map."""
+    """Return the width and height of the largest map, in cells."""
     layout = layout_of(space)
     return layout.width, layout.height
 
 
 def kinds(space: Box) -> tuple[int, ...]:
-    """The kinds of clauses that occur."""
+    """Return the kinds of clauses that occur."""
     at = space.column("pick_up")
     opens, picks = space.low[at] < 1, space.high[at] > 0
     return tuple(kind for kind, occurs in ((OPEN, opens), (PICK_UP, picks)) if occurs)
@@ -100,7 +100,7 @@ def kinds(space: Box) -> tuple[int, ...]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     A room gets a single door, which is locked; doors are added between random other rooms until
     all are connected. The key, the ball, and the distractors of every room lie on random cells;
@@ -108,13 +108,13 @@ def generate(
 
     In the official Unlock, the key can lie behind its own door and the level cannot be solved,
     because room numbers are compared by identity. Here it lies there only where another key of
-    its colour lies outside; all else is alike.
+    its color lies outside; all else is alike.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     _, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     named = Task(*tasks.T)
@@ -144,7 +144,7 @@ def build(
 
     Args:
         corridor: whether the middle column is one room, and the locked room to the right of it.
-        own_color: the chance that no other door has the locked door's colour.
+        own_color: the chance that no other door has the locked door's color.
         draw: gives random numbers, 1 + r + 4 e of them.
     """
     edges, e, middle = layout.edges, len(layout.edges), layout.columns // 2
@@ -275,7 +275,7 @@ def _objects(
 
 
 def longest_mission(space: Box) -> int:
-    """The tokens of the longest sentence."""
+    """Return the number of tokens in the longest mission."""
     told = 3 if space.high[space.column("ball_color")] > 0 else 2
     described = {OPEN: 3, PICK_UP: told}
     return max(grammar.longest_clause([kind], described[kind]) for kind in kinds(space))

@@ -10,7 +10,7 @@ _USUAL |= {"distinct_doors": 1, "agent_last": 1, "open": 1, "single": 1}
 
 
 def _point(**given: float) -> Box:
-    """Four closed doors of different colours, to be opened, unless told otherwise."""
+    """Four closed doors of different colors, to be opened, unless told otherwise."""
     return doors.SPACE.restricted(**(_USUAL | given))
 
 
@@ -47,13 +47,13 @@ LEVELS: dict[str, tuple[Box, str]] = {
     ),
     "BabyAI-OpenDoor-v0": (
         _one(by_location=0.5),
-        "Open one of four doors, told by its colour or place.",
+        "Open one of four doors, told by its color or place.",
     ),
     "BabyAI-OpenDoorDebug-v0": (
         _one(by_location=0.5, strict=1),
-        "Open one of four doors, told by its colour or place, and no other.",
+        "Open one of four doors, told by its color or place, and no other.",
     ),
-    "BabyAI-OpenDoorColor-v0": (_one(), "Open one of four doors, told by its colour."),
+    "BabyAI-OpenDoorColor-v0": (_one(), "Open one of four doors, told by its color."),
     "BabyAI-OpenDoorLoc-v0": (
         _one(by_location=1),
         "Open one of four doors, told by its place.",

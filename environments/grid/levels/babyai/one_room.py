@@ -20,7 +20,7 @@ from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
     (
-        Dimension("room_size", 5, 20, True, "cells", "Side of the square room, walls included."),
+        Dimension("room_size", 5, 20, True, "cells", "Side of the square room, including walls."),
         Dimension(
             "objects",
             *(1, 8, True, "objects"),
@@ -39,7 +39,7 @@ SPACE = Box(
             "red_or_blue",
             *(0, 1, False, "probability"),
             "Chance that what is asked for is red or blue, and the only one of its type in these "
-            "colours.",
+            "colors.",
         ),
         Dimension("go_to", 0, 1, False, "weight", 'How often the mission is "go to".'),
         Dimension("pick_up", 0, 1, False, "weight", 'How often the mission is "pick up".'),
@@ -52,7 +52,7 @@ SPACE = Box(
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     room_size: Float[Array, "*n"]
     objects: Float[Array, "*n"]
@@ -71,16 +71,16 @@ class Task(NamedTuple):
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     The first object is asked for. Levels are made anew where an object has no place, or where
     something is blocked and may not be.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     good, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     draft = with_fallback_mission(good, draft)
@@ -192,11 +192,11 @@ LEVELS: dict[str, tuple[Box, str]] = {
     ),
     "BabyAI-PickupDist-v0": (
         _point(7, 5, distinct=1, agent_last=1, **_ANY_WAY),
-        "Pick up one of 5 different objects, told by its type, colour, or both.",
+        "Pick up one of 5 different objects, told by its type, color, or both.",
     ),
     "BabyAI-PickupDistDebug-v0": (
         _point(7, 5, distinct=1, agent_last=1, strict=1, **_ANY_WAY),
-        "Pick up one of 5 different objects, told by its type, colour, or both, and no other.",
+        "Pick up one of 5 different objects, told by its type, color, or both, and no other.",
     ),
     "BabyAI-OneRoomS8-v0": _alone(8),
     "BabyAI-OneRoomS12-v0": _alone(12),

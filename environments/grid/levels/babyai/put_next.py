@@ -31,7 +31,7 @@ SPACE = Box(
         Dimension(
             "room_size",
             *(4, 8, True, "cells"),
-            "Side of each square half, walls included; 4 counts as 5 where a half has to hold two "
+            "Side of each square half, including walls; 4 counts as 5 where a half has to hold two "
             "objects.",
         ),
         Dimension(
@@ -63,7 +63,7 @@ SPACE = Box(
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     room_size: Float[Array, "*n"]
     halves: Float[Array, "*n"]
@@ -74,7 +74,7 @@ class Task(NamedTuple):
 
 
 def layout_of(space: Box) -> Layout:
-    """The smallest layout that holds every task of a part of `SPACE`."""
+    """Return the smallest layout that fits every task of a part of `SPACE`."""
     least = {d.name: int(d.low) for d in space.dimensions}
     most = {d.name: int(d.high) for d in space.dimensions}
     small = least["halves"] > 1 and most["moves"] < 2
@@ -82,7 +82,7 @@ def layout_of(space: Box) -> Layout:
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map."""
+    """Return the width and height of the largest map, in cells."""
     layout = layout_of(space)
     return layout.width, layout.height
 
@@ -99,17 +99,17 @@ def _room_size(task: Task) -> Float[Array, "*n"]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     The agent stands in the left half, and objects of different looks lie on random cells that are
     not next to it. Objects of a single room must all be in reach, and the two that are spoken of
     not next to one another; as in BabyAI, levels are made anew until they are so.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     _, (draft, known) = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     task = Task(*tasks.T)
@@ -214,7 +214,7 @@ def _sentence(
 
 
 def max_steps(space: Box) -> int:
-    """The most steps of any episode."""
+    """Return the maximum number of steps in any episode."""
     return layout_of(space).room_size ** 2 * int(space.high[space.column("time_limit")])
 
 

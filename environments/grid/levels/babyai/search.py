@@ -26,9 +26,9 @@ from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
     (
-        Dimension("room_size", 5, 8, True, "cells", "Side of each square room, walls included."),
-        Dimension("rows", 1, 3, True, "rooms", "Number of rooms from top to bottom."),
-        Dimension("columns", 1, 3, True, "rooms", "Number of rooms from left to right."),
+        Dimension("room_size", 5, 8, True, "cells", "Side of each square room, including walls."),
+        Dimension("rows", 1, 3, True, "rooms", "Number of rows of rooms."),
+        Dimension("columns", 1, 3, True, "rooms", "Number of columns of rooms."),
         Dimension(
             "objects",
             *(1, 20, True, "objects"),
@@ -71,7 +71,7 @@ SPACE = Box(
         Dimension("go_to", 0, 1, False, "weight", 'How often the mission is "go to".'),
         Dimension("open", 0, 1, False, "weight", 'How often it is "open", of any door.'),
         Dimension("pick_up", 0, 1, False, "weight", 'How often it is "pick up".'),
-        Dimension("by_type", 0, 1, False, "probability", "Chance that the colour is left untold."),
+        Dimension("by_type", 0, 1, False, "probability", "Chance that the color is left untold."),
         TIME_LIMIT,
     )
 )
@@ -81,7 +81,7 @@ _CROWD = 3  # objects that block something often enough to wait for
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     room_size: Float[Array, "*n"]
     rows: Float[Array, "*n"]
@@ -115,17 +115,17 @@ class _Plan(NamedTuple):
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     Doors are added between random rooms until all are connected; objects and the agent are put
     into the rooms; the first object or any door is asked for. Levels are made anew where something
     has no place, or is blocked and may not be (or must be and is not).
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     good, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     draft = with_fallback_mission(good, draft)

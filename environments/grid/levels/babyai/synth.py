@@ -42,9 +42,9 @@ from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
     (
-        Dimension("room_size", 5, 8, True, "cells", "Side of each square room, walls included."),
-        Dimension("rows", 1, 3, True, "rooms", "Number of rooms from top to bottom."),
-        Dimension("columns", 1, 3, True, "rooms", "Number of rooms from left to right."),
+        Dimension("room_size", 5, 8, True, "cells", "Side of each square room, including walls."),
+        Dimension("rows", 1, 3, True, "rooms", "Number of rows of rooms."),
+        Dimension("columns", 1, 3, True, "rooms", "Number of columns of rooms."),
         Dimension(
             "objects",
             *(2, 18, True, "objects"),
@@ -91,7 +91,7 @@ _MAY_BE[:, 1] = True
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     room_size: Float[Array, "*n"]
     rows: Float[Array, "*n"]
@@ -122,7 +122,7 @@ def joined(space: Box) -> int:
 
 
 def kinds(space: Box) -> tuple[int, ...]:
-    """The kinds of clauses that occur."""
+    """Return the kinds of clauses that occur."""
     highest = {d.name: d.high for d in space.dimensions}
     names = dict(zip(KINDS, ("go_to", "open", "pick_up", "put_next"), strict=True))
     # "Go to" stands in where nothing else can be said.
@@ -132,7 +132,7 @@ def kinds(space: Box) -> tuple[int, ...]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     A room may be locked and its key put into another; doors are added between random rooms until
     all are connected; objects are scattered, then the agent is put into a room that is not locked;
@@ -141,10 +141,10 @@ def generate(
     that already are, or may be the same, and errands with a key that is needed for a door.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     attempt = functools.partial(_attempt, space)
     good, draft = rejection_sample(attempt, keys, tasks)
@@ -233,9 +233,9 @@ def _describe(
     where: Bool[Array, "k 5"],
     draw: UniformDraws,
 ) -> tuple[Int32[Array, " 2m"], Int32[Array, " 2m"], Int32[Array, " 2m"], Bool[Array, " 2m"]]:
-    """Type, colour and location of each description, and whether there is one that fits.
+    """Type, color and location of each description, and whether there is one that fits.
 
-    Any colour or none, any type, half of the time with a location: BabyAI draws until something
+    Any color or none, any type, half of the time with a location: BabyAI draws until something
     fits the description. Here the probabilities of all descriptions that fit are made at once.
     """
     types = object_descriptions.is_kind(floor.objects).astype(jnp.float32)
@@ -263,12 +263,12 @@ def _describe(
 
 
 def max_steps(space: Box) -> int:
-    """The most steps of any episode."""
+    """Return the maximum number of steps in any episode."""
     return max_steps_for(space, most_navigations(space))
 
 
 def longest_mission(space: Box) -> int:
-    """The tokens of the longest sentence."""
+    """Return the number of tokens in the longest mission."""
     told = grammar.PLACE_TOKENS if space.high[space.column("locations")] > 0 else 0
     clauses = joined(space)
     joiners = {1: 0, 2: 1, 4: 4}[clauses]  # "and"; of four, twice, and ", then" or "after you"

@@ -32,8 +32,8 @@ from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
     (
-        Dimension("room_size", 4, 8, True, "cells", "Side of each square room, walls included."),
-        Dimension("rows", 1, 3, True, "rooms", "Number of rooms from top to bottom."),
+        Dimension("room_size", 4, 8, True, "cells", "Side of each square room, including walls."),
+        Dimension("rows", 1, 3, True, "rooms", "Number of rows of rooms."),
         Dimension(
             "columns",
             *(2, 3, True, "rooms"),
@@ -74,7 +74,7 @@ SPACE = Box(
         Dimension(
             "color_told",
             *(0, 1, True, ""),
-            "1: instructions tell the colour of what is meant; 0: only where there are two doors "
+            "1: instructions tell the color of what is meant; 0: only where there are two doors "
             "and one has to be opened.",
         ),
         TIME_LIMIT,
@@ -83,7 +83,7 @@ SPACE = Box(
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     room_size: Float[Array, "*n"]
     rows: Float[Array, "*n"]
@@ -101,7 +101,7 @@ class Task(NamedTuple):
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     The agent's room gets a locked door on a random side, or to the right if there is a second
     one, which is on its left then. The first key lies in the agent's room, perhaps in a box, the
@@ -109,10 +109,10 @@ def generate(
     lies on random cells that are not next to the middle of the map, as in BabyAI.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     _, draft = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     named = Task(*tasks.T)
@@ -195,7 +195,7 @@ def _attempt(
 def _looks(
     task: Task, rooms: Rooms, doors: _Doors, most: int, draw: UniformDraws
 ) -> tuple[Int32[Array, " k"], Bool[Array, " k"]]:
-    """Kinds and colours of all objects but doors, as packed cells, and which of them there are."""
+    """Kinds and colors of all objects but doors, as packed cells, and which of them there are."""
     u = draw(5)
     picks, boxed, blocked = task.pick_up > 0, u[0] < task.key_in_box, u[1] < task.blocked
     ball = (task.ball > 0) | boxed
@@ -212,7 +212,7 @@ def _looks(
     )
     there = jnp.stack([picks, picks | True, doors.two, boxed, blocked])
 
-    # Distractors are unlike all of these, and not of the kind that is meant without a colour.
+    # Distractors are unlike all of these, and not of the kind that is meant without a color.
     every = cells.code(cells.KEY + np.arange(18) // 6, np.arange(18) % 6)
     taken = jnp.any((needed == every[:, None]) & there, axis=1)
     taken |= picks & (task.color_told == 0) & (every & cells.KIND_BITS == target)
@@ -265,7 +265,7 @@ def _places(
 
 
 def longest_mission(space: Box) -> int:
-    """The tokens of the longest sentence."""
+    """Return the number of tokens in the longest mission."""
     most = Task(*space.high)
     two = most.locks > 1 and most.columns > 2
     described = {OPEN: 3 if most.color_told > 0 or two else 2, PICK_UP: 2 + int(most.color_told)}

@@ -21,7 +21,7 @@ SPACE = Box(
         Dimension(
             "size",
             *(5, 15, True, "cells"),
-            "Side of the square room, walls included; on the grid even ones are one less.",
+            "Side of the square room, including walls; on the grid even ones are one less.",
         ),
         Dimension(
             "crossings",
@@ -50,7 +50,7 @@ _MISSIONS = Templates(
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     size: Float[Array, "*n"]
     crossings: Float[Array, "*n"]
@@ -59,7 +59,7 @@ class Task(NamedTuple):
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map."""
+    """Return the width and height of the largest map, in cells."""
     most = Task(*space.high)
     size = int(most.size)
     odd = size - 1 + size % 2
@@ -70,16 +70,16 @@ def map_size(space: Box) -> tuple[int, int]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     The agent starts in the upper left corner and the goal is in the lower right one. Every river
     has an opening on a random way between them, that crosses each of them once.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     start, lava, size = jax.vmap(functools.partial(_start, space))(keys, tasks)
     mission = minigrid_drafts.fixed_missions(_MISSIONS, lava.astype(jnp.int32), mission_length)

@@ -16,7 +16,7 @@ from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
-    (Dimension("size", 5, 16, True, "cells", "Side of the square of both rooms, walls included."),)
+    (Dimension("size", 5, 16, True, "cells", "Side of the square of both rooms, including walls."),)
 )
 
 _MISSION = Templates(["use the key to open the door and then get to the goal"])
@@ -25,13 +25,13 @@ _KEY = cells.code(cells.KEY, cells.YELLOW)
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     size: Float[Array, "*n"]
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map."""
+    """Return the width and height of the largest map, in cells."""
     size = int(Task(*space.high).size)
     return size, size
 
@@ -39,16 +39,16 @@ def map_size(space: Box) -> tuple[int, int]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     A wall somewhere in the room has a locked door; to its left are the agent and the key, and in
     the lower right corner is the goal.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
     mission = minigrid_drafts.fixed_missions(

@@ -22,7 +22,7 @@ from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
     (
-        Dimension("size", 5, 16, True, "cells", "Side of the square room, walls included."),
+        Dimension("size", 5, 16, True, "cells", "Side of the square room, including walls."),
         Dimension(
             "obstacles",
             *(0, 9, True, "balls"),
@@ -32,8 +32,8 @@ SPACE = Box(
         Dimension(
             "random_start",
             *(0, 1, False, "probability"),
-            "Chance that the agent starts anywhere, instead of facing right in the upper left "
-            "corner.",
+            "Probability that the agent starts in a random cell and direction, instead of facing "
+            "right in the upper left corner.",
         ),
     )
 )
@@ -42,7 +42,7 @@ BLUE_BALL = cells.code(cells.BALL, cells.BLUE)
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     size: Float[Array, "*n"]
     obstacles: Float[Array, "*n"]
@@ -50,7 +50,7 @@ class Task(NamedTuple):
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map."""
+    """Return the width and height of the largest map, in cells."""
     size = int(Task(*space.high).size)
     return size, size
 
@@ -58,13 +58,13 @@ def map_size(space: Box) -> tuple[int, int]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task; obstacles are on random cells.
+    """Generate one level per key and task; obstacles are on random cells.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
     sentence = jnp.zeros(len(tasks), jnp.int32)

@@ -16,7 +16,7 @@ from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
-    (Dimension("size", 7, 19, True, "cells", "Side of the square of rooms, walls included."),)
+    (Dimension("size", 7, 19, True, "cells", "Side of the square of rooms, including walls."),)
 )
 
 STEPS = 100  # of every episode
@@ -24,13 +24,13 @@ _MISSION = Templates(["reach the goal"])
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     size: Float[Array, "*n"]
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map."""
+    """Return the width and height of the largest map, in cells."""
     size = int(Task(*space.high).size)
     return size, size
 
@@ -38,13 +38,13 @@ def map_size(space: Box) -> tuple[int, int]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task; agent and goal are on random cells.
+    """Generate one level per key and task; agent and goal are on random cells.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
     n = len(tasks)

@@ -29,14 +29,14 @@ SPACE = Box(
     )
 )
 
-_MAX = 6  # rooms, as many as there are colours
+_MAX = 6  # rooms, as many as there are colors
 _MISSION = Templates(
     ["get the {color0} key from the {color1} room, unlock the {color0} door and go to the goal"]
 )
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     room_width: Float[Array, "*n"]
     room_height: Float[Array, "*n"]
@@ -44,7 +44,7 @@ class Task(NamedTuple):
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map of a space."""
+    """Return the width and height of the largest map of a space, in cells."""
     return _size(*(int(high) for high in space.high))
 
 
@@ -54,23 +54,23 @@ def _size(room_width, room_height, rows):
 
 
 def max_steps(space: Box) -> int:
-    """The most steps of any episode."""
+    """Return the maximum number of steps in any episode."""
     return 10 * max(map_size(space))
 
 
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
-    Every room has a door to the hallway, where the agent is, and a colour of its own. The goal is
+    Every room has a door to the hallway, where the agent is, and a color of its own. The goal is
     in a room that is locked; its key is in another. The mission tells which.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     start, colors = jax.vmap(functools.partial(_start, space))(keys, tasks)
     none = jnp.zeros(len(tasks), jnp.int32)
@@ -82,7 +82,7 @@ def generate(
 def _start(
     space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
 ) -> tuple[Start, Int32[Array, " 2"]]:
-    """One level, and the colours of its locked room and of the room with the key."""
+    """One level, and the colors of its locked room and of the room with the key."""
     width, height = map_size(space)
     room_width, room_height, rows = (v.astype(jnp.int32) for v in Task(*task))
     draw = UniformDraws(key, 2 * _MAX + 7)

@@ -20,7 +20,7 @@ SPACE = Box(
         Dimension(
             "size",
             *(7, 17, True, "cells"),
-            "Side of the square map, walls included; even ones are one less.",
+            "Side of the square map, including walls; even ones are one less.",
         ),
         Dimension(
             "random_length",
@@ -35,14 +35,14 @@ _SHORTEST = 4  # the least column where a hallway ends: that of the first room's
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     size: Float[Array, "*n"]
     random_length: Float[Array, "*n"]
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map."""
+    """Return the width and height of the largest map, in cells."""
     size = int(_odd(space.high[0]))
     return size, size
 
@@ -54,16 +54,16 @@ def _odd(size):
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     A key or a ball lies in the room where the hallway begins, a key and a ball to the left and
     the right of its end. The agent starts on the way to them.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
     mission = minigrid_drafts.fixed_missions(

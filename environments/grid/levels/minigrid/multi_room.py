@@ -28,7 +28,7 @@ SPACE = Box(
         Dimension(
             "room_size",
             *(_SMALLEST, 10, True, "cells"),
-            "Longest side of a room, walls included; the shortest is 4.",
+            "Longest side of a room, including walls; the shortest is 4.",
         ),
     )
 )
@@ -40,7 +40,7 @@ _FAR = np.array([True, True, False, False])  # whether it is on the far side of 
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     rooms: Float[Array, "*n"]
     room_size: Float[Array, "*n"]
@@ -59,17 +59,17 @@ class _Chain(NamedTuple):
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     Every room has a door from the one before, at a random place of one of its other three walls.
     As in MiniGrid, a new room gets eight tries not to leave the map or meet an earlier room; if it
     finds no place, all rooms are made anew.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     chain_keys, other_keys = jnp.unstack(jax.vmap(jax.random.split)(keys), axis=1)
     # At least one attempt in five is good, so all become good in the tries there are.
@@ -162,7 +162,7 @@ def _furnished(key: PRNGKeyArray, chain: _Chain) -> Start:
     wall = jnp.any(covered & ~inside & there, 0)
     map = jnp.where(wall, cells.GREY_WALL, cells.EMPTY).astype(jnp.uint8)
 
-    # No door has the colour of the one before.
+    # No door has the color of the one before.
     color = (uniform_index(draw(), 6) + jnp.cumsum(1 + uniform_index(draw(len(index)), 5))) % 6
     doors = cells.code(cells.CLOSED_DOOR, color)
     is_door = (index > 0) & (index < chain.count)

@@ -26,7 +26,7 @@ SPACE = Box(
         Dimension(
             "size",
             *(_SMALLEST, 16, True, "cells"),
-            "Side of the square room, walls included; a room with doors may be smaller on either "
+            "Side of the square room, including walls; a room with doors may be smaller on either "
             "side.",
         ),
         Dimension(
@@ -48,7 +48,7 @@ SPACE = Box(
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     size: Float[Array, "*n"]
     objects: Float[Array, "*n"]
@@ -80,7 +80,7 @@ class _Draft(NamedTuple):
     map: UInt8[Array, " c"]
     position: Int32[Array, ""]
     direction: Int32[Array, ""]
-    objects: UInt8[Array, " k"]  # 0 in rows without object
+    objects: UInt8[Array, " k"]  # 0 in unused rows
     places: Int32[Array, " k"]
     mission_kind: Int32[Array, ""]
     sentence: Int32[Array, ""]
@@ -96,17 +96,17 @@ def missions_of(space: Box) -> list[int]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     Objects lie on random cells, then the agent gets one. Only to be fetched may they look alike;
     to be put near one another, they lie apart at first. Doors stand in all four walls of a room
     whose sides are random.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     draft = jax.vmap(functools.partial(_draft, space))(keys, tasks)
     index = jnp.arange(draft.objects.shape[1])
@@ -215,7 +215,7 @@ def _scatter(
 
 
 def _looks(fetch: Bool[Array, ""], most: int, draw: UniformDraws) -> Int32[Array, " k"]:
-    """Kinds and colours: of two kinds and any colours to be fetched, else of three, all unlike."""
+    """Kinds and colors: of two kinds and any colors to be fetched, else of three, all unlike."""
     any_ = uniform_index(draw(most), 12)
     unlike = jax.lax.top_k(draw(18), most)[1]
     looks = jnp.where(fetch, any_, unlike)
@@ -229,7 +229,7 @@ def _doors(
     side: int,
     draw: UniformDraws,
 ) -> tuple[Int32[Array, " 4"], Int32[Array, " 4"]]:
-    """A closed door in each wall, no two of one colour, and their places."""
+    """A closed door in each wall, no two of one color, and their places."""
     along_x, along_y = 2 + uniform_index(draw(2), width - 4), 2 + uniform_index(draw(2), height - 4)
     x = jnp.stack([along_x[0], along_x[1], jnp.int32(0), width - 1])
     y = jnp.stack([jnp.int32(0), height - 1, along_y[0], along_y[1]])
@@ -239,18 +239,18 @@ def _doors(
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map of a space."""
+    """Return the width and height of the largest map of a space, in cells."""
     size = int(space.high[space.column("size")])
     return size, size
 
 
 def kinds(space: Box) -> tuple[int, ...]:
-    """The kinds of clauses that occur."""
+    """Return the kinds of clauses that occur."""
     return tuple(sorted({int(_KINDS[mission_kind]) for mission_kind in missions_of(space)}))
 
 
 def max_steps(space: Box) -> int:
-    """The most steps of any episode."""
+    """Return the maximum number of steps in any episode."""
     size, _ = map_size(space)
     return int(
         max(_STEPS_PER_CELL[e] * size**2 + _STEPS_PER_SIDE[e] * size for e in missions_of(space))

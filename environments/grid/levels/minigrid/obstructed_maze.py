@@ -21,7 +21,7 @@ from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
     (
-        Dimension("room_size", 5, 8, True, "cells", "Side of each square room, walls included."),
+        Dimension("room_size", 5, 8, True, "cells", "Side of each square room, including walls."),
         Dimension(
             "quarters",
             *(0, 4, True, "quarters"),
@@ -59,7 +59,7 @@ _VISITED = np.array([2, 5, 12, 18, 25])
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     room_size: Float[Array, "*n"]
     quarters: Float[Array, "*n"]
@@ -91,16 +91,16 @@ class _Keys(NamedTuple):
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     Doors lead from the middle room to side rooms, and locked doors from there to the corners, in
     one of which lies a blue ball. A side room has the keys to its own locked doors.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     draft = jax.vmap(functools.partial(_draft, space))(keys, tasks)
     return level_of(draft, _steps(Task(*tasks.T)), mission_length)
@@ -253,13 +253,13 @@ def _layout(space: Box) -> Layout:
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map of a space."""
+    """Return the width and height of the largest map of a space, in cells."""
     layout = _layout(space)
     return layout.width, layout.height
 
 
 def max_steps(space: Box) -> int:
-    """The most steps of any episode."""
+    """Return the maximum number of steps in any episode."""
     task = Task(*space.high)
     beside = space.low[space.column("start_beside")] > 0 and task.quarters > 0
     return int(4 * (_VISITED[int(task.quarters)] - beside) * task.room_size**2)

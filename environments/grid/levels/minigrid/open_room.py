@@ -17,13 +17,13 @@ from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
     (
-        Dimension("width", 5, 16, True, "cells", "Width of the room, walls included."),
-        Dimension("height", 5, 16, True, "cells", "Height of the room, walls included."),
+        Dimension("width", 5, 16, True, "cells", "Width of the room, including walls."),
+        Dimension("height", 5, 16, True, "cells", "Height of the room, including walls."),
         Dimension(
             "random_start",
             *(0, 1, False, "probability"),
-            "Chance that the agent starts anywhere, instead of facing right in the upper left "
-            "corner.",
+            "Probability that the agent starts in a random cell and direction, instead of facing "
+            "right in the upper left corner.",
         ),
         Dimension(
             "goal_on_top",
@@ -48,7 +48,7 @@ MISSION = Templates(["get to the green goal square"])
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     width: Float[Array, "*n"]
     height: Float[Array, "*n"]
@@ -59,7 +59,7 @@ class Task(NamedTuple):
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map."""
+    """Return the width and height of the largest map, in cells."""
     most = Task(*space.high)
     return int(most.width), int(most.height)
 
@@ -67,13 +67,13 @@ def map_size(space: Box) -> tuple[int, int]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
     task, sentence = Task(*tasks.T), jnp.zeros(len(tasks), jnp.int32)
@@ -104,7 +104,7 @@ def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
 
 
 def max_steps(space: Box) -> int:
-    """The most steps of any episode."""
+    """Return the maximum number of steps in any episode."""
     width, height = map_size(space)
     return 4 * width * height
 

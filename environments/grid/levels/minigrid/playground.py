@@ -19,9 +19,9 @@ from didact.environments.task_spaces import Box, Dimension
 
 SPACE = Box(
     (
-        Dimension("room_size", 4, 8, True, "cells", "Side of each square room, walls included."),
-        Dimension("rows", 1, 3, True, "rooms", "Number of rooms from top to bottom."),
-        Dimension("columns", 1, 3, True, "rooms", "Number of rooms from left to right."),
+        Dimension("room_size", 4, 8, True, "cells", "Side of each square room, including walls."),
+        Dimension("rows", 1, 3, True, "rooms", "Number of rows of rooms."),
+        Dimension("columns", 1, 3, True, "rooms", "Number of columns of rooms."),
         Dimension(
             "objects",
             *(0, 18, True, "objects"),
@@ -34,7 +34,7 @@ STEPS = 100  # of every episode
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     room_size: Float[Array, ""]
     rows: Float[Array, ""]
@@ -45,16 +45,16 @@ class Task(NamedTuple):
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     There is a closed door between any two neighbouring rooms; the agent and the objects are on
     random cells of all rooms.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission, none of which is used.
+        mission_length: the number of tokens in a mission, none of which is used.
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
     nothing = jnp.zeros((len(tasks), mission_length), jnp.uint8)

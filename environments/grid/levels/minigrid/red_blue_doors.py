@@ -20,7 +20,7 @@ SPACE = Box(
         Dimension(
             "size",
             *(5, 12, True, "cells"),
-            "Side of the square room in the middle, walls included; the map is twice as wide.",
+            "Side of the square room in the middle, including walls; the map is twice as wide.",
         ),
     )
 )
@@ -34,13 +34,13 @@ _MEMBERS = (1, 2)
 
 
 class Task(NamedTuple):
-    """One row of `SPACE`, by name."""
+    """A task, with its parameters by name."""
 
     size: Float[Array, "*n"]
 
 
 def map_size(space: Box) -> tuple[int, int]:
-    """Width and height of the largest map."""
+    """Return the width and height of the largest map, in cells."""
     size = int(Task(*space.high).size)
     return 2 * size, size
 
@@ -48,16 +48,16 @@ def map_size(space: Box) -> tuple[int, int]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Makes one level for each key and task.
+    """Generate one level per key and task.
 
     The agent is in the room in the middle, the red door in its left wall and the blue one in its
     right wall.
 
     Args:
-        space: the part of `SPACE` that tasks come from.
-        keys: n keys.
+        space: the part of `SPACE` that contains the tasks.
+        keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens of a mission.
+        mission_length: the number of tokens in a mission.
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
     mission = minigrid_drafts.fixed_missions(
