@@ -1,4 +1,4 @@
-"""Joins worlds, teachers and students; runs on disk; the command line."""
+"""Training loop, run folders and command line: connects environments, teachers and students."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ __all__ = ["TrainConfig", "train"]
 
 
 def __getattr__(name: str):
-    # Lazy, so that the command line's help pages do not wait for everything a training needs.
+    # Imported lazily so that the help pages of the command line stay fast.
     if name == "train":
         from didact.experiments.training import train
 

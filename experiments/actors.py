@@ -1,4 +1,4 @@
-"""Who acts: students, and experts that an environment has of its own."""
+"""Actors for rollouts: students, and the privileged experts of environments."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from didact.environments import Environment, SettingError
 from didact.experiments.rollout import Actor
 from didact.students import Student
 
-# From states and tasks of n environments to what experts may know of them, each [n, ...], by name.
+# Maps the states and tasks of n environments to privileged observations [n, ...], by name.
 PrivilegedObservations = Callable[[Any, Array], dict[str, Array]]
 
 
@@ -19,13 +19,13 @@ def student_actor(
     greedy: bool = False,
     reveal: PrivilegedObservations | None = None,
 ) -> Actor:
-    """A student as an actor whose parameters are its state.
+    """Wrap a student as an actor whose parameters are the student's state.
 
     Args:
-        student: who acts.
-        state: kept in the actor's `params`.
-        greedy: whether it takes the most probable actions.
-        reveal: what it is shown besides the observation while it acts, for its experts.
+        student: the student.
+        state: its state, stored in `Actor.params`.
+        greedy: take the most probable actions instead of sampling.
+        reveal: privileged observations to add while acting, for the student's experts.
     """
     choose = student.act_greedily if greedy else student.act
 
@@ -38,18 +38,19 @@ def student_actor(
     def value(params, carry, observation):
         return student.apply(params, carry, observation)[1]
 
-    # Students that bootstrap from the final observation estimate its value themselves.
+    # Students that bootstrap from the final observation compute its value while learning.
     return Actor(student.initial_carry, act, None if student.bootstraps else value, state)
 
 
 def solver_actor(environment: Environment) -> Actor:
-    """The environment's own expert, which sees everything.
+    """Return the environment's privileged expert as an actor.
 
     Raises:
-        SettingError: it has none.
+        SettingError: the environment has no expert.
     """
     expert = environment.expert()
     if expert is None:
-        raise SettingError("--env", environment.name, "one with an expert of its own, for solver")
+        allowed = "an environment with a privileged expert, to use `solver`"
+        raise SettingError("--env", environment.name, allowed)
     choose = expert.act
     return Actor(lambda n: (), lambda params, worlds, key: (choose(worlds.state), (), {}))

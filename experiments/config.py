@@ -1,7 +1,7 @@
-"""Settings of a training; the command line is made from these dataclasses.
+"""Training settings. The command line is generated from these dataclasses.
 
-Their annotations say what is allowed. Nothing is checked while one is made; `checked` does that,
-for settings of the command line, of files and of Python alike.
+The field annotations define the allowed values. Constructing a dataclass does not validate it; call
+`checked` to validate settings from the command line, a file or Python.
 """
 
 import dataclasses
@@ -25,135 +25,140 @@ from didact.students.config import DistillConfig, PPOConfig, SACConfig
 from didact.teachers.language.client.api_keys import check_variable
 from didact.teachers.language.client.checks import check_address
 
-MAX_UPDATES = 2**31 - 1  # which are counted in 32 bits
+MAX_UPDATES = 2**31 - 1  # updates are counted in 32 bits
 Steps = Annotated[int, Range(1, 10**15)]
 Count = Annotated[int, Range(1, 2**24)]
 
 
 @dataclasses.dataclass(frozen=True)
 class KickstartConfig:
-    """How strongly experts draw a student that also learns from rewards."""
+    """Settings of kickstarting, which adds an imitation loss to a student's RL loss."""
 
     weight: NotNegative = 1.0
-    """lambda at the start"""
+    """initial weight of the imitation loss (lambda in the paper)"""
     schedule: Literal["constant", "linear", "exponential"] = "linear"
-    """how lambda goes on: it stays, falls to 0, or falls to a hundredth"""
+    """schedule of the weight: constant, annealed linearly to 0, or decayed exponentially to a
+    hundredth of its initial value"""
     anneal_until: PositiveShare = 0.5
-    """part of the training after which it has fallen"""
+    """fraction of the training after which the weight has reached its final value"""
     distance: Literal["cross_entropy", "kl"] = "cross_entropy"
-    """from the experts' distributions to the student's; the gradient is the same"""
+    """distance from the experts' action distributions to the student's; both have the same
+    gradient"""
     expert_action_probability: Share = 0.0
-    """how often experts act in the student's place at the start; it falls linearly to 0"""
+    """initial probability that an expert acts instead of the student; annealed linearly to 0"""
     expert_actions_until: PositiveShare = 0.25
-    """part of the training after which the student acts alone"""
+    """fraction of the training after which only the student acts"""
 
 
 @dataclasses.dataclass(frozen=True)
 class LLMConfig:
-    """Which language model `--proposer language-model` asks, for what, and how often."""
+    """Settings of the language model used by `--proposer language-model`."""
 
     model: str = ""
-    """the model, as the server calls it"""
+    """model name, as the server knows it"""
     base_url: Annotated[str | None, Hidden()] = None
-    """the server's address, such as http://localhost:11434/v1; if not given that of
-    $OPENAI_BASE_URL or, without it, OpenAI's"""
+    """base URL of the server, such as http://localhost:11434/v1; defaults to $OPENAI_BASE_URL or,
+    if that is not set, to OpenAI's"""
     api_key_env: Annotated[str | None, Hidden()] = "OPENAI_API_KEY"
-    """name of the environment variable with the key; None for servers without keys"""
+    """name of the environment variable that holds the API key; None for servers without keys"""
     strategy: Literal[
         "envgen", "failures-first", "easier-and-harder", "interesting", "towards", "decompose"
     ] = "envgen"
-    """what is asked for"""
+    """prompting strategy: what kind of tasks to ask for"""
     goal: str = ""
-    """what is to be learned, in words; for the strategies towards and decompose"""
+    """description of the goal to learn; used by the strategies towards and decompose"""
     temperature: float = 0.7
-    """of sampling"""
+    """sampling temperature"""
     max_tokens: int = 4096
-    """the longest answer; models that think first need more"""
+    """maximum tokens per completion; reasoning models need more"""
     timeout: float = 120.0
-    """seconds for all of a question, retries included"""
+    """time limit in seconds for one request, including retries"""
     retries: int = 2
-    """after a broken connection or an overloaded server"""
+    """number of retries after a connection error or when the server is overloaded"""
     prices: tuple[float, float] | None = None
-    """of a million tokens of questions and of answers"""
+    """price of a million prompt tokens and of a million completion tokens"""
     max_calls: int | None = 100
-    """questions, answered or not"""
+    """maximum number of requests, including failed ones"""
     max_total_tokens: int | None = None
-    """tokens of all questions and answers"""
+    """maximum number of prompt and completion tokens over all requests"""
     max_cost: float | None = None
-    """money, in the currency of the prices"""
+    """maximum total cost, in the currency of --llm.prices"""
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """Train a student in an environment whose tasks a teacher chooses.
 
-    Without options: the main job. An agent learns to follow "go to the red ball" in one room, and
-    then in up to nine rooms with doors. It takes about five minutes on two CPU cores.
+    Without options, train an agent to follow instructions such as "go to the red ball", first in
+    one room and then in up to nine rooms with doors. This takes about five minutes on two CPU
+    cores.
     """
 
     env: str = "GoTo"
-    """environment; `didact list envs` names them"""
+    """environment to train in; see `didact list envs`"""
     env_settings: tuple[str, ...] = ()
-    """the environment's own settings: NAME=VALUE, as in phrasing=train done_action=true"""
+    """environment settings as NAME=VALUE, such as phrasing=train done_action=true"""
     teacher: str = "alp_gmm"
-    """who chooses the tasks; `didact list teachers` names them"""
+    """teacher that chooses the tasks; see `didact list teachers`"""
     student: str = "ppo"
-    """who learns; `didact list students` names them"""
+    """student to train; see `didact list students`"""
     steps: Steps = 12_000_000
-    """environment steps over all worlds, for each seed"""
+    """environment steps per seed, summed over all parallel environments"""
     seed: Seed = 0
-    """the same seed on the same machine gives the same run"""
+    """random seed; the same seed gives the same run on the same machine"""
     num_seeds: Annotated[int, Range(1, 65_536)] = 1
-    """trainings side by side in one program, with seeds from --seed on"""
+    """number of seeds to train side by side in one program: --seed, --seed + 1, ..."""
     run: Path | None = None
-    """folder for everything of this run; a new one under runs/ if not given"""
+    """run folder for all outputs; defaults to a new folder under runs/"""
     num_envs: Count = 1024
-    """worlds that are stepped together, over all devices"""
+    """number of parallel environments, over all devices"""
     rollout_length: Count = 32
-    """steps of each world between two updates"""
+    """steps per environment and update"""
     tasks: tuple[str, ...] = ()
-    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH, as in rows=1 distractors=2..5"""
+    """restrict the task space: NAME=VALUE or NAME=LOW..HIGH, such as rows=1 distractors=2..5"""
     teacher_settings: tuple[str, ...] = ()
-    """the teacher's own settings: NAME=VALUE, as in fit_rate=500"""
+    """teacher settings as NAME=VALUE, such as fit_rate=500"""
     student_settings: tuple[str, ...] = ()
-    """settings of a student of your own: NAME=VALUE; those of didact's have options below"""
+    """settings of a custom student as NAME=VALUE; the built-in students have their own options
+    below"""
     imports: Imports = ()
-    """code that registers environments, teachers or students of your own: a module, or a .py file;
-    it is imported before anything is looked up, and again when the run is resumed"""
+    """module or .py file that registers your own environments, teachers or students; it is imported
+    before names are resolved, and again when the run is resumed"""
     warm_up: Share = 0.985
-    """success rate in the environment's easy tasks, as far as --tasks leaves any, after which the
-    teacher takes over; 0: none; the teacher `experts` begins at once"""
+    """success rate on the environment's easy tasks (those within --tasks) at which the teacher
+    takes over; 0 disables the warm-up; the teacher `experts` has no warm-up"""
     proposer: str = "none"
-    """who writes new tasks for the teacher `pool`; `didact list proposers` names them"""
+    """proposer that writes new tasks for the teacher `pool`; see `didact list proposers`"""
     propose_every: PositiveShare = 0.05
-    """part of the training between two times that the proposer is asked"""
+    """fraction of the training between requests to the proposer"""
     propose_tasks: Count = 16
-    """how many tasks it is asked for at a time"""
+    """number of tasks per request"""
     transcript: Path | None = None
-    """with --proposer replayed: the transcript whose tasks to use"""
+    """transcript to take the tasks from, with --proposer replayed"""
     anneal_help: Share = 0.0
-    """part of the training after which feedback has faded out and the student stands alone; 0: as
-    often as the tasks say; for environments with --env-settings feedback=..."""
+    """fraction of the training after which language feedback is annealed to zero; 0 keeps the
+    rates that the tasks set; requires an environment with --env-settings feedback=..."""
     evaluate_on: tuple[str, ...] = ()
-    """tasks to evaluate on: names of the environment's evaluation tasks, or of environments whose
-    only task it is; all evaluation tasks if not given"""
+    """tasks to evaluate on: names of the environment's evaluation tasks, or of environments with a
+    single task; defaults to all evaluation tasks"""
     evaluation_episodes: Count = 128
-    """episodes of each evaluation while training; four times as many at the end"""
+    """episodes per evaluation task during training; four times as many at the end"""
     evaluate_every: PositiveShare = 0.05
-    """part of the training between evaluations"""
+    """fraction of the training between evaluations"""
     checkpoint_every: PositiveShare = 0.1
-    """part of the training between checkpoints"""
+    """fraction of the training between checkpoints"""
     chunk: Count = 2
-    """updates in one compiled program between two looks from the host"""
+    """updates per compiled chunk"""
     experts: tuple[str, ...] = ()
-    """experts to learn from: policies, or `solver`, the environment's own expert, which sees
-    everything; PPO is kickstarted by them, and the student `distill` learns from them alone; a
-    policy advises in the tasks it knows"""
+    """experts to learn from: policies, or `solver` for the environment's privileged expert; they
+    kickstart PPO, and the student `distill` learns from them alone; a policy is used on the tasks
+    that it was trained on"""
     exploit_every: Share = 0.0
-    """part of the training after which, of several seeds, the worst go on from the best with
-    another weight of the experts (population-based training); 0: never"""
+    """fraction of the training between steps of population-based training, in which the worst seeds
+    copy the best and perturb the weight of the experts; 0 disables it"""
     hindsight: NotNegative = 0.0
-    """weight of imitating what was done by chance, under an instruction that it fulfilled"""
+    """weight of the hindsight loss, which imitates the student's own actions under an instruction
+    that they happened to fulfill"""
     ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
     """settings of PPO"""
     distill: DistillConfig = dataclasses.field(default_factory=DistillConfig)
@@ -161,9 +166,9 @@ class TrainConfig:
     sac: SACConfig = dataclasses.field(default_factory=SACConfig)
     """settings of SAC"""
     kickstart: KickstartConfig = dataclasses.field(default_factory=KickstartConfig)
-    """how strongly experts draw PPO"""
+    """settings of kickstarting PPO from --experts"""
     llm: LLMConfig = dataclasses.field(default_factory=LLMConfig)
-    """the language model that writes tasks, if one does"""
+    """settings of the language model of --proposer language-model"""
 
     @property
     def steps_per_update(self) -> int:
@@ -175,7 +180,7 @@ class TrainConfig:
 
     @property
     def num_updates(self) -> int:
-        """Updates of the whole training: whole chunks, at least `steps` environment steps."""
+        """Total number of updates: `steps` environment steps, rounded up to whole chunks."""
         return -(-self._least_updates // self.updates_per_chunk) * self.updates_per_chunk
 
     @property
@@ -184,57 +189,59 @@ class TrainConfig:
 
 
 def option(name: str) -> str:
-    """A setting as it is written on the command line."""
+    """Return the command-line spelling of a setting."""
     return IMPORT if name == "imports" else "--" + name.replace("_", "-")
 
 
 def checked(config: TrainConfig) -> TrainConfig:
-    """The same settings, if all of them have a meaning.
+    """Validate settings and return them.
 
     Raises:
-        SettingError: one has none; it is named as on the command line.
+        SettingError: a setting is invalid; the error names it as on the command line.
     """
     config = settings.checked(config, "--")
-    # Also where no language model is asked: settings are written into folders of runs and policies.
+    # Checked even if no language model is used, since runs and policies store these settings.
     check_variable(config.llm.api_key_env, "--llm.api-key-env")
     if config.llm.base_url:
         check_address(config.llm.base_url, "--llm.base-url")
     if config.seed + config.num_seeds > 2**31:
-        raise SettingError("--seed", config.seed, "below 2147483648 with all seeds")
+        allowed = "small enough that --seed + --num-seeds is at most 2147483648"
+        raise SettingError("--seed", config.seed, allowed)
     if config.num_updates > MAX_UPDATES:
         most = MAX_UPDATES * config.steps_per_update
-        raise SettingError("--steps", config.steps, f"at most {most:,} with so few --num-envs")
+        allowed = f"at most {most:,} with this --num-envs and --rollout-length"
+        raise SettingError("--steps", config.steps, allowed)
     if config.exploit_every and config.num_seeds < 2:
-        raise SettingError("--exploit-every", config.exploit_every, "0 where there is one seed")
+        raise SettingError("--exploit-every", config.exploit_every, "0 with a single seed")
     if config.exploit_every and not config.experts:
         raise SettingError("--exploit-every", config.exploit_every, "0 without --experts")
     return config
 
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
-    """The settings as JSON holds them, without the folder of the run."""
+    """Convert settings to JSON-compatible values, without the run folder."""
     return settings.plain(config) | {"run": None}
 
 
 def from_dict(values: Any, source: str = "", base: TrainConfig | None = None) -> TrainConfig:
-    """The inverse of `to_dict`.
+    """Build settings from JSON-compatible values; the inverse of `to_dict`.
 
     Args:
-        values: what was read; settings that it leaves out are as in `base`.
-        source: where from, for errors.
-        base: other settings; the usual ones if None.
+        values: the parsed mapping; missing settings are taken from `base`.
+        source: name of the source, for error messages.
+        base: settings to start from; the defaults if None.
 
     Raises:
-        SettingError: a setting is unknown or has no meaning.
+        SettingError: a setting is unknown or invalid.
     """
     base = TrainConfig() if base is None else base
     return settings.updated(base, values, settings.Names(source=source))
 
 
 def defaults_for(student: str) -> TrainConfig:
-    """The settings of a training that suit a registered student, such as fewer environments."""
-    # Imported here, so that help pages do not wait for JAX.
-    import didact.students  # noqa: F401  (registers its students)
+    """Return the default settings for a registered student, such as fewer environments."""
+    # Imported here so that help pages do not have to import JAX.
+    import didact.students  # noqa: F401  (registers the built-in students)
     from didact.students.registry import STUDENTS
 
     if student == TrainConfig.student or student not in STUDENTS:
@@ -243,19 +250,19 @@ def defaults_for(student: str) -> TrainConfig:
 
 
 def read_run(path: Path, run: Path) -> TrainConfig:
-    """The settings that a run wrote.
+    """Read the settings saved by a run.
 
     Args:
-        path: of the file.
-        run: the run's folder, as it is found now.
+        path: path of the run's config.json.
+        run: current location of the run folder.
 
     Raises:
-        SettingError: it is no such file.
+        SettingError: the file is not a valid config.json.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        raise SettingError(path.name, str(path), "JSON as the run wrote it") from None
+        raise SettingError(path.name, str(path), "the JSON file written by the run") from None
     if not isinstance(values, dict):
-        raise SettingError(path.name, str(path), "the settings of a run")
+        raise SettingError(path.name, str(path), "a JSON object with the settings of a run")
     return checked(dataclasses.replace(from_dict(values, str(path)), run=run))

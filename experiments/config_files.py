@@ -1,4 +1,4 @@
-"""Files of settings, `--config FILE`: YAML or JSON with any of the settings of a training."""
+"""Config files (`--config FILE`): YAML or JSON files with any of the training settings."""
 
 import contextlib
 import dataclasses
@@ -20,17 +20,17 @@ _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d{1,4}")
 def read_file(
     path: str | Path, option: str = "--config", student: str | None = None
 ) -> TrainConfig:
-    """The usual settings, with those that a file gives in their place.
+    """Read training settings from a file; settings that it omits keep their defaults.
 
-    `config.json` of a run is such a file. Sections may be left out or be given in part.
+    The config.json of a run is such a file. Sections may be partial or missing.
 
     Args:
-        path: of the file; one that ends in .json is JSON, others are YAML.
-        option: what the user calls the file.
-        student: given elsewhere, and so chosen over that of the file.
+        path: path of the file; files that end in .json are parsed as JSON, others as YAML.
+        option: name of the option that gave the path, for error messages.
+        student: overrides the student named in the file when choosing the defaults.
 
     Raises:
-        SettingError: it cannot be read, or a setting in it is unknown or has no meaning.
+        SettingError: the file cannot be read, or a setting in it is unknown or invalid.
     """
     values = _read(Path(path), option)
     if student is None and isinstance(values, dict):
@@ -45,7 +45,7 @@ def _read(path: Path, option: str) -> Any:
             content = file.read(MAX_SIZE + 1)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise SettingError(option, str(path), f"a file that can be read ({why})") from None
+        raise SettingError(option, str(path), f"a readable file ({why})") from None
     if len(content) > MAX_SIZE:
         raise SettingError(option, str(path), f"a file of at most {MAX_SIZE:,} bytes")
     try:
@@ -53,35 +53,35 @@ def _read(path: Path, option: str) -> Any:
         if path.suffix == ".json":
             return json.loads(text, object_pairs_hook=_once)
         return _with_numbers(yaml.load(text, Loader=_Loader), TrainConfig())
-    except Exception as error:  # of many kinds: whatever text is there, PyYAML's own slips too
+    except Exception as error:  # malformed text can also trigger internal errors of PyYAML
         kind = "JSON" if path.suffix == ".json" else "YAML"
-        raise SettingError(option, str(path), f"{kind} ({_why(error)})") from None
+        raise SettingError(option, str(path), f"valid {kind} ({_why(error)})") from None
 
 
 class _Loader(yaml.SafeLoader):
-    """`yaml.safe_load`, but no name comes twice.
+    """A safe YAML loader that rejects duplicate keys and aliases.
 
-    There are no aliases, by which a small file can stand for more than there is memory.
+    Aliases are rejected because they let a small file expand to more than fits in memory.
     """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark
-            raise yaml.MarkedYAMLError(problem="no aliases are allowed", problem_mark=mark)
+            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: list[Any] = []
         for key, _ in node.value:
             if key.value in seen:
-                problem = f"{str(key.value)[:40]} is there twice"
+                problem = f"duplicate key {str(key.value)[:40]}"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.append(key.value)
         return super().construct_mapping(node, deep)
 
 
 def _with_numbers(values: Any, base: Any) -> Any:
-    """The values with 1e-3 as a number where one is wanted; for YAML 1.1 it is a text."""
+    """Convert strings such as "1e-3" to numbers where expected; YAML 1.1 reads them as strings."""
     if not isinstance(values, dict):
         return values
     result, kinds = {}, kinds_of(type(base))
@@ -101,7 +101,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"{name[:40]} is there twice")
+            raise ValueError(f"duplicate key {name[:40]}")
         found[name] = value
     return found
 

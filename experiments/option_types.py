@@ -1,4 +1,4 @@
-"""Types of options that several settings and commands have. Nothing here needs jax."""
+"""Option types shared by several settings and commands. This module does not import JAX."""
 
 from typing import Annotated
 

@@ -1,8 +1,8 @@
-"""Population-based training: of several seeds, the worst go on from the best.
+"""Population-based training: the worst of several seeds are replaced by copies of the best.
 
 References:
     Jaderberg et al., Population Based Training of Neural Networks, 2017 (arXiv:1711.09846);
-    Schmitt et al., Kickstarting Deep Reinforcement Learning, 2018, section 4.1 (of lambda).
+    Schmitt et al., Kickstarting Deep Reinforcement Learning, 2018, section 4.1 (tunes lambda).
 """
 
 import jax
@@ -11,14 +11,14 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.experiments.loop import TrainState
 
-PERTURBATION = 1.25  # a weight that is passed on is multiplied or divided by that
-SPREAD = 4.0  # weights start between 1 / SPREAD and SPREAD
-TUNED = "kickstart"  # the lesson whose weight is tuned; those of others stay as they are
-PART = 4  # one in so many is replaced, at least one
+PERTURBATION = 1.25  # a copied weight is multiplied or divided by this factor
+SPREAD = 4.0  # initial weights lie between 1 / SPREAD and SPREAD times the setting
+TUNED = "kickstart"  # the auxiliary loss whose weight is tuned; other weights stay fixed
+PART = 4  # one in PART seeds is replaced, but at least one
 
 
 def randomise_weights(state: TrainState, key: PRNGKeyArray) -> TrainState:
-    """The state of a population with the experts' weights spread out, log-uniformly."""
+    """Draw the population's initial expert weights log-uniformly around the current ones."""
     weight = state.student.weights[TUNED]
     drawn = weight * SPREAD ** jax.random.uniform(key, weight.shape, minval=-1)
     return _with_weight(state, drawn)
@@ -27,15 +27,17 @@ def randomise_weights(state: TrainState, key: PRNGKeyArray) -> TrainState:
 def exploit(
     state: TrainState, scores: Float[Array, " s"], key: PRNGKeyArray
 ) -> tuple[TrainState, Int[Array, " s"]]:
-    """The worst quarter become one of the best quarter each, with another weight of the experts.
+    """Replace the worst quarter of seeds by random members of the best quarter.
+
+    The expert weight of each replaced seed is perturbed.
 
     Args:
-        state: of a training with s seeds.
-        scores: of each seed; higher is better.
-        key: decides who becomes whom, and how weights change.
+        state: train state with s seeds.
+        scores: score of each seed; higher is better.
+        key: selects the sources and the perturbations.
 
     Returns:
-        The state, and from which seed each has its student.
+        The new state, and the source seed of each student.
     """
     count = scores.shape[0]
     few = max(1, count // PART)

@@ -1,11 +1,12 @@
-"""The command line: `didact train`, `evaluate`, `watch` and others, one module each.
+"""The command line: one module per command (`didact train`, `evaluate`, `watch`, ...).
 
-A module here is a command of its own name, unless the name begins with "_". The module's docstring
-is the command's help; its options are a dataclass `Options`, and `run(options)` does the work. What
-`didact --help` needs of a command is its docstring alone, so only the chosen one is imported.
+Each module in this package defines the command of the same name, unless its name begins with "_".
+The module's docstring is the command's help text, the dataclass `Options` defines its options, and
+`run(options)` runs it. `didact --help` reads only the docstrings, so a command's module is imported
+only when the command is used.
 
-A module may also have `options(arguments)`, which gives the dataclass for these arguments, or an
-instance of it whose values are the defaults.
+A module may also define `options(arguments)`, which returns the dataclass for these arguments, or
+an instance of it that holds the defaults.
 """
 
 from didact.experiments.cli._dispatch import main

@@ -1,4 +1,4 @@
-"""From the words of a command line to the command that they choose."""
+"""Parse the command line and run the selected command."""
 
 import ast
 import contextlib
@@ -20,7 +20,10 @@ PACKAGE = "didact.experiments.cli"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line; what a user can mend is told in one sentence, with exit code 2."""
+    """Run the command line.
+
+    A `SettingError` is printed as one sentence, with exit code 2.
+    """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -33,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 import_all(options.imports)
             module.run(options)
     except ValueError as error:
-        # Imported here: until a command needs the environments, nobody waits for them.
+        # Imported here so that help pages stay fast.
         from didact.common.errors import SettingError
 
         if not isinstance(error, SettingError):
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def commands() -> dict[str, str]:
-    """The first paragraph of each command's docstring, by its name."""
+    """Return the first paragraph of each command's docstring, by command name."""
     found = {}
     for module in pkgutil.iter_modules(sys.modules[PACKAGE].__path__):
         if not module.name.startswith("_"):
@@ -57,12 +60,12 @@ def commands() -> dict[str, str]:
 
 
 def choice(known: Mapping[str, str], chosen: Mapping[str, Any]) -> Any:
-    """The type of one of several commands, for tyro.
+    """Return a union type of subcommands for tyro.
 
     Args:
-        known: what each of them does, by its name.
-        chosen: the options of those that are to be parsed, dataclasses or instances whose values
-            are the defaults; the others are only listed.
+        known: description of each command, by name.
+        chosen: options of the commands to parse, as dataclasses or as instances that hold the
+            defaults; all other commands are only listed.
     """
     parts = []
     for name, description in known.items():
@@ -77,9 +80,9 @@ def choice(known: Mapping[str, str], chosen: Mapping[str, Any]) -> Any:
 
 
 def _read(words: list[str]) -> tuple[Any, Any]:
-    """The module of the command that was chosen, and its options."""
+    """Return the module of the selected command and its parsed options."""
     known = commands()
-    # A shell's completions are for all commands.
+    # Shell completion scripts cover all commands.
     names = list(known) if words and words[0].startswith("--tyro") else words[:1]
     modules = {
         name: importlib.import_module(f"{PACKAGE}.{name}") for name in names if name in known
@@ -92,7 +95,8 @@ def _read(words: list[str]) -> tuple[Any, Any]:
     options = tyro.cli(
         choice(known | docs, chosen),
         prog="didact",
-        description="Teach embodied agents: compiled worlds, curricula, instructed students.",
+        description="Teach embodied agents: compiled environments, curricula and language "
+        "instructions.",
         args=words,
         config=(tyro.conf.OmitSubcommandPrefixes,),
     )
@@ -101,7 +105,7 @@ def _read(words: list[str]) -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def _plain_warnings() -> Iterator[None]:
-    """Inside, warnings about other packages are one sentence, as errors are."""
+    """Print warnings about plugins as one sentence, like errors."""
     before = warnings.formatwarning
 
     def format(message: Any, category: Any, *where: Any, **more: Any) -> str:

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options shared by several commands."""
 
 import dataclasses
 from typing import Any
@@ -7,38 +7,39 @@ import tyro
 
 from didact.experiments.option_types import Imports
 
-RANDOM = "random"  # in the place of a policy: random actions
+RANDOM = "random"  # policy name that selects random actions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Importing:
-    """Code of the user's own, of commands that look up names."""
+    """Base of commands that look up registered names."""
 
     imports: Imports = ()
-    """code that registers environments, teachers or students of your own: a module or a .py file"""
+    """module or .py file that registers your own environments, teachers or students"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Acting(Importing):
-    """What a policy plays, and how."""
+    """Options of commands that run a policy in an environment."""
 
     policy: tyro.conf.Positional[str]
-    """the name of a policy (`didact list policies`), a run folder or a policy folder"""
+    """policy name (see `didact list policies`), run folder or policy folder"""
     env: str | None = None
-    """environment; the one it was trained in if not given"""
+    """environment to run in; defaults to the one the policy was trained in"""
     env_settings: tuple[str, ...] = ()
-    """settings of --env: NAME=VALUE, as in phrasing=test; those of training if both are left out"""
+    """environment settings as NAME=VALUE, such as phrasing=test; if neither --env nor
+    --env-settings is given, the training settings are used"""
     greedy: bool = False
-    """take the most probable action instead of sampling"""
+    """take the most probable actions instead of sampling"""
     tasks: tuple[str, ...] = ()
-    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
+    """restrict the task space: NAME=VALUE or NAME=LOW..HIGH"""
     seed: int = 0
-    """of levels and actions"""
+    """random seed of levels and actions"""
     json: bool = False
     """print the result as JSON"""
 
     def check(self, episodes: int) -> None:
-        """Raises a SettingError if a number is out of its bounds."""
+        """Raise a `SettingError` if `episodes` or the seed is out of range."""
         from didact.common.setting_types import Seed, value_of
         from didact.experiments.config import Count
 
@@ -46,10 +47,10 @@ class Acting(Importing):
         value_of("--seed", self.seed, Seed)
 
     def environment(self, policy: Any) -> Any:
-        """The environment that is asked for, or the one that the policy was trained in.
+        """Make the environment given by the options, or else the policy's training environment.
 
         Raises:
-            SettingError: it is not registered, or has no such setting.
+            SettingError: the environment or one of its settings is unknown.
         """
         from didact.environments import SettingError
         from didact.environments.registry import ENVIRONMENTS

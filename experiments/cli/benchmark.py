@@ -1,4 +1,4 @@
-"""Measure speed, compare teachers, students or experts, or see which levels are learned."""
+"""Run a benchmark: measure speed, or compare teachers, students or experts."""
 
 import dataclasses
 import json
@@ -11,8 +11,8 @@ from didact.experiments.cli._options import Importing
 
 
 def options(arguments: Sequence[str]) -> type:
-    """The benchmarks as commands below this one, of which the chosen one has its options."""
-    # Benchmarks are above this folder, so only functions see them.
+    """Return a dataclass whose subcommands are the benchmarks."""
+    # `benchmarks` may import `experiments`, so the reverse import must stay inside functions.
     from didact.benchmarks.registry import BENCHMARKS
 
     known = {entry.name: entry.description for entry in BENCHMARKS.entries()}
@@ -25,7 +25,7 @@ def options(arguments: Sequence[str]) -> type:
 
 
 def _options(benchmark: Any) -> type:
-    """The settings of a benchmark, and what only the command has."""
+    """Return the benchmark's settings plus the options that only the command has."""
     config = benchmark.config
 
     @dataclasses.dataclass(frozen=True)
@@ -47,10 +47,10 @@ def _options(benchmark: Any) -> type:
 
 
 def run(options: Any) -> None:
-    """Measures, and prints what was found.
+    """Run a benchmark and print its results.
 
     Raises:
-        SettingError: a setting has no meaning.
+        SettingError: a setting is invalid.
     """
     from rich.console import Console
 

@@ -1,9 +1,9 @@
-"""Compose behaviour for a formula, or for an instruction in plain English.
+"""Compose a policy for a temporal-logic formula, or for an instruction in plain English.
 
-Skills for all facts of the environment are learned first: a table from steps at random where places
-are numbered, else a network. Behaviour for the formula follows from them without further learning.
-Makes a picture of the formula's automaton, maps of what places are worth in each of its states, a
-video, and a policy to load.
+First, skills for all propositions of the environment are learned: a value table from random actions
+where states are numbered, a goal-conditioned network otherwise. The policy for the formula is then
+composed from these skills without further learning. The output is a policy that can be loaded, a
+diagram of the formula's automaton, a value map for each of its states, and a video.
 """
 
 from didact.experiments.skills.compose import Compose as Options

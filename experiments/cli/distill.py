@@ -1,8 +1,8 @@
-"""Distill one student from experts, or from a recording of what one did.
+"""Distill experts into one student, or clone a recording.
 
-Experts are asked in the states that the student itself comes to; `didact train --student distill`
-does the same, with all settings of a training. From a recording the student learns what was done
-there (behaviour cloning).
+Given experts, the student learns to match their action distributions in the states that it visits
+itself; `didact train --student distill` does the same and offers all training settings. Given a
+recording, the student learns to imitate the recorded actions (behaviour cloning).
 """
 
 from didact.experiments.imitation.distill import Distill as Options

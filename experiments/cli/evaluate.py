@@ -1,4 +1,4 @@
-"""Measure how often a policy does what it is told."""
+"""Evaluate a policy: success rate, return and episode length."""
 
 import dataclasses
 import json
@@ -12,21 +12,21 @@ from didact.experiments.cli._options import RANDOM, Acting
 @dataclasses.dataclass(frozen=True)
 class Options(Acting):
     policy: tyro.conf.Positional[str]
-    """the name of a policy, a run folder or a policy folder; or `random`, for random actions"""
+    """policy name, run folder or policy folder; or `random` for random actions"""
     episodes: int = 500
-    """whole episodes, each on a new level"""
+    """number of episodes, each on a new level"""
     engine: Literal["didact", "minigrid", "envpool", "gymnasium"] = "didact"
-    """the package to play in: didact itself, or minigrid, envpool or gymnasium"""
+    """package that simulates the environment"""
     official: bool = False
-    """play in the official environment: gymnasium's where the policy's environment has a
-    counterpart there, else minigrid's"""
+    """use the official implementation of the environment: gymnasium's if it has a counterpart of
+    the policy's environment, minigrid's otherwise"""
 
 
 def run(options: Options) -> None:
-    """Evaluates, and prints the result.
+    """Evaluate a policy and print the result.
 
     Raises:
-        SettingError: an option has no meaning, or there is no such policy.
+        SettingError: an option is invalid, or the policy cannot be found.
     """
     from rich.console import Console
 
@@ -48,7 +48,7 @@ def run(options: Options) -> None:
 
 
 def evaluated(options: Options) -> dict[str, Any]:
-    """Evaluates without printing anything."""
+    """Evaluate a policy and return the result as a dictionary."""
     from didact.common.errors import SettingError
     from didact.experiments.evaluation.evaluate import summary
     from didact.experiments.evaluation.official import play_official
@@ -61,19 +61,19 @@ def evaluated(options: Options) -> dict[str, Any]:
     elsewhere = "--official" if options.official else f"--engine {engine}"
     if options.official:
         if options.engine not in ("didact", "minigrid"):
-            raise SettingError("--engine", options.engine, "left out with --official")
+            raise SettingError("--engine", options.engine, "omitted with --official")
         engine = "minigrid"
         counterpart = policy.make_environment().official if policy else None
         if counterpart is not None:
             engine, name = "gymnasium", options.env or counterpart.name
     if policy is None and engine != "didact":
-        raise SettingError("policy", RANDOM, f"a trained one with {elsewhere}")
+        raise SettingError("policy", RANDOM, f"a trained policy with {elsewhere}")
     if policy is None and not name:
         raise SettingError("--env", None, f"given with the policy {RANDOM}")
     if engine != "didact" and policy is not None:
         for option, texts in (("--tasks", options.tasks), ("--env-settings", options.env_settings)):
             if texts:
-                raise SettingError(option, texts, f"left out with {elsewhere}")
+                raise SettingError(option, texts, f"omitted with {elsewhere}")
         results = play_official(
             policy,
             name,
@@ -94,7 +94,7 @@ def evaluated(options: Options) -> dict[str, Any]:
 
 
 def _played(options: Options, policy: Any) -> Any:
-    """The episodes in didact's own worlds, so many at a time."""
+    """Play the episodes in didact's own environment, in batches of at most 1024."""
     import jax
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""List what is registered, by name."""
+"""List environments, teachers, students, proposers, benchmarks or policies."""
 
 import dataclasses
 import json
@@ -18,11 +18,11 @@ class Options(Importing):
     ]
     """what to list"""
     json: bool = False
-    """print as JSON, with settings, and environments with the schema of their tasks"""
+    """print as JSON, including settings and the JSON schemas of task spaces"""
 
 
 def run(options: Options) -> None:
-    """Prints names and descriptions."""
+    """Print names and descriptions."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -31,7 +31,7 @@ def run(options: Options) -> None:
     if options.json:
         return print(json.dumps(rows, indent=1))
     if not rows:
-        return print("none yet: `didact train` makes one under runs/")
+        return print("No policies yet. Run `didact train` to create one under runs/.")
     table = Table(box=None, show_header=False, padding=(0, 2))
     for row in rows:
         table.add_row(Text(row["name"], "bold"), Text(row["description"]))
@@ -50,7 +50,7 @@ def _envs(full: bool) -> list[dict]:
     def more(entry: Any) -> dict[str, Any]:
         try:
             schema = make(entry.name).task_space.json_schema()
-        except SettingError:  # of a package that is not installed
+        except SettingError:  # the environment's package is not installed
             schema = None
         return {"settings": settings_of(entry.name), "task_schema": schema}
 

@@ -1,4 +1,4 @@
-"""Play an environment yourself, by keyboard in the terminal."""
+"""Play an environment with the keyboard, in the terminal."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from didact.experiments.evaluation.play import Play, play
 
 @dataclasses.dataclass(frozen=True)
 class Options(Importing, Play):
-    """What `play` needs, and code of the user's own."""
+    """Options of the command `play`."""
 
 
 run = play

@@ -1,4 +1,4 @@
-"""Give policies away and take them in: files, or a model hub."""
+"""Share policies: export, import, and push to or pull from a model hub."""
 
 from didact.experiments.runs.policy_exchange import Policies as Options
 from didact.experiments.runs.policy_exchange import move as run

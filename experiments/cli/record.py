@@ -1,4 +1,4 @@
-"""Record episodes to disk, for students that learn from examples."""
+"""Record episodes to disk, for imitation learning."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from didact.experiments.imitation.record import Record, save_recording
 
 @dataclasses.dataclass(frozen=True)
 class Options(Importing, Record):
-    """What `save_recording` needs, and code of the user's own."""
+    """Options of the command `record`."""
 
 
 run = save_recording

@@ -1,7 +1,7 @@
 """Train a student in an environment whose tasks a teacher chooses.
 
-Without options: the main job. An agent learns to follow "go to the red ball" in one room, and then
-in up to nine rooms with doors. It takes about five minutes on two CPU cores.
+Without options, train an agent to follow instructions such as "go to the red ball", first in one
+room and then in up to nine rooms with doors. This takes about five minutes on two CPU cores.
 """
 
 import dataclasses
@@ -17,32 +17,31 @@ from didact.experiments.config import TrainConfig, defaults_for, option
 
 @dataclasses.dataclass(frozen=True)
 class Options(TrainConfig):
-    """The settings of a training, and what only the command has."""
+    """The training settings plus the options that only the command has."""
 
     config: Path | None = None
-    """file with any of these settings, YAML or JSON, such as the config.json of a run; options
-    given here come before it"""
+    """YAML or JSON file with any of these settings, such as the config.json of a run; options on
+    the command line take precedence"""
     resume: Path | None = None
-    """go on with the run in this folder; its own settings are used"""
+    """resume the run in this folder, with its own settings"""
     checkpoint: int | None = None
-    """with --resume: the updates of the checkpoint to go on from, and later ones are removed; the
-    latest if not given"""
+    """with --resume: number of updates of the checkpoint to resume from; later checkpoints are
+    deleted; defaults to the latest checkpoint"""
     json: bool = False
     """print the result as JSON"""
 
     @property
     def settings(self) -> TrainConfig:
-        """The settings of the training alone."""
+        """The training settings without the command's own options."""
         names = [field.name for field in dataclasses.fields(TrainConfig)]
         return TrainConfig(**{name: getattr(self, name) for name in names})
 
 
 def options(arguments: Sequence[str]) -> Options:
-    """The options, with the settings in the file of --config, and those that suit --student, in the
-    place of the usual ones.
+    """Return options whose defaults come from --config and --student, if they are given.
 
     Raises:
-        SettingError: the file cannot be read, or a setting in it has no meaning.
+        SettingError: the file cannot be read, or a setting in it is invalid.
     """
     from didact.experiments.config_files import read_file
 
@@ -61,10 +60,10 @@ def options(arguments: Sequence[str]) -> Options:
 
 
 def run(options: Options) -> None:
-    """Trains, and prints how it went.
+    """Train a student and print a summary.
 
     Raises:
-        SettingError: a setting has no meaning, or a folder cannot be used.
+        SettingError: a setting is invalid, or a folder cannot be used.
     """
     from rich.console import Console
 
@@ -74,12 +73,12 @@ def run(options: Options) -> None:
     config = options.settings
     if options.resume is not None:
         if options.config is not None:
-            allowed = "left out with --resume: the run has its settings"
+            allowed = "omitted with --resume: the run has its own settings"
             raise SettingError("--config", str(options.config), allowed)
         usual = fields_of(TrainConfig())
         for name, value in fields_of(config).items():
             if value != usual[name] and name != "imports":
-                allowed = "left out with --resume: the run has its settings"
+                allowed = "omitted with --resume: the run has its own settings"
                 raise SettingError(option(name), value, allowed)
         more: dict[str, Any] = {"imports": config.imports} if config.imports else {}
         result = train(resume=options.resume, checkpoint=options.checkpoint, **more)
@@ -92,8 +91,8 @@ def run(options: Options) -> None:
     console = Console()
     if not result["finished"]:
         console.print(
-            f"Stopped after {result['steps']:,} steps; everything is saved. "
-            f"Go on with: didact train --resume {result['run']}",
+            f"Stopped after {result['steps']:,} steps; all progress is saved. "
+            f"Resume with: didact train --resume {result['run']}",
             soft_wrap=True,
         )
         return None

@@ -1,4 +1,4 @@
-"""Show what a proposer was asked and answered, and which tasks came of it."""
+"""Show a proposer's transcript: requests, replies, and the resulting tasks."""
 
 from didact.experiments.runs.transcripts import Transcript as Options
 from didact.experiments.runs.transcripts import show as run

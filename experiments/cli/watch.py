@@ -1,4 +1,4 @@
-"""Make a video of a policy's episodes, with the instruction written on it."""
+"""Record a video of a policy's episodes, with the instruction as a caption."""
 
 import dataclasses
 import json
@@ -10,16 +10,17 @@ from didact.experiments.cli._options import Acting
 @dataclasses.dataclass(frozen=True)
 class Options(Acting):
     out: Path | None = None
-    """a .gif or .mp4 file; if not given watch.gif in the folder, or NAME.gif here"""
+    """output file, .gif or .mp4; defaults to watch.gif in the policy's folder, or to NAME.gif in
+    the working directory for a policy given by name"""
     episodes: int = 6
-    """episodes, one after another"""
+    """number of episodes, shown one after another"""
 
 
 def run(options: Options) -> None:
-    """Makes the video, and prints where it is.
+    """Record the video and print its path.
 
     Raises:
-        SettingError: an option has no meaning, or the file cannot be written.
+        SettingError: an option is invalid, or the file cannot be written.
     """
     from didact.common.errors import SettingError
     from didact.experiments.evaluation.watch import record
@@ -45,6 +46,6 @@ def run(options: Options) -> None:
         )
     except OSError as error:
         raise SettingError(
-            "--out", str(path), f"a file that can be written ({error.strerror or error})"
+            "--out", str(path), f"a writable file ({error.strerror or error})"
         ) from None
     print(json.dumps({"video": str(path)}) if options.json else path)

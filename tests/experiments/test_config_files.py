@@ -150,28 +150,28 @@ WRONG = [
     ("ppo: {network: {hiden: 3}}", "setting in w.yaml is 'ppo.network.hiden', but must be a kn"),
     ("colour: red", "setting in w.yaml is 'colour', but must be a known name"),
     ("1: 2", "setting in w.yaml is '1', but must be a known name"),
-    ("? [1, 2]\n: 3", "--config is 'w.yaml', but must be YAML (line 1: found unhashable key"),
-    ("steps: 3\nsteps: 4", "--config is 'w.yaml', but must be YAML (line 2: steps is there twice"),
+    ("? [1, 2]\n: 3", "--config is 'w.yaml', but must be valid YAML (line 1: found unhashable key"),
+    ("steps: 3\nsteps: 4", "--config is 'w.yaml', but must be valid YAML (line 2: duplicate key"),
     ("warm-up: 1\nwarm_up: 1", "warm_up in w.yaml is 1, but must be given once"),
-    ("tasks: a=1", "tasks in w.yaml is 'a=1', but must be a list, each of its items a text"),
-    ("tasks: [1]", "tasks in w.yaml is [1], but must be a list, each of its items a text"),
+    ("tasks: a=1", "tasks in w.yaml is 'a=1', but must be a list, each item a string"),
+    ("tasks: [1]", "tasks in w.yaml is [1], but must be a list, each item a string"),
     ("tasks: {a: 1}", "tasks in w.yaml is {'a': 1}, but must be a list"),
-    ("env: 2024-01-01", "env in w.yaml is datetime.date(2024, 1, 1), but must be a text"),
-    ("env: 2024-99-99", "--config is 'w.yaml', but must be YAML (month must be in 1..12)"),
+    ("env: 2024-01-01", "env in w.yaml is datetime.date(2024, 1, 1), but must be a string"),
+    ("env: 2024-99-99", "--config is 'w.yaml', but must be valid YAML (month must be in 1..12)"),
     ("llm: {strategy: best}", "llm.strategy in w.yaml is 'best', but must be one of envgen, "),
     ("llm: {prices: [1]}", "llm.prices in w.yaml is [1], but must be a list of 2: a number, a n"),
-    ("llm: {api_key_env: [sk-1]}", "llm.api_key_env in w.yaml is '[hidden]', but must be a text"),
+    ("llm: {api_key_env: [sk-1]}", "llm.api_key_env in w.yaml is '[hidden]', but must be a string"),
     ("[]", "w.yaml is [], but must be a mapping"),
     ("3", "w.yaml is 3, but must be a mapping"),
-    ("a: b: c", "--config is 'w.yaml', but must be YAML (line 1: mapping values are not allowed"),
-    ("a: [", "--config is 'w.yaml', but must be YAML (line 1"),
-    ("--- 1\n--- 2", "--config is 'w.yaml', but must be YAML (line 2"),
+    ("a: b: c", "--config is 'w.yaml', but must be valid YAML (line 1: mapping values are"),
+    ("a: [", "--config is 'w.yaml', but must be valid YAML (line 1"),
+    ("--- 1\n--- 2", "--config is 'w.yaml', but must be valid YAML (line 2"),
     ("!!python/object/apply:os.system ['false']", "YAML (line 1: could not determine a construct"),
-    ("env: !!python/name:os.system", "--config is 'w.yaml', but must be YAML (line 1: could not"),
-    ("steps: !!int ''", "--config is 'w.yaml', but must be YAML ("),
-    ("a: \x00", "--config is 'w.yaml', but must be YAML ("),
-    ("[" * 100_000, "--config is 'w.yaml', but must be YAML ("),
-    (LAUGHS, "--config is 'w.yaml', but must be YAML (line 2: no aliases are allowed"),
+    ("env: !!python/name:os.system", "--config is 'w.yaml', but must be valid YAML (line 1: could"),
+    ("steps: !!int ''", "--config is 'w.yaml', but must be valid YAML ("),
+    ("a: \x00", "--config is 'w.yaml', but must be valid YAML ("),
+    ("[" * 100_000, "--config is 'w.yaml', but must be valid YAML ("),
+    (LAUGHS, "--config is 'w.yaml', but must be valid YAML (line 2: aliases are not allowed"),
     ("<<: {steps: 3}", None),  # a merge of YAML 1.1: taken
 ]
 
@@ -192,7 +192,7 @@ def test_what_is_wrong_in_a_file(folder, text, sentence, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b'{"steps": 3, "steps": 4}', "JSON (steps is there twice)"),
+        (b'{"steps": 3, "steps": 4}', "JSON (duplicate key steps)"),
         (b'{"steps": }', "JSON (line 1: Expecting value)"),
         (b"\xff\xfe{", "JSON ("),
         (b"", "JSON (line 1: Expecting value)"),
@@ -213,7 +213,7 @@ def test_what_is_wrong_in_a_json_file(folder, content, sentence, monkeypatch):
 def test_files_that_cannot_be_read(folder, refused):
     for path, why in ((folder / "none.yaml", "No such file"), (folder, "Is a directory")):
         message = refused("train", "--config", path)
-        assert f"--config is '{path}', but must be a file that can be read ({why}" in message
+        assert f"--config is '{path}', but must be a readable file ({why}" in message
     assert "--config is" in refused("train", "--config", "a\0b")
     assert "given once" in refused("train", "--config", "a", "--config=b")
 
@@ -300,7 +300,7 @@ def well_read(config):
         (TrainConfig(seed=2**31 - 1, num_seeds=2), "--seed is 2147483647"),
         (TrainConfig(num_envs=2**24 + 1), "--num-envs is 16777217, but must be a whole number f"),
         (TrainConfig(chunk=10**30), "--chunk is 1000000000000000000000000000000"),
-        (TrainConfig(env=None), "--env is None, but must be a text"),  # type: ignore[arg-type]
+        (TrainConfig(env=None), "--env is None, but must be a string"),  # type: ignore[arg-type]
         (TrainConfig(imports="my.py"), "--imports is 'my.py', but must be a list"),  # type: ignore[arg-type]
         (TrainConfig(ppo=DistillConfig()), "--ppo is DistillConfig"),  # type: ignore[arg-type]
         (TrainConfig(ppo=PPOConfig(clip=math.nan)), "--ppo.clip is nan, but must be a number ab"),

@@ -70,7 +70,7 @@ def contents(folder):
         ("--ppo.num-minibatches 0", ("--ppo.num-minibatches is 0",)),
         ("--import nowhere.py", ("--import is 'nowhere.py'", "a .py file that exists")),
         ("--import nowhere_at_all", ("--import is 'nowhere_at_all'", "a module that is installed")),
-        ("--config nowhere.yaml", ("--config is 'nowhere.yaml'", "can be read (No such file")),
+        ("--config nowhere.yaml", ("--config is 'nowhere.yaml'", "a readable file (No such file")),
         ("--num-envs 999999999", ("--num-envs is 999999999", "from 1 to 16,777,216")),
         (f"--steps 1{'0' * 30}", ("--steps is 1000000000", "from 1 to")),
         ("--student-settings a=1", ("--student-settings is", "left out with --student ppo")),

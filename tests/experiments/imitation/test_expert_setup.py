@@ -259,7 +259,7 @@ def test_bad_experts_are_told(settings, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"exploit_every": 0.1}, "--exploit-every is 0.1.*one seed"),
+        ({"exploit_every": 0.1}, "--exploit-every is 0.1.*a single seed"),
         ({"exploit_every": 0.1, "num_seeds": 2}, "--exploit-every is 0.1.*--experts"),
         ({"exploit_every": 1.5}, "--exploit-every is 1.5"),
     ],

@@ -296,7 +296,7 @@ def test_the_command_tells_what_it_recorded(tmp_path, capsys):
     [
         ("solver", ("--env", "solver")),
         ("random", ("--env", "random")),
-        ("solver --env Counting", ("--env is 'Counting'", "an expert of its own")),
+        ("solver --env Counting", ("--env is 'Counting'", "a privileged expert")),
         ("solver --env GoToo", ("--env is 'GoToo'", "GoTo")),
         ("random --env Counting --greedy", ("--greedy", "random")),
         ("random --env Counting --episodes 0", ("--episodes is 0", "from 1")),
