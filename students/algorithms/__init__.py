@@ -1,4 +1,4 @@
-"""Algorithms that learn from rewards."""
+"""Reinforcement learning algorithms, and a random baseline."""
 
 from didact.students.algorithms.learner import AuxiliaryLoss, LearnerState
 from didact.students.algorithms.ppo import ppo

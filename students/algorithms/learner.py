@@ -1,6 +1,6 @@
-"""What students with the actor-critic have in common: acting, and descending on losses.
+"""The learner shared by all students with the actor-critic: acting and gradient descent on losses.
 
-PPO, distillation and cloning differ in their terms only.
+PPO, distillation and behaviour cloning differ only in their loss terms.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,17 +22,17 @@ from didact.students.networks.encoders import normalised, read_spaces
 
 
 class AuxiliaryLoss(NamedTuple):
-    """An auxiliary loss, and what it needs to know of each step, such as an expert's advice.
+    """An auxiliary loss, with the per-step data that it needs, such as an expert's distribution.
 
     Attributes:
-        name: of the weight in `LearnerState.weights` that its loss is multiplied by.
+        name: the name of its weight in `LearnerState.weights`.
         term: the loss.
         initial_carry: `initial_carry(n) -> carry`, its memory at the start of an episode.
-        annotate: `annotate(carry, observation) -> (extras, carry)`, what has to be noted of each
-            step while the student acts: it becomes part of `Batch.extras`, each `[T, n, ...]`.
-        mixture: `mixture(noted, updates) -> (advice, chances)`: distributions with batch shape [n,
-            e], and the probability float[n, e] that the student's action is drawn from each of them
-            instead of its own distribution; or None.
+        annotate: `annotate(carry, observation) -> (extras, carry)`, called at each step while the
+            student acts. The extras become part of `Batch.extras`, each `[T, n, ...]`.
+        mixture: None, or `mixture(extras, updates) -> (advice, chances)`: distributions with batch
+            shape [n, e], and the probability float[n, e] that the student's action is drawn from
+            each of them instead of its own distribution.
     """
 
     name: str
@@ -43,12 +43,12 @@ class AuxiliaryLoss(NamedTuple):
 
 
 class LearnerState(NamedTuple):
-    """What a student carries from update to update."""
+    """The training state of a student with the actor-critic."""
 
     params: Any
     optimiser: optax.OptState
-    updates: Int[Array, ""]  # rollouts learned from
-    weights: dict[str, Float[Array, ""]]  # of the auxiliary losses, by name; 1 unless tuned
+    updates: Int[Array, ""]  # number of rollouts learned from
+    weights: dict[str, Float[Array, ""]]  # weights of the auxiliary losses by name; 1 unless tuned
     returns: dict[str, Array]  # running statistics of discounted returns, for scaling rewards
 
 
@@ -63,31 +63,31 @@ def learner(
     axes: Sequence[str] = (),
     seeds_axis: str | None = None,
 ) -> Student:
-    """A student that descends on a sum of losses.
+    """Make a student that minimises a sum of losses by gradient descent.
 
-    It reads the observations of `observation_space` and ignores others.
+    It reads the observations in `observation_space` and ignores all others.
 
     Args:
-        observation_space, action_space: of the environment.
+        observation_space, action_space: the spaces of the environment.
         config: settings.
-        terms: weighted losses.
-        num_updates: rollouts over which the learning rate is annealed.
+        terms: losses with their weights.
+        num_updates: number of rollouts over which the learning rate is annealed.
         auxiliary_losses: auxiliary losses.
-        axes: names of mapped device axes; gradients are averaged over them.
-        seeds_axis: name of the axis over which seeds are mapped, if they are.
+        axes: names of the mapped device axes; gradients are averaged over them.
+        seeds_axis: name of the mapped axis of seeds, or None.
 
     Raises:
-        SettingError: a setting has no meaning, or two auxiliary losses have the same name.
+        SettingError: a setting is invalid, or two auxiliary losses have the same name.
     """
     if num_updates < 1:
         raise SettingError("num_updates", num_updates, "at least 1")
     names = [auxiliary.name for auxiliary in auxiliary_losses]
     if len(set(names)) < len(names):
-        raise SettingError("auxiliary_losses", names, "lessons with names of their own")
+        raise SettingError("auxiliary_losses", names, "losses with distinct names")
     leading = [auxiliary.name for auxiliary in auxiliary_losses if auxiliary.mixture is not None]
     if len(leading) > 1:
         raise SettingError(
-            "auxiliary_losses", leading, "lessons of which at most one acts for the student"
+            "auxiliary_losses", leading, "losses of which at most one has a mixture of actions"
         )
     axes = tuple(axes)
     network = actor_critic(observation_space, action_space, config.network, seeds_axis)
@@ -110,7 +110,7 @@ def learner(
     real = real if config.network.normalise_observations else []
 
     def own(carry):
-        """The student's own part of the carry, without the memories of auxiliary losses."""
+        """Return the student's own carry, without the carries of the auxiliary losses."""
         return carry[0] if auxiliary_losses else carry
 
     def initial_carry(n):
@@ -188,7 +188,7 @@ def learner(
         )
 
     def step_scores(rollout: Rollout):
-        # In units of the environment's rewards; values are in those of the scaled ones.
+        # Values are in units of scaled rewards; scores are in units of the environment's rewards.
         scale = rollout.extras.get("reward_scale", jnp.ones(()))
         advantage = estimate(rollout, rollout.reward * scale) / scale
         return {
@@ -205,7 +205,7 @@ def learner(
             returns = normalisation.update(returns, sums, rollout.learn, axes)
         reward = rollout.reward
         if scales_rewards:
-            # Bounded, because the first reward after many rollouts without any would be huge.
+            # Clipped, because the first reward after many rollouts without rewards would be huge.
             limit = normalisation.LIMIT
             reward = jnp.clip(reward * reward_scale(returns), -limit, limit)
         advantage = estimate(rollout, reward)
@@ -241,7 +241,7 @@ def learner(
             grads = _everywhere(grads, axes)
             changes, after = optimiser.update(grads, opt_state, params)
             metrics |= {"loss": value, "gradient_norm": optax.tree.norm(grads)}
-            # Where there is nothing to learn from, momentum must not move the parameters either.
+            # Without rows to learn from, Adam's momentum must not change the parameters either.
             any_row = _everywhere(jnp.sum(part.weight), axes) > 0
             new = optax.apply_updates(params, changes), after
             old = params, opt_state
@@ -268,17 +268,21 @@ def sample_mixture(
     chances: Float[Array, "n e"],
     key: PRNGKeyArray,
 ) -> tuple[Array, Float[Array, " n"]]:
-    """Actions of a mixture of experts and the student, with their log-probabilities under it.
+    """Sample actions from a mixture of experts and the student.
 
     Args:
         own: the student's distributions, batch shape [n].
-        advice: those of e experts, batch shape [n, e].
-        chances: the probability that each expert acts; the student acts with the rest.
-        key: randomness.
+        advice: the distributions of e experts, batch shape [n, e].
+        chances: the probability that each expert acts; the student acts with the remaining
+            probability.
+        key: random key.
+
+    Returns:
+        The actions and their log-probabilities under the mixture.
     """
     who_key, advice_key, own_key = jax.random.split(key, 3)
     n, experts = chances.shape
-    chances = jnp.maximum(chances, 0)  # rounding may leave schedules a little below their end
+    chances = jnp.maximum(chances, 0)  # annealed schedules may end slightly below 0 by rounding
     alone = jnp.maximum(1 - jnp.sum(chances, axis=1, keepdims=True), 0)
     shares = jnp.concatenate([chances, alone], axis=1)
     who = jax.random.categorical(who_key, jnp.log(shares))
@@ -291,7 +295,7 @@ def sample_mixture(
 
 
 def discounted(rollout: Rollout, discount: float) -> Float[Array, "T n"]:
-    """Discounted sums of rewards since the start of the episode or of the rollout."""
+    """Return the discounted sums of rewards since the start of the episode or rollout."""
 
     def add(total, now):
         reward, start = now
@@ -303,12 +307,12 @@ def discounted(rollout: Rollout, discount: float) -> Float[Array, "T n"]:
 
 
 def _everywhere(tree: Any, axes: tuple[str, ...]) -> Any:
-    """Means over device axes."""
+    """Return the means over device axes."""
     return jax.lax.pmean(tree, axes) if axes else tree
 
 
 def _take(batch: losses.Batch, rows: Int[Array, " m"]) -> losses.Batch:
-    """The sequences of some environments; the carry has no time axis."""
+    """Select the sequences of some environments; the carry has no time axis."""
     carry = jax.tree.map(lambda x: x[rows], batch.carry)
     rest = jax.tree.map(lambda x: x[:, rows], batch._replace(carry=()))
     return rest._replace(carry=carry)

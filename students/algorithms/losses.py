@@ -1,8 +1,8 @@
-"""Losses as terms that compose.
+"""Composable loss terms.
 
 A term is `term(outputs, batch, now) -> (loss, metrics)`: the network's outputs for a batch of
-sequences, the batch itself, and the progress of the training. A student minimises the sum of its
-terms, so everything else that teaches is one more term.
+sequences, the batch itself, and the progress of training. A student minimises the weighted sum of
+its terms, so auxiliary losses are further terms.
 
 Means over rows are weighted by `Batch.weight`, which is 0 for rows that must not be learned from.
 """
@@ -27,26 +27,26 @@ class Outputs(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Sequences of T steps of n environments, with what the losses need."""
+    """Sequences of T steps of n environments, with the data that losses need."""
 
     observation: Mapping[str, Array]  # each [T, n, ...]
     start: Bool[Array, "T n"]
     carry: Any  # each [n, ...]
     action: Array  # int32[T, n] if discrete, float32[T, n, k] if continuous
-    extras: Mapping[str, Any]  # noted when it was taken: log_prob, value, ... each [T, n, ...]
+    extras: Mapping[str, Any]  # recorded when acting: log_prob, value, ... each [T, n, ...]
     advantage: Float[Array, "T n"]
-    target: Float[Array, "T n"]  # for the value
-    weight: Float[Array, "T n"]  # of each row; 1 on average over the rollout, 0 where not to learn
+    target: Float[Array, "T n"]  # target of the value function
+    weight: Float[Array, "T n"]  # mean 1 over the rollout; 0 for rows not to learn from
 
 
 class TrainingProgress(NamedTuple):
-    """How far a training has come."""
+    """The progress of training, passed to all loss terms."""
 
-    updates: Int[Array, ""]  # rollouts learned from
-    progress: Float[Array, ""]  # how much of the training is over, 0 to 1
-    weights: Mapping[str, Float[Array, ""]]  # of what teaches beside the reward, by name
-    key: PRNGKeyArray | None = None  # for what is drawn at random in this update
-    # The outputs for the batch with other observations of the same shapes.
+    updates: Int[Array, ""]  # number of rollouts learned from
+    progress: Float[Array, ""]  # fraction of the training that is done, 0 to 1
+    weights: Mapping[str, Float[Array, ""]]  # weights of the auxiliary losses, by name
+    key: PRNGKeyArray | None = None  # random key of this update
+    # Returns the outputs for the batch with other observations of the same shapes.
     read: Callable[[Mapping[str, Array]], Outputs] | None = None
 
 
@@ -54,7 +54,7 @@ Term = Callable[[Outputs, Batch, TrainingProgress], tuple[Array, dict[str, Array
 
 
 def linear(start: float, end: float) -> Schedule:
-    """A schedule over progress 0..1."""
+    """Return a linear schedule over progress in [0, 1]."""
     return lambda progress: start + (end - start) * progress
 
 
@@ -70,8 +70,8 @@ def advantages(
 ) -> Float[Array, "T n"]:
     """Generalised advantage estimates (Schulman et al., 2016, eq. 16) over several episodes.
 
-    A terminated step is followed by nothing; a truncated one by `final_value`, the value of the
-    observation in which the time ran out. The sum never crosses from one episode to the next.
+    The next value is 0 after a terminated step and `final_value`, the value of the final
+    observation, after a truncated one. Advantages are not propagated across episode boundaries.
     """
     following = jnp.concatenate([value[1:], last_value[None]])
     following = jnp.where(truncated, final_value, following)
@@ -89,29 +89,29 @@ def advantages(
 
 
 def mean(x: Float[Array, "T n"], batch: Batch) -> Float[Array, ""]:
-    """The mean over the rows that may be learned from; what stands in others does not matter."""
+    """Weighted mean over the rows that may be learned from; other rows are ignored."""
     return jnp.mean(jnp.where(batch.weight > 0, batch.weight * x, 0))
 
 
 def clipped_policy_loss(clip: float, axes: Sequence[str] = ()) -> Term:
-    """PPO's clipped surrogate (Schulman et al., 2017, eq. 7) on scaled advantages.
+    """PPO's clipped surrogate objective (Schulman et al., 2017, eq. 7) on scaled advantages.
 
     Args:
-        clip: how far the ratio may leave 1.
-        axes: names of mapped device axes over which advantages are scaled together.
+        clip: clipping range of the probability ratio around 1.
+        axes: names of the mapped device axes over which advantages are scaled together.
     """
 
     def everywhere(x):
         return jax.lax.pmean(x, tuple(axes)) if axes else x
 
     def term(outputs, batch, now):
-        # Scaled, not centred: where nothing can be told apart the advantage is 0 and has to stay
-        # so. Centring pushes such steps, and an agent that is stuck makes thousands of them,
-        # towards whatever it did.
+        # Scaled, not centred: a zero advantage must stay zero. Centring would reinforce or
+        # discourage the actions of steps without any learning signal, and an agent that is stuck
+        # takes thousands of them.
         square = everywhere(mean(jnp.square(batch.advantage), batch))
         advantage = batch.advantage / jnp.sqrt(square + 1e-8)
         log_ratio = outputs.distribution.log_prob(batch.action) - batch.extras["log_prob"]
-        # So that no infinite ratio of a row without weight reaches the gradient as 0 * inf.
+        # An infinite ratio in a row of weight 0 would enter the gradient as 0 * inf.
         log_ratio = jnp.where(batch.weight > 0, log_ratio, 0)
         ratio = jnp.exp(log_ratio)
         clipped = jnp.clip(ratio, 1 - clip, 1 + clip)
@@ -126,7 +126,7 @@ def clipped_policy_loss(clip: float, axes: Sequence[str] = ()) -> Term:
 
 
 def value_loss() -> Term:
-    """Half the squared error of the value."""
+    """Half the mean squared error of the value function."""
 
     def term(outputs, batch, now):
         loss = 0.5 * mean(jnp.square(outputs.value - batch.target), batch)
@@ -138,14 +138,14 @@ def value_loss() -> Term:
 
 
 def _variance(x: Array, batch: Batch) -> Array:
-    """The variance over the rows that may be learned from."""
+    """Weighted variance over the rows that may be learned from."""
     share = batch.weight / jnp.maximum(jnp.sum(batch.weight), 1e-8)
     x = jnp.where(share > 0, x, 0)
     return jnp.sum(share * jnp.square(x - jnp.sum(share * x)))
 
 
 def entropy_loss(coefficient: Schedule) -> Term:
-    """Minus the policy's mean entropy, times a schedule over progress."""
+    """The policy's negative mean entropy, scaled by a schedule over progress."""
 
     def term(outputs, batch, now):
         entropy = mean(outputs.distribution.entropy(), batch)
@@ -155,7 +155,7 @@ def entropy_loss(coefficient: Schedule) -> Term:
 
 
 def weighted_sum(terms: Sequence[tuple[float, Term]]) -> Term:
-    """The weighted sum of terms; metrics are joined."""
+    """Return the weighted sum of terms, with the metrics of all of them."""
 
     def term(outputs, batch, now):
         loss, metrics = jnp.zeros(()), {}

@@ -21,19 +21,20 @@ def ppo(
     axes: Sequence[str] = (),
     seeds_axis: str | None = None,
 ) -> Student:
-    """A student that learns by PPO.
+    """Make a student that learns by PPO.
 
     Args:
-        observation_space, action_space: of the environment.
+        observation_space, action_space: the spaces of the environment.
         config: settings; the defaults learn BabyAI's one-room levels in seconds.
-        num_updates: rollouts over which learning rate and entropy weight are annealed.
+        num_updates: number of rollouts over which the learning rate and the entropy coefficient
+            are annealed.
         auxiliary_losses: auxiliary losses, such as `kickstart(expert, schedule)`.
-        extra_terms: further weighted losses that need nothing but a batch.
-        axes: names of mapped device axes; gradients are averaged over them.
-        seeds_axis: name of the axis over which seeds are mapped, if they are.
+        extra_terms: further losses with their weights, which need no data beyond the batch.
+        axes: names of the mapped device axes; gradients are averaged over them.
+        seeds_axis: name of the mapped axis of seeds, or None.
 
     Raises:
-        SettingError: a setting has no meaning.
+        SettingError: a setting is invalid.
     """
     config = checked(config or PPOConfig(), "ppo.")
     entropy = losses.linear(config.entropy_coefficient, config.final_entropy_coefficient)

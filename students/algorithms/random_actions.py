@@ -1,4 +1,4 @@
-"""The student that takes random actions: a baseline."""
+"""A baseline that takes random actions."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from didact.students.networks.distributions import uniform_over
 
 
 def random_actions(action_space: ActionSpace) -> Student:
-    """Takes uniformly random actions, and never learns."""
+    """Make a student that takes uniformly random actions and never learns."""
 
     def size(observation):
         return jax.tree.leaves(observation)[0].shape[0]

@@ -1,4 +1,4 @@
-"""A replay buffer in device memory: a ring of transitions, as arrays in a state."""
+"""A replay buffer in device memory: a ring buffer of transitions, stored as a pytree of arrays."""
 
 from typing import Any, NamedTuple
 
@@ -8,45 +8,45 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 
 class Transitions(NamedTuple):
-    """m transitions; with a leading axis of `capacity` in a buffer."""
+    """A batch of m transitions; in a buffer, m is its capacity."""
 
     observation: dict[str, Array]  # each [m, ...]
     action: Float[Array, "m k"]
     reward: Float[Array, " m"]
-    terminated: Bool[Array, " m"]  # the value of what follows is 0
-    following: dict[str, Array]  # the next observation, before any restart
+    terminated: Bool[Array, " m"]  # True where the next value is 0
+    following: dict[str, Array]  # the next observation, before any reset
 
 
 class Replay(NamedTuple):
-    """The latest transitions; number i stands at i modulo the capacity."""
+    """A buffer with the latest transitions; transition i is stored at index i modulo capacity."""
 
     transitions: Transitions
-    count: Int[Array, ""]  # transitions ever added
+    count: Int[Array, ""]  # number of transitions added so far
 
 
 def empty(like: Transitions, capacity: int) -> Replay:
-    """A buffer without transitions.
+    """Make an empty buffer.
 
     Args:
-        like: the shapes and dtypes of transitions, with a leading axis of any length.
-        capacity: how many are kept.
+        like: example transitions with the shapes and dtypes to store; any leading axis.
+        capacity: maximum number of transitions.
     """
     blank = jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape[1:]), x.dtype), like)
     return Replay(blank, jnp.zeros((), jnp.int32))
 
 
 def size(replay: Replay) -> Int[Array, ""]:
-    """How many transitions there are."""
+    """Return the number of stored transitions."""
     return jnp.minimum(replay.count, _capacity(replay))
 
 
 def add(replay: Replay, new: Transitions, keep: Bool[Array, " m"]) -> Replay:
-    """The buffer with more transitions in place of the oldest.
+    """Add transitions; when the buffer is full, they replace the oldest.
 
     Args:
-        replay: of at least m.
+        replay: a buffer with a capacity of at least m.
         new: m transitions.
-        keep: which of them to add.
+        keep: the transitions to add.
     """
     capacity = _capacity(replay)
     number = replay.count + jnp.cumsum(keep) - 1
@@ -56,14 +56,14 @@ def add(replay: Replay, new: Transitions, keep: Bool[Array, " m"]) -> Replay:
         replay.transitions,
         new,
     )
-    # Numbers are counted modulo a multiple of the capacity, so that they never overflow.
+    # The count wraps around at a multiple of the capacity, so that it never overflows.
     count = replay.count + jnp.sum(keep, dtype=jnp.int32)
     wrapped = capacity + count % capacity
     return Replay(transitions, jnp.where(count >= 2 * capacity, wrapped, count))
 
 
 def sample(replay: Replay, key: PRNGKeyArray, m: int) -> Transitions:
-    """m transitions, uniformly with replacement; there must be at least one."""
+    """Sample m transitions uniformly with replacement; the buffer must not be empty."""
     rows = jax.random.randint(key, (m,), 0, jnp.maximum(size(replay), 1))
     return jax.tree.map(lambda x: x[rows], replay.transitions)
 
@@ -73,11 +73,14 @@ def _capacity(replay: Replay) -> int:
 
 
 def transitions_of(rollout: Any, names: tuple[str, ...]) -> tuple[Transitions, Bool[Array, " m"]]:
-    """The steps of a rollout as transitions, time by time, and which may be learned from.
+    """Flatten the steps of a rollout into transitions, in order of time.
 
     Args:
         rollout: a `Rollout` with `final_observation`.
-        names: the observations to keep.
+        names: the names of the observations to keep.
+
+    Returns:
+        The transitions, and whether each may be learned from.
     """
 
     def flat(x):

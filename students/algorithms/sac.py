@@ -1,4 +1,4 @@
-"""Soft actor-critic (Haarnoja et al., 2018) with replay inside the compiled loop."""
+"""Soft actor-critic (Haarnoja et al., 2018) with a replay buffer inside the compiled loop."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,22 +20,22 @@ from didact.students.networks.actor_critic import trunk_spaces
 
 
 class ActorState(NamedTuple):
-    """All that acting needs."""
+    """The state of a student that only acts."""
 
     params: Any
 
 
 class SACState(NamedTuple):
-    """What SAC carries from update to update."""
+    """The training state of SAC."""
 
-    params: Any  # of the actor
-    critics: Any  # of two action values, each leaf with a leading axis of 2
-    targets: Any  # their slow copies
-    log_alpha: Float[Array, ""]  # the logarithm of the entropy's weight
+    params: Any  # parameters of the actor
+    critics: Any  # parameters of the two critics, each leaf with a leading axis of 2
+    targets: Any  # parameters of the target critics
+    log_alpha: Float[Array, ""]  # logarithm of the entropy coefficient
     optimisers: tuple[optax.OptState, optax.OptState, optax.OptState]  # actor, critics, alpha
     replay: Replay
-    owed: Float[Array, ""]  # gradient steps that are due, as a fraction of one
-    steps: Int[Array, ""]  # gradient steps so far
+    owed: Float[Array, ""]  # gradient steps still to be taken, carried over between rollouts
+    steps: Int[Array, ""]  # gradient steps taken so far
 
 
 def sac(
@@ -47,25 +47,26 @@ def sac(
     axes: Sequence[str] = (),
     seeds_axis: str | None = None,
 ) -> Student:
-    """A student that learns continuous actions by SAC.
+    """Make a student that learns continuous actions by SAC.
 
-    After each rollout its transitions enter the replay buffer, and `updates_per_step` gradient
-    steps are made for each of them: twin critics with clipped double-Q targets, an actor by
-    reparameterisation, and a weight of the entropy that is tuned towards a target entropy of minus
-    the number of actuators. Until there are `learning_starts` transitions, actions are uniform.
-    There is no recurrent memory.
+    Each rollout is added to the replay buffer and followed by `updates_per_step` gradient steps per
+    transition. Twin critics are trained on clipped double-Q targets, the actor with
+    reparameterised gradients, and the entropy coefficient towards a target entropy, by default
+    minus the dimension of the action. Actions are uniformly random until the buffer holds
+    `learning_starts` transitions. There is no recurrent memory.
 
-    On several devices, each holds the whole replay buffer and computes its part of every batch.
+    On several devices, each device holds the whole replay buffer and computes its share of every
+    batch.
 
     Args:
-        observation_space, action_space: of the environment; actions must be continuous.
+        observation_space, action_space: the spaces of the environment; actions must be continuous.
         config: settings; the defaults are those of Stable-Baselines3.
-        num_updates: of the training; nothing is annealed.
-        axes: names of mapped device axes; gradients are averaged over them.
-        seeds_axis: name of the axis over which seeds are mapped; not used.
+        num_updates: number of rollouts; unused, since nothing is annealed.
+        axes: names of the mapped device axes; gradients are averaged over them.
+        seeds_axis: name of the mapped axis of seeds; unused.
 
     Raises:
-        SettingError: actions are discrete, or a setting has no meaning.
+        SettingError: actions are discrete, or a setting is invalid.
 
     References:
         Haarnoja et al., Soft actor-critic algorithms and applications, 2018 (arXiv:1812.05905),
@@ -75,9 +76,10 @@ def sac(
     if not isinstance(action_space, Continuous):
         raise SettingError("action space", action_space, "continuous for SAC")
     if config.network.memory:
-        raise SettingError("sac.network.memory", config.network.memory, "0: SAC has no memory")
+        allowed = "0: SAC has no recurrent memory"
+        raise SettingError("sac.network.memory", config.network.memory, allowed)
     if config.learning_starts > config.replay_capacity:
-        allowed = f"at most the replay's capacity, {config.replay_capacity}"
+        allowed = f"at most the replay capacity, {config.replay_capacity}"
         raise SettingError("sac.learning_starts", config.learning_starts, allowed)
     axes = tuple(axes)
     spaces = trunk_spaces(observation_space, config.network)
@@ -115,11 +117,11 @@ def sac(
     def learn(state: SACState, rollout: Rollout, key):
         new, keep = replay_buffer.transitions_of(_gathered(rollout, axes), names)
         if len(keep) > config.replay_capacity:
-            allowed = f"at least {len(keep)}, the steps of one rollout"
+            allowed = f"at least {len(keep)}, the number of steps in a rollout"
             raise SettingError("sac.replay_capacity", config.replay_capacity, allowed)
         buffer = replay_buffer.add(state.replay, new, keep)
         enough = replay_buffer.size(buffer) >= config.learning_starts
-        # Of whole numbers of gradient steps; what is left over is due after the next rollout.
+        # Only whole gradient steps are taken; the remainder is carried over to the next rollout.
         due = state.owed + config.updates_per_step * jnp.sum(keep) * enough
         most = math.ceil(config.updates_per_step * len(keep)) + 1
         count = jnp.minimum(jnp.floor(due), most).astype(jnp.int32)
@@ -207,10 +209,10 @@ def actor_student(
     network: NetworkConfig,
     seeds_axis: str | None = None,
 ) -> Student:
-    """The policy of SAC, which acts and does not learn.
+    """Make a student with SAC's policy that acts and does not learn.
 
     Raises:
-        SettingError: actions are discrete, or no encoder knows one of the observations.
+        SettingError: actions are discrete, or an observation has no encoder.
     """
     if not isinstance(action_space, Continuous):
         raise SettingError("action space", action_space, "continuous for SAC")
@@ -241,7 +243,7 @@ def actor_student(
 
 
 def _drawn(distribution: Any, key: Any) -> tuple[Float[Array, "m k"], Float[Array, " m"]]:
-    """Actions in units where bounds are -1 and 1, and their log-density in these units."""
+    """Sample actions scaled to [-1, 1], and return them with their log-density on that scale."""
     before = distribution.sample_before(key)
     log_prob = distribution.log_density(before) + jnp.sum(distribution.log_scale())
     return jnp.tanh(before), log_prob
@@ -252,7 +254,7 @@ def _mean(tree: Any, axes: tuple[str, ...]) -> Any:
 
 
 def _gathered(rollout: Rollout, axes: tuple[str, ...]) -> Rollout:
-    """The rollout of all devices, the same on each."""
+    """Gather the rollouts of all devices on each device."""
     wanted = rollout._replace(carry=(), extras={}, last_value=(), final_value=())  # type: ignore
     for axis in axes:
         wanted = jax.tree.map(lambda x: jax.lax.all_gather(x, axis, axis=1, tiled=True), wanted)  # noqa: B023

@@ -1,4 +1,4 @@
-"""The networks of soft actor-critic: a policy with its own spread, and twin action values."""
+"""The networks of soft actor-critic: a policy and an action-value function."""
 
 import flax.linen as nn
 import jax
@@ -14,9 +14,9 @@ MIN_LOG_STD, MAX_LOG_STD = -20.0, 2.0
 
 
 class Actor(nn.Module):
-    """Observations `[n, ...]` to distributions over continuous actions.
+    """Map observations `[n, ...]` to distributions over continuous actions.
 
-    The standard deviation is a function of the observation, as in Haarnoja et al., 2018.
+    The standard deviation depends on the observation, as in Haarnoja et al., 2018.
     """
 
     action_space: Continuous
@@ -34,7 +34,7 @@ class Actor(nn.Module):
 
 
 class ActionValue(nn.Module):
-    """Observations and actions (in units where bounds are -1 and 1) to values `[n]`."""
+    """Map observations and actions (scaled to [-1, 1]) to values `[n]`."""
 
     spaces: Spaces
     config: NetworkConfig

@@ -1,4 +1,4 @@
-"""The recurrent actor-critic, for any observations that encoders know and any actions."""
+"""The recurrent actor-critic, for all observations that have an encoder and all action spaces."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ MIN_LOG_STD, MAX_LOG_STD = -4.0, 1.0
 
 
 class Head(nn.Module):
-    """From features to a distribution over actions."""
+    """Map features to a distribution over actions."""
 
     action_space: ActionSpace
     config: NetworkConfig
@@ -38,16 +38,16 @@ class Head(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Observations `[T, n, ...]` to features `[T, n, hidden]`.
+    """Map observations `[T, n, ...]` to features `[T, n, hidden]`.
 
-    Each observation has the encoder of its kind, and what they return is added up. The instruction
-    (a space with that role) modulates cells and pictures; where there are none, it is added up as
-    well.
+    Each observation is encoded according to its kind, and the results are summed. The instruction
+    (the space with that role) modulates the encoders of cells and images; without either, it is
+    encoded and added to the sum.
 
     Attributes:
-        spaces: names and spaces of the observations that are read.
+        spaces: names and spaces of the observations to read.
         config: sizes.
-        seeds_axis: the name of a `vmap` over seeds, where there is one.
+        seeds_axis: name of the mapped axis of seeds, or None.
     """
 
     spaces: Spaces
@@ -72,7 +72,7 @@ class Trunk(nn.Module):
     def __call__(
         self, observation: Mapping[str, Array], added: Array | float = 0.0
     ) -> Float[Array, "T n hidden"]:
-        """The features; `added` joins what the encoders return."""
+        """Return the features; `added` is added to the sum of the encoders."""
         words = observation[self.instruction] if self.instruction else None
         hidden: Any = added
         for name, encoder in self.encoders.items():
@@ -83,15 +83,15 @@ class Trunk(nn.Module):
 
 
 class ActorCritic(nn.Module):
-    """Policy and value from observations and an instruction, with a memory.
+    """A recurrent policy and value function of observations and an instruction.
 
     All inputs are time-first, `[T, n, ...]`.
 
     Attributes:
-        action_space: the actions.
-        spaces: names and spaces of the observations that are read.
+        action_space: the action space.
+        spaces: names and spaces of the observations to read.
         config: sizes.
-        seeds_axis: the name of a `vmap` over seeds, where there is one.
+        seeds_axis: name of the mapped axis of seeds, or None.
     """
 
     action_space: ActionSpace
@@ -115,18 +115,19 @@ class ActorCritic(nn.Module):
 
 
 def trunk_spaces(observation_space: Mapping[str, ArraySpace], config: NetworkConfig) -> Spaces:
-    """The observations that a network reads, checked.
+    """Return the observations that a network reads, after checking them.
 
     Raises:
-        SettingError: no encoder knows one of the observations, there are two instructions, or
-            nothing but instructions and messages.
+        SettingError: an observation has no encoder, there is more than one instruction, or there
+            is nothing but instructions and messages.
     """
     spaces = read_spaces(observation_space)
     instructions = [name for name, s in spaces.items() if s.role == "instruction"]
     if len(instructions) > 1:
-        raise SettingError("observations", instructions, "one with the role of an instruction")
+        allowed = "at most one with the role of an instruction"
+        raise SettingError("observations", instructions, allowed)
     if all(s.role for s in spaces.values()):
-        allowed = "more than instructions and feedback: something that shows the world"
+        allowed = "more than instructions and feedback: at least one that shows the world"
         raise SettingError("observations", sorted(observation_space), allowed)
     for name, space in spaces.items():
         if space.role != "instruction":
@@ -140,5 +141,9 @@ def actor_critic(
     config: NetworkConfig,
     seeds_axis: str | None = None,
 ) -> ActorCritic:
-    """The network for these observations and actions; it raises what `trunk_spaces` does."""
+    """Make the network for these observations and actions.
+
+    Raises:
+        SettingError: see `trunk_spaces`.
+    """
     return ActorCritic(action_space, trunk_spaces(observation_space, config), config, seeds_axis)

@@ -1,9 +1,9 @@
-"""The encoder of cells, gated by the instruction.
+"""The encoder of grid cells, gated by the instruction.
 
-A view has many cells but a code book is small. So the instruction gates the *code book* instead of
-the view: for each distinct instruction in a batch, the features of all codes are computed once, and
-every cell of every view is a row of that table. This costs a tenth of gating each cell, gives the
-same numbers, and needs no convolution.
+A view has many cells, but the code book is small. Therefore the instruction gates the *code book*
+instead of the view: for each distinct instruction in a batch, the features of all codes are
+computed once, and each cell of each view is looked up in that table. This costs a tenth of gating
+each cell, gives the same numbers, and needs no convolution.
 """
 
 import math
@@ -19,10 +19,10 @@ from didact.students.networks.text import InstructionReader, distinct
 
 
 def cell_codes(image: Array, codes: Sequence[int]) -> Int[Array, "*batch cells"]:
-    """One code below `prod(codes)` for each cell of a view, flattened.
+    """Return one code below `prod(codes)` for each cell of a view, flattened.
 
     Args:
-        image: `[..., h, w]` where `codes` has one entry, else `[..., h, w, c]`.
+        image: `[..., h, w]` if `codes` has one entry, else `[..., h, w, c]`.
         codes: the number of values of each channel.
     """
     image = image.astype(jnp.int32)
@@ -35,13 +35,13 @@ def cell_codes(image: Array, codes: Sequence[int]) -> Int[Array, "*batch cells"]
 
 
 class CellEncoder(nn.Module):
-    """Maps of cells `[T, n, h, w]` (or `[T, n, h, w, c]`) to features `[T, n, hidden]`.
+    """Map grids of cells `[T, n, h, w]` (or `[T, n, h, w, c]`) to features `[T, n, hidden]`.
 
     Attributes:
         codes: the number of values of each channel.
         config: sizes.
-        reader: reads instructions; None where there are none.
-        seeds_axis: the name of a `vmap` over seeds, where there is one.
+        reader: the encoder of instructions; None without instructions.
+        seeds_axis: name of the mapped axis of seeds, or None.
     """
 
     codes: tuple[int, ...]
@@ -53,13 +53,13 @@ class CellEncoder(nn.Module):
         c = self.config
         size = (math.prod(self.codes), c.cell_embedding)
         self.table = self.param("codes", nn.initializers.normal(1.0), size)
-        # Gains start near 1 and differ between instructions from the first step.
+        # Gains start near 1, but differ between instructions from the first step.
         self.gate = nn.Dense(2 * c.cell_embedding)
         self.squeeze = nn.Dense(c.cell_features, kernel_init=nn.initializers.he_normal())
         self.view = nn.Dense(c.hidden, kernel_init=nn.initializers.orthogonal(2**0.5))
 
     def __call__(self, image: Array, words: Array | None = None) -> Float[Array, "T n hidden"]:
-        """Features of views, under instructions `words` [T, n, length] if there are any."""
+        """Return the features of views, modulated by instructions `words` [T, n, length] if any."""
         image = image[..., 0] if image.ndim == 5 and len(self.codes) == 1 else image
         codes = cell_codes(image, self.codes)
         time, n, cells = codes.shape
@@ -78,7 +78,7 @@ class CellEncoder(nn.Module):
         count = jnp.max(which) + 1
         path = jnp.where(exact, jnp.where(count <= few, 0, 1 + (count > some)), 3)
         if self.seeds_axis is not None:
-            # One decision for all seeds, so that `vmap` does not turn it into all of them.
+            # All seeds take the same path: with one per seed, `vmap` would compute all paths.
             path = jax.lax.pmax(path, self.seeds_axis)
         cls = type(self)
         paths = [
@@ -90,18 +90,18 @@ class CellEncoder(nn.Module):
         return nn.switch(path, paths, self, rows, which, words, flat)
 
     def _by_table(self, rows: Array, which: Array, words: Array, flat: Array) -> Array:
-        """Few instructions: features of all codes under each of them, looked up."""
+        """Look up features in a table of all codes under each of a few distinct instructions."""
         rows = rows[: self.config.max_instructions]
         table = self._gated(self.gate(self._read(rows)))
         number = len(self.table)
         return table.reshape(-1, self.config.cell_features)[which[:, None] * number + flat]
 
     def _by_row(self, rows: Array, which: Array, words: Array, flat: Array) -> Array:
-        """Some: each is read once."""
+        """Encode each distinct instruction once, and gate each cell."""
         return self._modulate(self.table[flat], self.gate(self._read(rows))[which][:, None])
 
     def _by_cell(self, rows: Array, which: Array, words: Array, flat: Array) -> Array:
-        """Many, as where each environment of a batch has its own."""
+        """Encode the instruction of every row: for batches with many distinct instructions."""
         return self._modulate(self.table[flat], self.gate(self._read(words))[:, None])
 
     def _read(self, rows: Array) -> Float[Array, "m features"]:
@@ -112,6 +112,6 @@ class CellEncoder(nn.Module):
         return self._modulate(self.table[None], gate[:, None])
 
     def _modulate(self, embedded: Array, gate: Array) -> Array:
-        """Feature-wise modulation (Perez et al., 2018, eq. 2), then a joining layer."""
+        """Apply feature-wise modulation (Perez et al., 2018, eq. 2) and a linear layer."""
         gain, shift = jnp.split(gate, 2, axis=-1)
         return jax.nn.relu(self.squeeze(jax.nn.relu(embedded * (1 + gain) + shift)))

@@ -1,9 +1,9 @@
-"""Encoders, chosen by what a space says of itself: `ArraySpace.meaning`.
+"""Encoders of observations, chosen by `ArraySpace.meaning`.
 
 An encoder is a flax module that is called with the values of one observation, `[T, n, ...]`, and
-returns `[T, n, hidden]`. The network adds up the results of all its encoders. To teach networks a
-new kind of observation, register a function that makes its encoder:
-`encoders.register("graph", make_graph_encoder, "graphs of up to 16 nodes")`.
+returns `[T, n, hidden]`. The network sums the results of all its encoders. To support a new kind of
+observation, register a function that makes its encoder:
+`encoders.register("graph", make_graph_encoder)`.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,12 +22,12 @@ from didact.students.networks.text import InstructionReader, MessageEncoder
 
 
 class Context(NamedTuple):
-    """What an encoder may need besides the space.
+    """What an encoder may need in addition to the space.
 
     Attributes:
         config: the sizes of the network.
-        reader: reads instructions, shared by all encoders; None where there are none.
-        seeds_axis: the name of a `vmap` over seeds, where there is one.
+        reader: the encoder of instructions, shared by all encoders; None without instructions.
+        seeds_axis: name of the mapped axis of seeds, or None.
     """
 
     config: NetworkConfig
@@ -36,7 +36,7 @@ class Context(NamedTuple):
 
 
 class VectorEncoder(nn.Module):
-    """Numbers `[T, n, k]` or `[T, n]`, normalised by running statistics if asked for."""
+    """The encoder of vectors `[T, n, k]` or scalars `[T, n]`, optionally normalised."""
 
     config: NetworkConfig
     normalise: bool
@@ -50,7 +50,7 @@ class VectorEncoder(nn.Module):
 
 
 class CategoryEncoder(nn.Module):
-    """One of several unordered values, `[T, n]`."""
+    """The encoder of categorical values `[T, n]`."""
 
     config: NetworkConfig
     size: int
@@ -61,7 +61,7 @@ class CategoryEncoder(nn.Module):
 
 
 class InstructedPixelEncoder(nn.Module):
-    """Pictures, modulated by the instruction."""
+    """The encoder of images, modulated by the instruction."""
 
     config: NetworkConfig
     reader: InstructionReader | None
@@ -75,7 +75,7 @@ class InstructedPixelEncoder(nn.Module):
 
 
 class TokenEncoder(nn.Module):
-    """Token sequences that are no instruction, `[T, n, length]` or `[T, n, parts, length]`."""
+    """The encoder of other token sequences, `[T, n, length]` or `[T, n, parts, length]`."""
 
     config: NetworkConfig
     vocabulary: int
@@ -92,33 +92,34 @@ _encoders: dict[str, Make] = {}
 
 
 def register(kind: str, make: Make) -> None:
-    """Adds an encoder for a kind of observation.
+    """Register an encoder for a kind of observation.
 
     Args:
-        kind: what `ArraySpace.kind` says.
-        make: from a space and a `Context` to a module, called with values `[T, n, ...]` and the
-            instruction `[T, n, length]` or None, which returns `[T, n, hidden]`.
+        kind: the value of `ArraySpace.kind`.
+        make: a function from a space and a `Context` to a module. The module is called with values
+            `[T, n, ...]` and the instruction `[T, n, length]` or None, and returns
+            `[T, n, hidden]`.
 
     Raises:
-        SettingError: the kind has an encoder already.
+        SettingError: the kind already has an encoder.
     """
     if kind in _encoders:
-        raise SettingError("kind", kind, "a kind that has no encoder yet")
+        raise SettingError("kind", kind, "a kind without an encoder")
     _encoders[kind] = make
 
 
 def encoder_of(name: str, space: ArraySpace, context: Context) -> nn.Module:
-    """The encoder of one observation.
+    """Make the encoder of one observation.
 
     Raises:
-        SettingError: no encoder knows its kind, or it says no kind and has several axes.
+        SettingError: its kind has no encoder, or is not given although the space has several axes.
     """
     kind = space.meaning
     if kind is None:
         raise SettingError(
             f"kind of observation {name!r} of shape {space.shape}",
             None,
-            "given, one of " + ", ".join(_encoders) + ": several axes say nothing by themselves",
+            "one of " + ", ".join(_encoders) + ": it cannot be inferred from the shape",
         )
     if kind not in _encoders:
         raise SettingError(f"kind of observation {name!r}", kind, "one of " + ", ".join(_encoders))
@@ -126,18 +127,18 @@ def encoder_of(name: str, space: ArraySpace, context: Context) -> nn.Module:
 
 
 def normalised(space: ArraySpace) -> bool:
-    """Whether an observation is normalised by running statistics: real vectors without a role."""
+    """Whether an observation is normalised: true for real-valued vectors without a role."""
     real = jnp.issubdtype(jnp.dtype(space.dtype), jnp.floating)
     return space.meaning == "vector" and real and not space.role
 
 
 def read_spaces(spaces: Mapping[str, ArraySpace]) -> dict[str, ArraySpace]:
-    """The observations that networks read.
+    """Return the observations that networks read.
 
-    Hidden ones are left out, and tokens of a role for which there is a vector as well.
+    Hidden observations are left out, and so are tokens if there is a vector with the same role.
 
     Raises:
-        SettingError: an instruction is neither one sequence of tokens nor one vector.
+        SettingError: an instruction is neither a sequence of tokens nor a vector.
     """
     vectors = {s.role for s in spaces.values() if s.role and s.meaning == "vector"}
     read = {

@@ -11,14 +11,14 @@ from jaxtyping import Array, Bool, Float
 class GRU(NamedTuple):
     """The weights of a gated recurrent unit (Cho et al., 2014)."""
 
-    kernel: Float[Array, "i 3h"]  # of the input, for reset, update and candidate
+    kernel: Float[Array, "i 3h"]  # input weights of reset, update and candidate
     bias: Float[Array, " 3h"]
     recurrent: Float[Array, "h 3h"]
     candidate_bias: Float[Array, " h"]
 
 
 def gru_of(module: nn.Module, inputs: int, features: int) -> GRU:
-    """Weights that are parameters of a module."""
+    """Make GRU weights as parameters of a module."""
     zeros = nn.initializers.zeros
     return GRU(
         module.param("kernel", nn.initializers.lecun_normal(), (inputs, 3 * features)),
@@ -35,14 +35,17 @@ def run_gru(
     start: Bool[Array, "T n"] | None = None,
     keep: Bool[Array, "T n"] | None = None,
 ) -> tuple[Float[Array, "T n h"], Float[Array, "n h"]]:
-    """What a GRU remembers after each t, and the last of it; the input side is one product.
+    """Run a GRU over a sequence; all inputs are projected in one matrix product.
 
     Args:
-        weights: of the GRU.
+        weights: the weights of the GRU.
         inputs: the inputs.
-        carry: what is remembered before the first.
-        start: where True, the memory is cleared before that input.
-        keep: where False, the input is passed over.
+        carry: the hidden state before the first input.
+        start: where True, the hidden state is reset before that input.
+        keep: where False, the input is skipped.
+
+    Returns:
+        The hidden states after each input, and the last hidden state.
     """
     h = carry.shape[-1]
     projected = inputs @ weights.kernel + weights.bias
@@ -74,5 +77,5 @@ class Memory(nn.Module):
         carry: Float[Array, "n h"],
         start: Bool[Array, "T n"] | None = None,
     ) -> tuple[Float[Array, "T n h"], Float[Array, "n h"]]:
-        """The memory after each t, and the last one."""
+        """Return the hidden states after each input, and the last hidden state."""
         return run_gru(gru_of(self, inputs.shape[-1], self.features), inputs, carry, start)

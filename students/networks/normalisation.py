@@ -1,8 +1,7 @@
 """Running normalisation of observations.
 
-The statistics stand among the parameters of the network, so that everything that carries
-parameters (checkpoints, policies, experts) carries them, too. No gradient reaches them: the learner
-calls `update` after each rollout.
+The statistics are stored with the parameters of the network, so that checkpoints, policies and
+experts include them. They receive no gradients: the learner calls `after` after each rollout.
 """
 
 from collections.abc import Mapping
@@ -13,13 +12,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-LIMIT = 10.0  # normalised values are clipped to this
-MEMORY = 1e7  # steps over which statistics are averaged, at most
-_MIN = 1e-8  # variance; what does not vary stays 0
+LIMIT = 10.0  # bound of the absolute value of normalised observations
+MEMORY = 1e7  # maximum number of steps over which statistics are averaged
+_MIN = 1e-8  # added to the variance, so that constant observations stay 0
 
 
 class Normalise(nn.Module):
-    """Subtracts the running mean and divides by the running standard deviation."""
+    """Subtract the running mean and divide by the running standard deviation."""
 
     @nn.compact
     def __call__(self, values: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
@@ -38,13 +37,13 @@ def update(
     weights: Float[Array, "*batch"],
     axes: tuple[str, ...] = (),
 ) -> dict[str, Array]:
-    """The statistics with more values (Chan et al., 1979, eq. 2.1, for weighted batches).
+    """Update running statistics (Chan et al., 1979, eq. 2.1, for weighted batches).
 
     Args:
         statistics: mean [k], variance [k], and count.
-        values: of any batch shape.
-        weights: how much each counts; where all are 0, the statistics stay as they are.
-        axes: names of mapped device axes over which the values are spread.
+        values: new values of any batch shape.
+        weights: the weight of each value; if all are 0, the statistics do not change.
+        axes: names of the mapped device axes over which the values are distributed.
     """
 
     def total(x: Any) -> Any:
@@ -78,14 +77,14 @@ def after(
     weights: Float[Array, "T n"],
     axes: tuple[str, ...] = (),
 ) -> Any:
-    """The parameters of an actor-critic, with the statistics of a rollout added.
+    """Return the parameters of an actor-critic with statistics updated by a rollout.
 
     Args:
-        params: of `ActorCritic`.
-        names: the observations that are normalised.
-        observation: of the rollout, each [T, n, ...].
-        weights: how much each row counts.
-        axes: names of mapped device axes.
+        params: parameters of `ActorCritic`.
+        names: the names of the normalised observations.
+        observation: the observations of the rollout, each [T, n, ...].
+        weights: the weight of each row.
+        axes: names of the mapped device axes over which the rows are distributed.
     """
     if not names:
         return params

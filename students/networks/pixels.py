@@ -1,4 +1,4 @@
-"""The encoder of pictures: a small residual network."""
+"""The encoder of images: a small residual network."""
 
 import flax.linen as nn
 import jax
@@ -9,11 +9,11 @@ from didact.students.config import NetworkConfig
 
 
 class PixelEncoder(nn.Module):
-    """Pictures `uint8[T, n, h, w, c]` to features `[T, n, hidden]`.
+    """Map images `uint8[T, n, h, w, c]` to features `[T, n, hidden]`.
 
-    The residual network of IMPALA (Espeholt et al., 2018, figure 3): for each number of channels a
-    convolution, pooling by 2, and two residual blocks. An instruction modulates the last map,
-    channel by channel (Perez et al., 2018).
+    The residual network of IMPALA (Espeholt et al., 2018, figure 3). Each stage has a convolution,
+    max pooling with stride 2, and two residual blocks. An instruction modulates the channels of the
+    last feature map (Perez et al., 2018).
     """
 
     config: NetworkConfig

@@ -1,4 +1,4 @@
-"""Encoders of token sequences: instructions, and messages that change from step to step."""
+"""Encoders of token sequences: instructions, and messages that change at each step."""
 
 import flax.linen as nn
 import jax
@@ -15,10 +15,13 @@ WORDS_AT_A_TIME = 8
 def distinct(
     tokens: Num[Array, "n length"], size: int
 ) -> tuple[Num[Array, "size length"], Int[Array, " n"], Bool[Array, ""]]:
-    """The distinct rows of `tokens`, for each row where it is among them, and whether that holds.
+    """Find the distinct rows of `tokens`.
 
-    Rows are told apart by a hash, and the result is checked against the rows themselves: the
-    last value is False where there are more than `size` distinct rows or two of them collide.
+    Rows are compared by a hash, and the result is verified against the rows themselves.
+
+    Returns:
+        The distinct rows, the index of each row among them, and whether the result is exact. It is
+        not if there are more than `size` distinct rows or if two hashes collide.
     """
     powers = np.cumprod(np.full(tokens.shape[-1], 1_000_003, np.uint32), dtype=np.uint32)
     numbers = tokens.astype(jnp.uint32)
@@ -33,10 +36,10 @@ def distinct(
 
 
 class InstructionEncoder(nn.Module):
-    """A GRU over tokens (0 is padding), ids `[n, length]` to `[n, features]`.
+    """A GRU that maps token ids `[n, length]` (0 is padding) to features `[n, features]`.
 
-    It reads some words at a time and stops where all sentences have ended: there is room for long
-    ones, but most are short.
+    Tokens are read in chunks, and chunks after the end of all sentences are skipped, because most
+    sentences are much shorter than the maximum length.
     """
 
     vocabulary: int
@@ -67,12 +70,12 @@ class InstructionEncoder(nn.Module):
 
 
 class InstructionReader(nn.Module):
-    """Reads instructions, `[m, length]`, to `[m, features]`: token ids, or sentence vectors.
+    """Encode instructions `[m, length]`, token ids or sentence vectors, as `[m, features]`.
 
     Attributes:
-        vocabulary: the number of token ids; 0 where instructions are vectors.
+        vocabulary: the number of token ids; 0 if instructions are vectors.
         config: sizes.
-        seeds_axis: the name of a `vmap` over seeds, where there is one.
+        seeds_axis: name of the mapped axis of seeds, or None.
     """
 
     vocabulary: int
@@ -88,12 +91,12 @@ class InstructionReader(nn.Module):
     def __call__(self, rows: Num[Array, "m length"]) -> Float[Array, "m features"]:
         if self.vocabulary:
             return self.tokens(rows.astype(jnp.int32))
-        # Encoders differ in the length of their vectors; many make all of length 1.
+        # Sentence encoders differ in the norm of their vectors; many normalise them to 1.
         size = jnp.sqrt(jnp.mean(rows**2, axis=-1, keepdims=True) + 1e-8)
         return jnp.tanh(self.sentences(rows / size))
 
     def each(self, words: Num[Array, "T n length"]) -> Float[Array, "T n features"]:
-        """The features of many instructions, each distinct one read once where they are few."""
+        """Encode many instructions; if few are distinct, each is encoded only once."""
         flat = words.reshape(-1, words.shape[-1])
         few = max(len(flat) // 8, min(len(flat), self.config.max_instructions))
         if self.is_initializing() or few == len(flat):
@@ -112,16 +115,17 @@ class InstructionReader(nn.Module):
 
 
 class MessageEncoder(nn.Module):
-    """Reads messages that change from step to step, `[T, n, parts, length]`, to `[T, n, hidden]`.
+    """Encode messages that change at each step, `[T, n, parts, length]`, as `[T, n, hidden]`.
 
-    A message has parts of a few words each. They are short and many, so all pairs of neighbouring
-    words are read at once and added up; which part it is and where in it a word stands makes a
-    difference. Each part that occurs in a batch is read once, where they are few.
+    A message consists of parts of a few words each. Messages are short but many, so the encoder
+    sums features of all pairs of neighbouring words instead of using a recurrent network; the
+    features depend on the part and on the position of the word in it. If few parts of a batch are
+    distinct, each is encoded only once.
 
     Attributes:
         vocabulary: the number of token ids; 0 is padding.
         config: sizes.
-        seeds_axis: the name of a `vmap` over seeds, where there is one.
+        seeds_axis: name of the mapped axis of seeds, or None.
     """
 
     vocabulary: int
@@ -152,7 +156,7 @@ class MessageEncoder(nn.Module):
 
 
 class PartEncoder(nn.Module):
-    """Reads parts of messages, `[m, 1 + length]`: the number of the part, then its token ids."""
+    """Encode parts of messages, `[m, 1 + length]`: the index of the part, then its token ids."""
 
     vocabulary: int
     parts: int
@@ -166,7 +170,7 @@ class PartEncoder(nn.Module):
         table = self.param("embedding", spread, (self.vocabulary, size))
         shape = (self.parts, tokens.shape[1], features)
         places = self.param("places", nn.initializers.normal(0.1), shape)
-        # The words are fewer than their places in messages, so the vocabulary is read instead.
+        # The vocabulary has fewer words than a batch, so the dense layers are applied to it first.
         first = nn.Dense(features)(table)
         second = jnp.pad(nn.Dense(features, use_bias=False)(table), ((0, 1), (0, 0)))
         following = jnp.pad(tokens[:, 1:], ((0, 0), (0, 1)), constant_values=self.vocabulary)

@@ -180,7 +180,9 @@ def test_a_registered_kind_is_read(monkeypatch):
     reading = Reading({"it": space, "task": WORDS})
     assert (reading.changes(it=drawn(space, 1)) > 1e-6).any()
     assert set(seen) == {space}
-    with pytest.raises(SettingError, match="kind is 'graph', but must be a kind that has no"):
+    with pytest.raises(
+        SettingError, match="kind is 'graph', but must be a kind without an encoder"
+    ):
         encoders.register("graph", lambda s, context: Graph(8))
 
 
@@ -196,7 +198,7 @@ PLAIN = {"it": KINDS["vector"]}
         ),
         ({"camera": ArraySpace((9, 8, 3), np.float32)}, "kind of observation 'camera'"),
         ({"it": ArraySpace((9,), np.float32, kind="odour")}, "is 'odour', but must be one of"),
-        ({"task": WORDS}, r"observations is \['task'\].*something that shows the world"),
+        ({"task": WORDS}, r"observations is \['task'\].*at least one that shows the world"),
         ({"said": FEEDBACK}, r"observations is \['said'\]"),
         (PLAIN | {"a": WORDS, "b": WORDS}, r"observations is \['a', 'b'\].*one with the role"),
         (
