@@ -1,4 +1,4 @@
-"""What every folder may use: errors, and other small tools. Imports nothing of ours."""
+"""Errors and small utilities shared by all folders. Imports nothing else from didact."""
 
 from didact.common.errors import SettingError
 

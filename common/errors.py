@@ -1,16 +1,15 @@
-"""The one exception for what a user can correct."""
+"""The exception for errors that a user can correct."""
 
 
 class SettingError(ValueError):
-    """A setting that cannot be used, told in one sentence.
+    """An invalid setting, described in one sentence.
 
-    The command line prints the sentence and exits with code 2; everywhere else it is a
-    `ValueError`.
+    The command line prints the sentence and exits with code 2. In Python it is a `ValueError`.
 
     Args:
         setting: the name of the setting, as the user wrote it (`--steps`, `room_size`, ...).
-        value: its value.
-        allowed: what would have been accepted, as the end of a sentence.
+        value: the invalid value.
+        allowed: the values that are allowed; completes "SETTING is VALUE, but must be ...".
     """
 
     def __init__(self, setting: str, value: object, allowed: str):
@@ -19,11 +18,11 @@ class SettingError(ValueError):
 
 
 def require(setting: str, value: object, holds: object, allowed: str) -> None:
-    """Raises a `SettingError` unless something holds.
+    """Raise a `SettingError` unless a condition holds.
 
     Args:
         setting, value, allowed: as in `SettingError`.
-        holds: what must be true.
+        holds: the condition.
     """
     if not holds:
         raise SettingError(setting, value, allowed)

@@ -1,4 +1,4 @@
-"""Code of the user's own: modules and files that register environments, teachers and students."""
+"""User extensions: modules and files that register environments, teachers and students."""
 
 import importlib
 import importlib.util
@@ -11,28 +11,28 @@ from pathlib import Path
 from didact.common.errors import SettingError
 
 OPTION = "--import"
-PREFIX = "didact_import_"  # of the names of modules that are made of files
+PREFIX = "didact_import_"  # of the names of modules that are loaded from files
 
 
 def import_all(texts: Iterable[str], option: str = OPTION) -> tuple[str, ...]:
-    """Imports modules and files, each of them once.
+    """Import modules and files, each of them once.
 
     Args:
-        texts: dotted names of modules, or paths of .py files. Modules are also found in the working
-            folder, and what a file imports also in the file's folder.
-        option: what the user calls them, for errors.
+        texts: dotted module names or paths of .py files. Modules are also looked up in the working
+            directory, and the imports of a file also in the directory of that file.
+        option: the name of the option, for errors.
 
     Returns:
-        The same, with absolute paths: what imports them again from any folder.
+        The same texts with absolute paths, so that they can be imported again from any directory.
 
     Raises:
-        SettingError: there is no such module or file, or it fails.
+        SettingError: a module or file does not exist, or importing it fails.
     """
     return tuple(import_one(text, option) for text in texts)
 
 
 def import_one(text: str, option: str = OPTION) -> str:
-    """Imports one module or file; see `import_all`."""
+    """Import one module or file; see `import_all`."""
     if not is_file(text):
         _search(Path.cwd())
         _guarded(lambda: importlib.import_module(text), text, option)
@@ -48,25 +48,25 @@ def import_one(text: str, option: str = OPTION) -> str:
 
 
 def is_file(text: str) -> bool:
-    """Whether a text names a file, and not a module."""
+    """Whether a text names a file rather than a module."""
     return text.endswith(".py") or "/" in text or "\\" in text
 
 
 def without_folders(texts: Iterable[str]) -> list[str]:
-    """The same without the folders of files, which are nobody else's business."""
+    """The same texts with the directories of files removed, for records that are shared."""
     return [Path(text).name if is_file(text) else text for text in texts]
 
 
 def _search(folder: Path) -> None:
-    """Lets modules be found in a folder, unless they are found elsewhere."""
+    """Append a folder to the module search path."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 
 
 def _module_name(path: Path) -> str:
-    """The name of a file's module: the same for the same file, however its path is written."""
+    """The module name of a file. It does not depend on how the path is written."""
     path = path.resolve()
-    # Imported as a module already, by an entry point or another file; or the running script.
+    # The file may have been imported as a module already, or be the running script.
     for name, module in list(sys.modules.items()):
         source = getattr(module, "__file__", None)
         if source and Path(source).name == path.name and Path(source).resolve() == path:
@@ -77,24 +77,24 @@ def _module_name(path: Path) -> str:
 def _execute(path: Path, name: str) -> None:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError("no Python file")
+        raise ImportError("not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # first: dataclasses look up their module
     spec.loader.exec_module(module)
 
 
 def _guarded(run: Callable[[], object], text: str, option: str) -> None:
-    """Runs an import; its failure is one sentence that says where."""
+    """Run an import and turn a failure into a `SettingError` with the line that failed."""
     known = set(sys.modules)
     try:
         run()
-    except (Exception, SystemExit) as error:  # a script may end when it reads its options
+    except (Exception, SystemExit) as error:  # a script may exit when it parses its options
         for name in set(sys.modules) - known:
             if name.startswith(PREFIX):
                 del sys.modules[name]
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and (text == missing or text.startswith(f"{missing}.")):
-            allowed = "a module that is installed or in this folder, or the path of a .py file"
+            allowed = "a module that is installed or in this directory, or the path of a .py file"
             raise SettingError(option, text, allowed) from None
         why = f"{type(error).__name__}{f': {error}' if str(error) else ''}".splitlines()[0]
         raise SettingError(
@@ -103,7 +103,7 @@ def _guarded(run: Callable[[], object], text: str, option: str) -> None:
 
 
 def _place(error: BaseException) -> str:
-    """The line of the user's module at which it failed."""
+    """The file and line of the user's code that failed."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         return f"{Path(error.filename or '').name}, line {error.lineno}: "
     frames = traceback.extract_tb(error.__traceback__)

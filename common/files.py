@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and folders for results."""
+"""Atomic writes of files and folders, and folders for results."""
 
 import contextlib
 import os
@@ -12,21 +12,25 @@ from didact.common.errors import SettingError
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A new name next to `path` for a file or folder, which takes its place if the block succeeds.
+    """Replace a file or folder atomically with what the block writes to a temporary path.
 
-    Readers see what was there before or the whole new content, never a part. If the block raises,
-    the draft is removed and what was there is untouched. Parent folders are made as needed.
+    Readers see either the previous content or the complete new content. If the block raises, the
+    temporary file or folder is removed and the previous content is untouched. Parent folders are
+    created as needed.
 
     Args:
-        path: of the file or folder.
+        path: the file or folder to replace.
+
+    Yields:
+        The temporary path, next to `path`.
 
     Raises:
-        OSError: the disk is full or cannot be written.
+        OSError: the disk is full or not writable.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A fresh name, so that nothing that is there is followed or overwritten. The suffix stays
-    # last, because writers choose the format by it.
+    # A unique name, so that no existing file is overwritten and no link is followed. The suffix
+    # stays last, because writers infer the format from it.
     mark = uuid.uuid4().hex[:12]
     draft = path.parent / f".{path.stem}.{mark}.part{path.suffix}"
     try:
@@ -40,20 +44,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
-    """Writes a file that appears whole or not at all; text is UTF-8.
+    """Write a file atomically; text is encoded as UTF-8.
 
     Raises:
-        OSError: the disk is full or cannot be written; what was there is untouched.
+        OSError: the disk is full or not writable. The previous file is untouched.
     """
     with replacing(path) as draft:
         draft.write_bytes(data if isinstance(data, bytes) else data.encode())
 
 
 def writable(setting: str, folder: str | os.PathLike[str]) -> Path:
-    """The folder, made if it does not exist, after writing a file in it for a moment.
+    """Create a folder if it does not exist, and check that files can be written to it.
 
     Raises:
-        SettingError: nothing can be written there; it names the setting.
+        SettingError: the folder is not writable; the error names the setting.
     """
     folder = Path(folder)
     try:
@@ -68,15 +72,15 @@ def writable(setting: str, folder: str | os.PathLike[str]) -> Path:
 
 
 def new_folder(setting: str, folder: str | os.PathLike[str] | None, name: str) -> Path:
-    """A folder with nothing in it: the given one, or the next numbered one under runs/.
+    """Return a new or empty folder: the given one, or the next numbered one under runs/.
 
     Args:
-        setting: what the user calls the folder.
-        folder: a new or empty one; None for `runs/NAME-1`, or the first number that is free.
-        name: of folders under runs/.
+        setting: the name of the setting, for errors.
+        folder: a new or empty folder; None for `runs/NAME-N` with the first free number N.
+        name: the prefix of numbered folders under runs/.
 
     Raises:
-        SettingError: there is something in the folder, or it cannot be written to.
+        SettingError: the folder is not empty or not writable.
     """
     if folder is None:
         number = 1
@@ -90,7 +94,7 @@ def new_folder(setting: str, folder: str | os.PathLike[str] | None, name: str) -
 
 
 def _swap_folder(draft: Path, path: Path, old: Path) -> None:
-    """Moves a folder to its place; what was there, be it a link, comes back if that fails."""
+    """Move a folder to its place. If that fails, restore what was there, even if it is a link."""
     os.replace(path, old)
     try:
         os.replace(draft, path)

@@ -1,4 +1,4 @@
-"""Things by name: what every registry of didact is made of."""
+"""The registry class that environments, teachers, students and other plugins share."""
 
 import dataclasses
 import difflib
@@ -13,7 +13,7 @@ from didact.common.errors import SettingError
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What is registered under a name: how to make it, and one line that describes it."""
+    """A registered name: how to make the object, and a description of one line."""
 
     name: str
     make: Callable[..., Any]
@@ -24,20 +24,21 @@ E = TypeVar("E", bound=Entry)
 
 
 class PluginWarning(UserWarning):
-    """What another package registers could not be loaded; everything else works."""
+    """A plugin of another package could not be loaded; everything else works."""
 
 
 class Registry(Mapping[str, E], Generic[E]):
-    """Entries by name, in the order in which they were registered.
+    """A mapping from names to entries, in the order of registration.
 
-    Other packages add to it by entry points, which are loaded once, when a name is first looked up.
-    One leads to a module, which registers what it has when it is imported, or to a function, which
-    is registered under the entry point's name with the first line of its docstring.
+    Other packages add entries through entry points, which are loaded once, when a name is first
+    looked up. An entry point refers either to a module, which registers its entries when it is
+    imported, or to a function, which is registered under the name of the entry point and described
+    by the first line of its docstring.
 
     Args:
-        kind: what is registered, in errors: "teacher".
-        entry: the class of entries; its fields beyond those of `Entry` are arguments of `register`.
-        group: the group of entry points, such as "didact.teachers"; None for none.
+        kind: what is registered, such as "teacher"; used in errors.
+        entry: the class of entries. Fields beyond those of `Entry` are arguments of `register`.
+        group: the entry point group, such as "didact.teachers"; None for no entry points.
     """
 
     def __init__(self, kind: str, entry: Callable[..., E] = Entry, group: str | None = None):
@@ -45,19 +46,19 @@ class Registry(Mapping[str, E], Generic[E]):
         self._entry, self._entries, self._loaded = entry, {}, False
 
     def register(self, name: str, make: Callable[..., Any], description: str, **more: Any) -> None:
-        """Adds an entry.
+        """Register an entry.
 
         Args:
-            name: not registered yet; without spaces, and no NAME=VALUE.
-            make: makes it.
+            name: a new name, without whitespace and "=".
+            make: the function or class that makes the object.
             description: one line.
-            more: what else entries of this registry have.
+            more: the further fields of the registry's entry class.
 
         Raises:
-            SettingError: the name is taken or no name, or `make` cannot be called.
+            SettingError: the name is taken or invalid, or `make` is not callable.
         """
         if not isinstance(name, str) or not name or any(c.isspace() or c == "=" for c in name):
-            raise SettingError(self.kind, name, "a name without spaces and '='")
+            raise SettingError(self.kind, name, "a name without spaces or '='")
         if name in self._entries:
             raise SettingError(self.kind, name, "a name that is not registered yet")
         if not callable(make):
@@ -65,15 +66,15 @@ class Registry(Mapping[str, E], Generic[E]):
         self._entries[name] = self._entry(name, make, description, **more)
 
     def find(self, name: str, setting: str | None = None, more: Sequence[str] = ()) -> E:
-        """The entry of a name, whatever its case as long as only one name is meant.
+        """Return the entry of a name. Case is ignored as long as the name is unambiguous.
 
         Args:
-            name: to look up.
-            setting: what the user calls it, for the error; the kind if None.
-            more: other names that would do, for the error.
+            name: the name to look up.
+            setting: the name of the setting, for the error; by default the registry's kind.
+            more: further valid names, for the error.
 
         Raises:
-            SettingError: nothing has that name; it names the nearest.
+            SettingError: the name is unknown; the error suggests the nearest names.
         """
         entries = self._all()
         if name in entries:
@@ -84,11 +85,11 @@ class Registry(Mapping[str, E], Generic[E]):
         raise suggest(setting or self.kind, name, [*entries, *more])
 
     def entries(self) -> tuple[E, ...]:
-        """All entries."""
+        """Return all entries."""
         return tuple(self._all().values())
 
     def loaded(self) -> tuple[E, ...]:
-        """The entries so far, without those of entry points that were not loaded yet."""
+        """Return the entries registered so far, without loading entry points."""
         return tuple(self._entries.values())
 
     def __getitem__(self, name: str) -> E:
@@ -102,7 +103,7 @@ class Registry(Mapping[str, E], Generic[E]):
 
     def _all(self) -> dict[str, E]:
         if not self._loaded and self.group is not None:
-            self._loaded = True  # first, because what is loaded may look up names
+            self._loaded = True  # set first, because plugins may look up names while they load
             for point in importlib.metadata.entry_points(group=self.group or ""):
                 self._load(point)
         return self._entries
@@ -110,7 +111,7 @@ class Registry(Mapping[str, E], Generic[E]):
     def _load(self, point: Any) -> None:
         try:
             found = point.load()
-            # A module registers what it has, and so may one that a function comes from.
+            # A module registers its own entries, and may have registered this function, too.
             if not isinstance(found, types.ModuleType) and point.name not in self._entries:
                 line = (getattr(found, "__doc__", None) or "").strip().partition("\n")[0]
                 self.register(point.name, found, line or f"from {point.value}")
@@ -125,7 +126,7 @@ class Registry(Mapping[str, E], Generic[E]):
 
 
 def suggest(setting: str, value: Any, known: Sequence[str]) -> SettingError:
-    """The error for an unknown name, with the nearest known names (or all, if few)."""
+    """Return the error for an unknown name, with the nearest known names."""
     near = difflib.get_close_matches(str(value), known, n=3, cutoff=0.5)
     names = near or known[:8]
     return SettingError(setting, value, "a known name, such as " + ", ".join(names))

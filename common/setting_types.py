@@ -1,7 +1,7 @@
-"""Kinds of settings: what values they take, in words, and values from JSON, from Python or text.
+"""Types of settings: describe them in words, and validate values from JSON, Python or text.
 
-A kind is a type annotation: `int`, `float | None`, `tuple[str, ...]`, `Literal["kl"]`, or one of
-these with bounds, `Annotated[int, Range(1, 100)]`.
+The kind of a setting is a type annotation, such as `int`, `float | None`, `tuple[str, ...]` or
+`Literal["kl"]`, optionally with bounds: `Annotated[int, Range(1, 100)]`.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _PLAIN = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
-    str: "a text",
+    str: "a string",
     pathlib.Path: "a path",
     types.NoneType: "null",
 }
@@ -38,11 +38,11 @@ _STRICT = pydantic.ConfigDict(strict=True, allow_inf_nan=False)
 
 @dataclasses.dataclass(frozen=True)
 class Range(annotated_types.GroupedMetadata):
-    """The bounds of a number, which are themselves allowed: `Annotated[float, Range(0, 1)]`.
+    """Inclusive bounds of a number: `Annotated[float, Range(0, 1)]`.
 
     Args:
         low, high: the bounds.
-        above: whether `low` itself is not allowed.
+        above: whether `low` itself is excluded.
     """
 
     low: float
@@ -66,7 +66,7 @@ class Range(annotated_types.GroupedMetadata):
 
 @dataclasses.dataclass(frozen=True)
 class Hidden:
-    """Marks a setting whose value no message may show: `Annotated[str, Hidden()]`."""
+    """Marks a setting whose value never appears in messages: `Annotated[str, Hidden()]`."""
 
 
 Share = Annotated[float, Range(0, 1)]
@@ -77,7 +77,7 @@ Seed = Annotated[int, Range(0, 2**31 - 1)]
 
 
 def in_words(kind: Any) -> str:
-    """What values a kind takes, as the end of a sentence: "a number from 0 to 1, or null"."""
+    """Describe the values of a kind, such as "a number from 0 to 1, or null"."""
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
         ranges = [str(part) for part in parts[1:] if isinstance(part, Range)]
@@ -88,18 +88,18 @@ def in_words(kind: Any) -> str:
         *first, last = dict.fromkeys(map(in_words, parts))
         return ", ".join([*first, f"or {last}"]) if first else last
     if origin is tuple and parts[1:] == (...,):
-        return f"a list, each of its items {in_words(parts[0])}"
+        return f"a list, each item {in_words(parts[0])}"
     if origin is tuple:
         return f"a list of {len(parts)}: {', '.join(map(in_words, parts))}"
     if dataclasses.is_dataclass(kind):
         return "a mapping of settings"
     if kind in _PLAIN:
         return _PLAIN[kind]
-    return f"of the kind {kind.__name__ if isinstance(kind, type) else kind}"
+    return f"of type {kind.__name__ if isinstance(kind, type) else kind}"
 
 
 def has_text(kind: Any) -> bool:
-    """Whether texts and numbers, or some of them, can be of a kind."""
+    """Whether values of a kind can be written as text."""
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
         return has_text(parts[0])
@@ -112,28 +112,32 @@ def has_text(kind: Any) -> bool:
 
 
 def value_of(setting: str, value: Any, kind: Any) -> Any:
-    """A value from Python, JSON or YAML as one of a kind: lists become tuples, texts paths.
+    """Validate a value from Python, JSON or YAML. Lists become tuples, and strings paths.
 
     Args:
-        setting: what the user calls it.
-        value: to be checked; numbers of NumPy count as numbers.
-        kind: what it must be.
+        setting: the name of the setting, for errors.
+        value: the value to check; NumPy numbers are accepted as numbers.
+        kind: the kind of the setting.
+
+    Returns:
+        The value, converted to the kind.
 
     Raises:
-        SettingError: it is of another kind or out of bounds.
+        SettingError: the value is of another kind or out of bounds.
     """
     if not has_text(kind):
-        return value  # such as an array or a function, which no file and no option can give
-    with contextlib.suppress(TypeError, ValueError, RecursionError):  # pydantic's is a ValueError
+        return value  # such as an array or a function, which no file or option can contain
+    # The ValidationError of pydantic is a ValueError.
+    with contextlib.suppress(TypeError, ValueError, RecursionError):
         return _adapter(kind).validate_json(as_json(value))
     raise SettingError(setting, _shown(value, kind), in_words(kind))
 
 
 def from_text(setting: str, text: str, kind: Any) -> Any:
-    """A text from the command line as a value of a kind; words need no quotes.
+    """Parse a value of a kind from the command line; strings need no quotes.
 
     Raises:
-        SettingError: no value of that kind is written so.
+        SettingError: the text is not a value of that kind.
     """
     for candidate in (text, json.dumps(text)):
         with contextlib.suppress(ValueError):
@@ -142,18 +146,19 @@ def from_text(setting: str, text: str, kind: Any) -> Any:
 
 
 def as_json(value: Any) -> str:
-    """A value as a text that `from_text` reads back, whatever its kind.
+    """Write a value of any kind as a text that `from_text` reads back.
 
     Raises:
-        TypeError, ValueError: JSON has nothing like it.
+        TypeError, ValueError: JSON cannot represent the value.
     """
     return json.dumps(value, default=_plain)
 
 
 def kinds_of(make: Callable[..., Any]) -> dict[str, Any]:
-    """The kinds of a function's parameters, or of a class's, by name.
+    """Return the kinds of the parameters of a function or class, by name.
 
-    What is passed on, `**settings: Unpack[Kinds]`, counts as well. What has no annotation is `Any`.
+    Parameters that are passed on as `**settings: Unpack[Kinds]` are included. Parameters without
+    annotation have the kind `Any`.
     """
     inner: Any = make
     while isinstance(inner, functools.partial):
@@ -165,7 +170,7 @@ def kinds_of(make: Callable[..., Any]) -> dict[str, Any]:
         if typing.get_origin(kind) is typing.Unpack:
             known |= typing.get_type_hints(*typing.get_args(kind), include_extras=True)
         elif parameter.kind is parameter.VAR_KEYWORD:
-            known["**"] = kind  # anything goes
+            known["**"] = kind  # any name is accepted
         elif parameter.kind is not parameter.VAR_POSITIONAL:
             known[name] = kind
     return known
@@ -176,7 +181,7 @@ def _hints(make: Any) -> dict[str, Any]:
         make = make.__init__
     with contextlib.suppress(NameError):
         return typing.get_type_hints(make, include_extras=True)
-    # Some names are imported for type checkers only; the other annotations still count.
+    # Some names are imported for type checkers only: evaluate the annotations one by one.
     scope = vars(sys.modules[make.__module__])
     hints = {}
     for name, hint in getattr(make, "__annotations__", {}).items():
@@ -187,7 +192,7 @@ def _hints(make: Any) -> dict[str, Any]:
 
 
 def shown(value: Any) -> Any:
-    """A value as a message shows it: whatever a file holds, it is short."""
+    """Return a value whose `repr` is short enough for a message."""
 
     class Short:
         def __repr__(self) -> str:
@@ -207,7 +212,7 @@ def _shown(value: Any, kind: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON does not have: numbers of NumPy and JAX, and paths."""
+    """Convert types that JSON does not have: NumPy and JAX numbers, and paths."""
     return value.item() if hasattr(value, "item") else os.fspath(value)
 
 

@@ -1,7 +1,7 @@
-"""Settings as dataclasses: checked, written as plain JSON, and read back from it.
+"""Settings as dataclasses: validate them, write them as plain JSON, and read them back.
 
-The fields' annotations say what is allowed (`kinds`); nothing is checked while one is made, so that
-command lines and files can name what is wrong in their own words.
+The annotations of the fields define the allowed values (see `setting_types`). Nothing is checked
+when a dataclass is created, so that errors can name the option or file a value comes from.
 """
 
 import dataclasses
@@ -15,24 +15,24 @@ from didact.common.registry import suggest
 from didact.common.setting_types import from_text, has_text, in_words, kinds_of, shown, value_of
 
 T = TypeVar("T")
-Kinds = Mapping[str, Any]  # annotations by the names of settings
-Path = tuple[str, ...]  # of names, from the outermost settings inwards
+Kinds = Mapping[str, Any]  # from the name of a setting to its annotation
+Path = tuple[str, ...]  # names from the outermost settings inwards
 
 
 @dataclasses.dataclass(frozen=True)
 class Names:
-    """What errors call settings: "ppo.clip", "--ppo.clip", "ppo.clip in config.yaml".
+    """How errors name a setting: "ppo.clip", "--ppo.clip", "ppo.clip in config.yaml".
 
     Attributes:
-        prefix: before a setting's dotted name; with "--" names are written as options.
-        source: the file that the values are from, if they are.
+        prefix: put before the dotted name; with "--", names are written as options.
+        source: the file that the values come from, or "".
     """
 
     prefix: str = ""
     source: str = ""
 
     def of(self, path: Path) -> str:
-        """The setting at a path; all of them together at ()."""
+        """Return the name of the setting at a path, or of all settings together at ()."""
         if not path:
             return self.source or "settings"
         dotted = ".".join(map(str, path))
@@ -42,29 +42,29 @@ class Names:
 
 
 def checked(settings: T, prefix: str = "") -> T:
-    """The same settings, with lists as tuples and whole numbers as floats where kinds say so.
+    """Validate settings, converting lists to tuples and integers to floats where needed.
 
     Args:
-        settings: an instance of a dataclass.
-        prefix: what errors put before a name, as in "ppo."; "--" for options.
+        settings: a dataclass instance.
+        prefix: put before names in errors, such as "ppo."; "--" for options.
 
     Raises:
-        SettingError: a value is of another kind or out of its bounds.
+        SettingError: a value is of the wrong kind or out of bounds.
     """
     return updated(settings, fields_of(settings), Names(prefix))
 
 
 def updated(settings: T, values: Any, names: Names, path: Path = ()) -> T:
-    """Settings with some of their values replaced, all of them checked.
+    """Replace some values of settings and validate the new ones.
 
     Args:
-        settings: an instance of a dataclass; what `values` leaves out stays as it is there.
-        values: a mapping from names to values, as JSON or YAML have them; None is an empty one.
-        names: what errors call the settings.
-        path: of `settings` within the outermost ones.
+        settings: a dataclass instance; values that are not replaced are kept.
+        values: a mapping from names to values, as read from JSON or YAML; None changes nothing.
+        names: how errors name the settings.
+        path: the path of `settings` within the outermost settings.
 
     Raises:
-        SettingError: a name is unknown, or a value is of another kind or out of its bounds.
+        SettingError: a name is unknown, or a value is of the wrong kind or out of bounds.
     """
     if values is None:
         return settings
@@ -101,7 +101,7 @@ def _is_settings(value: Any) -> bool:
 
 
 def plain(settings: Any) -> dict[str, Any]:
-    """Settings as JSON has them."""
+    """Convert settings to dictionaries, lists and other JSON values."""
 
     def of(value: Any) -> Any:
         if _is_settings(value):
@@ -114,12 +114,12 @@ def plain(settings: Any) -> dict[str, Any]:
 
 
 def fields_of(settings: Any) -> dict[str, Any]:
-    """The values of a dataclass's fields, by name."""
+    """Return the values of a dataclass's fields, by name."""
     return {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
 
 
 def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
-    """NAME=VALUE texts as a dictionary.
+    """Split NAME=VALUE texts into a dictionary.
 
     Raises:
         SettingError: a text is not of that form, or a name is given twice.
@@ -131,13 +131,13 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
             raise SettingError(option, text, "of the form NAME=VALUE")
         name = name.strip().replace("-", "_")
         if name in result:
-            raise SettingError(option, text, f"given once ({name} is there already)")
+            raise SettingError(option, text, f"given once ({name} is repeated)")
         result[name] = value.strip()
     return result
 
 
 class UnknownSetting(SettingError):
-    """The setting does not exist; `value` is its name, `known` those that do."""
+    """An unknown setting; `value` is its name, and `known` the names that exist."""
 
     def __init__(self, setting: str, name: object, known: Sequence[str], whose: str):
         self.known = tuple(known)
@@ -146,17 +146,17 @@ class UnknownSetting(SettingError):
 
 
 def parsed(option: str, texts: Sequence[str], kinds: Kinds, whose: str) -> dict[str, Any]:
-    """NAME=VALUE texts as values of their kinds.
+    """Parse NAME=VALUE texts into values of their kinds.
 
     Args:
-        option: what the texts are called in errors.
-        texts: what the user wrote.
+        option: the name of the option, for errors.
+        texts: the texts of the form NAME=VALUE.
         kinds: the kind of each setting.
-        whose: what has these settings, for errors.
+        whose: the owner of the settings, such as "environment", for errors.
 
     Raises:
-        UnknownSetting: there is no such setting.
-        SettingError: the value is of another kind.
+        UnknownSetting: a setting does not exist.
+        SettingError: a value is of the wrong kind.
     """
     return from_texts(pairs(option, texts), kinds, whose, option)
 
@@ -164,7 +164,7 @@ def parsed(option: str, texts: Sequence[str], kinds: Kinds, whose: str) -> dict[
 def from_texts(
     texts: Mapping[str, str], kinds: Kinds, whose: str, option: str = ""
 ) -> dict[str, Any]:
-    """As `parsed`, of texts by name."""
+    """Parse texts by name; otherwise like `parsed`."""
     known = {name: kind for name, kind in kinds.items() if has_text(kind)}
     result: dict[str, Any] = {}
     for name, text in texts.items():
@@ -175,16 +175,16 @@ def from_texts(
 
 
 def accepted(settings: Mapping[str, Any], kinds: Kinds, whose: str) -> dict[str, Any]:
-    """Settings given in Python as values of their kinds; texts are read as on the command line.
+    """Validate settings given in Python; strings are parsed as on the command line.
 
     Args:
-        settings: by name.
-        kinds: the kind of each setting; with "**" among them there may be others, unchecked.
-        whose: what has these settings, for errors.
+        settings: values by name.
+        kinds: the kind of each setting; if "**" is among them, other settings pass unchecked.
+        whose: the owner of the settings, such as "environment", for errors.
 
     Raises:
-        UnknownSetting: there is no such setting.
-        SettingError: the value is of another kind.
+        UnknownSetting: a setting does not exist.
+        SettingError: a value is of the wrong kind.
     """
     result = {}
     for name, value in settings.items():
@@ -202,7 +202,7 @@ def accepted(settings: Mapping[str, Any], kinds: Kinds, whose: str) -> dict[str,
 
 
 def require(make: Callable[..., Any], given: Collection[str], kinds: Kinds) -> None:
-    """Raises a SettingError if a function has a parameter without a default that is not given."""
+    """Raise a SettingError if a parameter without default is not among the given ones."""
     for name, parameter in inspect.signature(make).parameters.items():
         many = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if parameter.default is parameter.empty and not many and name not in given:
@@ -210,15 +210,15 @@ def require(make: Callable[..., Any], given: Collection[str], kinds: Kinds) -> N
 
 
 def described(kinds: Kinds) -> dict[str, str]:
-    """What each setting that can be given as a text must be, by name."""
+    """Describe the kinds of all settings that can be given as text, by name."""
     return {name: in_words(kind) for name, kind in kinds.items() if has_text(kind)}
 
 
 def flat_kinds(settings: Any, prefix: str = "") -> dict[str, Any]:
-    """The kinds of a dataclass's settings by dotted name, as in "network.hidden".
+    """Return the kinds of a dataclass's settings by dotted name, such as "network.hidden".
 
     Args:
-        settings: an instance.
+        settings: a dataclass instance.
         prefix: put before all names.
     """
     result = {}
@@ -232,7 +232,7 @@ def flat_kinds(settings: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The inverse of `nested`: values by dotted names."""
+    """Flatten nested values to dotted names; the inverse of `nested`."""
     result = {}
     for name, value in values.items():
         inner = isinstance(value, Mapping)
@@ -241,7 +241,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by dotted names as a tree: {"network.hidden": 8} is {"network": {"hidden": 8}}."""
+    """Nest values by dotted names: {"network.hidden": 8} becomes {"network": {"hidden": 8}}."""
     result: dict[str, Any] = {}
     for dotted, value in values.items():
         *outer, last = dotted.split(".")

@@ -47,7 +47,7 @@ def test_typed_settings_and_words_make_the_same(name, settings, texts):
         ("Office", {"facts": True}, "facts is True, but must be left out with Office"),
         ("GoTo", {"formula": "F x"}, "formula is 'F x', but must be left out with GoTo"),
         ("Office", {"formula": "F tea"}, "formula is 'F tea', but must be of the propositions"),
-        ("GoTo", {"phrasing": 3}, "phrasing is 3, but must be a text, or null"),
+        ("GoTo", {"phrasing": 3}, "phrasing is 3, but must be a string, or null"),
         ("GoTo", {"phrasing": "loud"}, "phrasing is 'loud'"),
         ("Office", {"max_steps": 0}, "max_steps is 0, but must be at least 1"),
         ("Office", {"max_steps": "many"}, "max_steps is 'many', but must be a whole number"),
