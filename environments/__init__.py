@@ -1,4 +1,4 @@
-"""Worlds. They know nothing of teachers or students."""
+"""Environments. They do not depend on teachers or students."""
 
 import didact.environments.grid  # noqa: F401  (registers its environments)
 from didact.common.errors import SettingError

@@ -1,7 +1,7 @@
-"""What a world is: `Environment`, `Timestep`, and how finished worlds are restarted.
+"""The environment interface: `Environment`, `Timestep`, and `Restart` for finished worlds.
 
 Environments are pure and batch-native: every array has a leading axis of worlds, and one call
-steps all of them. That is several times faster than `vmap` over one world.
+steps all of them. This is several times faster than `vmap` over a single world.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,19 +26,20 @@ from didact.environments.spaces import ActionSpace, ArraySpace
 from didact.environments.task_spaces import TaskSpace
 
 State = TypeVar("State")
-PLACE = "place"  # the observation that tells the number of a place, where places are numbered
+PLACE = "place"  # the observation with the number of the agent's place, where places are numbered
 
 
 class Timestep(NamedTuple):
-    """What worlds show after a reset or a step; `terminated` and `truncated` as in Gymnasium.
+    """The outputs of n worlds after a reset or a step.
 
-    The observation of a finished episode is its last one; worlds do not restart by themselves.
+    `terminated` and `truncated` have the same meaning as in Gymnasium. When an episode ends, the
+    observation is its last one: worlds do not restart by themselves.
     """
 
     observation: dict[str, Array]  # each [n, ...]
     reward: Float[Array, " n"]
-    terminated: Bool[Array, " n"]  # the world came to an end: the value of what follows is 0
-    truncated: Bool[Array, " n"]  # the time limit came: what would have followed has a value
+    terminated: Bool[Array, " n"]  # a terminal state was reached: the value of the next state is 0
+    truncated: Bool[Array, " n"]  # the time limit was reached: bootstrap from the last observation
     success: Bool[Array, " n"]  # the instruction was fulfilled in this step
     labels: Bool[Array, "n p"]  # which of `Environment.propositions` hold now
 
@@ -48,37 +49,40 @@ class Timestep(NamedTuple):
 
 
 class Map(NamedTuple):
-    """What an agent would see at each of the p places of a world, in rows of `width`."""
+    """What an agent would observe at each of the p places of a world, in rows of `width`."""
 
     observation: dict[str, Array]  # each [p, ...]
     free: Bool[np.ndarray, " p"]  # where an agent can be
-    marks: list[str]  # what is there, in a few letters, or ""
+    marks: list[str]  # a short label for the content of each place, or ""
     width: int
 
 
 class Environment(Generic[State]):
-    """Many worlds of one kind, stepped together.
+    """A batch of worlds that are stepped together; the base class of all environments.
 
-    Subclasses set the attributes and write `reset`, `step` and `render`; all three are
-    deterministic functions of their arguments, and the first two can be jitted. Everything else
-    is optional: methods of what an environment may offer (see `capabilities`) return None here.
+    Subclasses set the attributes and implement `reset`, `step` and `render`. All three are
+    deterministic functions of their arguments, and the first two can be jitted. Everything else is
+    optional: the methods of optional capabilities (see `capabilities`) return None by default.
 
     Attributes:
-        name: the id it is registered under.
-        task_space: what a teacher may ask for.
-        easy_space: the part of `task_space` where a beginner succeeds now and then.
+        name: the id under which the environment is registered.
+        task_space: the tasks that a teacher can choose.
+        easy_space: the part of `task_space` in which an untrained student sometimes succeeds.
         observation_space: the arrays of an observation, by name.
         action_space: the actions.
-        max_steps: no episode is longer than this.
-        propositions: names of the facts in `Timestep.labels`.
-        adjectives: those that tell of what kind a thing is, as blue does in "the blue ball".
-        restart_group_size: how many finished worlds `Restart` resets at once on a CPU, unless told.
-        official: the same environment in gymnasium, where there is one.
-        render_fps: steps per second at which videos show natural speed.
-        render_modes: "rgb_array", and "ansi" where `render_ansi` draws.
-        phrasing: the split of paraphrases that instructions are worded in; None for plain ones.
-        help_parameter: the task parameter that says how much help a student gets, if there is one;
-            a training can anneal it to its minimum.
+        max_steps: the maximum length of an episode.
+        propositions: the names of the propositions in `Timestep.labels`.
+        adjectives: the propositions that describe the kind of an object, such as blue in "the blue
+            ball".
+        restart_group_size: the default number of finished worlds that `Restart` resets at once on
+            a CPU.
+        official: the corresponding environment in gymnasium, if there is one.
+        render_fps: the steps per second at which videos run at natural speed.
+        render_modes: "rgb_array", and "ansi" if `render_ansi` is implemented.
+        phrasing: the split of paraphrases that instructions are drawn from; None for the original
+            wording.
+        help_parameter: the task parameter that controls how much help a student gets, if there is
+            one. Training can anneal it to its minimum.
     """
 
     name: str
@@ -101,32 +105,45 @@ class Environment(Generic[State]):
 
     @property
     def evaluation_tasks(self) -> dict[str, Float[np.ndarray, " d"]]:
-        """What to test students on, by name: the task, where there is only one; else none."""
+        """The tasks to evaluate students on, by name; by default the task, if there is only one."""
         only = self.single_task(self.task_space)
         return {} if only is None else {name_of(self): only}
 
     def single_task(self, space: TaskSpace) -> Float[np.ndarray, " d"] | None:
-        """The only task of another space as a task of this environment, or None if it is none."""
+        """Return the only task of another space as a task of this environment.
+
+        Returns None if the space has several tasks, or if its task is not one of this environment.
+        """
         return self.task_space.single_task(space)
 
     def reset(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> tuple[State, Timestep]:
-        """Starts n worlds, one for each task.
+        """Start n worlds, one for each task.
 
         Args:
             key: one key, or n keys, one for each world.
             tasks: points of `task_space`.
+
+        Returns:
+            The state of the worlds and their first timestep.
         """
         raise NotImplementedError
 
     def step(self, key: PRNGKeyArray, state: State, actions: Array) -> tuple[State, Timestep]:
-        """Takes one action in every world: int32[n] if `Discrete`, float32[n, k] if `Continuous`.
+        """Take one action in every world.
 
-        Continuous actions are clipped to the bounds by the environment.
+        Args:
+            key: one key for all worlds.
+            state: the state of the worlds.
+            actions: int32[n] if the action space is `Discrete`, float32[n, k] if it is
+                `Continuous`. The environment clips continuous actions to the bounds.
+
+        Returns:
+            The new state and its timestep.
         """
         raise NotImplementedError
 
     def render(self, state: State, index: int) -> np.ndarray:
-        """A picture uint8[height, width, 3] of world `index`; drawn on the host."""
+        """Draw world `index` on the host, as uint8[height, width, 3]."""
         raise NotImplementedError
 
     def render_ansi(
@@ -136,39 +153,39 @@ class Environment(Generic[State]):
         color: bool = True,
         window: tuple[int, int] | None = None,
     ) -> str | None:
-        """World `index` as lines of text, or None where `render_modes` does not have "ansi".
+        """Draw world `index` as text, or return None if `render_modes` does not include "ansi".
 
         Args:
-            state: the worlds.
-            index: which of them.
-            color: whether there are codes for colours.
-            window: the most characters of a line and the most lines; what does not fit around the
-                agent is cut off.
+            state: the state of the worlds.
+            index: the world to draw.
+            color: whether to use ANSI color codes.
+            window: the maximum number of characters per line and of lines. The drawing is cropped
+                around the agent.
         """
         return None
 
     def text_status(self, state: State, index: int) -> TextStatus:
-        """What a person who plays world `index` in a terminal should see beside the drawing."""
+        """Return what a person who plays world `index` in a terminal needs besides the drawing."""
         return TextStatus(self.max_steps)
 
     def map(self, state: State, index: int) -> Map | None:
-        """World `index` as seen from all its places, for pictures; None where there are none."""
+        """Return the observations of world `index` at all its places, or None if it has none."""
         return None
 
     def instruction_text(self, observation: Mapping[str, Any]) -> str:
-        """The instruction of one world's observation (no worlds axis) in words, or ''."""
+        """Return the instruction in the observation of one world (without batch axis), or ''."""
         return ""
 
     def feedback_text(self, observation: Mapping[str, Any]) -> str:
-        """The feedback in one world's observation (no worlds axis) in words, or ''."""
+        """Return the feedback in the observation of one world (without batch axis), or ''."""
         return ""
 
     def expert(self) -> StateExpert | None:
-        """A privileged expert, which sees the whole state."""
+        """Return a privileged expert, which sees the whole state."""
         return None
 
     def achieved_instructions(self) -> AchievedInstructions | None:
-        """Describes what steps happened to achieve.
+        """Return a description of what steps achieved, for learning in hindsight.
 
         Raises:
             SettingError: a setting of this environment rules it out.
@@ -176,7 +193,7 @@ class Environment(Generic[State]):
         return None
 
     def feedback(self) -> Feedback | None:
-        """Describes actions in words, for `with_feedback`.
+        """Return a description of actions in words, for `with_feedback`.
 
         Raises:
             SettingError: a setting of this environment rules it out.
@@ -184,27 +201,28 @@ class Environment(Generic[State]):
         return None
 
     def optional_propositions(self) -> OptionalPropositions | None:
-        """More propositions, for `with_propositions`."""
+        """Return further propositions, for `with_propositions`."""
         return None
 
 
 def name_of(environment: Environment) -> str:
-    """The name of an environment; that of the class for an environment that was made by hand."""
+    """Return the registered name of an environment, or else the name of its class."""
     return getattr(environment, "name", type(environment).__name__)
 
 
 def split_keys(key: PRNGKeyArray, n: int) -> PRNGKeyArray:
-    """n keys: `key` itself where it already is n keys, else split from it."""
+    """Split a key into n keys; n keys are returned unchanged."""
     return key if jnp.ndim(key) == 1 else jax.random.split(key, n)
 
 
 class Restart:
-    """Replaces finished worlds by new ones, generating only as many levels as are needed.
+    """Replaces finished worlds by new ones, generating only as many levels as needed.
 
-    Worlds finish a few at a time, and making a level costs many times a step. So the finished
-    ones are gathered in groups of `group_size` (on accelerators an eighth of all, if that is
-    more) and only they are reset: generation costs per episode, not per step. Under `vmap` (over
-    seeds) the mapped axis is folded into the axis of worlds, which keeps that property.
+    Only a few worlds finish in each step, and generating a level costs many times as much as a
+    step. So the finished worlds are gathered in groups of `group_size` (on accelerators an eighth
+    of all worlds, if that is more) and only these are reset: the cost of generation is per episode,
+    not per step. Under `vmap` (over seeds), the mapped axis is folded into the axis of worlds,
+    which keeps this property.
     """
 
     def __init__(self, environment: Environment, group_size: int | None = None):
@@ -238,14 +256,18 @@ class Restart:
         state: Any,
         timestep: Timestep,
     ) -> tuple[Any, Timestep]:
-        """State and timestep in which worlds that are `done` stand at the start of a new episode.
+        """Start new episodes in the worlds that are done.
 
         Args:
             keys: one key for each world.
-            tasks: the task each world would take if it is done.
-            done: which worlds to restart.
-            state, timestep: as `Environment.step` gave them. Reward, terminated, truncated and
-                success keep telling of the step before; observation and labels are new.
+            tasks: the next task of each world; used only where it is done.
+            done: the worlds to restart.
+            state, timestep: the results of `Environment.step`.
+
+        Returns:
+            The state and timestep with new episodes where `done` holds. Observation and labels are
+            those of the new episodes; reward, terminated, truncated and success still describe the
+            step before.
         """
         state, observation, labels = self._call(
             keys, tasks, done, state, timestep.observation, timestep.labels
@@ -266,22 +288,22 @@ def map_in_groups(
     values: Any,
     group_size: int,
 ) -> Any:
-    """`values` with the rows of chosen worlds replaced by `function` of their indices.
+    """Replace the rows of chosen worlds in `values` by `function` of their indices.
 
-    The chosen worlds are gathered in groups of a fixed size, so the cost grows with how many
-    are chosen. The last group is filled up with a world whose results are dropped.
+    The chosen worlds are gathered in groups of a fixed size, so the cost grows with the number of
+    chosen worlds. The last group is padded with a world whose results are dropped.
 
     Args:
         function: maps g indices to new rows for all of `values`.
-        chosen: which worlds.
+        chosen: the worlds to replace.
         values: a tree of arrays `[n, ...]`.
-        group_size: g, how many worlds are worked on at once on a CPU; on accelerators, an eighth
-            of all if that is more.
+        group_size: g, the number of worlds processed at once on a CPU; on accelerators, an eighth
+            of all worlds if that is more.
     """
     n = chosen.shape[0]
     size = backends.group_size(n, group_size, parts=8)
     count = jnp.sum(chosen)
-    # The indices of chosen worlds come first, then n ("nobody"), which the scatter drops.
+    # The indices of chosen worlds come first, then n, which is out of range: the scatter drops it.
     order = jnp.nonzero(chosen, size=n, fill_value=n)[0]
     order = jnp.concatenate([order, jnp.full(size, n)])
 

@@ -14,13 +14,13 @@ Colour = tuple[int, int, int]
 class Canvas:
     """A picture of part of a plane, with x to the right and y up.
 
-    It is drawn at several times its size and then reduced, which smooths edges.
+    The picture is drawn at several times its size and then downsampled, which smooths edges.
 
     Args:
         size: width and height in pixels.
         centre: the point of the plane in the middle of the picture.
         scale: pixels per unit of the plane.
-        background: colour of the background.
+        background: the background colour.
     """
 
     oversampling = 3
@@ -34,26 +34,26 @@ class Canvas:
         self._draw: Any = ImageDraw.Draw(self._image)
 
     def disc(self, at: Point, radius: float, colour: Colour) -> None:
-        """A filled circle."""
+        """Draw a filled circle."""
         x, y = self._pixel(at)
         r = radius * self.scale
         self._draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
 
     def rod(self, start: Point, end: Point, radius: float, colour: Colour) -> None:
-        """A line with round ends, `2 * radius` wide."""
+        """Draw a line with round ends, `2 * radius` wide."""
         a, b = self._pixel(start), self._pixel(end)
         self._draw.line((*a, *b), fill=colour, width=max(1, round(2 * radius * self.scale)))
         self.disc(start, radius, colour)
         self.disc(end, radius, colour)
 
     def polygon(self, points: Sequence[Point], colour: Colour) -> None:
-        """A filled polygon."""
+        """Draw a filled polygon."""
         self._draw.polygon([self._pixel(point) for point in points], fill=colour)
 
     def arc(
         self, at: Point, radius: float, start: float, end: float, width: float, colour: Colour
     ) -> None:
-        """A part of a circle between two angles, in radians, anticlockwise from the right."""
+        """Draw an arc between two angles, in radians, anticlockwise from the right."""
         x, y = self._pixel(at)
         r = radius * self.scale
         begin, stop = (-math.degrees(max(start, end)), -math.degrees(min(start, end)))
@@ -61,7 +61,7 @@ class Canvas:
         self._draw.arc((x - r, y - r, x + r, y + r), begin, stop, fill=colour, width=width)
 
     def pixels(self) -> UInt8[np.ndarray, "height width 3"]:
-        """What has been drawn."""
+        """Return the picture at its final size."""
         from PIL import Image
 
         return np.asarray(self._image.resize(self.size, Image.Resampling.BOX))

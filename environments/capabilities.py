@@ -1,9 +1,9 @@
-"""What an environment may offer beyond stepping: an expert, feedback, names for what happens.
+"""Optional capabilities of environments: experts, achieved instructions, propositions, feedback.
 
-`Environment` has a method for each of these, which returns None where there is no such thing, so
-that code asks what an environment can do and never what it is. All are pure functions of the
-environment's state. `Wrapper` passes them on by `within`, which makes them take the state of the
-wrapper, so wrappers compose in any order.
+`Environment` has a method for each capability, which returns None if the environment does not
+offer it. Code asks for capabilities and never checks the class of an environment. All of them are
+pure functions of the environment's state. `Wrapper` forwards them through `within`, which adapts
+them to the state of the wrapper, so wrappers compose in any order.
 """
 
 import dataclasses
@@ -12,46 +12,47 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-SILENT = -1  # the number of no remark
-PARTS = ("hindsight", "action", "purpose")  # of a message
+SILENT = -1  # the remark number that stands for no remark
+PARTS = ("hindsight", "action", "purpose")  # the parts of a message
 
-InnerState = Callable[[Any], Any]  # from the state of a wrapper to that of what it wraps
+InnerState = Callable[[Any], Any]  # from the state of a wrapper to the state of what it wraps
 
 
 class StateExpert(NamedTuple):
-    """A privileged expert: it acts on the whole state.
+    """A privileged expert, which acts on the whole state.
 
     Attributes:
-        name: for logs and errors.
-        act: `act(state) -> actions`, int32[n] or float32[n, k] as the action space has them. Where
-            it does not know what to do, a discrete action lies outside the space, and continuous
-            ones are NaN.
+        name: used in logs and errors.
+        act: `act(state) -> actions`, int32[n] or float32[n, k] depending on the action space. Where
+            the expert has no action to suggest, a discrete action lies outside the space, and
+            continuous actions are NaN.
     """
 
     name: str
     act: Callable[[Any], Array]
 
     def within(self, inner_state: InnerState) -> "StateExpert":
-        """The same expert for states of a wrapper."""
+        """Return the expert for states of a wrapper."""
         return self._replace(act=lambda state: self.act(inner_state(state)))
 
 
 def only_instruction(instruction: Array) -> dict[str, Array]:
-    """An instruction as the only observation that depends on it."""
+    """Return the observations of an environment where only `instruction` depends on it."""
     return {"instruction": instruction}
 
 
 @dataclasses.dataclass(frozen=True)
 class AchievedInstructions:
-    """Says which instruction a step happened to fulfil, so that students can learn in hindsight.
+    """Finds the instruction that a step happened to fulfil, for learning in hindsight.
 
     Attributes:
-        reveal: `reveal(state) -> scene`, what has to be known of each of n worlds, each [n, ...].
-        initial: `initial(n) -> scene`, the scene that stands for what was before an episode.
-        describe: `describe(before, now) -> (instruction uint8[n, l], fulfilled bool[n])`, what the
-            step between two scenes fulfilled, if anything.
+        reveal: `reveal(state) -> scene`, the privileged observation of n worlds that `describe`
+            needs, each leaf [n, ...].
+        initial: `initial(n) -> scene`, the scene to use before the first step of an episode.
+        describe: `describe(before, now) -> (instruction uint8[n, l], fulfilled bool[n])`, the
+            instruction that the step between two scenes fulfilled, if any.
         observations: `observations(instruction [..., l]) -> dict`, all observations that depend on
-            the instruction, as they would be under this one.
+            the instruction, recomputed for the given one.
     """
 
     reveal: Callable[[Any], Any]
@@ -60,18 +61,18 @@ class AchievedInstructions:
     observations: Callable[[Array], dict[str, Array]] = only_instruction
 
     def within(self, inner_state: InnerState) -> "AchievedInstructions":
-        """The same descriptions for states of a wrapper."""
+        """Return the same capability for states of a wrapper."""
         return dataclasses.replace(self, reveal=lambda state: self.reveal(inner_state(state)))
 
 
 class OptionalPropositions(NamedTuple):
-    """Propositions that an environment can label its steps with, if asked to.
+    """Propositions that an environment can label its steps with on request.
 
     Attributes:
-        names: of the p propositions.
-        holds: `holds(state) -> bool[n, p]`, which of them are true; fast where few are read.
-        rows: the same values; fast where all of them are written.
-        adjectives: the names that say of which kind a thing is, as in `Environment.adjectives`.
+        names: the names of the p propositions.
+        holds: `holds(state) -> bool[n, p]`, which propositions hold; fast if few are read.
+        rows: the same values; fast if all of them are written to memory.
+        adjectives: the names that describe the kind of an object; see `Environment.adjectives`.
     """
 
     names: tuple[str, ...]
@@ -80,7 +81,7 @@ class OptionalPropositions(NamedTuple):
     adjectives: tuple[str, ...] = ()
 
     def within(self, inner_state: InnerState) -> "OptionalPropositions":
-        """The same propositions for states of a wrapper."""
+        """Return the propositions for states of a wrapper."""
         return self._replace(
             holds=lambda state: self.holds(inner_state(state)),
             rows=lambda state: self.rows(inner_state(state)),
@@ -88,43 +89,43 @@ class OptionalPropositions(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """What is said in n worlds, in one part of a message."""
+    """The remarks made in n worlds, in one part of a message."""
 
-    number: Int[Array, " n"]  # of the remark among those of the part, or SILENT
-    thing: Int[Array, " n"]  # what `{thing}` stands for: a number of `Feedback.things`
+    number: Int[Array, " n"]  # the index of the remark in its part of the message, or SILENT
+    thing: Int[Array, " n"]  # what `{thing}` stands for: an index into `Feedback.things`
 
 
 class Advised(NamedTuple):
-    """What should be done in n worlds."""
+    """The advised actions in n worlds."""
 
-    known: Bool[Array, " n"]  # whether this is the advice for the world as it is
-    kind: Int[Array, " n"]  # which of `Feedback.num_kinds` kinds of action is advised
-    steps: Int[Array, " n"]  # about how many steps there are to go
+    known: Bool[Array, " n"]  # whether the advice is valid for the current state
+    kind: Int[Array, " n"]  # the advised kind of action, below `Feedback.num_kinds`
+    steps: Int[Array, " n"]  # the approximate number of steps that remain
 
 
 class Feedback(NamedTuple):
-    """What can be said of a student's actions: how the last one was, and what to do next.
+    """Language feedback on a student's actions: hindsight on the last one, and what to do next.
 
-    An environment that offers this gets messages in its observations by `with_feedback`. A guide
-    is what is known about n worlds, a tree of arrays [n, ...]; it is brought up to date after each
-    step, in the worlds where it is wanted.
+    `with_feedback` adds messages to the observations of an environment that offers this. A guide
+    holds what is known about n worlds, as a tree of arrays [n, ...]. It is updated after each step,
+    in the worlds where it is needed.
 
     Attributes:
-        wordings: for each remark and each split ("train", "validation", "test"), what may be said;
-            `{thing}` is replaced by a thing.
-        parts: the names of the remarks that each part of a message can be.
-        things: what remarks may be about, in words, such as "red ball".
-        num_kinds: how many kinds of actions there are; a model of the student counts by kind.
+        wordings: the wordings of each remark in each split ("train", "validation", "test");
+            `{thing}` is replaced by an object.
+        parts: the names of the remarks that each part of a message can contain.
+        things: the objects that remarks can refer to, in words, such as "red ball".
+        num_kinds: the number of kinds of actions; a model of the student counts by kind.
         begin: `begin(state, wanted) -> guide`, at the start of episodes.
         follow: `follow(guide, before, state, wanted) -> guide`, after a step from `before`.
         advice: `advice(guide) -> Advised`.
-        is_right: `is_right(guide, actions) -> bool[n]`, whether actions are as good as advised.
+        is_right: `is_right(guide, actions) -> bool[n]`, whether actions are as good as the advice.
         hindsight: `hindsight(before, state, actions, guide before, guide) -> Remark`.
-        foresight: `foresight(state, guide) -> (Remark, Remark)`: what to do, and what for.
-        false_hindsight: `false_hindsight(number, draws) -> number`, a remark that is not true where
-            this one is. Draws are uniform in 0..1, as below.
+        foresight: `foresight(state, guide) -> (Remark, Remark)`: what to do, and for what purpose.
+        false_hindsight: `false_hindsight(number, draws) -> number`, a remark that is false where
+            the given one is true. Draws are uniform in 0..1, as below.
         false_foresight: `false_foresight(state, guide, draws) -> (Remark, Remark)`, likewise.
-        group_size: how many worlds to restart at once on a CPU, at least.
+        group_size: the minimum number of worlds to restart at once on a CPU.
     """
 
     wordings: Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -142,7 +143,7 @@ class Feedback(NamedTuple):
     group_size: int = 1
 
     def within(self, inner_state: InnerState) -> "Feedback":
-        """The same feedback for states of a wrapper."""
+        """Return the feedback for states of a wrapper."""
         see = inner_state
         return self._replace(
             begin=lambda state, wanted: self.begin(see(state), wanted),
@@ -158,8 +159,8 @@ class Feedback(NamedTuple):
 
 
 class TextStatus(NamedTuple):
-    """What a person who plays in a terminal has to know beyond what is drawn."""
+    """What a person who plays in a terminal needs to know besides the drawing."""
 
-    step_limit: int  # of this episode
+    step_limit: int  # the maximum length of this episode
     lines: tuple[str, ...] = ()  # such as "carrying a blue key"
-    legend: tuple[str, ...] = ()  # what the signs of the drawing mean
+    legend: tuple[str, ...] = ()  # the meaning of the symbols in the drawing

@@ -1,4 +1,4 @@
-"""Hints to the compiler, which change no values."""
+"""Compiler hints, which do not change any values."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,16 +12,17 @@ from didact.environments.backends import on_accelerator
 
 
 def compile_separately(fact: Bool[Array, ""], function: Callable[..., Any], *arguments: Any) -> Any:
-    """`function(*arguments)`, compiled as a piece of its own.
+    """Return `function(*arguments)`, compiled separately from the surrounding program.
 
-    XLA on CPUs merges chains of cheap operations and computes them again for every use, which can
-    cost many times what it saves. A branch that is always taken, but not provably so, keeps what
-    it computes out of such chains (`jax.lax.optimization_barrier` does not). On accelerators a
-    branch would take longer than what it saves, so there is none.
+    On CPUs, XLA fuses chains of cheap operations and recomputes them for every use, which can cost
+    many times what it saves. A branch that is always taken, but not provably so, excludes its
+    results from such fusions (`jax.lax.optimization_barrier` does not). On accelerators a branch
+    would cost more than it saves, so none is used there.
 
     Args:
-        fact: a scalar that is true whenever the program runs, but is not known to be when it is
-            compiled.
+        fact: a scalar that is always true at run time, but unknown at compile time.
+        function: the function to compile separately.
+        arguments: its arguments.
     """
 
     if on_accelerator():
@@ -35,10 +36,11 @@ def compile_separately(fact: Bool[Array, ""], function: Callable[..., Any], *arg
 
 
 def fold_vmap(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function`, with `vmap` folded into the axis of worlds.
+    """Return `function` with `vmap` folded into the axis of worlds.
 
-    A function of arrays [n, ...] that treats every world alike needs no second axis: m batches
-    of n worlds are m * n worlds. Under `vmap` that keeps its layout, and branches stay branches.
+    A function of arrays [n, ...] that treats all worlds alike needs no second batch axis: m batches
+    of n worlds are m * n worlds. This keeps the memory layout under `vmap`, and `lax.cond` remains
+    a branch instead of becoming a select.
     """
     folded = custom_vmap(function)
 
@@ -59,9 +61,9 @@ def fold_vmap(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def varying_as(data: Array, tree: Any) -> Any:
-    """`tree`, declared to differ between devices where `data` does.
+    """Return `tree`, marked as varying over the same devices as `data`.
 
-    In `jax.shard_map`, loops ask that of the constants that they start from.
+    In `jax.shard_map`, loops require this of the constants in their initial values.
     """
     differs = data.reshape(-1)[0] == 0
     return jax.tree.map(lambda x: jnp.where(differs, x, x), tree)

@@ -1,4 +1,4 @@
-"""The same environment in another package, for evaluating policies there."""
+"""Counterparts of environments in gymnasium, for evaluating policies there."""
 
 from collections.abc import Callable
 from typing import NamedTuple

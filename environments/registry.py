@@ -1,4 +1,4 @@
-"""Environments by name, and the settings that wrap any of them."""
+"""The registry of environments, and of the settings that wrap any environment."""
 
 import dataclasses
 import json
@@ -37,21 +37,30 @@ ENVIRONMENTS: Registry[Entry] = Registry("environment", Entry, "didact.environme
 
 @dataclasses.dataclass(frozen=True)
 class WrapperSetting(Entry):
-    """A setting of environments that wraps them: what it does, and where it can be used.
+    """A setting that wraps an environment.
 
-    `make` is from an environment and the setting's value to the environment with it.
+    Attributes:
+        make: maps an environment and the value of the setting to the wrapped environment.
+        fits: whether an environment has this setting.
+        kind: the annotation of its values.
     """
 
     fits: Callable[[Environment], bool] = lambda environment: True
     kind: Any = str
 
 
-# Also of this package's own students, of which nothing is imported here: of formulas and rewards.
+# The entry points include those of this package's own students (formulas and rewards), which are
+# not imported here.
 WRAPPER_SETTINGS: Registry[WrapperSetting] = Registry("setting", WrapperSetting, "didact.settings")
 
 
 def register(name: str, make: Callable[..., Environment], description: str) -> None:
-    """Makes `make(name)` known; `make(**settings)` must return an `Environment`.
+    """Register an environment.
+
+    Args:
+        name: the name to register.
+        make: a function or class; `make(**settings)` must return an `Environment`.
+        description: one line.
 
     Raises:
         SettingError: the name is taken.
@@ -60,7 +69,7 @@ def register(name: str, make: Callable[..., Environment], description: str) -> N
 
 
 def registered() -> tuple[Entry, ...]:
-    """All entries, in the order they were registered."""
+    """Return all entries, in the order of registration."""
     return ENVIRONMENTS.entries()
 
 
@@ -70,13 +79,14 @@ def register_wrapper_setting(
     fits: Callable[[Environment], bool],
     kind: Any = str,
 ) -> None:
-    """Gives a setting `name` to all environments that it fits.
+    """Register a setting of all environments that it fits.
 
     Args:
-        name: of the setting.
-        wrap: from an environment and the setting's value to the environment with it.
-        fits: which environments have it.
-        kind: of its values. With `str` all values come as text, as in "true" and "3".
+        name: the name of the setting.
+        wrap: maps an environment and the value of the setting to the wrapped environment.
+        fits: whether an environment has this setting.
+        kind: the annotation of its values. With `str`, all values are passed as text, such as
+            "true" and "3".
 
     Raises:
         SettingError: the name is taken.
@@ -85,32 +95,32 @@ def register_wrapper_setting(
 
 
 def wrapper_settings() -> dict[str, WrapperSetting]:
-    """The settings that wrap environments, by name."""
+    """Return the settings that wrap environments, by name."""
     return dict(WRAPPER_SETTINGS)
 
 
 def settings_of(name: str) -> dict[str, str]:
-    """What the environment's settings must be, in words, by name; without additions."""
+    """Describe the environment's own settings in words, by name."""
     return described(kinds_of(ENVIRONMENTS.find(name).make))
 
 
 def make(name: str, **settings: Any) -> Environment:
-    """The environment registered under `name`.
+    """Create an environment.
 
     Args:
-        name: as it is registered; upper and lower case count only where names differ in nothing
-            else.
-        settings: the environment's own, and those that wrap it, such as
-            `make("Office", formula="F coffee")`. Values may also be texts, as on the command line.
+        name: the registered name. Case is ignored as long as the name is unambiguous.
+        settings: the environment's own settings, and settings that wrap it, such as
+            `make("Office", formula="F coffee")`. Values may also be strings, as on the command
+            line.
 
     Raises:
-        SettingError: there is none of that name, or it has no such setting or value.
+        SettingError: the name, a setting or a value is invalid.
     """
     return _made(name, settings, accepted)
 
 
 def make_from_texts(name: str, texts: Mapping[str, str]) -> Environment:
-    """`make` with settings as they are written on the command line, by name."""
+    """Create an environment with settings given as text, as on the command line."""
     return _made(name, texts, from_texts)
 
 
@@ -130,26 +140,26 @@ def _made(name: str, settings: Mapping[str, Any], read: Callable[..., Any]) -> E
     require(entry.make, own, kinds)
     environment = entry.make(**own)
     environment.name = entry.name
-    for key, addition in wrapping.items():  # in the order in which they were registered
+    for key, addition in wrapping.items():  # in the order of registration
         if key in settings:
             if not addition.fits(environment):
-                allowed = f"left out with {entry.name}, which has nothing for it"
+                allowed = f"left out with {entry.name}, which does not support it"
                 raise SettingError(key, settings[key], allowed)
             environment = addition.make(environment, _value(key, settings[key], addition.kind))
     return environment
 
 
 def _fitting(entry: Entry) -> list[str]:
-    """The settings that wrap this environment, as it is without settings."""
+    """Return the settings that can wrap this environment when it is made without settings."""
     try:
         plain = entry.make()
-    except (SettingError, TypeError):  # it needs some
+    except (SettingError, TypeError):  # some settings are required
         return []
     return [key for key, addition in WRAPPER_SETTINGS.items() if addition.fits(plain)]
 
 
 def _value(name: str, value: Any, kind: Any) -> Any:
-    """The value of a setting that wraps."""
+    """Return the value of a wrapper setting, converted to its kind."""
     if kind is not str:
         return accepted({name: value}, {name: kind}, "environment")[name]
     plain = value is None or isinstance(value, bool | int | float | list | tuple | Mapping)

@@ -1,7 +1,7 @@
-"""Observation and action spaces: the arrays that go into a student and come out of it.
+"""Observation and action spaces: the input and output arrays of a student.
 
-A space says of itself what its numbers mean. Networks choose their encoders by that, never by the
-name of an observation.
+A space declares the meaning of its numbers. Networks choose encoders by this declaration, never by
+the name of an observation.
 """
 
 import dataclasses
@@ -28,22 +28,22 @@ class ArraySpace:
         shape: without the batch axis.
         dtype: a NumPy dtype.
         low, high: inclusive bounds.
-        kind: what the numbers are.
-            "vector": real numbers, of at most one axis; also what None means for such a shape.
+        kind: the meaning of the numbers.
+            "vector": real numbers with at most one axis; the default for such shapes.
             "category": one of `high + 1` unordered values.
             "cells": a map `[h, w]` of codes, or `[h, w, c]` of c indices for each cell; `codes`
             holds the number of values of each channel.
-            "pixels": a picture `[h, w, c]` of uint8.
+            "pixels": an image `[h, w, c]` of uint8.
             "tokens": token ids `[length]` or `[parts, length]`, below `high + 1`; 0 is padding.
-            "hidden": not for networks.
-            Any other word: of an encoder that was registered for it.
+            "hidden": not an input of networks.
+            Any other word: an encoder registered under this name.
         codes: the code book of "cells".
-        role: "instruction" for what the agent should do, which networks use to modulate what
-            they see; "feedback" for messages that change from step to step. Where a vector and
-            tokens have the same role, networks read the vector.
+        role: "instruction" for what the agent should do, which networks use to modulate the other
+            features; "feedback" for messages that change from step to step. If a vector and tokens
+            have the same role, networks read the vector.
 
     Raises:
-        SettingError: a role that does not exist, or a shape or dtype that the kind cannot have.
+        SettingError: the role does not exist, or the kind does not allow the shape or dtype.
     """
 
     shape: tuple[int, ...]
@@ -74,11 +74,11 @@ class ArraySpace:
 
     @property
     def meaning(self) -> str | None:
-        """The kind, also where it follows from the shape; None where nothing says it."""
+        """The kind, either declared or implied by the shape; None if it is unknown."""
         return self.kind or ("vector" if len(self.shape) <= 1 else None)
 
     def to_json(self) -> dict[str, Any]:
-        """The space as JSON holds it; `from_json` is the inverse."""
+        """Return the space as JSON values; `from_json` is the inverse."""
         return {
             "shape": list(self.shape),
             "dtype": np.dtype(self.dtype).name,
@@ -91,7 +91,7 @@ class ArraySpace:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ArraySpace":
-        """The inverse of `to_json`."""
+        """Create a space from the values that `to_json` returns."""
         return cls(
             tuple(values["shape"]),
             np.dtype(values["dtype"]),
@@ -105,7 +105,7 @@ class ArraySpace:
 
 @dataclasses.dataclass(frozen=True)
 class Discrete:
-    """Actions 0 .. n-1, with a name each."""
+    """Actions 0 .. n-1, optionally named."""
 
     n: int
     names: tuple[str, ...] = ()
@@ -115,33 +115,33 @@ class Discrete:
 
     @property
     def action_names(self) -> tuple[str, ...]:
-        """The names; numbers where there are none."""
+        """The names of the actions; by default their numbers."""
         return self.names or tuple(str(i) for i in range(self.n))
 
     def sample(self, key: PRNGKeyArray, n: int) -> Int[Array, " n"]:
-        """n actions, all equally likely."""
+        """Sample n actions uniformly."""
         return jax.random.randint(key, (n,), 0, self.n)
 
     def clip(self, actions: Int[Array, "*n"]) -> Int[Array, "*n"]:
-        """The nearest actions of the space."""
+        """Return the nearest actions of the space."""
         return jnp.clip(actions, 0, self.n - 1)
 
     def to_json(self) -> dict[str, Any]:
-        """The space as JSON holds it; see `action_space_from_json`."""
+        """Return the space as JSON values; `action_space_from_json` is the inverse."""
         return {"type": "discrete", "names": list(self.action_names)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Continuous:
-    """Actions of real numbers between bounds, float32.
+    """Bounded real-valued actions, float32.
 
     Attributes:
-        shape: of one action, one axis: the number of actuators.
-        low, high: finite bounds, one number for all actuators or one for each.
-        names: what each actuator is.
+        shape: the shape of one action, (number of actuators,).
+        low, high: finite bounds, either one number for all actuators or one for each.
+        names: the names of the actuators.
 
     Raises:
-        SettingError: bounds that are not finite, not in order, or not as many as actuators.
+        SettingError: the bounds are not finite, not in order, or not one for each actuator.
     """
 
     shape: tuple[int, ...]
@@ -158,12 +158,12 @@ class Continuous:
             value = np.asarray(getattr(self, name), np.float64)
             if value.shape not in ((), self.shape) or not np.isfinite(value).all():
                 raise SettingError(name, getattr(self, name), f"one or {self.shape[0]} numbers")
-            told = tuple(float(x) for x in np.broadcast_to(value, self.shape))
-            object.__setattr__(self, name, told)
+            bounds = tuple(float(x) for x in np.broadcast_to(value, self.shape))
+            object.__setattr__(self, name, bounds)
         with np.errstate(over="ignore"):
             extent = self.highs - self.lows
         if not (np.isfinite(extent) & (extent > 0)).all():
-            allowed = "bounds with low < high, and a difference that float32 can hold"
+            allowed = "bounds with low < high whose difference float32 can hold"
             raise SettingError("low, high", (self.low, self.high), allowed)
         if self.names and len(self.names) != self.shape[0]:
             raise SettingError("names", self.names, f"{self.shape[0]} names, or none")
@@ -185,21 +185,21 @@ class Continuous:
 
     @property
     def action_names(self) -> tuple[str, ...]:
-        """The names; numbers where there are none."""
+        """The names of the actuators; by default their numbers."""
         return self.names or tuple(str(i) for i in range(self.size))
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n k"]:
-        """n actions, uniform between the bounds."""
+        """Sample n actions uniformly between the bounds."""
         low, high = self.lows, self.highs
         return jax.random.uniform(key, (n, self.size)) * (high - low) + jnp.asarray(low)
 
     def clip(self, actions: Float[Array, "*n k"]) -> Float[Array, "*n k"]:
-        """The nearest actions within the bounds; NaN becomes the middle."""
+        """Return the nearest actions within the bounds; NaN becomes the center of the range."""
         actions = jnp.where(jnp.isnan(actions), (self.lows + self.highs) / 2, actions)
         return jnp.clip(actions, self.lows, self.highs)
 
     def to_json(self) -> dict[str, Any]:
-        """The space as JSON holds it; see `action_space_from_json`."""
+        """Return the space as JSON values; `action_space_from_json` is the inverse."""
         return {
             "type": "continuous",
             "names": list(self.action_names),
@@ -212,10 +212,14 @@ ActionSpace = Discrete | Continuous
 
 
 def discrete(space: ActionSpace, purpose: str) -> Discrete:
-    """The action space, for what needs discrete actions.
+    """Check that an action space is discrete.
+
+    Args:
+        space: the action space.
+        purpose: what requires discrete actions, for the error.
 
     Raises:
-        SettingError: it is continuous; the sentence names the purpose.
+        SettingError: the space is continuous.
     """
     if not isinstance(space, Discrete):
         raise SettingError("action space", space, f"discrete for {purpose}")
@@ -227,10 +231,10 @@ def _is_finite(x: Any) -> bool:
 
 
 def action_space_from_json(values: Any) -> ActionSpace:
-    """The action space that `to_json` wrote.
+    """Create an action space from the values that `to_json` returns.
 
     Raises:
-        SettingError: it is not one.
+        SettingError: the values do not describe an action space.
     """
     names = values.get("names") if isinstance(values, dict) else None
     if not isinstance(names, list) or not names or not all(isinstance(x, str) for x in names):

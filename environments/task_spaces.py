@@ -1,9 +1,9 @@
-"""Task spaces: what a teacher can choose from.
+"""Task spaces: the tasks that a teacher can choose from.
 
-A task is one row of numbers; in a `Box`, one for each named dimension. The space knows their
-names, bounds and meaning; it samples, clips and mutates tasks on the device, and on the host it
-prints itself as a JSON schema and reads tasks back from JSON, so that anything that writes JSON
-can teach.
+A task is a row of numbers; in a `Box`, one for each named dimension. A task space defines names,
+bounds and descriptions. On the device it samples, clips and mutates tasks. On the host it converts
+tasks to and from JSON and provides a JSON schema, so that any program that writes JSON can be a
+teacher.
 """
 
 import dataclasses
@@ -27,9 +27,9 @@ class Dimension:
     Attributes:
         name: an identifier.
         low, high: inclusive bounds.
-        integer: whether only whole numbers are tasks.
+        integer: whether only integers are allowed.
         unit: the unit of the number, or an empty string.
-        description: one line saying what it does to the world.
+        description: the effect of the parameter on the world, in one line.
     """
 
     name: str
@@ -42,16 +42,21 @@ class Dimension:
     def __post_init__(self):
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
             raise SettingError(self.name, (self.low, self.high), "finite bounds with low <= high")
-        # Devices may take subnormal numbers for zero, so bounds are zero there, too.
+        # Devices may flush subnormal numbers to zero, so subnormal bounds become zero, too.
         tiny = float(np.finfo(np.float32).tiny)
         for name in ("low", "high"):
             if 0 < abs(getattr(self, name)) < tiny:
                 object.__setattr__(self, name, 0.0)
         if self.integer and (self.low != int(self.low) or self.high != int(self.high)):
-            raise SettingError(self.name, (self.low, self.high), "whole bounds (it is an integer)")
+            allowed = "integer bounds for an integer dimension"
+            raise SettingError(self.name, (self.low, self.high), allowed)
 
     def parse(self, value: Any) -> float:
-        """`value` as a number of this dimension, or a `SettingError`."""
+        """Validate a value of this dimension.
+
+        Raises:
+            SettingError: the value is not a number of this dimension.
+        """
         kind = "a whole number" if self.integer else "a number"
         allowed = f"{kind} from {self.low:g} to {self.high:g}"
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -63,78 +68,78 @@ class Dimension:
 
 
 class TaskSpace(Protocol):
-    """What everything that is written for rows of numbers may ask of a task space.
+    """The interface of task spaces, for code that handles tasks as rows of numbers.
 
-    `Box` is one, and so is `Levels` of the mazes, whose tasks are whole maps.
+    Implemented by `Box`, and by `Levels` of the mazes, whose tasks are whole maps.
     """
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What `restricted` can narrow."""
+        """The names that `restricted` accepts."""
         ...
 
     @property
     def size(self) -> int:
-        """The length of a task."""
+        """The length of a task, d."""
         ...
 
     @property
     def low(self) -> np.ndarray:
-        """The least value of each number of a task."""
+        """The lower bound of each number of a task."""
         ...
 
     @property
     def high(self) -> np.ndarray:
-        """The greatest value of each number of a task."""
+        """The upper bound of each number of a task."""
         ...
 
     @property
     def feature_space(self) -> "Box":
-        """The named numbers that describe a task in pictures."""
+        """The space of features that describe a task in plots."""
         ...
 
     def features(self, tasks: Any) -> Any:
-        """The points of `feature_space`, [n, k], that tasks [n, d] have."""
+        """Return the features [n, k] of tasks [n, d], as points of `feature_space`."""
         ...
 
     def restricted(self, **bounds: Any) -> "TaskSpace":
-        """The part of the space with bounds narrowed, by name."""
+        """Return the part of the space with narrower bounds, given by name."""
         ...
 
     def intersection(self, other: "TaskSpace") -> "TaskSpace | None":
-        """The tasks that are in both spaces, or None if there are none, or if nobody knows."""
+        """Return the tasks that are in both spaces, or None if there are none or it is unknown."""
         ...
 
     def single_task(self, other: "TaskSpace") -> np.ndarray | None:
-        """The only task of another space, if it has but one and that is one of this space."""
+        """Return the only task of another space if it has exactly one and it is in this space."""
         ...
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
-        """n tasks at random."""
+        """Sample n tasks."""
         ...
 
     def clip(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """Tasks of the space near any rows."""
+        """Map arbitrary rows to nearby tasks of the space."""
         ...
 
     def contains(self, tasks: Float[Array, "n d"]) -> Bool[Array, " n"]:
-        """Which rows are tasks."""
+        """Return which rows are tasks of the space."""
         ...
 
     def mutate(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """Tasks that differ a little from these."""
+        """Return tasks that differ slightly from the given ones."""
         ...
 
     def json_schema(self) -> dict[str, Any]:
-        """The JSON schema (draft 2020-12) of one task."""
+        """Return the JSON schema (draft 2020-12) of one task."""
         ...
 
     def to_json(self, task: Any) -> str:
-        """One task as a JSON object."""
+        """Return one task as a JSON object."""
         ...
 
     def from_json(self, text: str | bytes | Mapping[str, Any]) -> np.ndarray:
-        """One task from a JSON object, checked."""
+        """Read and validate one task from a JSON object."""
         ...
 
 
@@ -142,7 +147,7 @@ class TaskSpace(Protocol):
 class Box:
     """A task space with one number for each dimension.
 
-    Tasks are `float32[n, d]`; integer dimensions hold whole floats.
+    Tasks are `float32[n, d]`; integer dimensions hold integral floats.
     """
 
     dimensions: tuple[Dimension, ...]
@@ -152,7 +157,7 @@ class Box:
         if not self.dimensions:
             raise SettingError("dimensions", (), "at least one dimension")
         if len(set(self.names)) != len(self.names):
-            raise SettingError("dimensions", self.names, "names that differ from one another")
+            raise SettingError("dimensions", self.names, "different names")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -176,13 +181,13 @@ class Box:
         return np.array([d.integer for d in self.dimensions])
 
     def column(self, name: str) -> int:
-        """The column of the dimension called `name`."""
+        """Return the column of the dimension called `name`."""
         if name not in self.names:
             raise SettingError("dimension", name, "one of " + ", ".join(self.names))
         return self.names.index(name)
 
     def restricted(self, **bounds: float | tuple[float, float]) -> "Box":
-        """The sub-box with some dimensions narrowed: `space.restricted(rows=1, spacing=(0, 2))`."""
+        """Return a box with narrower dimensions: `space.restricted(rows=1, spacing=(0, 2))`."""
         for name in bounds:
             self.column(name)
         dimensions = []
@@ -195,7 +200,7 @@ class Box:
         return Box(tuple(dimensions))
 
     def intersection(self, other: TaskSpace) -> "Box | None":
-        """The tasks that are in both boxes, or None if there are none."""
+        """Return the tasks that are in both boxes, or None if there are none."""
         if not isinstance(other, Box) or other.names != self.names:
             return None
         pairs = list(zip(self.dimensions, other.dimensions, strict=True))
@@ -205,7 +210,7 @@ class Box:
         return self.restricted(**dict(zip(self.names, bounds, strict=True)))
 
     def single_task(self, other: TaskSpace) -> np.ndarray | None:
-        """The only task of another box, if it has but one and that is one of this box."""
+        """Return the only task of another box if it has exactly one and it is in this box."""
         if not isinstance(other, Box) or other.names != self.names:
             return None
         if not np.array_equal(other.low, other.high):
@@ -214,39 +219,39 @@ class Box:
 
     @property
     def feature_space(self) -> "Box":
-        """The box itself: its dimensions describe tasks best."""
+        """The box itself: the features of a task are its parameters."""
         return self
 
     def features(self, tasks: Any) -> Any:
-        """The tasks as they are."""
+        """Return the tasks unchanged."""
         return tasks
 
     # On the device.
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
-        """n tasks drawn uniformly (integers each with the same probability)."""
+        """Sample n tasks uniformly; all integers of a dimension are equally likely."""
         u = jax.random.uniform(key, (n, self.size))
         real = jnp.minimum(self.low + u * (self.high - self.low), self.high)
         whole = jnp.minimum(jnp.floor(self.low + u * (self.high - self.low + 1)), self.high)
         return jnp.where(self.integer, whole, real)
 
     def clip(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """The nearest tasks inside the bounds; integer dimensions are rounded."""
+        """Return the nearest tasks within the bounds; integer dimensions are rounded."""
         tasks = jnp.where(self.integer, jnp.round(tasks), tasks)
         return jnp.clip(tasks, self.low, self.high)
 
     def contains(self, tasks: Float[Array, "n d"]) -> Bool[Array, " n"]:
-        """Which tasks lie inside the bounds, with whole numbers where these are asked for."""
+        """Return which tasks are within the bounds and integral in all integer dimensions."""
         inside = (tasks >= self.low) & (tasks <= self.high)
         return jnp.all(inside & (~self.integer | (tasks == jnp.round(tasks))), axis=-1)
 
     def mutate(
         self, key: PRNGKeyArray, tasks: Float[Array, "n d"], scale: float = 0.1
     ) -> Float[Array, "n d"]:
-        """Gaussian neighbours with a standard deviation of `scale` times each range, clipped.
+        """Add Gaussian noise with a standard deviation of `scale` times each range, and clip.
 
-        Integer dimensions move by at least one where the draw points away from the centre by
-        more than a standard deviation, so that small ranges are not frozen.
+        Integer dimensions change by at least one where the noise exceeds one standard deviation, so
+        that dimensions with a small range change, too.
         """
         noise = jax.random.normal(key, tasks.shape)
         step = noise * scale * (self.high - self.low)
@@ -254,19 +259,19 @@ class Box:
         return self.clip(tasks + jnp.where(self.integer, whole, step))
 
     def normalise(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """Tasks in the unit cube; dimensions without extent become 0."""
+        """Map tasks to the unit cube; dimensions with a single value become 0."""
         extent = self.high - self.low
-        # Devices take numbers below the least normal one for 0.
+        # Devices flush subnormal numbers to 0.
         return (tasks - self.low) / np.where(extent >= np.finfo(np.float32).tiny, extent, 1)
 
     def denormalise(self, points: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """The inverse of `normalise`, clipped."""
+        """Map points of the unit cube to tasks, and clip; the inverse of `normalise`."""
         return self.clip(jnp.asarray(self.low + points * (self.high - self.low)))
 
     # On the host.
 
     def json_schema(self) -> dict[str, Any]:
-        """The JSON schema (draft 2020-12) of one task."""
+        """Return the JSON schema (draft 2020-12) of one task."""
         properties = {}
         for d in self.dimensions:
             number = int if d.integer else float
@@ -284,9 +289,9 @@ class Box:
         }
 
     def to_json(self, task: Sequence[float] | np.ndarray | Array) -> str:
-        """One task as a JSON object; `from_json` gives back exactly the same task."""
+        """Return one task as a JSON object; `from_json` restores exactly the same task."""
         row = [
-            # Bounds as they were given: 0.1 in float32 is a little above 0.1.
+            # Bounds are written as they were given: 0.1 in float32 is slightly above 0.1.
             d.low if v == np.float32(d.low) else d.high if v == np.float32(d.high) else float(v)
             for d, v in zip(self.dimensions, np.asarray(task, np.float32), strict=True)
         ]
@@ -294,11 +299,11 @@ class Box:
         return json.dumps(dict(zip(self.names, numbers, strict=True)))
 
     def from_json(self, text: str | bytes | Mapping[str, Any]) -> np.ndarray:
-        """One task from a JSON object (text, or already parsed), checked against the schema.
+        """Read one task from a JSON object (as text or already parsed), and validate it.
 
         Raises:
             SettingError: it is not a JSON object, a name is missing or unknown, or a value is
-                not a number inside the bounds.
+                not a number within the bounds.
         """
         if isinstance(text, (str, bytes)):
             try:

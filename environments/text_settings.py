@@ -1,4 +1,4 @@
-"""Environments made from words, NAME=VALUE, as command lines and cards of policies have them."""
+"""Environments from NAME=VALUE settings, as used by the command line and policy cards."""
 
 from collections.abc import Sequence
 
@@ -16,24 +16,24 @@ def make_with_text_settings(
     name_option: str = "environment",
     settings_option: str = "environment setting",
 ) -> Environment:
-    """An environment by its name, with settings from NAME=VALUE texts.
+    """Create an environment with settings from NAME=VALUE texts.
 
     Args:
-        name: as it is registered.
-        texts: settings, as in phrasing=test.
-        name_option, settings_option: what the two are called in errors.
+        name: the registered name.
+        texts: the settings, such as phrasing=test.
+        name_option, settings_option: the names of the two options, for errors.
 
     Raises:
-        SettingError: there is none of that name, or it has no such setting or value.
+        SettingError: the name, a setting or a value is invalid.
     """
     ENVIRONMENTS.find(name, name_option)
-    told = pairs(settings_option, texts)
+    settings = pairs(settings_option, texts)
     try:
-        return make_from_texts(name, told)
+        return make_from_texts(name, settings)
     except UnknownSetting as error:
         raise SettingError(settings_option, error.value, error.allowed) from None
     except SettingError as error:
-        if error.setting not in told:
+        if error.setting not in settings:
             raise
         setting = f"{settings_option} {error.setting}"
         raise SettingError(setting, error.value, error.allowed) from None
