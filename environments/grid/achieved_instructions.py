@@ -1,7 +1,7 @@
-"""What a step happened to fulfil, as an instruction: "open the red door" where one was opened.
+"""The instruction that a step achieved, such as "open the red door", for hindsight relabeling.
 
-Any instruction that a step fulfils could have been the one that was given (hindsight). Those told
-here have one clause, with color and kind; the verifier calls each fulfilled by that step.
+Any instruction that a step fulfills could have been the one given. The instructions here have a
+single clause with color and kind, and the verifier accepts each as fulfilled by that step.
 """
 
 from typing import NamedTuple
@@ -18,36 +18,40 @@ from didact.environments.language.grammar import GO_TO, NONE, OPEN, PICK_UP, PUT
 
 
 class Scene(NamedTuple):
-    """What matters of n worlds: the agent's place, its hand, and what is around the cell ahead."""
+    """The relevant part of n worlds: the agent, what it carries, and the cells around its front."""
 
-    there: Bool[Array, " n"]  # False before an episode's first step
+    there: Bool[Array, " n"]  # False before the first step of an episode
     position: Int32[Array, " n"]
     direction: Int32[Array, " n"]
     carried: UInt8[Array, " n"]
     ahead: UInt8[Array, " n"]
-    beside: UInt8[Array, " n"]  # an object next to the cell ahead; EMPTY if there is none
-    known: Bool[Array, " n"]  # instructions know that a thing is there, ahead
-    several: Bool[Array, "n 3"]  # whether others look like what is carried, ahead, beside
+    beside: UInt8[Array, " n"]  # an object next to the cell ahead, or EMPTY
+    known: Bool[Array, " n"]  # whether the verifier knows the object ahead to be there
+    several: Bool[Array, "n 3"]  # whether others look like the carried, ahead, beside one
 
 
 def describer(world: GridWorld) -> AchievedInstructions:
-    """Describes what steps in this world fulfilled.
+    """Return functions that describe the instructions which steps in this environment achieved.
 
-    Where a step fulfils several instructions, "put next to" is told before "pick up", and that
-    before "open" and "go to".
+    If a step achieves several instructions, "put next to" takes precedence over "pick up", then
+    "open", then "go to".
 
     Raises:
-        SettingError: the world's missions are not of Baby Language or have to be claimed by "done";
-            or instructions there have too few tokens for what may be told.
+        SettingError: the missions of the environment are not Baby Language or must be claimed with
+            "done", or instructions have too few tokens for the descriptions.
     """
     if not world.baby_language:
-        raise SettingError("environment", world.name, "one with instructions of Baby Language")
+        raise SettingError("environment", world.name, "one with Baby Language instructions")
     if world.done_action:
-        raise SettingError("done_action", True, "False: what is done by chance is not claimed")
+        raise SettingError(
+            "done_action", True, "False, because achievements by chance are not claimed"
+        )
     length = world.observation_space["instruction"].shape[0]
     least = grammar.longest_clause(grammar.KINDS)
     if length < least:
-        raise SettingError("mission_length", length, f"{least} or more to tell what was fulfilled")
+        raise SettingError(
+            "mission_length", length, f"{least} or more to describe achieved instructions"
+        )
 
     def reveal(state):
         return _scene(state, world.width)
@@ -76,7 +80,7 @@ def _columns(*values: Array) -> Array:
 
 
 def _kind(thing: UInt8[Array, "*n"]) -> Int32[Array, "*n"]:
-    """The kind of a thing as instructions say it: a door in any state is a door."""
+    """Return the kind of an object as named in instructions: a door in any state is a door."""
     kind = cells.kind_of(thing)
     return jnp.where(cells.is_door(kind), cells.DOOR, kind).astype(jnp.int32)
 
@@ -99,7 +103,7 @@ def _scene(state: GridState, width: int) -> Scene:
     here = front[:, None].astype(jnp.int16)
     ahead, beside = at(front), jnp.full(front.shape, cells.EMPTY, jnp.uint8)
     for step in (1, -1, width, -width):
-        # Neighbours of a wall may be beyond the map's edge; nothing is ever put there.
+        # Neighbors of a wall may lie off the map, where nothing can be put.
         found = at(front + step)
         beside = jnp.where(_is_thing(found) & ~_is_thing(beside), found, beside)
 
@@ -114,14 +118,14 @@ def _scene(state: GridState, width: int) -> Scene:
         world.carried,
         ahead,
         beside,
-        # What comes out of a box is not known before the next drop.
+        # The verifier does not know the contents of an opened box before the next drop.
         jnp.any((world.places == here) & (state.goal.known == here), axis=1),
         _columns(several(world.carried), several(ahead), several(beside)),
     )
 
 
 def _event(before: Scene, now: Scene):
-    """What was done, NONE if nothing; to which two things; and whether there are several such."""
+    """Return the kind of event (NONE if none), its two objects, and whether each has lookalikes."""
     stayed = (before.position == now.position) & (before.direction == now.direction)
     empty_before, empty_now = before.carried == cells.EMPTY, now.carried == cells.EMPTY
     dropped = ~empty_before & empty_now

@@ -127,18 +127,20 @@ class GridWorld(Environment[GridState]):
         evaluation: Mapping[str, TaskSpace] = MappingProxyType({}),
     ):
         if text_length < 1:
-            raise SettingError("text_length", text_length, "at least 1 token")
+            raise SettingError("text_length", text_length, "at least 1")
         least = max(family.longest_mission(space), 1)
         if mission_length < least:
-            raise SettingError("mission_length", mission_length, f"{least} or more here")
+            raise SettingError(
+                "mission_length", mission_length, f"{least} or more for this task space"
+            )
         self.baby_language = family.play is babyai_step  # whether missions are Baby Language
         self._play = family.play
         if done_action:
             if not self.baby_language:
-                raise SettingError("done_action", True, "False where missions are MiniGrid's own")
+                raise SettingError("done_action", True, "False for MiniGrid's own missions")
             self._play = functools.partial(babyai_step, done_action=True)
         if phrasing is not None and not self.baby_language:
-            raise SettingError("phrasing", phrasing, "None where missions are MiniGrid's own")
+            raise SettingError("phrasing", phrasing, "None for MiniGrid's own missions")
         if phrasing not in (None, *SPLITS):
             raise SettingError("phrasing", phrasing, "None, or one of " + ", ".join(SPLITS))
         self.phrasing, self.done_action, self.evaluation = phrasing, done_action, evaluation
@@ -210,7 +212,7 @@ class GridWorld(Environment[GridState]):
         if not self.family.random_steps:
             return self._step(state, actions)
         if key is None:
-            raise SettingError("key", key, "a key, because obstacles move at random here")
+            raise SettingError("key", key, "a PRNG key, because obstacles move at random")
         return self._step(state, actions, split_keys(key, actions.shape[0]))
 
     def _one_step(
@@ -336,7 +338,7 @@ class GridWorld(Environment[GridState]):
         if not self.baby_language:
             return None
         if self.done_action:
-            raise SettingError("done_action", True, "False with feedback")
+            raise SettingError("done_action", True, "False to use feedback")
         return solver_feedback(self.width, self.kinds)
 
     def optional_propositions(self) -> OptionalPropositions:

@@ -1,6 +1,6 @@
-"""Levels of the official `minigrid` package as states, and as tasks, of a `GridWorld`.
+"""Import levels of the official `minigrid` package as states and tasks of a `GridWorld`.
 
-The package itself is not imported here: whoever has its environments has it.
+This module does not import the package; the caller passes its environments.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _KINDS = {
     "PickupInstr": grammar.PICK_UP,
     "PutNextInstr": grammar.PUT_NEXT,
 }
-# Classes of MiniGrid's own environments: the clause that is asked for.
+# The kind of mission of each of MiniGrid's own environment classes.
 _OWN = {
     **dict.fromkeys(
         (
@@ -56,19 +56,19 @@ def world_of(
     packed: bool = False,
     phrasing: str | None = None,
 ) -> GridWorld:
-    """A world whose tasks are these official environments, as they are after their reset.
+    """Make an environment whose tasks are the current levels of official environments.
 
-    It steps the state that `from_minigrid` gives, and `reset` starts level 0, 1, ... of them: so
-    levels that only the official package makes can be learnt from, too.
+    It steps the state returned by `from_minigrid`, and `reset` starts level 0, 1, ... of the given
+    ones. Use it to train on levels that only the official package can generate.
 
     Args:
-        environments: environments of `minigrid`, just reset, with the same kind of sight and
-            rules.
+        environments: environments of `minigrid`, just reset, with the same rules and the same
+            `see_through_walls`.
         mission_length: the number of tokens in a mission.
-        packed, phrasing: as `GridWorld` has them.
+        packed, phrasing: see `GridWorld`.
 
     Raises:
-        SettingError: as `from_minigrid` does, or the environments differ too much.
+        SettingError: see `from_minigrid`, or the environments differ in their rules or view.
     """
     environments = [getattr(e, "unwrapped", e) for e in environments]
     state = from_minigrid(environments, mission_length)
@@ -78,10 +78,12 @@ def world_of(
     sight = {e.see_through_walls for e in environments}
     if len(sight) > 1 or any(speaks) != all(speaks):
         names = sorted({type(e).__name__ for e in environments})
-        raise SettingError("environments", names, "alike in their rules and in what is hidden")
+        raise SettingError(
+            "environments", names, "environments that agree in their rules and in what is hidden"
+        )
     size = _size(environments)
     last = len(environments) - 1
-    space = Box((Dimension("level", 0, last, True, "", "Which of the given levels it is."),))
+    space = Box((Dimension("level", 0, last, True, "", "The number of the level."),))
     dodges = missions.DODGE in kinds
     family = Family(
         map_size=lambda space: size,
@@ -90,7 +92,7 @@ def world_of(
         ),
         kinds=lambda space: tuple(kinds),
         max_steps=lambda space: int(level.max_steps.max()),
-        longest_mission=lambda space: mission_length,  # all missions have been found to fit
+        longest_mission=lambda space: mission_length,  # all missions are known to fit
         play=babyai_step if all(speaks) else missions.play,
         actions=rules.ACTIONS[: rules.FORWARD + 1] if dodges and len(kinds) == 1 else rules.ACTIONS,
         see_through_walls=sight.pop(),
@@ -107,17 +109,17 @@ def _kinds_of(state: GridState) -> np.ndarray:
 def from_minigrid(
     environments: Sequence[Any], mission_length: int = vocabulary.DEFAULT_LENGTH
 ) -> GridState:
-    """Official environments as they are after their reset, one world for each.
+    """Convert official environments to a state, one world per environment.
 
-    Arrays have the size of the largest map; smaller ones have wall to the right and below.
-    `world_of` gives the world that steps them.
+    Arrays have the size of the largest map; smaller maps are padded with wall to the right and
+    below. Use `world_of` to step the state.
 
     Args:
         environments: environments of `minigrid`, just reset.
         mission_length: the number of tokens in a mission.
 
     Raises:
-        SettingError: an environment is neither BabyAI's nor one of MiniGrid's own, or a mission
+        SettingError: an environment is not a known BabyAI or MiniGrid environment, or a mission
             has unknown words or is too long.
     """
     environments = [getattr(e, "unwrapped", e) for e in environments]
@@ -137,10 +139,10 @@ def from_minigrid(
         for c, kind, meant in _asked(e):
             clauses[i, c] |= kind
             for d, thing, place in meant:
-                # "A grey object" means the walls, too, but nobody can pick one up.
+                # "A grey object" includes the walls, but walls cannot be picked up.
                 if id(thing) in row:
                     members[i, row[id(thing)]] |= 1 << (2 * c + d)
-                    if place is not None:  # it may be in hand by now
+                    if place is not None:  # it may be carried by now
                         known[i, row[id(thing)]] = place[1] * width + place[0]
     joined = 4 if clauses[:, 2].any() else 2 if clauses[:, 1].any() else 1
     start = missions.start if (clauses >= missions.REACH).any() else verifier.start
@@ -180,14 +182,14 @@ def _map(environment: Any, width: int, height: int) -> np.ndarray:
 
 
 def _objects(environment: Any, width: int) -> list[tuple[Any, int]]:
-    """Everything that a description could mean, with its place; what boxes hold comes along."""
+    """Return all objects that can be described, with their places; box contents included."""
     own = environment.width
     grid = enumerate(environment.grid.grid)
     found = [(t, i // own * width + i % own) for i, t in grid if t is not None]
     if environment.carrying is not None:
         found.append((environment.carrying, CARRIED))
     table = [(t, i) for t, i in found if t.type in cells.TYPES]
-    # Obstacles move in the order in which their environment knows them.
+    # Obstacles move in the order in which their environment lists them.
     order = {id(t): i for i, t in enumerate(getattr(environment, "obstacles", ()))}
     table.sort(key=lambda entry: order.get(id(entry[0]), len(order)))
     row = 0
@@ -199,10 +201,10 @@ def _objects(environment: Any, width: int) -> list[tuple[Any, int]]:
 
 
 def _asked(environment: Any) -> list[tuple[int, int, list[tuple[int, Any, Any]]]]:
-    """What is asked for: of each clause its number, its kind and the things that it means.
+    """Return the number, the kind and the meant objects of each clause of the mission.
 
-    Each thing comes with the number of its description (0 or 1) and the coordinates that the
-    clause knows, or None if these are where it lies.
+    Each object comes with the number of its description (0 or 1) and its coordinates as known to
+    the clause, or None to use its current place.
     """
     if not hasattr(environment, "instrs"):
         return [(0, _own_kind(environment), [(d, t, None) for d, t in _meant(environment)])]
@@ -225,7 +227,7 @@ def _asked(environment: Any) -> list[tuple[int, int, list[tuple[int, Any, Any]]]
 
 
 def _clauses(instruction: Any, first: int = 0) -> list[tuple[int, Any]]:
-    """The single clauses of an instruction, numbered as `verifier.Goal` wants them."""
+    """Return the single clauses of an instruction, numbered as in `verifier.Goal`."""
     name = type(instruction).__name__
     if name in ("BeforeInstr", "AfterInstr"):
         parts = [instruction.instr_a, instruction.instr_b]
@@ -237,16 +239,16 @@ def _clauses(instruction: Any, first: int = 0) -> list[tuple[int, Any]]:
 
 
 def _own_kind(environment: Any) -> int:
-    """The clause of one of MiniGrid's own environments."""
+    """Return the kind of mission of one of MiniGrid's own environments."""
     for parent in type(environment).__mro__:
         if parent.__name__ in _OWN:
             return _OWN[parent.__name__]
-    known = "one of BabyAI's, or of " + ", ".join(_OWN)
+    known = "a BabyAI environment, or one of " + ", ".join(_OWN)
     raise SettingError("environment", type(environment).__name__, known)
 
 
 def _meant(environment: Any) -> list[tuple[int, Any]]:
-    """The things that one of MiniGrid's own missions means: numbers of descriptions and things."""
+    """Return the objects meant by one of MiniGrid's own missions, each after its description."""
     e, kind = environment, _own_kind(environment)
     if kind == missions.STOP_AT:
         return [(0, e.grid.get(*e.target_pos))]

@@ -1,4 +1,4 @@
-"""Propositions about grid worlds: what an agent faces, and what it holds."""
+"""Propositions about the objects that an agent faces or holds."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,10 +17,10 @@ PROPOSITIONS = (
 
 
 def proposition_values(state: GridState, width: int) -> Bool[Array, "n p"]:
-    """Which of `PROPOSITIONS` hold in n worlds.
+    """Return which of `PROPOSITIONS` hold in n worlds.
 
-    Made column by column, so that where single ones are read, as by formulas, nothing is written
-    and read again.
+    The array is built column by column, so that the compiler can skip the columns that are not
+    read. This is fast for formulas, which read only a few.
     """
     faced, held = _looks(state, width)
     columns = [faced == look for look in _known(FACED)] + [held == look for look in _known(HELD)]
@@ -28,13 +28,13 @@ def proposition_values(state: GridState, width: int) -> Bool[Array, "n p"]:
 
 
 def _rows(state: GridState, width: int) -> Bool[Array, "n p"]:
-    """The same, in the way in which all of them are written fastest."""
+    """Return the same values; faster if all of them are needed."""
     faced, held = _looks(state, width)
     return jnp.concatenate([_known(FACED)[:, None] == faced, _known(HELD)[:, None] == held]).T
 
 
 def _looks(state: GridState, width: int) -> tuple[Array, Array]:
-    """Kind and color of what agents face and of what they hold; a door in any state is a door."""
+    """Return the kind and color of the faced and held objects; a door in any state is a door."""
     world = state.world
     front = rules.cell_in_front(world.position, world.direction, width)
     ahead = jnp.take_along_axis(world.cells, front[:, None], 1, mode="clip")[:, 0]
@@ -53,7 +53,7 @@ def _known(looks: tuple[tuple[str, str], ...]) -> np.ndarray:
 
 
 def optional_propositions(width: int) -> OptionalPropositions:
-    """`PROPOSITIONS`, on maps `width` cells wide."""
+    """Return `PROPOSITIONS` for maps `width` cells wide."""
     return OptionalPropositions(
         PROPOSITIONS,
         lambda state: proposition_values(state, width),

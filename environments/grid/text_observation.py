@@ -1,10 +1,10 @@
-"""What an agent sees, in words: on the host as sentences, on the device as token ids.
+"""Text descriptions of the agent's view: sentences on the host, token ids on the device.
 
-The sentences are those of BabyAI-Text, in its order: "You carry a blue key"; "You see a wall 2
-steps forward" (then left, then right), only where nothing stands before the wall in a straight
-line; and for everything else, column by column from the left, "You see a closed red door 1 step
-left and 2 steps forward". Beyond Baby Language there are "a green goal square", "a blue floor
-square" and "lava".
+The sentences and their order follow BabyAI-Text: "You carry a blue key"; "You see a wall 2 steps
+forward" (then left, then right), only if nothing is in front of the wall in a straight line; and
+for everything else, column by column from the left, "You see a closed red door 1 step left and 2
+steps forward". In addition to Baby Language there are "a green goal square", "a blue floor square"
+and "lava".
 
 References:
     Carta et al., Grounding large language models in interactive environments with online
@@ -26,7 +26,7 @@ from didact.environments.language.ragged_tokens import concatenate_ragged
 
 _AHEAD = SIZE - 1 - np.arange(SIZE)  # steps ahead of the agent, by row j
 _ASIDE = np.arange(SIZE) - MIDDLE  # steps to its right, by column i
-# The cells (i, j) of each straight line from the agent, the nearest first.
+# The cells (i, j) on each straight line from the agent, nearest first.
 _LINES = {
     "forward": [(MIDDLE, j) for j in range(SIZE - 2, -1, -1)],
     "left": [(i, SIZE - 1) for i in range(MIDDLE - 1, -1, -1)],
@@ -39,14 +39,14 @@ _STATES = {cells.DOOR: "open ", cells.CLOSED_DOOR: "closed ", cells.LOCKED_DOOR:
 
 
 def describe(image: UInt8[np.ndarray, "7 7 ..."], length: int | None = None) -> list[str]:
-    """What one view shows, a sentence for each thing.
+    """Describe one view with one sentence per object.
 
     Args:
-        image: the observation of one world: MiniGrid's triples [7, 7, 3], or packed cells [7, 7].
-        length: at most so many tokens (`tokens`); the farthest things are left out.
+        image: the view of one world: MiniGrid's triples [7, 7, 3] or packed cells [7, 7].
+        length: the maximum number of tokens (see `tokens`); the farthest objects are omitted.
 
     Raises:
-        SettingError: the image is no view.
+        SettingError: the image does not have the shape of a view.
     """
     codes = _codes(np.asarray(image))
     if codes.shape != (SIZE, SIZE):
@@ -59,7 +59,7 @@ def describe(image: UInt8[np.ndarray, "7 7 ..."], length: int | None = None) -> 
         found.append(f"You see a wall {_steps(steps)} {side}" if wall else "")
     found += [_seen(int(codes[at]), *at) for at in _CELLS]
     if length is not None:
-        room = length + 1  # the last one has no comma
+        room = length + 1  # the last sentence has no comma
         for slot in _NEAREST_FIRST:
             size = len(vocabulary.tokens(found[slot])) + 1 if found[slot] else 0
             room = room - size if size <= room else -1
@@ -68,13 +68,13 @@ def describe(image: UInt8[np.ndarray, "7 7 ..."], length: int | None = None) -> 
 
 
 def tokens(image: UInt8[Array, "n 7 7 ..."], length: int) -> UInt8[Array, "n l"]:
-    """What every view shows, as token ids of `vocabulary.WORDS`: the sentences of `describe`.
+    """Describe every view as token ids of `vocabulary.WORDS`, with the sentences of `describe`.
 
     Args:
-        image: the observations of n worlds, as triples or as packed cells.
-        length: l, the number of tokens. If the sentences are longer, the farthest things are left
-            out. `DEFAULT_LENGTH` holds the views of all our families but those full of lava;
-            `LONGEST` holds any view.
+        image: the views of n worlds, as triples or packed cells.
+        length: l, the number of tokens. If the sentences are longer, the farthest objects are
+            omitted. `DEFAULT_LENGTH` fits the views of all families except those with much lava;
+            `MAX_LENGTH` fits any view.
     """
     codes = _codes(image)
     n = len(codes)
@@ -98,18 +98,18 @@ def tokens(image: UInt8[Array, "n 7 7 ..."], length: int) -> UInt8[Array, "n l"]
     fits = jnp.cumsum(sizes, axis=1) <= length + 1
     pieces = jnp.where(fits[:, np.argsort(_NEAREST_FIRST), None], pieces, 0)
     total = jnp.sum(pieces != 0, axis=(1, 2), dtype=jnp.int32)
-    told = concatenate_ragged(pieces, length + 1)[:, :length]
-    return jnp.where(np.arange(length) < total[:, None] - 1, told, 0)
+    text = concatenate_ragged(pieces, length + 1)[:, :length]
+    return jnp.where(np.arange(length) < total[:, None] - 1, text, 0)
 
 
 def decode(ids: Sequence[int] | np.ndarray | Iterable[Any]) -> list[str]:
-    """The sentences of one row of token ids, as `describe` gives them."""
+    """Return the sentences of one row of token ids, as returned by `describe`."""
     sentences = vocabulary.decode(ids).split(", ")
     return [sentence.capitalize() for sentence in sentences if sentence]
 
 
 def _codes(image: Any) -> Any:
-    """Packed cells of views of either kind."""
+    """Return the packed cells of views of either kind."""
     return cells.pack(image) if image.shape[-1] == 3 else image & cells.SEEN_BITS
 
 
@@ -118,7 +118,7 @@ def _steps(n: int) -> str:
 
 
 def name(code: int) -> str:
-    """What a packed cell shows ("a blue key"), or '' if that is not worth a sentence."""
+    """Return the name of a packed cell ("a blue key"), or '' if it has no description."""
     code = int(code)
     kind, color = code & cells.KIND_BITS, (code & cells.SEEN_BITS) >> cells.COLOR_SHIFT
     if kind == cells.LAVA:
@@ -141,14 +141,14 @@ def _seen(code: int, i: int, j: int) -> str:
 
 
 def _table(sentences: list[str]) -> Int[np.ndarray, "m w"]:
-    """A row of tokens for each sentence, with a comma; none for ''."""
+    """Return a row of tokens per sentence, ending with a comma; all zeros for ''."""
     rows = [[*vocabulary.tokens(s), vocabulary.TOKEN[","]] if s else [] for s in sentences]
     return np.array([row + [0] * (_WIDTH - len(row)) for row in rows], np.uint8)
 
 
 _WIDTH = 14  # "you see a closed red door 1 step left and 2 steps forward ,"
 _CELLS = [(i, j) for i in range(SIZE) for j in range(SIZE) if (j, i) != AGENT_CELL]
-# Sentences in the order in which they must fit: the load, the walls, then by distance.
+# The priority of sentences: the carried object, the walls, then everything else by distance.
 _NEAREST_FIRST = np.array(
     [0, 1, 2, 3]
     + [4 + c for c in np.argsort([abs(_ASIDE[i]) + _AHEAD[j] for i, j in _CELLS], kind="stable")]
@@ -161,7 +161,7 @@ _WALL_PIECES = {
     for side in _LINES
 }
 
-# Tokens of a text: enough for every view of our families, save of much lava; and for any view.
+# Lengths that fit the views of all families except those with much lava, and any view.
 DEFAULT_LENGTH = 256
 MAX_LENGTH = int(
     np.sum(np.max(np.sum(_SEEN_PIECES != 0, -1), 1)) + np.max(np.sum(_CARRIED_PIECES != 0, -1)) - 1

@@ -1,10 +1,11 @@
-"""What the solver advises, kept up from step to step: it is asked anew only where that is needed.
+"""The solver's advice, updated after every step; the solver only runs again where necessary.
 
-A chart of the solver tells how far all states around an agent are. While nothing changes but the
-agent's place and direction, the chart tells the next best step by itself, and whether a door has to
-be opened to go on. Where it has been, the chart still holds for what lies beyond; for states before
-the door it tells a step too many. The solver is asked again where the world or the instruction has
-changed otherwise, where anything else is due, and where an agent has left the chart.
+A chart from the solver holds the distance of all states around an agent. As long as only the
+agent's position and direction change, the chart alone gives the next best step, and whether a door
+must be opened. After the door has been opened, the chart remains valid for states beyond it; for
+states in front of the door it is one step too long. The solver runs again if the world or the
+instruction has changed in any other way, if any other action is next, or if the agent has left the
+chart.
 """
 
 from typing import NamedTuple
@@ -24,46 +25,44 @@ from didact.environments.grid.solver.planner import UNKNOWN
 from didact.environments.grid.solver.subgoals import GIVE_UP, LAY_DOWN, PURSUE
 from didact.environments.language.grammar import GO_TO, KIND_BITS, NONE, OPEN, PICK_UP, PUT_NEXT
 
-GROUP_SIZE = 32  # worlds for which the solver is asked at once on a CPU
-MARGIN = 6  # steps farther away than the agent that are in a chart
-LAY = 5  # beside the kinds of clauses: to get rid of what is in hand
+GROUP_SIZE = 32  # worlds that are solved together on a CPU
+MARGIN = 6  # how many steps farther away than the agent a chart reaches
+LAY = 5  # a purpose in addition to the kinds of clauses: put down the carried object
 _TURNS = (rules.LEFT, rules.RIGHT, rules.FORWARD)
 _HERE, _LEFT, _RIGHT, _AHEAD = range(4)
 
 
 class Advice(NamedTuple):
-    """What should be done in n worlds."""
+    """The advice for n worlds."""
 
     action: Int32[Array, " n"]
-    length: Int32[
-        Array, " n"
-    ]  # about how many steps until the aim is reached; NEVER if nobody knows
+    length: Int32[Array, " n"]  # about how many steps until the aim is reached, or NEVER
     clause: Int32[Array, " n"]
-    aim: Int32[Array, " n"]  # as `planner.Plan` has them
-    nearer: Bool[Array, "n 3"]  # which of left, right and forward lead nearer
-    # What the agent is on its way to do, GO_TO, OPEN, PICK_UP, PUT_NEXT, LAY or NONE, to which
-    # thing (packed). Both stay as they were when the solver was asked.
+    aim: Int32[Array, " n"]  # see `planner.Plan`
+    nearer: Bool[Array, "n 3"]  # whether left, right and forward lead nearer
+    # The next interaction, GO_TO, OPEN, PICK_UP, PUT_NEXT, LAY or NONE, and its packed object.
+    # Both are only updated when the solver runs.
     purpose: Int32[Array, " n"]
     thing: UInt8[Array, " n"]
 
 
 class Guide(NamedTuple):
-    """The advice for n worlds, and charts to go on with."""
+    """The advice for n worlds, and charts for the next steps."""
 
     advice: Advice
-    known: Bool[Array, " n"]  # the advice is that for the world as it is
-    charted: Bool[Array, " n"]  # and so is the chart
-    times: UInt8[Array, "n s"]  # as `planner.Chart` has them
+    known: Bool[Array, " n"]  # whether the advice is up to date
+    charted: Bool[Array, " n"]  # whether the chart is valid
+    times: UInt8[Array, "n s"]  # see `planner.Chart`
 
 
 def begin(state: GridState, width: int, kinds: tuple[int, ...], wanted: Bool[Array, " n"]) -> Guide:
-    """The guide of worlds that nothing is known of.
+    """Return the guide at the start of episodes.
 
     Args:
-        state: n worlds, with instructions in Baby Language.
+        state: n worlds with Baby Language instructions.
         width: the width of the map, in cells.
         kinds: the kinds of clauses that occur.
-        wanted: the worlds whose advice somebody wants.
+        wanted: the worlds in which advice is needed.
     """
     n, size = len(state.steps), state.world.cells.shape[1]
     zero, no = jnp.zeros(n, jnp.int32), jnp.zeros(n, bool)
@@ -88,12 +87,12 @@ def follow(
     kinds: tuple[int, ...],
     wanted: Bool[Array, " n"],
 ) -> Guide:
-    """The guide after a step.
+    """Return the guide after a step.
 
     Args:
-        guide: that of the worlds `before` the step.
-        state: the worlds after it.
-        width, kinds, wanted: as for `begin`; what is not wanted may be left unknown.
+        guide: the guide for the worlds `before` the step.
+        before, state: the worlds before and after the step.
+        width, kinds, wanted: see `begin`; advice that is not wanted may be left unknown.
     """
     old, new = before.world, state.world
     front = rules.cell_in_front(old.position, old.direction, width)[:, None]
@@ -120,7 +119,7 @@ def follow(
     found = charted & (here < NEVER) & (toggles | jnp.any(nearer, 0))
     action = jnp.where(nearer[1], rules.RIGHT, rules.FORWARD)
     action = jnp.where(nearer[0], rules.LEFT, action)
-    action = jnp.where(nearer[2], rules.FORWARD, action)  # as the solver prefers it
+    action = jnp.where(nearer[2], rules.FORWARD, action)  # the solver's preference
     action = jnp.where(toggles, rules.TOGGLE, action)
     advice = guide.advice
     read = advice._replace(action=action, length=here, nearer=nearer.T)
@@ -135,7 +134,7 @@ def _where(condition: Bool[Array, " n"], a: Array, b: Array) -> Array:
 
 
 def _ahead(state: GridState, width: int, position=None, direction=None) -> UInt8[Array, " n"]:
-    """The kinds of the cells ahead of agents."""
+    """Return the kinds of the cells in front of the agents."""
     world = state.world
     position = world.position if position is None else position
     direction = world.direction if direction is None else direction
@@ -146,7 +145,7 @@ def _ahead(state: GridState, width: int, position=None, direction=None) -> UInt8
 def _look_on(
     advice: Advice, times: UInt8[Array, "n s"], state: GridState, width: int, wanted
 ) -> Advice:
-    """Advice with the next purpose, where the chart holds on but a purpose has been fulfilled."""
+    """Update the purpose where the chart is still valid but a door on the way was opened."""
 
     def rows(worlds):
         part = jax.tree.map(lambda x: x[worlds], state)
@@ -159,7 +158,7 @@ def _look_on(
 
 
 def _ask(guide: Guide, state: GridState, width: int, kinds, wanted: Bool[Array, " n"]) -> Guide:
-    """The guide, with the solver asked in the worlds that want it."""
+    """Run the solver for the wanted worlds and return the updated guide."""
 
     def rows(worlds):
         part = jax.tree.map(lambda x: x[worlds], state)
@@ -181,10 +180,10 @@ def _asked(state: GridState, width: int, kinds: tuple[int, ...]) -> Guide:
 def _around(
     times: UInt8[Array, "n s"], state: GridState, width: int, position=None, direction=None
 ) -> tuple[Int32[Array, "4 n"], Int32[Array, " n"]]:
-    """The times of an agent's state, of those after a turn left or right, and after a step.
+    """Return the times of the agent's state and of those after a left turn, right turn and step.
 
-    A step that cannot be made takes `NEVER`, and so does all that the chart does not know. The last
-    times come a second time as if every step could be made.
+    Impossible steps and states outside the chart have the time `NEVER`. The second result is the
+    time after a step as if it were always possible.
     """
     world = state.world
     position = world.position if position is None else position
@@ -204,9 +203,9 @@ def _around(
 def _purpose(
     state: GridState, plan: planner.Plan, times: UInt8[Array, "n s"], width: int
 ) -> tuple[Int32[Array, " n"], UInt8[Array, " n"]]:
-    """What the agents are on their way to do, and to which thing.
+    """Return the next interaction of the agents and its object.
 
-    The chart is followed to where something other than a step or a turn is due.
+    Follows the chart up to the first action that is not a step or a turn.
     """
     world, goal = state.world, state.goal
 
@@ -237,12 +236,12 @@ def _purpose(
     pursues = plan.aims == PURSUE
 
     def meant(side):
-        """What the clause speaks of: a thing that looks so; doors are told as closed ones."""
+        """Return an object that matches the clause, as it looked at the start of the episode."""
         bit = (2 * plan.clauses + side).astype(jnp.uint8)[:, None]
         row = jnp.argmax((goal.members >> bit) & 1 == 1, 1)
         return jnp.take_along_axis(world.objects, row[:, None], 1)[:, 0]
 
-    through = (beyond != UNKNOWN) & (beyond + 2 == here)  # what is toggled is walked through next
+    through = (beyond != UNKNOWN) & (beyond + 2 == here)  # the toggled cell is walked through next
     box = kind == cells.BOX
     opens = cells.is_door(kind) | (box & (through | (ahead & cells.HOLDS != 0)))
     empty_handed = world.carried == cells.EMPTY

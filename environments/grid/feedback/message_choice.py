@@ -1,4 +1,4 @@
-"""From advice to remarks: how the last action was, what to do next, and what is not so."""
+"""The choice of remarks: about the last action, about the next one, and false remarks."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,12 +17,12 @@ from didact.environments.random_draws import uniform_index
 _SAID = {name: number for number, name in enumerate(HINDSIGHT)}
 _ACTION = {name: number for number, name in enumerate(ACTIONS)}
 _PRAISE = np.array([_SAID["fulfilled"], _SAID["good"]])
-# What may be said falsely of an action that was good: it speaks of no thing.
+# False remarks about good actions; they mention no object.
 _FALSE_BLAME = np.array([_SAID[name] for name in ("blocked", "away", "useless")])
-# What only those can say who know how far it is now.
+# Remarks that require the distance after the action.
 _COMPARED = np.array([_SAID[name] for name in ("away", "turned", "useless")])
 _MOVES = (rules.LEFT, rules.RIGHT, rules.FORWARD)  # in the order of `Advice.nearer`
-# The remark of each action; that of "toggle" is open or close.
+# The remark for each action; "toggle" becomes open or close.
 _OF_ACTION = np.zeros(len(rules.ACTIONS), np.int32)
 for _name, _number in (
     *(("left", rules.LEFT), ("right", rules.RIGHT), ("forward", rules.FORWARD)),
@@ -39,7 +39,7 @@ for _name, _number in (
 
 
 def is_right(advice: Advice, actions: Int32[Array, " n"]) -> Bool[Array, " n"]:
-    """Whether actions are those advised, or others that lead nearer by a step or a turn."""
+    """Return whether actions are as advised, or other steps or turns that lead nearer."""
     right = actions == advice.action
     for k, move in enumerate(_MOVES):
         right |= (actions == move) & advice.nearer[:, k]
@@ -55,15 +55,15 @@ def hindsight(
     known: Bool[Array, " n"],
     width: int,
 ) -> tuple[Int32[Array, " n"], UInt8[Array, " n"]]:
-    """The remark on an action, and the thing that it speaks of.
+    """Return the remark on an action and the object that it mentions.
 
-    Nothing is said where nobody knew what to do.
+    The remark is SILENT where there was no advice.
 
     Args:
         before, state: the worlds before and after the action.
-        actions: what was done.
-        old, new: the advice before and after.
-        known: whether the advice after is known.
+        actions: the actions taken.
+        old, new: the advice before and after the action.
+        known: whether the advice after the action is known.
         width: the width of the map, in cells.
     """
     was, now = before.world, state.world
@@ -105,15 +105,15 @@ def hindsight(
 def foresight(
     state: GridState, advice: Advice, actions: Int32[Array, " n"], width: int
 ) -> tuple[Int32[Array, " n"], UInt8[Array, " n"], Int32[Array, " n"], UInt8[Array, " n"]]:
-    """The remarks that tell an action and its purpose, each with the thing that it speaks of.
+    """Return the remarks on the next action and on its purpose, each with its object.
 
-    Purposes are told of steps and turns; others are told by the action itself, but for where to
-    put a thing.
+    Purposes are only mentioned for steps, turns, and putting an object next to another; all other
+    actions imply their purpose.
 
     Args:
         state: n worlds.
-        advice: what should be done.
-        actions: what is to be told: `advice.action`, or something else.
+        advice: the advice.
+        actions: the actions to mention: `advice.action`, or false ones.
         width: the width of the map, in cells.
     """
     world = state.world
@@ -131,7 +131,7 @@ def foresight(
 
 
 def false_hindsight(remark: Int32[Array, " n"], draws: Float[Array, " n"]) -> Int32[Array, " n"]:
-    """Blame for what was good, and praise for all else."""
+    """Return a negative remark for good actions, and praise for all others."""
     praised = jnp.isin(remark, _PRAISE)
     blame = jnp.asarray(_FALSE_BLAME)[uniform_index(draws, len(_FALSE_BLAME))]
     return jnp.where(remark == SILENT, SILENT, jnp.where(praised, blame, _SAID["good"]))
@@ -140,7 +140,7 @@ def false_hindsight(remark: Int32[Array, " n"], draws: Float[Array, " n"]) -> In
 def false_foresight(
     state: GridState, advice: Advice, draws: Float[Array, " n"], width: int
 ) -> tuple[Int32[Array, " n"], Advice]:
-    """An action that can be told of here and is not right, and advice with a wrong thing in it."""
+    """Return a plausible but wrong action, and the advice with an object of the wrong color."""
     world = state.world
     front = rules.cell_in_front(world.position, world.direction, width)[:, None]
     kind = cells.kind_of(jnp.take_along_axis(world.cells, front, 1, mode="clip")[:, 0])

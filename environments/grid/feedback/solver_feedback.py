@@ -1,4 +1,4 @@
-"""What grid worlds offer as feedback: the solver's advice, in the remarks of the built-in pool."""
+"""Feedback for grid worlds: the solver's advice as remarks from the built-in pool."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int32, UInt8
@@ -15,7 +15,7 @@ THINGS = tuple(f"{color} {kind}" for color in vocabulary.COLORS for kind in voca
 
 
 def solver_feedback(width: int, kinds: tuple[int, ...]) -> Feedback:
-    """Feedback on instructions of Baby Language.
+    """Return the feedback for Baby Language instructions.
 
     Args:
         width: the width of the map, in cells.
@@ -31,13 +31,13 @@ def solver_feedback(width: int, kinds: tuple[int, ...]) -> Feedback:
         )
         return Remark(number, thing_of(thing))
 
-    def told(state, advice, actions):
+    def describe(state, advice, actions):
         action, thing, purpose, other = message_choice.foresight(state, advice, actions, width)
         return Remark(action, thing_of(thing)), Remark(purpose, thing_of(other))
 
     def false_foresight(state, guide, draws):
         actions, advice = message_choice.false_foresight(state, guide.advice, draws, width)
-        return told(state, advice, actions)
+        return describe(state, advice, actions)
 
     return Feedback(
         POOL,
@@ -51,18 +51,18 @@ def solver_feedback(width: int, kinds: tuple[int, ...]) -> Feedback:
         advice=advice,
         is_right=lambda guide, actions: message_choice.is_right(guide.advice, actions),
         hindsight=hindsight,
-        foresight=lambda state, guide: told(state, guide.advice, guide.advice.action),
+        foresight=lambda state, guide: describe(state, guide.advice, guide.advice.action),
         false_hindsight=message_choice.false_hindsight,
         false_foresight=false_foresight,
-        # The solver is asked for all worlds of a group together.
+        # The solver runs once for all worlds of a group.
         group_size=guides.GROUP_SIZE,
     )
 
 
 def thing_of(cell: UInt8[Array, " n"]) -> Int32[Array, " n"]:
-    """The number in `THINGS` of packed objects; a door in any state is a door.
+    """Return the index in `THINGS` of packed objects; a door in any state is a door.
 
-    Whatever is ahead may stand for a thing where none is spoken of.
+    Cells that are not objects give an arbitrary index, for remarks that mention no object.
     """
     kind = cells.kind_of(cell).astype(jnp.int32)
     kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)

@@ -1,9 +1,9 @@
-"""Grid worlds as text for a terminal, in color or plain.
+"""Render grid worlds as terminal text, with or without color codes.
 
-A cell is two characters, so that it is about as wide as high: what it is, then its color's
-letter. `##` wall, `+` closed door, `X` locked door, `/` open door, `K` key, `O` ball, `B` box,
-`:` floor, `**` goal, `~~` lava; colors `r g b p y`, and `e` for grey. The agent is an arrow. Of
-empty cells, those that the agent sees have a dot. Colors are added to these same characters.
+A cell is two characters, which makes it roughly square: the kind of object, then the letter of its
+color. `##` wall, `+` closed door, `X` locked door, `/` open door, `K` key, `O` ball, `B` box, `:`
+floor, `**` goal, `~~` lava; colors `r g b p y`, and `e` for grey. The agent is an arrow. Empty
+cells visible to the agent show a dot. Color codes do not change these characters.
 """
 
 import itertools
@@ -21,7 +21,7 @@ LEGEND = (
     "+ door  X locked  / open  ~~ lava",
 )
 
-_LETTERS = "rgbpye"  # as `cells.COLORS`; grey is e, because green is g
+_LETTERS = "rgbpye"  # in the order of `cells.COLORS`; e is grey, because g is green
 _AGENT = (">>", "vv", "<<", "^^")
 _GLYPHS = {
     cells.UNSEEN: "  ",
@@ -37,8 +37,8 @@ _GLYPHS = {
     cells.BOX: "B",
 }
 
-# Numbers of the 256 colors of terminals.
-_PAINTS = (196, 40, 33, 135, 226, 250)  # as `cells.COLORS`; blue is light enough for black
+# Colors from the terminal palette of 256.
+_PAINTS = (196, 40, 33, 135, 226, 250)  # as `cells.COLORS`; black is readable on the blue
 _BLACK, _WHITE, _ORANGE = 16, 231, 208
 _GROUND, _SEEN_GROUND = 233, 239
 _WALL, _SEEN_WALL = 243, 250
@@ -55,26 +55,26 @@ def draw(
     crop: bool = False,
     window: tuple[int, int] | None = None,
 ) -> str:
-    """One grid world as lines of text, two characters a cell.
+    """Render one grid world as lines of text, two characters per cell.
 
     Args:
-        symbols: (type, color, state) of each cell [x, y] in MiniGrid's encoding; the agent is
-            not among them.
-        agent_position: (x, y); nothing is drawn for an agent outside the grid.
+        symbols: (type, color, state) of each cell [x, y] in MiniGrid's encoding, without the
+            agent.
+        agent_position: (x, y); an agent outside the grid is not drawn.
         agent_direction: 0 right, 1 down, 2 left, 3 up.
-        visible: the cells to draw lighter, or with a dot.
-        color: whether there are codes for colors (of terminals with 256) around the characters.
-        crop: leave out rows and columns of nothing but walls, save the nearest.
-        window: at most so many columns and rows of cells, those around the agent.
+        visible: the cells to draw lighter, or with a dot if they are empty.
+        color: whether to add color codes (for terminals with 256 colors).
+        crop: whether to crop outer rows and columns of solid wall, except the innermost.
+        window: the maximum number of columns and rows of cells, around the agent.
 
     Raises:
-        SettingError: symbols, direction or window that nothing can be drawn for.
+        SettingError: the symbols, the direction or the window are invalid.
     """
     symbols = checked(symbols, agent_direction)
     codes = cells.pack(symbols)
     kinds, colors = cells.kind_of(codes), cells.color_of(codes)
     if window is not None and min(window) < 1:
-        raise SettingError("window", window, "at least one column and one row")
+        raise SettingError("window", window, "at least 1 column and 1 row")
 
     seen = np.zeros(kinds.shape, bool) if visible is None else np.asarray(visible, bool)
     agent = int(agent_position[0]), int(agent_position[1])
@@ -93,7 +93,7 @@ def draw(
 
 
 def _row(row: list[tuple[str, tuple[int, int]]], color: bool) -> str:
-    """Texts and paints of cells side by side; there is one code for neighbours painted alike."""
+    """Join a row of (text, paint) cells, with one color code per run of equal paints."""
     groups = [
         (paint, "".join(text for text, _ in group))
         for paint, group in itertools.groupby(row, key=lambda cell: cell[1])
@@ -105,7 +105,7 @@ def _row(row: list[tuple[str, tuple[int, int]]], color: bool) -> str:
 
 
 def _around(at: int, whole: range, most: int) -> range:
-    """At most so many of a range, with `at` as near to the middle as can be."""
+    """Return a part of a range, at most `most` long, centered on `at` as well as possible."""
     size = min(most, len(whole))
     start = min(max(at - size // 2, whole.start), whole.stop - size)
     return range(start, start + size)
@@ -123,7 +123,7 @@ def _ground(seen: bool) -> int:
 
 
 def _paint(kind: int, color: int, seen: bool) -> tuple[int, int]:
-    """Colors of characters and of what is behind them."""
+    """Return the foreground and background colors."""
     if kind == cells.WALL:  # solid
         paint = _SEEN_WALL if seen else _WALL
         return paint, paint

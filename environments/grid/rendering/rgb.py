@@ -1,8 +1,8 @@
-"""Pictures of grid worlds, drawn on the host exactly as MiniGrid draws them.
+"""Render grid worlds as images on the host, pixel for pixel as MiniGrid does.
 
-A world is given in MiniGrid's encoding: for each cell an object type, a color and a state. A
-tile is painted at three times its size from a few shapes, brightened if the agent sees it, and
-averaged down; tiles are kept, so that a picture is one gather.
+A world is given in MiniGrid's encoding: a type, a color and a state for each cell. A tile is drawn
+at three times its size from a few shapes, brightened if the agent sees it, and averaged down. Tiles
+are cached, so that rendering an image is a single gather.
 """
 
 import functools
@@ -16,7 +16,7 @@ from jaxtyping import Bool, UInt8
 from didact.common.errors import SettingError
 from didact.environments.grid.cells import BALL, BOX, DOOR, FLOOR, GOAL, KEY, LAVA, WALL
 
-# MiniGrid's numbers: 11 types of object, six colors, a door open 0, closed 1 or locked 2.
+# MiniGrid's encoding: 11 object types, 6 colors, doors open (0), closed (1) or locked (2).
 _TYPES = 11
 _OPEN, _CLOSED, _LOCKED = range(3)
 _COLORS = np.array(
@@ -27,9 +27,9 @@ _RED, _GREY = _COLORS[0], _COLORS[5]
 _BLACK, _ORANGE = np.array((0.0, 0, 0)), np.array((255.0, 128, 0))
 
 _SAMPLES = 3  # along each side of a pixel
-_BRIGHTER = 0.3  # the share of white in a cell that is highlighted
+_BRIGHTER = 0.3  # the proportion of white in highlighted cells
 
-# A shape tells which points of the unit tile (x to the right, y down) lie inside it.
+# A shape maps points of the unit tile (x to the right, y down) to whether they are inside.
 Shape = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -41,26 +41,26 @@ def draw(
     tile_size: int = 32,
     crop: bool = False,
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """A picture of one grid world, of `tile_size` pixels a cell.
+    """Render one grid world with `tile_size` pixels per cell.
 
     Args:
-        symbols: (type, color, state) of each cell [x, y] in MiniGrid's encoding; the agent is
-            not among them.
-        agent_position: (x, y); nothing is drawn for an agent outside the grid.
+        symbols: (type, color, state) of each cell [x, y] in MiniGrid's encoding, without the
+            agent.
+        agent_position: (x, y); an agent outside the grid is not drawn.
         agent_direction: 0 right, 1 down, 2 left, 3 up.
-        visible: the cells to draw brighter, as MiniGrid does for what the agent sees.
+        visible: the cells to highlight, as MiniGrid does for the agent's view.
         tile_size: pixels along each side of a cell.
-        crop: leave out rows and columns of nothing but walls, save the nearest: small worlds in
-            large arrays are then drawn without the solid rest.
+        crop: whether to crop outer rows and columns of solid wall, except the innermost, for
+            worlds that are smaller than the arrays.
 
     Raises:
-        SettingError: symbols, direction or tile size that no picture exists for.
+        SettingError: the symbols, the direction or the tile size are invalid.
     """
     symbols = checked(symbols, agent_direction)
     if tile_size < 1:
         raise SettingError("tile_size", tile_size, "at least 1 pixel")
 
-    # One number says everything about a tile; the last digit is the agent's direction plus 1.
+    # Each distinct tile has one code; its last digit (base 5) is the agent's direction plus 1.
     width, height = int(symbols.shape[0]), int(symbols.shape[1])
     codes = np.zeros((width, height), np.int64)
     for i, limit in enumerate(_LIMITS):
@@ -83,10 +83,10 @@ def draw(
 
 
 def checked(symbols: np.ndarray, agent_direction: int) -> UInt8[np.ndarray, "width height 3"]:
-    """The symbols as an array, if they and the direction are MiniGrid's.
+    """Return the symbols as an array, after checking that they and the direction are valid.
 
     Raises:
-        SettingError: they are not.
+        SettingError: the symbols or the direction are not MiniGrid's.
     """
     symbols = np.asarray(symbols)
     if symbols.ndim != 3 or symbols.shape[2] != 3:
@@ -99,13 +99,13 @@ def checked(symbols: np.ndarray, agent_direction: int) -> UInt8[np.ndarray, "wid
 
 
 def inner(symbols: UInt8[np.ndarray, "width height 3"]) -> tuple[slice, slice]:
-    """Columns and rows without those of nothing but walls, save the nearest."""
+    """Return the columns and rows without outer solid wall, except the innermost."""
     inside = symbols[..., 0] != WALL
     return _extent(inside.any(axis=1)), _extent(inside.any(axis=0))
 
 
 def _extent(occupied: np.ndarray) -> slice:
-    """From one before the first that is occupied to one after the last; all, if none is."""
+    """Return the range of occupied places plus one on each side; everything if none is."""
     places = np.flatnonzero(occupied)
     return slice(max(places[0] - 1, 0), places[-1] + 2) if places.size else slice(None)
 
@@ -136,7 +136,7 @@ def _tile(code: int, tile_size: int) -> np.ndarray:
 
 
 def _layers(kind: int, color: np.ndarray, state: int) -> list[tuple[Shape, np.ndarray]]:
-    """What an object is painted of, from the bottom up."""
+    """Return the shapes and paints of an object, from bottom to top."""
     everywhere = _rectangle(0, 1, 0, 1)
 
     def inset(margin):
@@ -182,7 +182,7 @@ def _layers(kind: int, color: np.ndarray, state: int) -> list[tuple[Shape, np.nd
 
 
 def _agent(direction: int) -> Shape:
-    """A triangle that points where the agent looks."""
+    """Return a triangle that points in the agent's direction."""
     triangle = _triangle((0.12, 0.19), (0.87, 0.5), (0.12, 0.81))
     cosine, sine = math.cos(direction * math.pi / 2), math.sin(direction * math.pi / 2)
 
@@ -202,7 +202,7 @@ def _disc(cx: float, cy: float, radius: float) -> Shape:
 
 
 def _stroke(start: tuple[float, float], end: tuple[float, float], radius: float) -> Shape:
-    """All points at most `radius` from a segment."""
+    """Return the points within `radius` of a segment."""
 
     def inside(x, y):
         dx, dy = end[0] - start[0], end[1] - start[1]
@@ -214,7 +214,7 @@ def _stroke(start: tuple[float, float], end: tuple[float, float], radius: float)
 
 
 def _triangle(*corners: tuple[float, float]) -> Shape:
-    """The points on the same side of all three edges."""
+    """Return the points on the same side of all three edges."""
 
     def inside(x, y):
         sides = []

@@ -221,5 +221,5 @@ def test_settings_are_checked():
         if group.family.play is babyai_step:
             GridWorld(group.space, **arguments)
         else:
-            with pytest.raises(SettingError, match="None where missions are MiniGrid's own"):
+            with pytest.raises(SettingError, match="None for MiniGrid's own missions"):
                 GridWorld(group.space, **arguments)

@@ -62,7 +62,7 @@ def test_the_whole_language_is_counted():
     least = len(vocabulary.tokens(BOSS))
     for name in ("Synth", "BabyAI-BossLevel-v0", "BabyAI-MiniBossLevel-v0"):
         assert make(name, mission_length=least).mission_length == least
-        with pytest.raises(SettingError, match=f"{least} or more here"):
+        with pytest.raises(SettingError, match=f"{least} or more for"):
             make(name, mission_length=10)
 
 
