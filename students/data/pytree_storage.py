@@ -1,4 +1,4 @@
-"""Trees of arrays on disk, by orbax, with a manifest that tells whether they are as written."""
+"""Pytrees of arrays on disk, written by orbax, with a manifest of checksums."""
 
 import contextlib
 import errno
@@ -18,31 +18,31 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 MANIFEST = "manifest.json"
-FILE_BYTES = 4096  # what an array may take on disk beyond its own bytes
+FILE_BYTES = 4096  # maximum overhead of an array on disk, in bytes
 
 
 class CorruptFiles(Exception):
-    """Files that are not as they were written."""
+    """Files are missing, or differ from those that were written."""
 
 
 class MismatchedArrays(CorruptFiles):
-    """Arrays that are whole, but not those that were expected."""
+    """Arrays are intact, but do not have the expected structure, shapes or dtypes."""
 
 
 def save_tree(folder: Path, tree: Any) -> None:
-    """Writes a tree of arrays (keys too) into a new folder, with a manifest.
+    """Write a pytree of arrays, including random keys, into a new folder, with a manifest.
 
     Raises:
-        OSError: the disk is full, or cannot be written for another reason.
+        OSError: the disk is full, or the folder cannot be written.
     """
     folder = Path(folder).absolute()
     _require_room(folder, tree)
     with _unlogged():
         failure = _save(folder / "arrays", tree)
         if failure is not None:
-            gc.collect()  # what failed tells of it once more when it is collected
+            gc.collect()  # the failed writer logs its error again when collected: do so unlogged
             raise failure
-    # It names the folder that was written to, and is not needed on a file system.
+    # It contains the path of the folder, and is only needed on object stores.
     (folder / "arrays" / "commit_success.txt").unlink(missing_ok=True)
     hashes = {str(path.relative_to(folder)): _hash(path) for path in _files(folder)}
     manifest = {"files": hashes, "arrays": _shapes(tree)}
@@ -50,22 +50,22 @@ def save_tree(folder: Path, tree: Any) -> None:
 
 
 def load_tree(folder: Path, like: Any) -> Any:
-    """Reads what `save_tree` wrote, after checking every file.
+    """Read a pytree written by `save_tree`, after verifying every file.
 
     Args:
-        folder: where it is.
-        like: a tree of arrays, or of their shapes, that says what is expected.
+        folder: the folder.
+        like: a pytree of arrays, or of their shapes, with the expected structure.
 
     Raises:
-        Damaged: a file is missing, was changed or was added.
-        Misfit: the arrays are not like `like`.
+        CorruptFiles: a file is missing, was changed or was added.
+        MismatchedArrays: the arrays do not match `like`.
     """
     folder = Path(folder).absolute()
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         expected, shapes = manifest["files"], manifest["arrays"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise CorruptFiles(f"{MANIFEST} is missing or broken") from None
+        raise CorruptFiles(f"{MANIFEST} is missing or invalid") from None
     found = {str(path.relative_to(folder)) for path in _files(folder)}
     if not isinstance(expected, dict) or found != set(expected):
         raise CorruptFiles("files are missing or were added")
@@ -73,7 +73,7 @@ def load_tree(folder: Path, like: Any) -> Any:
         if _hash(folder / name) != digest:
             raise CorruptFiles(f"{name} was changed")
     if shapes != _shapes(like):
-        raise MismatchedArrays("its arrays are not those that these settings make")
+        raise MismatchedArrays("its arrays do not match these settings")
     with _unlogged():
         try:
             with ocp.StandardCheckpointer() as reader:
@@ -82,18 +82,18 @@ def load_tree(folder: Path, like: Any) -> Any:
                 return jax.tree.map(
                     lambda x, y: jnp.zeros(x.shape, x.dtype) if y is None else y, like, found
                 )
-        except Exception:  # files that orbax did not write make it fail in any way
+        except Exception:  # orbax may raise any exception on files that it did not write
             gc.collect()
             raise CorruptFiles("its arrays cannot be read") from None
 
 
 def _without_empty(tree: Any) -> Any:
-    """The tree with None for arrays without elements, which orbax refuses to write."""
+    """Replace arrays without elements, which orbax refuses to write, by None."""
     return jax.tree.map(lambda x: None if 0 in x.shape else x, tree)
 
 
 def _shapes(tree: Any) -> dict[str, list]:
-    """Shape and type of each array, by its place in the tree."""
+    """Return the shape and dtype of each array, by its path in the pytree."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path): [*x.shape, str(x.dtype)] for path, x in leaves}
 
@@ -108,13 +108,13 @@ def _hash(path: Path) -> str:
 
 
 def _save(folder: Path, tree: Any) -> OSError | None:
-    """Writes the arrays, or tells what kept them from being written."""
+    """Write the arrays; return the error if that fails."""
     try:
         with ocp.StandardCheckpointer() as writer:
             writer.save(folder, _without_empty(tree))
             writer.wait_until_finished()
     except (ValueError, RuntimeError) as error:
-        # The array library tells of files in its own words, as "RESOURCE_EXHAUSTED: ...".
+        # tensorstore reports file errors by codes such as "RESOURCE_EXHAUSTED: ...".
         code = re.match(r"([A-Z_]{5,}): ", str(error))
         if code is None:
             raise
@@ -123,7 +123,10 @@ def _save(folder: Path, tree: Any) -> OSError | None:
 
 
 def _require_room(folder: Path, tree: Any) -> None:
-    """Raises if the disk is too full: half-done writes of many arrays end in many words."""
+    """Raise an OSError if the disk has too little space for the arrays.
+
+    If the disk fills up during a write of many arrays, orbax prints one error for each.
+    """
     leaves = jax.tree.leaves(tree)
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if shutil.disk_usage(there).free < sum(x.nbytes + FILE_BYTES for x in leaves):
@@ -140,7 +143,7 @@ def _error(number: int, folder: Path) -> OSError:
 
 @contextlib.contextmanager
 def _unlogged() -> Iterator[None]:
-    """Keeps orbax from printing the traceback of an error that it raises anyway."""
+    """Keep orbax from logging the traceback of an error that it also raises."""
     loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
     before = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,6 +1,6 @@
-"""Recorded episodes on disk: a card that a person can read, and shards of whole episodes.
+"""Recorded episodes on disk: a human-readable card, and shards of whole episodes.
 
-`docs/recordings.md` tells what is in the files. Nothing in them is executed.
+The files are described in `docs/recordings.md`. Nothing in them is executed.
 """
 
 import json
@@ -23,13 +23,13 @@ FORMAT = 2
 
 
 class Recording:
-    """Whole episodes, to be read again and again; only a few shards are in memory at a time.
+    """A recording of whole episodes, read a few shards at a time.
 
     Attributes:
-        folder: where it is.
-        card: what `recording.json` says.
-        observation_space: the arrays of an observation, by name.
-        action_space: the actions.
+        folder: the folder of the recording.
+        card: the contents of `recording.json`.
+        observation_space: the spaces of the observations, by name.
+        action_space: the action space.
     """
 
     def __init__(self, folder: Path, card: dict[str, Any]):
@@ -41,23 +41,23 @@ class Recording:
 
     @property
     def environment(self) -> str:
-        """The name of the environment that was played."""
+        """The name of the recorded environment."""
         return self.card["environment"]
 
     @property
     def num_steps(self) -> int:
-        """Steps of all episodes."""
+        """The total number of steps of all episodes."""
         return self.card["steps"]
 
     def __len__(self) -> int:
-        """The number of episodes."""
+        """Return the number of episodes."""
         return self.card["episodes"]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """The episodes, in the order in which they were begun.
+        """Iterate over the episodes, in the order in which they started.
 
-        Each is a dict: `observation`, a dict of arrays [t, ...]; `action` and `reward`, [t]; and
-        the episode's entry of every other array of `Shard`.
+        Each episode is a dict with `observation`, a dict of arrays [t, ...]; `action` and `reward`,
+        [t, ...] and [t]; and the episode's entry of every other array of `Shard`.
 
         Raises:
             SettingError: a shard is missing or was changed.
@@ -83,27 +83,27 @@ class Recording:
                 }
 
     def shard(self, index: int) -> Shard:
-        """One of the files, checked.
+        """Read and verify a shard.
 
         Raises:
-            SettingError: it is missing or was changed.
+            SettingError: the shard is missing or was changed.
         """
-        told = self.card["shards"][index]
+        entry = self.card["shards"][index]
         try:
             shard = read_shard(
-                self.folder / told["file"],
-                told["sha256"],
+                self.folder / entry["file"],
+                entry["sha256"],
                 self.observation_space,
                 self.action_space,
             )
-            if (len(shard.length), len(shard.action)) != (told["episodes"], told["steps"]):
-                raise CorruptFiles(f"{told['file']} has not as many steps as {CARD} says")
+            if (len(shard.length), len(shard.action)) != (entry["episodes"], entry["steps"]):
+                raise CorruptFiles(f"{entry['file']} and {CARD} differ in the number of steps")
         except CorruptFiles as damage:
             raise _damaged(self.folder, damage) from None
         return shard
 
     def check(self, observation_space: Mapping[str, ArraySpace]) -> None:
-        """Raises a `SettingError` unless the recording has these observations."""
+        """Raise a `SettingError` unless the recording has these observations."""
         for name, space in observation_space.items():
             own = self.observation_space.get(name)
             fits = own is not None and own.shape == space.shape and own.high <= space.high
@@ -112,7 +112,7 @@ class Recording:
                     f"recorded observation {name!r}",
                     None if own is None else (own.shape, own.dtype.name, own.high),
                     f"{(space.shape, np.dtype(space.dtype).name, space.high)}: "
-                    "shape, type and highest value",
+                    "shape, dtype and highest value",
                 )
 
     def batches(
@@ -124,22 +124,23 @@ class Recording:
         repeat: bool = False,
         shards_in_memory: int = 4,
     ) -> Iterator[SequenceBatch]:
-        """Windows of `length` steps of `batch_size` lanes, for recurrent students.
+        """Iterate over windows of `length` steps of `batch_size` sequences, for recurrent students.
 
-        Each lane is one whole episode after another, in a random order of shards, and of episodes
-        among the few shards that are in memory. Every step comes exactly once in a pass.
+        Each of the parallel sequences is a concatenation of whole episodes. Shards are visited in
+        random order, and episodes are shuffled among the shards in memory. A pass contains each
+        step exactly once.
 
         Args:
-            batch_size: how many episodes are read side by side, n.
-            length: T.
-            seed: of the order; the same seed gives the same windows.
-            repeat: whether passes follow one another without end and without a gap, each in an
-                order of its own. Otherwise there is one pass, and `weight` is 0 in the rows at
-                the end of lanes where no episode is left.
-            shards_in_memory: more of them shuffle better.
+            batch_size: number of sequences read side by side, n.
+            length: number of steps in a window, T.
+            seed: seed of the order; the same seed gives the same windows.
+            repeat: whether to repeat passes indefinitely, without a gap and each in a different
+                order. Otherwise there is one pass, and `weight` is 0 in the rows at the end of a
+                sequence for which no episodes are left.
+            shards_in_memory: number of shards to shuffle together; more shuffle better.
 
         Raises:
-            SettingError: a number is out of bounds; and while reading, a shard is missing or was
+            SettingError: an argument is out of bounds, or, while reading, a shard is missing or was
                 changed.
         """
         if not 1 <= batch_size <= len(self):
@@ -164,10 +165,10 @@ class Recording:
 
 
 def open_recording(path: str | os.PathLike[str]) -> Recording:
-    """The recording in a folder. Shards are checked in full when they are read.
+    """Open the recording in a folder. Shards are fully verified when they are read.
 
     Raises:
-        SettingError: there is none, its card is not one, or files are missing or cut off.
+        SettingError: there is no recording, its card is invalid, or files are missing or truncated.
     """
     folder = Path(path)
     if not (folder / CARD).is_file():
@@ -182,46 +183,46 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
         if isinstance(error, SettingError):
             setting = f"{error.setting} in {folder / CARD}"
             raise SettingError(setting, error.value, error.allowed) from None
-        allowed = f"the card of a recording ({error!r})"
+        allowed = f"a valid card of a recording ({error!r})"
         raise SettingError("recording", str(folder / CARD), allowed) from None
-    for told in card["shards"]:
-        file = folder / told["file"]
+    for entry in card["shards"]:
+        file = folder / entry["file"]
         if not file.is_file():
-            raise _damaged(folder, f"{told['file']} is missing")
-        if file.stat().st_size != told["bytes"]:
-            raise _damaged(folder, f"{told['file']} was changed")
+            raise _damaged(folder, f"{entry['file']} is missing")
+        if file.stat().st_size != entry["bytes"]:
+            raise _damaged(folder, f"{entry['file']} was changed")
     return recording
 
 
 def _check(card: dict[str, Any]) -> None:
-    """Raises unless the card says of everything that is used what it should."""
+    """Raise a TypeError, ValueError or KeyError unless the fields used from the card are valid."""
     shards = card["shards"]
     if not isinstance(card["environment"], str):
         raise TypeError("environment is not a name")
-    for told in shards:
-        if Path(told["file"]).name != told["file"] or not isinstance(told["sha256"], str):
-            raise TypeError("shards are not files of the folder")
-        if not all(type(told[name]) is int for name in ("episodes", "steps", "bytes")):
-            raise TypeError("sizes of shards are not numbers")
+    for entry in shards:
+        if Path(entry["file"]).name != entry["file"] or not isinstance(entry["sha256"], str):
+            raise TypeError("shards are not files in the folder")
+        if not all(type(entry[name]) is int for name in ("episodes", "steps", "bytes")):
+            raise TypeError("sizes of shards are not integers")
     for name in ("episodes", "steps"):
-        if card[name] != sum(told[name] for told in shards) or card[name] < 1:
-            raise ValueError(f"{name} are not those of the shards")
+        if card[name] != sum(entry[name] for entry in shards) or card[name] < 1:
+            raise ValueError(f"{name} is not the sum over the shards")
 
 
 def _damaged(folder: Path, damage: CorruptFiles | str) -> SettingError:
-    return SettingError("recording", str(folder), f"a folder as it was recorded ({damage})")
+    return SettingError("recording", str(folder), f"an undamaged recording ({damage})")
 
 
 class RecordingWriter:
-    """Writes a recording shard by shard; after each, the folder is a recording of those so far.
+    """Write a recording shard by shard; after each shard, the folder is a valid recording.
 
     Args:
-        folder: a new or an empty one.
-        card: what is known beforehand.
+        folder: a new or an empty folder.
+        card: initial entries of the card.
 
     Raises:
-        SettingError: there is something in the folder; it is left alone.
-        OSError: the folder cannot be made.
+        SettingError: the folder is not empty; its contents are not changed.
+        OSError: the folder cannot be created.
     """
 
     def __init__(self, folder: str | os.PathLike[str], card: Mapping[str, Any]):
@@ -235,29 +236,29 @@ class RecordingWriter:
         self.card |= {"finished": False, "episodes": 0, "steps": 0, "shards": []}
 
     def write(self, shard: Shard, **more: Any) -> None:
-        """Adds a shard; `more` goes into the card.
+        """Write a shard, and add `more` to the card.
 
         Raises:
             OSError: the disk is full or cannot be written.
         """
         data = encoded(shard)
-        told = {
+        entry = {
             "file": f"episodes-{len(self.card['shards']):05d}.npz",
             "episodes": len(shard.length),
             "steps": len(shard.action),
             "bytes": len(data),
             "sha256": digest(data),
         }
-        write_whole(self.folder / told["file"], data)
+        write_whole(self.folder / entry["file"], data)
         self._write_card(
-            episodes=self.card["episodes"] + told["episodes"],
-            steps=self.card["steps"] + told["steps"],
-            shards=[*self.card["shards"], told],
+            episodes=self.card["episodes"] + entry["episodes"],
+            steps=self.card["steps"] + entry["steps"],
+            shards=[*self.card["shards"], entry],
             **more,
         )
 
     def finish(self, **more: Any) -> None:
-        """Writes down that nothing is missing; `more` goes into the card.
+        """Mark the recording as finished, and add `more` to the card.
 
         Raises:
             OSError: the disk is full or cannot be written.
@@ -265,12 +266,16 @@ class RecordingWriter:
         self._write_card(finished=True, **more)
 
     def close(self) -> dict[str, Any]:
-        """Removes what belongs to no whole shard, and the folder if there is none; the card."""
+        """Remove incomplete shards, and the folder if no shard is complete.
+
+        Returns:
+            The card.
+        """
         try:
             card = json.loads((self.folder / CARD).read_text())
         except FileNotFoundError:
             card = self.card
-        whole = {told["file"] for told in card["shards"]}
+        whole = {entry["file"] for entry in card["shards"]}
         for path in self.folder.glob("episodes-*.npz"):
             if path.name not in whole:
                 path.unlink()

@@ -1,4 +1,4 @@
-"""Windows of recorded episodes, for recurrent students: lanes of whole episodes, cut by time."""
+"""Windows of recorded episodes for recurrent students: lanes of whole episodes, split in time."""
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping
@@ -12,29 +12,29 @@ from didact.students.data.shards import Shard
 
 
 class SequenceBatch(NamedTuple):
-    """T steps of n lanes, time first; each lane goes on where it was in the window before.
+    """T steps of n lanes, time first; each lane continues that of the previous window.
 
-    A student keeps its carry from window to window, and forgets it where `start` says so.
+    A student keeps its carry from window to window, and resets it where `start` is True.
     """
 
     observation: dict[str, np.ndarray]  # each [T, n, ...]
-    start: Bool[np.ndarray, "T n"]  # the row is the first of its episode
+    start: Bool[np.ndarray, "T n"]  # True on the first row of an episode
     action: np.ndarray  # int32[T, n] if discrete, float32[T, n, k] if continuous
     reward: Float32[np.ndarray, "T n"]
     terminated: Bool[np.ndarray, "T n"]
     truncated: Bool[np.ndarray, "T n"]
-    weight: Float32[np.ndarray, "T n"]  # 1; 0 where the lane has run out of episodes
+    weight: Float32[np.ndarray, "T n"]  # 0 where no episodes are left for the lane, else 1
 
 
-# Columns of steps, each [s, ...], by the name of the observation or of the field.
+# Arrays of steps, each [s, ...], by the name of the observation or of the field.
 _Columns = dict[tuple[str, str], np.ndarray]
 
 
 class _Deck:
-    """Episodes in a shuffled order: shards at random, a few at a time, then episodes of these.
+    """Episodes in shuffled order: random groups of shards, then random episodes of a group.
 
-    What is in memory are the columns of those few shards, and the rest of the episodes that
-    lanes are in.
+    Memory holds the columns of one group of shards, and the remaining rows of the episodes that
+    lanes are reading.
     """
 
     def __init__(self, load: Callable[[int], Shard], shards: int, size: int, seed: int, ever: bool):
@@ -44,19 +44,20 @@ class _Deck:
         self._dealt = 0
 
     def empty(self) -> bool:
-        """Whether there is nothing left of what is in memory."""
+        """Whether all episodes in memory were dealt."""
         return self._dealt == len(self._episodes)
 
     def deal(self) -> Int64[np.ndarray, " 2"]:
-        """First row, and row after the last, of the next episode."""
+        """Return the first row of the next episode, and the row after its last."""
         self._dealt += 1
         return self._episodes[self._dealt - 1]
 
     def refill(self, lanes: Int64[np.ndarray, "n 2"]) -> bool:
-        """Reads the next shards; False if there are none.
+        """Read the next group of shards; return False if there is none.
 
         Args:
-            lanes: the rows that lanes have yet to read; they are changed to where these are then.
+            lanes: the range of rows that each lane has yet to read; updated in place to the new
+                positions of these rows.
         """
         group = next(self._groups, None)
         if group is None:
@@ -95,18 +96,18 @@ def sequence_batches(
     repeat: bool,
     shards_in_memory: int,
 ) -> Iterator[SequenceBatch]:
-    """The windows of all episodes.
+    """Iterate over the windows of all episodes.
 
-    The lane that is least far in a window gets the next episode.
+    The next episode goes to the lane with the fewest steps in the current window.
 
     Args:
-        load: gives shard i.
-        num_shards: how many there are.
-        spaces, actions: of the recording.
+        load: a function that returns shard i.
+        num_shards: the number of shards.
+        spaces, actions: the observation spaces and the action space of the recording.
         batch_size, length: n and T of the windows.
-        seed: of the order.
-        repeat: whether a pass is followed by another, in another order, without a gap.
-        shards_in_memory: among how many shards episodes are shuffled.
+        seed: seed of the order.
+        repeat: whether to repeat passes indefinitely, without a gap and each in a different order.
+        shards_in_memory: number of shards whose episodes are shuffled together.
     """
     deck = _Deck(load, num_shards, shards_in_memory, seed, repeat)
     lanes = np.zeros((batch_size, 2), np.int64)
@@ -120,7 +121,7 @@ def sequence_batches(
             time, lane = heapq.heappop(queue)
             if lanes[lane, 0] == lanes[lane, 1]:
                 if deck.empty():
-                    # Rows are those of the columns that are about to go.
+                    # Copy the rows now: they refer to columns that are replaced next.
                     _fill(window, rows, deck.columns)
                     rows[:] = -1
                     if not deck.refill(lanes):
@@ -142,7 +143,7 @@ def sequence_batches(
 def _groups(
     shards: int, size: int, seed: int, ever: bool
 ) -> Iterator[tuple[list[int], np.random.Generator]]:
-    """Shards that are to be in memory together, and what shuffles them."""
+    """Iterate over groups of shards to hold in memory together, with the generator of the pass."""
     number = 0
     while number == 0 or ever:
         rng = np.random.default_rng([seed, number])
@@ -182,7 +183,7 @@ def _blank(
 
 
 def _fill(window: SequenceBatch, rows: Int64[np.ndarray, "T n"], columns: _Columns) -> None:
-    """Writes rows of the columns where they belong; -1 stands for none."""
+    """Copy rows of the columns into a window; -1 marks entries without a row."""
     there = rows >= 0
     every = bool(there.all())
     chosen = rows if every else rows[there]

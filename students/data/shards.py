@@ -1,4 +1,4 @@
-"""One file of a recording: whole episodes, written whole or not at all, and checked when read."""
+"""Shards: the files of a recording, with whole episodes; written atomically, verified when read."""
 
 import hashlib
 import io
@@ -14,46 +14,46 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from didact.environments import ActionSpace, ArraySpace, Continuous
 from didact.students.data.pytree_storage import CorruptFiles
 
-OBSERVATION = "observation."  # what names of observations begin with in a file
-# Shards hold the same byte patterns again and again (an instruction at each step), so the fastest
-# compression finds most of what there is to find.
+OBSERVATION = "observation."  # prefix of the names of observations in a file
+# Shards repeat the same bytes (such as the instruction at each step), so the fastest compression
+# level saves nearly as much as the best.
 _LEVEL = 1
 
 
 class Shard(NamedTuple):
-    """e whole episodes, one after another, of s steps in all."""
+    """e whole episodes, concatenated, with s steps in total."""
 
-    observation: dict[str, np.ndarray]  # each [s, ...]: what was seen before the action
+    observation: dict[str, np.ndarray]  # each [s, ...], before the action
     action: np.ndarray  # [s], uint8 or int32, if discrete; float32[s, k] if continuous
-    reward: Float32[np.ndarray, " s"]  # of the action
-    episode: Int64[np.ndarray, " e"]  # which of those that were played, in ascending order
-    length: Int32[np.ndarray, " e"]  # steps
-    terminated: Bool[np.ndarray, " e"]  # how its last step ended it
-    truncated: Bool[np.ndarray, " e"]
-    success: Bool[np.ndarray, " e"]  # the instruction was fulfilled in one of its steps
+    reward: Float32[np.ndarray, " s"]  # reward of the action
+    episode: Int64[np.ndarray, " e"]  # number of the episode, ascending
+    length: Int32[np.ndarray, " e"]  # number of steps
+    terminated: Bool[np.ndarray, " e"]  # whether the last step terminated the episode
+    truncated: Bool[np.ndarray, " e"]  # whether the last step truncated it
+    success: Bool[np.ndarray, " e"]  # whether the instruction was fulfilled in any step
     returns: Float32[np.ndarray, " e"]  # undiscounted
     task: Float32[np.ndarray, "e d"]
-    text: np.ndarray  # str[e]: the instruction, or ""
+    text: np.ndarray  # str[e], the instruction, or ""
 
     @property
     def offsets(self) -> Int64[np.ndarray, " e+1"]:
-        """Row of each episode's first step, and the number of steps."""
+        """The row of each episode's first step, followed by the total number of steps."""
         return np.concatenate([[0], np.cumsum(self.length, dtype=np.int64)])
 
 
 def stored_dtype(space: ArraySpace) -> np.dtype:
-    """The type that an observation has on disk: one byte where its values fit in one."""
+    """Return the dtype of an observation on disk, one byte if its values fit."""
     dtype = np.dtype(space.dtype)
     return smallest_dtype(space.high) if dtype.kind in "iub" and space.low >= 0 else dtype
 
 
 def smallest_dtype(highest: float) -> np.dtype:
-    """One byte for whole numbers from 0 to `highest` where they fit, or int32."""
+    """Return uint8 if integers from 0 to `highest` fit, else int32."""
     return np.dtype(np.uint8 if highest <= 255 else np.int32)
 
 
 def encoded(shard: Shard) -> bytes:
-    """The shard as the bytes of an .npz; the same shard gives the same bytes."""
+    """Encode a shard as the bytes of an .npz file; the same shard gives the same bytes."""
     arrays: dict[str, Any] = {OBSERVATION + k: v for k, v in shard.observation.items()}
     arrays |= {k: v for k, v in shard._asdict().items() if k != "observation"}
     buffer = io.BytesIO()
@@ -65,23 +65,23 @@ def encoded(shard: Shard) -> bytes:
 
 
 def digest(data: bytes) -> str:
-    """What tells whether the bytes are as they were written."""
+    """Return the SHA-256 digest of a file's bytes."""
     return hashlib.sha256(data).hexdigest()
 
 
 def read_shard(
     path: Path, expected: str, spaces: Mapping[str, ArraySpace], actions: ActionSpace
 ) -> Shard:
-    """The shard in a file, after checking it.
+    """Read and verify a shard.
 
     Args:
         path: the file.
         expected: the digest of its bytes.
-        spaces: of the observations.
+        spaces: the observation spaces, by name.
         actions: the action space.
 
     Raises:
-        Damaged: it is missing, or is not as it was written, or holds other arrays.
+        CorruptFiles: the file is missing, was changed, or holds unexpected arrays.
     """
     try:
         data = path.read_bytes()
@@ -99,14 +99,14 @@ def read_shard(
         }
         shard = Shard(observation=observation, **arrays)
     except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error):
-        raise CorruptFiles(f"{path.name} is no shard of a recording") from None
+        raise CorruptFiles(f"{path.name} is not a shard of a recording") from None
     if not _well_formed(shard, spaces, actions):
-        raise CorruptFiles(f"{path.name} has other arrays than the recording tells of")
+        raise CorruptFiles(f"the arrays of {path.name} do not match the recording's card")
     return shard
 
 
 def stored_actions(space: ActionSpace) -> np.dtype:
-    """The type that actions have on disk."""
+    """Return the dtype of actions on disk."""
     return np.dtype(np.float32) if isinstance(space, Continuous) else smallest_dtype(space.n - 1)
 
 
@@ -138,7 +138,7 @@ def _well_formed(shard: Shard, spaces: Mapping[str, ArraySpace], actions: Action
 
 
 def _within(action: np.ndarray, space: ActionSpace) -> bool:
-    """Whether all actions are actions of the space."""
+    """Whether all actions lie within the action space."""
     if isinstance(space, Continuous):
         return bool(((action >= space.lows) & (action <= space.highs)).all())
     return bool(((action >= 0) & (action < space.n)).all())

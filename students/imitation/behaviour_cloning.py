@@ -1,4 +1,4 @@
-"""Behaviour cloning: a student learns from recorded episodes, without a world.
+"""Behaviour cloning: learning from recorded episodes, without an environment.
 
 References:
     Pomerleau, ALVINN, 1989; Hui et al., BabyAI 1.1, 2020 (arXiv:2007.12770), section 3 (recurrent,
@@ -25,9 +25,9 @@ class BehaviourCloner(NamedTuple):
     """A student that learns from windows of recorded episodes.
 
     Attributes:
-        student: its network, and `init`.
-        learn: `learn(state, carry, window, key) -> (state, carry, metrics)`, one pass over a
-            window; the carry goes on to the next window of the same lanes.
+        student: the student; `student.init` makes the state.
+        learn: `learn(state, carry, window, key) -> (state, carry, metrics)`, one update on a
+            window; pass the carry on to the next window of the same lanes.
     """
 
     student: Student
@@ -41,18 +41,18 @@ def behaviour_cloning(
     *,
     num_updates: int,
 ) -> BehaviourCloner:
-    """A student that imitates what was done in recorded episodes.
+    """Make a student that imitates the actions in recorded episodes.
 
-    It learns the value of what was done, too. Lanes are its worlds: their number must be a multiple
-    of `config.num_minibatches`.
+    It also learns the value function of the recorded behaviour. The number of lanes must be a
+    multiple of `config.num_minibatches`.
 
     Args:
-        observation_space, action_space: of the recording.
+        observation_space, action_space: the spaces of the recording.
         config: settings.
-        num_updates: windows over which the learning rate falls.
+        num_updates: number of windows over which the learning rate is annealed.
 
     Raises:
-        SettingError: a setting has no meaning.
+        SettingError: a setting is invalid.
     """
     config = checked(config or DistillConfig(), "distill.")
     student = learner(
@@ -74,8 +74,8 @@ def behaviour_cloning(
             start,
             jnp.asarray(window.action),
             jnp.asarray(window.reward),
-            # The observation after a time limit is not recorded: its value is taken to be that of
-            # the last one.
+            # The observation after a truncated step is not recorded: use the value of the one
+            # before the step instead.
             over & ~jnp.asarray(window.truncated),
             jnp.asarray(window.truncated),
             {"value": value},
@@ -92,7 +92,7 @@ def behaviour_cloning(
 
 
 def imitation() -> losses.Term:
-    """Minus the mean log-probability of the recorded actions."""
+    """The negative mean log-probability of the recorded actions."""
 
     def term(outputs, batch, now):
         loss = -losses.mean(outputs.distribution.log_prob(batch.action), batch)

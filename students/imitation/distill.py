@@ -1,9 +1,9 @@
-"""Distillation: a student that learns from experts alone, more and more in its own states.
+"""Distillation: a student learns from experts only, increasingly in the states that it visits.
 
 References:
     Rusu et al., Policy Distillation, 2016 (arXiv:1511.06295); Ross et al., A Reduction of Imitation
     Learning to No-Regret Online Learning, 2011 (DAgger); Czarnecki et al., Distilling Policy
-    Distillation, 2019 (arXiv:1902.02186), on whose states to learn.
+    Distillation, 2019 (arXiv:1902.02186), on whose states to learn from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,22 +30,23 @@ def distill(
     axes: Sequence[str] = (),
     seeds_axis: str | None = None,
 ) -> Student:
-    """A student that is distilled from experts while it acts.
+    """Make a student that is distilled from experts while it acts.
 
-    At first experts often act in its place, so that it visits the states that they would visit;
-    that is annealed to zero (beta of DAgger). It learns the value of what is done, too, so that PPO
-    can continue from its parameters. States in which no expert has advice teach nothing.
+    At the start, experts act in its place with some probability, so that it visits the states that
+    they would visit; the probability is annealed to zero (beta of DAgger). The student also learns
+    the value function of the behaviour, so that PPO can continue from its parameters. States
+    without expert advice do not contribute to the distillation loss.
 
     Args:
-        observation_space, action_space: of the environment.
-        experts: one, or several that each know some of the tasks.
+        observation_space, action_space: the spaces of the environment.
+        experts: an expert, or several that each know some of the tasks.
         config: settings.
-        num_updates: rollouts over which the learning rate is annealed.
-        axes: names of mapped device axes; gradients are averaged over them.
-        seeds_axis: name of the axis over which seeds are mapped, if they are.
+        num_updates: number of rollouts over which the learning rate is annealed.
+        axes: names of the mapped device axes; gradients are averaged over them.
+        seeds_axis: name of the mapped axis of seeds, or None.
 
     Raises:
-        SettingError: a setting has no meaning, or there is no expert.
+        SettingError: a setting is invalid, or there are no experts.
     """
     config = checked(config or DistillConfig(), "distill.")
     steps = max(1, round(config.expert_actions_until * num_updates))

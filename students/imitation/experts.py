@@ -1,7 +1,7 @@
-"""Experts: advice on what to do in the student's state.
+"""Experts: policies that advise a student in the states that it visits.
 
-An expert is a trained policy, a privileged expert of the environment itself (a solver that sees the
-whole state), or any function. All three have one signature here, and none of them learns.
+An expert is a trained policy, a privileged expert of the environment (such as a solver that sees
+the full state), or any function. All share one signature, and none of them learns.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,26 +18,26 @@ from didact.students.policies.cards import student_of
 from didact.students.policies.policy import Policy
 
 Observation = Mapping[str, Array]
-GROUP_SIZE = 128  # environments in which one of several experts is asked at once
+GROUP_SIZE = 128  # environments in which one of several experts is evaluated at a time
 TASK = "task"  # the name of an environment's task among privileged observations
 
 
 def knows_all(observation: Observation) -> Bool[Array, " n"]:
-    """True for every environment."""
+    """Return True for every environment."""
     return jnp.ones(jax.tree.leaves(dict(observation))[0].shape[0], bool)
 
 
 class Expert(NamedTuple):
-    """Advises in n environments; deterministic, and never learns.
+    """An adviser in n parallel environments; deterministic, and never learns.
 
     Attributes:
-        name: for logs and errors.
+        name: a name for logs and errors.
         initial_carry: `initial_carry(n) -> carry`, its memory at the start of an episode.
         advise: `advise(carry, observation) -> (distribution, carry)`, a `Distribution` over the
             student's actions with batch shape [n].
-        knows: `knows(observation) -> bool[n]`, the environments in which its advice is valid.
-        privileged_observations: privileged observations that it needs: names of arrays that only
-            the environment or the loop can provide, such as `task`.
+        knows: `knows(observation) -> bool[n]`, whether its advice is valid in each environment.
+        privileged_observations: names of the privileged observations that it needs, which only the
+            environment or the training loop can provide, such as `task`.
     """
 
     name: str
@@ -54,19 +54,20 @@ def of_policy(
     temperature: float = 1.0,
     seeds_axis: str | None = None,
 ) -> Expert:
-    """A trained policy as an expert.
+    """Make an expert from a trained policy.
 
-    It may have another architecture, a memory of its own, read other observations (they must be
-    shown), and know only some of the student's discrete actions, which are matched by name.
+    The policy may differ from the student in its architecture, memory and observations, but all
+    its observations must be provided. It may know only some of the student's discrete actions,
+    which are matched by name.
 
     Args:
-        policy: the expert.
-        action_space: of the student.
-        temperature: scales the spread of its distributions; below 1 it is more certain.
-        seeds_axis: name of the axis over which the student's seeds are mapped, if they are.
+        policy: the policy.
+        action_space: the action space of the student.
+        temperature: scales the spread of its distributions; below 1, they are more deterministic.
+        seeds_axis: name of the mapped axis of the student's seeds, or None.
 
     Raises:
-        SettingError: it has other actions than the student, or a temperature that is not
+        SettingError: the policy has actions that the student lacks, or the temperature is not
             positive.
     """
     if not 0 < temperature < float("inf"):
@@ -77,7 +78,7 @@ def of_policy(
             raise SettingError("actions of the expert", own, f"the student's: {action_space}")
     elif not set(own.action_names) <= set(names):
         raise SettingError(
-            "actions of the expert", list(own.action_names), f"some of the student's: {names}"
+            "actions of the expert", list(own.action_names), f"a subset of the student's: {names}"
         )
     state = policy.state
     student = policy.student if seeds_axis is None else student_of(policy.card, seeds_axis)
@@ -96,11 +97,11 @@ def of_policy(
 
 
 def privileged(name: str, action_space: ActionSpace) -> Expert:
-    """An expert whose next action is a privileged observation of this name.
+    """Make an expert whose actions are the privileged observation of this name.
 
-    Such an expert sees what the student does not, and is asked in the states that the student
-    visits, as in DAgger (Ross et al., 2011). An action outside a discrete space, or one that is not
-    finite in a continuous one, says that it has no advice.
+    Such an expert may use information that the student lacks, and advises in the states that the
+    student visits, as in DAgger (Ross et al., 2011). It has no advice where a discrete action is
+    outside the space or a continuous action is not finite.
     """
 
     def advise(carry, observation) -> tuple[Distribution, Any]:
@@ -124,7 +125,10 @@ def of_function(
     function: Callable[[Observation], Float[Array, "n actions"] | Distribution],
     name: str = "function",
 ) -> Expert:
-    """A pure function from observations to action probabilities or a distribution, as an expert."""
+    """Make an expert from a pure function of observations.
+
+    The function returns action probabilities [n, actions] or a distribution.
+    """
 
     def advise(carry, observation):
         advice = function(observation)
@@ -136,12 +140,12 @@ def of_function(
 
 
 def only(expert: Expert, knows: Callable[[Observation], Bool[Array, " n"]]) -> Expert:
-    """The expert, restricted to where a mask holds."""
+    """Restrict an expert to environments for which `knows(observation)` is True as well."""
     return expert._replace(knows=lambda seen: expert.knows(seen) & knows(seen))
 
 
 def only_tasks(expert: Expert, space: TaskSpace) -> Expert:
-    """The expert, in environments whose task is in this part of the task space."""
+    """Restrict an expert to environments whose task is in this part of the task space."""
     masked = only(expert, lambda seen: space.contains(seen[TASK]))
     return masked._replace(privileged_observations=tuple({*expert.privileged_observations, TASK}))
 
@@ -149,11 +153,11 @@ def only_tasks(expert: Expert, space: TaskSpace) -> Expert:
 def ask_all(
     experts: Sequence[Expert],
 ) -> tuple[Callable[[int], Any], Callable[[Any, Observation], tuple[Any, Array, Any]]]:
-    """Several experts asked together.
+    """Combine several experts.
 
     Returns:
         `initial_carry(n)`, and `ask(carry, observation)`, which returns distributions with batch
-        shape `[n, experts]`, a mask `[n, experts]` of whose advice is valid, and the carry.
+        shape `[n, experts]`, a mask `[n, experts]` of valid advice, and the carry.
     """
 
     def initial_carry(n):
@@ -177,10 +181,10 @@ def ask_all(
 
 
 def _ask_where(knows, expert, carry, observation):
-    """An expert's advice and carry where its advice is valid; zeros and the old carry elsewhere.
+    """Return an expert's advice and carry where valid; zeros and the old carry elsewhere.
 
-    The cost grows with the number of environments that an expert knows: several experts that share
-    the tasks between them cost about as much as one.
+    The cost grows with the number of environments in which the advice is valid, so several experts
+    that each cover part of the tasks cost about as much as one.
     """
     observation = dict(observation)
     shapes = jax.eval_shape(expert.advise, carry, observation)[0]

@@ -1,9 +1,9 @@
-"""Hindsight: a student learns from what it did by chance, as if it had been asked for.
+"""Hindsight relabelling: a student imitates its own behaviour under the instructions it fulfilled.
 
 References:
     Andrychowicz et al., Hindsight Experience Replay, 2017 (arXiv:1707.01495); Chan et al., ACTRCE,
     2019 (arXiv:1902.04546), where goals are instructions; Ghosh et al., Learning to Reach Goals via
-    Iterated Supervised Learning, 2021 (arXiv:1912.06088), whose imitation this is.
+    Iterated Supervised Learning, 2021 (arXiv:1912.06088), from which the imitation loss is taken.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from didact.environments import SettingError
 from didact.environments.capabilities import AchievedInstructions
 from didact.students.algorithms.learner import AuxiliaryLoss
 
-SCENE = "scene"  # how what a describer has to know is called among what is revealed
+SCENE = "scene"  # name of the privileged observation with the data that describers need
 
 
 def hindsight(
@@ -28,29 +28,29 @@ def hindsight(
     nearest: float = 0.5,
     name: str = "hindsight",
 ) -> AuxiliaryLoss:
-    """The loss of instructions that were fulfilled, for `ppo(...,
-    auxiliary_losses=[hindsight(...)])`.
+    """Make the auxiliary loss of instructions that were fulfilled in hindsight.
 
-    Each step of the student's rollout that came before something was fulfilled, in the same episode
-    and rollout, is read again with that as the instruction, and what was done is imitated:
+    Use it as `ppo(..., auxiliary_losses=[hindsight(...)])`. Each step of the student's rollout that
+    is followed by a fulfilled instruction, in the same episode and rollout, is evaluated again
+    under that instruction, and its action is imitated: the loss is
     -discount^k log pi(action | observation, instruction) for the k-th step before the one that
-    fulfilled it, averaged over all steps. Which of several later things it is, is drawn at random
-    in each update (the strategy "future" of HER).
+    fulfilled the instruction, averaged over all steps. If several instructions were fulfilled
+    later, one is drawn at random in each update (the strategy "future" of HER).
 
     Args:
-        describer: describes what was fulfilled, and gives the observations that depend on the
-            instruction; scenes are revealed under the name "scene".
-        schedule: the weight, a number or a function of the updates made so far.
-        discount: how much less each earlier step counts.
-        nearest: how likely it is the next of the things that a step led to, rather than one of
-            those after that, among which it is drawn in the same way.
-        name: of the loss among the metrics.
+        describer: describes the fulfilled instructions, and returns the observations that depend on
+            the instruction. It needs the privileged observation "scene".
+        schedule: the weight of the loss, a number or a function of the number of updates so far.
+        discount: factor by which the weight falls with each earlier step.
+        nearest: the probability of drawing the instruction that is fulfilled next; otherwise one of
+            the later ones is drawn in the same way.
+        name: the name of the loss in the metrics.
 
     Raises:
-        SettingError: the discount is not above 0 and at most 1, or `nearest` not from 0 to 1.
+        SettingError: the discount is not in (0, 1], or `nearest` is not in [0, 1].
     """
     if not 0 <= nearest <= 1:
-        raise SettingError("hindsight nearest", nearest, "from 0 to 1")
+        raise SettingError("hindsight nearest", nearest, "between 0 and 1")
     if not 0 < discount <= 1:
         raise SettingError("hindsight discount", discount, "above 0 and at most 1")
     achieved_name, fulfilled_name = f"{name}_told", f"{name}_fulfilled"
@@ -66,7 +66,7 @@ def hindsight(
         achieved, weight = relabel(
             batch.extras[achieved_name], fulfilled, batch.start, discount, accepts
         )
-        # Where nothing was fulfilled the old instruction is as good as any, and costs least.
+        # Rows of weight 0 keep their instruction, which adds no distinct instructions to encode.
         instruction = jnp.where(weight[..., None] > 0, achieved, batch.observation["instruction"])
         again = now.read({**batch.observation, **describer.observations(instruction)})
         weight = weight * batch.weight
@@ -87,19 +87,19 @@ def hindsight(
 def relabel(
     achieved: Array, fulfilled: Array, start: Array, discount: float, accepts: Array
 ) -> tuple[Array, Array]:
-    """For each step something that it led to, and how much it counts.
+    """Choose an instruction for each step that the step or a later one fulfilled.
 
     Args:
-        told: `[T, n, l]`, what the step before each fulfilled.
-        fulfilled: `[T, n]`, whether it fulfilled anything.
+        achieved: `[T, n, l]`, the instruction fulfilled by the previous step.
+        fulfilled: `[T, n]`, whether the previous step fulfilled any instruction.
         start: `[T, n]`, whether a step is the first of its episode.
-        discount: of each step between.
-        takes: `[T, n]`, whether the steps before this one are given what it tells, even if they
-            led to something later, too.
+        discount: factor of the weight per step up to the one that fulfilled the instruction.
+        accepts: `[T, n]`, whether `achieved` is assigned to the previous steps even if an
+            instruction was also fulfilled later.
 
     Returns:
-        Instructions `[T, n, l]`, and weights `[T, n]`: 0 where nothing followed, 1 where the step
-        itself fulfilled it.
+        Instructions `[T, n, l]`, and weights `[T, n]`: 1 where the step itself fulfilled the
+        instruction, 0 where no fulfilled instruction follows.
     """
 
     def back(later, now):

@@ -1,4 +1,4 @@
-"""Kickstarting: a student imitates experts in its own states while it learns from rewards.
+"""Kickstarting: a student imitates experts in the states it visits while it learns from rewards.
 
 References:
     Schmitt et al., Kickstarting Deep Reinforcement Learning, 2018 (arXiv:1803.03835), sections 3
@@ -30,29 +30,29 @@ def kickstart(
     expert_action_probability: Callable[[Array], Any] | None = None,
     name: str = "kickstart",
 ) -> AuxiliaryLoss:
-    """The loss that draws a student towards experts, for `ppo(...,
-    auxiliary_losses=[kickstart(...)])`.
+    """Make the auxiliary loss that pulls a student towards experts.
 
-    In each state of the student's rollout, the distance between an expert's distribution over
-    actions and the student's is summed over the experts that know this task, and its mean over all
-    states is multiplied by lambda. Experts are asked while the student acts, so those with a memory
-    follow the student's episodes; no gradient reaches them.
+    Use it as `ppo(..., auxiliary_losses=[kickstart(...)])`. In each state of the student's rollout,
+    the distance between an expert's distribution over actions and the student's is summed over the
+    experts that know the task, and its mean over all states is multiplied by lambda. Experts are
+    evaluated while the student acts, so recurrent experts follow the student's episodes; they
+    receive no gradients.
 
     Args:
-        experts: one or several.
-        schedule: lambda, a number or a function of the updates made so far, such as one of
-            `optax`'s schedules. It is multiplied by the weight `name` of the student's state, which
-            a population can tune.
-        distance: "cross_entropy", H(expert || student), or "kl", KL(expert || student): the same
-            gradient, but 0 where both agree.
+        experts: one or several experts.
+        schedule: lambda, a number or a function of the number of updates so far, such as a schedule
+            of `optax`. It is multiplied by the weight `name` in the student's state, which a
+            population can tune.
+        distance: "cross_entropy" for H(expert || student), or "kl" for KL(expert || student), which
+            has the same gradient, but is 0 where both agree.
         expert_action_probability: the probability that an expert that knows the task acts in the
-            student's place, a function of the updates made so far (beta of DAgger, Ross et al.,
-            2011), so that the student visits the states that experts would. PPO takes the mixture
-            for the behaviour policy.
-        name: of the loss among the metrics.
+            student's place, as a function of the number of updates so far (beta of DAgger, Ross et
+            al., 2011), so that the student visits the states that experts would. PPO uses the
+            mixture as the behaviour policy.
+        name: the name of the loss in the metrics.
 
     Raises:
-        SettingError: there is no expert, or the distance is unknown.
+        SettingError: there are no experts, or the distance is unknown.
     """
     experts = [experts] if isinstance(experts, Expert) else list(experts)
     if not experts:
@@ -97,12 +97,12 @@ def kickstart(
 
 
 def _valid(advice: Any, known: Array, student: Any, name: str) -> Any:
-    """The advice, with the student's own distribution where it is not valid.
+    """Replace invalid advice by the student's own distribution.
 
-    What stands there may be anything, and NaN would spread to the gradient even through a mask.
+    Invalid advice may contain NaN, which would reach the gradient even through a mask.
     """
     if type(advice) is not type(student):
-        allowed = f"a {type(student).__name__}, as the student's actions are"
+        allowed = f"a {type(student).__name__}, like the student's"
         raise SettingError(f"distribution of experts ({name})", type(advice).__name__, allowed)
 
     def where_known(x, own):

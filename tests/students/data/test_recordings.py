@@ -299,7 +299,7 @@ def test_actions_out_of_bounds_are_refused(value, tmp_path):
     shard.action[4, 0] = value
     writer = RecordingWriter(tmp_path / "bad", card_of(JOINTS))
     writer.write(shard)
-    refused(lambda: open_recording(tmp_path / "bad").shard(0), "other arrays than the recording")
+    refused(lambda: open_recording(tmp_path / "bad").shard(0), "do not match the recording's card")
     shard.action[4, 0] = -1.0  # a bound is an action
     writer.write(shard)
     open_recording(tmp_path / "bad").shard(1)
@@ -309,4 +309,4 @@ def test_discrete_actions_out_of_range_are_refused(tmp_path):
     shard = write(tmp_path / "r", [3, 2], 2).shard(0)
     shard.action[4] = 3
     RecordingWriter(tmp_path / "bad", card_of()).write(shard)
-    refused(lambda: open_recording(tmp_path / "bad").shard(0), "other arrays than the recording")
+    refused(lambda: open_recording(tmp_path / "bad").shard(0), "do not match the recording's card")

@@ -189,7 +189,7 @@ def test_something_later_is_drawn_anew_in_each_update():
 
 @pytest.mark.parametrize("nearest", [-0.1, 1.5])
 def test_a_chance_out_of_range_is_refused(nearest):
-    with pytest.raises(SettingError, match="from 0 to 1"):
+    with pytest.raises(SettingError, match="between 0 and 1"):
         hindsight(TELLER, 1.0, nearest=nearest)
 
 

@@ -183,7 +183,7 @@ BOUNDS = ("action_space", "low")
         (put(*NAMES, value=["hip"]), ("low of actions", "1 finite numbers")),
         (put(*NAMES, value=None), ("action space", "a list of names")),
         (put("action_space", value={"type": "continuous"}), ("action space", "a list of names")),
-        (put("action_space", "type", value="discrete"), ("not those that these settings make",)),
+        (put("action_space", "type", value="discrete"), ("do not match these settings",)),
     ],
 )
 @pytest.mark.filterwarnings("error")

@@ -238,9 +238,9 @@ def test_missing_or_damaged_parameters_are_refused(copy, tmp_path, how, capfd):
 
 def test_a_card_that_asks_for_another_network_is_refused(copy, capfd):
     edit(copy, lambda values: values["network"].update(hidden=16))
-    assert_refused(copy, "not those that these settings make")
+    assert_refused(copy, "do not match these settings")
     edit(copy, lambda values: values["action_space"]["names"].append("jump"))
-    assert_refused(copy, "not those that these settings make")
+    assert_refused(copy, "do not match these settings")
     assert capfd.readouterr().err == ""
 
 
