@@ -1,9 +1,9 @@
-"""Generations: each new student is drawn towards the one before it, and then goes on by itself.
+"""Generations: each new student is kickstarted by the previous one, then learns from rewards alone.
 
 `python -m didact.experiments.generations --env MiniSynth --generations 3`
 
-A new student of untouched plasticity learns fast what the last one found out slowly, and has the
-rest of its training to get beyond it.
+A freshly initialized student has not lost plasticity: it quickly matches the previous generation
+and has the rest of its training to surpass it.
 
 References:
     Open-Ended Learning Team et al., Open-Ended Learning Leads to Generally Capable Agents, 2021
@@ -29,39 +29,39 @@ from didact.experiments.training import train_or_resume
 
 @dataclasses.dataclass(frozen=True)
 class Generations:
-    """Train one student after another; each is kickstarted by the one before it."""
+    """Train generations of students, each kickstarted by the previous one."""
 
     env: str = "GoTo"
-    """environment; `didact list envs` names them"""
+    """environment to train in; see `didact list envs`"""
     tasks: tuple[str, ...] = ()
-    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
+    """restrict the task space: NAME=VALUE or NAME=LOW..HIGH"""
     teacher: str = "alp_gmm"
-    """who chooses the tasks"""
+    """teacher that chooses the tasks; see `didact list teachers`"""
     generations: int = 3
-    """students, one after another"""
+    """number of generations"""
     steps: int = 3_000_000
-    """environment steps of each"""
+    """environment steps per generation"""
     weight: float = 1.0
-    """lambda, how strongly a student is drawn towards the one before it, at the start"""
+    """initial weight of the imitation loss (lambda)"""
     anneal_until: float = 0.3
-    """part of its training after which lambda has fallen to 0"""
+    """fraction of each training after which the weight is annealed to 0"""
     num_envs: int = 1024
-    """worlds that are stepped together"""
+    """number of parallel environments"""
     seed: int = 0
-    """of the first; each further one takes the next"""
+    """random seed of the first generation; each further generation uses the next seed"""
     run: Path = Path("runs/generations")
-    """folder with a run for each; those that are finished are kept, the one that is not goes on"""
+    """folder for the runs; finished runs are kept, and an unfinished one is resumed"""
 
 
 def generations(choice: Generations) -> list[dict[str, Any]]:
-    """Trains them, and draws their curves behind one another.
+    """Train all generations and plot their learning curves.
 
     Returns:
-        What `trained` tells of each, fewer where somebody stopped it; and `success`, that of the
-        last tenth of its training, None where no episode ended.
+        The result of `train_or_resume` for each generation, with its `success` over the last tenth
+        of its training (None if no episode ended). The list is shorter if training was stopped.
 
     Raises:
-        SettingError: a setting has no meaning, or runs with other settings are in the folder.
+        SettingError: a setting is invalid, or the folder holds runs with different settings.
     """
     if choice.generations < 1:
         raise SettingError("--generations", choice.generations, "at least 1")
@@ -70,15 +70,15 @@ def generations(choice: Generations) -> list[dict[str, Any]]:
         result = train_or_resume(settings(choice, number))
         if not result["finished"]:
             break
-        told = curve(choice, number)[1]
-        last = told[-max(1, len(told) // 10) :]
+        success = curve(choice, number)[1]
+        last = success[-max(1, len(success) // 10) :]
         done.append(result | {"success": float(last.mean()) if last.size else None})
         draw(choice, number)
     return done
 
 
 def settings(choice: Generations, number: int) -> TrainConfig:
-    """The training of generation `number`, from 1 on."""
+    """Return the training settings of generation `number`, counted from 1."""
     before = choice.run / f"generation-{number - 1}"
     return TrainConfig(
         env=choice.env,
@@ -94,7 +94,7 @@ def settings(choice: Generations, number: int) -> TrainConfig:
 
 
 def curve(choice: Generations, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and success of a generation, wherever episodes ended."""
+    """Return the steps and success rates of a generation, where episodes ended."""
     rows = logs.read(choice.run / f"generation-{number}" / logs.METRICS)
     ended = [(row["steps"], row["success"]) for row in rows if row.get("success") is not None]
     steps, success = np.array(ended, float).reshape(-1, 2).T
@@ -102,7 +102,7 @@ def curve(choice: Generations, number: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw(choice: Generations, count: int) -> Path:
-    """The success of all generations so far, each from its own first step on."""
+    """Plot the success of all generations so far, each over its own steps."""
     series = {f"generation {i}": curve(choice, i) for i in range(1, count + 1)}
     return training_curves.learning_curves(
         choice.run / "generations.png",
@@ -115,7 +115,7 @@ def draw(choice: Generations, count: int) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command."""
+    """Run the command line."""
     choice = tyro.cli(Generations, args=arguments)
     done = generations(choice)
     made = Table(title=f"{choice.env}, {choice.steps:,} steps each", title_style="bold")
@@ -128,7 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
     console = Console()
     console.print(made)
     if len(done) < choice.generations:
-        console.print("Stopped; everything is saved. Go on with the same command.")
+        console.print("Stopped; all progress is saved. Run the same command again to resume.")
 
 
 if __name__ == "__main__":

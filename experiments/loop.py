@@ -1,4 +1,4 @@
-"""The compiled loop: a teacher proposes, environments restart, a student acts and learns.
+"""The compiled training loop: propose tasks, collect a rollout, update teacher and student.
 
 Everything between two log lines is one XLA program. `vmap` over seeds and `shard_map` over
 devices wrap the same `update`.
@@ -25,18 +25,18 @@ SEEDS = "seeds"
 
 
 class TrainState(NamedTuple):
-    """Everything of a training. With several seeds, every leaf has a leading axis of seeds."""
+    """The whole state of a training. With several seeds, each leaf has a leading axis of seeds."""
 
     student: Any
     teacher: Any
     worlds: RolloutState
-    prepared: Any  # a costly teacher's proposals (`prepared.Prepared`), else ()
+    prepared: Any  # `prepared_proposals.Prepared` for a teacher with a `batch`, else ()
     key: PRNGKeyArray
     updates: Int[Array, ""]
 
 
 class Records(NamedTuple):
-    """What the host reads after a chunk of k updates; m rows of finished episodes for each."""
+    """Data that the host reads after a chunk of k updates, each with m rows of episodes."""
 
     metrics: dict[str, Float[Array, " k"]]
     tasks: Float[Array, "k m d"]
@@ -44,26 +44,26 @@ class Records(NamedTuple):
 
 
 class Loop:
-    """A training, as functions of its state.
+    """A training, as pure functions of its state.
 
     Args:
-        environment, teacher, student: the three that are joined. A student for several devices
-            or seeds is made with `axes=(DEVICES,)` and `seeds_axis=SEEDS`.
-        num_envs: environments, over all devices.
-        rollout_length: steps of each environment between two updates.
-        outcomes_per_update: finished episodes that the teacher observes in each update; where
-            more finish, these are spread evenly over them.
-        devices: the devices over which the environments are spread; parameters are on all of them.
-        num_seeds: trainings that run side by side in the same program.
+        environment, teacher, student: the components of the training. A student for several
+            devices or seeds must be made with `axes=(DEVICES,)` and `seeds_axis=SEEDS`.
+        num_envs: number of environments, over all devices.
+        rollout_length: steps per environment and update.
+        outcomes_per_update: number of finished episodes that the teacher observes in each update;
+            if more finish, an evenly spaced subset is used. Defaults to `num_envs`.
+        devices: devices over which the environments are sharded; parameters are replicated.
+        num_seeds: number of trainings that run side by side in the same program.
         group_size: how many environments are restarted at once, see `Restart`.
-        reveal: what the student's experts may know besides the observation, see `student_actor`.
-        slots: of a teacher with a `batch`, how many proposals are kept ready for each environment.
-            One that finishes more episodes in a rollout waits for the next rollout: these steps
-            are not learned from and belong to no episode. Their share is the metric `waiting`.
+        reveal: privileged observations for the student's experts, see `student_actor`.
+        slots: for a teacher with a `batch`, the number of proposals prepared per environment. An
+            environment that finishes more episodes in a rollout waits for the next rollout: those
+            steps belong to no episode and are not learned from. The metric `waiting` reports their
+            share.
 
     Raises:
-        SettingError: the environments cannot be spread evenly over the devices, or there are no
-            slots.
+        SettingError: `num_envs` is not a multiple of the number of devices, or `slots` is below 1.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Loop:
         self._chunks: dict[int, Any] = {}
 
     def init(self, seed: int) -> TrainState:
-        """The state before the first update; seeds are `seed`, `seed` + 1, ..."""
+        """Return the state before the first update; the seeds are `seed`, `seed` + 1, ..."""
         if self.num_seeds == 1:
             key, student_key = jax.random.split(jax.random.key(seed))
             student_state = jax.jit(self.student.init)(student_key)
@@ -111,27 +111,28 @@ class Loop:
         else:
             keys = jax.vmap(jax.random.key)(jnp.arange(seed, seed + self.num_seeds))
             keys, student_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
-            # One student after another: batched factorisations (of orthogonal weights) that run
-            # at the same time can deadlock, waiting for each other's threads (jax 0.10, CPU).
+            # Students are initialised one after another: batched factorisations (of orthogonal
+            # weights) that run concurrently can deadlock, each waiting for the threads of the other
+            # (jax 0.10, CPU).
             students = jax.jit(lambda keys: jax.lax.map(self.student.init, keys))(student_keys)
             state = jax.jit(jax.vmap(self._init, axis_name=SEEDS))(keys, students)
         return self.place(state)
 
     def place(self, state: TrainState) -> TrainState:
-        """The state with every leaf on the devices where it belongs."""
+        """Place every leaf of a state on its devices."""
         shardings = jax.tree.map(lambda spec: NamedSharding(self.mesh, spec), self.specs)
         parts = zip(state, shardings, strict=True)
         return TrainState._make(jax.device_put(part, sharding) for part, sharding in parts)
 
     def chunk(self, state: TrainState, num_updates: int) -> tuple[TrainState, Records]:
-        """`num_updates` updates in one program; the state given is used up.
+        """Run `num_updates` updates in one program; the given state is donated.
 
-        Metrics and rows of the records have a leading axis of seeds where there are several.
+        With several seeds, metrics and rows of the records have a leading axis of seeds.
         """
         return self.compiled(state, num_updates)(state)
 
     def compiled(self, state: TrainState, num_updates: int) -> Any:
-        """The compiled program for chunks of this length."""
+        """Return the compiled program for chunks of `num_updates` updates."""
         if num_updates not in self._chunks:
 
             def run(state):
@@ -152,7 +153,7 @@ class Loop:
         key, teacher_key = jax.random.split(key)
         n, size = self.num_envs, self.environment.task_space.size
         worlds = rollout.new_worlds(self.environment, self.actor, n)
-        # An abstract step shows which totals are carried from rollout to rollout.
+        # An abstract step determines which totals are carried from rollout to rollout.
         take, queue = task_sources.by_step(Proposals.of(jnp.zeros((1, n, size))))
         runner = Runner(self.environment, self.restart, self.actor, take)
         shapes = jax.eval_shape(
@@ -171,7 +172,7 @@ class Loop:
         )
 
     def update(self, state: TrainState) -> tuple[TrainState, Records]:
-        """Propose, act, observe, learn. Runs on one device's share of the environments."""
+        """Propose, act, observe and learn, on one device's share of the environments."""
         key, propose_key, act_key, learn_key = jax.random.split(state.key, 4)
         device = jax.lax.axis_index(DEVICES)
         ready, teacher_state = self.propose(state, propose_key)
@@ -191,12 +192,13 @@ class Loop:
         return state, Records(metrics, proposals.tasks, outcomes)
 
     def propose(self, state: TrainState, key: PRNGKeyArray) -> tuple[Any, Any]:
-        """What this device's environments play next, and the teacher's state.
+        """Propose tasks for this device's environments.
 
         All devices call the teacher with the same state and key, and each takes its own part.
 
         Returns:
-            `Proposals` for each step and environment; of a costly teacher, `Prepared` ones.
+            `Proposals` for each step and environment, or `Prepared` ones for a teacher with a
+            `batch`; and the teacher's new state.
         """
         if self.teacher.batch:
             return prepared_proposals.refill(
@@ -213,7 +215,7 @@ class Loop:
         return jax.tree.map(mine, proposals), teacher_state
 
     def collect(self, state: TrainState, ready: Any, key: PRNGKeyArray) -> tuple[Any, ...]:
-        """A rollout from what `propose` gave; see `rollout.collect`."""
+        """Collect a rollout with the result of `propose`; see `rollout.collect`."""
         source = prepared_proposals.from_slots if self.teacher.batch else task_sources.by_step
         take, queue = source(ready)
         runner = Runner(self.environment, self.restart, self.actor, take)
@@ -221,7 +223,7 @@ class Loop:
         return collect(runner, self.student, state.student, state.worlds, queue, key, steps)
 
     def report(self, episodes: Episodes) -> tuple[Proposals, Outcomes]:
-        """The finished episodes of all devices as rows, in the order in which they ended."""
+        """Return the finished episodes of all devices as rows, in the order in which they ended."""
         done = episodes.done.reshape(-1)
         rows = self.local_outcomes
         size = done.shape[0]
@@ -251,7 +253,7 @@ class Loop:
 
 
 def _episode_metrics(episodes: Episodes) -> dict[str, Array]:
-    """Sums over the episodes that ended; divided by `episodes` they are means."""
+    """Return sums over the episodes that ended; divide by `episodes` to get means."""
     done = episodes.done
 
     def total(x):

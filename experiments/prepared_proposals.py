@@ -1,8 +1,9 @@
-"""Proposals of a costly teacher, prepared: asked for in groups, and only as many as are used.
+"""Prepared proposals, for teachers whose proposals are expensive.
 
-Every environment has k slots with a proposal each. One that finishes takes its next slot; between
-two rollouts the slots that were used are filled again. What is left over of a group that was asked
-for is kept for the next time, so no proposal is lost.
+Every environment has k slots that hold one proposal each. An environment that finishes an episode
+takes the proposal in its next slot; the used slots are refilled between rollouts. Proposals are
+requested from the teacher in groups, and the rest of a group is kept for the next refill, so only
+as many are requested as are used and none is lost.
 """
 
 from typing import Any, NamedTuple
@@ -16,23 +17,23 @@ from didact.teachers import Proposals, Teacher, propose
 
 
 class Prepared(NamedTuple):
-    """k slots of each of n environments, and the latest group of g proposals."""
+    """k slots for each of n environments, and the latest group of g proposals."""
 
     slots: Proposals  # each [n, k, ...]
-    at: Int[Array, " n"]  # the slot that is taken next
-    left: Int[Array, " n"]  # slots that are filled: those from `at` on, in a circle
+    at: Int[Array, " n"]  # index of the next slot to use
+    left: Int[Array, " n"]  # number of filled slots: those from `at` on, cyclically
     group: Proposals  # each [g, ...]
-    taken: Int[Array, ""]  # rows of the group that are in slots; the others wait for theirs
+    taken: Int[Array, ""]  # number of rows of the group that are already in slots
 
 
 def empty(size: int, n: int, slots: int, batch: int) -> Prepared:
-    """Slots that are not filled yet.
+    """Return empty slots.
 
     Args:
-        size: of a task.
-        n: environments.
-        slots: k, of each of them.
-        batch: g, how many proposals are asked for at once.
+        size: number of parameters of a task.
+        n: number of environments.
+        slots: number of slots k per environment.
+        batch: number of proposals g per group.
     """
     blank = Proposals.of(jnp.zeros((n, slots, size)))
     none = jnp.zeros(n, jnp.int32)
@@ -40,7 +41,7 @@ def empty(size: int, n: int, slots: int, batch: int) -> Prepared:
 
 
 def from_slots(prepared: Prepared) -> tuple[Take, tuple[Array, Array]]:
-    """The slots as what comes next; an environment without a filled slot waits.
+    """Take episodes from the slots; an environment without a filled slot waits.
 
     The queue is (`at`, `left`).
     """
@@ -60,18 +61,21 @@ def from_slots(prepared: Prepared) -> tuple[Take, tuple[Array, Array]]:
 def refill(
     teacher: Teacher, state: Any, prepared: Prepared, key: PRNGKeyArray, axis: str | None = None
 ) -> tuple[Prepared, Any]:
-    """All slots filled, and the teacher's state.
+    """Fill all empty slots.
 
     Args:
-        teacher, state: who proposes. On several devices, all have the same state and key, so that
-            all make the same proposals; each keeps those of its own environments.
-        prepared: with slots to fill.
-        key: of the proposals.
-        axis: the name of the mapped axis of devices, if there is one.
+        teacher, state: the teacher and its state. All devices must pass the same state and key, so
+            that all compute the same proposals; each keeps those of its own environments.
+        prepared: slots to fill.
+        key: key for the proposals.
+        axis: name of the mapped axis of devices, if any.
+
+    Returns:
+        The filled slots, and the teacher's new state.
     """
     n, k = prepared.slots.learn.shape
     size = prepared.group.learn.shape[0]
-    # Slot j of an environment is filled if it is one of the `left` from `at` on.
+    # Slot j of an environment is filled if it is one of the `left` slots from `at` on.
     ahead = (jnp.arange(k) - prepared.at[:, None]) % k
     blank, first = (ahead >= prepared.left[:, None]).reshape(-1), jnp.int32(0)
     if axis is not None:
@@ -81,7 +85,7 @@ def refill(
     end = prepared.taken + jnp.sum(blank, dtype=jnp.int32)  # counted from the start of the group
 
     def fill(slots: Proposals, group: Proposals, begin: Array) -> Proposals:
-        """Puts rows `begin` to `begin` + g - 1 into the blanks, of which the first has `taken`."""
+        """Write rows `begin` to `begin` + g - 1 to the blanks, starting with row `taken`."""
         row = begin + jnp.arange(size)
         slot = order[jnp.clip(row - prepared.taken, 0, blank.shape[0] - 1)] - first
         here = (row >= prepared.taken) & (row < end) & (slot >= 0) & (slot < n * k)

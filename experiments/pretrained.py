@@ -1,8 +1,8 @@
-"""Makes the policies that didact has: `python -m didact.experiments.pretrained [NAME ...]`.
+"""Train the pretrained policies: `python -m didact.experiments.pretrained [NAME ...]`.
 
-Each is trained by one command line, which its card tells, and copied to where policies are found by
-their names. What is under runs/ already is not trained again. The last one learns from experts that
-`didact benchmark kickstarting` makes before.
+Each policy is trained by one command, which its card records, and copied to the folder of shipped
+policies. Finished runs under runs/ are not repeated. The policy `generalist` is distilled from
+experts that `didact benchmark kickstarting` must train first.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from didact.students.policies.lookup import SHIPPED
 
 RUNS = Path("runs") / "pretrained"
 
-# Name: (what it does, how it is made).
+# Name: (description, command).
 POLICIES = {
     "goto-local": (
         "Goes to one of eight objects in a room.",
@@ -32,15 +32,15 @@ POLICIES = {
         "distill solver --env BabyAI-PutNextLocal-v0 --steps 4000000",
     ),
     "pickup-loc": (
-        "Picks up an object of a room that may be told by where it lies.",
+        "Picks up an object in a room; the instruction may describe its location.",
         "distill solver --env BabyAI-PickupLoc-v0 --steps 4000000",
     ),
     "open": (
-        "Opens a door of a maze of nine rooms.",
+        "Opens a door in a maze of nine rooms.",
         "distill solver --env BabyAI-Open-v0 --steps 4000000",
     ),
     "goto-seq": (
-        "Goes to up to four objects of a maze of four small rooms, in the order told.",
+        "Goes to up to four objects in a maze of four small rooms, in the given order.",
         "distill solver --env BabyAI-GoToSeqS5R2-v0 --steps 6000000",
     ),
     "mini-boss": (
@@ -51,7 +51,7 @@ POLICIES = {
         "Follows six kinds of instructions in two rooms with four objects.",
         "distill --env MiniSynth --steps 6000000 "
         + " ".join(
-            f"runs/kickstarting/experts/{name}"  # which `didact benchmark kickstarting` makes
+            f"runs/kickstarting/experts/{name}"  # trained by `didact benchmark kickstarting`
             for name in ("go-to", "open", "pick-up", "put-next", "both", "sequence")
         ),
     ),
@@ -59,10 +59,10 @@ POLICIES = {
 
 
 def make_policy(name: str) -> Path:
-    """Trains a policy unless that was done, and puts it where it is found by its name.
+    """Train a policy, unless its run is finished, and copy it to the shipped policies.
 
     Raises:
-        SettingError: there is no recipe of that name.
+        SettingError: the name is unknown.
     """
     if name not in POLICIES:
         raise suggest("policy", name, list(POLICIES))
@@ -85,7 +85,7 @@ def make_policy(name: str) -> Path:
 
 
 def _scores(run: Path, experts: list[str]) -> dict[str, dict[str, Any]]:
-    """What a student of experts can do in the tasks of each, where these have no names."""
+    """Evaluate a distilled policy on the tasks of each of its experts."""
     scores = {}
     for expert in experts:
         tasks = load_policy(expert).card["training"]["settings"]["tasks"]

@@ -1,7 +1,7 @@
-"""Joins a proposer to a training: between two chunks it is told of the pool and writes new tasks.
+"""Connects a proposer to a training: between chunks it gets a report on the pool and adds tasks.
 
-With several seeds each has a pool of its own, so each is reported and answered by itself, one after
-another, and the seeds stay trainings that know nothing of each other.
+With several seeds, each has its own pool. The proposer is asked for each seed in turn, so that the
+seeds remain independent trainings.
 """
 
 import dataclasses
@@ -35,19 +35,20 @@ from didact.teachers.language.transcript import (
 from didact.teachers.pool import PoolState, refill, report
 
 TEACHER = "pool"  # whose tasks proposers write
-KEPT = "replayed.jsonl"  # a run's copy of the transcript that it follows
+KEPT = "replayed.jsonl"  # the run's copy of the transcript that it replays
 
 
 @dataclasses.dataclass(frozen=True)
 class ProposerContext:
-    """Where a proposer is to work.
+    """The training that a proposer is made for.
 
     Attributes:
-        config, environment: of the training.
-        space: what its teacher chooses from.
-        run: the folder of the run; None where there is none yet.
-        before: what was asked and answered before, of a training that is gone on with.
-        dropped: what was asked after the checkpoint, too; it only counts as spent.
+        config: training settings.
+        environment: environment of the training.
+        space: task space of the teacher.
+        run: run folder; None if it does not exist yet.
+        before: exchanges before the checkpoint, if the training was resumed.
+        dropped: exchanges after the checkpoint, which only count towards the budget.
     """
 
     config: TrainConfig
@@ -58,9 +59,9 @@ class ProposerContext:
     dropped: tuple[Exchange, ...] = ()
 
 
-def _replayed(post: ProposerContext) -> Proposer:
-    config = post.config
-    kept = None if post.run is None else post.run / KEPT
+def _replayed(context: ProposerContext) -> Proposer:
+    config = context.config
+    kept = None if context.run is None else context.run / KEPT
     path = kept if kept is not None and kept.is_file() else config.transcript
     if path is None:
         raise SettingError("--transcript", None, "given with --proposer replayed")
@@ -71,13 +72,13 @@ def _replayed(post: ProposerContext) -> Proposer:
     found = [e for e in exchanges(path) if e.accepted]
     odd = [e for e in found if e.came % config.updates_per_chunk or e.seed >= config.num_seeds]
     if odd:
-        allowed = "one of a training with as many seeds, and as many updates in a chunk"
+        allowed = "the transcript of a training with the same --num-seeds and updates per chunk"
         raise SettingError("--transcript", str(path), allowed)
     return proposer
 
 
-def _language_model(post: ProposerContext) -> Proposer:
-    settings = dataclasses.asdict(post.config.llm)
+def _language_model(context: ProposerContext) -> Proposer:
+    settings = dataclasses.asdict(context.config.llm)
     limits = {name: settings.pop(f"max_{name}") for name in ("calls", "total_tokens", "cost")}
     try:
         budget = Budget(limits["calls"], limits["total_tokens"], limits["cost"])
@@ -88,27 +89,27 @@ def _language_model(post: ProposerContext) -> Proposer:
         ours = name in settings or name in limit.values()
         name = f"--llm.{name.replace('_', '-')}" if ours else name
         raise SettingError(name, error.value, error.allowed) from None
-    spent = totals([*post.before, *post.dropped])
+    spent = totals([*context.before, *context.dropped])
     tokens = spent.prompt_tokens + spent.completion_tokens
     budget.spend(spent.calls, tokens, spent.cost if spent.answers else spent.cost or 0.0)
-    proposer.recall((e.seed, e.reply.text) for e in post.before if e.reply is not None)
+    proposer.recall((e.seed, e.reply.text) for e in context.before if e.reply is not None)
     return proposer
 
 
-# `make(post)` gives a `Proposer`, or None.
+# `make(context)` returns a `Proposer`, or None.
 PROPOSERS: Registry[Entry] = Registry("proposer")
-PROPOSERS.register("none", lambda post: None, "nobody: the pool keeps the tasks it starts with")
+PROPOSERS.register("none", lambda context: None, "no proposer: the pool keeps its initial tasks")
 PROPOSERS.register(
     "scripted",
-    lambda post: scripted(),
-    "raises what is mastered, eases what fails; needs no server",
+    lambda context: scripted(),
+    "makes mastered tasks harder and failed tasks easier; needs no server",
 )
 PROPOSERS.register(
     "language-model",
     _language_model,
-    "a language model behind an OpenAI-compatible server, as --llm says",
+    "a language model on an OpenAI-compatible server; see the --llm options",
 )
-PROPOSERS.register("replayed", _replayed, "the tasks of another run, from its --transcript")
+PROPOSERS.register("replayed", _replayed, "replays the tasks of another run, from --transcript")
 
 
 def proposer_of(
@@ -118,37 +119,38 @@ def proposer_of(
     before: Sequence[Exchange] = (),
     dropped: Sequence[Exchange] = (),
 ) -> Proposer | None:
-    """The proposer called `--proposer`; None if nobody is to propose.
+    """Make the proposer given by `--proposer`; None if there is none.
 
     Raises:
-        SettingError: there is none of that name, or its settings have no meaning here.
+        SettingError: the proposer is unknown, or its settings are invalid for this training.
     """
     entry = PROPOSERS.find(config.proposer, "--proposer")
     if config.proposer != "none" and config.teacher != TEACHER:
         allowed = f"none, or given together with --teacher {TEACHER}"
         raise SettingError("--proposer", config.proposer, allowed)
     if config.transcript is not None and config.proposer != "replayed":
-        raise SettingError("--transcript", str(config.transcript), "left out but with replayed")
+        allowed = "omitted unless --proposer is replayed"
+        raise SettingError("--transcript", str(config.transcript), allowed)
     if config.propose_tasks > task_parsing.MAX:
         raise SettingError("--propose-tasks", config.propose_tasks, f"at most {task_parsing.MAX}")
     space = setup.teacher_space_of(config, environment)
-    post = ProposerContext(config, environment, space, run, tuple(before), tuple(dropped))
-    return entry.make(post)
+    context = ProposerContext(config, environment, space, run, tuple(before), tuple(dropped))
+    return entry.make(context)
 
 
 def keep_transcript(config: TrainConfig, run: Path) -> None:
-    """Copies the transcript that a run follows, which needs nothing else from then on."""
+    """Copy the transcript that a run replays, so that the run no longer depends on the original."""
     if config.transcript is not None:
         shutil.copyfile(config.transcript, run / KEPT)
 
 
 class ProposerRunner:
-    """The proposer of a training, and what it asks and puts into the pool.
+    """Runs a training's proposer: sends reports, parses replies and fills the pool.
 
     Args:
-        config, environment, loop: of the training.
-        run: the folder where the transcript goes.
-        updates: how many the training did before; later exchanges are dropped from the transcript.
+        config, environment, loop: parts of the training.
+        run: folder of the transcript.
+        updates: number of updates already done; later exchanges are dropped from the transcript.
         tell: shows a line to the user.
     """
 
@@ -174,21 +176,22 @@ class ProposerRunner:
         self.asking = BackgroundProposer(proposer) if proposer else None
         self.over = any(e.over for e in self.transcript.exchanges)
         self.every = max(config.updates_per_chunk, round(config.num_updates * config.propose_every))
-        self.waiting: list[int] = []  # seeds that are to be asked about
+        self.waiting: list[int] = []  # seeds whose reports have not been sent
         self._refill = jax.jit(_refilled)
 
     def __call__(
         self, state: TrainState, before: int, done: int
     ) -> tuple[TrainState, dict[str, Any]]:
-        """Fetches what was answered, and asks if it is time to.
+        """Process replies, and send requests if they are due.
 
         Args:
-            state: after `done` updates.
-            before: the updates at the last call.
+            state: state after `done` updates.
+            before: number of updates at the last call.
+            done: number of updates so far.
 
         Returns:
-            The state with the tasks that came, and how many were `accepted` and `refused`, and how
-            many times asking `failed`; empty if nothing came.
+            The state with new tasks in its pools, and the number of tasks `accepted` and `refused`
+            and of requests `failed`; empty if there was no reply.
         """
         if self.asking is None:
             return state, {}
@@ -206,11 +209,11 @@ class ProposerRunner:
         }
 
     def close(self, updates: int) -> None:
-        """Gives up an open question; the transcript says so."""
+        """Drop a pending request, and record this in the transcript."""
         if self.asking is not None:
-            dropped = self.asking.drop("The training ended before there was an answer.")
+            dropped = self.asking.drop("The training ended before a reply arrived.")
             if dropped is not None and dropped.reply is not None:
-                why = "The answer came when the training had ended."
+                why = "The reply arrived after the training had ended."
                 self._note(dropped, updates, (), (why,))
             elif dropped is not None:
                 self._note(dropped, updates)
@@ -227,11 +230,11 @@ class ProposerRunner:
         while self.waiting and self.asking.report is None and not self.over:
             seed = self.waiting.pop(0)
             pool = self._pool(state, seed)
-            told = [e for e in self.transcript.exchanges if e.seed == seed]
-            since = told[-1].told if told else (0, 0, 0)
+            past = [e for e in self.transcript.exchanges if e.seed == seed]
+            since = past[-1].told if past else (0, 0, 0)
             if int(pool.tried) == since[2] and not isinstance(proposer, Replayed):
-                continue  # as in a warm-up: there is nothing new to tell
-            answered = [e for e in told if e.reply is not None]
+                continue  # nothing new to report, for example during a warm-up
+            answered = [e for e in past if e.reply is not None]
             asked = report(
                 pool,
                 self.space,
@@ -248,14 +251,14 @@ class ProposerRunner:
         return state
 
     def _fetch(self, state: TrainState, done: int) -> TrainState:
-        """Puts what was answered, if anything was, into the pool."""
+        """Add the tasks of a reply, if there is one, to the pool."""
         assert self.asking is not None
         answer = self.asking.answer()
         if answer is None:
             return state
         if answer.reply is None:
             self.over = answer.over
-            last = " Nobody is asked any more." if answer.over else ""
+            last = " No further requests will be made." if answer.over else ""
             self.tell(f"proposer {self.asking.proposer.name}: {answer.error}{last}")
             self._note(answer, done)
             return state
@@ -286,7 +289,7 @@ class ProposerRunner:
         )
 
     def _pool(self, state: TrainState, seed: int) -> PoolState:
-        """The pool of a seed, on the host."""
+        """Return the pool of a seed, on the host."""
         pool = jax.device_get(_pools(state.teacher)[0])
         return PoolState(*(x[seed] for x in pool)) if self.config.num_seeds > 1 else pool
 
@@ -304,7 +307,7 @@ class ProposerRunner:
 
 
 def _refilled(teacher: Any, tasks: jax.Array, counts: jax.Array) -> Any:
-    """The state of a teacher with new tasks in the pool that is somewhere in it."""
+    """Add tasks to the pool within a teacher's state."""
     put = jax.vmap(refill) if counts.ndim else refill
 
     def changed(part):
@@ -319,7 +322,7 @@ def _pools(teacher: Any) -> list[PoolState]:
 
 
 def _described(environment: Environment) -> str:
-    """An environment's name and, after a colon, what it is."""
+    """Return an environment's name, followed by its description if it has one."""
     known = {entry.name: entry.description for entry in registered()}
     name = environment.name
     return f"{name}: {known[name]}" if name in known else name

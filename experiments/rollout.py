@@ -1,8 +1,9 @@
-"""Lets many environments act: restarts those whose episode has ended, and takes a step in all.
+"""Rollouts of many environments, with automatic restarts.
 
-`advance` is one step, `play` is many in one scan, and `collect` is what a student learns from.
-Training, evaluation, recordings and exploration differ in who acts (an `Actor`, see `actors`), in
-which episode comes next (a `Take`, see `sources`), and in what they note down of each step.
+`advance` takes one step, `play` scans many steps, and `collect` collects a rollout for a student to
+learn from. Training, evaluation, recording and exploration share these functions; they differ in
+the `Actor` (see `actors`), in the source of the next episodes (a `Take`, see `task_sources`) and in
+what they record of each step.
 """
 
 from collections.abc import Callable
@@ -19,27 +20,27 @@ MAX = "max_"  # scores with this prefix are maxima over an episode, all others a
 
 
 class RolloutState(NamedTuple):
-    """n environments, each in an episode or at the end of one."""
+    """The state of n environments, each within an episode or at the end of one."""
 
-    state: Any  # the environment's
+    state: Any  # the environment's state
     observation: dict[str, Array]  # each [n, ...]
     carry: Any  # the actor's memory, each [n, ...]
-    over: Bool[Array, " n"]  # the episode has ended, and no other has begun
+    over: Bool[Array, " n"]  # the episode has ended and the next has not begun
     tasks: Float[Array, "n d"]  # the task of the episode
     learn: Float[Array, " n"]  # 1 where the student learns from the episode, else 0
-    tag: Int[Array, " n"]  # what the episode was marked with
+    tag: Int[Array, " n"]  # the tag of the episode's proposal
     totals: dict[str, Float[Array, " n"]]  # `episode_totals` of the episode so far; may be empty
 
 
 class Actor(NamedTuple):
-    """Who acts in n environments.
+    """Selects the actions of n environments.
 
     Attributes:
-        initial_carry: `initial_carry(n)`, the memory at an episode's start, each [n, ...].
-        act: `act(params, worlds, key) -> (actions [n, ...], carry, extras)`. An actor with
-            privileges may use `worlds.state`; `extras` are arrays [n, ...] by name.
-        value: `value(params, carry, observation) -> [n]`, or None where there is no such estimate.
-        params: of an actor that does not change.
+        initial_carry: `initial_carry(n)` returns the memory at an episode's start, each [n, ...].
+        act: `act(params, worlds, key) -> (actions [n, ...], carry, extras)`. A privileged actor may
+            use `worlds.state`; `extras` are arrays [n, ...] by name.
+        value: `value(params, carry, observation) -> [n]`, or None for actors without a critic.
+        params: parameters of an actor that does not change.
     """
 
     initial_carry: Callable[[int], Any]
@@ -49,22 +50,22 @@ class Actor(NamedTuple):
 
 
 class Next(NamedTuple):
-    """The episodes that n environments begin if they are at the end of one."""
+    """The next episodes of n environments, used by those that have finished theirs."""
 
     tasks: Float[Array, "n d"]
     learn: Float[Array, " n"]
     tag: Int[Array, " n"]
-    keys: PRNGKeyArray  # of the levels, [n]
-    there: Bool[Array, " n"] | None = None  # where there is one at all; None: everywhere
+    keys: PRNGKeyArray  # keys of the levels, [n]
+    there: Bool[Array, " n"] | None = None  # where an episode is available; None: everywhere
 
 
-# `take(queue, key, over) -> (next, queue)`: environments where `over` is True and an episode is
-# there take it; the others must find it again.
+# `take(queue, key, over) -> (next, queue)`. An environment begins its episode where `over` is True
+# and an episode is available; the queue must keep the other episodes.
 Take = Callable[[Any, PRNGKeyArray, Bool[Array, " n"]], tuple[Next, Any]]
 
 
 class Runner(NamedTuple):
-    """What does not change while environments act."""
+    """The parts of a rollout that stay fixed over its steps."""
 
     environment: Environment
     restart: Restart
@@ -75,17 +76,17 @@ class Runner(NamedTuple):
 class Step(NamedTuple):
     """One step of n environments."""
 
-    worlds: RolloutState  # as they stood when the actor acted
+    worlds: RolloutState  # the state in which the actor acted
     start: Bool[Array, " n"]  # the step is the first of its episode
     playing: Bool[Array, " n"]  # False where the environment waits for an episode
     action: Array
     extras: dict[str, Array]
-    seen: Timestep  # where the environment waits: the last observation again, and nothing happens
+    seen: Timestep  # result of the step; a waiting environment repeats its last observation
     final_value: Float[Array, " n"]  # value of the last observation where truncated, else 0
 
 
 def new_worlds(environment: Environment, actor: Actor, n: int) -> RolloutState:
-    """n environments before their first episode: `advance` begins one in each."""
+    """Return n environments before their first episode, which `advance` begins."""
     keys, tasks = (
         jax.random.split(jax.random.key(0), n),
         jnp.zeros((n, environment.task_space.size)),
@@ -99,14 +100,17 @@ def new_worlds(environment: Environment, actor: Actor, n: int) -> RolloutState:
 def advance(
     runner: Runner, params: Any, worlds: RolloutState, queue: Any, key: PRNGKeyArray
 ) -> tuple[RolloutState, Any, Step]:
-    """Begins episodes where they have ended, and takes a step in all environments.
+    """Begin new episodes where the last ones have ended, then step all environments.
 
     Args:
-        runner: who acts where.
-        params: of the actor.
-        worlds: where the environments stand.
-        queue: the state of what comes next, for `runner.take`.
-        key: of actions, levels and whatever is random in the environments.
+        runner: environment, actor and source of episodes.
+        params: parameters of the actor.
+        worlds: state of the environments.
+        queue: state of the source of episodes, for `runner.take`.
+        key: key for actions, levels and random events in the environments.
+
+    Returns:
+        The new state of the environments, the new queue, and the step.
     """
     environment, restart, actor, take = runner
     n = worlds.over.shape[0]
@@ -165,15 +169,15 @@ def play(
     steps: int,
     record: Callable[[Step], Any],
 ) -> tuple[RolloutState, Any, Any]:
-    """`steps` steps in one scan.
+    """Take many steps in one scan.
 
     Args:
         runner, params, worlds, queue, key: as in `advance`.
-        steps: T.
-        record: what to note down of each step, arrays [n, ...].
+        steps: number of steps T.
+        record: maps a step to the arrays [n, ...] to record.
 
     Returns:
-        Where the environments stand, the queue, and the notes, each [T, n, ...].
+        The new state of the environments, the new queue, and the recorded arrays, each [T, n, ...].
     """
 
     def one(carry, key):
@@ -186,13 +190,13 @@ def play(
 
 
 class Episodes(NamedTuple):
-    """Where episodes ended in a rollout of T steps of n environments, and what they were."""
+    """The episodes of a rollout of T steps in n environments, and where they ended."""
 
     done: Bool[Array, "T n"]
     tasks: Float[Array, "T n d"]
     learn: Float[Array, "T n"]
     tag: Int[Array, "T n"]
-    success: Bool[Array, "T n"]  # fulfilled in the episode up to this step, inclusive
+    success: Bool[Array, "T n"]  # success in the episode up to and including this step
     totals: dict[str, Float[Array, "T n"]]  # `episode_totals`
 
 
@@ -205,21 +209,21 @@ def collect(
     key: PRNGKeyArray,
     steps: int,
 ) -> tuple[RolloutState, Any, Rollout, Episodes, Float[Array, ""]]:
-    """A rollout for the student to learn from.
+    """Collect a rollout for the student to learn from.
 
-    Rows in which an environment waits belong to no episode: the student may not learn from them
-    (`learn` is 0), they count nowhere, and nothing crosses from them to the episodes before and
-    after, as each is marked as a start.
+    Steps in which an environment waits belong to no episode: the student must not learn from them
+    (`learn` is 0), they are not counted, and each is marked as a start, so that nothing propagates
+    between them and the adjacent episodes.
 
     Args:
-        runner: who acts where; the actor is the student.
-        student, student_state: who learns.
+        runner: environment, actor and source of episodes; the actor wraps the student.
+        student, student_state: the student that will learn, and its state.
         worlds, queue, key: as in `advance`.
-        steps: T.
+        steps: number of steps T.
 
     Returns:
-        Where the environments stand, the queue, the rollout, the episodes that ended in it, and
-        in how many of the rows an environment waited.
+        The new state of the environments, the new queue, the rollout, its episodes, and the number
+        of steps, over all environments, that were spent waiting.
     """
     carry = worlds.carry
 
@@ -267,14 +271,17 @@ def episode_totals(
     playing: Bool[Array, "T n"],
     before: dict[str, Float[Array, " n"]],
 ) -> tuple[dict[str, Float[Array, "T n"]], dict[str, Float[Array, " n"]]]:
-    """Sums over each episode up to and with every step; and what the next rollout carries.
+    """Compute running totals over each episode.
 
     Args:
-        quantities: of each step, by name. Names that begin with `max_` are not summed: of these,
-            the largest so far is given.
-        done: whether the step was its episode's last.
+        quantities: per-step values, by name. Names that begin with `max_` are not summed; their
+            running maximum is returned instead.
+        done: whether the step was the last of its episode.
         playing: whether the step belongs to an episode.
-        before: the totals of the running episodes when the rollout began; empty: they begin there.
+        before: totals of the running episodes before the rollout; empty if all begin with it.
+
+    Returns:
+        The totals up to and including each step, and the totals that the next rollout starts from.
     """
     blank = {name: no_total(name) for name in quantities}
     before = {name: before.get(name, jnp.full(done.shape[1], blank[name])) for name in quantities}
@@ -292,19 +299,19 @@ def episode_totals(
 
 
 def no_total(name: str) -> float:
-    """The total of a quantity before the first step of an episode."""
+    """Return the total of a quantity before the first step of an episode."""
     return -jnp.inf if name.startswith(MAX) else 0.0
 
 
 def _where(chosen: Bool[Array, " n"], yes: Any, no: Any) -> Any:
-    """Rows of one tree of arrays [n, ...] where chosen, of the other elsewhere."""
+    """Select rows of `yes` where `chosen` and of `no` elsewhere, for trees of arrays [n, ...]."""
     return jax.tree.map(
         lambda x, y: jnp.where(chosen.reshape(-1, *[1] * (x.ndim - 1)), x, y), yes, no
     )
 
 
 def zeros_like_shape(like: Any) -> Array:
-    """An array of a shape and type."""
+    """Return zeros (or a fixed key) with the shape and dtype of `like`."""
     if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
         return jnp.broadcast_to(jax.random.key(0), like.shape)
     return jnp.zeros(like.shape, like.dtype)

@@ -1,4 +1,4 @@
-"""Makes environment, teacher, student and loop from the settings of a training."""
+"""Build the environment, teacher, student and loop from training settings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,29 +23,34 @@ from didact.teachers.registry import TEACHERS
 
 
 def environment_of(config: TrainConfig) -> Environment:
-    """The environment called `--env`, with `--env-settings`."""
+    """Make the environment given by `--env` and `--env-settings`."""
     return make_environment(config.env, config.env_settings)
 
 
 def make_environment(name: str, texts: tuple[str, ...] = (), option: str = "--env") -> Environment:
-    """The environment that an option names, with settings told by NAME=VALUE texts.
+    """Make an environment from its name and NAME=VALUE settings.
+
+    Args:
+        name: registered name.
+        texts: settings as NAME=VALUE.
+        option: name of the option that gave the name, for error messages.
 
     Raises:
-        SettingError: there is none of that name, or it has no such setting or value.
+        SettingError: the environment, a setting or a value is unknown.
     """
     return make_with_text_settings(name, texts, option, "--env-settings")
 
 
 def space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
-    """The environment's task space as narrowed by `--tasks`."""
+    """Return the environment's task space, restricted by `--tasks`."""
     return narrow_task_space(environment.task_space, config.tasks)
 
 
 def narrow_task_space(space: TaskSpace, texts: tuple[str, ...]) -> TaskSpace:
-    """The part of the space told by NAME=VALUE and NAME=LOW..HIGH texts.
+    """Restrict a task space by NAME=VALUE and NAME=LOW..HIGH settings.
 
     Raises:
-        SettingError: a name is unknown or a value out of bounds.
+        SettingError: a name is unknown or a value is out of bounds.
     """
     bounds: dict[str, float | tuple[float, float]] = {}
     for name, text in pairs("--tasks", texts).items():
@@ -65,22 +70,23 @@ def narrow_task_space(space: TaskSpace, texts: tuple[str, ...]) -> TaskSpace:
 
 
 def teacher_space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
-    """What the teacher chooses from: `space_of`, but if feedback fades out, not how often it is.
+    """Return the task space of the teacher: `space_of`, with the help parameter fixed if annealed.
 
     Raises:
-        SettingError: there is no feedback that could fade out.
+        SettingError: `--anneal-help` is set, but the environment has no feedback.
     """
     space = space_of(config, environment)
     if not config.anneal_help:
         return space
     name = environment.help_parameter
     if name not in space.names or not isinstance(space, Box):
-        raise SettingError("--anneal-help", config.anneal_help, "0 where there is no feedback")
+        allowed = "0 in an environment without feedback"
+        raise SettingError("--anneal-help", config.anneal_help, allowed)
     return space.restricted(**{name: space.dimensions[space.column(name)].high})
 
 
 def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
-    """The teacher called `--teacher`, with feedback that fades out if `--anneal-help` says so."""
+    """Make the teacher given by `--teacher`, with feedback annealed if `--anneal-help` is set."""
     teacher, space = _teacher_of(config, environment), space_of(config, environment)
     name = environment.help_parameter
     if not config.anneal_help or name is None or not isinstance(space, Box):
@@ -90,11 +96,12 @@ def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
 
 
 def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
-    """The teacher alone, after a warm-up in the easy tasks if there are any."""
+    """Make the teacher, with a warm-up on the easy tasks if there are any."""
     space = teacher_space_of(config, environment)
     if config.teacher == expert_setup.TEACHER:
         if config.teacher_settings:
-            raise SettingError("--teacher-settings", config.teacher_settings, "left out here")
+            allowed = f"omitted with --teacher {expert_setup.TEACHER}"
+            raise SettingError("--teacher-settings", config.teacher_settings, allowed)
         return expert_setup.teacher_of(config, space_of(config, environment))
     name = TEACHERS.find(config.teacher, "--teacher", more=(expert_setup.TEACHER,)).name
     kinds = teachers.settings_of(name)
@@ -103,7 +110,7 @@ def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
         teacher = teachers.make(name, space, **settings)
     except SettingError as error:
         if error.setting == "space":
-            allowed = f"one for the tasks of {config.env}: its space must be {error.allowed}"
+            allowed = f"one that fits {config.env}: the task space must be {error.allowed}"
             raise SettingError("--teacher", config.teacher, allowed) from None
         raise SettingError(
             f"--teacher-settings {error.setting}", error.value, error.allowed
@@ -115,26 +122,26 @@ def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
 
 
 def student_entry(config: TrainConfig) -> StudentEntry:
-    """What is registered under `--student`.
+    """Return the registry entry of `--student`.
 
     Raises:
-        SettingError: nothing is.
+        SettingError: no student of that name is registered.
     """
     return STUDENTS.find(config.student, "--student")
 
 
 def student_settings(config: TrainConfig) -> Any:
-    """The settings of the student: a section of the training's, or `--student-settings`.
+    """Return the student's settings: its section of the config, or `--student-settings`.
 
     Raises:
-        SettingError: one is unknown or has no meaning.
+        SettingError: a setting is unknown or invalid.
     """
     entry = student_entry(config)
     section = getattr(config, entry.name, None)
     if entry.config is None or not isinstance(section, entry.config):
         return entry.read(config.student_settings)
     if config.student_settings:
-        allowed = f"left out with --student {entry.name}, which has options --{entry.name}.NAME"
+        allowed = f"omitted with --student {entry.name}, which has options --{entry.name}.NAME"
         raise SettingError("--student-settings", config.student_settings, allowed)
     return section
 
@@ -146,15 +153,16 @@ def student_of(
     alone: bool = False,
     experts: Sequence[Expert] = (),
 ) -> Student:
-    """The student called `--student`.
+    """Make the student given by `--student`.
 
     Args:
-        config, environment: of the training.
-        alone: to act outside the loop, without its axes and without experts.
-        experts: those it learns from.
+        config: training settings.
+        environment: environment of the training.
+        alone: make a student that acts outside the loop, without mapped axes and experts.
+        experts: experts to learn from.
 
     Raises:
-        SettingError: there is none of that name, or it cannot use a setting or the experts.
+        SettingError: the student is unknown, or does not support a setting or the experts.
     """
     entry, settings = student_entry(config), student_settings(config)
     spaces = environment.observation_space, environment.action_space
@@ -167,7 +175,7 @@ def student_of(
     if entry.needs_experts and not experts:
         raise SettingError("--experts", (), f"at least one expert for {name}")
     if experts and not (entry.accepts("experts") or entry.accepts("auxiliary_losses")):
-        raise SettingError("--experts", config.experts, f"left out with {name}")
+        raise SettingError("--experts", config.experts, f"omitted with {name}")
     if config.hindsight and not entry.accepts("auxiliary_losses"):
         raise SettingError("--hindsight", config.hindsight, f"0 with {name}")
     if entry.accepts("auxiliary_losses"):
@@ -178,15 +186,15 @@ def student_of(
 
 
 def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any]) -> Loop:
-    """The compiled loop over these devices.
+    """Make the compiled loop on the given devices.
 
     Raises:
-        SettingError: settings do not fit each other, or these devices.
+        SettingError: the settings are incompatible with each other or with the devices.
     """
     entry = student_entry(config)
     if len(devices) > 1 and not entry.accepts("axes"):
-        # Each device would learn from its own part of the worlds, and all but one be lost.
-        allowed = f"one with a parameter `axes`, on {len(devices)} devices"
+        # Each device would learn from its own environments only, and all but one result be lost.
+        allowed = f"a student with a parameter `axes` when training on {len(devices)} devices"
         raise SettingError("--student", entry.name, allowed)
     minibatches = entry.minibatches(student_settings(config))
     parts = len(devices) * minibatches
@@ -199,7 +207,7 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
     experts = expert_setup.experts_of(config, environment)
     student = student_of(config, environment, experts=experts)
     if entry.network is None and not hasattr(_like(student.init), "params"):
-        allowed = "one whose state has a field `params`, all that acting needs"
+        allowed = "a student whose state has a field `params` with all that acting needs"
         raise SettingError("--student", entry.name, allowed)
     return Loop(
         environment,
@@ -220,7 +228,7 @@ def _like(init: Any) -> Any:
 
 
 def evaluation_tasks_of(config: TrainConfig, environment: Environment) -> dict[str, Any]:
-    """The tasks to evaluate on, by name: those of `--evaluate-on`, or the environment's own.
+    """Return the tasks to evaluate on, by name: `--evaluate-on`, or all of the environment's.
 
     Raises:
         SettingError: a name is unknown, or is not a single task of the environment.
@@ -233,10 +241,10 @@ def evaluation_tasks_of(config: TrainConfig, environment: Environment) -> dict[s
 
 
 def _task_called(name: str, environment: Environment) -> Any:
-    """The only task of the environment registered as `name`, as a task of this one."""
+    """Return the single task of the environment registered as `name`, as a task of this one."""
     ENVIRONMENTS.find(name, "--evaluate-on", more=tuple(environment.evaluation_tasks))
     task = environment.single_task(make(name).task_space)
     if task is None:
-        allowed = f"a point of the task space of {environment.name}"
+        allowed = f"a single task in the task space of {environment.name}"
         raise SettingError("--evaluate-on", name, allowed)
     return task

@@ -1,6 +1,6 @@
-"""Which episode comes next: the ways in which environments that have finished get another task.
+"""Sources of tasks: how environments that have finished an episode get their next one.
 
-Each is a `rollout.Take` and the queue that it begins with.
+Each function returns a `rollout.Take` and its initial queue.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,11 @@ from didact.teachers import Proposals
 
 
 def by_step(proposals: Proposals) -> tuple[Take, Int[Array, ""]]:
-    """One proposal for each step and environment: one that finishes takes that of its step.
+    """Take tasks from proposals that are indexed by step and environment.
 
     Args:
-        proposals: arrays [T, n, ...] for the next T steps. Each is used at most once.
+        proposals: arrays [T, n, ...] for the next T steps. An environment that begins an episode at
+            step t uses proposal [t, i], so each proposal is used at most once.
     """
 
     def take(step, key, over):
@@ -31,7 +32,7 @@ def by_step(proposals: Proposals) -> tuple[Take, Int[Array, ""]]:
 
 
 def random_tasks(space: TaskSpace) -> tuple[Take, tuple[()]]:
-    """Tasks drawn uniformly, without an end."""
+    """Draw tasks uniformly, without limit."""
 
     def take(queue, key, over):
         n = over.shape[0]
@@ -44,30 +45,30 @@ def random_tasks(space: TaskSpace) -> tuple[Take, tuple[()]]:
 
 
 class Numbered(NamedTuple):
-    """Episodes 0 to `total` - 1, each of which is played once."""
+    """A queue of episodes 0 to `total` - 1, each of which is played once."""
 
-    following: Int[Array, ""]  # the next episode that no environment has
+    following: Int[Array, ""]  # the next episode that has not begun
     total: Int[Array, ""]
 
     def left(self) -> Bool[Array, ""]:
-        """Whether there are episodes that have not begun."""
+        """Return whether there are episodes that have not begun."""
         return self.following < self.total
 
 
-# From the numbers of g episodes to their tasks [g, d] and the keys [g] of their levels.
+# Maps the numbers of g episodes to their tasks [g, d] and the keys [g] of their levels.
 Draw = Callable[[Int[Array, " g"]], tuple[Float[Array, "g d"], PRNGKeyArray]]
 
 
 def numbered(draw: Draw, group_size: int) -> Take:
-    """Numbered episodes, in order; the tag of an episode is its number.
+    """Play numbered episodes in order; the tag of an episode is its number.
 
-    An environment that has finished takes the next episode that no other has, and waits when there
-    is none left. All that have begun are played to their end, so short and long ones count alike.
-    The queue is a `Numbered`.
+    An environment that has finished takes the next episode that has not begun, or waits if none is
+    left. Every episode is played to its end, so that long episodes are not underrepresented. The
+    queue is a `Numbered`.
 
     Args:
-        draw: task and level of episodes by their numbers.
-        group_size: of how many episodes tasks and keys are made at once on a CPU.
+        draw: maps episode numbers to tasks and level keys.
+        group_size: number of episodes for which tasks and keys are computed at once on a CPU.
     """
 
     def take(queue: Numbered, key, over):
@@ -83,7 +84,7 @@ def numbered(draw: Draw, group_size: int) -> Take:
 
 
 def once(tasks: Float[Array, "m d"], key: PRNGKeyArray, group_size: int) -> tuple[Take, Numbered]:
-    """One episode of each task, numbered as the tasks are."""
+    """Play one episode of each task, numbered like the tasks."""
     m = tasks.shape[0]
     keys = jax.random.split(key, m)
     take = numbered(lambda number: (tasks[number], keys[number]), group_size)
@@ -91,12 +92,12 @@ def once(tasks: Float[Array, "m d"], key: PRNGKeyArray, group_size: int) -> tupl
 
 
 def level_keys(key: PRNGKeyArray, episodes: Int[Array, " n"]) -> tuple[PRNGKeyArray, PRNGKeyArray]:
-    """What numbered episodes of a seed are made from: the keys [n] of their tasks and levels."""
+    """Return the keys [n] of the tasks and of the levels of numbered episodes."""
     root = jax.random.fold_in(key, 0)
     keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(root, i)))(episodes)
     return keys[:, 0], keys[:, 1]
 
 
 def tasks_of(space: TaskSpace, keys: PRNGKeyArray) -> Float[Array, "n d"]:
-    """One task for each key."""
+    """Sample one task per key."""
     return jax.vmap(lambda key: space.sample(key, 1)[0])(keys)

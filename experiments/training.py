@@ -1,4 +1,4 @@
-"""A training from beginning to end: the run folder, the loop's chunks, and what the host does
+"""Run a training from start to end: the run folder, the compiled chunks, and the host's work
 between them."""
 
 import contextlib
@@ -38,26 +38,28 @@ def train(
     console: Console | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Trains, and returns what came of it.
+    """Train a student and return a summary.
 
     Args:
-        config: settings; or give them by name: `train(env="GoTo", steps=1_000_000)`.
-        resume: a run folder to go on with; its own settings are used. Of others only `imports` may
-            be given: where the code of the user's own is now.
-        checkpoint: the updates of the checkpoint to go on from; the latest if None.
-        console: where progress is shown.
+        config: training settings; alternatively pass them by name, as in
+            `train(env="GoTo", steps=1_000_000)`.
+        resume: run folder to resume. The run's own settings are used; only `imports` may be given
+            as well, in case the imported code has moved.
+        checkpoint: number of updates of the checkpoint to resume from; the latest if None.
+        console: console that shows the progress.
 
     Returns:
-        `run` (the folder), `finished`, `steps`, `evaluation` by environment (`success`,
-        `return`, ... with sampled and greedy actions) and `files` (the pictures and the policy).
+        `run` (the folder), `finished`, `steps`, `evaluation` by evaluation task (`success`,
+        `return`, ... with sampled and greedy actions) and `files` (the figures and the policy).
 
     Raises:
-        SettingError: a setting has no meaning, or a folder cannot be used.
+        SettingError: a setting is invalid, or a folder cannot be used.
     """
     if resume is not None:
         imports = settings.pop("imports", None)
         if config is not None or settings:
-            raise SettingError("--resume", str(resume), "given alone: the run has its settings")
+            allowed = "given without other settings: the run has its own"
+            raise SettingError("--resume", str(resume), allowed)
         config = _resumed(Path(resume), imports)
     else:
         if config is None:
@@ -71,7 +73,7 @@ def train(
     evaluation_tasks = setup.evaluation_tasks_of(config, environment)
     proposers.proposer_of(config, environment, None if resume is None else Path(resume))
     run = Path(resume) if resume is not None else _new_folder(config)
-    with _told_if_full(run):
+    with _write_errors(run):
         if resume is None:
             expert_setup.keep_policies(config, run)
             proposers.keep_transcript(config, run)
@@ -80,26 +82,27 @@ def train(
 
 
 def train_or_resume(config: TrainConfig, *, console: Console | None = None) -> dict[str, Any]:
-    """`train`; but a run that is in the folder already is gone on with, or kept if it is finished.
+    """Call `train`, or resume an unfinished run in `config.run`; leave a finished run alone.
 
     Returns:
-        What `train` does; of a run that was finished before, only `run` and `finished`.
+        The result of `train`; for a run that was already finished, only `run` and `finished`.
 
     Raises:
-        SettingError: the run there has other settings, or what `train` raises.
+        SettingError: the run in the folder has different settings, or `train` raised the error.
     """
     run = Path(config.run or "")
     if config.run is None or not (run / CONFIG).is_file():
         return train(config, console=console)
     if _resumed(run) != dataclasses.replace(settled(config), run=run):
-        raise SettingError("--run", str(run), "another folder: a run with other settings is there")
+        allowed = "another folder: it holds a run with different settings"
+        raise SettingError("--run", str(run), allowed)
     if (run / "policy").is_dir():
         return {"run": str(run), "finished": True}
     return train(resume=run, console=console)
 
 
 class Training:
-    """What the host keeps of a training. See `train`."""
+    """The host side of a training; see `train`."""
 
     def __init__(self, config, run, environment, loop, evaluation_tasks, console):
         self.config, self.run, self.environment, self.loop = config, run, environment, loop
@@ -155,7 +158,7 @@ class Training:
                     if _crossed(before, done, every["evaluate"]) or done == total:
                         self.snapshot(state, records, steps)
                         row["evaluation"] = self.evaluate(state, done)
-                    # Not at the end: nobody would train on what is passed on there.
+                    # Not after the last update, since the copies would not be trained.
                     exploits = config.exploit_every and done < total
                     if exploits and _crossed(before, done, every["exploit"]):
                         state, row["exploited"] = self.exploit(state, records, done)
@@ -184,7 +187,7 @@ class Training:
             return result | {"finished": False}
 
     def exploit(self, state: Any, records: Any, updates: int) -> tuple[Any, list[int]]:
-        """Lets the seeds that did worst in the last chunk go on from those that did best."""
+        """Replace the worst seeds of the last chunk by copies of the best; return their sources."""
         episodes = np.maximum(records.metrics["episodes"].sum(-1), 1)
         scores = jnp.asarray(records.metrics["success_sum"].sum(-1) / episodes)
         state, source = population.exploit(state, scores, self._key(updates))
@@ -192,34 +195,38 @@ class Training:
 
     def _key(self, updates: int) -> Any:
         key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
-        return jax.random.fold_in(key, 0x706F70)  # of the population, not of tests
+        return jax.random.fold_in(key, 0x706F70)  # differs from the keys of evaluations
 
     def show(self, steps: int) -> None:
-        """Draws the curves and the curriculum so far, in the run's folder and in TensorBoard."""
+        """Plot the learning curves and the curriculum, to the run folder and TensorBoard."""
         for name, path in report.pictures(self).items():
             self.log.picture(name.replace(" ", "_"), Path(path), steps)
 
     def evaluate(
         self, state: Any, updates: int, *, episodes: int | None = None, greedy: bool = False
     ) -> dict[str, dict[str, Any]]:
-        """Success by landmark; with several seeds also of each."""
+        """Return success, return and length by evaluation task, and success by seed if several."""
         if not self.evaluation_tasks:
             return {}
         results = self.play(state, updates, episodes or self.config.evaluation_episodes, greedy)
-        told = {}
+        scores = {}
         for number, name in enumerate(self.evaluation_tasks):
             success = np.asarray(results.success)[..., number, :].mean(-1)
-            told[name] = {
+            scores[name] = {
                 "success": float(success.mean()),
                 "return": float(np.asarray(results.returns)[..., number, :].mean()),
                 "length": float(np.asarray(results.lengths)[..., number, :].mean()),
             }
             if success.ndim:
-                told[name]["success_by_seed"] = success.tolist()
-        return told
+                scores[name]["success_by_seed"] = success.tolist()
+        return scores
 
     def play(self, state: Any, updates: int, episodes: int, greedy: bool) -> Results:
-        """Episodes of every landmark: arrays [landmarks, episodes], with seeds a leading axis."""
+        """Play episodes of every evaluation task.
+
+        Returns:
+            Arrays [tasks, episodes], with a leading axis of seeds if there are several.
+        """
         tasks = jnp.repeat(jnp.stack(list(self.evaluation_tasks.values())), episodes, axis=0)
         key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
         if greedy not in self._evaluators:
@@ -237,12 +244,12 @@ class Training:
         return Results(*(np.asarray(x).reshape(*x.shape[:-1], *shape) for x in results))
 
     def snapshot(self, state: Any, records: Any, steps: int) -> None:
-        """Writes down what the (first) teacher proposed of late, and what it believes."""
+        """Save recent tasks and outcomes, and the teacher's beliefs (of the first seed)."""
         first = (lambda x: x[0]) if self.config.num_seeds > 1 else (lambda x: x)
         records, teacher_state = jax.tree.map(first, (records, state.teacher))
         finished = np.asarray(records.outcomes.weights) > 0
         beliefs = jax.device_get(self.loop.teacher.picture(teacher_state))
-        # Evenly spread rows: a few hundred points are enough for a picture.
+        # A few hundred evenly spaced rows are enough for a plot.
         chosen = np.flatnonzero(finished)
         chosen = chosen[np.linspace(0, chosen.size - 1, min(chosen.size, 400)).astype(int)]
 
@@ -263,10 +270,10 @@ def _crossed(before: int, now: int, every: int) -> bool:
 
 
 def settled(config: TrainConfig) -> TrainConfig:
-    """The settings, checked, after the code of the user's own that they name was imported.
+    """Validate settings and import the user code that they name.
 
     Raises:
-        SettingError: one has no meaning, or the code cannot be imported.
+        SettingError: a setting is invalid, or the code cannot be imported.
     """
     config = checked(config)
     return dataclasses.replace(config, imports=import_all(config.imports))
@@ -274,7 +281,7 @@ def settled(config: TrainConfig) -> TrainConfig:
 
 def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
     if not (run / CONFIG).is_file():
-        raise SettingError("--resume", str(run), "the folder of a run")
+        raise SettingError("--resume", str(run), "a run folder")
     writable("--resume", run)
     config = read_run(run / CONFIG, run)
     import_all(config.imports if imports is None else imports)
@@ -282,34 +289,34 @@ def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
 
 
 def _new_folder(config: TrainConfig) -> Path:
-    """The folder of a new run, with its settings in it."""
+    """Create the folder of a new run and save its settings there."""
     if config.run is not None and (Path(config.run) / CONFIG).exists():
         run = str(config.run)
         raise SettingError("--run", run, f"a new folder; it holds a run: --resume {run} resumes it")
     run = new_folder("--run", config.run, f"{config.env}-{config.teacher}")
-    with _told_if_full(run):
+    with _write_errors(run):
         write_whole(run / CONFIG, json.dumps(to_dict(config), indent=1) + "\n")
     return run
 
 
 @contextlib.contextmanager
-def _told_if_full(run: Path) -> Iterator[None]:
-    """Turns a failure to write into one sentence that says what is safe."""
+def _write_errors(run: Path) -> Iterator[None]:
+    """Report an `OSError` as a `SettingError` that names the last valid checkpoint."""
     try:
         yield
     except OSError as error:
         saved = Checkpoints(run / "checkpoints").saved()
-        safe = f"the checkpoint after {saved[-1]} updates is whole" if saved else "none was saved"
+        safe = f"the last checkpoint is {saved[-1]}" if saved else "no checkpoint was saved"
         raise SettingError(
-            "run", str(run), f"on a disk that can be written to ({error.strerror or error}; {safe})"
+            "run", str(run), f"on a writable disk ({error.strerror or error}; {safe})"
         ) from error
 
 
 @contextlib.contextmanager
 def signals() -> Iterator[list[int]]:
-    """A list that is no longer empty once somebody asked to stop (Ctrl-C or SIGTERM).
+    """Yield a list that becomes non-empty when a stop is requested (Ctrl-C or SIGTERM).
 
-    The chunk that runs is finished and saved first; a second Ctrl-C does not wait.
+    The current chunk is finished and saved first; a second Ctrl-C interrupts immediately.
     """
     asked: list[int] = []
 
@@ -320,7 +327,7 @@ def signals() -> Iterator[list[int]]:
 
     try:
         before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: whoever owns it handles signals
+    except ValueError:  # signal handlers can only be set in the main thread
         yield asked
         return
     try:
@@ -331,7 +338,7 @@ def signals() -> Iterator[list[int]]:
 
 
 def cache_compilations() -> None:
-    """Compiled programs are kept from run to run, unless the user chose otherwise."""
+    """Enable JAX's persistent compilation cache, unless the user has configured one."""
     if (
         jax.config.values["jax_compilation_cache_dir"] is None
         and "JAX_COMPILATION_CACHE_DIR" not in os.environ

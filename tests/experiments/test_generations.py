@@ -54,7 +54,7 @@ def test_what_is_finished_is_kept(family):
 @pytest.mark.parametrize("change", [{"steps": 2 * 16 * 32}, {"env": "GoTo"}, {"weight": 3.0}])
 def test_a_folder_with_other_generations_is_refused(family, change):
     choice, _ = family
-    with pytest.raises(SettingError, match=r"--run is .* other settings"):
+    with pytest.raises(SettingError, match=r"--run is .* different settings"):
         generations.generations(dataclasses.replace(choice, **change))
 
 

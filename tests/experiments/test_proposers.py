@@ -362,7 +362,7 @@ def test_ctrl_c_during_a_slow_call(process, tmp_path):
     last = logs.read(run / logs.METRICS)[-1]["updates"]
     assert Checkpoints(run / "checkpoints").saved()[-1] == last
     (exchange,) = exchanges(run / "transcript.jsonl")
-    assert exchange.error == "The training ended before there was an answer."
+    assert exchange.error == "The training ended before a reply arrived."
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ def test_settings_without_meaning(settings, words, tmp_path):
 def test_a_transcript_of_other_chunks(scripted, tmp_path):
     run, settings = scripted
     more = {"proposer": "replayed", "transcript": run / "transcript.jsonl", "chunk": 7}
-    with pytest.raises(SettingError, match="as many updates in a chunk"):
+    with pytest.raises(SettingError, match="updates per chunk"):
         train(**settings | more, run=tmp_path / "run")
 
 

@@ -120,11 +120,11 @@ def test_results_of_other_settings_are_left_alone(trained):
     config, _ = trained
     path = Path(config.out) / "kickstarting.json"
     content = path.read_bytes()
-    with pytest.raises(SettingError, match=r"--out is .* other settings"):
+    with pytest.raises(SettingError, match=r"--out is .* different settings"):
         kickstarting.kickstarting(dataclasses.replace(config, seeds=3))
     assert path.read_bytes() == content
     other = dataclasses.replace(config, expert_steps=4096)
-    with pytest.raises(SettingError, match=r"--run is .* other settings"):
+    with pytest.raises(SettingError, match=r"--run is .* different settings"):
         kickstarting.expert("go-to", other, Path(config.out))
 
 

@@ -57,7 +57,7 @@ def test_what_is_there_is_not_trained_again(compared, monkeypatch):
     assert again["conditions"]["none"] == before["conditions"]["none"]
     kept = json.loads((Path(config.out) / language_feedback.FILE).read_text())
     assert kept["conditions"] == before["conditions"]
-    with pytest.raises(SettingError, match="other settings"):
+    with pytest.raises(SettingError, match="different settings"):
         language_feedback.compare(dataclasses.replace(config, episodes=9))
 
 

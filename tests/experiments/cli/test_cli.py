@@ -73,7 +73,7 @@ def contents(folder):
         ("--config nowhere.yaml", ("--config is 'nowhere.yaml'", "a readable file (No such file")),
         ("--num-envs 999999999", ("--num-envs is 999999999", "from 1 to 16,777,216")),
         (f"--steps 1{'0' * 30}", ("--steps is 1000000000", "from 1 to")),
-        ("--student-settings a=1", ("--student-settings is", "left out with --student ppo")),
+        ("--student-settings a=1", ("--student-settings is", "omitted with --student ppo")),
         ("--ppo.network.hidden 0", ("--ppo.network.hidden is 0", "from 1 to")),
     ],
 )
@@ -241,7 +241,7 @@ def test_resuming_what_is_no_run(here, refused):
     (here / "file").write_text("")
     for folder in ("missing", "empty", "file", "file/below"):
         message = refused("train", "--resume", folder)
-        assert f"--resume is '{folder}', but must be the folder of a run" in message
+        assert f"--resume is '{folder}', but must be a run folder" in message
     assert contents(here) == ["empty", "file"]
 
 
