@@ -1,4 +1,4 @@
-"""Mazes as tasks: sampled, mutated, solved, drawn as text, and the named ones of the literature."""
+"""Mazes as tasks: samplers, mutation, shortest paths, text format, and named mazes."""
 
 from didact.environments.grid.mazes.env import maze_world, random_mazes
 from didact.environments.grid.mazes.maze import Maze

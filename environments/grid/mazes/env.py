@@ -1,4 +1,4 @@
-"""Mazes as environments: MiniGrid's rules and observations, and levels that are the tasks."""
+"""Maze environments with MiniGrid's rules and observations, where each task is a whole level."""
 
 from typing import Any, Unpack
 
@@ -19,18 +19,18 @@ from didact.environments.grid.mazes.samplers import Blocks
 from didact.environments.grid.mazes.task_space import Levels
 from didact.environments.language.templates import Templates
 
-SIZE = 13  # of the literature's mazes, without the wall around them
-MAX_BLOCKS = 60  # in a maze of that size
-STEPS = 250  # of an episode in a maze of at most that size
+SIZE = 13  # of the mazes in the literature, without the outer wall
+MAX_BLOCKS = 60  # in a maze of this size
+STEPS = 250  # per episode in mazes up to this size
 
 _MISSION = Templates(["get to the green goal square"])
 
 
 def step_limit(space: Levels) -> int:
-    """The literature's limit of steps: 250, and in mazes above 13x13 two for each cell.
+    """Return the usual step limit: 250, or two steps per cell for mazes larger than 13x13.
 
-    These are counted with the wall around. Evaluations differ in it: JaxUED's are of 250 steps,
-    those of minimax of two for each cell in small mazes, too (450 steps in 13x13).
+    Cells include the outer wall. Evaluations in the literature differ: JaxUED uses 250 steps,
+    minimax uses two steps per cell for small mazes as well (450 steps for 13x13).
     """
     if max(space.height, space.width) <= SIZE:
         return STEPS
@@ -38,11 +38,11 @@ def step_limit(space: Levels) -> int:
 
 
 def family(max_steps: int | None = None, see_through_walls: bool = True) -> Family:
-    """How mazes become levels.
+    """Return the family of levels whose tasks are mazes.
 
     Args:
-        max_steps: the limit of each episode; that of `step_limit` if None.
-        see_through_walls: whether agents see all of their field of view.
+        max_steps: the step limit of each episode; None for `step_limit`.
+        see_through_walls: whether agents see their whole field of view.
     """
 
     def limit(space: Levels) -> int:
@@ -99,22 +99,22 @@ def maze_world(
     view_size: int = view.SIZE,
     **settings: Unpack[GridSettings],
 ) -> GridWorld:
-    """An environment whose tasks are the mazes of a space.
+    """Make an environment whose tasks are the mazes of a space.
 
-    The agent gets to the green goal square; its reward is MiniGrid's, 1 - 0.9 t / `max_steps`, and
-    it has MiniGrid's seven actions, of which three do something. It sees 7x7 cells, as everywhere
-    in MiniGrid; in the literature of unsupervised environment design it is mostly 5x5, which
-    `view_size` gives.
+    The agent must reach the green goal square. The reward is MiniGrid's, 1 - 0.9 t / `max_steps`.
+    Actions are MiniGrid's seven, of which three have an effect. The view is 7x7 cells as in
+    MiniGrid; set `view_size` to 5 for the 5x5 view that most work on unsupervised environment
+    design uses.
 
     Args:
-        space: its mazes.
-        max_steps: the limit of each episode; see `step_limit` if None.
-        see_through_walls: whether agents see what is behind walls, as is usual there.
-        view_size: the side of the view, 7 or 5; with 5, walls must be seen through.
-        settings: of `GridWorld`.
+        space: the mazes.
+        max_steps: the step limit of each episode; None for `step_limit`.
+        see_through_walls: whether agents see cells behind walls, as is usual for these mazes.
+        view_size: the side of the view, 7 or 5. A view of 5 requires `see_through_walls`.
+        settings: see `GridWorld`.
 
     Raises:
-        SettingError: a setting is out of its range.
+        SettingError: a setting is out of range.
     """
     if max_steps is not None and max_steps < 1:
         raise SettingError("max_steps", max_steps, "at least 1")
@@ -131,16 +131,16 @@ def random_mazes(
     max_walls: int | None = None,
     **settings: Unpack[MazeSettings],
 ) -> GridWorld:
-    """Mazes of single blocks of wall in places at random: the literature's domain randomisation.
+    """Make mazes of randomly placed wall blocks, the usual domain randomization baseline.
 
     Args:
-        size: height and width in cells, without the wall around; one number for both.
-        max_walls: the most blocks; their number is uniform from 0. If None, 60 in a maze of
-            13x13, and in other sizes as many for each cell.
-        settings: of `maze_world`.
+        size: height and width in cells, without the outer wall; one number sets both.
+        max_walls: the maximum number of blocks; the number is uniform from 0. None for 60 in a
+            13x13 maze, and for the same density in other sizes.
+        settings: see `maze_world`.
 
     Raises:
-        SettingError: there are too many blocks for the size, or a setting is out of its range.
+        SettingError: there are too many blocks for the size, or a setting is out of range.
     """
     height, width = (size, size) if isinstance(size, int) else size
     most = height * width * MAX_BLOCKS // SIZE**2 if max_walls is None else max_walls

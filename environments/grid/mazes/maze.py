@@ -1,4 +1,4 @@
-"""`Maze`: levels of a maze as arrays."""
+"""`Maze`: mazes as arrays."""
 
 from typing import Any, NamedTuple
 
@@ -11,20 +11,20 @@ from didact.environments.random_draws import uniform_index
 
 
 class Maze(NamedTuple):
-    """Mazes h cells high and w wide, without the wall around them.
+    """Mazes with h rows and w columns of cells, without the outer wall.
 
-    Cells are numbered row by row from 0, the upper left one: y * w + x. One maze has no leading
-    axis; n mazes have one. Functions of the host give NumPy arrays, those of the device JAX's.
+    Cells are numbered row by row from the upper left, y * w + x. A single maze has no leading axis;
+    n mazes have one. Host functions return NumPy arrays, device functions JAX arrays.
     """
 
     walls: Bool[Array, "*n h w"]
-    agent: Int32[Array, "*n"]  # its cell
+    agent: Int32[Array, "*n"]  # the cell of the agent
     direction: Int32[Array, "*n"]  # 0 right, 1 down, 2 left, 3 up
-    goal: Int32[Array, "*n"]  # its cell
+    goal: Int32[Array, "*n"]  # the cell of the goal
 
 
 def well_formed(maze: Maze) -> Bool[Array, " n"]:
-    """Which of n mazes have agent and goal inside, in two different cells, and in no wall."""
+    """Return which mazes have agent and goal in two different free cells."""
     n, h, w = maze.walls.shape
     walls = maze.walls.reshape(n, h * w)
     good = (maze.direction >= 0) & (maze.direction < 4) & (maze.agent != maze.goal)
@@ -36,9 +36,9 @@ def well_formed(maze: Maze) -> Bool[Array, " n"]:
 
 
 def with_random_agent_and_goal(key: PRNGKeyArray, walls: Bool[Array, "n h w"]) -> Maze:
-    """The agent and the goal in two free cells of each map, and a direction, all at random.
+    """Place the agent, with a random direction, and the goal in two random free cells per map.
 
-    Every map must have two free cells.
+    Every map must have at least two free cells.
     """
     n = len(walls)
     rank = jnp.cumsum(~walls.reshape(n, -1), axis=1)  # of each free cell, from 1
@@ -51,9 +51,9 @@ def with_random_agent_and_goal(key: PRNGKeyArray, walls: Bool[Array, "n h w"]) -
 
 
 def pad_maze(maze: Maze, height: int, width: int) -> Maze:
-    """The mazes in the upper left corner of larger maps, whose other cells are wall; on the host.
+    """Pad mazes with wall on the right and below, on the host.
 
-    Nothing of a maze changes by that but its size.
+    Padding changes nothing about a maze but its size.
     """
     walls = np.asarray(maze.walls)
     h, w = walls.shape[-2:]

@@ -1,9 +1,9 @@
-"""The named mazes on which unsupervised environment design is evaluated.
+"""The named mazes used to evaluate unsupervised environment design.
 
-Their maps are in `named.txt`. The rooms, labyrinths, mazes and corridors go back to Dennis et al.
-(NeurIPS 2020) and Jiang et al. (NeurIPS 2021, with more of them in its code, "dcd"); names are
-those that minimax and JaxUED share, or dcd's where these have none. Where sources leave the
-agent's direction open it faces right, as in minimax and JaxUED.
+Their maps are in `named.txt`. The rooms, labyrinths, mazes and corridors are from Dennis et al.
+(NeurIPS 2020) and Jiang et al. (NeurIPS 2021; some only in its code, "dcd"). Names are those shared
+by minimax and JaxUED, otherwise those of dcd. If a source does not specify the agent's direction,
+it faces right, as in minimax and JaxUED.
 """
 
 import functools
@@ -23,34 +23,34 @@ from didact.environments.grid.mazes.samplers import Crossings, FourRooms, OneOf,
 from didact.environments.grid.mazes.task_space import Levels
 from didact.environments.registry import suggest
 
-# The single mazes that results are most often told of.
+# The single mazes for which results are most often reported.
 EVALUATION = (
     *("SixteenRooms", "SixteenRooms2", "Labyrinth", "LabyrinthFlipped", "Labyrinth2"),
     *("StandardMaze", "StandardMaze2", "StandardMaze3"),
 )
-# Those that students are tested on in training, unless told otherwise.
+# The default evaluation tasks during training.
 USUAL = ("SixteenRooms", "Labyrinth", "StandardMaze")
 _PACKAGE = "didact.environments.grid.mazes"
 
 
 class Named(NamedTuple):
-    """A task space with a name, and one line about it."""
+    """The task space of a named maze, and its one-line description."""
 
     space: Levels
     description: str
 
 
 class EvaluationSet(NamedTuple):
-    """Named mazes as tasks of one space."""
+    """Named mazes as tasks of a common space."""
 
-    space: Levels  # it samples from these tasks
+    space: Levels  # samples from these tasks
     tasks: Float[np.ndarray, "k d"]
-    names: tuple[str, ...]  # of each task
+    names: tuple[str, ...]  # one per task
 
 
 @functools.cache
 def all_named() -> Mapping[str, Named]:
-    """All named mazes, those that are drawn at random among them."""
+    """Return all named mazes, including the randomly generated ones, by name."""
     source = importlib.resources.files(_PACKAGE).joinpath("named.txt").read_text("utf-8")
     mazes = {name: Named(space_of(map), line) for name, line, map in parse_file(source)}
     winding = Perfect(depth_first=True, corners=False)
@@ -59,16 +59,16 @@ def all_named() -> Mapping[str, Named]:
             **mazes,
             "FourRooms": Named(
                 Levels(17, 17, FourRooms()),
-                "Four rooms with openings at random, 17x17; agent and goal are anywhere.",
+                "Four rooms with random openings, 17x17; random agent and goal cells.",
             ),
             "SimpleCrossing": Named(
                 Levels(9, 9, Crossings(5)),
-                "Five walls from side to side with an opening each, 9x9, from corner to corner.",
+                "Five walls with one opening each, 9x9; the goal is in the opposite corner.",
             ),
             **{
                 f"PerfectMaze{name}": Named(
                     Levels(size, size, winding),
-                    f"Winding perfect mazes, {size}x{size}; agent and goal are anywhere.",
+                    f"Winding perfect mazes, {size}x{size}; random agent and goal cells.",
                 )
                 for name, size in (("", 13), ("Medium", 19), ("ExtraLarge", 101))
             },
@@ -77,7 +77,7 @@ def all_named() -> Mapping[str, Named]:
 
 
 def named(name: str) -> Levels:
-    """The task space of the maze called `name`, such as "Labyrinth".
+    """Return the task space of a named maze, such as "Labyrinth".
 
     Raises:
         SettingError: there is no such maze.
@@ -90,18 +90,18 @@ def named(name: str) -> Levels:
 def evaluation_set(
     names: Sequence[str] = EVALUATION, each: int = 1, seed: int = 0
 ) -> EvaluationSet:
-    """Named mazes as tasks of one space, to evaluate on all of them at once.
+    """Return named mazes as tasks of a common space, to evaluate on all of them at once.
 
-    Smaller mazes come into the upper left corner, and all around them it is wall.
-    `maze_world(found.space)` is the world that plays them.
+    Smaller mazes are padded with wall on the right and below. Use `maze_world(result.space)` to
+    make the environment.
 
     Args:
-        names: the mazes.
-        each: tasks of each name; a name of only one maze gives it so many times.
-        seed: decides which mazes there are of names that have many.
+        names: the names of the mazes.
+        each: the number of tasks per name; the names of single mazes repeat the same task.
+        seed: the seed for the names of randomly generated mazes.
 
     Raises:
-        SettingError: there is no such maze, there are no names, or `each` is below 1.
+        SettingError: a name is unknown, there are no names, or `each` is below 1.
     """
     if not names:
         raise SettingError("names", tuple(names), "at least one name")
@@ -114,12 +114,12 @@ def evaluation_set(
         found = pad_maze(part.unpack(part.sample(key, each)), height, width)
         mazes += [Maze(*one) for one in zip(*found, strict=True)]
     space = Levels(height, width, OneOf(tuple(text_format.format(maze) for maze in mazes)))
-    told = tuple(name for name in names for _ in range(each))
-    return EvaluationSet(space, np.stack([space.pack(maze) for maze in mazes]), told)
+    repeated = tuple(name for name in names for _ in range(each))
+    return EvaluationSet(space, np.stack([space.pack(maze) for maze in mazes]), repeated)
 
 
 def space_of(map: str) -> Levels:
-    """The space of the one maze that a map shows, or of one maze for each goal that it shows."""
+    """Return the space of the maze on a map, or of one maze per goal on the map."""
     rows = text_format.rows_of(map)
     flat = "\n".join(rows)
     goals = [i for i, glyph in enumerate(flat) if glyph == text_format.GOAL]
@@ -129,10 +129,10 @@ def space_of(map: str) -> Levels:
 
 
 def parse_file(source: str) -> list[tuple[str, str, str]]:
-    """The name, the description and the map of each maze in a text like `named.txt`.
+    """Return the name, the description and the map of each maze in a text like `named.txt`.
 
     Raises:
-        SettingError: a map has no heading before it.
+        SettingError: a map has no preceding heading.
     """
     found: list[tuple[str, str, list[str]]] = []
     for number, line in enumerate(source.splitlines(), 1):

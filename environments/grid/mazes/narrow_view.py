@@ -1,4 +1,4 @@
-"""Agents that see 5x5 cells, as they do in most of the literature's mazes."""
+"""Grid worlds with a 5x5 view, as in most of the literature on mazes."""
 
 import dataclasses
 from typing import Any
@@ -13,21 +13,21 @@ from didact.environments.grid.rules import World
 from didact.environments.task_spaces import TaskSpace
 
 SIZE = 5
-_ASIDE, _FAR = (view.SIZE - SIZE) // 2, view.SIZE - SIZE  # what is cut off a 7x7 view
-_SHOWN = slice(_ASIDE, view.SIZE - _ASIDE), slice(_FAR, None)  # columns and rows [i, j] that stay
+_ASIDE, _FAR = (view.SIZE - SIZE) // 2, view.SIZE - SIZE  # what is cropped from a 7x7 view
+_SHOWN = slice(_ASIDE, view.SIZE - _ASIDE), slice(_FAR, None)  # columns and rows [i, j] that remain
 
 
 class NarrowWorld(GridWorld):
-    """A `GridWorld` whose `image` is the middle of the 7x7 view: the 5x5 cells before the agent.
+    """A `GridWorld` whose `image` is cropped to the 5x5 cells in front of the agent.
 
-    Where walls are seen through, that is exactly MiniGrid's view of size 5.
+    If agents see through walls, this is exactly MiniGrid's view of size 5.
 
     Args:
-        space: as `GridWorld` has it, whose family must see through walls.
-        settings: of `GridWorld`, without `text`.
+        space: see `GridWorld`.
+        settings: see `GridWorld`. The family must see through walls, and `text` must be False.
 
     Raises:
-        SettingError: walls hide something, or `text` is asked for.
+        SettingError: the family does not see through walls, or `text` is True.
     """
 
     def __init__(self, space: TaskSpace, **settings: Any):

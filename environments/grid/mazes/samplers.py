@@ -1,4 +1,4 @@
-"""Where mazes come from: each sampler draws levels of a given size from one distribution."""
+"""Samplers of mazes: each draws mazes of a given size from one distribution."""
 
 import dataclasses
 import functools
@@ -18,46 +18,46 @@ from didact.environments.random_draws import uniform_index
 
 @dataclasses.dataclass(frozen=True)
 class Sampler:
-    """A distribution of mazes. Samplers are compared by their settings.
+    """A distribution over mazes. Samplers with equal settings are equal.
 
     Attributes:
-        names: the settings that `restricted` can narrow.
+        names: the settings that `restricted` accepts.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
 
     def check(self, height: int, width: int) -> None:
-        """Raises a `SettingError` if there are no such mazes of this size."""
+        """Raise a `SettingError` if there are no such mazes of this size."""
 
     def __call__(self, key: PRNGKeyArray, n: int, height: int, width: int) -> Maze:
-        """n mazes, on the device."""
+        """Sample n mazes on the device."""
         raise NotImplementedError
 
     def restricted(self, **bounds: Any) -> "Sampler":
-        """The sampler with some settings narrowed."""
+        """Return the sampler with some settings narrowed."""
         for name, value in bounds.items():
-            raise SettingError(name, value, "left out: these levels have no such parameter")
+            raise SettingError(name, value, "left out, because these levels have no such parameter")
         return self
 
     def intersection(self, other: "Sampler") -> "Sampler | None":
-        """The narrower of two distributions, or None where they are of different kinds."""
+        """Return the common part of two distributions, or None if it is unknown or empty."""
         return self if other == self else None
 
     @property
     def only(self) -> Maze | None:
-        """The maze, without a leading axis, where there is only one."""
+        """The only maze of the distribution, without a leading axis, or None if there are more."""
         return None
 
 
 @dataclasses.dataclass(frozen=True)
 class Blocks(Sampler):
-    """Single blocks of wall, agent and goal, all in different cells at random.
+    """Wall blocks, agent and goal in different random cells.
 
-    The number of blocks is uniform. This is the domain randomisation of the literature, with up to
-    25, 50 or 60 blocks; mazes that cannot be solved are among them.
+    The number of blocks is uniform. This is the domain randomization of the literature, with up to
+    25, 50 or 60 blocks. Some of these mazes are not solvable.
 
     Args:
-        fewest, most: bounds of the number of blocks, inclusive.
+        fewest, most: the inclusive bounds of the number of blocks.
 
     References:
         Dennis et al., Emergent complexity and zero-shot transfer via unsupervised environment
@@ -70,7 +70,7 @@ class Blocks(Sampler):
 
     def check(self, height: int, width: int) -> None:
         if not 0 <= self.fewest <= self.most <= height * width - 2:
-            allowed = f"from 0 to {height * width - 2}, the lower number first"
+            allowed = f"(low, high) from 0 to {height * width - 2}"
             raise SettingError("walls", (self.fewest, self.most), allowed)
 
     def restricted(self, **bounds: Any) -> "Blocks":
@@ -95,8 +95,8 @@ class Blocks(Sampler):
         goal += goal >= agent
         count = self.fewest + uniform_index(u[2], self.most - self.fewest + 1)
 
-        # Cell by cell, each becomes wall as likely as is right for what is left to place: every
-        # choice of `count` cells has the same probability, and nothing need be sorted.
+        # Sequential sampling: each cell becomes wall with the probability of (blocks left to
+        # place) / (cells left). All choices of `count` cells are equally likely, without sorting.
         def place(needed, cell):
             i, u = cell
             left = size - i - (agent >= i) - (goal >= i)
@@ -110,18 +110,19 @@ class Blocks(Sampler):
 
 @dataclasses.dataclass(frozen=True)
 class Perfect(Sampler):
-    """Perfect mazes: exactly one way between any two free cells. Sides must be odd.
+    """Perfect mazes: exactly one path between any two free cells. Sides must be odd.
 
     Args:
-        depth_first: carved by a random walk that turns back at dead ends, which gives long winding
-            corridors; else as Kruskal's algorithm does over walls in random order, which gives
-            many short dead ends.
-        corners: agent and goal in two different corners, facing right; else anywhere.
+        depth_first: whether to carve mazes by a random walk that backtracks at dead ends, which
+            gives long winding corridors. Otherwise use Kruskal's algorithm over walls in random
+            order, which gives many short dead ends.
+        corners: whether to place agent and goal in two different corners, facing right. Otherwise
+            both are in random cells.
 
     References:
-        Jiang et al., Replay-guided adversarial environment design, NeurIPS 2021, has Kruskal's
-        mazes with corners; Jiang et al., minimax: efficient baselines for autocurricula in JAX,
-        2023, has depth-first ones without.
+        Jiang et al., Replay-guided adversarial environment design, NeurIPS 2021 (Kruskal's
+        algorithm, corners); Jiang et al., minimax: efficient baselines for autocurricula in JAX,
+        2023 (depth-first, random cells).
     """
 
     depth_first: bool = False
@@ -149,11 +150,11 @@ class Perfect(Sampler):
 
 @dataclasses.dataclass(frozen=True)
 class FourRooms(Sampler):
-    """Four rooms around a cross of walls with a door in each arm, as in MiniGrid."""
+    """Four rooms separated by a cross of walls with an opening in each arm, as in MiniGrid."""
 
     def check(self, height: int, width: int) -> None:
         if height % 2 == 0 or width % 2 == 0 or min(height, width) < 3:
-            raise SettingError("size", (height, width), "odd numbers of cells from 3")
+            raise SettingError("size", (height, width), "odd numbers of cells, at least 3")
 
     def __call__(self, key: PRNGKeyArray, n: int, height: int, width: int) -> Maze:
         doors_key, places_key = jax.random.split(key)
@@ -171,13 +172,13 @@ class FourRooms(Sampler):
 
 @dataclasses.dataclass(frozen=True)
 class Crossings(Sampler):
-    """Walls from side to side with one opening each, as in MiniGrid's SimpleCrossing.
+    """Walls across the whole maze with one opening each, as in MiniGrid's SimpleCrossing.
 
-    The agent is in the upper left corner, the goal in the lower right one, and the openings lie on
-    a way that crosses each wall once, to the right or down.
+    The agent is in the upper left corner and the goal in the lower right one. The openings lie on a
+    path to the right and down that crosses each wall once.
 
     Args:
-        count: how many walls there are.
+        count: the number of walls.
     """
 
     count: int = 5
@@ -199,7 +200,7 @@ class Crossings(Sampler):
         walls = across.at[:, rows].set(level)[:, :, None]
         walls |= down.at[:, columns].set(upright)[:, None]
 
-        # The rooms along the way: each step crosses the next upright wall, or the next level one.
+        # The rooms along the path: each step crosses the next vertical or the next horizontal wall.
         order = jnp.argsort(jax.random.uniform(order_key, (n, self.count)), axis=1)
         right = order < jnp.sum(upright, axis=1, keepdims=True)
         at = (jnp.cumsum(right, axis=1) - right, jnp.cumsum(~right, axis=1) - ~right)
@@ -224,7 +225,7 @@ class Crossings(Sampler):
 def _sides(
     places: np.ndarray, chosen: Bool[Array, "n k"], end: int, room: Int32[Array, "n m"]
 ) -> tuple[Int32[Array, "n m"], Int32[Array, "n m"]]:
-    """Where the walls before and behind each room are, along one axis that is `end` cells long."""
+    """Return the walls before and behind each room along one axis of `end` cells."""
     n = len(chosen)
     inner = jnp.sort(jnp.where(chosen, places, end), axis=1)
     sides = jnp.concatenate([jnp.full((n, 1), -1), inner, jnp.full((n, 1), end)], axis=1)
@@ -234,10 +235,10 @@ def _sides(
 
 @dataclasses.dataclass(frozen=True)
 class OneOf(Sampler):
-    """One of some given mazes, each with the same probability.
+    """One of the given mazes, uniformly at random.
 
     Args:
-        texts: the mazes, as `text_format.parse` reads them, all of the size that is asked for.
+        texts: the mazes in the format of `text_format.parse`, all of the same size.
     """
 
     texts: tuple[str, ...]
@@ -248,7 +249,9 @@ class OneOf(Sampler):
         for given in self.texts:
             shape = text_format.parse(given).walls.shape
             if shape != (height, width):
-                raise SettingError("size of a maze", shape, f"{(height, width)} as the space has")
+                raise SettingError(
+                    "size of a maze", shape, f"{(height, width)}, the size of the space"
+                )
 
     def __call__(self, key: PRNGKeyArray, n: int, height: int, width: int) -> Maze:
         which = jax.random.randint(key, (n,), 0, len(self.texts))

@@ -1,8 +1,8 @@
-"""Shortest ways through mazes, for many mazes at once.
+"""Shortest paths through mazes, for many mazes at once.
 
-Lengths are counted in moves (steps from cell to cell, as the literature has it) or in actions
-(turns count, too, so the agent's direction matters). Everything is measured backwards from the
-goal, where a step counts once it leads into the goal's cell.
+Lengths are counted in moves (steps from cell to cell, as in the literature) or in actions (which
+include turns, so the agent's direction matters). Distances are computed backwards from the goal;
+the step into the goal's cell counts.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ UNREACHABLE = -1
 
 @jax.jit
 def move_distances(maze: Maze) -> Int32[Array, "n h w"]:
-    """Moves from each cell to the goal; -1 in walls and where there is no way."""
+    """Return the moves from each cell to the goal; -1 in walls and where there is no path."""
     free, goal = _free_and_goal(maze)
 
     def spread(reached):
@@ -29,10 +29,10 @@ def move_distances(maze: Maze) -> Int32[Array, "n h w"]:
 
 @jax.jit
 def action_distances(maze: Maze) -> Int32[Array, "n 4 h w"]:
-    """Actions (left, right, forward) to the goal from each direction in each cell.
+    """Return the actions (left, right, forward) to the goal from each direction and cell.
 
-    0 at the goal, -1 in walls and where there is no way. The actions that lower it are the
-    optimal ones.
+    The distance is 0 at the goal and -1 in walls and where there is no path. An action is optimal
+    if it decreases the distance.
     """
     free, goal = _free_and_goal(maze)
 
@@ -46,14 +46,14 @@ def action_distances(maze: Maze) -> Int32[Array, "n 4 h w"]:
 
 
 def shortest_path(maze: Maze) -> Int32[Array, " n"]:
-    """The fewest moves from the agent to the goal, or -1 where there is no way."""
+    """Return the minimum number of moves from the agent to the goal, or -1 if there is no path."""
     n = len(maze.agent)
     distances = move_distances(maze).reshape(n, -1)
     return jnp.take_along_axis(distances, maze.agent[:, None], axis=1)[:, 0]
 
 
 def shortest_actions(maze: Maze) -> Int32[Array, " n"]:
-    """The fewest actions, turns included, from the agent to the goal, or -1: there is no way."""
+    """Return the minimum number of actions to the goal, including turns, or -1 without a path."""
     n, h, w = maze.walls.shape
     distances = action_distances(maze).reshape(n, -1)
     state = maze.direction * (h * w) + maze.agent
@@ -61,11 +61,11 @@ def shortest_actions(maze: Maze) -> Int32[Array, " n"]:
 
 
 def solvable(maze: Maze) -> Bool[Array, " n"]:
-    """Whether there is a way from the agent to the goal."""
+    """Return whether there is a path from the agent to the goal."""
     return shortest_path(maze) != UNREACHABLE
 
 
-# Inside this file mazes are the last axis: everything is arithmetic on rows of bytes.
+# Below, the axis of mazes is last, so that all arithmetic is on contiguous rows of bytes.
 
 
 def _free_and_goal(maze: Maze) -> tuple[Bool[Array, "h w n"], Bool[Array, "h w n"]]:
@@ -75,7 +75,7 @@ def _free_and_goal(maze: Maze) -> tuple[Bool[Array, "h w n"], Bool[Array, "h w n
 
 
 def _waves(start: Bool[Array, "*s n"], spread: Callable[[Array], Array]) -> Int32[Array, "*s n"]:
-    """At which wave each place is reached; `spread` gives what is reached one wave later."""
+    """Return the wave that reaches each place, where `spread` advances by one wave."""
 
     def wave(carry):
         t, reached, distances, _ = carry
@@ -94,7 +94,7 @@ def _any_side(reached: Bool[Array, "h w n"]) -> Bool[Array, "h w n"]:
 
 
 def _cell_ahead(reached: Bool[Array, "h w n"], direction: int) -> Bool[Array, "h w n"]:
-    """At each cell what holds in the next one in a direction; nothing holds beyond the map."""
+    """Return for each cell the value of the next cell in a direction; False off the map."""
     axis = 0 if direction & 1 else 1
     back = direction & 2
     none = jnp.zeros_like(jax.lax.slice_in_dim(reached, 0, 1, axis=axis))

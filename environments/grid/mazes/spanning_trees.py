@@ -1,4 +1,4 @@
-"""Random spanning trees of a grid of rooms: the passages of perfect mazes."""
+"""Random spanning trees of a grid of rooms, for the passages of perfect mazes."""
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +11,16 @@ from didact.environments.random_draws import uniform_index
 def passages(
     key: PRNGKeyArray, n: int, rows: int, columns: int, depth_first: bool
 ) -> Int32[Array, "n p"]:
-    """The cells to open so that each two rooms are joined by one way, in n mazes.
+    """Return the cells to open so that any two rooms are connected by one path, in n mazes.
 
-    Rooms lie in the even rows and columns of a map of (2 * rows - 1) x (2 * columns - 1) cells,
-    passages between them; a cell of a room may be given, too.
+    Rooms are in the even rows and columns of a map of (2 * rows - 1) x (2 * columns - 1) cells, and
+    passages are between them. The result may include cells of rooms.
 
     Args:
-        depth_first: as `samplers.Perfect` has it.
+        key: a PRNG key.
+        n: the number of mazes.
+        rows, columns: the size of the grid of rooms.
+        depth_first: see `samplers.Perfect`.
     """
     if rows * columns == 1:
         return jnp.zeros((n, 1), jnp.int32)
@@ -26,10 +29,10 @@ def passages(
 
 
 def _kruskal(key: PRNGKeyArray, n: int, rows: int, columns: int) -> Int32[Array, "n p"]:
-    """Kruskal's algorithm over passages in random order.
+    """Sample from the distribution of Kruskal's algorithm over passages in random order.
 
-    That gives the spanning tree of least weight if weights are random, and so does Prim's
-    algorithm, which grows one tree and has as many equal steps as there are rooms.
+    Kruskal's algorithm gives the minimum spanning tree for random weights. Prim's algorithm gives
+    the same tree, but grows a single tree in a fixed number of equal steps, so it is used here.
     """
     room = np.arange(rows * columns).reshape(rows, columns)
     ends = np.concatenate(
@@ -57,8 +60,8 @@ def _kruskal(key: PRNGKeyArray, n: int, rows: int, columns: int) -> Int32[Array,
 
 
 def _depth_first(key: PRNGKeyArray, n: int, rows: int, columns: int) -> Int32[Array, "n p"]:
-    """A random walk into rooms it has not been in, which turns back where there are none."""
-    # Rooms have a border of rooms that count as visited.
+    """Carve a random walk into unvisited rooms that backtracks where there are none."""
+    # A border of rooms that count as visited surrounds the grid.
     width = columns + 2
     aside = np.array([1, width, -1, -width])
     visited = np.ones((rows + 2, width), bool)
@@ -82,7 +85,7 @@ def _depth_first(key: PRNGKeyArray, n: int, rows: int, columns: int) -> Int32[Ar
         return (visited, parent, there), (y[0] + y[1]) * (2 * columns - 1) + x[0] + x[1]
 
     seen = jnp.tile(jnp.asarray(visited.reshape(-1)), (n, 1)).at[mazes, start].set(True)
-    # The way back from the first room leads nowhere.
+    # The first room is its own parent.
     parent = jnp.zeros(seen.shape, jnp.int32).at[mazes, start].set(start)
     steps = 2 * (rows * columns - 1)
     choices = jax.random.uniform(key, (steps, n, 4))

@@ -1,4 +1,4 @@
-"""`Levels`: the task space whose tasks are whole mazes."""
+"""`Levels`: a task space whose tasks are whole mazes."""
 
 import dataclasses
 import json
@@ -24,17 +24,17 @@ FLIP, MOVE_AGENT, MOVE_GOAL = range(3)
 class Levels:
     """A task space whose tasks are mazes of one size.
 
-    A task is a row of numbers here as in every task space, so that teachers, buffers, logs and the
-    loop that are written for rows work on levels unchanged, and a buffer of levels is one array:
-    `float32[n, h * w + 3]`, the walls cell by cell (0 or 1), then the agent's cell, its direction
-    and the goal's cell. `unpack` gives a typed view of such rows and `pack` takes one.
+    As in every task space, a task is a row of numbers, so teachers, buffers, logs and the training
+    loop work on mazes unchanged, and a buffer of mazes is a single array `float32[n, h * w + 3]`:
+    the walls cell by cell (0 or 1), then the agent's cell, its direction, and the goal's cell.
+    `unpack` converts rows to a `Maze`, and `pack` converts back.
 
-    `sample` draws from one distribution. All other methods work on any maze of the size, so levels
-    may be made by hand, by mutation or by a language model, too.
+    `sample` draws from one distribution. All other methods accept any maze of this size, so mazes
+    can also be designed by hand, by mutation, or by a language model.
 
     Args:
-        height, width: of the mazes, in cells, without the wall around them.
-        sampler: the distribution; single blocks at random unless told otherwise.
+        height, width: the size of the mazes in cells, without the outer wall.
+        sampler: the distribution; randomly placed wall blocks by default.
     """
 
     height: int = 13
@@ -56,12 +56,12 @@ class Levels:
 
     @property
     def size(self) -> int:
-        """The length of a row."""
+        """The number of values in a task."""
         return self.cells + 3
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What `restricted` can narrow."""
+        """The settings that `restricted` accepts."""
         return self.sampler.names
 
     @property
@@ -74,30 +74,30 @@ class Levels:
         return np.array([1] * self.cells + [last, 3, last], np.float32)
 
     def restricted(self, **bounds: Any) -> "Levels":
-        """The space with a narrower distribution: `levels.restricted(walls=(0, 25))`."""
+        """Return the space with a narrower distribution, as in `restricted(walls=(0, 25))`."""
         return dataclasses.replace(self, sampler=self.sampler.restricted(**bounds))
 
     def intersection(self, other: TaskSpace) -> "Levels | None":
-        """The narrower of two spaces of one size; None if they are of different kinds."""
+        """Return the intersection of two spaces, or None if it is unknown or empty."""
         if not isinstance(other, Levels) or (other.height, other.width) != self.shape:
             return None
         sampler = self.sampler.intersection(other.sampler)
         return None if sampler is None else dataclasses.replace(self, sampler=sampler)
 
     def single_task(self, other: TaskSpace) -> np.ndarray | None:
-        """The only maze of another space, if it has but one and that is no larger than these.
+        """Return the only maze of another space if it has exactly one that fits, otherwise None.
 
-        A smaller maze comes into the upper left corner, and all around it is wall.
+        A smaller maze is padded with wall on the right and below.
         """
         if not isinstance(other, Levels) or other.height > self.height or other.width > self.width:
             return None
         only = other.sampler.only
         return None if only is None else np.asarray(self.pack(pad_maze(only, *self.shape)))
 
-    # On the device.
+    # Device methods.
 
     def pack(self, maze: Maze) -> Float[Array, "*n d"]:
-        """Rows of mazes, of the host or the device, with or without a leading axis."""
+        """Convert mazes to rows, on the host or the device, with or without a leading axis."""
         xp = jnp if isinstance(maze.walls, jax.Array) else np
         walls = xp.reshape(maze.walls, (*maze.walls.shape[:-2], self.cells))
         last = xp.stack([xp.asarray(x) for x in maze[1:]], axis=-1)
@@ -105,20 +105,20 @@ class Levels:
         return rows.astype(xp.float32)
 
     def unpack(self, tasks: Any) -> Maze:
-        """The mazes of rows float32[*n, d], of the host or the device."""
+        """Convert rows float32[*n, d] to mazes, on the host or the device."""
         walls, last = tasks[..., : self.cells] > 0.5, tasks[..., self.cells :].astype(np.int32)
         walls = walls.reshape(*walls.shape[:-1], self.height, self.width)
         return Maze(walls, *(last[..., i] for i in range(3)))
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
-        """n levels of the space's distribution."""
+        """Sample n mazes from the distribution of the space."""
         return self.pack(self.sampler(key, n, self.height, self.width))
 
     def clip(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """Well-formed levels near any rows; levels stay as they are.
+        """Map arbitrary rows to well-formed mazes; well-formed mazes are unchanged.
 
-        Numbers are rounded into their bounds, a goal in the agent's cell moves to the next one,
-        and walls in the agent's or the goal's cell go.
+        Values are rounded and clipped to their bounds, a goal in the agent's cell moves to the next
+        cell, and walls in the cells of the agent and the goal are removed.
         """
         rows = jnp.minimum(jnp.where(tasks > 0, jnp.round(tasks), 0), self.high)  # 0 for NaN
         maze = self.unpack(rows)
@@ -130,9 +130,9 @@ class Levels:
         return self.pack(Maze(walls, maze.agent, maze.direction, goal))
 
     def contains(self, tasks: Float[Array, "n d"]) -> Bool[Array, " n"]:
-        """Which rows are levels: agent and goal in different cells, without walls there.
+        """Return which rows are well-formed mazes: agent and goal are in different free cells.
 
-        Levels need not be solvable, nor such as `sample` would draw.
+        The mazes need not be solvable, nor have support under `sample`.
         """
         tasks = jnp.asarray(tasks)
         whole = jnp.all((tasks >= 0) & (tasks <= self.high) & (tasks == jnp.round(tasks)), axis=1)
@@ -145,15 +145,18 @@ class Levels:
         edits: int = 5,
         weights: Sequence[float] = (2, 1, 1),
     ) -> Float[Array, "n d"]:
-        """Levels after some random edits, as ACCEL makes them.
+        """Apply random edits to mazes, as in ACCEL.
 
-        Each edit picks a cell other than the agent's and the goal's. It makes a wall there or
-        takes it away; or it moves the agent there, who then faces any direction; or it moves the
-        goal there. In the latter two cases a wall there goes. Later edits may undo earlier ones.
+        Each edit picks a cell other than those of the agent and the goal and does one of three
+        things: it toggles the wall there, moves the agent there with a random direction, or moves
+        the goal there. Moving the agent or the goal removes a wall. Later edits may undo earlier
+        ones.
 
         Args:
-            edits: how many of them, for each level.
-            weights: how often each of the three kinds is chosen.
+            key: a PRNG key.
+            tasks: the mazes to edit.
+            edits: the number of edits per maze.
+            weights: the relative frequencies of the three kinds of edits, in the order above.
 
         References:
             Parker-Holder et al., Evolving curricula with regret-based environment design,
@@ -163,7 +166,9 @@ class Levels:
             raise SettingError("edits", edits, "at least 0")
         shares = np.asarray(weights, float)
         if shares.shape != (3,) or not (shares >= 0).all() or not shares.sum() > 0:
-            raise SettingError("weights", tuple(weights), "three numbers from 0, not all of them 0")
+            raise SettingError(
+                "weights", tuple(weights), "three non-negative numbers that are not all 0"
+            )
         bounds = np.cumsum(shares / shares.sum())[:2]
         maze = self.unpack(tasks)
         everyone = jnp.arange(len(tasks))
@@ -190,22 +195,22 @@ class Levels:
         return self.pack(Maze(walls.reshape(maze.walls.shape), *others))
 
     def solvable(self, tasks: Float[Array, "n d"]) -> Bool[Array, " n"]:
-        """Whether there is a way from the agent to the goal."""
+        """Return whether there is a path from the agent to the goal."""
         return shortest_paths.solvable(self.unpack(tasks))
 
     def shortest_path(self, tasks: Float[Array, "n d"]) -> Int32[Array, " n"]:
-        """The fewest moves from the agent to the goal, or -1 where there is no way."""
+        """Return the minimum number of moves to the goal, or -1 if there is no path."""
         return shortest_paths.shortest_path(self.unpack(tasks))
 
     def shortest_actions(self, tasks: Float[Array, "n d"]) -> Int32[Array, " n"]:
-        """The fewest actions to the goal, turns included, or -1 where there is no way."""
+        """Return the minimum number of actions to the goal, or -1 if there is no path."""
         return shortest_paths.shortest_actions(self.unpack(tasks))
 
     def fingerprint(self, tasks: Float[Array, "n d"]) -> UInt32[Array, "n 2"]:
-        """64 bits that tell levels apart; equal levels have equal ones.
+        """Return a 64-bit hash of each maze; equal mazes have equal hashes.
 
-        Each wall, and each cell of agent and goal, has a random number of its own, and these are
-        added up (Zobrist hashing): two different levels agree with a probability of 2^-64.
+        Each wall, agent cell, goal cell and direction has its own random number, and these are
+        summed (Zobrist hashing). Two different mazes collide with a probability of 2^-64.
         """
         numbers = np.random.default_rng(0).integers(
             0, 2**32, (3 * self.cells + 4, 2), np.uint32, endpoint=False
@@ -222,44 +227,44 @@ class Levels:
 
     @property
     def feature_space(self) -> Box:
-        """Numbers that tell much of a level, for pictures of a curriculum."""
+        """The space of `features`, which summarize a maze in plots of a curriculum."""
         return Box(
             (
-                Dimension("walls", 0, self.cells - 2, True, "cells", "Cells that are wall."),
+                Dimension("walls", 0, self.cells - 2, True, "cells", "Number of wall cells."),
                 Dimension(
                     "shortest_path",
                     *(0, self.cells - 1, True, "moves"),
-                    "Moves from the agent to the goal; 0 where there is no way.",
+                    "Moves from the agent to the goal; 0 if there is no path.",
                 ),
             )
         )
 
     def features(self, tasks: Float[Array, "n d"]) -> Float[Array, "n 2"]:
-        """The points of `feature_space` that levels have."""
+        """Return the features of mazes, points of `feature_space`."""
         tasks = jnp.asarray(tasks)
         moves = jnp.maximum(self.shortest_path(tasks), 0).astype(jnp.float32)
         return jnp.stack([jnp.sum(tasks[:, : self.cells], axis=1), moves], axis=1)
 
-    # On the host.
+    # Host methods.
 
     def parse(self, given: str) -> Float[np.ndarray, " d"]:
-        """The level that a text shows; see `text_format.parse`.
+        """Parse a text into one task; see `text_format.parse`.
 
         Raises:
-            SettingError: it is not a maze, or not of this size.
+            SettingError: the text is not a maze of this size.
         """
         maze = text_format.parse(given)
         if maze.walls.shape != self.shape:
-            allowed = f"{self.shape} as the space has"
+            allowed = f"{self.shape}, the size of the space"
             raise SettingError("size of the maze", maze.walls.shape, allowed)
         return np.asarray(self.pack(maze))
 
     def format(self, task: Sequence[float] | np.ndarray | Array) -> str:
-        """One level as text, which `parse` reads."""
+        """Return one task as text; the inverse of `parse`."""
         return text_format.format(self.unpack(np.asarray(task, np.float32)))
 
     def json_schema(self) -> dict[str, Any]:
-        """The JSON schema (draft 2020-12) of one level: a map, row by row."""
+        """Return the JSON schema (draft 2020-12) of one task: a map, row by row."""
         return {
             "type": "object",
             "properties": {
@@ -268,7 +273,7 @@ class Levels:
                     "items": {"type": "string", "pattern": f"^[#.G><v^]{{{self.width}}}$"},
                     "minItems": self.height,
                     "maxItems": self.height,
-                    "description": "The maze from above, row by row, without the wall around it: "
+                    "description": "The maze from above, row by row, without the outer wall: "
                     "# is a wall, . a free cell, G the goal, and one of > v < ^ the agent, facing "
                     "right, down, left or up. There is exactly one agent and one goal.",
                 }
@@ -278,16 +283,16 @@ class Levels:
         }
 
     def to_json(self, task: Sequence[float] | np.ndarray | Array) -> str:
-        """One level as a JSON object; `from_json` gives back exactly the same level."""
+        """Return one task as a JSON object; `from_json` restores exactly the same task."""
         return json.dumps({"map": self.format(task).split("\n")})
 
     def from_json(self, given: str | bytes | Mapping[str, Any]) -> Float[np.ndarray, " d"]:
-        """One level from a JSON object (text, or already parsed), checked against the schema.
+        """Read one task from a JSON object (text or already parsed) and check it.
 
-        Beyond the schema, the map may also be one text with a line for each row.
+        In addition to the schema, the map may be a single string with one line per row.
 
         Raises:
-            SettingError: it is not such an object, or its map is not a level of this size.
+            SettingError: the value is not such an object, or its map is not a maze of this size.
         """
         value: Any = given
         if isinstance(given, (str, bytes)):
@@ -296,12 +301,12 @@ class Levels:
             except (ValueError, RecursionError):
                 raise SettingError("task", given[:80], "a JSON object") from None
         if not isinstance(value, Mapping) or set(value) != {"map"}:
-            raise SettingError("task", value, 'a JSON object of exactly "map"')
+            raise SettingError("task", value, 'a JSON object with exactly the key "map"')
         rows = value["map"]
         if isinstance(rows, str):
             rows = [row.strip() for row in rows.strip().splitlines()]
         if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
-            raise SettingError("map", rows, "a list of texts, one for each row")
+            raise SettingError("map", rows, "a list of strings, one per row")
         allowed = f"{self.height} rows of {self.width} cells"
         for y, row in enumerate(rows, 1):
             if len(row) != self.width:

@@ -1,4 +1,4 @@
-"""Mazes as text: `#` is a wall, `.` a free cell, `G` the goal, one of `> v < ^` the agent."""
+"""The text format of mazes: `#` wall, `.` free cell, `G` goal, one of `> v < ^` the agent."""
 
 import numpy as np
 from jaxtyping import Int32
@@ -12,13 +12,13 @@ GLYPHS = WALL + FREE + GOAL + AGENT
 
 
 def parse(text: str) -> Maze:
-    """The maze that a text shows, on the host and without a leading axis.
+    """Parse a text into one maze, on the host and without a leading axis.
 
-    Lines are rows; blank lines before and after, and spaces around a line, do not count.
+    Lines are rows. Leading and trailing blank lines, and spaces around a line, are ignored.
 
     Raises:
-        SettingError: an unknown glyph, a row longer or shorter than the first, or not exactly
-            one agent and one goal; rows and columns are told counting from 1.
+        SettingError: there is an unknown glyph, a row differs in length from the first, or there
+            is not exactly one agent and one goal. Messages count rows and columns from 1.
     """
     glyphs = np.array([list(row) for row in rows_of(text)])
     agent = _only(glyphs, AGENT, "agent")
@@ -28,10 +28,10 @@ def parse(text: str) -> Maze:
 
 
 def rows_of(text: str) -> list[str]:
-    """The rows of a map, checked to be of one length and of known glyphs.
+    """Return the rows of a map, after checking their lengths and glyphs.
 
     Raises:
-        SettingError: they are not.
+        SettingError: rows differ in length or have unknown glyphs.
     """
     rows = [line.strip() for line in text.strip().splitlines()] or [""]
     for y, row in enumerate(rows, 1):
@@ -39,13 +39,15 @@ def rows_of(text: str) -> list[str]:
             if glyph not in GLYPHS:
                 raise SettingError(f"maze, row {y}, column {x},", glyph, f"one of {GLYPHS}")
         if len(row) != len(rows[0]) or not row:
-            allowed = f"{len(rows[0])} cells long, as row 1" if rows[0] else "at least 1 cell long"
+            allowed = (
+                f"{len(rows[0])} cells long, like row 1" if rows[0] else "at least 1 cell long"
+            )
             raise SettingError(f"maze, row {y},", row, allowed)
     return rows
 
 
 def _only(glyphs: np.ndarray, kinds: str, name: str) -> Int32[np.ndarray, ""]:
-    """The cell of the only glyph of these kinds."""
+    """Return the cell of the only glyph of the given kinds."""
     found = np.flatnonzero(np.isin(glyphs, list(kinds)))
     allowed = f"a map with exactly one {name} ({' '.join(kinds)})"
     if len(found) == 0:
@@ -57,7 +59,7 @@ def _only(glyphs: np.ndarray, kinds: str, name: str) -> Int32[np.ndarray, ""]:
 
 
 def format(maze: Maze) -> str:
-    """The text of one maze (without a leading axis), which `parse` reads."""
+    """Return the text of one maze (without a leading axis); the inverse of `parse`."""
     walls = np.asarray(maze.walls)
     glyphs = np.where(walls, WALL, FREE).reshape(-1)
     glyphs[int(maze.goal)] = GOAL

@@ -96,8 +96,8 @@ def test_reasons(item, words):
         ([">....", "..v..", ".#.#.", "....G"], "exactly one agent"),
         ([">....", "..X..", ".#.#.", "....G"], "is 'X'"),
         ([">....", ".．#..", ".#.#.", "....G"], "．"),
-        ([1, 2, 3, 4], "a list of texts"),
-        (None, "a list of texts"),
+        ([1, 2, 3, 4], "a list of strings"),
+        (None, "a list of strings"),
     ],
 )
 def test_maps_that_are_none(rows, words):
