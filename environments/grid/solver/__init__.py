@@ -1,4 +1,4 @@
-"""The privileged expert: shortest plans by search, for all environments of a batch at once."""
+"""The privileged expert: batched search for shortest plans."""
 
 from didact.environments.grid.solver.planner import act, expert, solve
 

@@ -1,4 +1,4 @@
-"""MiniGrid's own missions as clauses of Baby Language, for an expert that knows only these."""
+"""Translation of MiniGrid's own missions to Baby Language clauses, which the planner supports."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +8,7 @@ from didact.environments.grid.env import GridState
 from didact.environments.grid.rules import GONE
 from didact.environments.language import grammar
 
-# What each mission becomes. To reach the goal square is to go to it, and one step more.
+# The translation of each mission. Reaching the goal square is "go to" plus one step.
 _AS = {
     missions.REACH: grammar.GO_TO,
     missions.DODGE: grammar.GO_TO,
@@ -23,17 +23,17 @@ SQUARE = (missions.REACH, missions.DODGE)
 
 
 def known(kinds: tuple[int, ...]) -> tuple[int, ...]:
-    """The kinds of Baby Language's clauses that missions of these kinds become."""
+    """Return the kinds of Baby Language clauses that missions of these kinds translate to."""
     became = {_AS.get(kind, kind) & grammar.KIND_BITS for kind in kinds} - {grammar.NONE}
     return tuple(sorted(became)) or (grammar.GO_TO,)
 
 
 def as_clauses(state: GridState, width: int) -> GridState:
-    """The same worlds, with one clause of Baby Language for each mission of MiniGrid's own.
+    """Return the same worlds with each of MiniGrid's own missions translated to one clause.
 
-    The square to reach is a row of the table of objects that lies nowhere, but is known to be
-    there. What must not be touched is wall: obstacles that wander, things beside the one to be put
-    somewhere, things that could only be toggled, and a border that is not wall.
+    The goal square becomes an extra row of the table of objects, with a known place but not on the
+    map. Everything that must not be touched becomes wall: moving obstacles, objects other than the
+    one to put somewhere, objects that could only be toggled, and borders that are not wall.
     """
     world, goal = state.world, state.goal
     mission = goal.clauses[:, 0].astype(jnp.int32)
@@ -60,7 +60,7 @@ def as_clauses(state: GridState, width: int) -> GridState:
     place = jnp.where(jnp.any(square, 1), jnp.argmax(square, 1), GONE)[:, None]
     reaches = jnp.isin(mission, np.array(SQUARE))[:, None]
     members = goal.members & 3
-    # Which door comes next: the first, until it stands open.
+    # The next door is the first one until it is open.
     door = jnp.sum(jnp.where(members & 1 == 1, goal.known.astype(jnp.int32), 0), 1)
     door = jnp.take_along_axis(what, jnp.maximum(door, 0)[:, None], 1) == cells.DOOR
     turns = (mission == missions.OPEN_IN_ORDER)[:, None] & door

@@ -1,15 +1,16 @@
-"""The shortest ways to the end of a clause, found backwards from it in all worlds at once.
+"""Batched backward search for the shortest plan that fulfills a clause.
 
-A plan is a path through states: where the agent stands and looks, what kind of thing it has in
-hand, and whether the locked door that matters has been opened. Each kind of hand is a layer, a
-board of states; the search spreads from the ends of a clause through all layers together, one
-time step an iteration, until it meets the agent. Actions that take several steps in the plan
-(toggle a door, then walk through; put an object aside) are waves that arrive later.
+A plan is a path through states: the position and direction of the agent, the kind of object that it
+carries, and whether the relevant locked door has been opened. Each combination of the latter two
+is a layer, represented by a board of states. The search spreads from the ends of a clause through
+all layers together, one time step per iteration, until it reaches the agent. Actions that take
+several steps in the plan (toggle a door, then walk through; move an object aside) are waves that
+arrive later.
 
-What a plan changes on the map is known to the search only as far as a layer tells it: the opened
-door, the object in hand. Two rules keep plans true all the same. What is dropped is never walked
-through next. And an object in the way is carried on, or put aside where two cells beside the
-agent's allow it. After each action the plan is made anew.
+The search only knows those changes of the map that a layer represents: the opened door and the
+carried object. Two rules keep plans valid nevertheless. A plan never walks through the cell where
+it has just dropped an object. And an object in the way is carried along, or moved aside if the
+cells next to the agent allow it. The agent replans after every action.
 """
 
 from typing import NamedTuple
@@ -23,64 +24,64 @@ from didact.environments.grid import rules
 from didact.environments.grid.solver import bitboards
 from didact.environments.grid.solver.bitboards import before_step, before_turn, facing
 
-NEVER = 10_000  # a time that no plan takes
-MEMORY = 8  # how many of the last waves are remembered
-PLANES = 8  # bits of an arrival time, where those of all states are kept
-# What it counts to pick up what is in the way, drop it beside or behind, and step on; to drop what
-# is in hand; and to drop it where it may be in the way. All are a little more than the steps that
-# they take: what lies in the way of the rest of a plan is walked around, not picked up again.
+NEVER = 10_000  # longer than any plan
+MEMORY = 8  # number of past waves that are stored
+PLANES = 8  # bits per arrival time, if those of all states are stored
+# Costs: pick up an object in the way, drop it to the side or behind, and step forward; drop the
+# carried object; drop it where it may block a path. Each is a little more than the actual number of
+# steps, so that plans walk around objects rather than pick them up again.
 ASIDE, BEHIND = 6, 8
 LAID, UNSAFE = 3, 8
 
 
 class Ground(NamedTuple):
-    """What the cells of n worlds mean to a plan; boards [h, n] where nothing else is told."""
+    """The roles of cells in the plans of n worlds; boards [h, n] unless noted."""
 
     open: UInt32[Array, "h n"]  # everything but walls
-    free: UInt32[Array, "h n"]  # can be walked on
-    toggled: UInt32[Array, "h n"]  # can be walked on after a toggle
-    portable: UInt32[Array, "h n"]  # objects that can be picked up,
-    blocked: UInt32[Array, "h n"]  # and may be carried out of the way
-    empty: UInt32[Array, "h n"]  # things can be dropped there,
-    safe: UInt32[Array, "h n"]  # and are in nobody's way,
-    unsafe: UInt32[Array, "h n"]  # or might be, but that can be borne
-    opened_unsafe: UInt32[Array, "h n"]  # the same, once the locked door is open
+    free: UInt32[Array, "h n"]  # walkable
+    toggled: UInt32[Array, "h n"]  # walkable after a toggle
+    portable: UInt32[Array, "h n"]  # objects that can be picked up
+    blocked: UInt32[Array, "h n"]  # those of them that may be moved out of the way
+    empty: UInt32[Array, "h n"]  # objects can be dropped there
+    safe: UInt32[Array, "h n"]  # objects dropped there block nothing
+    unsafe: UInt32[Array, "h n"]  # objects dropped there may block a path; allowed at a higher cost
+    opened_unsafe: UInt32[Array, "h n"]  # the same once the locked door is open
     locked: UInt32[Array, "h n"]  # doors that the key opens
     keys: UInt32[Array, "h n"]
     boxed_keys: UInt32[Array, "h n"]
-    lone_key: UInt32[Array, "h n"]  # the one key there is, in a box or not; nothing if several
-    moved: UInt32[Array, "h n"]  # what is to be put somewhere
+    lone_key: UInt32[Array, "h n"]  # the key, also in a box, if it is the only one
+    moved: UInt32[Array, "h n"]  # objects to be put somewhere
     boxed_moved: UInt32[Array, "h n"]
     lone_moved: UInt32[Array, "h n"]
-    moves_key: Bool[Array, " n"]  # what is put somewhere opens the locked doors
-    banned: UInt32[Array, "4 h n"]  # states that no plan may pass
+    moves_key: Bool[Array, " n"]  # the object to be put somewhere is a key to the locked doors
+    banned: UInt32[Array, "4 h n"]  # states that plans must avoid
 
 
 class Ends(NamedTuple):
-    """Where plans end: states [3, 4, h, n], from which 0, 1, 2 actions are left."""
+    """The ends of plans: states [3, 4, h, n] from which 0, 1 or 2 actions remain."""
 
     anyhow: UInt32[Array, "3 4 h n"]
     empty_handed: UInt32[Array, "3 4 h n"]
-    full_handed: UInt32[Array, "3 4 h n"]  # with what is in hand now
+    full_handed: UInt32[Array, "3 4 h n"]  # with the currently carried object
     with_key: UInt32[Array, "3 4 h n"]
     with_moved: UInt32[Array, "3 4 h n"]
 
 
 class Layers(NamedTuple):
-    """The number of each layer, or -1 where it is left out."""
+    """The index of each layer, or -1 if it is not used."""
 
     empty: int
-    full: int  # something is in hand that is of no use
+    full: int  # an object is carried that the plan does not need
     moved: int
     key: int
-    opened_empty: int  # and so on when the locked door is open
+    opened_empty: int  # the same layers with the locked door open
     opened_full: int
     opened_moved: int
     count: int
 
 
 def layers(puts: bool, locks: bool) -> Layers:
-    """The layers of plans that put things somewhere or not, open locked doors or not."""
+    """Return the layers of plans, depending on whether they put objects or open locked doors."""
     moved = 2 if puts else -1
     first = 2 + puts
     if not locks:
@@ -90,25 +91,25 @@ def layers(puts: bool, locks: bool) -> Layers:
 
 
 class Found(NamedTuple):
-    """What a search found out."""
+    """The result of a search."""
 
     actions: Int32[Array, " n"]
-    lengths: Int32[Array, " n"]  # what the plan counts, or NEVER if there is none
-    key_region: UInt32[Array, "h n"]  # from where the locked door can be reached with the key
-    moved_region: UInt32[Array, "h n"]  # from where what is moved can be put where it should
-    region: UInt32[Array, "h n"]  # from where an end can be reached, with whatever is in hand
-    times: UInt32[Array, "b 4 h n"]  # bits of the time of each state in the agent's layer, plus 1
+    lengths: Int32[Array, " n"]  # the cost of the plan, or NEVER if there is none
+    key_region: UInt32[Array, "h n"]  # where a key can be carried to the locked door from
+    moved_region: UInt32[Array, "h n"]  # where an object can be carried to its place from
+    region: UInt32[Array, "h n"]  # where an end can be reached from, carrying anything or nothing
+    times: UInt32[Array, "b 4 h n"]  # bit planes of the time plus 1, in the agent's layer
 
 
 class Agent(NamedTuple):
-    """What plans start from."""
+    """The start of plans."""
 
     position: Int32[Array, " n"]
     direction: Int32[Array, " n"]
-    hand: Int32[Array, " n"]  # the layer that the agent is in
+    hand: Int32[Array, " n"]  # the index of the agent's layer
 
 
-HERE, LEFT, RIGHT, AHEAD = range(4)  # the states of which arrival times are noted
+HERE, LEFT, RIGHT, AHEAD = range(4)  # the states whose arrival times are recorded
 
 
 def search(
@@ -120,14 +121,16 @@ def search(
     which: Layers,
     margin: int | None = None,
 ) -> Found:
-    """The first action of the shortest plan of each world.
+    """Return the first action and the length of the shortest plan of each world.
 
     Args:
-        wanted: the worlds that need one; nobody waits for the others.
+        ground: the roles of cells.
+        ends: the ends of plans.
+        agent: the start of plans.
+        wanted: the worlds that need a plan; the search does not wait for the others.
         width: the width of the map, in cells.
-        which: the layers that there are.
-        margin: how many steps farther away than the agent states are looked for, so that `times`
-            tells them; None if nobody asks for `times`, which are then empty.
+        which: the layers in use.
+        margin: how many steps farther away than the agent `times` reaches; None for empty `times`.
     """
     height, n = ground.free.shape
     count, locks = which.count, which.key >= 0
@@ -176,7 +179,7 @@ def search(
             (new[l] | before_step(last[l] & free[l])) & allowed & ~seen[l] for l in range(count)
         ]
         seen = [seen[l] | fresh[l] for l in range(count)]
-        # What is dropped is not walked over next: those states are met by other ways, too.
+        # A drop must not be walked over next, so keep states that are not only reached by a step.
         wave = jnp.stack([jnp.stack([fresh[e], fresh[e] & new[e]]) for _, e, _ in phases])
         memory = jax.lax.dynamic_update_index_in_dim(memory, wave, t % MEMORY, 0)
         times = jnp.where(jnp.stack([look_up(f) for f in fresh]), t, times)
@@ -217,15 +220,15 @@ def search(
 
 
 def _of_layer(x: Array, layer: Int32[Array, " n"]) -> Array:
-    """x[layer[i], ..., i] of each world i."""
+    """Return x[layer[i], ..., i] for each world i."""
     index = layer.reshape((1,) * (x.ndim - 1) + (-1,))
     return jnp.take_along_axis(x, index, 0, mode="promise_in_bounds")[0]
 
 
 def _looker(agent: Agent, width: int, height: int):
-    """A function that tells which of four states are among given ones, bool[4, n].
+    """Return a function that looks up four states of each agent in a board, bool[4, n].
 
-    They are the agent's own, those after a turn to the left and to the right, and after a step.
+    The states are the current one and those after a left turn, a right turn, and a step.
     """
     position, direction, _ = agent
     front = rules.cell_in_front(position, direction, width)
@@ -243,7 +246,7 @@ def _looker(agent: Agent, width: int, height: int):
 
 
 def _free(ground: Ground, which: Layers) -> list[UInt32[Array, "h n"]]:
-    """Where each layer can walk: objects that are in hand are no longer in the way."""
+    """Return the walkable cells of each layer; a carried object is no longer in the way."""
     free = [ground.free] * which.count
     if which.moved >= 0:
         free[which.moved] |= ground.lone_moved
@@ -257,7 +260,7 @@ def _free(ground: Ground, which: Layers) -> list[UInt32[Array, "h n"]]:
 
 
 def _start(ends: Ends, which: Layers) -> UInt32[Array, "4 l 4 h n"]:
-    """The states of each layer from which 0, 1, 2 actions are left to do; and none, for later."""
+    """Return the states per layer with 0, 1 or 2 actions left, then an empty frame for later."""
     start = [ends.anyhow] * which.count
     for layers, more in (
         ((which.empty, which.opened_empty), ends.empty_handed),
@@ -273,7 +276,7 @@ def _start(ends: Ends, which: Layers) -> UInt32[Array, "4 l 4 h n"]:
 
 
 def _region(seen: list[UInt32[Array, "4 h n"]], *layers: int) -> UInt32[Array, "h n"]:
-    """The cells of the states of some layers."""
+    """Return the cells of the states of some layers."""
     region = jnp.zeros_like(seen[0][0])
     for layer in layers:
         if layer >= 0:
@@ -290,12 +293,16 @@ def _first_action(
     width: int,
     which: Layers,
 ) -> tuple[Int32[Array, " n"], Int32[Array, " n"]]:
-    """The action that begins the shortest plan, and the plan's length.
+    """Return the first action of the shortest plan and the length of the plan.
 
     Args:
-        ended: whether 0, 1 or 2 actions end the clause where the agent stands.
-        times: when the search met the states that the agent can come to, by layer.
-        dropped: whether it met the agent's state, with an empty hand, otherwise than from ahead.
+        ground: the roles of cells.
+        agent: the start of plans.
+        ended: whether 0, 1 or 2 actions end the clause from the agent's state.
+        times: the arrival times of the states that the agent can reach next, by layer.
+        dropped: whether the agent's state was reached empty-handed other than by a step forward.
+        width: the width of the map, in cells.
+        which: the layers in use.
     """
     own = _of_layer(times, agent.hand)
     front = rules.cell_in_front(agent.position, agent.direction, width)
@@ -322,7 +329,7 @@ def _first_action(
     picks = ahead(ground.portable)
     always = jnp.ones_like(empty)
     options = [
-        # (whether it is one, steps until a state is reached, that state's time, first action)
+        # (whether it is possible, steps to the next state, time of that state, first action)
         (ended[0], 0, 0, rules.DONE),
         (ended[1], 1, 0, jnp.where(picks, rules.PICKUP, ends_by)),
         (ended[2], 2, 0, ends_by),

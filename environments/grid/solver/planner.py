@@ -1,20 +1,20 @@
-"""An expert that sees everything: the next action of a short plan for each of n worlds.
+"""The privileged expert: the first action of a short plan for each of n worlds.
 
-The plan is for the clause whose turn it is, and is made anew in every state, whatever happened
-before: doors left open or closed, things in hand, moved or gone. `path_search` finds the shortest
-    one
-that ends the clause. Where none does, the expert takes an aim on the way there:
+The expert sees the whole state and replans in every state, so it can continue from any situation:
+doors left open or closed, objects carried, moved or gone. It plans for the current clause:
+`path_search` finds the shortest plan that fulfills it. If there is none, the expert pursues an
+intermediate aim:
 
-- to open a locked door for which the key can be had;
-- to take away what bars the way of a key, of a thing to be put somewhere, or of the agent;
-- to lay down what is in hand.
+- open a locked door whose key is available;
+- clear what blocks the path of a key, of an object to be put somewhere, or of the agent;
+- put down the carried object.
 
-As long as something has yet to be carried along a way, nothing is dropped where it might bar one,
-unless no other plan is left.
+As long as something has yet to be carried along a path, objects are not dropped where they might
+block one, unless no other plan is left.
 
-A clause for which there is nothing left that it could mean (its box was opened, say) is given up.
-MiniGrid's own missions are translated into clauses first; obstacles that wander are avoided as they
-stand, and an expert that is asked for nothing says "done".
+A clause is given up if no object is left that it could refer to (for example, its box was opened).
+MiniGrid's own missions are translated to clauses first. Moving obstacles are avoided at their
+current places. Without a mission, the expert takes the action "done".
 """
 
 from collections.abc import Callable
@@ -43,55 +43,55 @@ from didact.environments.grid.solver.subgoals import (
 from didact.environments.language import grammar
 from didact.environments.language.grammar import PUT_NEXT
 
-GROUP_SIZE = 64  # worlds that are searched at once on a CPU; accelerators have room for all
+GROUP_SIZE = 64  # worlds that are searched together on a CPU; accelerators search all at once
 
 
 class Plan(NamedTuple):
-    """What the expert is about to do in n worlds."""
+    """The plans for n worlds."""
 
-    actions: Int32[Array, " n"]  # the next ones, of `rules.ACTIONS`
-    lengths: Int32[Array, " n"]  # about how many steps until the aim is reached
-    clauses: Int32[Array, " n"]  # the clause that it is for
-    aims: Int32[Array, " n"]  # PURSUE the clause, or first UNLOCK, CLEAR or LAY_DOWN; or GIVE_UP
+    actions: Int32[Array, " n"]  # the next action, an index into `rules.ACTIONS`
+    lengths: Int32[Array, " n"]  # approximate number of steps until the aim is reached
+    clauses: Int32[Array, " n"]  # the clause that the plan is for
+    aims: Int32[Array, " n"]  # PURSUE, UNLOCK, CLEAR, LAY_DOWN or GIVE_UP
 
 
 class Chart(NamedTuple):
-    """Plans, and how far all states near the agents are from what these lead to."""
+    """Plans, and the distances of all states near the agents from the ends of the plans."""
 
     plan: Plan
-    # Steps from the agent's place and direction, (direction * h + y) * width + x, to the end of the
-    # plan, with what is in hand now; UNKNOWN where that is far away, or cannot be.
+    # Steps from each position and direction, (direction * h + y) * width + x, to the end of the
+    # plan with the currently carried object; UNKNOWN if too far away or impossible.
     times: UInt8[Array, "n 4hw"]
 
 
-UNKNOWN = 255  # a time that is not in a chart
+UNKNOWN = 255  # the time of states outside a chart
 
 
 def act(state: GridState, width: int, kinds: tuple[int, ...] = grammar.KINDS) -> Int32[Array, " n"]:
-    """The next action of each world.
+    """Return the expert's next action in each world.
 
     Args:
-        state: n worlds, in any state that can be reached.
+        state: n worlds in any reachable state.
         width: the width of the map, in cells; at most 32.
-        kinds: which kinds of clauses there are (`GridWorld.kinds`).
+        kinds: the kinds of clauses that occur (`GridWorld.kinds`).
     """
     return plan(state, width, kinds).actions
 
 
 def expert(environment: GridWorld) -> Callable[[GridState], Int32[Array, " n"]]:
-    """`act` for the worlds of an environment: a function from states to actions."""
+    """Return the expert of an environment, a function from states to actions."""
     return fold_vmap(lambda state: act(state, environment.width, environment.kinds))
 
 
 def plan(state: GridState, width: int, kinds: tuple[int, ...] = grammar.KINDS) -> Plan:
-    """What to do next in each world, and what for; arguments are those of `act`."""
+    """Return the plan for each world; for the arguments, see `act`."""
     if max(kinds) < missions.REACH:
         return _wander(state, _plan(state, width, kinds)[0], width)
     found, _ = _plan(
         mission_translation.as_clauses(state, width), width, mission_translation.known(kinds)
     )
-    # In front of the square that is to be reached, one step is left; beside whatever else is to
-    # be gone to, "done" is what is asked for.
+    # In front of the goal square, one step remains. Next to any other target, "done" completes the
+    # mission.
     reaches = jnp.isin(state.goal.clauses[:, 0], np.array(mission_translation.SQUARE))
     arrived = reaches & (found.aims == PURSUE) & (found.lengths == 0)
     ahead = rules.cell_in_front(state.world.position, state.world.direction, width)
@@ -104,13 +104,13 @@ def plan(state: GridState, width: int, kinds: tuple[int, ...] = grammar.KINDS) -
 
 
 def chart(state: GridState, width: int, kinds: tuple[int, ...], margin: int) -> Chart:
-    """Plans for Baby Language, without steps that lead nowhere, and what they know of other states.
+    """Return plans for Baby Language, without random steps, and the distances of nearby states.
 
-    As long as nothing but the agent's place and direction changes, `times` tell how far it is.
+    As long as only the agent's position and direction change, `times` remain valid.
 
     Args:
-        state, width, kinds: as for `act`.
-        margin: how many steps farther away than the agent states may be.
+        state, width, kinds: see `act`.
+        margin: how many steps farther away than the agent the chart reaches.
     """
     plan, planes = _plan(state, width, kinds, margin)
     n = len(state.steps)
@@ -118,12 +118,12 @@ def chart(state: GridState, width: int, kinds: tuple[int, ...], margin: int) -> 
 
 
 def _wander(state: GridState, plan: Plan, width: int) -> Plan:
-    """The plan, but now and then a few steps without aim where much time has passed.
+    """Replace some actions with pseudo-random steps if an episode takes unusually long.
 
-    This is a last resort, and a poor example for a student. Plans that are made anew at every step
-    can go in a circle: what one puts down here, the next takes away. That is rare, but of those who
-    are not done after many steps it is the rule. What they had in hand is then laid down elsewhere,
-    but for missions where one drop decides.
+    This is a last resort and a poor demonstration for a student. Replanning at every step can lead
+    to cycles, where one plan puts down what the next one takes away. Cycles are rare, but they are
+    the usual reason why an episode is unfinished after many steps. The carried object is then put
+    down elsewhere, except in missions where the first drop decides.
     """
     once = state.goal.clauses[:, 0] == missions.PUT_NEAR
     world, steps = state.world, state.steps.astype(jnp.uint32)
@@ -145,10 +145,11 @@ def _wander(state: GridState, plan: Plan, width: int) -> Plan:
 def _plan(
     state: GridState, width: int, kinds: tuple[int, ...], margin: int | None = None
 ) -> tuple[Plan, UInt8[Array, "n 4 h w"]]:
-    """The plans of all worlds: first what is found at once, then the few that need more attempts.
+    """Return the plans of all worlds and the times of a `Chart`, which are empty without a margin.
 
-    A search takes as long as the hardest of its worlds, so they are searched in groups. With them
-    come the times of a `Chart`; none without a margin.
+    The first pass makes one attempt per world, the second one all attempts that the remaining
+    worlds need. A search takes as long as the hardest of its worlds, so worlds are searched in
+    groups.
     """
     n, cells_ = len(state.steps), state.world.cells.shape[1]
     size = backends.group_size(n, GROUP_SIZE)
@@ -170,7 +171,7 @@ def _plan(
 
 
 def _unpacked(planes: UInt32[Array, "b 4 h n"], width: int) -> UInt8[Array, "n 4 h w"]:
-    """The times whose bits, plus 1, are given; 0 bits make no rows."""
+    """Convert bit planes of times plus 1 to times; without planes, the result has no rows."""
     if not len(planes):
         return jnp.zeros((planes.shape[-1], 0, planes.shape[2], width), jnp.uint8)
     columns = jnp.arange(width, dtype=jnp.uint32)[:, None]
@@ -178,13 +179,13 @@ def _unpacked(planes: UInt32[Array, "b 4 h n"], width: int) -> UInt8[Array, "n 4
     for number, plane in enumerate(planes):
         bit = (plane[:, :, None] >> columns) & 1
         times |= (bit << number).astype(jnp.uint8)
-    return jnp.moveaxis(times, -1, 0) - jnp.uint8(1)  # 0, for those never met, becomes UNKNOWN
+    return jnp.moveaxis(times, -1, 0) - jnp.uint8(1)  # 0, for states never reached, becomes UNKNOWN
 
 
 def _attempts(
     state: GridState, width: int, kinds: tuple[int, ...], most: Array, margin: int | None
 ) -> tuple[Plan, UInt32[Array, "b 4 h n"]]:
-    """The plans after at most so many attempts; where more are needed, the length is NEVER."""
+    """Return the plans after at most `most` attempts; unfinished ones have the length NEVER."""
     world, goal = state.world, state.goal
     scene = subgoals.scene_of(state, width)
     puts = PUT_NEXT in kinds
@@ -233,7 +234,7 @@ def _attempts(
     start = jnp.zeros(n, jnp.int32), no, jnp.zeros_like(scene.free), done, jnp.full(n, NEVER)
     carry = (jnp.int32(0), aim, color, *varying_as(world.position, (*start, planes)))
     _, aim, *_, actions, lengths, times = jax.lax.while_loop(waiting, attempt, carry)
-    # Only what was in hand before counts as put somewhere.
+    # Only an object that was already carried at the previous evaluation counts as put somewhere.
     row = jnp.argmax(world.places == rules.CARRIED, 1)
     held = jnp.take_along_axis(goal.held, scene.clause[:, None], 1)[:, 0]
     early = (aim == PURSUE) & (scene.kind == PUT_NEXT) & scene.target_held & (held != row)
@@ -246,16 +247,17 @@ def _unsettled(aim: Int32[Array, " n"], lengths: Int32[Array, " n"]) -> Bool[Arr
 
 
 def _choose(colors: Int32[Array, " n"], key_held: Int32[Array, " n"]) -> Int32[Array, " n"]:
-    """One of some colors (bits): that of the key in hand if possible; NO_COLOR if none is left."""
+    """Pick one color of a bit set, preferably that of the carried key; NO_COLOR if it is empty."""
     fits = (colors >> key_held) & 1 == 1
     lowest = jax.lax.population_count((colors & -colors) - 1)
     return jnp.where(fits, key_held, jnp.where(colors == 0, NO_COLOR, lowest))
 
 
 def _next(aim, color, tried, careless, scene, carried):
-    """What to try after an aim that nothing leads to.
+    """Return what to try after an aim without a plan.
 
-    First come the other colors of locked doors, then the other aims, then all of them carelessly.
+    The order is: the other colors of locked doors, then the other aims, then all of them again
+    without care about where objects are dropped.
     """
     tried = tried | (1 << color)
     left = scene.locks & ~tried
@@ -276,26 +278,28 @@ def solve(
     key: PRNGKeyArray | None = None,
     lanes: int = 256,
 ) -> tuple[Bool[Array, " n"], Int32[Array, " n"]]:
-    """Whether the expert fulfils each world's instruction, and in how many steps.
+    """Run the expert until all episodes end and return its success and steps.
 
-    It plays all worlds to the end, in one compiled loop. An instruction that it does not fulfil
-    need not be impossible, but see the tests for how rare that is.
+    The loop is compiled. A failure of the expert does not prove that an instruction is impossible,
+    but such failures are rare; the tests state how rare.
 
     Args:
-        state: where to start.
-        max_steps: when to stop; each world's own limit holds in any case.
-        key: for what moves at random, where there is such a thing.
-        lanes: how many worlds are played at a time; the next one begins when one has ended.
+        environment: the environment.
+        state: the states to start from.
+        max_steps: the maximum number of steps, in addition to the step limit of each world.
+        key: a PRNG key; only needed if obstacles move at random.
+        lanes: how many worlds run at a time; the next one starts when one has ended.
 
     Returns:
-        Success, and the steps taken until the episode ended, or `max_steps`.
+        Whether each instruction was fulfilled, and the number of steps until the episode ended or
+        `max_steps` was reached.
     """
     n = len(state.steps)
     choose, most = expert(environment), NEVER if max_steps is None else max_steps
 
     def load(lanes, which, new):
         fresh = jax.tree.map(lambda x: x.at[which].get(mode="clip"), state)
-        # Nothing is searched for where no world is left to play.
+        # Lanes without a world count as done, so that no search runs for them.
         done = fresh.goal.done | (which >= n)[:, None]
         fresh = fresh._replace(goal=fresh.goal._replace(done=done))
 

@@ -1,4 +1,4 @@
-"""What plans are for: clauses, and what has to come before them, as ground and ends of a search."""
+"""Aims of plans: clauses and the steps that must precede them, as input for the path search."""
 
 from typing import NamedTuple
 
@@ -14,45 +14,45 @@ from didact.environments.grid.solver.path_search import Ends, Found, Ground, Lay
 from didact.environments.language import grammar
 from didact.environments.language.grammar import GO_TO, KIND_BITS, OPEN, PICK_UP, PUT_NEXT
 
-# To pursue the clause itself; to open a locked door; to take away what is in the way; to lay
-# down what is in hand; nothing any more.
+# Aims: pursue the clause itself, open a locked door, clear what is in the way, put down the carried
+# object, or nothing.
 PURSUE, UNLOCK, CLEAR, LAY_DOWN, GIVE_UP = range(5)
 NO_COLOR = 7
 
 
 class Scene(NamedTuple):
-    """n worlds as seen by whoever has to fulfil a clause; boards [h, n] unless told otherwise."""
+    """n worlds from the perspective of the current clause; boards [h, n] unless noted."""
 
-    clause: Int32[Array, " n"]  # whose turn it is
+    clause: Int32[Array, " n"]  # the current clause
     kind: Int32[Array, " n"]
-    possible: Bool[Array, " n"]  # there is something left that the clause means
+    possible: Bool[Array, " n"]  # an object is left that the clause can refer to
     strict: Bool[Array, " n"]  # the wrong door or object is a failure
-    target_held: Bool[Array, " n"]  # what the clause speaks of is in hand
-    key_held: Int32[Array, " n"]  # the color of the key in hand, or NO_COLOR
+    target_held: Bool[Array, " n"]  # the target of the clause is carried
+    key_held: Int32[Array, " n"]  # the color of the carried key, or NO_COLOR
     locks: Int32[Array, " n"]  # bit c: a door of color c is locked
-    places: Int32[Array, "n k"]  # of the objects, or of the boxes that they are in
+    places: Int32[Array, "n k"]  # of the objects, or of the boxes that contain them
     boxed: Bool[Array, "n k"]
     open: UInt32[Array, "h n"]  # everything but walls and lava
     free: UInt32[Array, "h n"]
     empty: UInt32[Array, "h n"]
-    safe: UInt32[Array, "h n"]  # empty, and in nobody's way when something is dropped there
-    closed: UInt32[Array, "h n"]  # doors that a toggle opens
-    opened: UInt32[Array, "h n"]  # doors that a toggle closes
-    boxes: UInt32[Array, "h n"]  # that nobody will miss
+    safe: UInt32[Array, "h n"]  # empty, and an object dropped there blocks nothing
+    closed: UInt32[Array, "h n"]  # closed doors, not locked
+    opened: UInt32[Array, "h n"]  # open doors
+    boxes: UInt32[Array, "h n"]  # empty boxes that no clause refers to
     portable: UInt32[Array, "h n"]
     targets: UInt32[Array, "h n"]
     boxed_targets: UInt32[Array, "h n"]
-    known_targets: UInt32[Array, "h n"]  # where the instruction believes that targets are
-    lone_target: UInt32[Array, "h n"]  # the target, if there is but one, and not in hand
-    fixed: UInt32[Array, "h n"]  # what something is to be put next to,
-    beside_fixed: UInt32[Array, "h n"]  # and the cells for that
-    late_doors: UInt32[Array, "h n"]  # what must not be opened, picked up or faced yet
+    known_targets: UInt32[Array, "h n"]  # the last known places of targets
+    lone_target: UInt32[Array, "h n"]  # the target, if it is the only one and not carried
+    fixed: UInt32[Array, "h n"]  # what to put the target next to,
+    beside_fixed: UInt32[Array, "h n"]  # and the cells next to it
+    late_doors: UInt32[Array, "h n"]  # not to be opened, picked up or faced yet
     late_objects: UInt32[Array, "h n"]
     late_places: UInt32[Array, "h n"]
 
 
 def scene_of(state, width: int) -> Scene:
-    """The worlds of a `GridState`, on maps `width` cells wide."""
+    """Return the scene of a `GridState` on maps `width` cells wide."""
     world, goal = state.world, state.goal
     height = world.cells.shape[1] // width
     m = goal.clauses.shape[1]
@@ -97,7 +97,7 @@ def scene_of(state, width: int) -> Scene:
     lone = (jnp.sum(target & exists, 1) == 1) & ~target_held
 
     beacons = board(fixed & ~boxed)
-    # What is dropped beside something that has to be put next to could take the place needed.
+    # Dropping an object next to the fixed object of a clause could take up the required cell.
     puts = (kinds == PUT_NEXT) & ~goal.done
     others = jnp.sum(jnp.where(puts, 2 << 2 * np.arange(m), 0), 1)[:, None]
     keep = around(board((goal.members & others != 0) & ~boxed))
@@ -144,7 +144,7 @@ def _of_clause(x: Array, clause: Int32[Array, " n"]) -> Array:
 
 
 def _late(goal: verifier.Goal) -> dict[int, Bool[Array, "n k"]]:
-    """By kind of clause, the objects of clauses that must not be fulfilled before their turn."""
+    """Return by kind the objects of clauses that must not be fulfilled before their turn."""
     m = goal.clauses.shape[1]
     kinds = goal.clauses & KIND_BITS
     none = jnp.zeros(goal.members.shape, bool)
@@ -168,11 +168,16 @@ def ground_of(
     careless: Bool[Array, " n"],
     width: int,
 ) -> Ground:
-    """The ground on which an aim is pursued, with the keys and locked doors of one color.
+    """Return the ground for an aim, with the keys and locked doors of one color.
 
     Args:
-        careless: things may be dropped anywhere. Otherwise they are dropped where they might be in
-            the way only if no key and nothing that is put somewhere has to pass there later.
+        scene: the scene of `world`.
+        world: n worlds.
+        aim: the aim in each world.
+        color: the color of keys and locked doors, or NO_COLOR.
+        careless: whether objects may be dropped anywhere. Otherwise they are only dropped where
+            they might block a path if no key or object to be put somewhere has yet to be carried.
+        width: the width of the map, in cells.
     """
     height = scene.free.shape[0]
     strict_open = scene.strict & (scene.kind == OPEN)
@@ -227,10 +232,15 @@ def ends_of(
     world: rules.World,
     width: int,
 ) -> Ends:
-    """Where an aim is reached.
+    """Return the states in which an aim is reached.
 
     Args:
-        bars: what is in the way, for those who aim to clear it.
+        scene, ground: the scene and the ground of `world`.
+        aim: the aim in each world.
+        color: the color of keys and locked doors, or NO_COLOR.
+        bars: the objects to clear, for the aim CLEAR.
+        world: n worlds.
+        width: the width of the map, in cells.
     """
     pursues = aim == PURSUE
     goes, opens, picks, puts = (
@@ -281,7 +291,7 @@ def hand_of(
     carried: Array,
     which: Layers,
 ) -> Int32[Array, " n"]:
-    """The layer of plans that each agent starts in."""
+    """Return the layer that each agent starts in."""
     hand = jnp.where(carried == cells.EMPTY, which.empty, which.full)
     if which.key >= 0:
         hand = jnp.where((scene.key_held == color) & (color < NO_COLOR), which.key, hand)
@@ -298,10 +308,10 @@ def in_the_way(
     aim: Int32[Array, " n"],
     careless: Bool[Array, " n"],
 ) -> UInt32[Array, "h n"]:
-    """What bars keys from the locked door, things from where they should be put, or the agent.
+    """Return the objects that block a key, an object to be put somewhere, or the agent.
 
-    These are the objects on the edge of the region from which that can be done. What something is
-    to be put next to is among them only if nothing else is, or nothing else has helped.
+    These are the objects on the edge of the region from which the aim can be reached. The fixed
+    object of a "put next to" clause is only included if there is no other, or if `careless`.
     """
     portable = scene.portable & ~scene.boxes & ~scene.late_objects
     strict = scene.strict & ((scene.kind == PICK_UP) | (scene.kind == PUT_NEXT))
@@ -325,5 +335,5 @@ def in_the_way(
         others = edge & ~scene.fixed
         bars |= jnp.where(bitboards.none(others) | careless, edge, others)
         beside |= near
-    # What is two or more objects thick has no edge beyond.
+    # A barrier of two or more layers of objects has no passable cell beyond its first layer.
     return jnp.where(bitboards.none(bars), beside & around(portable), bars)
