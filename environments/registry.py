@@ -143,7 +143,7 @@ def _made(name: str, settings: Mapping[str, Any], read: Callable[..., Any]) -> E
     for key, addition in wrapping.items():  # in the order of registration
         if key in settings:
             if not addition.fits(environment):
-                allowed = f"left out with {entry.name}, which does not support it"
+                allowed = f"omitted with {entry.name}, which does not support it"
                 raise SettingError(key, settings[key], allowed)
             environment = addition.make(environment, _value(key, settings[key], addition.kind))
     return environment

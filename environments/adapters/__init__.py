@@ -1,4 +1,4 @@
-"""Worlds of other libraries, seen as ours."""
+"""Adapters to and from other environment libraries."""
 
 from didact.environments.adapters.envpool import OfficialEnvpool
 from didact.environments.adapters.minigrid import OfficialMinigrid

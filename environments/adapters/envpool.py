@@ -1,4 +1,4 @@
-"""MiniGrid and BabyAI as envpool plays them (in C++), with our observations."""
+"""MiniGrid and BabyAI environments of envpool (written in C++), with our observations."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,17 +11,17 @@ from didact.environments.language import vocabulary
 
 
 class OfficialEnvpool:
-    """n worlds of the `envpool` package, stepped one after another.
+    """n environments of the `envpool` package, stepped one after another.
 
-    Nothing of our engine takes part: envpool makes the levels, moves the agent and judges. Only
-    the mission's text is turned into token ids. Each world is a pool of its own, because a pool
-    steps all of its worlds or none.
+    None of our own simulation is involved: envpool generates the levels, moves the agent and
+    decides on success. Only the text of the mission is converted to token ids. Each environment is
+    a pool of its own, because a pool can only step all of its environments at once.
 
     Args:
-        name: envpool's id, such as "BabyAI-GoToLocal-v0".
-        n: how many.
-        mission_length: tokens of an instruction.
-        seed: decides the levels; those that follow in the same world are envpool's choice.
+        name: the envpool id, such as "BabyAI-GoToLocal-v0".
+        n: the number of environments.
+        mission_length: the number of tokens of an instruction.
+        seed: the seed of the first level of each environment; envpool chooses the following ones.
 
     Raises:
         SettingError: envpool is not installed, or does not know the id.
@@ -51,9 +51,9 @@ class OfficialEnvpool:
         ]
 
     def reset(self, worlds: Sequence[int], seeds: Sequence[int]) -> dict[str, np.ndarray]:
-        """Starts new episodes in some of the worlds; their first observations, stacked.
+        """Start new episodes in some of the worlds and return their stacked first observations.
 
-        The seeds say nothing here: envpool is seeded once, when a pool is made.
+        The seeds are ignored, because envpool is seeded once, when a pool is created.
         """
         return self._stack([self.worlds[world].reset()[0] for world in worlds])
 
@@ -65,14 +65,18 @@ class OfficialEnvpool:
         Bool[np.ndarray, " m"],
         Bool[np.ndarray, " m"],
     ]:
-        """One action in each of some worlds: observation, reward, terminated, truncated."""
+        """Take one action in each of some worlds.
+
+        Returns:
+            Observation, reward, terminated and truncated.
+        """
         rows = [
             self.worlds[world].step(np.array([action], np.int32))
             for world, action in zip(worlds, actions, strict=True)
         ]
         seen, rewards, terminated, truncated, _ = zip(*rows, strict=True)
         reward = np.concatenate(rewards).astype(np.float32)
-        # A success in the very last step is only truncated for envpool; for minigrid it is both.
+        # In envpool, a success in the last step is only truncated; in minigrid it is both.
         ended = np.concatenate(terminated).astype(bool) | (reward > 0)
         return self._stack(seen), reward, ended, np.concatenate(truncated).astype(bool)
 

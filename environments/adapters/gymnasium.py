@@ -1,7 +1,7 @@
-"""Our worlds as gymnasium's: `gymnasium.make("didact/GoTo")` and `gymnasium.make_vec(...)`.
+"""Gymnasium environments: `gymnasium.make("didact/GoTo")` and `gymnasium.make_vec(...)`.
 
-They are registered when `didact.environments` is imported. Both run the compiled worlds; the
-vector environment steps all of them in one call, which is where the speed is.
+All environments are registered with gymnasium when `didact.environments` is imported. Both classes
+run compiled code. The vector environment steps all worlds in one call, which is much faster.
 """
 
 from typing import Any
@@ -23,12 +23,12 @@ NAMESPACE = "didact"
 
 
 def register_all(plugins: bool = True) -> None:
-    """Makes every registered environment known to gymnasium as `didact/NAME`.
+    """Register all environments with gymnasium as `didact/NAME`.
 
-    Call it again for environments that were registered after `didact.environments` was imported.
+    Call it again for environments that are registered after the import of `didact.environments`.
 
     Args:
-        plugins: whether those of other packages (entry points) are loaded for it.
+        plugins: whether to load the environments of other packages (entry points), too.
     """
     here = f"{__name__}:"
     for entry in ENVIRONMENTS.entries() if plugins else ENVIRONMENTS.loaded():
@@ -43,14 +43,14 @@ def register_all(plugins: bool = True) -> None:
 
 
 def gymnasium_name(name: str) -> str:
-    """The id of one of our environments; `brax/ant` is `didact/brax-ant`, with one slash."""
+    """Return the gymnasium id of an environment; `brax/ant` becomes `didact/brax-ant`."""
     return f"{NAMESPACE}/{name.replace('/', '-')}"
 
 
 def gymnasium_space(space: ArraySpace) -> gymnasium.Space:
-    """The space of one observation.
+    """Convert the space of one observation.
 
-    Whole numbers without axes are `Discrete`, and truth values `MultiBinary`.
+    Integer scalars from 0 become `Discrete`, and booleans `MultiBinary`.
     """
     dtype = np.dtype(space.dtype)
     if dtype.kind == "b":
@@ -62,7 +62,7 @@ def gymnasium_space(space: ArraySpace) -> gymnasium.Space:
 
 
 def gymnasium_actions(space: ActionSpace) -> gymnasium.Space:
-    """The space of one action."""
+    """Convert the action space."""
     if isinstance(space, Continuous):
         return gymnasium.spaces.Box(space.lows, space.highs, dtype=np.float32)
     return gymnasium.spaces.Discrete(space.n)
@@ -75,7 +75,7 @@ def _spaces(environment: Environment) -> tuple[gymnasium.spaces.Dict, gymnasium.
 
 
 def _pictures(environment: Environment, render_mode: str | None) -> dict[str, Any]:
-    """How these worlds can be drawn, as gymnasium's metadata have it."""
+    """Return the rendering metadata of an environment, in gymnasium's format."""
     modes = list(environment.render_modes)
     if render_mode not in (None, *modes):
         raise SettingError("render_mode", render_mode, f"None or one of {', '.join(modes)}")
@@ -89,23 +89,23 @@ def _drawn(environment: Environment, render_mode: str, state: Any, index: int) -
 
 
 class SingleEnvironment(gymnasium.Env):
-    """One world.
+    """A gymnasium environment with a single world.
 
-    `info` has the instruction in words (`mission`), feedback (`feedback`) where the environment
-    gives any and, after a step, `success`. A task may be
-    given with `reset(options={"task": [...]})`, as numbers or as a JSON object; else it is drawn
-    from `tasks`. Continuous actions are clipped to their bounds, as in gymnasium's own
-    environments; NaN raises a `SettingError`.
+    `info` contains the instruction as text (`mission`), the feedback as text (`feedback`) if the
+    environment has feedback and, after a step, `success`. A task can be passed to `reset` with
+    `reset(options={"task": [...]})`, as numbers or as a JSON object; otherwise it is sampled from
+    `tasks`. Continuous actions are clipped to their bounds, as in gymnasium's own environments; NaN
+    raises a `SettingError`.
 
     Args:
-        name: of the environment in our registry, or an environment.
-        render_mode: "rgb_array"; "ansi", for lines of text with codes for colours, where worlds
-            can be drawn so (grid worlds can); or None.
-        tasks: where tasks are drawn from; the whole task space if None.
-        settings: of the environment, if it is given by its name.
+        name: the registered name of an environment, or an environment.
+        render_mode: "rgb_array"; "ansi" for text with color codes, if the environment supports it
+            (grid worlds do); or None.
+        tasks: the space that tasks are sampled from; by default the whole task space.
+        settings: the settings of the environment, if it is given by name.
 
     Raises:
-        SettingError: the world cannot be drawn in this mode.
+        SettingError: the environment does not support the render mode.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 6}  # noqa: RUF012
@@ -141,7 +141,7 @@ class SingleEnvironment(gymnasium.Env):
         return observation, float(seen.reward[0]), *ended, info
 
     def _first(self, observation: dict[str, Any]) -> dict[str, Any]:
-        """The observation of the only world."""
+        """Return the observation of the only world, without the batch axis."""
         seen = {name: x[0] for name, x in jax.device_get(observation).items()}
         return {
             name: np.int64(x)
@@ -151,11 +151,11 @@ class SingleEnvironment(gymnasium.Env):
         }
 
     def _words(self, observation: dict[str, Any]) -> dict[str, str]:
-        """What is said in an observation."""
-        told = {"mission": self.environment.instruction_text(observation)}
+        """Return the instruction and the feedback of an observation as text."""
+        texts = {"mission": self.environment.instruction_text(observation)}
         if "feedback" in observation:
-            told["feedback"] = self.environment.feedback_text(observation)
-        return told
+            texts["feedback"] = self.environment.feedback_text(observation)
+        return texts
 
     def render(self):
         if self.render_mode is None:
@@ -165,22 +165,23 @@ class SingleEnvironment(gymnasium.Env):
 
 
 class VectorEnvironment(VectorEnv):
-    """n worlds, stepped together; one that ends starts anew in the same step.
+    """A gymnasium vector environment with n worlds and autoreset in the same step.
 
-    `info` has `success` and, where worlds ended, `final_obs`: the last observation of each of
-    them, as gymnasium's own vector environments give it. As there, `reset` with the option
-    `reset_mask` starts some worlds only and shows all; the option `task` gives one task for all
-    worlds or one for each. All worlds draw from one generator, so a seed is for all that follows.
+    `info` contains `success` and, if episodes ended, `final_obs`: the last observation of each of
+    them, in the format of gymnasium's own vector environments. As in gymnasium, `reset` with the
+    option `reset_mask` resets only some worlds and returns the observations of all. The option
+    `task` sets one task for all worlds or one for each. All worlds share one random generator, so
+    a seed determines everything that follows.
 
     Args:
-        name: of the environment in our registry, or an environment.
-        num_envs: n.
-        render_mode: as `SingleEnvironment` has it.
-        tasks: where tasks are drawn from; the whole task space if None.
-        settings: of the environment, if it is given by its name.
+        name: the registered name of an environment, or an environment.
+        num_envs: the number of worlds, n.
+        render_mode: see `SingleEnvironment`.
+        tasks: the space that tasks are sampled from; by default the whole task space.
+        settings: the settings of the environment, if it is given by name.
 
     Raises:
-        SettingError: there is no world, or it cannot be drawn in this mode.
+        SettingError: `num_envs` is below 1, or the environment does not support the render mode.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -213,9 +214,9 @@ class VectorEnvironment(VectorEnv):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)
-        told = options or {}
-        key, tasks = key_from(self.np_random), told.get("task")
-        return self._batch(self._worlds.reset(key, tasks, told.get("reset_mask"))), {}
+        options = options or {}
+        key, tasks = key_from(self.np_random), options.get("task")
+        return self._batch(self._worlds.reset(key, tasks, options.get("reset_mask"))), {}
 
     def step(self, actions: Any):
         seen, after = self._worlds.step(actions)

@@ -15,17 +15,17 @@ from didact.environments.language import vocabulary
 class OfficialMinigrid:
     """n environments of the `minigrid` package, stepped one after another.
 
-    Nothing of our engine takes part: the package makes the levels, moves the agent and judges.
-    Only the mission's text is turned into token ids.
+    None of our own simulation is involved: the package generates the levels, moves the agent and
+    decides on success. Only the text of the mission is converted to token ids.
 
     Args:
         name: the gymnasium id, such as "BabyAI-GoToLocal-v0".
-        n: how many.
-        mission_length: tokens of an instruction.
-        seed: says nothing here; each episode has its own.
+        n: the number of environments.
+        mission_length: the number of tokens of an instruction.
+        seed: unused; each episode has its own seed.
 
     Raises:
-        SettingError: gymnasium does not know the id, or it is not one of that package.
+        SettingError: gymnasium does not know the id, or it does not belong to the package.
     """
 
     engine = "minigrid"
@@ -47,7 +47,7 @@ class OfficialMinigrid:
             self.worlds = [gymnasium.make(name) for _ in range(n)]
 
     def reset(self, worlds: Sequence[int], seeds: Sequence[int]) -> dict[str, np.ndarray]:
-        """Starts new episodes in some of the worlds; their first observations, stacked."""
+        """Start new episodes in some of the worlds and return their stacked first observations."""
         with _quiet():
             seen = [
                 self.worlds[world].reset(seed=int(seed))[0]
@@ -63,7 +63,11 @@ class OfficialMinigrid:
         Bool[np.ndarray, " m"],
         Bool[np.ndarray, " m"],
     ]:
-        """One action in each of some worlds: observation, reward, terminated, truncated."""
+        """Take one action in each of some worlds.
+
+        Returns:
+            Observation, reward, terminated and truncated.
+        """
         with _quiet():
             rows = [
                 self.worlds[world].step(int(action))
@@ -78,7 +82,7 @@ class OfficialMinigrid:
         )
 
     def render(self, world: int) -> np.ndarray:
-        """The package's own picture, uint8[height, width, 3]."""
+        """Draw a world with the package's own renderer, uint8[height, width, 3]."""
         return self.worlds[world].unwrapped.get_frame(highlight=True, tile_size=32)  # type: ignore
 
     def close(self) -> None:
@@ -95,5 +99,5 @@ class OfficialMinigrid:
 
 
 def _quiet() -> contextlib.redirect_stdout:
-    """The package prints while it looks for a level it accepts; nobody wants to read that."""
+    """Suppress the messages that the package prints while it generates levels."""
     return contextlib.redirect_stdout(io.StringIO())

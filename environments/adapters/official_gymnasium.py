@@ -24,7 +24,7 @@ class OfficialGymnasium:
 
     Args:
         name: the gymnasium id, such as "Pendulum-v1" or "InvertedPendulum-v5".
-        n: how many.
+        n: the number of environments.
         environment: the environment of the policy, which defines observations and actions.
         seed: unused; each episode has its own seed.
 
@@ -58,7 +58,7 @@ class OfficialGymnasium:
         self._check()
 
     def reset(self, worlds: Sequence[int], seeds: Sequence[int]) -> dict[str, np.ndarray]:
-        """Starts new episodes in some of the worlds; their first observations, stacked."""
+        """Start new episodes in some of the worlds and return their stacked first observations."""
         return self._seen(
             [
                 self.worlds[world].reset(seed=int(seed))[0]
@@ -74,11 +74,14 @@ class OfficialGymnasium:
         Bool[np.ndarray, " m"],
         Bool[np.ndarray, " m"],
     ]:
-        """One action in each of some worlds: observation, reward, terminated, truncated.
+        """Take one action in each of some worlds.
 
         Args:
-            worlds: m indices.
-            actions: m of our actions: whole numbers, or an array [m, k] of real ones.
+            worlds: the indices of m worlds.
+            actions: m of our actions: integers, or floats [m, k].
+
+        Returns:
+            Observation, reward, terminated and truncated.
         """
         rows = [
             self.worlds[world].step(action)
@@ -97,7 +100,7 @@ class OfficialGymnasium:
             world.close()
 
     def _taken(self, actions: np.ndarray) -> list[Any]:
-        """Actions as gymnasium takes them, one for each world."""
+        """Convert our actions to those of gymnasium, one for each world."""
         theirs: Any = self.worlds[0].action_space
         if isinstance(theirs, spaces.Discrete):
             return [int(action) + int(theirs.start) for action in self._same.action(actions)]
@@ -105,7 +108,7 @@ class OfficialGymnasium:
         return list(converted.astype(theirs.dtype))
 
     def _seen(self, observations: Sequence[Any]) -> dict[str, np.ndarray]:
-        """Their observations as ours, stacked."""
+        """Convert and stack the observations of gymnasium."""
         ours = self.environment.observation_space
         if isinstance(observations[0], dict):
             stacked = {name: np.stack([one[name] for one in observations]) for name in ours}
@@ -114,7 +117,7 @@ class OfficialGymnasium:
         return {name: np.asarray(x, ours[name].dtype) for name, x in stacked.items()}
 
     def _check(self) -> None:
-        """That observations and actions fit those of our environment."""
+        """Check that observations and actions fit those of our environment."""
         name, ours = self.name, self.environment.observation_space
         theirs: Any = self.worlds[0].observation_space
         if isinstance(theirs, spaces.Dict) and not set(ours) <= set(theirs.spaces):
@@ -138,7 +141,7 @@ class OfficialGymnasium:
 
 
 def _counterpart(environment: Environment, name: str) -> Counterpart:
-    """How the numbers of gymnasium's environment become those of ours."""
+    """Return the conversions between gymnasium's environment and ours."""
     if environment.official is not None and environment.official.name == name:
         return environment.official
     part = next(iter(environment.observation_space))

@@ -1,4 +1,4 @@
-"""Worlds that keep their own state and randomness between calls, and check what they are given."""
+"""Stateful environments, which keep state and random key between calls and validate arguments."""
 
 import functools
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ from didact.environments.task_spaces import Box, TaskSpace
 
 
 def key_from(generator: np.random.Generator) -> PRNGKeyArray:
-    """A key of all the bits that a key has, drawn from NumPy's generator."""
+    """Create a JAX key from a NumPy generator, with as many random bits as a key holds."""
     shape = jax.random.key_data(jax.random.key(0)).shape
     bits = generator.integers(2**32, size=shape, dtype=np.uint32)
     return jax.random.wrap_key_data(jnp.asarray(bits))
 
 
 def needed(space: ActionSpace) -> str:
-    """What an action must be, as the end of a sentence."""
+    """Describe the valid actions of a space, for errors."""
     if isinstance(space, Continuous):
         names = ", ".join(space.action_names)
         return f"an array of {space.size} (of {names}), clipped to the bounds, without NaN"
@@ -33,13 +33,13 @@ def needed(space: ActionSpace) -> str:
 
 
 class StatefulEnvironments:
-    """n worlds of one environment and the randomness that goes on with them.
+    """n worlds of one environment, with their state and random key.
 
     Args:
-        name: of the environment in our registry, or an environment.
-        n: how many.
-        tasks: where tasks are drawn from; the whole task space if None.
-        settings: of the environment, if it is given by its name.
+        name: the registered name of an environment, or an environment.
+        n: the number of worlds.
+        tasks: the space that tasks are sampled from; by default the whole task space.
+        settings: the settings of the environment, if it is given by name.
     """
 
     def __init__(
@@ -78,26 +78,26 @@ class StatefulEnvironments:
 
     @property
     def state(self) -> Any:
-        """The worlds as they are.
+        """The current state of the worlds.
 
         Raises:
-            ResetNeeded: they have not been reset yet.
+            ResetNeeded: the worlds have not been reset yet.
         """
         if self._state is None:
             raise ResetNeeded("The worlds have not started yet: call reset first.")
         return self._state
 
     def reset(self, key: PRNGKeyArray, tasks: Any = None, mask: Any = None) -> dict[str, Array]:
-        """Starts all worlds, or those of the mask, and gives the observation of all.
+        """Reset all worlds, or those of the mask, and return the observations of all worlds.
 
         Args:
-            key: from which all goes on.
-            tasks: one for each world or one for all, as numbers or JSON; drawn if None.
-            mask: bool[n], NumPy.
+            key: the key for this reset and all following calls.
+            tasks: one task for each world or one for all, as numbers or JSON; by default sampled.
+            mask: the worlds to reset, as a NumPy array bool[n]; by default all.
 
         Raises:
-            SettingError: the tasks or the mask are none.
-            ResetNeeded: there is a mask, and the worlds have not been reset yet.
+            SettingError: the tasks or the mask are invalid.
+            ResetNeeded: a mask is given before the first full reset.
         """
         if mask is not None:
             old = self.state, self._seen
@@ -110,10 +110,13 @@ class StatefulEnvironments:
         return self._seen
 
     def step(self, actions: Any) -> tuple[Timestep, dict[str, Array]]:
-        """One step; worlds that ended start anew, and what they show then comes last.
+        """Take a step and restart the worlds whose episodes ended.
+
+        Returns:
+            The timestep, and the observations after the restart.
 
         Raises:
-            SettingError: these are not n actions.
+            SettingError: the actions are invalid.
             ResetNeeded: the worlds have not been reset yet.
         """
         state, actions = self.state, self._actions(actions)
@@ -121,7 +124,7 @@ class StatefulEnvironments:
         return seen, self._seen
 
     def step_only(self, actions: Any) -> Timestep:
-        """One step; worlds that ended stay as they are. It raises what `step` does."""
+        """Take a step without restarting worlds. Raises the same errors as `step`."""
         state, actions = self.state, self._actions(actions)
         self._state, seen = self._step_only(self._next(), state, actions)
         return seen
@@ -134,7 +137,7 @@ class StatefulEnvironments:
         return self._sample(self._next())
 
     def _actions(self, actions: Any) -> np.ndarray:
-        """n actions as the environment takes them, checked."""
+        """Validate n actions and convert them to the dtype of the action space."""
         given, space = np.asarray(actions), self.environment.action_space
         shape = (self.n, *space.shape)
         if given.shape != shape:
@@ -150,7 +153,7 @@ class StatefulEnvironments:
             world = int(np.argmax(wrong))
             setting = f"action of world {world}" if self.n > 1 else "action"
             raise SettingError(setting, given.tolist()[world], needed(space))
-        if isinstance(space, Continuous):  # before it is float32, which has a smaller range
+        if isinstance(space, Continuous):  # clip first, because float32 has a smaller range
             given = np.clip(given, space.lows, space.highs)
         return given.astype(space.dtype)
 
@@ -162,11 +165,11 @@ class StatefulEnvironments:
             raise SettingError("reset_mask", mask.tolist(), allowed)
 
     def _rows(self, tasks: Any) -> Array:
-        """Tasks as rows of the environment's task space, one for each world, checked."""
+        """Validate tasks and convert them to rows of the task space, one for each world."""
         space = self.environment.task_space
         if isinstance(tasks, (str, bytes, Mapping)):
             tasks = space.from_json(tasks)
-        allowed = f"{space.size} numbers, or {self.n} rows of so many"
+        allowed = f"{space.size} numbers, or {self.n} such rows"
         if isinstance(space, Box):
             allowed += f": {', '.join(space.names)}"
         try:

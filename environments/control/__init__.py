@@ -1,4 +1,4 @@
-"""Small worlds of continuous control."""
+"""Small continuous control environments."""
 
 from didact.environments.control.pendulum import Pendulum, PendulumState
 

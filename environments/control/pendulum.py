@@ -24,7 +24,7 @@ TIMESTEP = 0.05  # s
 MAX_SPEED = 8.0  # rad/s
 FULL_ACTION = 2.0  # the action at which the motor gives its full torque
 UPRIGHT = 0.2  # rad: within it the rod counts as upright
-BALANCED = 20  # steps that it must be upright at the end of an episode for a success
+BALANCED = 20  # the steps for which it must be upright at the end of a successful episode
 
 
 class PendulumState(NamedTuple):
@@ -33,7 +33,7 @@ class PendulumState(NamedTuple):
     angle: Float[Array, " n"]  # rad, 0 upright, anticlockwise; grows beyond a turn
     speed: Float[Array, " n"]  # rad/s
     torque: Float[Array, " n"]  # N m, of the last step
-    upright: Int32[Array, " n"]  # steps since it was last not upright
+    upright: Int32[Array, " n"]  # consecutive steps in which it has been upright
     steps: Int32[Array, " n"]  # taken so far
     tasks: Float[Array, "n 4"]
 
@@ -41,11 +41,11 @@ class PendulumState(NamedTuple):
 class Pendulum(Environment[PendulumState]):
     """A rod on a motor that starts at a random angle and should be balanced upright.
 
-    A task sets gravity, length, mass and the largest torque. The bounds of actions do not depend on
-    the task: actions are clipped to [-2, 2], and 2 stands for the task's largest torque. With the
+    A task sets gravity, length, mass and the maximum torque. The bounds of actions do not depend on
+    the task: actions are clipped to [-2, 2], and 2 stands for the task's maximum torque. In the
     task "gymnasium" the action is therefore the torque in N m. Where `gravity / length` exceeds
     10.7 / s^2, the speed limit (8 rad/s, as in gymnasium) prevents a rod from rising by its swing
-    alone, and a weak motor may need more than one episode: the hardest tasks cannot be solved.
+    alone, and a weak motor may need more than one episode. The hardest tasks cannot be solved.
 
     The reward is `-(angle^2 + 0.1 speed^2 + 0.001 torque^2)` with the angle, in [-pi, pi), and
     speed before the step. An episode always takes 200 steps of 0.05 s. It is a success if the rod

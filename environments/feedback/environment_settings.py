@@ -1,4 +1,4 @@
-"""Feedback as settings of every environment that offers it: `--env-settings feedback=both`."""
+"""The feedback settings of all environments that offer it: `--env-settings feedback=both`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from didact.environments.feedback.student_model import mistake_model
 from didact.environments.feedback.wrapper import WithFeedback, with_feedback
 from didact.environments.registry import register_wrapper_setting
 
-# By the setting `feedback`: whether there are hindsight and foresight.
+# From the value of the setting `feedback` to whether messages have hindsight and foresight.
 SAID = {
     "none": (False, False),
     "hindsight": (True, False),
@@ -40,13 +40,13 @@ def _feedback(environment: Environment[Any], value: Any) -> Environment[Any]:
 
 
 def _changing(name: str, kind: Any) -> _Added:
-    """A setting of feedback that is there already, as `with_feedback` has it."""
+    """Return a wrapper setting that changes one setting of existing feedback."""
     setting = f"{FEEDBACK}_{name}"
 
     def changed(environment: Environment[Any], value: Any) -> Environment[Any]:
         read = _read(setting, value, kind)
         if not isinstance(environment, WithFeedback):
-            raise SettingError(setting, read, "left out where feedback is none")
+            raise SettingError(setting, read, "omitted if feedback is none")
         try:
             return environment.changed(**{name: read})
         except SettingError as error:
@@ -59,21 +59,21 @@ def _where_needed(environment: Environment[Any], value: Any) -> Environment[Any]
     setting = f"{FEEDBACK}_where_needed"
     read = _read(setting, value, bool)
     if not isinstance(environment, WithFeedback):
-        raise SettingError(setting, read, "left out where feedback is none")
+        raise SettingError(setting, read, "omitted if feedback is none")
     if read and environment.settings.budget is None:
         raise SettingError(setting, True, "False without feedback_budget")
     return environment.changed(model=mistake_model() if read else None)
 
 
 def _read(setting: str, value: Any, kind: Any) -> Any:
-    """A value, which may be given as text."""
+    """Parse a value that may be given as text."""
     if kind is str or not isinstance(value, str):
         return value
     try:
         return pydantic.TypeAdapter(kind).validate_json(value)
     except pydantic.ValidationError:
         name = getattr(kind, "__name__", str(kind))
-        raise SettingError(setting, value, f"of the kind {name}") from None
+        raise SettingError(setting, value, f"of type {name}") from None
 
 
 SETTINGS: dict[str, _Added] = {
@@ -91,10 +91,10 @@ def _fits(environment: Environment[Any]) -> bool:
         return True
     try:
         return environment.feedback() is not None
-    except SettingError:  # it would, but for another setting: the error says which
+    except SettingError:  # another setting rules it out: the error of `_feedback` names it
         return True
 
 
-# In this order: the others change what `feedback` adds.
+# The order matters: the other settings change what `feedback` adds.
 for _name, _added in SETTINGS.items():
     register_wrapper_setting(_name, _added, _fits)

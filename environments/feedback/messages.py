@@ -1,8 +1,8 @@
-"""Feedback as token ids: what is to be said, in a wording drawn on the device.
+"""Feedback messages as token ids, in wordings that are drawn on the device.
 
-A message has three parts, each a row of tokens with zeros at its end: how the last action was,
-what to do next, and what for. There are few different parts, if many different messages, so
-whoever reads them may read each part once.
+A message has three parts, each a row of tokens padded with zeros: hindsight on the last action,
+what to do next, and for what purpose. There are few different parts but many different messages, so
+a network can encode each distinct part once.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from didact.environments.language.paraphrase_pool import SPLITS
 from didact.environments.language.sentence_embeddings import Encoder
 from didact.environments.random_draws import uniform_index
 
-# Words of feedback that missions do not have. New words come last: policies know words by ids.
+# Words of feedback that missions do not have. Append new words: policies depend on the ids.
 MORE_WORDS = (
     *("any", "are", "arrive", "asked", "away", "bad", "because", "belong", "belongs", "blocked"),
     *("brought", "bumped", "came", "can", "cannot", "cell", "changed", "close", "closer"),
@@ -32,14 +32,14 @@ MORE_WORDS = (
     *("stop", "there", "this", "through", "told", "too", "took", "towards", "turn", "turned"),
     *("turning", "vain", "wait", "walked", "was", "went", "were", "what", "wrong", "yes"),
 )
-VOCABULARY_SIZE = 512  # the ids of missions, then those of feedback, with room for words to come
-MAX_WORDS = 2048  # of a pool's own
+VOCABULARY_SIZE = 512  # the ids of missions and then of feedback, with room for more words
+MAX_WORDS = 2048  # the maximum number of new words in a pool
 _IDS = {word: i for i, word in enumerate(vocabulary.WORDS) if word}
 _IDS |= {word: vocabulary.VOCABULARY_SIZE + i for i, word in enumerate(MORE_WORDS)}
 
 
 class Message(NamedTuple):
-    """What is said in n worlds, in each part."""
+    """The messages in n worlds, by part."""
 
     hindsight: Remark
     action: Remark
@@ -47,22 +47,22 @@ class Message(NamedTuple):
 
 
 class Speech:
-    """The wordings of what an environment can say, in one phrasing.
+    """The remarks of an environment in one phrasing, as token ids and as text.
 
     Args:
-        feedback: which remarks there are, and what they may be about.
-        pool: their wordings; those of `feedback` if None. Messages are as long as the longest of
-            all splits.
-        phrasing: "template", the first wording of each remark; or a split.
+        feedback: defines the remarks and the objects they can refer to.
+        pool: the wordings; by default those of `feedback`. The length of messages is that of the
+            longest wording of all splits.
+        phrasing: "template" for the first wording of each remark, or a split.
 
     Attributes:
-        length: tokens of a part of a message.
-        ids: of words.
-        vocabulary: how many ids there are. Words that are no words of ours have ids from
-            `VOCABULARY_SIZE` on, in the order of the alphabet.
+        length: the number of tokens of each part of a message.
+        ids: the token id of each word.
+        vocabulary: the number of token ids. Words outside the built-in vocabulary get ids from
+            `VOCABULARY_SIZE` on, in alphabetical order.
 
     Raises:
-        SettingError: there is no such phrasing, or the pool has too many words of its own.
+        SettingError: the phrasing does not exist, or the pool has too many new words.
     """
 
     def __init__(self, feedback: Feedback, pool: Pool | None = None, phrasing: str = TEMPLATE):
@@ -75,7 +75,7 @@ class Speech:
         said = {word for text in (*texts, *self.things) for word in words_of(text)}
         own = sorted(said - set(_IDS) - {THING})
         if len(own) > MAX_WORDS:
-            allowed = f"a pool with at most {MAX_WORDS} words that are new here"
+            allowed = f"a pool with at most {MAX_WORDS} new words"
             raise SettingError("pool", f"{len(own)} new words", allowed)
         self.ids = _IDS | {word: VOCABULARY_SIZE + i for i, word in enumerate(own)}
         self._words = {i: word for word, i in self.ids.items()}
@@ -83,7 +83,7 @@ class Speech:
         self.pool, self.phrasing = pool, phrasing
         names = [[self.ids[word] for word in words_of(thing)] for thing in self.things]
         width = max(map(len, names), default=0)
-        # Slots of the words of a thing are -1, -2, ...; shorter things leave gaps.
+        # The words of a thing have the placeholders -1, -2, ...; shorter names leave gaps.
         self._slots, self._gaps = [-1 - i for i in range(width)], len({*map(len, names)}) > 1
         self._names = np.array([name + [0] * (width - len(name)) for name in names], np.int32)
         self.length = max(len(self._row(text)) for text in texts)
@@ -95,11 +95,11 @@ class Speech:
             for i, row in enumerate(rows):
                 for j, ids in enumerate(row):
                     table[i, j, : len(ids)] = ids
-            self._tables[part] = table  # the last remark, number SILENT, is empty
+            self._tables[part] = table  # the last row, with index SILENT = -1, is empty
             self._counts[part] = np.array([*map(len, rows), 1], np.int32)
 
     def wordings(self, name: str) -> tuple[str, ...]:
-        """How a remark may be said in this phrasing."""
+        """Return the wordings of a remark in this phrasing."""
         if self.phrasing == TEMPLATE:
             return self.pool[name]["train"][:1]
         return self.pool[name][self.phrasing]
@@ -108,7 +108,7 @@ class Speech:
         return [i for w in words_of(text) for i in (self._slots if w == THING else [self.ids[w]])]
 
     def tokens(self, message: Message, draws: Float[Array, "n 3"]) -> Int32[Array, "n 3 l"]:
-        """Messages as token ids, with the wordings that numbers uniform in 0..1 draw."""
+        """Return messages as token ids, in wordings chosen by uniform draws in 0..1."""
         rows = []
         for k, part in enumerate(self.parts):
             remark = message[k]
@@ -124,16 +124,16 @@ class Speech:
         return jnp.stack(rows, axis=1)
 
     def vectors(self, encoder: Encoder) -> list[Float[Array, "r w t d"]]:
-        """For each part the vectors of its remarks, wordings and things; zeros for SILENT.
+        """Encode all remarks, for each part by remark, wording and thing; zeros for SILENT.
 
         Raises:
-            SettingError: the encoder gives no finite array [m, d] for m texts.
+            SettingError: the encoder does not return a finite array [m, d] for m texts.
         """
         texts, things = self.texts(), self.things or ("",)
         found = np.asarray(encoder(texts), np.float32)
         if found.ndim != 2 or len(found) != len(texts) or not np.isfinite(found).all():
-            told = f"one with output of shape {found.shape}"
-            raise SettingError("encoder", told, f"finite [{len(texts)}, d]")
+            value = f"one with output of shape {found.shape}"
+            raise SettingError("encoder", value, f"finite [{len(texts)}, d]")
         row = {text: i for i, text in enumerate(texts)}
         tables = []
         for part, names in self.parts.items():
@@ -148,7 +148,7 @@ class Speech:
     def looked_up(
         self, tables: list[Float[Array, "r w t d"]], message: Message, draws: Float[Array, "n 3"]
     ) -> Float[Array, "n 3d"]:
-        """The vectors of messages, in the wordings that `tokens` has with the same draws."""
+        """Return the vectors of messages, in the same wordings as `tokens` with these draws."""
         found = []
         for k, (part, table) in enumerate(zip(self.parts, tables, strict=True)):
             remark = message[k]
@@ -157,17 +157,17 @@ class Speech:
         return jnp.concatenate(found, axis=1)
 
     def text(self, ids: Int[np.ndarray, "3 l"] | Any) -> str:
-        """A message of token ids in words, with a semicolon after what is said of the past."""
+        """Convert the token ids of a message to words, with a semicolon after hindsight."""
         row = np.asarray(ids)
         parts = row[0], row[1:].reshape(-1)
         return "; ".join(filter(None, map(self.words, parts))).replace(" ,", ",")
 
     def words(self, ids: Sequence[int] | np.ndarray | Any) -> str:
-        """The words of token ids."""
+        """Convert token ids to words."""
         return " ".join(self._words[int(i)] for i in ids if i)
 
     def texts(self) -> list[str]:
-        """Every remark in every wording, with every thing, each told once: to be encoded."""
+        """Return the distinct texts of all remarks, in every wording and with every thing."""
         return sorted(
             {
                 text.replace(THING, thing)

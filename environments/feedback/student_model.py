@@ -1,4 +1,4 @@
-"""Where a message helps most: models of students, and how a budget of messages is spent."""
+"""Models of students that decide where a message helps most, given a budget of messages."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,26 +8,27 @@ from jaxtyping import Array, Bool, Float, Int32
 
 from didact.environments.random_draws import uniform_index
 
-BINS = 16  # of the histogram of past gains
+BINS = 16  # in the histogram of past gains
 
 
 class StepContext(NamedTuple):
-    """What a model of the student sees of n worlds at a step."""
+    """The inputs of a model of the student in n worlds at a step."""
 
     observation: dict[str, Array]  # without feedback
     advised: Int32[Array, " n"]  # the kind of action that should be taken now
-    before: Int32[Array, " n"]  # and that which should have been taken last
+    before: Int32[Array, " n"]  # the kind of action that should have been taken in the last step
     right: Bool[Array, " n"]  # whether the student's last action was right
-    alone: Bool[Array, " n"]  # whether it had been told nothing of it; False in the first step
+    alone: Bool[Array, " n"]  # whether it acted without a message; False in the first step
 
 
 class Model(NamedTuple):
-    """A model of a student: how much a message would help it.
+    """A model of a student that predicts how much a message would help.
 
     Attributes:
-        initial: `initial(n, num_kinds) -> memory`, at the start of n episodes, where there are so
-            many kinds of actions; each [n, ...].
-        gain: `gain(memory, look) -> (gain float32[n] in 0..1, memory)`.
+        initial: `initial(n, num_kinds) -> memory`, the memory at the start of n episodes with
+            `num_kinds` kinds of actions; each leaf [n, ...].
+        gain: `gain(memory, context) -> (gain float32[n] in 0..1, memory)`, where `context` is a
+            `StepContext`.
     """
 
     initial: Callable[[int, int], Any]
@@ -35,10 +36,11 @@ class Model(NamedTuple):
 
 
 def mistake_model() -> Model:
-    """Expects of a student what it did in this episode when it was told nothing.
+    """A model that counts the student's mistakes in this episode in steps without a message.
 
-    The gain is the estimated chance of a mistake where this action is right (Laplace's rule of
-    succession); a student that turns well alone, but never picks things up, is told to pick up.
+    The gain is the estimated probability of a mistake (by Laplace's rule of succession) for the
+    kind of action that is advised. A student that turns correctly without messages, but never picks
+    up objects, gets messages where it should pick up objects.
     """
 
     def initial(n, num_kinds):
@@ -63,20 +65,23 @@ def worth_sending(
     left: Int32[Array, " n"],
     steps: Int32[Array, " n"],
 ) -> tuple[Bool[Array, " n"], Float[Array, "n b"]]:
-    """Whether a message is worth one of those that are left, and the history with this gain in it.
+    """Decide whether to spend one of the remaining messages now.
 
-    If m messages are left for k steps, it has to be among the m / k most useful ones of the episode
-    so far.
+    If m messages remain for k steps, the gain has to be among the highest m / k of the episode so
+    far.
 
     Args:
-        history: how often gains fell in each of b equal bins of 0..1.
-        gain: of a message now.
-        left: messages that may still be given.
-        steps: about how many steps are still to come.
+        history: the number of gains in each of b equal bins of 0..1.
+        gain: the predicted gain of a message now.
+        left: the remaining messages.
+        steps: the approximate number of remaining steps.
+
+    Returns:
+        Whether to send the message, and the history with this gain added.
     """
     own = uniform_index(gain, history.shape[1])[:, None] == jnp.arange(history.shape[1])
     history = history + own
-    rank = jnp.cumsum(history[:, ::-1], 1)[:, ::-1]  # gains of at least that
-    better = jnp.sum(jnp.where(own, rank - history, 0), 1)  # and of more
+    rank = jnp.cumsum(history[:, ::-1], 1)[:, ::-1]  # the number of gains in this bin or above
+    better = jnp.sum(jnp.where(own, rank - history, 0), 1)  # the number of gains above
     part = better / jnp.sum(history, 1)
     return (left > 0) & (part < left / jnp.maximum(steps, 1)), history

@@ -1,10 +1,10 @@
-"""The pool of remarks: how feedback is worded, and pools that users bring in a file.
+"""Pools of wordings for feedback: the built-in pool of grid worlds, and pools read from files.
 
-Hindsight says how the last action was, foresight what to do next and what for. Every remark has ten
-wordings, split for good into train, validation and test in the proportion 80 : 10 : 10; the first
-one is the template. No wording stands in two splits or says two things. `{thing}` is a colour and a
-type, as in "red ball". The built-in pool is that of grid worlds; others bring their own in
-`capabilities.Feedback`, and files change those in the same way.
+Hindsight evaluates the last action; foresight says what to do next and for what purpose. Every
+remark has ten wordings, in fixed splits for training, validation and test (80 : 10 : 10). The first
+wording is the template. No wording occurs in two splits or has two meanings. `{thing}` stands for a
+color and a type, such as "red ball". Other environments define their own pools in
+`capabilities.Feedback`, which can be changed by files in the same way.
 """
 
 import json
@@ -22,10 +22,10 @@ TEMPLATE = "template"
 PHRASINGS = (TEMPLATE, *SPLITS)
 THING = "{thing}"
 FILE_BYTES = 1 << 20
-MAX_TOKENS = 24  # of a wording
-MAX_WORDINGS = 1000  # of one remark in one split
+MAX_TOKENS = 24  # per wording
+MAX_WORDINGS = 1000  # per remark and split
 
-# By remark the wordings of train, validation and test, with semicolons between them.
+# For each remark the wordings of train, validation and test, separated by semicolons.
 _HINDSIGHT = {
     "fulfilled": (
         "well done , that was asked for; you did it; done as you were told; this part is done; "
@@ -187,7 +187,7 @@ _PURPOSES = {
         "because you have to lay down the {thing}",
     ),
 }
-Pool = Mapping[str, Mapping[str, tuple[str, ...]]]  # from remark and split to wordings
+Pool = Mapping[str, Mapping[str, tuple[str, ...]]]  # remark -> split -> wordings
 
 
 def _by_split(texts: tuple[str, str, str]) -> dict[str, tuple[str, ...]]:
@@ -202,49 +202,52 @@ WITH_THING = frozenset(name for name in REMARKS if THING in POOL[name]["train"][
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a wording in lower case; commas are words, and so is `{thing}`."""
+    """Split a wording into lower-case words; commas and `{thing}` count as words."""
     return re.findall(r"\{thing\}|[^\s,]+|,", text.lower())
 
 
 def read_pool(path: str | os.PathLike[str], base: Pool = POOL) -> Pool:
-    """A pool from a JSON file, such as a language model may have written.
+    """Read a pool from a JSON file, which may have been written by a language model.
 
-    The file has one object: for each remark of `base` either a list of at least three wordings,
-    of which the last tenth (at least one each) is for test and the tenth before for validation, or
-    an object with such lists for `train`, `validation` and `test`. Remarks in which `base` names a
-    `{thing}` must name it once in each wording, the others never. Missing remarks are worded as in
-    `base`.
+    The file contains one object. It maps each remark of `base` either to a list of at least three
+    wordings, or to an object with lists for `train`, `validation` and `test`. Of a single list, the
+    last tenth (at least one wording) is used for test and the tenth before it for validation.
+    Remarks that contain `{thing}` in `base` must contain it once in each wording, all others never.
+    Remarks that are missing keep the wordings of `base`.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         base: the environment's own pool.
 
+    Returns:
+        The pool.
+
     Raises:
-        SettingError: the file cannot be read, or is not like that.
+        SettingError: the file cannot be read, or does not have this format.
     """
     file = Path(path)
     try:
         if file.stat().st_size > FILE_BYTES:
             raise SettingError("pool", str(file), f"a file of at most {FILE_BYTES} bytes")
-        told = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, SettingError):
             raise
         why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
         raise SettingError("pool", str(file), f"a JSON file ({why})") from None
-    return checked_pool(told, str(file), base)
+    return checked_pool(content, str(file), base)
 
 
 def checked_pool(told: Any, where: str = "pool", base: Pool = POOL) -> Pool:
-    """A pool from the content of a JSON file, validated.
+    """Validate the content of a JSON file as a pool.
 
     Args:
-        told: what was read.
-        where: from where, for errors.
-        base: as for `read_pool`.
+        told: the content of the file.
+        where: the source of the content, for errors.
+        base: see `read_pool`.
 
     Raises:
-        SettingError: it is not as `read_pool` tells.
+        SettingError: the content does not have the format described in `read_pool`.
     """
     if not isinstance(told, dict):
         raise SettingError("pool", where, "an object with lists of wordings by remark")
@@ -260,7 +263,7 @@ def checked_pool(told: Any, where: str = "pool", base: Pool = POOL) -> Pool:
     for name, split, text in _wordings(pool):
         words = tuple(words_of(text))
         if words in said:
-            allowed = f"a wording told once ({said[words]} has it, too)"
+            allowed = f"a wording that occurs only once ({said[words]} has it, too)"
             raise _wrong(where, f"{name}, {split}: {text}", allowed)
         said[words] = f"{name}, {split}"
     return pool
@@ -274,7 +277,7 @@ def _wordings(pool: Pool) -> Iterable[tuple[str, str, str]]:
 
 
 def _split(name: str, told: Any, where: str, thing: bool) -> dict[str, tuple[str, ...]]:
-    """The wordings of one remark by split."""
+    """Return the wordings of one remark by split."""
     if isinstance(told, list):
         few = max(1, round(len(told) / 10))
         told = {"train": told[: -2 * few], "validation": told[-2 * few : -few], "test": told[-few:]}
@@ -284,7 +287,7 @@ def _split(name: str, told: Any, where: str, thing: bool) -> dict[str, tuple[str
     for split in SPLITS:
         texts = told[split]
         if not isinstance(texts, list) or not 0 < len(texts) <= MAX_WORDINGS:
-            allowed = f"a list of 1 to {MAX_WORDINGS} wordings (three or more, if not by split)"
+            allowed = f"a list of 1 to {MAX_WORDINGS} wordings (at least three without splits)"
             raise _wrong(where, f"{name}, {split}", allowed)
         for text in texts:
             _check_wording(name, text, where, thing)
@@ -296,14 +299,14 @@ def _check_wording(name: str, text: Any, where: str, thing: bool) -> None:
     words = words_of(text) if isinstance(text, str) else []
     plain = all(word in (",", THING) or re.fullmatch(r"[a-z0-9'-]{1,20}", word) for word in words)
     if not words or len(words) > MAX_TOKENS or not plain:
-        allowed = f"1 to {MAX_TOKENS} words of a-z, 0-9, ' and -, with commas at most"
+        allowed = f"1 to {MAX_TOKENS} words of a-z, 0-9, ' and -, optionally with commas"
         raise _wrong(where, f"{name}: {text!r:.80}", allowed)
     if words.count(THING) != thing:
-        times = "once" if thing else "nowhere"
-        raise _wrong(where, f"{name}: {text!r:.80}", f"with {THING} {times}")
+        allowed = f"with {THING} once" if thing else f"without {THING}"
+        raise _wrong(where, f"{name}: {text!r:.80}", allowed)
     named = {*vocabulary.COLORS, *vocabulary.TYPES} & set(words)
     if named:
-        allowed = f"without colours and types of its own ({', '.join(sorted(named))})"
+        allowed = f"without names of colors and types ({', '.join(sorted(named))})"
         raise _wrong(where, f"{name}: {text!r:.80}", allowed)
 
 

@@ -1,9 +1,10 @@
-"""Language feedback: environments that say how the last action was and what to do next.
+"""Language feedback: a wrapper that adds messages on the last and the next action.
 
-What is said comes from the environment, which sees everything (`Environment.feedback`). How often
-something is said is a part of the task, `feedback_rate`, because an environment is a function of
-keys and tasks: so a teacher can anneal messages as any other help, students can be tested without
-them, and levels with and without messages can be mixed in one batch. Nothing here depends on grids.
+The content of messages comes from the environment, which has access to the whole state
+(`Environment.feedback`). The rate of messages is a parameter of the task, `feedback_rate`, because
+an environment is a function of keys and tasks. So a teacher can anneal messages like any other
+help, students can be evaluated without them, and levels with and without messages can be mixed in
+one batch. Nothing here depends on grids.
 
 References:
     Xi et al., Teaching Embodied Reinforcement Learning Agents: Informativeness and Diversity of
@@ -35,30 +36,30 @@ KEY, VECTOR = "feedback", "feedback_vector"
 RATE = Dimension(
     "feedback_rate",
     *(0, 1, False, "probability"),
-    "How often a message says how the last action was or what to do next, in each step.",
+    "The probability of a message on the last or the next action in each step.",
 )
-_MANY = 10_000  # messages that nobody counts
-_WORDS = 0x66656564  # folded into a level's key: messages have randomness of their own
+_MANY = 10_000  # stands for an unlimited budget of messages
+_WORDS = 0x66656564  # folded into a level's key, so that messages have independent randomness
 
 
 class FeedbackState(NamedTuple):
-    """n worlds, and what is known to speak of them."""
+    """n worlds, and what is needed to comment on them."""
 
-    worlds: Any  # the state of the environment itself
-    guide: Any  # as `capabilities.Feedback` has it
+    worlds: Any  # the state of the wrapped environment
+    guide: Any  # see `capabilities.Feedback`
     rate: Float[Array, " n"]
     seed: UInt32[Array, " n"]
     steps: Int32[Array, " n"]  # taken so far
-    speaks: Bool[Array, " n"]  # whether there may be a message after the next step
-    informed: Bool[Array, " n"]  # whether there is one now
-    left: Int32[Array, " n"]  # messages that may still be given
-    memory: Any  # of the model of the student
-    history: Float[Array, "n b"]  # of the gains that it predicted
+    speaks: Bool[Array, " n"]  # whether a message may follow the next step
+    informed: Bool[Array, " n"]  # whether the current message contains foresight
+    left: Int32[Array, " n"]  # the remaining budget of messages; negative if unlimited
+    memory: Any  # the memory of the model of the student
+    history: Float[Array, "n b"]  # the histogram of the gains that the model predicted
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What is said, and how; see `with_feedback`."""
+    """The settings of messages; see `with_feedback`."""
 
     hindsight: bool = True
     foresight: bool = True
@@ -68,7 +69,7 @@ class Settings:
 
     def __post_init__(self):
         if not (self.hindsight or self.foresight):
-            raise SettingError("hindsight", False, "True where foresight is False")
+            raise SettingError("hindsight", False, "True if foresight is False")
         if not 0 <= self.error_rate <= 1:
             raise SettingError("error_rate", self.error_rate, "from 0 to 1, or True or False")
         if self.budget is not None and self.budget < 0:
@@ -76,7 +77,7 @@ class Settings:
 
 
 class WithFeedback(Wrapper[FeedbackState]):
-    """An environment with messages in its observations; made by `with_feedback`."""
+    """An environment with messages in its observations; create it by `with_feedback`."""
 
     task_space: Box
 
@@ -116,7 +117,7 @@ class WithFeedback(Wrapper[FeedbackState]):
         self._begin, self._go_on = (fold_vmap(jax.jit(f)) for f in (self._first, self._next))
 
     def changed(self, **settings: Any) -> "WithFeedback":
-        """The same with other settings of `with_feedback`."""
+        """Return the environment with other settings of `with_feedback`."""
         informed = vars(self.settings) | {"pool": self._pool, "model": self.model}
         informed |= {"encoder": self._encoder}
         return with_feedback(self.environment, **(informed | settings))
@@ -125,7 +126,7 @@ class WithFeedback(Wrapper[FeedbackState]):
         return state.worlds
 
     def outer_task(self, task: Float[np.ndarray, " d"]) -> Float[np.ndarray, " e"]:
-        """The task with a rate of 0: students are tested without messages."""
+        """Return the task with a rate of 0, because students are evaluated without messages."""
         return np.append(task, np.float32(0))
 
     @property
@@ -134,7 +135,7 @@ class WithFeedback(Wrapper[FeedbackState]):
         return _with_rate(easy) if isinstance(easy, Box) else self.task_space
 
     def feedback(self) -> None:
-        """None: it is in the observations already."""
+        """Return None, because the observations contain feedback already."""
         return None
 
     def reset(
@@ -175,7 +176,7 @@ class WithFeedback(Wrapper[FeedbackState]):
         settings, source = self.settings, self._source
         steps = before.steps + 1
         draws = _draws(before.seed, steps)
-        again = draws[:, 1] < before.rate  # whether there may be a message after the next step
+        again = draws[:, 1] < before.rate  # whether a message may follow the next step
         some = before.left != 0
         speaks = before.speaks & some
         wanted = speaks | (settings.hindsight & again & some)
@@ -196,7 +197,7 @@ class WithFeedback(Wrapper[FeedbackState]):
     def _message(
         self, state: FeedbackState, speaks, look: StepContext, remark: Remark | None, draws
     ):
-        """The state and the message, where something is said."""
+        """Return the state and the message, which is empty where nothing is said."""
         settings, source = self.settings, self._source
         advice = source.advice(state.guide)
         if self.model is not None:
@@ -219,7 +220,7 @@ class WithFeedback(Wrapper[FeedbackState]):
                 parts = jax.tree.map(lambda x, y: jnp.where(is_wrong[:, 1], x, y), false, parts)
             said = said._replace(action=parts[0], purpose=parts[1])
         numbers = jnp.stack([part.number for part in said])
-        # Foresight is for the world as it is; hindsight may be known without it.
+        # Foresight needs advice for the current state; hindsight does not.
         known = speaks & (advice.known | jnp.array([[True], [False], [False]]))
         numbers = jnp.where(known, numbers, SILENT)
         message = Message(*(p._replace(number=x) for p, x in zip(said, numbers, strict=True)))
@@ -228,11 +229,11 @@ class WithFeedback(Wrapper[FeedbackState]):
         more = {KEY: self.speech.tokens(message, draws[:, 4:7])}
         if self._vectors is not None:
             more[VECTOR] = self.speech.looked_up(self._vectors, message, draws[:, 4:7])
-        told_next = jnp.any(numbers[1:] != SILENT, 0)
-        return state._replace(informed=told_next, left=left), more
+        has_foresight = jnp.any(numbers[1:] != SILENT, 0)
+        return state._replace(informed=has_foresight, left=left), more
 
     def map(self, state: FeedbackState, index: int) -> Map | None:
-        """As it looks where nothing is said."""
+        """Return the map with empty messages."""
         seen = super().map(state, index)
         if seen is None:
             return None
@@ -250,7 +251,7 @@ def _with_rate(space: Box) -> Box:
 
 
 def _draws(seed: UInt32[Array, " n"], steps: Int32[Array, " n"]) -> Float[Array, "n 9"]:
-    """Numbers uniform in 0..1 for a step of each world."""
+    """Draw uniform numbers in 0..1 for a step of each world."""
 
     def draw(seed, steps):
         key = jax.random.fold_in(jax.random.key(_WORDS), seed)
@@ -271,34 +272,36 @@ def with_feedback(
     model: Model | None = None,
     encoder: Any = None,
 ) -> WithFeedback:
-    """An environment whose observations also have `feedback`, int32[n, 3, length] token ids.
+    """Add `feedback`, int32[n, 3, length] token ids, to the observations of an environment.
 
-    The three parts say how the last action was, what to do next, and what for.
-    Its tasks have one more number, `feedback_rate`: the chance of a message in each step. With 0
-    levels, steps and all other observations are those of the environment itself. `feedback_text`
-    gives a message in words.
+    The three parts of a message evaluate the last action, say what to do next, and for what
+    purpose. Tasks get a further parameter, `feedback_rate`: the probability of a message in each
+    step. With a rate of 0, levels, steps and all other observations are those of the environment
+    itself. `feedback_text` converts a message to words.
 
     Args:
-        environment: one that offers feedback, such as grid worlds with instructions of Baby
-            Language, and whose task space is a `Box`.
-        hindsight: whether messages say how the last action was.
-        foresight: whether they say what to do next, and what for.
-        phrasing: "template", always the same words; or "train", "validation" or "test", words drawn
-            from that split of a pool. Messages of all phrasings of a pool have the same length.
-        pool: a JSON file of wordings, as `wordings.read_pool` reads it, or what that returned; the
-            environment's own pool if None.
-        error_rate: the chance that what is said is wrong, for hindsight and foresight each; True
+        environment: an environment that offers feedback, such as grid worlds with Baby Language
+            instructions, and whose task space is a `Box`.
+        hindsight: whether messages evaluate the last action.
+        foresight: whether messages say what to do next, and for what purpose.
+        phrasing: "template" for fixed wordings; "train", "validation" or "test" for wordings drawn
+            from that split of the pool. Messages have the same length in all phrasings of a pool.
+        pool: the path of a JSON file of wordings (see `wordings.read_pool`), or a pool that was
+            read from one; by default the environment's own pool.
+        error_rate: the probability that hindsight is wrong, and likewise for foresight; True
             for 1.
-        budget: the most messages of an episode; as many as there are steps if None.
-        model: a model of the student: of the messages that the rate allows, only those are given
-            that help most by what it predicts. `student_model.mistake_model()` is one.
-        encoder: a sentence encoder, as `sentence_embeddings.embed_sentences` takes it:
-            observations then have `feedback_vector`, too, float32[n, 3d], of the three parts of
-            messages, 0 where nothing is said.
+        budget: the maximum number of messages per episode; None for no limit.
+        model: a model of the student. If given, messages that the rate allows are sent only where
+            the model predicts that they help most. See `student_model.mistake_model`.
+        encoder: a sentence encoder, as in `sentence_embeddings.embed_sentences`. If given,
+            observations also have `feedback_vector`, float32[n, 3d], with the vectors of the three
+            parts of a message; 0 where nothing is said.
+
+    Returns:
+        The environment with messages.
 
     Raises:
-        SettingError: a setting has no meaning, the pool is no pool, or the environment offers no
-            feedback.
+        SettingError: a setting or the pool is invalid, or the environment offers no feedback.
     """
     source = environment.feedback()
     if source is None:

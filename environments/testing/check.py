@@ -85,7 +85,7 @@ class _Checking:
         return drawn.reshape(*leading, self.n, *space.shape)
 
     def trace(self) -> None:
-        """`reset` and `step` return what is declared, for one key or one key for each world."""
+        """Check that `reset` and `step` return what is declared, for one key or one per world."""
         environment = self.environment
         self._reset = jax.jit(environment.reset).trace(self.worlds, self.tasks)
         state, first = self._reset.out_info
@@ -108,11 +108,11 @@ class _Checking:
         check_values(self.environment, self.first, self.all, "after a reset")
         require(
             not np.any(self.first.done) and not np.any(self.first.success),
-            f"{self.name}: an episode is over when it starts.",
+            f"{self.name}: an episode is over at its start.",
         )
 
     def keys(self) -> None:
-        """Results follow from keys and arguments, and those of a world from its own rows."""
+        """Check that results depend only on keys and arguments, and worlds on their own rows."""
         again = self.reset(self.worlds, self.tasks)
         self.same((self.state, self.first), again, "two resets with the same keys", 0)
         actions = self.actions(1)
@@ -125,19 +125,19 @@ class _Checking:
             turned = self.reset(self.worlds[order], self.tasks[order])
             expected = rows((self.state, self.first), order)
             self.same(turned, expected, "worlds reset among others, each with its key and task")
-            if not difference(after, other_key):  # nothing in a step is random
+            if not difference(after, other_key):  # steps are deterministic
                 turned = self.step(self.key, rows(self.state, order), rows(actions, order))
                 self.same(turned, rows(after, order), "steps of worlds among others")
 
     def interpreted(self) -> None:
-        """A compiled step equals an interpreted one."""
+        """Check that a compiled step equals an interpreted one."""
         actions = self.actions(2)
         compiled = self.step(self.key, self.state, actions)
         plain = self.environment.step(self.key, self.state, actions)
         self.same(compiled, plain, "a compiled step and an interpreted one")
 
     def batches(self) -> None:
-        """Batches under vmap equal batches one after another, also when worlds restart."""
+        """Check that batches under vmap equal sequential batches, also when worlds restart."""
         environment, seeds, n = self.environment, 2, self.n
         restart = Restart(environment, group_size=4)
 
@@ -173,7 +173,7 @@ class _Checking:
             self.same(found, kept, "rewards and ends before and after a restart")
 
     def episodes(self, steps: int) -> None:
-        """Episodes end within the time limit, and a success ends an episode."""
+        """Check that episodes end within the time limit, and that a success ends an episode."""
         environment, name, state = self.environment, self.name, self.state
         ended = ~self.all
         drawn = np.asarray(self.actions(4, steps))
@@ -195,7 +195,7 @@ class _Checking:
             )
 
     def hostile_actions(self) -> None:
-        """Actions out of bounds equal those at the bounds, and NaN leaves everything finite."""
+        """Check that actions out of bounds act like those at the bounds, and NaN does no harm."""
         space = self.environment.action_space
         if not isinstance(space, Continuous):
             return
@@ -212,7 +212,7 @@ class _Checking:
                 require(not broken, f"{self.name}: an action of NaN leaves NaN in the state.")
 
     def pictures(self) -> None:
-        """Pictures are uint8[height, width, 3] and depend on the state only; texts are strings."""
+        """Check that pictures are uint8[h, w, 3] and depend on the state only; texts are `str`."""
         environment, name = self.environment, self.name
         state = jax.device_get(self.state)
         drawn = environment.render(state, self.n - 1)
@@ -227,7 +227,7 @@ class _Checking:
             require(isinstance(text(observation), str), f"{name}: {text.__name__} returns no text.")
 
     def gymnasium(self) -> None:
-        """Gymnasium's own checker passes."""
+        """Check that gymnasium's own checker passes."""
         from gymnasium.utils.env_checker import check_env
 
         from didact.environments.adapters.gymnasium import SingleEnvironment
@@ -237,5 +237,5 @@ class _Checking:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # advice, such as bounds of -1 and 1 for actions
                 check_env(world, skip_render_check=True, skip_close_check=True)
-        except Exception as error:  # gymnasium raises all kinds
+        except Exception as error:  # gymnasium raises exceptions of many types
             raise AssertionError(f"{self.name}: gymnasium's checker: {error}") from error

@@ -8,17 +8,17 @@ import numpy as np
 
 
 def require(condition: Any, sentence: str) -> None:
-    """Raises an `AssertionError` unless the condition holds; unlike `assert`, also with -O."""
+    """Raise an `AssertionError` unless the condition holds; unlike `assert`, also with -O."""
     if not condition:
         raise AssertionError(sentence)
 
 
 def difference(a: Any, b: Any, tolerance: float = 0) -> str:
-    """The first leaf in which two trees differ, or "" if none does.
+    """Describe the first leaf in which two trees differ; "" if they are equal.
 
     Args:
         a, b: trees of arrays.
-        tolerance: relative and absolute, of real numbers.
+        tolerance: the relative and absolute tolerance for floats.
     """
     ours, theirs = jax.tree.leaves_with_path(a), jax.tree.leaves_with_path(b)
     if [path for path, _ in ours] != [path for path, _ in theirs]:
@@ -39,7 +39,7 @@ def difference(a: Any, b: Any, tolerance: float = 0) -> str:
 
 
 def differing_shapes(a: Any, b: Any) -> str:
-    """The first leaf whose shape or type differs, or "" if none does."""
+    """Describe the first leaf whose shape or dtype differs; "" if there is none."""
     ours, theirs = jax.tree.leaves_with_path(a), jax.tree.leaves_with_path(b)
     if [path for path, _ in ours] != [path for path, _ in theirs]:
         return "their structures"
@@ -51,7 +51,7 @@ def differing_shapes(a: Any, b: Any) -> str:
 
 
 def rows(tree: Any, index: Any) -> Any:
-    """Some rows of every leaf."""
+    """Select rows of every leaf."""
     return jax.tree.map(lambda x: x[index], tree)
 
 

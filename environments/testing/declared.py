@@ -1,4 +1,4 @@
-"""Checks of what an environment declares: attributes, task space, shapes and bounds."""
+"""Checks of the declarations of an environment: attributes, task space, shapes and bounds."""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from didact.environments.testing.comparing import differing_shapes, require
 
 
 def name_of(environment: Environment) -> str:
-    """The name under which it is registered, or else that of its class."""
+    """Return the registered name of an environment, or else the name of its class."""
     return getattr(environment, "name", type(environment).__name__)
 
 
 def check_declarations(environment: Environment) -> None:
-    """Checks attributes, and the task space with its JSON."""
+    """Check the attributes, and the task space with its JSON."""
     name, spaces = name_of(environment), environment.observation_space
     require(
         isinstance(spaces, Mapping)
@@ -38,7 +38,7 @@ def check_declarations(environment: Environment) -> None:
     propositions = environment.propositions
     require(
         len(set(propositions)) == len(propositions) and all(map(str, propositions)),
-        f"{name}: propositions must have names that differ, not {propositions}.",
+        f"{name}: propositions must have different names, not {propositions}.",
     )
     _check_tasks(environment)
 
@@ -46,23 +46,23 @@ def check_declarations(environment: Environment) -> None:
 def _check_tasks(environment: Environment) -> None:
     name, space = name_of(environment), environment.task_space
     schema = space.json_schema()
-    require(json.loads(json.dumps(schema)) == schema, f"{name}: the JSON schema is no JSON.")
+    require(json.loads(json.dumps(schema)) == schema, f"{name}: the JSON schema is not JSON.")
     for dimension, described in schema["properties"].items():
         require(described.get("description"), f"{name}: {dimension} has no description.")
     tasks = space.sample(jax.random.key(0), 5)
-    require(np.all(space.contains(tasks)), f"{name}: the task space does not hold its samples.")
+    require(np.all(space.contains(tasks)), f"{name}: the task space does not contain its samples.")
     for task in np.asarray(tasks):
         text = space.to_json(task)
         require(
             np.array_equal(space.from_json(text), task),
-            f"{name}: a task is another one after JSON: {text}.",
+            f"{name}: a task changes on its way through JSON: {text}.",
         )
     easy = environment.easy_space
     require(
         easy.names == space.names
         and np.all(np.asarray(easy.low) >= space.low)
         and np.all(np.asarray(easy.high) <= space.high),
-        f"{name}: easy_space is no part of task_space.",
+        f"{name}: easy_space is not a part of task_space.",
     )
     for title, task in getattr(environment, "evaluation_tasks", {}).items():
         require(
@@ -72,12 +72,13 @@ def _check_tasks(environment: Environment) -> None:
 
 
 def check_shapes(environment: Environment, state: Any, timestep: Timestep, when: str) -> None:
-    """Checks shapes and dtypes of what `reset` or `step` returns; arrays may be abstract."""
+    """Check the shapes and dtypes that `reset` or `step` returns; arrays may be abstract."""
     name, n = name_of(environment), timestep.reward.shape[0]
     found = set(timestep.observation)
     require(
         found == set(environment.observation_space),
-        f"{name}: {when} shows {sorted(found)}, declared is {list(environment.observation_space)}.",
+        f"{name}: {when} returns the observations {sorted(found)}, but "
+        f"{list(environment.observation_space)} are declared.",
     )
     flags: Any = jax.ShapeDtypeStruct((n,), bool)
     observation: Any = {
@@ -97,14 +98,14 @@ def check_shapes(environment: Environment, state: Any, timestep: Timestep, when:
 
 
 def check_values(environment: Environment, timestep: Timestep, worlds: Any, when: str) -> None:
-    """Checks that observations are within bounds and rewards finite, for a mask of worlds."""
+    """Check that observations are within bounds and rewards finite, for a mask of worlds."""
     name = name_of(environment)
     for part, space in environment.observation_space.items():
         values = np.asarray(timestep.observation[part])[worlds]
         inside = (values >= space.low) & (values <= space.high)  # False for NaN
         require(
             inside.all(),
-            f"{name}: {when}, {part} holds {values[~inside][:1]}, outside of "
+            f"{name}: {when}, {part} contains {values[~inside][:1]}, outside of "
             f"{space.low} to {space.high}.",
         )
     rewards = np.asarray(timestep.reward)[worlds]

@@ -1,9 +1,9 @@
-"""Moving Targets: balls and boxes on a torus, which are elsewhere once they were touched.
+"""Moving Targets: balls and boxes on a torus that reappear elsewhere when they are touched.
 
 References:
     Nangue Tasse et al., A Boolean Task Algebra for Reinforcement Learning, NeurIPS 2020
-    (arXiv:2001.01394), section 5: balls and boxes of three colours, seen as pictures; Skill
-    Machines, ICLR 2024 (arXiv:2205.12532), section 4.2: where what was touched appears elsewhere.
+    (arXiv:2001.01394), section 5: balls and boxes of three colors, seen as pictures; Skill
+    Machines, ICLR 2024 (arXiv:2205.12532), section 4.2: objects that reappear when touched.
 """
 
 from typing import NamedTuple
@@ -34,29 +34,30 @@ _STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])  # (x, y), as MiniGrid num
 
 
 class TargetsState(NamedTuple):
-    """n worlds of k things; places are row * size + column."""
+    """n worlds with k objects each; places are numbered row * size + column."""
 
     agent: Int32[Array, " n"]
     direction: Int32[Array, " n"]  # of the last move
     things: Int32[Array, "n k"]
-    touched: Bool[Array, "n k"]  # in the last step; it is elsewhere already
-    drift: Array  # float32[n], how likely each thing moves on in a step
+    touched: Bool[Array, "n k"]  # in the last step; these objects have already moved elsewhere
+    drift: Array  # float32[n], the probability that an object moves in a step
     steps: Int32[Array, " n"]  # taken so far
 
 
 class MovingTargets(Environment[TargetsState]):
-    """A torus with a ball and a box of each colour, in which an agent moves to all four sides.
+    """A torus with a ball and a box of each color, on which an agent moves in four directions.
 
-    What the agent comes to, it touches: the labels of that step tell its colour and its shape, and
-    it appears at another free place. With `drift` things also move by themselves, but never to
-    where the agent is. There is no reward and no success: what is to be done, a formula says.
+    The agent touches an object by moving onto it. The labels of that step are the color and shape
+    of the object, which reappears at another free place. With `drift`, objects also move by
+    themselves, but never onto the agent. There is no reward and no success: a formula over
+    `propositions` defines the goal.
 
-    Observations: `image`, uint8[n, size, size], all packed cells, with the agent's own, which is
-    empty, in the middle; `labels`, bool[n, 5], the propositions that hold.
+    Observations: `image`, uint8[n, size, size], all packed cells, centered on the cell of the
+    agent, which is empty; `labels`, bool[n, 5], the propositions that hold.
 
     Args:
-        size: of both sides; odd, so that there is a middle.
-        max_steps: of an episode.
+        size: the width and height of the torus; odd, so that it has a center.
+        max_steps: the length of an episode.
 
     Raises:
         SettingError: the size is even, or below 5.
@@ -68,11 +69,11 @@ class MovingTargets(Environment[TargetsState]):
 
     def __init__(self, size: int = 9, max_steps: int = 150):
         if size < 5 or size % 2 == 0:
-            raise SettingError("size", size, "an odd number from 5 on")
+            raise SettingError("size", size, "an odd number of at least 5")
         if max_steps < 1:
             raise SettingError("max_steps", max_steps, "at least 1")
         self.name, self.size, self.max_steps = "MovingTargets", size, max_steps
-        drift = "how likely each thing moves on in a step"
+        drift = "the probability that an object moves in a step"
         self.task_space = Box((Dimension("drift", 0, MAX_DRIFT, description=drift),))
         self.observation_space = {
             "image": cells.view_space((size, size)),
@@ -102,7 +103,7 @@ class MovingTargets(Environment[TargetsState]):
         return state, self._timestep(state)
 
     def step(self, key, state, actions):
-        """Things move, then the agent does; `key` is one key, or one for each world."""
+        """Move the objects and then the agent; `key` is one key, or one for each world."""
         moves = jnp.asarray(self.moves)
         earlier = np.tri(len(KINDS), k=-1, dtype=bool)
 
@@ -111,7 +112,7 @@ class MovingTargets(Environment[TargetsState]):
             goes = jax.random.bernoulli(keys[0], drift, things.shape)
             there = moves[things, jax.random.randint(keys[1], things.shape, 0, 4)]
 
-            # Nothing goes to where something or the agent is, or where an earlier one goes.
+            # No object moves onto an object or the agent, or where an earlier object moves.
             same = (there[:, None] == there) & earlier & goes
             taken = jnp.any((there[:, None] == things) | same, 1) | (there == agent)
             things = jnp.where(goes & ~taken, there, things)
@@ -130,7 +131,7 @@ class MovingTargets(Environment[TargetsState]):
         return state, self._timestep(state)
 
     def render(self, state, index, tile_size: int = 32):
-        """The torus from above, uint8[height, width, 3]."""
+        """Draw the torus from above, uint8[height, width, 3]."""
         from didact.environments.grid.rendering.rgb import draw
 
         flat = np.full(self.size**2, cells.code(cells.EMPTY, 0), np.uint8)
@@ -170,5 +171,5 @@ class MovingTargets(Environment[TargetsState]):
 register(
     "MovingTargets",
     MovingTargets,
-    "balls and boxes that are elsewhere once they were touched, for skills that compose",
+    "balls and boxes that reappear elsewhere when touched, for composing skills",
 )

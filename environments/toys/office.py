@@ -1,9 +1,9 @@
-"""Office World: rooms with places that a formula can name, for skills that compose.
+"""Office World: rooms with named places for temporal-logic formulas, for composing skills.
 
 References:
     Toro Icarte, Klassen, Valenzano and McIlraith, Using Reward Machines for High-Level Task
     Specification and Decomposition in Reinforcement Learning, ICML 2018: the map and its places.
-    Nangue Tasse et al., Skill Machines, ICLR 2024 (arXiv:2205.12532): with walls that are cells.
+    Nangue Tasse et al., Skill Machines, ICLR 2024 (arXiv:2205.12532): walls that occupy cells.
 """
 
 from typing import NamedTuple
@@ -37,7 +37,7 @@ MAP = """
 """
 PROPOSITIONS = ("coffee", "mail", "office", "decoration", "A", "B", "C", "D")
 SIGNS = dict(zip("cmo*ABCD", PROPOSITIONS, strict=True))
-# How the places look, as things of MiniGrid.
+# The appearance of the places, as MiniGrid objects.
 APPEARANCES = {
     "coffee": cells.code(cells.BALL, cells.YELLOW),
     "mail": cells.code(cells.KEY, cells.BLUE),
@@ -48,7 +48,7 @@ APPEARANCES = {
     "C": cells.code(cells.FLOOR, cells.PURPLE),
     "D": cells.code(cells.FLOOR, cells.YELLOW),
 }
-MOVES = ("right", "down", "left", "up")  # as MiniGrid numbers directions
+MOVES = ("right", "down", "left", "up")  # in MiniGrid's order of directions
 VIEW = 7
 
 
@@ -61,25 +61,25 @@ class OfficeState(NamedTuple):
 
 
 class Office(Environment[OfficeState]):
-    """A map of rooms in which an agent moves to all four sides; nothing in it ever changes.
+    """A static map of rooms, in which an agent moves in four directions.
 
-    There is no reward and no success: what is to be done, a formula says of `propositions`, the
-    places where the agent is. Tasks are the free cells where an agent starts.
+    There is no reward and no success: a formula over `propositions`, the places where the agent is,
+    defines the goal. A task is the free cell where the agent starts.
 
     Observations: `place`, int32[n], the number of the agent's cell; `image`, uint8[n, 7, 7], the
     packed cells around it; `labels`, bool[n, 8], the propositions that hold.
 
     Attributes:
-        places: bool[cells, 8], what holds in each cell.
-        moves: int32[cells, 4], the cell where each move leads.
-        free: int32[k], the cells that are no walls.
+        places: bool[cells, 8], the propositions that hold in each cell.
+        moves: int32[cells, 4], the cell that each move leads to.
+        free: int32[k], the cells without walls.
 
     Args:
-        map: rows of equal length, with walls (#) all around; other letters as in `SIGNS`.
-        max_steps: of an episode.
+        map: rows of equal length, enclosed by walls (#); for the other characters see `SIGNS`.
+        max_steps: the length of an episode.
 
     Raises:
-        SettingError: the map is not closed, or has an unknown sign or no free cell.
+        SettingError: the map is not enclosed by walls, or has an unknown character or no free cell.
     """
 
     propositions = PROPOSITIONS
@@ -133,7 +133,7 @@ class Office(Environment[OfficeState]):
         return state, self._timestep(state)
 
     def render(self, state, index, tile_size: int = 32):
-        """The office from above, uint8[height, width, 3]."""
+        """Draw the office from above, uint8[height, width, 3]."""
         from didact.environments.grid.rendering.rgb import draw
 
         place = int(state.place[index])
@@ -169,21 +169,21 @@ class Office(Environment[OfficeState]):
 
 
 def _signs(map: str) -> np.ndarray:
-    """The signs of a map, [height, width]."""
+    """Return the characters of a map, [height, width]."""
     rows = map.strip().splitlines()
     lengths = sorted({len(row) for row in rows})
     if len(lengths) != 1:
-        raise SettingError("map", f"rows of {lengths} signs", "rows of one length")
+        raise SettingError("map", f"rows of {lengths} characters", "rows of equal length")
     signs = np.array([list(row) for row in rows])
     unknown = sorted(set(signs.ravel()) - {"#", ".", *SIGNS})
     if unknown:
-        raise SettingError("map", "".join(unknown), "of the signs #." + "".join(SIGNS))
+        raise SettingError("map", "".join(unknown), "made of the characters #." + "".join(SIGNS))
     border = np.concatenate([signs[0], signs[-1], signs[:, 0], signs[:, -1]])
     if np.any(border != "#"):
-        raise SettingError("map", map, "walls (#) all around")
+        raise SettingError("map", map, "enclosed by walls (#)")
     if np.all(signs == "#"):
-        raise SettingError("map", map, "a free cell")
+        raise SettingError("map", map, "a map with a free cell")
     return signs
 
 
-register("Office", Office, "rooms with coffee, mail and an office, for skills that compose")
+register("Office", Office, "rooms with coffee, mail and an office, for composing skills")

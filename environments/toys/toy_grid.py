@@ -1,8 +1,9 @@
-"""A learner made of counters: the toy on which continuous teachers are compared.
+"""A toy problem for comparing teachers of continuous tasks, with counters as the student.
 
-The unit cube of tasks is cut into cells. A cell is unlocked once a neighbour is nearly mastered,
-every visit to an unlocked cell raises its competence, and the reward is that competence. There is
-no network and nothing to see: what is measured is the order in which a teacher visits cells.
+The unit cube of tasks is divided into cells. A cell is unlocked when one of its neighbors is nearly
+mastered. Every visit to an unlocked cell increases its competence, and the reward is that
+competence. There is no network and nothing to observe: the toy measures the order in which a
+teacher visits cells.
 
 References:
     Portelas, Colas, Hofmann and Oudeyer, Teacher algorithms for curriculum learning of deep RL in
@@ -23,34 +24,34 @@ from didact.environments.registry import register
 from didact.environments.spaces import ArraySpace, Discrete
 from didact.environments.task_spaces import Box, Dimension, TaskSpace
 
-UNLOCKING = 75  # the competence at which a cell unlocks its neighbours, and counts as mastered
+UNLOCKING = 75  # the competence at which a cell unlocks its neighbors; mastered cells exceed it
 MAX_VALUE = 100
 
 
 def task_space(dimensions: int = 2, useless: int = 0) -> Box:
-    """The unit cube; the last `useless` of the dimensions have no effect."""
+    """Return the unit cube; the last `useless` dimensions have no effect."""
     if dimensions < 1:
         raise SettingError("dimensions", dimensions, "at least 1")
     if useless < 0:
         raise SettingError("useless", useless, "at least 0")
     real = [Dimension(f"x{i}", 0, 1, description="position of a cell") for i in range(dimensions)]
-    idle = [Dimension(f"idle{i}", 0, 1, description="of no effect") for i in range(useless)]
+    idle = [Dimension(f"idle{i}", 0, 1, description="no effect") for i in range(useless)]
     return Box((*real, *idle))
 
 
 def initial_competence(dimensions: int = 2, side: int = 10) -> Float[Array, "..."]:
-    """The competence of a learner that has seen nothing: 0 in `side` ** `dimensions` cells."""
+    """Return the competence of an untrained learner: 0 in `side` ** `dimensions` cells."""
     return jnp.zeros((side,) * dimensions)
 
 
 def cell(competence: Float[Array, "..."], task: Float[Array, " d"]) -> Int[Array, " k"]:
-    """The index of the task's cell in each of the k dimensions of the competence."""
+    """Return the index of the task's cell in each of the k dimensions of the competence."""
     side, dimensions = competence.shape[0], competence.ndim
     return jnp.clip(jnp.floor(task[:dimensions] * side).astype(jnp.int32), 0, side - 1)
 
 
 def unlocked(competence: Float[Array, "..."], index: Int[Array, " k"]) -> Bool[Array, ""]:
-    """Whether the cell is the origin, or a neighbour one lower in some dimensions is learned."""
+    """Whether the cell is the origin, or a neighbor one lower in some dimensions is learned."""
     steps = list(itertools.product((0, 1), repeat=competence.ndim))[1:]
     neighbours = index - np.array(steps, np.int32)
     inside = jnp.all(neighbours >= 0, axis=1)
@@ -61,10 +62,10 @@ def unlocked(competence: Float[Array, "..."], index: Int[Array, " k"]) -> Bool[A
 def visit(
     competence: Float[Array, "..."], task: Float[Array, " d"]
 ) -> tuple[Float[Array, "..."], Float[Array, ""]]:
-    """One episode of one learner.
+    """Play one episode of one learner.
 
     Returns:
-        The competence after it, and the reward: from 0 to 1, and 0 where the cell is locked.
+        The competence after the episode, and the reward: from 0 to 1, and 0 if the cell is locked.
     """
     index = cell(competence, task)
     at = tuple(index)
@@ -74,7 +75,7 @@ def visit(
 
 
 def score(competence: Float[Array, "..."]) -> Float[Array, ""]:
-    """The percentage of cells that are mastered."""
+    """Return the percentage of mastered cells."""
     return 100 * jnp.mean(competence > UNLOCKING)
 
 
@@ -86,15 +87,15 @@ class ToyGridState(NamedTuple):
 
 
 class ToyGrid(Environment[ToyGridState]):
-    """The toy as worlds: one-step episodes with a single action, the visit.
+    """The toy as an environment with one-step episodes and a single action, the visit.
 
-    A reset starts a learner that has seen nothing, so these worlds try out loops and pictures;
-    to measure a teacher, keep the competence from episode to episode with `visit`.
+    A reset starts an untrained learner, so this environment is for testing loops and pictures. To
+    measure a teacher, keep the competence from episode to episode with `visit`.
 
     Args:
-        dimensions: of the grid.
-        side: cells along each dimension.
-        useless: further dimensions of the task space that have no effect.
+        dimensions: the dimensions of the grid.
+        side: the number of cells along each dimension.
+        useless: the number of further dimensions of the task space, which have no effect.
     """
 
     action_space = Discrete(1, ("visit",))
@@ -129,7 +130,7 @@ class ToyGrid(Environment[ToyGridState]):
         return state, self._timestep(state, reward, done=True)
 
     def render(self, state, index):
-        """The competence from black to white; grids of more dimensions are summed to two."""
+        """Draw the competence from black to white, averaged over dimensions beyond the second."""
         competence = np.asarray(state.competence[index]) / MAX_VALUE
         picture = competence.reshape(self.side, -1)
         if self.dimensions > 2:
@@ -138,7 +139,7 @@ class ToyGrid(Environment[ToyGridState]):
         return np.repeat(grey[..., None], 3, axis=2)
 
     def instruction_text(self, observation):
-        """Where to go, in words."""
+        """Return the cell to visit, in words."""
         return "visit cell " + " ".join(str(int(i)) for i in observation["cell"])
 
     def _timestep(self, state, reward, done):
@@ -154,4 +155,4 @@ class ToyGrid(Environment[ToyGridState]):
         )
 
 
-register("ToyGrid", ToyGrid, "a learner made of counters, for comparing teachers")
+register("ToyGrid", ToyGrid, "a toy problem for comparing teachers, without networks")

@@ -1,4 +1,4 @@
-"""Environments around other environments, whatever these are."""
+"""Wrappers for any environment."""
 
 from didact.environments.wrappers.propositions import with_propositions
 from didact.environments.wrappers.wrapper import Wrapper

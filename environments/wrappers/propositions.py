@@ -1,6 +1,6 @@
-"""Environments that label their steps with the propositions that they offer.
+"""A wrapper that labels steps with the optional propositions of an environment.
 
-`facts` is a setting of every environment that offers any, as in
+It is the setting `facts` of all environments that offer propositions:
 `--env-settings facts=1 "formula=F(red_ball & X F blue_key)"`.
 """
 
@@ -20,7 +20,7 @@ LABELS = "labels"
 
 
 class WithPropositions(Wrapper[Any]):
-    """An environment whose labels include all that it can name; made by `with_propositions`."""
+    """An environment with all its propositions as labels; create it by `with_propositions`."""
 
     def __init__(self, environment: Environment[Any]):
         super().__init__(environment)
@@ -42,11 +42,11 @@ class WithPropositions(Wrapper[Any]):
         return state, self._labelled(state, seen)
 
     def optional_propositions(self) -> None:
-        """None: all of them are labels already."""
+        """Return None, because all propositions are labels already."""
         return None
 
     def map(self, state: Any, index: int) -> Map | None:
-        """None: propositions are known where the agent is, not everywhere else."""
+        """Return None, because propositions are known only where the agent is."""
         return None
 
     def _labelled(self, state: Any, seen: Timestep) -> Timestep:
@@ -57,17 +57,19 @@ class WithPropositions(Wrapper[Any]):
 
 
 def with_propositions(environment: Environment[Any]) -> WithPropositions:
-    """The environment with the propositions that it offers as labels, also in its observations.
+    """Label the steps of an environment with its optional propositions.
+
+    The labels are also an observation, `labels`, bool[n, p].
 
     Raises:
-        SettingError: it offers none.
+        SettingError: the environment offers no propositions.
     """
     return WithPropositions(environment)
 
 
 def _added(environment: Environment[Any], text: str) -> Environment[Any]:
     if str(text).lower() not in ("1", "true"):
-        raise SettingError("facts", text, "1, or left out")
+        raise SettingError("facts", text, "1, or omitted")
     return with_propositions(environment)
 
 

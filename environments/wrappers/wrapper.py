@@ -1,4 +1,4 @@
-"""`Wrapper`: an environment around another one."""
+"""`Wrapper`, the base class of environments that wrap another one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,15 +18,15 @@ from didact.environments.task_spaces import TaskSpace
 
 
 class Wrapper(Environment[State]):
-    """An environment around another one; what a subclass does not change is that of the inner one.
+    """Wraps an environment and forwards everything that a subclass does not override.
 
-    That includes all that the inner environment offers (see `capabilities`), so a subclass that
-    changes what is to be done must withdraw what no longer holds, such as the expert. A subclass
-    with a state of its own overrides `inner_state`, and one with a task space of its own
-    `outer_task`.
+    This includes the capabilities of the inner environment (see `capabilities`). A subclass that
+    changes the goal of the agent must therefore withdraw the capabilities that are no longer valid,
+    such as the expert. A subclass with its own state overrides `inner_state`, and a subclass with
+    its own task space overrides `outer_task`.
 
     Args:
-        environment: the inner one.
+        environment: the inner environment.
     """
 
     def __init__(self, environment: Environment[Any]):
@@ -42,11 +42,11 @@ class Wrapper(Environment[State]):
         self.official, self.render_fps = environment.official, environment.render_fps
 
     def inner_state(self, state: State) -> Any:
-        """The state of the inner environment."""
+        """Return the state of the inner environment."""
         return state
 
     def outer_task(self, task: Float[np.ndarray, " d"]) -> Float[np.ndarray, " e"]:
-        """A task of the inner environment as a task of this one."""
+        """Convert a task of the inner environment to a task of this one."""
         return task
 
     @property

@@ -44,8 +44,8 @@ def test_typed_settings_and_words_make_the_same(name, settings, texts):
     ("name", "settings", "sentence"),
     [
         ("GoTo", {"colour": 3}, "setting is 'colour', but must be one of .*phrasing.*facts"),
-        ("Office", {"facts": True}, "facts is True, but must be left out with Office"),
-        ("GoTo", {"formula": "F x"}, "formula is 'F x', but must be left out with GoTo"),
+        ("Office", {"facts": True}, "facts is True, but must be omitted with Office"),
+        ("GoTo", {"formula": "F x"}, "formula is 'F x', but must be omitted with GoTo"),
         ("Office", {"formula": "F tea"}, "formula is 'F tea', but must be of the propositions"),
         ("GoTo", {"phrasing": 3}, "phrasing is 3, but must be a string, or null"),
         ("GoTo", {"phrasing": "loud"}, "phrasing is 'loud'"),

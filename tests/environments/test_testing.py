@@ -134,7 +134,7 @@ class Trusting(Slide):
 
 FAULTS = {
     "weight has no description": Unnamed,
-    "easy_space is no part of task_space": TooWide,
+    "easy_space is not a part of task_space": TooWide,
     r"reset differs from what is declared in observation\['place'\]: float32\[6, 2\]": WrongShape,
     r"after a reset, place holds \[.*\], outside of -0.1 to 0.1": Narrow,
     "worlds reset among others.*; they differ in": OneForAll,
@@ -149,7 +149,7 @@ FAULTS = {
     "the state after a step and that after a reset differ in steps: float32": of_step(
         lambda e, s, t: (s._replace(steps=s.steps.astype(jnp.float32)), t)
     ),
-    "step shows .'other', 'place'., declared is .'place'.": of_step(
+    "step returns the observations .'other', 'place'., but .'place'. are declared": of_step(
         lambda e, s, t: (s, t._replace(observation=t.observation | {"other": t.reward}))
     ),
     "an episode goes on after a success": of_step(

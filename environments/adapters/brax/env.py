@@ -1,4 +1,4 @@
-"""Brax's environments, batch-native, each world with physics of its own."""
+"""Brax's environments, batch-native and with separate physics for each world."""
 
 import copy
 import importlib
@@ -113,7 +113,7 @@ class Brax(Environment[BraxState]):
     def reset(self, key, tasks):
         n, tasks = tasks.shape[0], tasks.astype(jnp.float32)
         brax = jax.vmap(lambda key, task: self._with(task).reset(key))(split_keys(key, n), tasks)
-        # Strong types, which `step` keeps: otherwise its second call would compile it again.
+        # `step` returns strong types. With weak types here, its second call would recompile it.
         brax = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), brax)
         state = BraxState(brax, brax.pipeline_state.x.pos[:, 0, 0], jnp.zeros(n, jnp.int32), tasks)
         return state, self._timestep(state)
@@ -128,7 +128,7 @@ class Brax(Environment[BraxState]):
         return state, self._timestep(state)
 
     def render(self, state, index):
-        """The bodies seen from the side, or from above if they move in a plane; uint8[h, w, 3]."""
+        """Draw the bodies from the side, or from above if they move in a plane; uint8[h, w, 3]."""
         from didact.environments.adapters.brax.viewer import picture
 
         poses = state.brax.pipeline_state.x
@@ -136,7 +136,7 @@ class Brax(Environment[BraxState]):
         return picture(self._brax.sys.mj_model, places, turns, above=self.kind.above)
 
     def _with(self, task: Float[Array, " d"]) -> Any:
-        """Brax's environment with the physics of one task."""
+        """Return brax's environment with the physics of one task."""
         brax = copy.copy(self._brax)
         brax.sys = changed(brax.sys, self._quantities, task)
         return brax
@@ -160,7 +160,7 @@ class Brax(Environment[BraxState]):
 
 
 def _made(kind: str, backend: str) -> Any:
-    """Brax's own environment."""
+    """Create brax's own environment."""
     try:
         with quiet():
             envs: Any = importlib.import_module("brax.envs")

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float
 from didact.environments.counterpart import Counterpart, Observation
 
 BACKENDS = ("generalized", "spring", "positional", "mjx")
-# From brax's state, the x where each body began and the seconds since then.
+# Maps brax's state, the initial x of each body and the elapsed seconds to success.
 Achieved = Callable[[Any, Float[Array, " n"], Float[Array, " n"]], Bool[Array, " n"]]
 
 
@@ -41,12 +41,12 @@ class Kind(NamedTuple):
 
 
 def _lasted(state: Any, start: Array, seconds: Array) -> Array:
-    """The episode has not terminated before the time limit."""
+    """Succeed in every episode that lasts until the time limit."""
     return jnp.ones(start.shape, bool)
 
 
 def _moved(speed: float) -> Achieved:
-    """The first body has moved forward at this speed on average, in m/s."""
+    """Succeed if the first body has moved forward at this average speed, in m/s."""
 
     def achieved(state, start, seconds):
         return (state.pipeline_state.x.pos[:, 0, 0] - start) >= speed * seconds
@@ -55,7 +55,7 @@ def _moved(speed: float) -> Achieved:
 
 
 def _stands(height: float) -> Achieved:
-    """The torso is at least this high, in metres."""
+    """Succeed if the torso is at least this high, in meters."""
 
     def achieved(state, start, seconds):
         return state.pipeline_state.x.pos[:, 0, 2] >= height
@@ -64,7 +64,7 @@ def _stands(height: float) -> Achieved:
 
 
 def _near(distance: float, difference: Callable[[Array], Array]) -> Achieved:
-    """Two places in the observation are at most this far apart, in metres."""
+    """Succeed if two places in the observation are at most this far apart, in meters."""
 
     def achieved(state, start, seconds):
         return jnp.linalg.norm(difference(state.obs), axis=1) <= distance
@@ -77,12 +77,12 @@ def _mujoco(name: str, **conversions: Any) -> Counterpart:
 
 
 def _first(count: int) -> Callable[[np.ndarray], Observation]:
-    """The first numbers of an observation; MuJoCo's forces of contacts follow."""
+    """Keep the first numbers of an observation; the rest are MuJoCo's contact forces."""
     return lambda observations: {"observation": observations[:, :count].astype(np.float32)}
 
 
 def _reacher(observations: np.ndarray) -> Observation:
-    """Converts the speeds of both joints to what brax calls the velocity of the tip.
+    """Convert the speeds of both joints to what brax calls the velocity of the tip.
 
     Brax computes the velocity of a point 0.11 m from the elbow along the world's x axis, not along
     the second link, as that link turns.

@@ -1,4 +1,4 @@
-"""The physics of a brax system as a task: named quantities, and how they change the system."""
+"""The physics of a brax system as a task: named quantities, and how to apply them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,24 +11,24 @@ from jaxtyping import Array, Float
 from didact.environments.task_spaces import Box, Dimension
 
 MIN_VALUE, MAX_VALUE = 0.5, 2.0  # times the original
-SLIDE = 2  # MuJoCo's number for joints that slide
+SLIDE = 2  # MuJoCo's joint type of slide joints
 
 
 class Quantity(NamedTuple):
-    """A number of a task, and the arrays of a system that are in proportion to it."""
+    """A parameter of a task, and the arrays of a system that are scaled in proportion to it."""
 
     dimension: Dimension
-    original: float  # exactly as a float32 holds it
-    paths: tuple[str, ...]  # in the system, as `System.tree_replace` has them
+    original: float  # rounded to float32
+    paths: tuple[str, ...]  # paths in the system, as in `System.tree_replace`
 
 
 def quantities(sys: Any, backend: str, idle: Sequence[str] = ()) -> tuple[Quantity, ...]:
-    """The quantities that a task can set: those that are not zero and that the backend reads.
+    """Return the quantities that a task can set: those that are nonzero and used by the backend.
 
     Args:
-        sys: brax's `System`, as `weighed` returns it.
-        backend: of brax.
-        idle: names to leave out.
+        sys: brax's `System`, as returned by `weighed`.
+        backend: the name of brax's physics engine.
+        idle: the names of quantities to leave out.
     """
     model = sys.mj_model
     jointed = backend in ("generalized", "mjx")  # damping and inertia at the joints, not at links
@@ -107,20 +107,20 @@ def quantities(sys: Any, backend: str, idle: Sequence[str] = ()) -> tuple[Quanti
 
 
 def space_of(found: Sequence[Quantity]) -> Box:
-    """The task space of quantities."""
+    """Return the task space of quantities."""
     return Box(tuple(quantity.dimension for quantity in found))
 
 
 def originals(found: Sequence[Quantity]) -> Float[np.ndarray, " d"]:
-    """The task that leaves everything as it is."""
+    """Return the task with the original physics."""
     return np.array([quantity.original for quantity in found], np.float32)
 
 
 def changed(sys: Any, found: Sequence[Quantity], task: Float[Array, " d"]) -> Any:
-    """The system in which quantities have the values of a task; its leaves may be traced."""
+    """Return the system with the quantities of a task; its leaves may be traced."""
     leaves = {}
     for value, quantity in zip(task, found, strict=True):
-        # Exactly 1 at the original, however a compiler divides by a constant.
+        # Exactly 1 at the original value, however the compiler divides by a constant.
         factor = 1 + (value - quantity.original) / quantity.original
         for path in quantity.paths:
             leaves[path] = _leaf(sys, path) * factor
@@ -128,11 +128,11 @@ def changed(sys: Any, found: Sequence[Quantity], task: Float[Array, " d"]) -> An
 
 
 def weighed(sys: Any, backend: str) -> Any:
-    """A system with masses and inertias as its backend takes them.
+    """Return a system with the masses and inertias that its backend uses.
 
-    The spring and positional backends raise masses to a power that the system specifies, often 0,
-    with which no change of a mass would have an effect. Here the powers are applied once, before
-    masses are changed.
+    The spring and positional backends raise masses to a power that the system specifies. It is
+    often 0, so that changes of a mass would have no effect. Here the powers are applied once,
+    before masses are changed.
     """
     if backend in ("generalized", "mjx"):
         return sys
@@ -155,7 +155,7 @@ def _leaf(sys: Any, path: str) -> Any:
 
 
 def _meet(model: Any) -> bool:
-    """Whether any two bodies of a MuJoCo model can touch."""
+    """Whether any two bodies of a MuJoCo model can collide."""
     types, affinities, bodies = model.geom_contype, model.geom_conaffinity, model.geom_bodyid
     touch = (types[:, None] & affinities) != 0
     return bool(np.any(touch & (bodies[:, None] != bodies)))

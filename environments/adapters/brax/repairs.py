@@ -1,4 +1,4 @@
-"""Repairs what newer versions of jax broke in brax, which is no longer developed."""
+"""Compatibility fixes for brax, which is no longer developed, with newer versions of jax."""
 
 import importlib
 import inspect
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 
 class _OlderNumpy:
-    """`jax.numpy`, with `clip` taking the old names of its bounds."""
+    """`jax.numpy` with a `clip` that accepts the old names of its bounds."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(jnp, name)
@@ -19,7 +19,7 @@ class _OlderNumpy:
 
 
 def repair() -> None:
-    """Makes fluid drag, which the swimmer needs, work with jax 0.10.
+    """Make fluid drag, which the swimmer needs, work with jax 0.10.
 
     brax 0.14.2 calls `jnp.clip(..., a_min=...)`, which jax 0.10 no longer accepts. With older
     versions of jax this does nothing.

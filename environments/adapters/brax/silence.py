@@ -1,4 +1,4 @@
-"""Silences known messages of brax and MuJoCo while they are imported and load their files."""
+"""Suppress known messages of brax and MuJoCo during import and loading."""
 
 import contextlib
 import importlib
@@ -21,9 +21,9 @@ KNOWN = (
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Drops the known messages, whether warned, printed or logged; others pass.
+    """Suppress the known messages, whether warned, printed or logged; all others pass.
 
-    MuJoCo would also write its warnings to a file in the current folder.
+    Without this, MuJoCo would also write its warnings to a file in the current directory.
 
     Raises:
         ModuleNotFoundError: MuJoCo is not installed.

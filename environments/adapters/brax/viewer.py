@@ -20,7 +20,7 @@ ABOVE = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])  # rows: right, up, toward
 
 
 def _aside(turn: float = 0.3, rise: float = 0.3) -> Float[np.ndarray, "3 3"]:
-    """The axes of a camera to the right of the x axis and a little above the ground."""
+    """Return the axes of a camera to the right of the x axis and slightly above the ground."""
     c, s, a, b = np.cos(turn), np.sin(turn), np.cos(rise), np.sin(rise)
     right = np.array([c, s, 0])
     towards = np.array([s * a, -c * a, b])
@@ -33,12 +33,15 @@ def picture(
     turns: Float[np.ndarray, "links 4"],
     above: bool = False,
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the shapes of a model, the farthest first.
+    """Draw the shapes of a model, the farthest first.
 
     Args:
-        model: of MuJoCo.
+        model: the MuJoCo model.
         places, turns: positions (m) and quaternions (w, x, y, z) of all bodies except the world.
-        above: whether to draw it from above instead of from the side.
+        above: whether to draw the model from above instead of from the side.
+
+    Returns:
+        The picture.
     """
     mujoco: Any = importlib.import_module("mujoco")
     axes = ABOVE if above else _aside()
@@ -69,7 +72,7 @@ def picture(
 def _shapes(
     model: Any, places: np.ndarray, turns: np.ndarray
 ) -> list[tuple[int, Float[np.ndarray, "ends 3"], float]]:
-    """Body, ends and radius of each sphere or capsule; other shapes are not in brax's files."""
+    """Return body, ends and radius of each sphere or capsule; brax's files have no other shapes."""
     found = []
     for geom in range(model.ngeom):
         body, (radius, half, _) = int(model.geom_bodyid[geom]), model.geom_size[geom]
@@ -85,7 +88,7 @@ def _shapes(
 
 
 def _turned(quaternion: np.ndarray, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    """Points turned by a quaternion (w, x, y, z)."""
+    """Rotate points by a quaternion (w, x, y, z)."""
     w, axis = quaternion[0], np.asarray(quaternion[1:])
     across = np.cross(axis, points)
     return points + 2 * (w * across + np.cross(axis, across))
@@ -94,7 +97,7 @@ def _turned(quaternion: np.ndarray, points: Float[np.ndarray, "n 3"]) -> Float[n
 def _ground(
     canvas: Canvas, axes: np.ndarray, focus: np.ndarray, height: float, width: float
 ) -> None:
-    """Draws a strip of tiles along x, against which motion can be seen."""
+    """Draw a strip of tiles along x, to make motion visible."""
     tile = 2.0 ** np.round(np.log2(width / 8))
     middle = int(np.floor(focus[0] / tile))
     for column in range(middle - 10, middle + 11):

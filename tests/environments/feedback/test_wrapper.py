@@ -361,7 +361,7 @@ def test_it_is_made_by_words_and_shown_in_gymnasium():
         (
             LOCAL,
             ["feedback_error_rate=0.5"],
-            "feedback_error_rate is 0.5, .* where feedback is none",
+            "feedback_error_rate is 0.5, .* if feedback is none",
         ),
         (LOCAL, ["feedback=none", "feedback_budget=0"], "feedback_budget is 0, .* is none"),
         (LOCAL, ["feedback_phrasing=train"], "feedback_phrasing is 'train', .* feedback is none"),

@@ -74,5 +74,5 @@ def test_facts_are_a_setting_and_come_before_formulas():
         make_with_text_settings("GoTo", [*told, "formula=F red_ball"])
     with pytest.raises(SettingError, match="facts is 'yes'"):
         make_with_text_settings("GoTo", ["facts=yes"])
-    with pytest.raises(SettingError, match="facts is '1', but must be left out with Office"):
+    with pytest.raises(SettingError, match="facts is '1', but must be omitted with Office"):
         make_with_text_settings("Office", ["facts=1"])

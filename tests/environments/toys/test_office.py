@@ -58,8 +58,8 @@ def test_the_view_is_the_map_around_the_agent():
 @pytest.mark.parametrize(
     ("map", "sentence"),
     [
-        ("###\n#.#\n##", "rows of one length"),
-        ("###\n#.?\n###", "of the signs"),
+        ("###\n#.#\n##", "rows of equal length"),
+        ("###\n#.?\n###", "of the characters"),
         ("###\n#..\n###", "walls"),
         ("###\n###\n###", "a free cell"),
     ],
@@ -83,7 +83,7 @@ def test_a_formula_is_a_setting_of_worlds_with_propositions():
         make_with_text_settings("Office", ["formula=F tea"])
     with pytest.raises(SettingError, match=r"formula is 'F\(coffee'.*at character 9"):
         make_with_text_settings("Office", ["formula=F(coffee"])
-    with pytest.raises(SettingError, match="left out with GoTo"):
+    with pytest.raises(SettingError, match="omitted with GoTo"):
         make_with_text_settings("GoTo", ["formula=F coffee"])
     with pytest.raises(SettingError, match=r"one of .*formula"):
         make_with_text_settings("Office", ["formla=F coffee"])
