@@ -1,7 +1,7 @@
-"""Policies in a .zip file, to give away and to take in.
+"""Export and import of policies as .zip files.
 
-A file may come from anyone: its names, kinds and sizes are looked at before anything is written,
-and what is written becomes a policy only after it was loaded once. Nothing in it is executed.
+Files are untrusted: names, types and sizes are checked before anything is written, and an imported
+policy is installed only after it was loaded once. Nothing in a file is executed.
 """
 
 import contextlib
@@ -20,22 +20,25 @@ from didact.students.policies.lookup import locate, shipped, user_folder
 from didact.students.policies.storage import PARAMS, policy_files, read_folder
 
 MAX_FILES = 10_000
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # so that the same policy makes the same file
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same policy makes the same file
 _CHUNK = 1 << 20
 
 
 def export_policy(
     policy: str | os.PathLike[str], file: str | os.PathLike[str], *, replace: bool = False
 ) -> Path:
-    """Writes a policy into a .zip file, after loading it once.
+    """Export a policy to a .zip file, after loading it once.
 
     Args:
         policy: a name, a policy folder or a run folder.
-        file: a new file.
-        replace: whether it may take the place of one that is there.
+        file: the file to write.
+        replace: whether to replace an existing file.
+
+    Returns:
+        The file.
 
     Raises:
-        SettingError: there is no such policy, or the file is there or cannot be written.
+        SettingError: there is no such policy, or the file exists or cannot be written.
     """
     file = Path(file)
     if file.suffix.lower() != ".zip":
@@ -43,7 +46,7 @@ def export_policy(
     folder = locate(policy)
     read_folder(folder)
     if file.is_dir() or (file.exists() and not replace):
-        raise SettingError("file", str(file), "a new file, or be replaced by --replace")
+        raise SettingError("file", str(file), "a new file (use --replace to replace it)")
     try:
         with (
             replacing(file) as draft,
@@ -64,22 +67,25 @@ def export_policy(
 def import_policy(
     file: str | os.PathLike[str], name: str | None = None, *, replace: bool = False
 ) -> Path:
-    """Takes in a policy from a .zip file that `export_policy` wrote; its folder.
+    """Import a policy from a .zip file written by `export_policy`.
 
     Args:
         file: the file.
-        name: what it will be called; as its card says, or as the file is called, if None.
-        replace: whether it may take the place of an imported one of that name.
+        name: the policy's name; if None, the name on its card, or else that of the file.
+        replace: whether to replace an imported policy of the same name.
+
+    Returns:
+        The policy folder.
 
     Raises:
-        SettingError: the file is none, holds something else or too much, or the name is taken.
-            Nothing was changed then.
+        SettingError: the file is not a .zip file of a policy or is too large, or the name is taken.
+            Nothing is changed in this case.
     """
     file = Path(file)
     try:
         archive = zipfile.ZipFile(file)
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
-        why = getattr(error, "strerror", None) or "it is none"
+        why = getattr(error, "strerror", None) or "this is not a .zip file"
         raise SettingError("file", str(file), f"a .zip file of a policy ({why})") from None
 
     def unpack(folder: Path) -> None:
@@ -94,21 +100,24 @@ def import_policy(
 def install_policy(
     fill: Callable[[Path], None], name: str | None, otherwise: str, *, replace: bool
 ) -> Path:
-    """Makes an imported policy, whole or not at all; its folder.
+    """Install an imported policy atomically.
 
     Args:
-        fill: writes the policy's files into a new folder.
-        name: what it will be called; if None, as its card says.
-        otherwise: its name where the card says none.
-        replace: whether it may take the place of an imported one.
+        fill: a function that writes the policy's files into a new folder.
+        name: the policy's name; if None, the name on its card.
+        otherwise: the name if the card has none.
+        replace: whether to replace an imported policy of the same name.
+
+    Returns:
+        The policy folder.
 
     Raises:
-        SettingError: the name is none or taken, or what was written cannot be loaded.
+        SettingError: the name is invalid or taken, or the policy cannot be loaded.
     """
     if name is not None:
         _check_name(name, replace)
     home = user_folder()
-    with _told_if_unwritable(home):
+    with _report_unwritable(home):
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".draft-", dir=home) as drafts:
             draft = Path(drafts) / "policy"
@@ -116,12 +125,12 @@ def install_policy(
             fill(draft)
             try:
                 if not (draft / CARD).is_file():
-                    raise SettingError("policy", otherwise, f"one with a {CARD}")
+                    raise SettingError("policy", otherwise, f"a policy with a {CARD}")
                 chosen = name or str(read_card(draft).get("name", otherwise))
                 _check_name(chosen, replace)
                 read_folder(draft)
             except SettingError as error:
-                # The draft is gone when this is read, and its place says nothing.
+                # The temporary folder means nothing to the user, so replace its path in the error.
                 setting, allowed, value = (
                     x.replace(str(draft), otherwise) if isinstance(x, str) else x
                     for x in (error.setting, error.allowed, error.value)
@@ -136,16 +145,17 @@ def _check_name(name: str, replace: bool) -> None:
     if not is_name(name):
         raise SettingError("--name", name, NAME_RULE)
     if name in shipped():
-        raise SettingError("--name", name, "another one: didact brings a policy of that name")
+        raise SettingError("--name", name, "another name: didact ships a policy of this name")
     place = user_folder() / name
     if os.path.lexists(place) and not replace:
-        raise SettingError("--name", name, "a new one, or be replaced by --replace")
+        raise SettingError("--name", name, "a new name (use --replace to replace the policy)")
     if os.path.lexists(place) and not (place / CARD).is_file():
-        raise SettingError("--name", name, f"a new one: {place} is no policy")
+        raise SettingError("--name", name, f"a new name: {place} is not a policy")
 
 
 @contextlib.contextmanager
-def _told_if_unwritable(home: Path) -> Iterator[None]:
+def _report_unwritable(home: Path) -> Iterator[None]:
+    """Convert an OSError into a SettingError about the folder of policies."""
     try:
         yield
     except OSError as error:
@@ -154,7 +164,7 @@ def _told_if_unwritable(home: Path) -> Iterator[None]:
 
 
 def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
-    """The entries that are files, if all of them are what a policy has."""
+    """Return the entries that are files, after checking that a policy may have all entries."""
     entries = archive.infolist()
     if len(entries) > MAX_FILES:
         raise _refused(file, f"of at most {MAX_FILES} files")
@@ -168,21 +178,21 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
         parts = name.removesuffix("/").split("/")
         proper = all(part not in ("", ".", "..") and part.isprintable() for part in parts)
         if not proper or "\\" in name or ":" in name or parts[0] not in (CARD, PARAMS):
-            raise _refused(file, f"with {CARD} and {PARAMS}/ only ({name[:100]!r} is in it)")
+            raise _refused(file, f"with only {CARD} and {PARAMS}/ (found {name[:100]!r})")
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFDIR if folder else stat.S_IFREG):
-            raise _refused(file, f"of plain files ({name[:100]!r} is none)")
+            raise _refused(file, f"of regular files ({name[:100]!r} is not)")
         known = entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
         if entry.flag_bits & 1 or not known:
-            raise _refused(file, f"packed as export does, not encrypted ({name[:100]!r} is)")
+            raise _refused(file, f"stored or deflated, not encrypted (unlike {name[:100]!r})")
         if name.casefold() in seen:
-            raise _refused(file, f"with each file once ({name[:100]!r} is there twice)")
+            raise _refused(file, f"without duplicates ({name[:100]!r} is there twice)")
         seen.add(name.casefold())
     return [entry for entry in entries if not entry.orig_filename.endswith("/")]
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, file: Path) -> None:
-    """Writes one file; it must be as large as was said before."""
+    """Write one file; it must not exceed its declared size."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(entry) as source, path.open("xb") as target:
@@ -190,7 +200,8 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, file: 
             while part := source.read(_CHUNK):
                 written += len(part)
                 if written > entry.file_size:
-                    raise _refused(file, f"whole ({entry.filename!r} is larger than it says)")
+                    problem = f"{entry.filename!r} is larger than its declared size"
+                    raise _refused(file, f"intact ({problem})")
                 target.write(part)
     except (
         zipfile.BadZipFile,
@@ -199,9 +210,9 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, file: 
         NotImplementedError,
         FileExistsError,
     ) as error:
-        raise _refused(file, f"whole ({str(error).splitlines()[0][:100]})") from None
+        raise _refused(file, f"intact ({str(error).splitlines()[0][:100]})") from None
     except NotADirectoryError:
-        raise _refused(file, f"whole ({entry.filename!r} is below a file)") from None
+        raise _refused(file, f"intact ({entry.filename!r} is below a file)") from None
 
 
 def _refused(file: Path, allowed: str) -> SettingError:

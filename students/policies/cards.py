@@ -1,7 +1,7 @@
-"""The card of a policy, `policy.json`: what a person reads, and all that is needed to load it.
+"""Policy cards: `policy.json`, a human-readable description with all that is needed for loading.
 
-A card may come from anyone and from a later version, so nothing of it is believed before it was
-looked at: kinds, names, and sizes before a network of that size is made.
+Cards are untrusted, and may come from a later version: types, names and sizes are checked before a
+network is made.
 """
 
 import dataclasses
@@ -29,13 +29,13 @@ from didact.students.skills.formula_task import PROGRESS
 
 CARD = "policy.json"
 FORMAT = 2
-ACTOR_CRITIC, ACTOR = "actor_critic", "actor"  # what PPO and SAC train
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a policy; never more than a file's name
-NAME_RULE = "a name of letters, digits, '.', '_' and '-', at most 100 of them"
+ACTOR_CRITIC, ACTOR = "actor_critic", "actor"  # the networks of PPO and SAC
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a policy; a file name, never a path
+NAME_RULE = "a name of at most 100 letters, digits, '.', '_' and '-'"
 CARD_BYTES = 1 << 20
-MAX_SIZE = 1 << 30  # bytes of parameters, and of all files of a policy
-MAX_WIDTH = 8192  # any one size of a network
-MAX_NUMBERS = 1 << 24  # in one array of an observation
+MAX_SIZE = 1 << 30  # maximum bytes of the parameters, and of all files of a policy
+MAX_WIDTH = 8192  # maximum of each size of a network
+MAX_NUMBERS = 1 << 24  # maximum number of elements of an observation
 
 
 def card(
@@ -45,19 +45,19 @@ def card(
     network: NetworkConfig | None,
     **more: Any,
 ) -> dict[str, Any]:
-    """The card of a policy.
+    """Make the card of a policy.
 
     Args:
-        environment: the name of the environment it was trained in.
-        observation_space, action_space: of that environment.
-        network: the sizes of its network; None for a behaviour that was composed, of which
-            `composed` tells the sizes.
-        more: further fields, all of them optional. `architecture` ("actor_critic" if left out);
-            `name` and `description` (one line);
-            `made_by` (the command that made it); `environment_settings` (a list of NAME=VALUE);
-            `scores` by environment or kind of task, `{"sampled": rate, "greedy": rate, "command":
-            what measures it}`; `training` and `versions`; `imports`, the user's own code that
-            it was trained with; `student`, instead of a network (`registry.for_card`).
+        environment: the name of the environment that the policy was trained in.
+        observation_space, action_space: the spaces of that environment.
+        network: the sizes of the network; None for a composed policy, whose sizes are in the field
+            `composed`, and for a policy with the field `student`.
+        more: further, optional fields: `architecture` ("actor_critic" by default); `name` and
+            `description` (one line); `made_by` (the command that made the policy);
+            `environment_settings` (a list of NAME=VALUE); `scores` by environment or kind of task,
+            `{"sampled": rate, "greedy": rate, "command": the command that measures it}`;
+            `training` and `versions`; `imports`, the user's code that training imported; `student`,
+            in place of a network (see `registry.for_card`).
     """
     spaces = {name: space.to_json() for name, space in observation_space.items()}
     return {
@@ -71,16 +71,16 @@ def card(
 
 
 def _sizes(network: NetworkConfig) -> dict[str, Any]:
-    """As JSON holds them, so that a card is the same before and after it was saved."""
+    """Return the sizes as JSON types, so that saving a card does not change it."""
     sizes = dataclasses.asdict(network)
     return {name: list(x) if isinstance(x, tuple) else x for name, x in sizes.items()}
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The card in a policy folder.
+    """Read and check the card in a policy folder.
 
     Raises:
-        SettingError: it is missing, is no card, or asks for what cannot be.
+        SettingError: the card is missing or invalid.
     """
     path = folder / CARD
     try:
@@ -88,25 +88,25 @@ def read_card(folder: Path) -> dict[str, Any]:
             raise SettingError(
                 "policy", str(path), f"a policy card (of at most {CARD_BYTES} bytes)"
             )
-        told = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, SettingError):
             raise
         why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
         raise SettingError("policy", str(path), f"a policy card in JSON ({why})") from None
-    check_card(told, str(path))
-    return told
+    check_card(content, str(path))
+    return content
 
 
 def check_card(card: Any, path: str = CARD) -> None:
-    """Looks at everything that a policy is made from.
+    """Check all fields of a card that are used to make a policy.
 
     Args:
-        card: what was read.
-        path: where, for the sentence.
+        card: the decoded JSON.
+        path: the card's path, for error sentences.
 
     Raises:
-        SettingError: something is missing, of another kind, or beyond its bounds.
+        SettingError: a field is missing, has the wrong type, or is out of bounds.
     """
     if not isinstance(card, dict):
         raise _error("policy card", path, card, "an object with the fields of a card")
@@ -114,7 +114,7 @@ def check_card(card: Any, path: str = CARD) -> None:
         which = ""
         if type(card.get("format")) is int:
             which = "a later" if card["format"] > FORMAT else "an earlier"
-            which = f" ({which} version of didact wrote the card)"
+            which = f" (the card was written by {which} version of didact)"
         raise _error("format", path, card.get("format"), f"{FORMAT}{which}")
     if not isinstance(card.get("environment"), str) or not card["environment"]:
         raise _error("environment", path, card.get("environment"), "the name of an environment")
@@ -132,11 +132,11 @@ def check_card(card: Any, path: str = CARD) -> None:
         architecture = card.get("architecture", ACTOR_CRITIC)
         if architecture not in _architectures:
             names = ", ".join(_architectures)
-            allowed = f"one of {names}; others must be registered first"
+            allowed = f"one of {names}; register other architectures first"
             raise _error("architecture", path, architecture, allowed)
     for field in ("description", "made_by"):
         if not isinstance(card.get(field, ""), str):
-            raise _error(field, path, card[field], "a text")
+            raise _error(field, path, card[field], "a string")
     if "name" in card and not is_name(card["name"]):
         raise _error("name", path, card["name"], NAME_RULE)
     for field in ("training", "versions", "scores"):
@@ -148,19 +148,19 @@ def check_card(card: Any, path: str = CARD) -> None:
         raise _error("training", path, trained, "settings with tasks, a list of NAME=VALUE")
     for name, score in card.get("scores", {}).items():
         if not isinstance(score, dict):
-            raise _error("scores", path, {name: score}, "an object of an object for each")
+            raise _error("scores", path, {name: score}, "an object of objects")
     settings = environment_settings(card)
     if not isinstance(settings, list) or not all(isinstance(text, str) for text in settings):
         raise _error("environment settings", path, settings, "a list of NAME=VALUE")
 
 
 def is_name(name: Any) -> bool:
-    """Whether a policy may be called so: it is then the name of a folder, too, and no path."""
+    """Whether a string is a valid policy name; such a name is a folder name and never a path."""
     return isinstance(name, str) and NAME.fullmatch(name) is not None
 
 
 def environment_settings(card: Mapping[str, Any]) -> Any:
-    """NAME=VALUE texts of the settings that the environment had in training."""
+    """Return the environment's settings in training as NAME=VALUE texts."""
     if "environment_settings" in card:
         return card["environment_settings"]
     settings = card.get("training", {}).get("settings", {})
@@ -168,12 +168,12 @@ def environment_settings(card: Mapping[str, Any]) -> Any:
 
 
 def spaces_of(card: Mapping[str, Any]) -> dict[str, ArraySpace]:
-    """The observation space that a card tells of."""
+    """Return the observation space on a card."""
     return {name: ArraySpace.from_json(s) for name, s in card["observation_space"].items()}
 
 
 def actions_of(card: Mapping[str, Any]) -> ActionSpace:
-    """The action space in a card."""
+    """Return the action space on a card."""
     return action_space_from_json(card["action_space"])
 
 
@@ -182,18 +182,18 @@ def _actor_critic(observation_space, action_space, network, seeds_axis) -> Stude
     return ppo(observation_space, action_space, config, num_updates=1, seeds_axis=seeds_axis)
 
 
-# From spaces, the sizes of the network and the axis of seeds to a student that acts.
+# A function from spaces, the sizes of the network and the axis of seeds to a student that acts.
 Architecture = Callable[[Mapping[str, ArraySpace], ActionSpace, NetworkConfig, str | None], Student]
 _architectures: dict[str, Architecture] = {ACTOR_CRITIC: _actor_critic, ACTOR: actor_student}
 
 
 def register_architecture(name: str, make: Architecture) -> None:
-    """Adds a kind of network that policies may have: the field `architecture` of cards.
+    """Register a network architecture for policies.
 
     Args:
-        name: as cards have it.
-        make: from observation space, action space, `NetworkConfig` and the name of the axis of
-            seeds to a student that acts; its state must have a field `params`.
+        name: the value of the field `architecture` of cards.
+        make: a function from observation space, action space, `NetworkConfig` and the name of the
+            axis of seeds to a student that acts; its state must have a field `params`.
 
     Raises:
         SettingError: the name is taken.
@@ -204,7 +204,12 @@ def register_architecture(name: str, make: Architecture) -> None:
 
 
 def student_of(card: Mapping[str, Any], seeds_axis: str | None = None) -> Student:
-    """The student of a card, to act; under a `vmap` over seeds if that has a name."""
+    """Make the student of a card, for acting only.
+
+    Args:
+        card: a checked card.
+        seeds_axis: name of the mapped axis of seeds, or None.
+    """
     if "composed" in card:
         return composed_student(
             card["composed"], spaces_of(card), len(actions_of(card).action_names)
@@ -224,15 +229,18 @@ def acting(
     network: NetworkConfig,
     seeds_axis: str | None = None,
 ) -> Student:
-    """A student of a registered architecture, to act; its state has a field `params`."""
+    """Make a student of a registered architecture, for acting only.
+
+    Its state has a field `params`.
+    """
     return _architectures[architecture](observation_space, action_space, network, seeds_axis)
 
 
 def parameters_of(card: Mapping[str, Any], path: str = CARD) -> Any:
-    """Shapes and types of the parameters that a card tells of; none of them is made.
+    """Return the shapes and dtypes of a card's parameters without allocating them.
 
     Raises:
-        SettingError: they are more than `LARGEST` bytes, or no network reads these observations.
+        SettingError: the parameters exceed `MAX_SIZE` bytes, or the network cannot be made.
     """
     try:
         like = jax.eval_shape(student_of(card).init, jax.random.key(0)).params
@@ -240,9 +248,7 @@ def parameters_of(card: Mapping[str, Any], path: str = CARD) -> Any:
         raise SettingError(f"{error.setting} in {path}", error.value, error.allowed) from None
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
         why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise SettingError(
-            "policy", path, f"a card of a network that can be made ({why})"
-        ) from None
+        raise SettingError("policy", path, f"a card with a valid network ({why})") from None
     size = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(like))
     if size > MAX_SIZE:
         raise SettingError(
@@ -263,28 +269,29 @@ def _check_spaces(spaces: Any, path: str) -> None:
         shape = space["shape"]
         whole = isinstance(shape, list) and all(_is_whole(x, 0, MAX_NUMBERS) for x in shape)
         if not whole or len(shape) > 8 or math.prod(shape) > MAX_NUMBERS:
-            allowed = f"a list of at most 8 whole numbers, together at most {MAX_NUMBERS} places"
+            allowed = f"a list of at most 8 sizes with at most {MAX_NUMBERS} elements in total"
             raise _error(f"{where}: shape", path, shape, allowed)
         try:
             kind = np.dtype(space["dtype"]).kind if isinstance(space["dtype"], str) else ""
         except TypeError:
             kind = ""
         if kind not in ("b", "i", "u", "f"):
-            raise _error(f"{where}: dtype", path, space["dtype"], "a type of numbers, as 'uint8'")
+            allowed = "a numeric dtype, such as 'uint8'"
+            raise _error(f"{where}: dtype", path, space["dtype"], allowed)
         for end in ("low", "high"):
             if type(space[end]) not in (int, float) or math.isnan(space[end]):
                 raise _error(f"{where}: {end}", path, space[end], "a number")
         kind = space.get("kind")
         if kind is not None and not isinstance(kind, str):
-            raise _error(f"{where}: kind", path, kind, "null, or the name of a kind")
+            raise _error(f"{where}: kind", path, kind, "null or the name of a kind")
         if space.get("role", "") not in ROLES:
             raise _error(f"{where}: role", path, space["role"], "one of " + ", ".join(ROLES[1:]))
         codes = space.get("codes", [])
         sizes = isinstance(codes, list) and all(_is_whole(x, 1, MAX_NUMBERS) for x in codes)
         if not sizes or math.prod(codes) > MAX_NUMBERS:
-            raise _error(f"{where}: codes", path, codes, "a list of sizes of a code book")
+            raise _error(f"{where}: codes", path, codes, "a list of code book sizes")
         if kind in ("tokens", "category") and not 0 <= space["high"] < MAX_NUMBERS:
-            allowed = f"the last of at most {MAX_NUMBERS} values"
+            allowed = f"at least 0 and below {MAX_NUMBERS}"
             raise _error(f"{where}: high", path, space["high"], allowed)
         try:
             ArraySpace.from_json(space)
@@ -312,10 +319,10 @@ def _check_composed(sizes: Any, spaces: Mapping[str, Any], path: str) -> None:
             raise _error(f"composed.{name}", path, sizes[name], f"a whole number from 1 to {most}")
     read = {PROGRESS: [sizes["states"]], **({PLACE: []} if kinds[0] is TABLE else {"image": None})}
     for name, shape in read.items():
-        told = spaces[name]["shape"] if name in spaces else None
-        if told is None or (len(told) != 2 if shape is None else told != shape):
-            allowed = "an image of two axes" if shape is None else f"of shape {shape}"
-            raise _error(f"observation {name!r}", path, told, allowed)
+        found = spaces[name]["shape"] if name in spaces else None
+        if found is None or (len(found) != 2 if shape is None else found != shape):
+            allowed = "an image with two axes" if shape is None else f"of shape {shape}"
+            raise _error(f"observation {name!r}", path, found, allowed)
 
 
 def _check_network(network: Any, path: str) -> None:
@@ -350,6 +357,6 @@ def _is_whole(value: Any, least: int, most: int) -> bool:
 
 
 def _error(what: str, path: str, value: Any, allowed: str) -> SettingError:
-    """The sentence; what is told of a value has an end, whatever is on the card."""
+    """Make the error, with a value from the card abbreviated if it is long."""
     short = value if len(repr(value)) <= 80 else reprlib.repr(value)
     return SettingError(f"{what} in {path}", short, allowed)

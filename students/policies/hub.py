@@ -1,4 +1,4 @@
-"""Policies on the model hub, by the `huggingface_hub` package, which the extra `hub` brings."""
+"""Policies on the Hugging Face Hub, by the package `huggingface_hub` of the extra `hub`."""
 
 import importlib
 import os
@@ -14,9 +14,9 @@ from didact.students.policies.lookup import describe, locate
 from didact.students.policies.storage import PARAMS, copy_policy, read_folder
 
 REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
-PATTERNS = [CARD, f"{PARAMS}/*"]  # a star stands for slashes, too
-# Errors are told apart by the names of their classes: they moved between versions of the hub's
-# package, and those of the network are of whichever library it uses.
+PATTERNS = [CARD, f"{PARAMS}/*"]  # a star matches slashes, too
+# Errors are distinguished by class name: their modules differ between versions of the package, and
+# network errors come from the HTTP library that it uses.
 _UNKNOWN = {"RepositoryNotFoundError", "RevisionNotFoundError", "GatedRepoError"}
 _TOKEN = {"LocalTokenNotFoundError"}
 _OFFLINE = {
@@ -35,24 +35,27 @@ _OFFLINE = {
 def push_policy(
     policy: str | os.PathLike[str], repo: str, *, replace: bool = False, private: bool = False
 ) -> str:
-    """Uploads a policy to the hub, after loading it once; the address it was given.
+    """Upload a policy to the hub, after loading it once.
 
     Args:
         policy: a name, a policy folder or a run folder.
-        repo: "owner/name"; it is made if there is none.
-        replace: whether the policy in it may be replaced (the hub keeps the earlier one).
-        private: whether a new one is to be seen by its owner only.
+        repo: "owner/name"; created if it does not exist.
+        replace: whether to replace the policy in the repository (the hub keeps earlier versions).
+        private: whether a new repository is private.
+
+    Returns:
+        The URL of the repository.
 
     Raises:
         SettingError: there is no such policy, the extra or a token is missing, the hub cannot be
-            reached or says no, or there is a policy in the repository.
+            reached or refuses, or the repository already contains a policy.
     """
     _check_repo(repo)
     hub = _hub()
     folder = locate(policy)
     card, _ = read_folder(folder)
     if not hub.get_token():
-        raise SettingError("hub token", None, "told by HF_TOKEN or by `hf auth login`, to push")
+        raise SettingError("hub token", None, "set by HF_TOKEN or `hf auth login` to push")
     api = hub.HfApi()
     with tempfile.TemporaryDirectory() as stage:
         copy_policy(folder, Path(stage))
@@ -61,9 +64,9 @@ def push_policy(
             api.create_repo(repo_id=repo, repo_type="model", private=private, exist_ok=True)
             there = api.file_exists(repo_id=repo, filename=CARD, repo_type="model")
             if there and not replace:
-                allowed = "a repository without a policy, or one to replace by --replace"
+                allowed = "a repository without a policy (use --replace to replace the policy)"
                 raise SettingError("repository", repo, allowed)
-            # The files of an earlier policy have other names, and would be too many in this one.
+            # Delete the parameter files of the earlier policy: their names differ.
             done = api.upload_folder(
                 repo_id=repo,
                 folder_path=stage,
@@ -74,24 +77,28 @@ def push_policy(
         except SettingError:
             raise
         except Exception as error:
-            raise _told(error, repo) from None
+            raise _hub_error(error, repo) from None
     return str(getattr(done, "repo_url", None) or repo)
 
 
 def pull_policy(
     repo: str, name: str | None = None, *, replace: bool = False, revision: str | None = None
 ) -> Path:
-    """Downloads a policy from the hub, checked as an imported file is; its folder.
+    """Download a policy from the hub, with the same checks as for an imported file.
 
     Args:
         repo: "owner/name".
-        name: what it will be called here; the repository's name without its owner if None.
-        replace: whether it may take the place of an imported one of that name.
-        revision: branch, tag or commit; the newest if None.
+        name: the policy's local name; if None, the repository's name without its owner.
+        replace: whether to replace an imported policy of the same name.
+        revision: branch, tag or commit; the latest commit if None.
+
+    Returns:
+        The policy folder.
 
     Raises:
-        SettingError: the extra is missing, the hub cannot be reached, there is no such repository
-            or no policy in it, it is too large, or the name is taken. Nothing was changed then.
+        SettingError: the extra is missing, the hub cannot be reached, the repository does not exist
+            or contains no policy, the policy is too large, or the name is taken. Nothing is changed
+            in this case.
     """
     _check_repo(repo)
     hub = _hub()
@@ -101,7 +108,7 @@ def pull_policy(
             try:
                 info = hub.HfApi().model_info(repo, revision=revision, files_metadata=True)
                 _check_size(info, repo)
-                # That very commit: another may come between looking and downloading.
+                # Pin the commit that was checked: the repository may change before the download.
                 hub.snapshot_download(
                     repo_id=repo,
                     repo_type="model",
@@ -112,7 +119,7 @@ def pull_policy(
             except SettingError:
                 raise
             except Exception as error:
-                raise _told(error, repo) from None
+                raise _hub_error(error, repo) from None
             if not (Path(place) / CARD).is_file():
                 raise _no_policy(repo)
             copy_policy(Path(place), folder)
@@ -141,32 +148,31 @@ def _check_size(info: Any, repo: str) -> None:
         raise _no_policy(repo)
     if size > MAX_SIZE or len(files) > MAX_FILES:
         allowed = f"a policy of at most {MAX_SIZE / 2**30:g} GiB in {MAX_FILES} files"
-        raise SettingError("repository", repo, f"{allowed} ({size / 2**30:.1f} GiB are there)")
+        raise SettingError("repository", repo, f"{allowed} ({size / 2**30:.1f} GiB were found)")
 
 
 def _no_policy(repo: str) -> SettingError:
-    return SettingError("repository", repo, f"one with a policy (there is no {CARD} in it)")
+    return SettingError("repository", repo, f"a repository with a policy ({CARD} is missing)")
 
 
-def _told(error: Exception, repo: str) -> SettingError:
-    """One sentence for what the hub's package raised."""
+def _hub_error(error: Exception, repo: str) -> SettingError:
+    """Convert an error of the hub's package into a SettingError."""
     names = {kind.__name__ for kind in type(error).__mro__}
     status = getattr(getattr(error, "response", None), "status_code", None)
     if names & _TOKEN or (status in (401, 403) and not names & _UNKNOWN):
-        allowed = "one that your token may use (HF_TOKEN, or `hf auth login`)"
+        allowed = "accessible with your token (set HF_TOKEN or run `hf auth login`)"
     elif names & _UNKNOWN:
-        allowed = "one that is there, and that you may read (a private one needs a token)"
+        allowed = "an existing repository that you may read (private ones need a token)"
     elif names & _OFFLINE:
-        allowed = "one that can be reached, but the hub does not answer: are you offline?"
-        return SettingError("repository", repo, allowed.removesuffix("?"))
+        allowed = "reachable (the hub does not respond; check your network connection)"
     else:
         why = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
-        allowed = f"one that the hub lets you use ({why.rstrip('.')})"
+        allowed = f"a repository that the hub lets you use ({why.rstrip('.')})"
     return SettingError("repository", repo, allowed)
 
 
 def _readme(card: dict[str, Any], repo: str) -> str:
-    """What the hub shows of a policy."""
+    """Return the README that the hub shows for a policy."""
     return (
         "---\nlibrary_name: didact\ntags: [reinforcement-learning, didact]\n---\n\n"
         f"# {repo.split('/')[-1]}\n\n{describe(card)}\n\n"

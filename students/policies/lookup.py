@@ -1,4 +1,4 @@
-"""Policies by name: those that didact brings along, those that were imported, those of runs."""
+"""Lookup of policies by name: shipped with didact, imported by the user, or saved by runs."""
 
 import difflib
 import os
@@ -14,39 +14,42 @@ FOLDER_RULE = "a policy folder, or a run with a final policy"
 
 
 def user_folder() -> Path:
-    """Where imported policies are: `$DIDACT_POLICIES`, or didact/policies in the user's data."""
+    """Return the folder of imported policies.
+
+    It is `$DIDACT_POLICIES` if set, else didact/policies in the user's data folder.
+    """
     chosen = os.environ.get("DIDACT_POLICIES")
     if chosen:
         return Path(chosen).expanduser().absolute()
     data = os.environ.get("XDG_DATA_HOME", "")
-    # By the convention that variable says nothing where it is no absolute path.
+    # The XDG specification says to ignore relative paths.
     base = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
     return base / "didact" / "policies"
 
 
 def shipped() -> dict[str, Path]:
-    """The folders of the policies that didact brings along, by name."""
+    """Return the folders of the policies shipped with didact, by name."""
     return _named(SHIPPED)
 
 
 def imported() -> dict[str, Path]:
-    """The folders of the policies that were imported or pulled, by name."""
+    """Return the folders of imported and pulled policies, by name."""
     return _named(user_folder())
 
 
 def named_policies() -> dict[str, Path]:
-    """All that have a name; what didact brings along comes first."""
+    """Return the folders of all named policies; shipped ones take precedence."""
     ours = shipped()
     return ours | {name: path for name, path in imported().items() if name not in ours}
 
 
 def locate(policy: str | os.PathLike[str]) -> Path:
-    """The policy folder that a name, a policy folder or a run folder means.
+    """Find the policy folder for a name, a policy folder or a run folder.
 
-    A folder that exists is meant before a name is: `./goto-local` before `goto-local`.
+    An existing folder takes precedence over a policy of the same name.
 
     Raises:
-        SettingError: there is none; near names are told.
+        SettingError: no policy was found; the error suggests similar names.
     """
     text = os.fspath(policy)
     if not text:
@@ -68,11 +71,12 @@ def locate(policy: str | os.PathLike[str]) -> Path:
 
 
 def all_policies(runs: Path) -> list[dict[str, Any]]:
-    """The policies there are: shipped ones, imported ones, and those below a folder of runs.
+    """List all policies: shipped, imported, and those below a folder of runs.
 
     Returns:
-        For each `name` (what `load_policy` takes), `description` (one line), `source` ("shipped",
-        "imported" or "run"), `folder` and `card`. What is no policy is left out.
+        A dictionary for each policy with `name` (an argument for `load_policy`), `description` (one
+        line), `source` ("shipped", "imported" or "run"), `folder` and `card`. Folders with an
+        invalid card are left out.
     """
     rows = []
     for source, name, folder in _places(runs):
@@ -86,7 +90,7 @@ def all_policies(runs: Path) -> list[dict[str, Any]]:
 
 
 def describe(card: dict[str, Any]) -> str:
-    """One line: the card's own description, or environment and steps; and the success rates."""
+    """Describe a policy in one line: its description or environment, steps, and success rates."""
     parts = [card.get("description", "").rstrip(".") or card["environment"]]
     steps = card.get("training", {}).get("steps")
     if type(steps) in (int, float):
@@ -98,7 +102,7 @@ def describe(card: dict[str, Any]) -> str:
     ]
     if rates:
         parts.append(f"success: {', '.join(rates)}")
-    # Whoever wrote the card may have put anything into it; a terminal obeys some of that.
+    # Cards are untrusted: drop control characters, which could reach a terminal.
     return "".join(c if c.isprintable() else " " for c in "; ".join(parts))
 
 
@@ -107,7 +111,7 @@ def _places(runs: Path) -> Iterator[tuple[str, str, Path]]:
     yield from (("shipped", name, folder) for name, folder in ours.items())
     yield from (("imported", n, folder) for n, folder in imported().items() if n not in ours)
     for path in sorted(runs.glob(f"**/{CARD}")):
-        # Copies that a run keeps of its experts are called by numbers.
+        # Skip the copies of experts that a run keeps in numbered folders.
         if path.parent.parent.name == "experts" and path.parent.name.isdecimal():
             continue
         yield "run", str(path.parent), path.parent
@@ -122,7 +126,7 @@ def _named(folder: Path) -> dict[str, Path]:
 
 
 def path_exists(what: Any, path: Path) -> bool:
-    """Whether a path is that; False where the system does not take the text for a path."""
+    """Whether a check such as `Path.is_dir` holds; False if the system rejects the path."""
     try:
         return what(path)
     except (OSError, ValueError):

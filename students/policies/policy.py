@@ -21,8 +21,9 @@ class Policy:
     """A trained student that acts.
 
     Attributes:
-        card: what `policy.json` says: environment, spaces, network, training, scores, versions.
-        observation_space, action_space: of its training.
+        card: the contents of `policy.json`: environment, spaces, network, training, scores,
+            versions.
+        observation_space, action_space: the spaces that it was trained with.
         student, params: its functions and parameters.
     """
 
@@ -36,19 +37,19 @@ class Policy:
 
     @property
     def environment(self) -> str:
-        """The name of the environment it was trained in."""
+        """The name of the environment that the policy was trained in."""
         return self.card["environment"]
 
     @property
     def environment_settings(self) -> tuple[str, ...]:
-        """The settings that its environment had in training, as NAME=VALUE."""
+        """The settings of the environment in training, as NAME=VALUE texts."""
         return tuple(environment_settings(self.card))
 
     def make_environment(self) -> Environment:
-        """The environment it was trained in, with the settings of its training.
+        """Make the environment that the policy was trained in, with the same settings.
 
         Raises:
-            SettingError: it is not registered here, or shows something else than in training.
+            SettingError: the environment is not registered, or its spaces differ from training.
         """
         environment = make_with_text_settings(self.environment, self.environment_settings)
         self.check(environment.observation_space, environment.action_space)
@@ -56,7 +57,7 @@ class Policy:
 
     @property
     def state(self) -> Any:
-        """The student's state, as far as acting needs it."""
+        """A student state with the policy's parameters, for acting."""
         return jax.jit(self.student.init)(jax.random.key(0))._replace(params=self.params)
 
     def check(
@@ -64,9 +65,11 @@ class Policy:
         observation_space: Mapping[str, ArraySpace],
         action_space: ActionSpace | None = None,
     ) -> None:
-        """Raises a `SettingError` unless the policy can read these observations.
+        """Raise a `SettingError` unless the policy supports these spaces.
 
-        Where `action_space` is given, its actions must be those of training, too.
+        Args:
+            observation_space: must contain all observations of training.
+            action_space: must be that of training, if given.
         """
         for name, space in self.observation_space.items():
             other = observation_space.get(name)
@@ -75,12 +78,12 @@ class Policy:
                 shape = None if other is None else other.shape
                 raise SettingError(f"observation {name!r}", shape, allowed)
             if (other.meaning, other.codes) != (space.meaning, space.codes):
-                told = other.meaning, other.codes
+                found = other.meaning, other.codes
                 allowed = f"{(space.meaning, space.codes)}: kind and codes, as in training"
-                raise SettingError(f"observation {name!r}", told, allowed)
+                raise SettingError(f"observation {name!r}", found, allowed)
             if other.high > space.high:
-                told = f"{other.shape} with values up to {other.high}"
-                raise SettingError(f"observation {name!r}", told, allowed)
+                found = f"{other.shape} with values up to {other.high}"
+                raise SettingError(f"observation {name!r}", found, allowed)
         if action_space is not None and action_space.to_json() != self.action_space.to_json():
             own = self.action_space
             names, given = list(own.action_names), list(action_space.action_names)
@@ -89,22 +92,26 @@ class Policy:
             raise SettingError("action space", action_space, f"that of training, {own}")
 
     def initial_carry(self, n: int | None = None) -> Any:
-        """What is remembered at the start of an episode, of n worlds or (None) of one."""
+        """Return the carry at the start of an episode, for n environments or, if None, for one."""
         carry = self.student.initial_carry(n or 1)
         return carry if n else jax.tree.map(lambda x: x[0], carry)
 
     def act(
         self, observation: Mapping[str, Any], carry: Any = None, key: Array | None = None
     ) -> tuple[Array, Any]:
-        """The next action, and what to remember.
+        """Choose the next action.
 
         Args:
-            observation: NumPy or JAX arrays, of one world or with a leading axis of worlds.
-            carry: what the last call gave; None at the start of an episode.
-            key: randomness, to sample the action; None takes the most probable.
+            observation: NumPy or JAX arrays, of one environment or with a leading axis of
+                environments.
+            carry: the carry returned by the previous call; None at the start of an episode.
+            key: random key to sample the action; None for the greedy action.
+
+        Returns:
+            The action and the carry.
 
         Raises:
-            SettingError: an array is missing or of another shape than the policy was trained on.
+            SettingError: an array is missing or its shape differs from training.
         """
         worlds: set[tuple[int, ...]] = set()
         for name, space in self.observation_space.items():
@@ -115,7 +122,7 @@ class Policy:
             worlds.add(shape[:axes])
             if len(worlds) > 1:
                 raise SettingError(
-                    f"observation {name!r}", shape, "of as many worlds as the others"
+                    f"observation {name!r}", shape, "of as many environments as the others"
                 )
         arrays = {name: jnp.asarray(observation[name]) for name in self.observation_space}
         single = worlds == {()}
@@ -139,17 +146,19 @@ class Policy:
 
 
 def load_policy(policy: str | os.PathLike[str]) -> Policy:
-    """A policy by its name, or the one in a policy folder, or the final one of a run folder.
+    """Load a policy by name, from a policy folder, or the final policy of a run folder.
 
-    `didact list policies` tells the names. A folder that exists is meant before a name is.
+    `didact list policies` lists the names. An existing folder takes precedence over a policy of the
+    same name.
 
     Raises:
-        SettingError: there is no such policy, its card is not one, or its parameters do not fit.
+        SettingError: there is no such policy, its card is invalid, or its parameters do not match
+            the card.
     """
     return Policy(*read_folder(locate(policy)))
 
 
 def _fits(space: ArraySpace, shape: tuple[int, ...]) -> bool:
-    """Whether an observation has the shape of training; instructions may be of any length."""
+    """Whether an observation has its shape in training; instructions may have any length."""
     sentence = space.role == "instruction" and space.meaning == "tokens"
     return len(shape) == len(space.shape) and (sentence or shape == space.shape)

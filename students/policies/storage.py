@@ -1,4 +1,4 @@
-"""Policy folders: a card and parameters. Nothing in them is executed, and nothing leads out."""
+"""Policy folders: a card and parameters. Nothing is executed, and no link leaves the folder."""
 
 import json
 import os
@@ -18,11 +18,11 @@ PARAMS = "params"
 
 
 def save_policy(folder: str | os.PathLike[str], card: Mapping[str, Any], params: Any) -> Path:
-    """Writes a policy folder; one that is there already is replaced when the new one is whole.
+    """Write a policy folder; an existing policy is replaced once the new one is complete.
 
     Raises:
-        SettingError: what is there is no policy folder; it is left alone.
-        OSError: the disk is full or cannot be written; an earlier policy is untouched.
+        SettingError: the folder exists and is not a policy folder; it is not changed.
+        OSError: the disk is full or cannot be written; an earlier policy is not changed.
     """
     folder = Path(folder).absolute()
     there = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
@@ -35,11 +35,11 @@ def save_policy(folder: str | os.PathLike[str], card: Mapping[str, Any], params:
 
 
 def read_folder(folder: Path) -> tuple[dict[str, Any], Any]:
-    """The card and the parameters in a policy folder, after everything was checked.
+    """Read the card and the parameters in a policy folder, after checking all files.
 
     Raises:
-        SettingError: a file is missing, was changed or leads elsewhere, the card is none, or the
-            parameters are not those of its network.
+        SettingError: a file is missing, was changed or is a link out of the folder, the card is
+            invalid, or the parameters do not match the card.
     """
     policy_files(folder)
     card = read_card(folder)
@@ -50,18 +50,18 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], Any]:
         return card, load_tree(folder / PARAMS, like)
     except CorruptFiles as damage:
         raise SettingError(
-            "policy", str(folder), f"a folder with the parameters as they were saved ({damage})"
+            "policy", str(folder), f"a folder with valid parameters ({damage})"
         ) from None
 
 
 def policy_files(folder: Path) -> list[str]:
-    """The files that make a policy, below its folder: the card, and all under `params`.
+    """Return the files of a policy, relative to its folder: the card, and all files in `params`.
 
-    Others that somebody put beside them, such as videos, are not among them.
+    Other files in the folder, such as videos, are not included.
 
     Raises:
-        SettingError: one of them is a link that leads out of the folder, or no file, or all of
-            them are larger than `LARGEST`.
+        SettingError: a file is a link out of the folder or not a regular file, or the total size
+            exceeds `MAX_SIZE`.
     """
     paths = [folder / CARD]
     for here, folders, files in os.walk(folder / PARAMS):
@@ -72,23 +72,23 @@ def policy_files(folder: Path) -> list[str]:
         if path.is_symlink() and not path.resolve().is_relative_to(inside):
             name = str(path.relative_to(folder))
             raise SettingError(
-                "policy", str(folder), f"without links that lead out ({name!r} does)"
+                "policy", str(folder), f"without links to other folders ({name!r} is one)"
             )
         if path.is_dir() or not path.exists():
             continue
         if not path.is_file():
             name = str(path.relative_to(folder))
-            raise SettingError("policy", str(folder), f"made of files only ({name!r} is none)")
+            raise SettingError("policy", str(folder), f"made of regular files ({name!r} is not)")
         names.append(path.relative_to(folder).as_posix())
         size += path.stat().st_size
     if size > MAX_SIZE:
-        allowed = f"at most {MAX_SIZE / 2**30:g} GiB large ({size / 2**30:.1f} were found)"
+        allowed = f"at most {MAX_SIZE / 2**30:g} GiB in size ({size / 2**30:.1f} GiB were found)"
         raise SettingError("policy", str(folder), allowed)
     return sorted(names)
 
 
 def copy_policy(folder: Path, target: Path) -> None:
-    """Copies the files that make a policy, and no others, into another folder.
+    """Copy the files of a policy, and no others, into another folder.
 
     Raises:
         SettingError: see `policy_files`.

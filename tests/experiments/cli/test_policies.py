@@ -103,7 +103,7 @@ def test_export_and_import(here, capsys, refused):
     assert row == {"name": "mine", "folder": str(here.parent / "home" / "mine")}
     assert "25.0%" in told(capsys, "list", "policies")
     message = refused("policies", "import", "it.zip", "--name", "mine")
-    assert "--name is 'mine', but must be a new one, or be replaced by --replace" in message
+    assert "--name is 'mine', but must be a new name (use --replace" in message
     told(capsys, "policies", "import", "it.zip", "--name", "mine", "--replace")
     assert json.loads(told(capsys, "evaluate", "mine", "--episodes", 4, "--json"))["episodes"] == 4
     assert "file is 'it.zip'" in refused("policies", "export", "mine", "it.zip")

@@ -57,7 +57,7 @@ def test_the_policy_loads_and_acts_like_any_other(made, capsys):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"states": 3}, "as they were saved"),
+        ({"states": 3}, "with valid parameters"),
         ({"places": 0}, "composed.places in .* is 0"),
         ({"states": 1 << 24, "places": 1 << 24}, "at most 1 GiB"),
         ({"other": 1}, "an object with states and places, or"),

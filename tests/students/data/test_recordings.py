@@ -227,10 +227,10 @@ DAMAGES = {
     ),
     "other spaces": (
         lambda f: edit(f / CARD, observation_space={"view": SPACES_ON_CARD["view"]}),
-        "other arrays",
+        "do not match",
     ),
-    "fewer actions": (lambda f: edit(f / CARD, action_space=Discrete(1).to_json()), "other arrays"),
-    "continuous actions": (lambda f: edit(f / CARD, action_space=JOINTS.to_json()), "other arrays"),
+    "fewer actions": (lambda f: edit(f / CARD, action_space=Discrete(1).to_json()), "do not match"),
+    "continuous actions": (lambda f: edit(f / CARD, action_space=JOINTS.to_json()), "do not match"),
     "no actions": (lambda f: edit(f / CARD, action_space=["a"]), "action space"),
     "an earlier format": (lambda f: edit(f / CARD, format=1), "format"),
 }

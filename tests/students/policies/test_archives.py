@@ -54,7 +54,7 @@ def test_names(copy, packed, tmp_path, home, pretrained, policy):
     with pytest.raises(SettingError, match="--name is 'my file'"):
         import_policy(tmp_path / "my file.zip")
     save_policy(pretrained / "ours", policy.card, policy.params)
-    with pytest.raises(SettingError, match="didact brings a policy of that name"):
+    with pytest.raises(SettingError, match="didact ships a policy of this name"):
         import_policy(told, "ours", replace=True)
     assert sorted(os.listdir(home)) == ["talker", "walker"]
 
@@ -64,7 +64,7 @@ def test_nothing_is_replaced_unasked(copy, packed, tmp_path, home):
     before = files(folder)
     edit(copy, lambda card: card.update(environment="Elsewhere"))
     other = export_policy(copy, tmp_path / "other.zip")
-    with pytest.raises(SettingError, match="--name is 'goer', but must be a new one, or be repl"):
+    with pytest.raises(SettingError, match=r"--name is 'goer', but must be a new name .use"):
         import_policy(other, "goer")
     assert files(folder) == before
     import_policy(other, "goer", replace=True)
@@ -72,12 +72,12 @@ def test_nothing_is_replaced_unasked(copy, packed, tmp_path, home):
     assert os.listdir(home) == ["goer"]
     (home / "thesis").mkdir()
     (home / "thesis" / "chapter.tex").write_text("years of work")
-    with pytest.raises(SettingError, match="is no policy"):
+    with pytest.raises(SettingError, match="is not a policy"):
         import_policy(other, "thesis", replace=True)
     assert (home / "thesis" / "chapter.tex").read_text() == "years of work"
     # The same for files.
     content = packed.read_bytes()
-    with pytest.raises(SettingError, match=r"file is .* a new file, or be replaced by --replace"):
+    with pytest.raises(SettingError, match=r"file is .* a new file .use --replace to replace it"):
         export_policy(copy, packed)
     assert packed.read_bytes() == content
     assert export_policy(copy, packed, replace=True).read_bytes() == other.read_bytes()
@@ -165,7 +165,7 @@ def test_no_name(packed, tmp_path, home):
     with zipfile.ZipFile(packed, "a") as archive:
         archive.writestr("params/x", b"")
         archive.infolist()[-1].filename = ""
-    assert_refused(packed, home, "('' is in it)")
+    assert_refused(packed, home, "(found '')")
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFDIR])
@@ -175,7 +175,7 @@ def test_what_is_no_plain_file(packed, tmp_path, home, kind):
     file = rewritten(packed, lambda content: None, tmp_path / "x.zip")
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr(info, "/etc/passwd")
-    assert_refused(file, home, "of plain files ('params/link' is none)")
+    assert_refused(file, home, "of regular files ('params/link' is not)")
 
 
 def test_too_much(packed, tmp_path, home, monkeypatch):
@@ -188,7 +188,7 @@ def test_too_much(packed, tmp_path, home, monkeypatch):
     real = (1 << 23).to_bytes(4, "little")
     assert content.count(real) >= 2
     bomb.write_bytes(content.replace(real, (1000).to_bytes(4, "little")))
-    assert_refused(bomb, home, "whole")
+    assert_refused(bomb, home, "intact")
     monkeypatch.setattr(archives, "MAX_FILES", 50)
     many = {f"params/{i}": b"" for i in range(60)}
     file = rewritten(packed, lambda c: c.update(many), tmp_path / "many.zip")
@@ -207,7 +207,7 @@ def test_other_packing_and_encryption(packed, tmp_path, home):
     with zipfile.ZipFile(packed) as source, zipfile.ZipFile(tmp_path / "x.zip", "w") as target:
         for name in source.namelist():
             target.writestr(name, source.read(name), compress_type=zipfile.ZIP_LZMA)
-    assert_refused(tmp_path / "x.zip", home, "packed as export does")
+    assert_refused(tmp_path / "x.zip", home, "stored or deflated")
     content = bytearray(packed.read_bytes())
     at = content.index(b"PK\x01\x02")
     content[at + 8] |= 1
@@ -219,7 +219,7 @@ def test_a_file_below_a_file(packed, tmp_path, home):
     file = rewritten(
         packed, lambda c: c.update({"params/manifest.json/x": b""}), tmp_path / "x.zip"
     )
-    assert_refused(file, home, "whole")
+    assert_refused(file, home, "intact")
 
 
 def test_what_is_no_policy(packed, tmp_path, home):
@@ -235,7 +235,7 @@ def test_what_is_no_policy(packed, tmp_path, home):
     without = rewritten(packed, lambda c: c.pop("policy.json"), tmp_path / "x.zip")
     assert_refused(without, home, "policy.json")
     other = rewritten(packed, lambda c: c.pop("params/manifest.json"), tmp_path / "y.zip")
-    told = assert_refused(other, home, "parameters as they were saved")
+    told = assert_refused(other, home, "with valid parameters")
     assert ".draft" not in told
     broken = rewritten(packed, lambda c: c.update({"policy.json": b"{}"}), tmp_path / "z.zip")
     told = assert_refused(broken, home, "format in z/policy.json is None")

@@ -71,7 +71,7 @@ NAMES = ("action_space", "names")
         (put("network", "hidden", value=None), ("network.hidden", "is None")),
         (put("network", "memory", value=-1), ("network.memory", "from 0")),
         (put("network", "memory", value=10**4000), ("network.memory",)),
-        (put("network", "cell_features", value=8192), ("not those that",)),
+        (put("network", "cell_features", value=8192), ("do not match these settings",)),
         (put("observation_space", value={}), ("observation_space",)),
         (put("observation_space", value=7), ("observation_space", "is 7")),
         (put(*SPACE, value=None), ("observation 'image'", "shape, dtype, low and high")),
@@ -102,13 +102,13 @@ NAMES = ("action_space", "names")
         ),
         (
             put("observation_space", "instruction", "high", value=2**31 - 1),
-            ("'instruction': high", "16777216 values"),
+            ("'instruction': high", "below 16777216"),
         ),
         (put("observation_space", "instruction", "high", value=-1), ("'instruction': high",)),
         (put("name", value="../../etc"), ("name", "is '../../etc'", "letters")),
         (put("name", value=".."), ("name", "is '..'")),
         (put("name", value=7), ("name", "is 7")),
-        (put("description", value=["a"]), ("description", "a text")),
+        (put("description", value=["a"]), ("description", "a string")),
         (put("made_by", value=1), ("made_by", "is 1")),
         (put("training", value=5), ("training", "is 5")),
         (put("training", value={"settings": 5}), ("training", "is 5")),
@@ -242,7 +242,7 @@ def test_links_that_lead_out_are_refused(copy, tmp_path):
     manifest = copy / "params" / "manifest.json"
     manifest.rename(secret)
     manifest.symlink_to(secret)
-    assert "without links that lead out ('params/manifest.json' does)" in refused(copy)
+    assert "without links to other folders ('params/manifest.json' is one)" in refused(copy)
     manifest.unlink()
     secret.rename(manifest)
     (copy / "params" / "more").symlink_to(tmp_path)
@@ -266,7 +266,7 @@ def test_what_is_no_file_is_refused(copy):
 @pytest.mark.parametrize("manifest", [DEEP, "[]", '{"files": [], "arrays": {}}', '{"files": 5}'])
 def test_what_is_no_manifest(copy, manifest):
     (copy / "params" / "manifest.json").write_text(manifest)
-    assert "parameters as they were saved" in refused(copy)
+    assert "with valid parameters" in refused(copy)
 
 
 def test_whole_files_that_are_no_arrays(copy, capfd):

@@ -229,10 +229,10 @@ def test_missing_or_damaged_parameters_are_refused(copy, tmp_path, how, capfd):
         else:
             damaged.unlink()
         told = sentence(other)
-        assert "parameters as they were saved" in told
+        assert "with valid parameters" in told
         assert "\n" not in told
     shutil.rmtree(copy / "params")
-    assert_refused(copy, "parameters as they were saved")
+    assert_refused(copy, "with valid parameters")
     assert capfd.readouterr().err == ""
 
 
