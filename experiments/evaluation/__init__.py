@@ -1,1 +1,1 @@
-"""Evaluation: episodes of a policy, here and in other engines."""
+"""Evaluation: play and measure policies, in didact and in other engines."""

@@ -1,7 +1,7 @@
-"""Plays numbered episodes: many environments in one compiled program, each level by its number.
+"""Play numbered episodes in many parallel environments, as one compiled program.
 
-Episode i of a seed is the same level and instruction for every actor, and however many environments
-are played side by side.
+Episode i of a seed has the same level and instruction for every actor and for any number of
+parallel environments.
 """
 
 from collections.abc import Callable
@@ -28,38 +28,39 @@ STEPS_PER_CHUNK = 64
 
 
 class EpisodesState(NamedTuple):
-    """n environments in the middle of their episodes."""
+    """The state of n environments that play numbered episodes."""
 
     worlds: RolloutState
     queue: Numbered
-    chunks: Int[Array, ""]  # that were played
+    chunks: Int[Array, ""]  # number of chunks played
     key: PRNGKeyArray
 
     def frontier(self) -> Int[Array, ""]:
-        """All episodes before this one have ended."""
+        """Return the first episode that has not ended; all episodes before it have."""
         running = jnp.where(self.worlds.over, self.queue.following, self.worlds.tag)
         return jnp.minimum(jnp.min(running), self.queue.following)
 
 
-# From the parameters, the number of episodes and the environments to these T steps later, and rows.
+# `advance(params, total, state) -> (state, rows)`: the state T steps later, and the recorded rows.
 Advance = Callable[[Any, Any, EpisodesState], tuple[EpisodesState, dict[str, Array]]]
 
 
 def player(
     environment: Environment, space: TaskSpace, actor: Actor, num_envs: int
 ) -> tuple[Callable[[PRNGKeyArray], EpisodesState], Advance]:
-    """Where environments begin, and a compiled function that goes on.
+    """Return functions that start and advance numbered episodes.
 
     Args:
-        environment: where.
-        space: where tasks are drawn from.
-        actor: who acts.
-        num_envs: n, how many environments are played side by side.
+        environment: environment to play.
+        space: task space to sample tasks from.
+        actor: selects the actions.
+        num_envs: number of parallel environments n.
 
     Returns:
-        `begin(key) -> EpisodesState`, and `go_on(params, total, playing) -> (playing, rows)`, which
-        takes T steps. `total` is the number of episodes. Rows are arrays [T, n, ...] with numbers
-        as small as on disk; where an environment waits, `episode` is `total`.
+        `begin(key) -> EpisodesState`, and the compiled function
+        `go_on(params, total, playing) -> (playing, rows)`, which takes T steps. `total` is the
+        number of episodes. Rows are arrays [T, n, ...] with the dtypes used on disk; where an
+        environment waits, `episode` is `total`.
     """
     stores = {name: stored_dtype(s) for name, s in environment.observation_space.items()}
     actor = actor._replace(value=None)

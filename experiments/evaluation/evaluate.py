@@ -1,4 +1,4 @@
-"""Measures what a student can do: one episode of each task, and all of them count."""
+"""Evaluate students: one whole episode per task."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,12 +14,12 @@ from didact.experiments.rollout import Runner, advance, new_worlds
 from didact.experiments.task_sources import once
 from didact.students import Student
 
-SIDE_BY_SIDE = 512  # environments on a CPU
+SIDE_BY_SIDE = 512  # parallel environments on a CPU
 Numbers = Float[Array, " n"] | Float[np.ndarray, " n"]
 
 
 class Results(NamedTuple):
-    """n whole episodes."""
+    """The results of n whole episodes."""
 
     success: Numbers
     returns: Numbers  # undiscounted
@@ -33,18 +33,18 @@ def evaluator(
     greedy: bool = False,
     num_envs: int | None = None,
 ) -> Callable[[Any, PRNGKeyArray, Float[Array, "m d"]], Results]:
-    """A pure function `(student state, key, tasks) -> Results` of one episode for each task.
+    """Return a pure function `(student state, key, tasks) -> Results` that plays one episode each.
 
-    An environment whose episode has ended takes the next task that no other has, and every episode
-    that has begun is played to its end: so easy and hard levels count alike, and few steps are
-    wasted. The level of a task does not depend on how many are played side by side.
+    An environment whose episode has ended takes the next task that has not begun, and every episode
+    is played to its end. Short and long episodes therefore have equal weight, and few steps are
+    wasted. The level of a task does not depend on the number of parallel environments.
 
     Args:
-        environment: where.
-        student: who acts.
-        greedy: whether it takes the most probable actions.
-        num_envs: how many environments play side by side; if None, 512 on a CPU and as many as
-            there are tasks on an accelerator.
+        environment: environment to evaluate in.
+        student: student to evaluate.
+        greedy: take the most probable actions instead of sampling.
+        num_envs: number of parallel environments; if None, 512 on a CPU and the number of tasks on
+            an accelerator.
     """
     actor = student_actor(student, greedy=greedy)._replace(value=None)
     restart = Restart(environment)
@@ -55,7 +55,7 @@ def evaluator(
         level_key, act_key = jax.random.split(key)
         take, queue = once(tasks, level_key, environment.restart_group_size)
         runner = Runner(environment, restart, actor, take)
-        # As long as it takes if every environment always plays the longest episodes.
+        # Upper bound, reached if every episode has the maximum length.
         most = (-(-m // n) + 1) * environment.max_steps
 
         def step(carry):
@@ -82,7 +82,7 @@ def evaluator(
 
 
 def summary(results: Results) -> dict[str, float]:
-    """Means over episodes, and the standard error of the success rate."""
+    """Return means over episodes, and the standard error of the success rate."""
     success = np.asarray(results.success, np.float64)
     return {
         "episodes": int(success.size),

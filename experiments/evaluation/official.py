@@ -1,4 +1,4 @@
-"""Plays a policy in the official environments of other packages: minigrid, envpool, gymnasium."""
+"""Play policies in the official environments of other packages: minigrid, envpool, gymnasium."""
 
 from functools import partial
 from typing import Any
@@ -25,30 +25,31 @@ def play_official(
     num_envs: int = 32,
     engine: str = "minigrid",
 ) -> Results:
-    """Whole episodes of a policy in an environment of another package.
+    """Play whole episodes of a policy in an environment of another package.
 
-    In minigrid and gymnasium, episode i starts from the seed `seed` + i; in envpool, the levels
-    follow from `seed` and `num_envs`. So the same call meets the same levels. Success is what
-    minigrid and envpool reward; gymnasium's other environments have no notion of it, and it is NaN.
+    In minigrid and gymnasium, episode i is seeded with `seed` + i; in envpool, the levels are
+    determined by `seed` and `num_envs`. The same call therefore plays the same levels. In minigrid
+    and envpool, an episode is successful if it terminates with a positive reward; in gymnasium,
+    success is undefined and reported as NaN.
 
     Args:
-        policy: who acts.
-        name: the package's id.
-        episodes: how many levels.
-        seed: of the first level, and of the actions.
+        policy: policy to play.
+        name: environment id in the package.
+        episodes: number of episodes, each on its own level.
+        seed: seed of the first level and of the actions.
         greedy: take the most probable actions instead of sampling.
-        num_envs: how many are played side by side.
-        engine: "minigrid", "envpool" or "gymnasium"; the last for any environment whose spaces fit,
-            or which is the counterpart of the one that the policy was trained in.
+        num_envs: number of parallel environments.
+        engine: "minigrid", "envpool" or "gymnasium". The last works with any environment whose
+            spaces match, or which is the counterpart of the policy's training environment.
 
     Raises:
-        SettingError: the engine or the id is unknown, or the policy reads other observations.
+        SettingError: the engine or the id is unknown, or the policy needs other observations.
     """
     n = min(num_envs, episodes)
     worlds = _worlds(policy, name, n, seed, engine)
     key = jax.random.key(seed)
     results = np.zeros((3, episodes))
-    episode = np.arange(n)  # which each world plays
+    episode = np.arange(n)  # the episode of each environment
     following = n
     everyone = list(range(n))
     observation = worlds.reset(everyone, (seed + episode).tolist())
@@ -81,10 +82,10 @@ def play_official(
 
 
 def _worlds(policy: Policy, name: str, n: int, seed: int, engine: str) -> Any:
-    """n official environments, for the observations that the policy reads.
+    """Make n official environments that produce the policy's observations.
 
     Raises:
-        SettingError: the engine or the id is unknown, or the policy reads other observations.
+        SettingError: the engine or the id is unknown, or the policy needs other observations.
     """
     if engine == "gymnasium":
         return OfficialGymnasium(name, n, policy.make_environment(), seed)
@@ -95,11 +96,11 @@ def _worlds(policy: Policy, name: str, n: int, seed: int, engine: str) -> Any:
     read = {"image", "direction", "instruction"}
     if instruction is None or set(policy.observation_space) != read:
         raise SettingError(
-            "policy", policy.environment, "one that reads image, direction and instruction"
+            "policy", policy.environment, "a policy that reads image, direction and instruction"
         )
     return kinds[engine](name, n, instruction.shape[0], seed)
 
 
 def _cleared(worlds, carry):
-    """The carry with the memory of some worlds as at an episode's start."""
+    """Reset the memory of some environments to that of an episode's start."""
     return jnp.where(worlds.reshape(-1, *[1] * (carry.ndim - 1)), 0, carry)

@@ -1,8 +1,7 @@
-"""Play an environment by keyboard in the terminal.
+"""Play an environment with the keyboard, in the terminal.
 
-`Game` is one sitting, without a terminal: keys in, frames of text out. `play` gives it the keys of
-a terminal and shows its frames there. It plays every environment that can be drawn as text and has
-named actions.
+`Game` maps keys to frames of text and needs no terminal; `play` connects it to one. Every
+environment that renders as text and has discrete, named actions can be played.
 """
 
 import contextlib
@@ -20,8 +19,8 @@ import tyro
 
 from didact.environments import Discrete, Environment, SettingError, TaskSpace
 
-# What keys do: names of actions, of which the environment's first one counts, and what is no
-# action. The number keys take the actions that no other key takes.
+# Maps each key to names of actions, of which the first that the environment has is used, or to a
+# command. The number keys select the actions that have no key here.
 NEW_LEVEL, QUIT = "new level", "quit"
 KEYS = {
     **dict.fromkeys(("left", "a"), ("left",)),
@@ -44,7 +43,7 @@ _HELP = {
     NEW_LEVEL: "r: new level",
     QUIT: "q: quit",
 }
-_PANEL = 34  # characters of the text beside the map, and two more between them
+_PANEL = 34  # width in characters of the text to the right of the map, after two spaces
 _ESCAPE = "\x1b"
 _SEQUENCES = {"A": "up", "B": "down", "C": "right", "D": "left"}
 _CONTROLS = {"\r": "enter", "\n": "enter", "\x04": "q"}
@@ -52,26 +51,26 @@ _CONTROLS = {"\r": "enter", "\n": "enter", "\x04": "q"}
 
 @dataclasses.dataclass(frozen=True)
 class Play:
-    """Play an environment yourself, by keyboard in the terminal."""
+    """Play an environment with the keyboard, in the terminal."""
 
     env: tyro.conf.Positional[str]
-    """environment that can be drawn as text, such as a grid world; `didact list envs` names all"""
+    """environment that renders as text, such as a grid world; see `didact list envs`"""
     env_settings: tuple[str, ...] = ()
-    """the environment's own settings: NAME=VALUE, as in phrasing=train done_action=true"""
+    """environment settings as NAME=VALUE, such as phrasing=train done_action=true"""
     tasks: tuple[str, ...] = ()
-    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
+    """restrict the task space: NAME=VALUE or NAME=LOW..HIGH"""
     seed: int = 0
-    """of levels"""
+    """random seed of the levels"""
 
 
 class Game:
-    """One sitting: level after level of a world.
+    """A game session: a sequence of levels of an environment.
 
     Args:
-        environment: whose worlds.
-        seed: levels are the same for the same seed.
-        space: where tasks are drawn from; the environment's task space if None.
-        color: whether maps have codes for colours.
+        environment: environment to play.
+        seed: seed that determines the levels.
+        space: task space to sample tasks from; the environment's if None.
+        color: use ANSI colour codes in the map.
     """
 
     def __init__(
@@ -93,7 +92,7 @@ class Game:
         self.new_level()
 
     def new_level(self) -> None:
-        """Starts the next level."""
+        """Start the next level."""
         self.level += 1
         task_key, reset_key, self._steps_key = jax.random.split(
             jax.random.fold_in(self._key, self.level), 3
@@ -107,7 +106,11 @@ class Game:
         return bool(self.seen.done[0])
 
     def press(self, key: str) -> bool:
-        """What a key of `keys` does; others do nothing. False ends the sitting."""
+        """Handle a key; keys that are not in `keys` are ignored.
+
+        Returns:
+            False if the key ends the session.
+        """
         meanings = self.keys.get(key.lower(), ())
         known = [name for name in meanings if name in self.names]
         meant = next(iter((*known, *meanings)), None)
@@ -117,7 +120,7 @@ class Game:
         if meant == NEW_LEVEL:
             self.new_level()
         elif meant is not None and not known:
-            self.message = f"No action {meant!r} in this world."
+            self.message = f"This environment has no action {meant!r}."
         elif meant is not None and not self.over:
             step_key = jax.random.fold_in(self._steps_key, self.steps)
             action = np.array([self.names.index(meant)], np.int32)
@@ -127,10 +130,10 @@ class Game:
         return True
 
     def frame(self, columns: int = 80, rows: int = 24) -> str:
-        """The map and, beside it, all that there is to know, in so many characters and lines.
+        """Return the map with the text to its right, in `columns` x `rows` characters.
 
-        Larger maps are cut around the agent, and what does not fit of the text is left out from
-        its end. The longest instruction and a map of 22x22 cells fit 80x24.
+        Larger maps are cropped around the agent, and text that does not fit is cut off at its end.
+        The longest instruction and a map of 22x22 cells fit into 80x24.
         """
         window = max(columns - _PANEL - 2, 1), max(rows, 1)
         state, draw = jax.device_get(self.state), self.environment.render_ansi
@@ -177,7 +180,7 @@ class Game:
 
 
 def _packed(parts: list[str]) -> list[str]:
-    """As many parts a line as fit."""
+    """Join parts into lines that fit the panel."""
     lines = [""]
     for part in parts:
         longer = f"{lines[-1]}  {part}" if lines[-1] else part
@@ -186,7 +189,7 @@ def _packed(parts: list[str]) -> list[str]:
 
 
 def play(choice: Play) -> None:
-    """Plays in this terminal until the player quits.
+    """Play in the terminal until the player quits.
 
     Raises:
         SettingError: there is no terminal, or the environment cannot be played in one.
@@ -198,32 +201,32 @@ def play(choice: Play) -> None:
     world = playable(make_environment(choice.env, choice.env_settings, "env"))
     space = narrow_task_space(world.task_space, choice.tasks)
     with terminal() as keys:
-        print("Making the world ...", flush=True)
+        print("Creating the level ...", flush=True)
         game = Game(world, choice.seed, space, color=not os.environ.get("NO_COLOR"))
         sit(game, keys, show)
     print(f"{game.level} level{'s' * (game.level > 1)} of {choice.env}.")
 
 
 def playable(environment: Environment) -> Environment:
-    """The environment, if it can be played in a terminal.
+    """Return the environment if it can be played in a terminal.
 
     Raises:
-        SettingError: it cannot be drawn as text, or its actions are not discrete.
+        SettingError: it does not render as text, or its actions are not discrete.
     """
     drawn = "ansi" in environment.render_modes
     if not drawn or not isinstance(environment.action_space, Discrete):
-        allowed = "an environment that is drawn as text and has discrete actions"
+        allowed = "an environment that renders as text and has discrete actions"
         raise SettingError("env", environment.name, allowed)
     return environment
 
 
 def sit(game: Game, keys: Iterable[str], show: Callable[[Game], None]) -> None:
-    """Plays with these keys.
+    """Feed keys to a game.
 
     Args:
-        game: what is played.
-        keys: names of keys, as `KEYS` has them; the sitting ends with them, or with "q".
-        show: called before the first key and after each.
+        game: game to play.
+        keys: names of keys, as in `KEYS`; the session ends with the last key or with "q".
+        show: called before the first key and after each key.
     """
     show(game)
     for key in keys:
@@ -233,10 +236,10 @@ def sit(game: Game, keys: Iterable[str], show: Callable[[Game], None]) -> None:
 
 
 def show(game: Game) -> None:
-    """Shows the game in the terminal, in the place of the last frame."""
+    """Show the game in the terminal, replacing the last frame."""
     size = shutil.get_terminal_size()
     lines = game.frame(*size).split("\n")
-    # A line is cleared before it is written: afterwards its last character could go, too.
+    # Lines are cleared before writing, since clearing afterwards could remove the last character.
     frame = "\n".join(f"{_ESCAPE}[2K{line}" for line in lines)
     below = f"\n{_ESCAPE}[J" if len(lines) < size.lines else ""
     sys.stdout.write(f"{_ESCAPE}[H{frame}{below}")
@@ -245,14 +248,14 @@ def show(game: Game) -> None:
 
 @contextlib.contextmanager
 def terminal() -> Iterator[Iterator[str]]:
-    """The keys of this terminal, one by one; afterwards it is as it was.
+    """Yield the keys pressed in the terminal, and restore the terminal afterwards.
 
     Raises:
-        SettingError: standard input or output is no terminal.
+        SettingError: standard input or output is not a terminal.
     """
     for name, stream in (("standard input", sys.stdin), ("standard output", sys.stdout)):
         if not stream.isatty():
-            raise SettingError(name, "a file or a pipe", "a terminal, to play by keyboard")
+            raise SettingError(name, "a file or a pipe", "a terminal, to play with the keyboard")
     try:
         import termios
         import tty
@@ -262,7 +265,7 @@ def terminal() -> Iterator[Iterator[str]]:
     before = termios.tcgetattr(file)
     try:
         tty.setcbreak(file)
-        # Another screen, without a cursor.
+        # Switch to the alternate screen and hide the cursor.
         sys.stdout.write(f"{_ESCAPE}[?1049h{_ESCAPE}[?25l{_ESCAPE}[H")
         sys.stdout.flush()
         yield _keys(file)
@@ -273,10 +276,10 @@ def terminal() -> Iterator[Iterator[str]]:
 
 
 def _keys(file: int) -> Iterator[str]:
-    """Names of the keys that are pressed, until the terminal is closed."""
+    """Yield the names of pressed keys until the terminal is closed."""
     while character := _character(file):
         if character == _ESCAPE:
-            # An arrow is ESC [ A, or ESC O A; what follows is there at once.
+            # An arrow key sends ESC [ A or ESC O A, whose parts arrive together.
             if not select.select([file], [], [], 0.05)[0] or _character(file) not in ("[", "O"):
                 continue
             while (last := _character(file)) and not ("@" <= last <= "~"):
@@ -289,5 +292,5 @@ def _keys(file: int) -> Iterator[str]:
 def _character(file: int) -> str:
     try:
         return os.read(file, 1).decode("latin-1")
-    except OSError:  # the other end is gone
+    except OSError:  # the terminal was closed
         return ""

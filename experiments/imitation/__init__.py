@@ -1,1 +1,1 @@
-"""Experts, recordings and behaviour cloning of a training."""
+"""Imitation learning: experts, recordings and behaviour cloning."""

@@ -1,4 +1,4 @@
-"""Behaviour cloning from a recording, from beginning to end: a run folder with a policy."""
+"""Run behaviour cloning on a recording and save the policy to a run folder."""
 
 import contextlib
 import os
@@ -20,10 +20,10 @@ from didact.experiments.training import cache_compilations, signals
 from didact.students import DistillConfig, behaviour_cloning, card, open_recording, save_policy
 from didact.students.data.recordings import Recording
 
-LENGTH = 32  # steps of a window
+LENGTH = 32  # steps per sequence
 MAX_LANES = 512
 TEST_EPISODES = 512
-ROWS = 50  # lines of metrics in a whole run
+ROWS = 50  # rows of metrics per run
 
 
 def clone_recording(
@@ -35,22 +35,22 @@ def clone_recording(
     seed: int = 0,
     run: Path | None = None,
 ) -> dict[str, Any]:
-    """A student that imitates a recording, and how it does in the recording's environment.
+    """Train a student to imitate a recording, then evaluate it.
 
     Args:
-        path: of the recording.
+        path: path of the recording.
         config: settings of the student.
-        env: where to test it; in the recording's environment if None.
-        steps: recorded steps to learn from; the recording is read as often as that takes.
-        seed: of parameters and order.
-        run: a new folder; one under runs/ if None.
+        env: environment to evaluate in; the recording's if None.
+        steps: number of recorded steps to learn from; the recording is repeated as needed.
+        seed: seed of the parameters and of the order of the data.
+        run: new folder for the run; a folder under runs/ if None.
 
     Returns:
-        `run`, `finished`, `steps`, `seconds`, `evaluation` and `files`, as `train` does. If it is
-        interrupted the policy is saved as it was then, without an evaluation.
+        `run`, `finished`, `steps`, `seconds`, `evaluation` and `files`, as for `train`. If
+        interrupted, the current policy is saved without an evaluation.
 
     Raises:
-        SettingError: the recording cannot be used, or a setting has no meaning.
+        SettingError: the recording cannot be used, or a setting is invalid.
     """
     config = checked(config or DistillConfig(), "distill.")
     if steps < 1:
@@ -67,7 +67,7 @@ def clone_recording(
     parts = config.num_minibatches
     lanes = min(MAX_LANES, len(recording)) // parts * parts
     if not lanes:
-        allowed = f"one with at least {parts} episodes, one for each minibatch"
+        allowed = f"a recording with at least {parts} episodes, one per minibatch"
         raise SettingError("recording", str(path), allowed)
     updates = -(-steps // (LENGTH * lanes))
     cloner = behaviour_cloning(
@@ -82,7 +82,7 @@ def clone_recording(
     begun, log = time.perf_counter(), logs.Log(folder, 0)
     bar = logs.ProgressBar(logs.terminal(), updates * LENGTH * lanes, 0, "cloning")
     every = max(1, updates // ROWS)
-    # A window that is being learned from is finished first: its state is used up by then.
+    # Stop only between updates, because an update donates the state.
     with contextlib.closing(bar), contextlib.closing(log), signals() as asked:
         while done < updates and not asked:
             key = jax.random.fold_in(jax.random.key(seed), done)
@@ -105,14 +105,14 @@ def clone_recording(
 
 
 def _tasks(recording: Recording) -> tuple[str, ...]:
-    """The part of the tasks that was recorded, as `--tasks` told it.
+    """Return the `--tasks` with which the recording was made.
 
     Raises:
-        SettingError: the recording's card says something else.
+        SettingError: the tasks in the recording's card are malformed.
     """
     tasks = recording.card.get("tasks", [])
     if not isinstance(tasks, list) or not all(isinstance(text, str) for text in tasks):
-        raise SettingError("tasks of the recording", tasks, "a list of NAME=VALUE")
+        raise SettingError("tasks of the recording", tasks, "a list of NAME=VALUE strings")
     return tuple(tasks)
 
 
@@ -128,18 +128,18 @@ def _tell(log, bar, done: int, size: int, seconds: float, metrics: Any) -> None:
 def _test(
     environment: Environment, space: TaskSpace, cloner: Any, state: Any, seed: int
 ) -> dict[str, Any]:
-    told = {}
+    results = {}
     tasks = space.sample(jax.random.key(seed), TEST_EPISODES)
     for mode in ("sampled", "greedy"):
         run = jax.jit(evaluator(environment, cloner.student, greedy=mode == "greedy"))
-        told[mode] = summary(run(state, jax.random.key(seed + 1), tasks))
-    return told
+        results[mode] = summary(run(state, jax.random.key(seed + 1), tasks))
+    return results
 
 
 def _card(recording: Recording, environment, config, result, *, own: bool) -> dict[str, Any]:
-    """The policy's card; `own`: it was tested where it was recorded, in the tasks of that."""
+    """Return the policy's card; `own`: the policy was evaluated in the recording's environment."""
     scores = {
-        name: {mode: told["success"] for mode, told in modes.items()}
+        name: {mode: means["success"] for mode, means in modes.items()}
         for name, modes in result.get("evaluation", {}).items()
     }
     tasks = list(_tasks(recording)) if own else []

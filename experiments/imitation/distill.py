@@ -1,4 +1,4 @@
-"""The command that distills: from experts in the student's own states, or from recordings."""
+"""The command `didact distill`: distillation from experts, or behaviour cloning of recordings."""
 
 import dataclasses
 import json
@@ -13,41 +13,41 @@ from didact.students.config import DistillConfig
 
 @dataclasses.dataclass(frozen=True)
 class Distill:
-    """Distill one student from experts, or from a recording of what one did.
+    """Distill experts into one student, or clone a recording.
 
-    Experts are asked in the states that the student itself comes to; `didact train --student
-    distill` does the same, with all settings of a training. From a recording the student learns
-    what was done there (behaviour cloning).
+    Given experts, the student learns to match their action distributions in the states that it
+    visits itself; `didact train --student distill` does the same and offers all training settings.
+    Given a recording, the student learns to imitate the recorded actions (behaviour cloning).
     """
 
     who: tyro.conf.Positional[tuple[str, ...]]
-    """policies, `solver` (the grid's expert that sees everything), or one recording"""
+    """policies, `solver` (the environment's privileged expert), or a single recording"""
     env: str | None = None
-    """environment; that of the first policy or of the recording if not given"""
+    """environment to train in; defaults to that of the first policy or of the recording"""
     tasks: tuple[str, ...] = ()
-    """which tasks, drawn uniformly: NAME=VALUE or NAME=LOW..HIGH; not with a recording. If not
-    given: what the policies know, each equally often; with the solver alone, all tasks"""
+    """tasks to sample uniformly: NAME=VALUE or NAME=LOW..HIGH; not with a recording. Defaults to
+    the tasks of the policies, each policy equally often, or to all tasks with `solver` alone"""
     steps: int = 3_000_000
-    """steps to learn from: of the student, or of the recording, which is read again and again"""
+    """environment steps of the student, or recorded steps (the recording is repeated as needed)"""
     run: Path | None = None
-    """folder for everything of this run; a new one under runs/ if not given"""
+    """run folder for all outputs; defaults to a new folder under runs/"""
     seed: int = 0
-    """the same seed on the same machine gives the same run"""
+    """random seed; the same seed gives the same run on the same machine"""
     learning_rate: float = DistillConfig.learning_rate
-    """Adam's step size at the start"""
+    """initial learning rate of Adam"""
     num_envs: int = 1024
-    """worlds that are stepped together; not with a recording"""
+    """number of parallel environments; not with a recording"""
     imports: Imports = ()
-    """code that registers environments of your own: a module, or a .py file"""
+    """module or .py file that registers your own environments"""
     json: bool = False
     """print the result as JSON"""
 
 
 def distill(choice: Distill) -> None:
-    """Distills, and prints what came of it.
+    """Distill and print a summary.
 
     Raises:
-        SettingError: an option cannot be used, or a folder cannot be written.
+        SettingError: an option is invalid, or a folder cannot be written.
     """
     from rich.console import Console
 
@@ -58,7 +58,7 @@ def distill(choice: Distill) -> None:
         return print(json.dumps(result, indent=1))
     console = Console()
     if not result["finished"]:
-        console.print(f"Stopped after {result['steps']:,} steps; what it learned is kept.")
+        console.print(f"Stopped after {result['steps']:,} steps; all progress is saved.")
     if "evaluation" in result:
         console.print(report.table(result))
     for name, path in {"run": result["run"], **result.get("files", {})}.items():
@@ -67,7 +67,7 @@ def distill(choice: Distill) -> None:
 
 
 def distilled(choice: Distill) -> dict:
-    """Distills without printing a result; what `train` or `clone_recording` returns."""
+    """Distill and return the result of `train` or `clone_recording`."""
     from didact.common.settings import checked
     from didact.experiments.config import TrainConfig
     from didact.experiments.imitation.behaviour_cloning import clone_recording
@@ -82,11 +82,11 @@ def distilled(choice: Distill) -> dict:
     recordings = [name for name in choice.who if path_exists(Path.is_file, Path(name) / CARD)]
     if recordings:
         if len(choice.who) > 1:
-            raise SettingError("who", choice.who, "a single recording, without anybody beside it")
+            raise SettingError("who", choice.who, "a single recording, without policies or solver")
         if choice.tasks:
-            raise SettingError("--tasks", choice.tasks, "left out with a recording")
+            raise SettingError("--tasks", choice.tasks, "omitted with a recording")
         if choice.num_envs != Distill.num_envs:
-            raise SettingError("--num-envs", choice.num_envs, "left out with a recording")
+            raise SettingError("--num-envs", choice.num_envs, "omitted with a recording")
         return clone_recording(
             recordings[0],
             config,
@@ -99,7 +99,7 @@ def distilled(choice: Distill) -> dict:
     env, settings = choice.env, ()
     if env is None:
         if not policies:
-            raise SettingError("--env", None, "an environment, for the solver")
+            raise SettingError("--env", None, "given when `solver` is the only expert")
         first = load_policy(policies[0])
         env, settings = first.environment, first.environment_settings
     return train(

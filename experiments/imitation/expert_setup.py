@@ -1,4 +1,4 @@
-"""The experts of a training: from names to advice."""
+"""Set up the experts of a training and the auxiliary losses that use them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,18 +24,18 @@ from didact.students.imitation import experts
 from didact.students.imitation.hindsight import SCENE
 from didact.teachers import Teacher, mixture, uniform
 
-SOLVER = "solver"  # the environment's own expert
-TEACHER = "experts"  # who asks for what the experts know
-KEPT = "experts"  # where a run keeps copies of the policies that teach it
-DESCRIPTION = "what the --experts know, the tasks of each of them equally often"
-LAST = 0.01  # what an exponential schedule falls to
+SOLVER = "solver"  # name of the environment's privileged expert
+TEACHER = "experts"  # name of the teacher that samples the experts' tasks
+KEPT = "experts"  # subfolder of a run with copies of its expert policies
+DESCRIPTION = "samples the tasks that the --experts were trained on, each expert equally often"
+LAST = 0.01  # final value of an exponential schedule, relative to the initial value
 
 
 def experts_of(config: TrainConfig, environment: Environment) -> list[Expert]:
-    """The experts named by `--experts`; each policy advises in the tasks it was trained on.
+    """Return the experts given by `--experts`; each policy is used on the tasks it was trained on.
 
     Raises:
-        SettingError: there is no such policy, it does not fit, or experts are missing or unused.
+        SettingError: a policy cannot be found or does not fit, or experts are missing or unused.
     """
     from didact.experiments.setup import space_of
 
@@ -44,13 +44,13 @@ def experts_of(config: TrainConfig, environment: Environment) -> list[Expert]:
 
 
 def policy_of(config: TrainConfig, number: int) -> Policy:
-    """One of the policies of `--experts`: the copy that the run keeps, if there is one yet."""
+    """Load one of the policies of `--experts`, from the run's copy if there is one."""
     kept = None if config.run is None else Path(config.run) / KEPT / str(number)
     return load_policy(kept if kept and kept.is_dir() else config.experts[number])
 
 
 def keep_policies(config: TrainConfig, run: Path) -> None:
-    """Copies the policies among the experts to the run, which needs nothing else from then on."""
+    """Copy the expert policies to the run folder, so that the run no longer depends on them."""
     for number, name in enumerate(config.experts):
         if name != SOLVER:
             policy = policy_of(config, number)
@@ -61,7 +61,7 @@ def _expert(number: int, config: TrainConfig, environment: Environment, space: T
     name = config.experts[number]
     if name == SOLVER:
         if environment.expert() is None:
-            allowed = f"a policy: {environment.name} has no expert of its own"
+            allowed = f"a policy, since {environment.name} has no privileged expert"
             raise SettingError("--experts", name, allowed)
         return experts.privileged(SOLVER, environment.action_space)
     policy = policy_of(config, number)
@@ -70,9 +70,10 @@ def _expert(number: int, config: TrainConfig, environment: Environment, space: T
         policy.check(environment.observation_space)
         expert = experts.of_policy(policy, environment.action_space, seeds_axis=axis)
     except SettingError as error:
-        raise SettingError("--experts", name, f"one that fits {config.env} ({error})") from None
+        allowed = f"an expert that fits {config.env} ({error})"
+        raise SettingError("--experts", name, allowed) from None
     expert = expert._replace(name=name)
-    any_task = config.teacher == TEACHER  # then even a single task is asked for often
+    any_task = config.teacher == TEACHER  # this teacher samples even a single task often
     known = known_tasks(name, policy, space, any_task)
     return expert if known is None else experts.only_tasks(expert, known)
 
@@ -80,21 +81,21 @@ def _expert(number: int, config: TrainConfig, environment: Environment, space: T
 def known_tasks(
     name: str, policy: Policy, space: TaskSpace, any_task: bool = False
 ) -> TaskSpace | None:
-    """The part of the tasks of a training that a policy was trained on.
+    """Return the tasks of a training that a policy was trained on.
 
     Args:
-        name: what the policy is called in errors.
-        policy: the expert.
-        space: the tasks of the training.
-        any_task: whether it may be a part that hardly any task drawn from `space` is in.
+        name: name of the policy, for error messages.
+        policy: the expert policy.
+        space: task space of the training.
+        any_task: accept a subspace that tasks sampled from `space` almost never fall into.
 
     Returns:
-        A task space; None where it is all of them, or where that cannot be told, because the policy
-        is of another family of tasks.
+        A task space; None if it is the whole `space`, or unknown because the policy was trained on
+        another kind of task space.
 
     Raises:
-        SettingError: it was trained on none of these tasks, or on so thin a slice of them that it
-            would hardly ever advise.
+        SettingError: the policy was trained on none of these tasks, or (without `any_task`) on a
+            subspace so thin that sampled tasks would almost never fall into it.
     """
     from didact.experiments.setup import narrow_task_space
 
@@ -102,7 +103,7 @@ def known_tasks(
     try:
         own = narrow_task_space(policy.make_environment().task_space, tuple(tasks))
     except SettingError as error:
-        allowed = f"a policy of tasks that are there ({error})"
+        allowed = f"a policy whose tasks exist ({error})"
         raise SettingError("--experts", name, allowed) from None
     if type(own) is not type(space) or own.names != space.names:
         return None
@@ -110,24 +111,24 @@ def known_tasks(
     if common is None:
         raise SettingError("--experts", name, "a policy that was trained on some of these tasks")
     if isinstance(common, Box) and isinstance(space, Box) and not any_task:
-        # Of real numbers between two bounds, hardly any is the one that it knows.
+        # A sampled real number almost never equals the single value that the policy knows.
         pairs = zip(common.dimensions, space.dimensions, strict=True)
         thin = [d for d, whole in pairs if not d.integer and d.low == d.high and d != whole]
         if thin:
-            told = " ".join(f"{d.name}={d.low:g}" for d in thin)
+            narrowed = " ".join(f"{d.name}={d.low:g}" for d in thin)
             allowed = (
-                f"a policy that knows more of these tasks; or narrow them, --tasks {told}, or ask "
-                f"for what experts know, --teacher {TEACHER}"
+                f"a policy trained on more of these tasks; alternatively use --tasks {narrowed} or "
+                f"--teacher {TEACHER}"
             )
             raise SettingError("--experts", name, allowed)
     return None if common == space else common
 
 
 def teacher_of(config: TrainConfig, space: TaskSpace) -> Teacher:
-    """Asks for tasks that the policies among the experts know, for those of each equally often.
+    """Return a teacher that samples the tasks of the expert policies, each policy equally often.
 
     Raises:
-        SettingError: there is no policy among them, or one knows none of the tasks.
+        SettingError: the experts include no policy, or a policy was trained on none of the tasks.
     """
     known = [
         known_tasks(name, policy_of(config, number), space, any_task=True)
@@ -135,42 +136,43 @@ def teacher_of(config: TrainConfig, space: TaskSpace) -> Teacher:
         if name != SOLVER
     ]
     if not known:
-        raise SettingError("--teacher", TEACHER, "given with policies among --experts")
+        raise SettingError("--teacher", TEACHER, "used with at least one policy in --experts")
     return mixture([(1 / len(known), uniform(part or space)) for part in known])
 
 
 def privileged_observations_of(
     advice: Sequence[Expert], environment: Environment, *, scenes: bool = False
 ) -> PrivilegedObservations | None:
-    """What these experts have to be shown beside the observation; None if nothing.
+    """Return the function that computes the experts' privileged observations; None if not needed.
 
     Args:
-        advice, environment: the experts, and where they are asked.
-        scenes: whether hindsight has to be shown what it tells of, too.
+        advice: the experts.
+        environment: environment of the training.
+        scenes: include the observations that the hindsight loss needs.
     """
     names = {name for expert in advice for name in expert.privileged_observations}
-    facts: dict[str, Any] = {experts.TASK: lambda state, tasks: tasks}
+    known: dict[str, Any] = {experts.TASK: lambda state, tasks: tasks}
     own = environment.expert() if SOLVER in names else None
     if own is not None:
-        facts[SOLVER] = lambda state, tasks: own.act(state)
+        known[SOLVER] = lambda state, tasks: own.act(state)
     if scenes:
         see = describer_of(environment).reveal
-        facts[SCENE] = lambda state, tasks: see(state)
+        known[SCENE] = lambda state, tasks: see(state)
         names |= {SCENE}
     if not names:
         return None
-    return lambda state, tasks: {name: facts[name](state, tasks) for name in sorted(names)}
+    return lambda state, tasks: {name: known[name](state, tasks) for name in sorted(names)}
 
 
 def describer_of(environment: Environment) -> AchievedInstructions:
-    """Describes which instructions steps happened to fulfil.
+    """Return the environment's describer of achieved instructions.
 
     Raises:
-        SettingError: the environment does not describe that.
+        SettingError: the environment has none.
     """
     found = environment.achieved_instructions()
     if found is None:
-        allowed = "0 in an environment that does not put what was achieved into an instruction"
+        allowed = "used with an environment that describes achieved instructions"
         raise SettingError("--hindsight", environment.name, allowed)
     return found
 
@@ -178,15 +180,15 @@ def describer_of(environment: Environment) -> AchievedInstructions:
 def auxiliary_losses_of(
     config: TrainConfig, environment: Environment, advice: Sequence[Expert]
 ) -> tuple[AuxiliaryLoss, ...]:
-    """What teaches PPO beside the rewards, as `--kickstart` and `--hindsight` say."""
-    lessons = _kickstarts(config, advice)
+    """Return PPO's auxiliary losses, as set by `--kickstart` and `--hindsight`."""
+    losses = _kickstarts(config, advice)
     if config.hindsight:
-        lessons += (hindsight(describer_of(environment), config.hindsight),)
-    return lessons
+        losses += (hindsight(describer_of(environment), config.hindsight),)
+    return losses
 
 
 def _kickstarts(config: TrainConfig, advice: Sequence[Expert]) -> tuple[AuxiliaryLoss, ...]:
-    """What experts teach: a lambda that falls as `--kickstart` says."""
+    """Return the kickstarting loss, with its weight scheduled as set by `--kickstart`."""
     if not advice:
         return ()
     settings = config.kickstart
@@ -199,11 +201,12 @@ def _kickstarts(config: TrainConfig, advice: Sequence[Expert]) -> tuple[Auxiliar
         ),
     }[settings.schedule]
     until = max(1, round(settings.expert_actions_until * config.num_updates))
-    lead = (
+    probability = (
         optax.linear_schedule(settings.expert_action_probability, 0.0, until)
         if settings.expert_action_probability
         else None
     )
-    return (
-        kickstart(advice, schedule, distance=settings.distance, expert_action_probability=lead),
+    loss = kickstart(
+        advice, schedule, distance=settings.distance, expert_action_probability=probability
     )
+    return (loss,)

@@ -1,4 +1,4 @@
-"""The command that records episodes to disk."""
+"""The command `didact record`: record episodes to disk."""
 
 import dataclasses
 import json
@@ -15,44 +15,45 @@ SOLVER, RANDOM = "solver", "random"
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """Record episodes to disk, for students that learn from examples."""
+    """Record episodes to disk, for imitation learning."""
 
     who: tyro.conf.Positional[str]
-    """a run folder or a policy folder; `solver`, the environment's own expert; or
-    `random`, for random actions"""
+    """policy name, run folder or policy folder; `solver` for the environment's privileged expert;
+    or `random` for random actions"""
     out: Path
-    """a new or an empty folder"""
+    """output folder, new or empty"""
     env: str | None = None
-    """environment; the one the policy was trained in if not given"""
+    """environment to run in; defaults to the one the policy was trained in"""
     env_settings: tuple[str, ...] = ()
-    """settings of --env: NAME=VALUE, as in phrasing=test; those of training if both are left out"""
+    """environment settings as NAME=VALUE, such as phrasing=test; if neither --env nor
+    --env-settings is given, the training settings are used"""
     tasks: tuple[str, ...] = ()
-    """narrow the task space: NAME=VALUE or NAME=LOW..HIGH"""
+    """restrict the task space: NAME=VALUE or NAME=LOW..HIGH"""
     episodes: int = 10_000
-    """whole episodes to play, each on a new level"""
+    """number of episodes to play, each on a new level"""
     successful_only: bool = False
-    """leave out those in which the instruction was not fulfilled"""
+    """save successful episodes only"""
     greedy: bool = False
-    """a policy's most probable action instead of a sampled one"""
+    """take the policy's most probable actions instead of sampling"""
     seed: int = 0
-    """of levels and actions; episode i of a seed is the same level whoever acts"""
+    """random seed of levels and actions; episode i has the same level for every actor"""
     json: bool = False
     """print the result as JSON"""
 
 
 def save_recording(choice: Record) -> None:
-    """Records, and prints what was recorded.
+    """Record episodes and print a summary.
 
     Raises:
-        SettingError: an option cannot be used, or the folder cannot be written.
-        KeyboardInterrupt: it was stopped before there was a whole shard.
+        SettingError: an option is invalid, or the folder cannot be written.
+        KeyboardInterrupt: recording was stopped before the first shard was complete.
     """
     from rich.console import Console
 
     from didact.experiments.runs import logs
 
     bar = None
-    first: list[tuple[float, int]] = []  # time and steps when it was compiled
+    first: list[tuple[float, int]] = []  # time and steps once compiled
     if not choice.json:
         bar = logs.ProgressBar(logs.terminal(), choice.episodes, 0, "recording", unit="episodes")
 
@@ -73,20 +74,20 @@ def save_recording(choice: Record) -> None:
     if not card["episodes"]:
         raise KeyboardInterrupt
     size = sum(shard["bytes"] for shard in card["shards"])
-    told = {"recording": str(choice.out)} | {
+    result = {"recording": str(choice.out)} | {
         name: card[name]
         for name in ("who", "environment", "episodes", "played", "steps", "success", "finished")
     }
-    told |= {"shards": len(card["shards"]), "bytes": size}
+    result |= {"shards": len(card["shards"]), "bytes": size}
     if choice.json:
-        return print(json.dumps(told, indent=1))
+        return print(json.dumps(result, indent=1))
     console = Console()
     if not card["finished"]:
-        console.print("Stopped; the shards that were whole are kept.", soft_wrap=True)
+        console.print("Stopped; all complete shards are saved.", soft_wrap=True)
     console.print(
         f"{choice.out}: {card['episodes']:,} episodes of {card['who']} in {card['environment']}, "
-        f"{card['steps']:,} steps, [bold]{card['success']:.1%}[/] success in "
-        f"{card['played']:,} played, {size / 1e6:,.1f} MB",
+        f"{card['steps']:,} steps, [bold]{card['success']:.1%}[/] success over "
+        f"{card['played']:,} episodes played, {size / 1e6:,.1f} MB",
         highlight=False,
         soft_wrap=True,
     )
@@ -94,7 +95,7 @@ def save_recording(choice: Record) -> None:
 
 
 def recorded(choice: Record, progress: Any = lambda episodes, steps, success: None) -> Any:
-    """Records without printing anything; the card, as `recording.record_episodes` gives it."""
+    """Record episodes and return the card of the recording, see `recording.record_episodes`."""
     import jax
     import numpy as np
 
@@ -143,22 +144,22 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
         )
     except OSError as error:
         kept = 0 if writer is None else writer.card["episodes"]
-        allowed = f"a folder that can be written ({error.strerror or error}"
-        allowed += f"; the {kept} episodes in whole shards are kept)" if kept else ")"
+        allowed = f"a writable folder ({error.strerror or error}"
+        allowed += f"; the {kept} episodes in complete shards are saved)" if kept else ")"
         raise SettingError("--out", str(choice.out), allowed) from None
 
 
 def _players(choice: Record) -> tuple[Any, list[str], Any]:
-    """Where it is played, with which settings, and who acts."""
+    """Return the environment, its NAME=VALUE settings and the actor."""
     from didact.experiments.actors import solver_actor, student_actor
     from didact.experiments.setup import make_environment
     from didact.students import load_policy, random_actions
 
     if choice.who in (SOLVER, RANDOM):
         if choice.env is None:
-            raise SettingError("--env", None, f"an environment, for {choice.who}")
+            raise SettingError("--env", None, f"given with {choice.who}")
         if choice.greedy:
-            raise SettingError("--greedy", True, f"left out with {choice.who}")
+            raise SettingError("--greedy", True, f"omitted with {choice.who}")
         environment = make_environment(choice.env, choice.env_settings)
         texts = list(choice.env_settings)
         if choice.who == SOLVER:

@@ -1,7 +1,7 @@
-"""Records episodes: sorts what many worlds did by episode, and writes shards in that order.
+"""Record episodes of many parallel environments, sort them by number, and write shards.
 
-Episodes are written in the order in which they were begun, not in which they ended, so what an
-interrupted recording keeps does not favour short ones.
+Episodes are written in the order in which they began, not in which they ended, so an interrupted
+recording is not biased towards short episodes.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,9 +21,9 @@ STEPS_PER_SHARD = 2**16
 
 
 class Sorter:
-    """Puts rows of many worlds into the order of their episodes.
+    """Sorts the rows of many environments by episode.
 
-    Rows wait until all episodes before theirs have ended.
+    Rows are held back until all earlier episodes have ended.
     """
 
     def __init__(self):
@@ -31,17 +31,20 @@ class Sorter:
         self.waiting = 0
 
     def add(self, rows: Mapping[str, np.ndarray]) -> None:
-        """Adds rows, in the order of time within each episode."""
+        """Add rows; within each episode they must be in chronological order."""
         self._chunks.append(dict(rows))
         self.waiting += len(rows["episode"])
 
     def take(self, frontier: int, least: int = 1) -> dict[str, np.ndarray] | None:
-        """The rows of episodes before `frontier`, in order.
+        """Remove and return the rows of episodes before `frontier`, in order.
 
         Args:
-            frontier: all episodes before it have ended.
-            least: None is given where there are fewer, or fewer than half of those that wait: so
-                the work is in proportion to the rows, however long some episodes are.
+            frontier: the first episode that has not ended.
+            least: minimum number of rows to return.
+
+        Returns:
+            The rows; None if there are fewer than `least`, or fewer than half of all waiting rows,
+            so that the total work stays proportional to the number of rows.
         """
         ready = sum(int(np.sum(c["episode"] < frontier)) for c in self._chunks)
         if ready < max(least, 1) or 2 * ready < self.waiting:
@@ -55,7 +58,7 @@ class Sorter:
 
 
 def shard_of(rows: Mapping[str, np.ndarray], environment: Environment) -> Shard:
-    """Rows of whole episodes, in order, as a shard."""
+    """Convert ordered rows of whole episodes to a shard."""
     first = np.flatnonzero(rows["start"])
     ends = np.append(first[1:], len(rows["start"]))
     observation = {
@@ -77,7 +80,7 @@ def shard_of(rows: Mapping[str, np.ndarray], environment: Environment) -> Shard:
 
 
 def _texts(first: Mapping[str, np.ndarray], environment: Environment) -> np.ndarray:
-    """The instruction of each episode; equal tokens are put into words once."""
+    """Return the instruction text of each episode; equal token sequences are decoded once."""
     which = where = np.arange(len(next(iter(first.values()))))
     if "instruction" in first:
         _, where, which = np.unique(
@@ -100,26 +103,27 @@ def record_episodes(
     steps_per_shard: int = STEPS_PER_SHARD,
     progress: Callable[[int, int, float | None], None] = lambda episodes, steps, success: None,
 ) -> dict[str, Any]:
-    """Plays whole episodes and writes them; the same settings write the same bytes.
+    """Play whole episodes and write them; the same settings write the same bytes.
 
     Args:
-        environment: where.
-        actor: who acts.
-        writer: where they go. It is closed whatever happens, with the whole shards so far.
-        episodes: how many are played.
-        seed: of levels and actions.
-        space: where tasks are drawn from; the environment's task space if None.
-        successful_only: whether episodes without success are left out.
-        num_envs: how many worlds are played side by side, at most.
-        steps_per_shard: a shard ends with the episode in which it gets as many.
-        progress: called with the episodes and steps that are done, and the latest rate of success.
+        environment: environment to play.
+        actor: selects the actions.
+        writer: writer of the recording. It is always closed, with the complete shards so far.
+        episodes: number of episodes to play.
+        seed: seed of levels and actions.
+        space: task space to sample tasks from; the environment's if None.
+        successful_only: save successful episodes only.
+        num_envs: maximum number of parallel environments.
+        steps_per_shard: a shard ends with the episode in which it reaches this number of steps.
+        progress: called with the number of finished episodes and steps, and the latest success
+            rate.
 
     Returns:
-        The card. After Ctrl-C its `finished` is False.
+        The card of the recording. After Ctrl-C its `finished` is False.
 
     Raises:
-        SettingError: `successful_only`, and there was no success.
-        OSError: the disk is full or cannot be written.
+        SettingError: `successful_only` is set, but no episode was successful.
+        OSError: the disk is full or not writable.
     """
     space = space or environment.task_space
     num_envs = min(num_envs, episodes)
@@ -131,7 +135,7 @@ def record_episodes(
         frontier = 0
         while frontier < episodes:
             playing, rows = following or go_on(actor.params, episodes, playing)
-            # The device plays on while the host sorts and writes; if nothing is left, it rests.
+            # The device runs the next chunk while the host sorts and writes this one.
             following = go_on(actor.params, episodes, playing)
             rows = {k: np.asarray(v).reshape(-1, *v.shape[2:]) for k, v in rows.items()}
             played = rows["episode"] < episodes
@@ -150,7 +154,8 @@ def record_episodes(
     finally:
         card = writer.close()
     if card["finished"] and not card["episodes"]:
-        raise SettingError("--successful-only", True, f"left out: none of {episodes} succeeded")
+        allowed = f"omitted: none of the {episodes} episodes succeeded"
+        raise SettingError("--successful-only", True, allowed)
     return card
 
 
@@ -163,10 +168,10 @@ class _Cutter:
         self._environment, self._writer = environment, writer
         self._successful_only, self._steps = successful_only, steps
         self._rest: list[Shard] = []
-        self._won: list[np.ndarray] = []  # success of all that was played, in order
+        self._won: list[np.ndarray] = []  # success of all episodes played, in order
 
     def add(self, rows: Mapping[str, np.ndarray]) -> float:
-        """Writes the shards that are full; the rate of success of the added episodes."""
+        """Add rows and write full shards; return the success rate of the added episodes."""
         shard = shard_of(rows, self._environment)
         self._won.append(shard.success)
         self._rest.append(_some(shard, shard.success) if self._successful_only else shard)
@@ -174,9 +179,9 @@ class _Cutter:
         return float(shard.success.mean())
 
     def finish(self) -> None:
-        """Writes what is left."""
+        """Write the remaining episodes."""
         self._cut(final=True)
-        self._writer.finish(**self._told(None))
+        self._writer.finish(**self._statistics(None))
 
     def _cut(self, final: bool) -> None:
         shard = jax.tree.map(lambda *x: np.concatenate(x), *self._rest)
@@ -188,17 +193,17 @@ class _Cutter:
             if end > count and not final:
                 break
             part = _some(shard, (each >= begin) & (each < end))
-            self._writer.write(part, **self._told(int(part.episode[-1]) + 1))
+            self._writer.write(part, **self._statistics(int(part.episode[-1]) + 1))
             begin = end
         self._rest = [_some(shard, each >= begin)]
 
-    def _told(self, played: int | None) -> dict[str, Any]:
+    def _statistics(self, played: int | None) -> dict[str, Any]:
         won = np.concatenate(self._won)[:played]
         return {"played": len(won), "success": float(won.mean())}
 
 
 def _some(shard: Shard, chosen: np.ndarray) -> Shard:
-    """The episodes that are chosen."""
+    """Select episodes of a shard."""
     rows = np.repeat(chosen, shard.length)
     return Shard(
         {k: v[rows] for k, v in shard.observation.items()},

@@ -389,7 +389,7 @@ def test_its_expert_acts_and_people_play(registered):
     frame = game.frame()
     for text in ("step 2 of 12", "1: stay", "@ you", f"at {float(game.state.worlds.x[0]):.2f}"):
         assert text in frame
-    with pytest.raises(SettingError, match="drawn as text"):
+    with pytest.raises(SettingError, match="renders as text"):
         playable(make("Office"))
 
 

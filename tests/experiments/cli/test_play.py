@@ -153,7 +153,7 @@ def test_keys_are_read():
     [
         ("GoTo", ("standard input is", "a terminal")),
         ("GoToo", ("env is 'GoToo'", "GoTo")),
-        ("ToyGrid", ("env is 'ToyGrid'", "drawn as text")),
+        ("ToyGrid", ("env is 'ToyGrid'", "renders as text")),
         ("GoTo --seed -1", ("--seed is -1",)),
         ("GoTo --tasks rooms=3", ("--tasks is 'rooms'",)),
     ],

@@ -140,7 +140,7 @@ def test_what_experts_know_is_what_is_asked_for(distilled, tmp_path):
     (expert,) = expert_setup.experts_of(config, environment)
     assert np.asarray(expert.knows({"task": tasks})).all()
     alone = TrainConfig(env="GoTo", teacher="experts", experts=("solver",))
-    with pytest.raises(SettingError, match=r"--teacher is 'experts'.*policies among --experts"):
+    with pytest.raises(SettingError, match=r"--teacher is 'experts'.*policy in --experts"):
         setup.teacher_of(alone, environment)
     told = TrainConfig(env="GoTo", teacher="experts", teacher_settings=("a=1",))
     with pytest.raises(SettingError, match="--teacher-settings"):
@@ -187,7 +187,7 @@ def test_a_run_keeps_its_experts(distilled, tmp_path):
 @pytest.mark.parametrize("env", ["MiniGrid-DoorKey-5x5-v0", "ToyGrid"])
 def test_hindsight_needs_instructions(env):
     config = TrainConfig(env=env, hindsight=0.1)
-    with pytest.raises(SettingError, match=r"--hindsight is .* into an instruction"):
+    with pytest.raises(SettingError, match=r"--hindsight is .* describes achieved instructions"):
         setup.loop_of(config, setup.environment_of(config), jax.devices())
     with pytest.raises(SettingError, match="--hindsight is -1"):
         train(hindsight=-1)

@@ -226,7 +226,7 @@ def test_a_process_that_is_stopped_leaves_a_recording(number, process, tmp_path)
     assert sum(int(w.weight.sum()) for w in windows) == recording.num_steps >= 2**16
     if number != signal.SIGKILL:
         assert running.returncode == 0
-        assert "Stopped; the shards that were whole are kept." in out
+        assert "Stopped; all complete shards are saved." in out
         assert f"{len(recording):,} episodes of random" in out
         assert len(list((tmp_path / "r").iterdir())) == len(recording.card["shards"]) + 1
 
@@ -357,7 +357,7 @@ def test_a_full_disk_keeps_what_was_whole(fails, refused, tmp_path, monkeypatch)
     kept = open_recording(out)
     assert len(kept.card["shards"]) == whole == 2
     assert len(list(kept)) == kept.card["episodes"]
-    assert f"the {len(kept)} episodes in whole shards are kept" in message
+    assert f"the {len(kept)} episodes in complete shards are saved" in message
     assert len(list(out.iterdir())) == whole + 1
 
 
