@@ -1,1 +1,1 @@
-"""Training, composing and executing skills."""
+"""Train, compose and execute skills."""

@@ -1,4 +1,4 @@
-"""The command `didact compose`: behaviour for a formula from skills, without training for it."""
+"""The command `didact compose`: compose a policy for a formula from skills, without training."""
 
 import contextlib
 import dataclasses
@@ -15,49 +15,50 @@ from didact.environments.spaces import discrete
 from didact.experiments.option_types import Imports
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
-MIN = 64  # steps, one for each world
-Learned = tuple[dict[str, Any], Any, int]  # parameters, goals, and steps that were taken
+MIN = 64  # minimum number of steps, one for each environment
+Learned = tuple[dict[str, Any], Any, int]  # parameters, goals, and number of steps taken
 
 
 @dataclasses.dataclass(frozen=True)
 class Compose:
-    """Compose behaviour for a formula, or for an instruction in plain English.
+    """Compose a policy for a temporal-logic formula, or for an instruction in plain English.
 
-    Skills for all facts of the environment are learned first: a table from steps at random where
-    places are numbered, else a network. Behaviour for the formula follows from them without further
-    learning. Makes a picture of the formula's automaton, maps of what places are worth in each of
-    its states, a video, and a policy to load.
+    First, skills for all propositions of the environment are learned: a value table from random
+    actions where states are numbered, a goal-conditioned network otherwise. The policy for the
+    formula is then composed from these skills without further learning. The output is a policy that
+    can be loaded, a diagram of the formula's automaton, a value map for each of its states, and a
+    video.
     """
 
     formula: tyro.conf.Positional[str]
-    """what to do: "F(coffee & X F office) & G !decoration", or "bring the coffee to the office and
-    never touch a decoration\""""
+    """formula such as "F(coffee & X F office) & G !decoration", or instruction such as "bring the
+    coffee to the office and never touch a decoration\""""
     env: str = "Office"
     """environment with propositions, and with numbered places or images of packed cells"""
     env_settings: tuple[str, ...] = ()
-    """settings of --env: NAME=VALUE"""
+    """environment settings as NAME=VALUE"""
     skills: Path | None = None
-    """an earlier composition in the same environment, or its policy: its network is used again"""
+    """run or policy of an earlier composition in the same environment, whose network is reused"""
     steps: int | None = None
-    """steps from which skills are learned; if not given 100,000 for a table, and 1,000,000 for a
-    network"""
+    """number of steps to learn the skills from; defaults to 100,000 for a table and to 1,000,000
+    for a network"""
     episodes: int = 200
-    """episodes to measure the behaviour in, each from another place"""
+    """number of episodes to evaluate the composed policy"""
     seed: int = 0
-    """of all that is random"""
+    """random seed"""
     run: Path | None = None
-    """folder for everything; a new one under runs/ if not given"""
+    """run folder for all outputs; defaults to a new folder under runs/"""
     imports: Imports = ()
-    """code that registers environments of your own: a module, or a .py file"""
+    """module or .py file that registers your own environments"""
     json: bool = False
     """print the result as JSON"""
 
 
 def compose(choice: Compose) -> None:
-    """Composes, and prints what came of it.
+    """Compose a policy and print a summary.
 
     Raises:
-        SettingError: an option cannot be used, or a folder cannot be written.
+        SettingError: an option is invalid, or a folder cannot be written.
     """
     from rich.console import Console
 
@@ -74,18 +75,18 @@ def compose(choice: Compose) -> None:
         soft_wrap=True,
     )
     if "automaton" not in result["files"]:
-        console.print("  So many states cannot be read in pictures; there are none of them.")
+        console.print("  No figures were drawn: the automaton has too many states.")
     for name, path in result["files"].items():
         console.print(f"  {name:<15} {path}", highlight=False, soft_wrap=True)
     return None
 
 
 def composed(choice: Compose) -> dict[str, Any]:
-    """Composes without printing.
+    """Compose a policy and return the result.
 
     Returns:
-        `formula`, `states` of its automaton, `goals` that were learned, `steps` and `seconds` of
-        learning them, `success`, `length` and `episodes` of the behaviour, and `files`.
+        `formula`, `states` of its automaton, the number of `goals` learned, `steps` and `seconds`
+        of learning them, `success`, `length` and `episodes` of the evaluation, and `files`.
     """
     import jax
 
@@ -109,32 +110,33 @@ def composed(choice: Compose) -> dict[str, Any]:
         raise SettingError("--episodes", choice.episodes, "at least 1")
     if not 0 <= choice.seed < 2**31:
         raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
-    if told := pairs("--env-settings", choice.env_settings).get("formula"):
-        raise SettingError("--env-settings formula", told, "left out: one is composed")
+    if given := pairs("--env-settings", choice.env_settings).get("formula"):
+        raise SettingError("--env-settings formula", given, "omitted: `compose` sets the formula")
     environment = make_environment(choice.env, choice.env_settings)
     if not environment.propositions:
-        raise SettingError("--env", environment.name, "one with propositions, such as Office")
+        allowed = "an environment with propositions, such as Office"
+        raise SettingError("--env", environment.name, allowed)
     world = with_formula(environment, read_formula(choice.formula, environment))
     automaton = world.automaton
     cache_compilations()
     begun = time.perf_counter()
     learner = _tabular if PLACE in environment.observation_space else _deep
-    learn = learner(choice, environment, automaton)  # whatever is wrong is told before any work
+    learn = learner(choice, environment, automaton)  # validates the options before any work
     run = new_folder("--run", choice.run, f"{environment.name}-compose")
     try:
         params, goals, steps = learn()
         possible = letters_of_goals(automaton, environment.propositions, goals)
         plan = skill_machine(automaton, possible)
         if not plan.values[automaton.initial] and not automaton.accepting[automaton.initial]:
-            allowed = f"one that can come true in {environment.name}: no way was found"
+            allowed = f"satisfiable in {environment.name}; no plan was found"
             raise SettingError("formula", brief(automaton.formula), allowed)
     except SettingError:
         with contextlib.suppress(OSError):
-            run.rmdir()  # nothing is in it yet
+            run.rmdir()  # the folder is still empty
         raise
     seconds = time.perf_counter() - begun
 
-    write_formula = card(
+    policy_card = card(
         environment.name,
         world.observation_space,
         world.action_space,
@@ -144,8 +146,8 @@ def composed(choice: Compose) -> dict[str, Any]:
         environment_settings=[*choice.env_settings, f"formula={write_formula(automaton.formula)}"],
         **({"imports": without_folders(choice.imports)} if choice.imports else {}),
     )
-    save_policy(run / "policy", write_formula, params)
-    policy = Policy(write_formula, params)
+    save_policy(run / "policy", policy_card, params)
+    policy = Policy(policy_card, params)
     task_key, key = jax.random.split(jax.random.key(choice.seed))
     tasks = world.task_space.sample(task_key, choice.episodes)
     play = jax.jit(evaluator(world, policy.student, greedy=True))
@@ -180,13 +182,14 @@ def composed(choice: Compose) -> dict[str, Any]:
 
 
 def _tabular(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Learned]:
-    """Learns a table of all goals."""
+    """Return a function that learns a value table of all goals."""
     from didact.experiments.skills.exploration import explore, number_of_places
     from didact.students.skills import compose, tabular
 
     places = number_of_places(environment)
     if choice.skills is not None:
-        raise SettingError("--skills", str(choice.skills), "left out where places are numbered")
+        allowed = "omitted in an environment with numbered places"
+        raise SettingError("--skills", str(choice.skills), allowed)
     steps = TABLE_STEPS if choice.steps is None else choice.steps
     if steps < MIN:
         raise SettingError("--steps", steps, f"at least {MIN}")
@@ -201,7 +204,7 @@ def _tabular(choice: Compose, environment: Any, automaton: Any) -> Callable[[], 
 
 
 def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Learned]:
-    """Trains a network of all goals, or takes one that is there."""
+    """Return a function that trains a network for all goals, or reuses the one of `--skills`."""
     from didact.experiments.runs import logs
     from didact.experiments.skills import skill_training
     from didact.students import load_policy
@@ -216,9 +219,10 @@ def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Lea
             raise SettingError("--skills", str(choice.skills), allowed)
         shape = environment.observation_space["image"].shape
         if policy.observation_space["image"].shape != shape:
-            raise SettingError("--skills", str(choice.skills), f"one for images of shape {shape}")
+            allowed = f"a composition for images of shape {shape}"
+            raise SettingError("--skills", str(choice.skills), allowed)
         if choice.steps is not None:
-            raise SettingError("--steps", choice.steps, "left out with --skills")
+            raise SettingError("--steps", choice.steps, "omitted with --skills")
     steps = NETWORK_STEPS if choice.steps is None else choice.steps
     if steps < skill_training.MIN:
         raise SettingError("--steps", steps, f"at least {skill_training.MIN}")
@@ -241,11 +245,11 @@ def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Lea
             sizes = policy.card["composed"]
             config = GoalLearnerConfig(hidden=sizes["hidden"], cell=sizes["cell"])
             if sizes["goals"] != len(found.goals):
-                allowed = f"a network of the {len(found.goals)} goals that were found here"
+                allowed = f"a network for the {len(found.goals)} goals of this environment"
                 raise SettingError("--skills", str(choice.skills), allowed)
             skills = skill_training.skills(found, policy.params["network"], config, environment)
         plan = goal_plans([automaton], environment.propositions, skills.goals, skills.between)
-        told = {name: getattr(plan, name)[0] for name in plan._fields}
-        return {"network": skills.params, **told}, skills.goals, 0 if policy else steps
+        parts = {name: getattr(plan, name)[0] for name in plan._fields}
+        return {"network": skills.params, **parts}, skills.goals, 0 if policy else steps
 
     return learn

@@ -1,4 +1,4 @@
-"""Steps at random in a world of numbered places: what skills are learned from."""
+"""Random exploration of environments with numbered places, as data for learning skills."""
 
 import jax
 import numpy as np
@@ -13,14 +13,14 @@ from didact.students.skills.tabular import Transitions
 
 
 def number_of_places(environment: Environment) -> int:
-    """How many places a world has.
+    """Return the number of places of an environment.
 
     Raises:
-        SettingError: its places are not numbered.
+        SettingError: the environment's places are not numbered.
     """
     space = environment.observation_space.get(PLACE)
     if space is None or space.shape:
-        allowed = f"one of numbered places, with observations of {PLACE!r}, such as Office"
+        allowed = f"an environment with numbered places (observation {PLACE!r}), such as Office"
         raise SettingError("--env", environment.name, allowed)
     return int(space.high) + 1
 
@@ -28,14 +28,14 @@ def number_of_places(environment: Environment) -> int:
 def explore(
     environment: Environment, steps: int, *, seed: int = 0, num_envs: int = 64
 ) -> Transitions:
-    """What was seen in `steps` steps of random actions, in episodes of random tasks.
+    """Collect `steps` transitions of random actions, in episodes of random tasks.
 
     Raises:
-        SettingError: there are fewer steps than worlds, or places are not numbered.
+        SettingError: there are fewer steps than environments, or places are not numbered.
     """
     number_of_places(environment)
     if steps < num_envs:
-        raise SettingError("--steps", steps, f"at least {num_envs}, one for each world")
+        raise SettingError("--steps", steps, f"at least {num_envs}, one for each environment")
     actor = student_actor(random_actions(environment.action_space))
     take, queue = random_tasks(environment.task_space)
     runner = Runner(environment, Restart(environment), actor, take)

@@ -1,4 +1,6 @@
-"""Q-learning of a formula's task where places are numbered, from nothing or beside composed values.
+"""Tabular Q-learning for formulas in environments with numbered places.
+
+Learning can start from scratch or from composed values.
 
 References:
     Toro Icarte et al., Reward Machines: Exploiting Reward Function Structure in Reinforcement
@@ -24,7 +26,7 @@ from didact.students.skills import next_states as advance
 from didact.students.skills.formula_task import WithFormula
 
 Values = Float[Array, "states places actions"]
-TIE_BREAK = 1e-3  # composed values times that are below all that was learned
+TIE_BREAK = 1e-3  # scales composed values so that they are below all learned values
 
 
 def q_learning(
@@ -37,32 +39,31 @@ def q_learning(
     discount: float = 0.97,
     num_envs: int = 16,
 ) -> Callable[[PRNGKeyArray, Values | None], Values]:
-    """A pure function `(key, prior) -> values` that learns for some steps; `vmap` it over seeds.
+    """Return a pure function `(key, prior) -> values` that runs Q-learning; `vmap` it over seeds.
 
     Args:
-        world: an environment with a formula.
-        steps: of all worlds together.
-        counterfactual: each step also teaches what it would have meant in every other state of
-            the automaton.
-        learning_rate: of each value towards what a step promises; 1 suits deterministic worlds.
-        exploration: how often an action is taken at random.
-        discount: of each step.
-        num_envs: worlds side by side.
+        world: environment with a formula.
+        steps: total number of steps over all parallel environments.
+        counterfactual: also update the values of every other automaton state with each step.
+        learning_rate: step size of the value updates; 1 suits deterministic environments.
+        exploration: probability of a random action.
+        discount: discount factor per step.
+        num_envs: number of parallel environments.
 
     Returns:
-        The function. `prior` are values to begin with, composed ones: what was never tried keeps
-        them, so few steps refine them. None: all are 0.
+        The function. `prior` are composed values to start from (None: zeros). State-action pairs
+        that were never tried keep their prior, so that few steps suffice to refine it.
 
     Raises:
-        SettingError: a number has no meaning, or places are not numbered.
+        SettingError: a number is invalid, or places are not numbered.
     """
     for name, value in (("exploration", exploration), ("discount", discount)):
         if not 0 <= value < 1:
-            raise SettingError(name, value, "from 0 to below 1")
+            raise SettingError(name, value, "at least 0 and below 1")
     if not 0 < learning_rate <= 1:
         raise SettingError("learning_rate", learning_rate, "above 0, at most 1")
     if steps < num_envs:
-        raise SettingError("steps", steps, f"at least {num_envs}, one for each world")
+        raise SettingError("steps", steps, f"at least {num_envs}, one for each environment")
     made, restart, n = world.automaton, Restart(world), num_envs
     machines = batch_automata([made], world.propositions)
     shape = (
@@ -74,7 +75,7 @@ def q_learning(
     accepting, failed = machines.accepting[0], machines.failed[0]
 
     def targets(values: Values, before: Array, seen: Any, place: Array) -> Array:
-        """What a step promises where it began in these states of the automaton, [n, k]."""
+        """Return the TD targets of a step that began in these automaton states, [n, k]."""
         k = before.shape[1]
         labels = jnp.repeat(seen.labels, k, 0)
         after = advance(machines, before.ravel(), labels, jnp.zeros(n * k, jnp.int32))
@@ -91,7 +92,7 @@ def q_learning(
         keys = jax.random.split(key, 6)
         place = seen.observation[PLACE]
         own = mixed(values, prior)[state.machine, place]
-        # Among equals at random, or the first of them would be taken for ever.
+        # Ties are broken at random; otherwise the first action would always be taken.
         noise = jax.random.uniform(keys[0], own.shape)
         best = jnp.argmax(own * (1 + 1e-5 * noise) + 1e-9 * noise, -1)
         chance = jax.random.bernoulli(keys[1], exploration, (n,))

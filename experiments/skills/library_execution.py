@@ -1,4 +1,4 @@
-"""Plays formulas with a library of skills, and counts how often each skill came to its end."""
+"""Execute formulas with a library of skills, and count how often each skill succeeds."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -21,12 +21,12 @@ from didact.students.skills.library import Library
 
 
 class Played(NamedTuple):
-    """What became of n worlds."""
+    """The results of n environments."""
 
     success: Bool[np.ndarray, " n"]
-    failure: Bool[np.ndarray, " n"]  # the formula can no longer be fulfilled
-    steps: Float[np.ndarray, " n"]  # to that, or all
-    counts: dict[str, tuple[int, int]]  # for `Library.used`
+    failure: Bool[np.ndarray, " n"]  # the formula can no longer be satisfied
+    steps: Float[np.ndarray, " n"]  # steps until success, failure or the limit
+    counts: dict[str, tuple[int, int]]  # attempts and successes by skill, for `Library.used`
 
 
 def player(
@@ -38,18 +38,19 @@ def player(
     *,
     greedy: bool = False,
 ) -> Callable[[Any, Any, PRNGKeyArray], Played]:
-    """A function `(state, timestep, key) -> Played` of as many worlds as there are automata.
+    """Return a function `(state, timestep, key) -> Played` that runs one environment per automaton.
 
     Args:
-        world: with propositions; its own ends of episodes do not count.
-        library: whose policies act.
-        automata: of the formula of each world.
-        encode: words as the policies read them.
-        most: steps.
+        world: environment with propositions; the ends of its own episodes are ignored.
+        library: library whose policies act.
+        automata: automaton of the formula of each environment.
+        encode: converts text to the tokens that the policies read.
+        most: maximum number of steps.
         greedy: take the most probable actions instead of sampling.
 
     Raises:
-        SettingError: see `orders`; or there is no such policy, or it cannot read these worlds.
+        SettingError: see `instruction_schedule`; also if a policy cannot be found, or does not fit
+            the environment.
     """
     made = instruction_schedule(automata, library, world.propositions, encode)
     policies = [load_policy(name) for name in policies_of(library)]
@@ -70,7 +71,7 @@ def player(
         state, seen = world.step(step_key, state, action)
         was, at = at, next_states(machines, at, seen.labels, which)
         alive = ~success & ~failure
-        # A skill is begun where another was due before, and done where it led on.
+        # An attempt begins when the due skill changes; it succeeds when the automaton progresses.
         due = jax.nn.one_hot(memory.due, count, dtype=bool) & alive[:, None]
         led = ~made.leads[which, at] & made.leads[which, was]
         tried += jnp.sum(due & (memory.due != before)[:, None], 0)

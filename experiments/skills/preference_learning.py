@@ -1,4 +1,4 @@
-"""From a wish to a reward: episodes at random are watched, told in words, and compared.
+"""Learn a reward model from preferences between described random episodes.
 
 References:
     Klissarov et al., MaestroMotif: Skill Design from Artificial Intelligence Feedback, ICLR 2025
@@ -31,19 +31,22 @@ from didact.teachers import language
 def record_labels(
     environment: Environment, episodes: int, *, seed: int = 0, steps: int | None = None
 ) -> Bool[np.ndarray, "episodes steps p"]:
-    """What held in episodes of random actions in random tasks; after an episode's end nothing does.
+    """Record the labels of episodes of random actions in random tasks.
 
     Args:
-        environment: with propositions.
-        episodes: how many.
-        seed: of all that is random.
-        steps: of each episode at most; the environment's own limit if None.
+        environment: environment with propositions.
+        episodes: number of episodes.
+        seed: random seed.
+        steps: maximum number of steps per episode; the environment's limit if None.
+
+    Returns:
+        The propositions that held after each step; all False after the end of an episode.
 
     Raises:
-        SettingError: the environment has no propositions, or a number has no meaning.
+        SettingError: the environment has no propositions, or a number is invalid.
     """
     if not environment.propositions:
-        raise SettingError("environment", environment.name, "one with propositions")
+        raise SettingError("environment", environment.name, "an environment with propositions")
     steps = environment.max_steps if steps is None else steps
     for name, value in (("episodes", episodes), ("steps", steps)):
         if value < 1:
@@ -76,17 +79,20 @@ def learn_reward(
     steps: int | None = None,
     seed: int = 0,
 ) -> RewardModel:
-    """A model of rewards under which preferred episodes have more; at most 1 for a step.
+    """Fit a reward model under which preferred episodes have a higher return.
+
+    Rewards are scaled to at most 1 per step.
 
     Args:
-        environment: with propositions.
-        prefer: compares descriptions, see `preferences`.
+        environment: environment with propositions.
+        prefer: compares two descriptions, see `preferences`.
         episodes, steps: see `record_labels`.
-        pairs: of episodes to compare.
-        seed: of all that is random.
+        pairs: number of pairs of episodes to compare.
+        seed: random seed.
 
     Raises:
-        SettingError: see `record_labels`; or no two episodes differ, or nobody could tell any pair.
+        SettingError: see `record_labels`; also if no two episodes differ, or if `prefer` could not
+            decide on any pair.
     """
     labels = record_labels(environment, episodes, seed=seed, steps=steps)
     texts = [describe_episode(row, environment.propositions) for row in labels]
@@ -96,9 +102,9 @@ def learn_reward(
 
 
 def as_completion(complete: language.Complete) -> Complete:
-    """A language model of `didact.teachers.language` as `planning` and `preferences` call it.
+    """Adapt a language model of `didact.teachers.language` for `task_plans` and `preferences`.
 
-    A question that gets no answer counts as an empty one, which neither of them believes.
+    A failed request returns an empty reply, which both reject.
     """
 
     def ask(messages: list[dict[str, str]], schema: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Trains a network of skills in the compiled loop: all goals of a world, off-policy."""
+"""Train a goal-conditioned network for all goals of an environment, off-policy and compiled."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,43 +22,45 @@ from didact.students.skills.deep import (
     goal_of,
 )
 
-DISCOVERY = 200  # steps at random of all worlds, that find out what can hold
+DISCOVERY = 200  # random steps per environment to discover the goals
 NUM_ENVS, CHUNK = 64, 100
-MIN = NUM_ENVS * CHUNK  # steps
-SOME = 256  # images of each goal, from which it is told how far the others are
+MIN = NUM_ENVS * CHUNK  # minimum number of steps
+SOME = 256  # images kept per goal, to estimate the distances between goals
 
 
 class Skills(NamedTuple):
-    """A network of all goals of a world."""
+    """A trained network for all goals of an environment."""
 
     goals: Bool[np.ndarray, "goals propositions"]
     params: Any
     network: GoalNetwork
-    between: Callable[[Bool[np.ndarray, " goals"]], np.ndarray]  # for `plans`: discount**steps
+    between: Callable[[Bool[np.ndarray, " goals"]], np.ndarray]  # discount**steps, for `goal_plans`
 
 
 class Discovered(NamedTuple):
-    """What actions at random came upon."""
+    """The goals discovered by random actions."""
 
-    goals: Bool[np.ndarray, "goals propositions"]  # all labels, sorted
-    images: list[UInt8[np.ndarray, "m h w"]]  # some of what was seen where each held
+    goals: Bool[np.ndarray, "goals propositions"]  # all distinct labels, sorted
+    images: list[UInt8[np.ndarray, "m h w"]]  # some observations of each goal
 
 
 def checked(environment: Environment) -> tuple[int, int]:
-    """The shape of an environment's images.
+    """Return the shape of an environment's images.
 
     Raises:
         SettingError: the environment has no propositions, or no images of packed cells.
     """
     image = environment.observation_space.get("image")
     if image is None or len(image.shape) != 2 or not environment.propositions:
-        allowed = "one with propositions, and with numbered places or images of packed cells"
+        allowed = (
+            "an environment with propositions, and with numbered places or images of packed cells"
+        )
         raise SettingError("--env", environment.name, allowed)
     return int(image.shape[0]), int(image.shape[1])
 
 
 def discover(environment: Environment, *, seed: int = 0, num_envs: int = 256) -> Discovered:
-    """All that holds at once somewhere, and what is seen there.
+    """Discover the goals (distinct label vectors) of an environment by random actions.
 
     Raises:
         SettingError: see `checked`.
@@ -95,24 +97,24 @@ def train_skills(
     chunk: int = CHUNK,
     tell: Callable[[int, float], None] = lambda steps, loss: None,
 ) -> Skills:
-    """Trains a network of all goals of an environment.
+    """Train a network for all goals of an environment.
 
-    Each world is after a goal of its own, without constraints, until it has come to it; with
-    `exploration` it takes an action at random instead.
+    Each environment pursues a goal of its own, without constraints, until it is reached; random
+    actions are taken with probability `exploration`.
 
     Args:
-        environment: one with propositions, and images of packed cells.
-        found: what `discover` gave.
-        steps: of all worlds together.
-        config: of the network.
-        seed: of all that is random.
-        num_envs: worlds; there is an update after each of their steps.
-        exploration: how often an action is taken at random.
-        chunk: steps of all worlds in one program.
-        tell: is told steps and loss after each of them.
+        environment: environment with propositions and images of packed cells.
+        found: result of `discover`.
+        steps: total number of steps over all parallel environments.
+        config: settings of the learner; the defaults if None.
+        seed: random seed.
+        num_envs: number of parallel environments; an update follows each of their steps.
+        exploration: probability of a random action.
+        chunk: steps per environment in one compiled chunk.
+        tell: called with the number of steps and the loss after each chunk.
 
     Raises:
-        SettingError: there are no such observations, or too few steps.
+        SettingError: the environment lacks such observations, or there are too few steps.
     """
     if steps < num_envs * chunk:
         raise SettingError("--steps", steps, f"at least {num_envs * chunk}")
@@ -170,13 +172,13 @@ def train_skills(
 def skills(
     found: Discovered, params: Any, config: GoalLearnerConfig, environment: Environment
 ) -> Skills:
-    """A trained network as skills.
+    """Wrap a trained network as skills.
 
     Args:
-        found: what `discover` gave in this environment.
-        params: of the network.
-        config: its sizes.
-        environment: where it was trained.
+        found: result of `discover` in this environment.
+        params: parameters of the network.
+        config: settings with the sizes of the network.
+        environment: environment in which the network was trained.
     """
     count = len(found.goals)
     network = GoalNetwork(
