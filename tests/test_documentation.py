@@ -1,4 +1,4 @@
-"""The Python blocks of the pages that people copy from are run."""
+"""Run the Python blocks of the documentation pages."""
 
 import os
 import re
@@ -101,7 +101,7 @@ def test_what_blocks_import_is_there(name, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-PARTS = ("Made here", "Left out")
+PARTS = ("Included", "Left out")
 
 
 def test_the_page_of_levels_names_every_environment_of_minigrid():
