@@ -1,1 +1,1 @@
-"""Figures and videos."""
+"""Plots and videos."""

@@ -1,4 +1,4 @@
-"""The picture of a curriculum: what a teacher proposed over time, and what it believed."""
+"""Plot a curriculum: the tasks that a teacher proposed over time, and its beliefs."""
 
 import math
 import os
@@ -33,11 +33,11 @@ from didact.experiments.runs.curriculum_snapshots import (
     most_informative_dimensions,
 )
 
-# Pale where there is nothing to learn, so that what matters stands out on white.
+# Pale where learning progress is low, so that high progress stands out on white.
 _PROGRESS = LinearSegmentedColormap.from_list(
     "progress", matplotlib.colormaps["magma_r"](np.linspace(0.14, 0.82, 64))
 )
-# Of even lightness, so that cells can fade to white where tasks are few.
+# Uniform lightness, so that cells can fade to white where tasks are few.
 _SUCCESS = LinearSegmentedColormap.from_list("success", ["#D9701E", "#B09AA0", "#1B6DB3"])
 
 
@@ -52,24 +52,24 @@ def curriculum(
     progress: str = "learning progress",
     dpi: int = 150,
 ) -> Path:
-    """Draws what the teacher proposed over time and returns where the picture stands.
+    """Plot a curriculum and return the path of the figure.
 
-    Above, some moments in two dimensions of the task space: each point is a task, each ellipse a
-    Gaussian of the teacher (one standard deviation, wider lines for more weight). Points have
-    the colour of what the Gaussians expect of them (`progress`), or of their success where the
-    teacher believes nothing. Below, a strip for each dimension: how often tasks succeeded by
-    value and time, fainter where tasks were few, with the mean and the 10-90 % range of the
-    proposals; and last the success over time. Dimensions without extent are left out.
+    The panels at the top show snapshots in two dimensions of the task space: each point is a task,
+    and each ellipse a Gaussian of the teacher (one standard deviation; the line width shows the
+    weight). Points are coloured by the progress expected by the Gaussians, or by success if the
+    teacher has no beliefs. Below is a strip for each dimension with the success rate by value and
+    time (fainter where tasks were few), and the mean and the 10-90 % range of the proposals. The
+    last strip shows success over time. Fixed dimensions are omitted.
 
     Args:
-        path: a picture in a format matplotlib knows (.png, .pdf, .svg).
-        snapshots: at least one with a task.
-        space: what the columns of the tasks mean.
-        names: one or two dimensions to draw above; see `most_informative_dimensions` if not given.
-        panels: moments drawn above, at most; evenly in steps.
-        title: in words.
-        progress: what the teacher's numbers for its Gaussians are called.
-        dpi: pixels an inch.
+        path: output file in a format supported by matplotlib (.png, .pdf, .svg).
+        snapshots: snapshots, of which at least one has a task.
+        space: task space of the snapshots.
+        names: one or two dimensions for the panels; see `most_informative_dimensions` if None.
+        panels: maximum number of panels, evenly spaced in steps.
+        title: title of the figure.
+        progress: name of the quantity that the teacher assigns to its Gaussians.
+        dpi: dots per inch.
     """
     snapshots = sorted((s for s in snapshots if len(s.tasks)), key=lambda s: s.steps)
     if not snapshots:
@@ -79,17 +79,17 @@ def curriculum(
     for snapshot in snapshots:
         if np.shape(snapshot.tasks)[1:] != (space.size,):
             raise SettingError(
-                "tasks", np.shape(snapshot.tasks), f"of shape [m, {space.size}], as the space"
+                "tasks", np.shape(snapshot.tasks), f"of shape [m, {space.size}], like the space"
             )
     active = [i for i, d in enumerate(space.dimensions) if d.high > d.low]
     if not active:
-        raise SettingError("space", space.names, "one with a dimension that has extent")
+        raise SettingError("space", space.names, "a space with a dimension that is not fixed")
     if names is None:
         shown = most_informative_dimensions(snapshots, space)
     else:
         shown = tuple(space.column(name) for name in names)
         if not 1 <= len(shown) <= 2 or not set(shown) <= set(active):
-            raise SettingError("names", tuple(names), "one or two dimensions that have extent")
+            raise SettingError("names", tuple(names), "one or two dimensions that are not fixed")
     chosen = _evenly(snapshots, panels)
 
     with drawing_style():
@@ -107,7 +107,7 @@ def curriculum(
 def ellipse(
     mean: Float[np.ndarray, "2"], covariance: Float[np.ndarray, "2 2"], deviations: float = 1
 ) -> Ellipse:
-    """The outline of a Gaussian at so many standard deviations from its mean."""
+    """Return the outline of a Gaussian at the given number of standard deviations."""
     variances, axes = np.linalg.eigh(np.asarray(covariance, float))
     short, long = 2 * deviations * np.sqrt(np.maximum(variances, 0))
     angle = np.degrees(np.arctan2(axes[1, 1], axes[0, 1]))
@@ -139,7 +139,7 @@ def _draw_moments(
     returns = np.concatenate([s.returns for s in snapshots])
     for axes, snapshot, value in zip(grid, snapshots, values, strict=False):
         axes.set_title(f"{short_steps(snapshot.steps)} steps", loc="left")
-        rows = rng.permutation(len(snapshot.tasks))[:1500]  # more points only hide one another
+        rows = rng.permutation(len(snapshot.tasks))[:1500]  # more points would only overlap
         tasks, value = np.asarray(snapshot.tasks, float)[rows], value[rows]
         x = _jittered(tasks[:, shown[0]], space.dimensions[shown[0]].integer, rng)
         if len(shown) == 2:
@@ -149,7 +149,7 @@ def _draw_moments(
         there = np.isfinite(value)
         style = {"s": np.clip(4000 / len(rows), 5, 20), "linewidths": 0, "alpha": 0.7}
         axes.scatter(x[~there], y[~there], color="#b9bec6", **style)
-        order = np.flatnonzero(there)[np.argsort(value[there])]  # what matters on top
+        order = np.flatnonzero(there)[np.argsort(value[there])]  # highest values on top
         axes.scatter(x[order], y[order], c=scale.to_rgba(value[order]), **style)
         if len(known) and not there.any():
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
@@ -188,7 +188,7 @@ def _draw_gaussians(
         casing = [patheffects.withStroke(linewidth=width + 1.6, foreground="white")]
         mean = np.asarray(beliefs["means"], float)[k, list(shown)]
         covariance = np.asarray(beliefs["covariances"], float)[k][np.ix_(shown, shown)]
-        # As wide as the points are drawn: a Gaussian over one whole number would be a line.
+        # Widened by the jitter of the points; a Gaussian on one integer would be a line otherwise.
         covariance = covariance + np.diag(space.integer[list(shown)] * JITTER**2 / 3)
         if len(shown) == 2:
             shape = ellipse(mean, covariance)
@@ -212,7 +212,7 @@ def _draw_strips(
     figure: SubFigure, snapshots: list[CurriculumSnapshot], space: Box, active: list[int]
 ) -> None:
     rows = figure.subplots(len(active) + 1, 1, sharex=True, squeeze=False)[:, 0]
-    # At most a hundred columns: neighbours are pooled.
+    # Snapshots are pooled to at most a hundred columns.
     groups = np.array_split(np.arange(len(snapshots)), min(len(snapshots), 100))
     steps = np.array([np.mean([snapshots[i].steps for i in group]) for group in groups])
     tasks = [np.concatenate([snapshots[i].tasks for i in group]) for group in groups]
@@ -260,11 +260,11 @@ def _draw_strips(
         Line2D([], [], color="black", linewidth=0.9, label="their 10 % and 90 % quantiles"),
     ]
     rows[0].legend(handles=lines, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderpad=0)
-    rows[0].set_title("cells: success, fainter where tasks were few", loc="right", fontsize=8.5)
+    rows[0].set_title("cells: success, fainter where tasks are few", loc="right", fontsize=8.5)
 
 
 def _evenly(snapshots: list[CurriculumSnapshot], count: int) -> list[CurriculumSnapshot]:
-    """At most `count` of them, the first and the last among them, evenly in steps."""
+    """Select at most `count` snapshots, evenly spaced in steps and including the first and last."""
     steps = np.array([s.steps for s in snapshots])
     wanted = np.linspace(steps[0], steps[-1], count) if count > 1 else steps[-1:]
     nearest = np.abs(steps[None, :] - wanted[:, None]).argmin(axis=1)
@@ -272,7 +272,7 @@ def _evenly(snapshots: list[CurriculumSnapshot], count: int) -> list[CurriculumS
 
 
 def _cells(dimension: Dimension) -> np.ndarray:
-    """Edges of the cells a dimension is cut into: at most ten, each of whole numbers if it is."""
+    """Return the edges of at most ten cells of a dimension; integers do not lie on edges."""
     low, high = dimension.low, dimension.high
     if not dimension.integer:
         return np.linspace(low, high, 11)
@@ -281,14 +281,14 @@ def _cells(dimension: Dimension) -> np.ndarray:
 
 
 def _binned(x: np.ndarray, values: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """In each cell the mean of `values`, NaN where there is none, and how densely x lie there."""
+    """Return the mean of `values` in each cell (NaN if empty), and the density of x there."""
     place = np.clip(np.searchsorted(cells, x, side="right") - 1, 0, len(cells) - 2)
     rates = np.array([mean_or_nan(values[place == cell]) for cell in range(len(cells) - 1)])
     return rates, np.bincount(place, minlength=len(cells) - 1) / len(x) / np.diff(cells)
 
 
 def _edges(centres: np.ndarray) -> np.ndarray:
-    """Edges of cells around ascending centres."""
+    """Return the edges of cells around ascending centres."""
     if len(centres) == 1:
         return centres[0] + np.array([-0.5, 0.5])
     middle = (centres[1:] + centres[:-1]) / 2

@@ -1,4 +1,4 @@
-"""The look that all figures share."""
+"""The style shared by all figures."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,11 @@ from matplotlib.ticker import EngFormatter
 from didact.common.errors import SettingError
 from didact.common.files import replacing
 
-# Okabe and Ito (2008), without the yellow that is lost on white.
+# The palette of Okabe and Ito (2008), without yellow, which is hard to see on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 GREY = "#8a8f98"
-JITTER = 0.28  # points of whole numbers are moved by at most this, so that all are seen
+JITTER = 0.28  # maximum jitter of points with integer coordinates, to reduce overlap
 
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -58,7 +58,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int) -> Path:
 
 
 def mean_or_nan(values: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """The mean of what is finite; NaN, without a warning, where nothing is."""
+    """Return the mean of the finite values; NaN, without a warning, if there are none."""
     there = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         return np.where(there, values, 0).sum(axis) / there.sum(axis)

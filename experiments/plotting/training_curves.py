@@ -1,7 +1,7 @@
-"""Figures of a training run: learning curves, and what the teacher proposed over time.
+"""Figures of a training: learning curves and the curriculum.
 
-Drawn without pyplot, so nothing global is touched and no display is needed. The colours can be
-told apart by colour-blind readers.
+Figures are drawn without pyplot, so they need no display and change no global state. The colours
+are distinguishable by colour-blind readers.
 """
 
 import os
@@ -54,20 +54,20 @@ def learning_curves(
     size: tuple[float, float] = (6.0, 3.6),
     dpi: int = 150,
 ) -> Path:
-    """Draws one curve for each label and returns where the picture stands.
+    """Plot one curve per label and return the path of the figure.
 
-    With several seeds the curve is their mean, and the band its bootstrap 95 % interval.
+    With several seeds, the curve is their mean and the band its bootstrap 95 % confidence interval.
 
     Args:
-        path: a picture in a format matplotlib knows (.png, .pdf, .svg).
-        series: label -> (x [m], y [m] or [seeds, m]); NaN where nothing was measured.
-        x_label, y_label, title: in words.
-        threshold: a level to mark, such as the success rate that counts as solved.
-        y_limits: from the data if not given.
-        window: smooths each seed by the mean over this many points; more than 1 is told in the
-            axis label, and a single run is also drawn as it was, faintly.
-        size: inches.
-        dpi: pixels an inch.
+        path: output file in a format supported by matplotlib (.png, .pdf, .svg).
+        series: maps labels to (x [m], y [m] or [seeds, m]); NaN where there is no measurement.
+        x_label, y_label, title: labels of the figure.
+        threshold: value to mark with a line, such as the success rate that counts as solved.
+        y_limits: limits of the y axis; from the data if None.
+        window: smooth each seed by a moving average over this many points. If it is above 1, the
+            axis label says so, and a single run is also drawn unsmoothed, faintly.
+        size: size in inches.
+        dpi: dots per inch.
     """
     if not series:
         raise SettingError("series", {}, "at least one curve")
@@ -129,9 +129,9 @@ def learning_curves(
 def bootstrap_band(
     values: Float[np.ndarray, "seeds m"], level: float = 0.95, resamples: int = 2000
 ) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """The percentile bootstrap interval of the mean over seeds; the same each time.
+    """Return the percentile bootstrap interval of the mean over seeds (deterministic).
 
-    NaNs are left out; where no seed has a value the interval is NaN.
+    NaNs are ignored; where no seed has a value, the interval is NaN.
     """
     values = np.asarray(values, float)
     seeds = len(values)
@@ -147,7 +147,7 @@ def bootstrap_band(
 
 
 def _moving_mean(values: Float[np.ndarray, " m"], window: int) -> Float[np.ndarray, " m"]:
-    """The mean over `window` points around each, fewer at the ends; NaNs are left out."""
+    """Return the centred moving average over `window` points, fewer at the ends; ignores NaNs."""
     there = np.isfinite(values)
     sums = np.concatenate([[0.0], np.cumsum(np.where(there, values, 0))])
     counts = np.concatenate([[0], np.cumsum(there)])

@@ -1,4 +1,4 @@
-"""Pictures of composed behaviour: what each place is worth in each state of the task."""
+"""Value maps of composed policies: the value of each place in each state of the task."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,17 +25,17 @@ def value_maps(
     state: object,
     titles: dict[int, str],
 ) -> Path | None:
-    """Draws one map for each state of an automaton, with the best move at each place.
+    """Plot a value map for each state of an automaton, with the best move at each place.
 
     Args:
-        path: a picture in a format matplotlib knows.
-        policy: whose values and moves they are.
-        world: with the formula.
-        state: of worlds; the first is drawn.
-        titles: of the maps, by the number of the automaton's state.
+        path: output file in a format supported by matplotlib.
+        policy: policy that provides the values and moves.
+        world: environment with the formula.
+        state: state of the environments; the first is drawn.
+        titles: titles of the maps, by the number of the automaton's state.
 
     Returns:
-        Where the picture stands; None if the world has no map.
+        The path of the figure; None if the environment has no map.
     """
     maps = []
     apply = jax.jit(policy.student.apply)
@@ -77,7 +77,7 @@ def value_maps(
 
 
 def _arrows(axis, drawn: Map, value: np.ndarray, moves: Sequence[tuple[int, int] | None]) -> None:
-    """The best moves; none where no way is known, or where it is no move."""
+    """Draw the best moves, except where the value is 0 or the best action is not a move."""
     shown = [
         (place % drawn.width, place // drawn.width, *side)
         for place in np.flatnonzero(drawn.free & (value > 0)).tolist()

@@ -1,7 +1,7 @@
-"""Videos of episodes: what the student was told, what it did, and how that ended.
+"""Videos of episodes, with captions.
 
-Frames are uint8[height, width, 3]. `caption` writes words under a picture, `fit` and `tile` bring
-pictures of different worlds to one size, `write_video` writes a .gif or an .mp4.
+Frames are uint8[height, width, 3]. `caption` adds text below a frame, `fit` and `tile` scale and
+arrange frames of different environments, and `write_video` writes a .gif or an .mp4 file.
 """
 
 import functools
@@ -22,26 +22,25 @@ from didact.common.files import replacing
 
 Frame = UInt8[np.ndarray, "height width 3"]
 
-PAPER = (22, 24, 29)  # behind captions and between pictures
+PAPER = (22, 24, 29)  # background of captions and between tiles
 _BRIGHT, _DIM = (240, 242, 245), (160, 167, 178)
-_MARKS = {"✓": (98, 214, 130), "✗": (255, 122, 110)}  # lines that hold one take its colour
+_MARKS = {"✓": (98, 214, 130), "✗": (255, 122, 110)}  # colours of lines with these marks
 
 
 def write_video(path: str | os.PathLike[str], frames: Iterable[Frame], fps: float = 8) -> Path:
-    """Writes a video and returns where it stands; it appears whole or not at all.
+    """Write a video atomically and return its path.
 
-    Frames smaller than the largest are scaled and centred (`fit`). A .gif has one palette for all
-    frames, exact where these have at most 255 colours; equal frames in a row are stored as one
-    that lasts longer, and playing repeats for ever.
+    Frames smaller than the largest are scaled and centred (`fit`). A .gif has a single palette,
+    which is exact if the frames have at most 255 colours; identical consecutive frames are merged,
+    and playback loops.
 
     Args:
-        path: a .gif, or an .mp4 where imageio-ffmpeg is installed.
-        frames: at least one; all are held in memory.
-        fps: frames a second; at most 50 for a .gif.
+        path: output file: .gif, or .mp4 if imageio-ffmpeg is installed.
+        frames: at least one frame; all are held in memory.
+        fps: frames per second; at most 50 for a .gif.
 
     Raises:
-        SettingError: no frames, a rate that cannot be played, or a kind of file that cannot be
-            written here.
+        SettingError: there are no frames, or the frame rate or file type is not supported.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -61,7 +60,7 @@ def write_video(path: str | os.PathLike[str], frames: Iterable[Frame], fps: floa
 
 
 def fit(frame: Frame, height: int, width: int) -> Frame:
-    """The picture as large as it goes into height x width, centred; its shape is kept."""
+    """Scale a frame to fit height x width, centred and with its aspect ratio preserved."""
     frame = _checked(frame)
     if frame.shape[:2] == (height, width):
         return frame
@@ -79,12 +78,12 @@ def fit(frame: Frame, height: int, width: int) -> Frame:
 
 
 def tile(frames: Sequence[Frame], columns: int | None = None, gap: int = 8) -> Frame:
-    """One picture of many worlds side by side, row by row.
+    """Arrange frames of several environments in a grid, row by row.
 
     Args:
-        frames: a picture of each world; smaller ones are scaled to the largest (`fit`).
-        columns: worlds in a row; as square as can be if not given.
-        gap: pixels between and around the worlds.
+        frames: one frame per environment; smaller ones are scaled to the largest (`fit`).
+        columns: frames per row; as square as possible if None.
+        gap: pixels between and around the frames.
     """
     if not len(frames):
         raise SettingError("frames", "empty", "at least one frame")
@@ -108,18 +107,18 @@ def caption(
     rows: int = 3,
     text_size: int | None = None,
 ) -> Frame:
-    """The picture with words under it.
+    """Add text below a frame.
 
-    The result's size depends on `size`, `rows` and `text_size` only, not on the words: the first
-    line wraps and is cut with an ellipsis where the rows end; each other line has one row.
+    The size of the result depends on `size`, `rows` and `text_size` only, not on the text: the
+    first line is wrapped and truncated with an ellipsis, and every other line has one row.
 
     Args:
-        frame: the picture.
-        lines: what to write: first the instruction, then lines of less weight (`status`), which
-            stand at the bottom.
-        size: (height, width) to scale the picture to (`fit`); as it is if not given.
-        rows: of text, for all lines together.
-        text_size: pixels; grows with the width if not given.
+        frame: the frame.
+        lines: text to add: first the instruction, then less prominent lines (`status`), which are
+            placed at the bottom.
+        size: (height, width) to scale the frame to (`fit`); unchanged if None.
+        rows: total number of rows of text.
+        text_size: text size in pixels; grows with the width if None.
     """
     frame = _checked(frame) if size is None else fit(frame, *size)
     if rows < max(1, len(lines)):
@@ -144,7 +143,7 @@ def caption(
 
 
 def status(step: int, episode_return: float | None = None, success: bool | None = None) -> str:
-    """A caption's second line: the step, the return so far and, at the end, success or failure."""
+    """Format a caption's status line: step, return so far and, at the end, success or failure."""
     parts = [f"step {step}"]
     if episode_return is not None:
         parts.append(f"return {episode_return:.2f}")
@@ -162,13 +161,13 @@ def _checked(frame: Frame) -> Frame:
 
 @functools.cache
 def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
-    # Pillow's own font lacks the marks; matplotlib brings one that has them.
+    # Pillow's default font lacks the marks; matplotlib ships a font that has them.
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size)
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont, room: int, rows: int) -> list[str]:
-    """`text` in at most `rows` lines of at most `room` pixels, cut with an ellipsis if need be."""
+    """Wrap text to at most `rows` lines of at most `room` pixels, truncated with an ellipsis."""
 
     def fits(line: str) -> bool:
         return font.getlength(line) <= room
@@ -196,7 +195,7 @@ def _write_gif(path: Path, pictures: list[Frame], fps: float) -> None:
         image = Image.fromarray(index[_packed(picture)])
         image.putpalette(palette.tobytes())
         images.append(image)
-    # A .gif counts in hundredths of a second: round the times, not the differences.
+    # .gif durations are in 1/100 s: round the times rather than the differences, to avoid drift.
     times = [round(100 * number / fps) for number in range(len(images) + 1)]
     durations = [10 * (after - before) for before, after in itertools.pairwise(times)]
     images[0].save(
@@ -214,9 +213,9 @@ def _write_mp4(path: Path, pictures: list[Frame], fps: float) -> None:
     try:
         ffmpeg = importlib.import_module("imageio_ffmpeg")
     except ImportError:
-        allowed = "a .gif, or an .mp4 once imageio-ffmpeg is there: pip install imageio-ffmpeg"
+        allowed = "a .gif, or an .mp4 if imageio-ffmpeg is installed: pip install imageio-ffmpeg"
         raise SettingError("path", path.suffix, allowed) from None
-    # The codec needs even sides.
+    # The codec requires even dimensions.
     height, width = (n + n % 2 for n in pictures[0].shape[:2])
     writer = ffmpeg.write_frames(
         str(path), (width, height), fps=fps, quality=8, macro_block_size=1, ffmpeg_log_level="error"
@@ -231,17 +230,17 @@ def _write_mp4(path: Path, pictures: list[Frame], fps: float) -> None:
 
 
 def _packed(picture: Frame) -> np.ndarray:
-    """Each pixel as one number below 2**24."""
+    """Pack each pixel into one number below 2**24."""
     r, g, b = (picture[..., i].astype(np.int32) for i in range(3))
     return (r << 16) | (g << 8) | b
 
 
 def _palette(pictures: list[Frame], size: int = 255) -> tuple[np.ndarray, np.ndarray]:
-    """The palette uint8[<= size, 3], and for each packed colour that occurs its entry.
+    """Return a palette uint8[<= size, 3] and the palette index of each packed colour.
 
-    Half of the palette goes to the colours with most pixels, as they are, so that large areas
-    keep their colour; the rest is spread over all others by median cut, each counted once, so
-    that a small red ball keeps its red.
+    Half of the palette holds the most frequent colours exactly, so that large areas keep their
+    colour. The rest covers all other colours by median cut, each counted once, so that small
+    objects keep theirs.
     """
     seen = np.zeros(2**24, bool)
     for picture in pictures:
@@ -252,7 +251,7 @@ def _palette(pictures: list[Frame], size: int = 255) -> tuple[np.ndarray, np.nda
         chosen = rgb
     else:
         counts = np.zeros(2**24, np.int64)
-        for picture in pictures[:: math.ceil(len(pictures) / 16)]:  # counting takes longer
+        for picture in pictures[:: math.ceil(len(pictures) / 16)]:  # counting all would be slow
             found, pixels = np.unique(_packed(picture), return_counts=True)
             counts[found] += pixels
         order = np.argsort(-counts[colours], kind="stable")
@@ -267,7 +266,7 @@ def _palette(pictures: list[Frame], size: int = 255) -> tuple[np.ndarray, np.nda
     table = chosen.astype(np.float32)
     for start in range(0, len(rgb), 4096):
         part = rgb[start : start + 4096].astype(np.float32)
-        # |a - b|^2 without |a|^2, which is the same for all b
+        # |a - b|^2 without |a|^2, which is constant over b
         distance = (table * table).sum(axis=1) - 2 * part @ table.T
         index[colours[start : start + 4096]] = distance.argmin(axis=1)
     return chosen, index

@@ -1,4 +1,4 @@
-"""What a teacher proposed at one moment of training: on disk, and what it tells."""
+"""Snapshots of a curriculum over the course of training, and their analysis."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,17 +15,17 @@ from didact.environments.task_spaces import Box
 
 
 class CurriculumSnapshot(NamedTuple):
-    """The tasks that ended around one moment of training, and what the teacher then believed."""
+    """The tasks of episodes that ended recently, and the beliefs of the teacher."""
 
-    steps: int  # environment steps done so far
+    steps: int  # environment steps so far
     tasks: Float[np.ndarray, "m d"]  # in task units
     returns: Float[np.ndarray, " m"]
     success: Float[np.ndarray, " m"]  # from 0 to 1
-    beliefs: Mapping[str, np.ndarray]  # as `Teacher.picture` gives it; may be empty
+    beliefs: Mapping[str, np.ndarray]  # result of `Teacher.picture`; may be empty
 
 
 def save_snapshot(path: str | os.PathLike[str], snapshot: CurriculumSnapshot) -> Path:
-    """Writes one snapshot as .npz, whole or not at all; returns where it stands."""
+    """Write a snapshot to an .npz file, atomically, and return its path."""
     path = Path(path)
     if path.suffix != ".npz":
         raise SettingError("path", str(path), "a file called *.npz")
@@ -39,10 +39,10 @@ def save_snapshot(path: str | os.PathLike[str], snapshot: CurriculumSnapshot) ->
 
 
 def load_snapshots(folder: str | os.PathLike[str]) -> list[CurriculumSnapshot]:
-    """All snapshots of a folder, by steps.
+    """Load all snapshots of a folder, ordered by steps.
 
     Raises:
-        SettingError: a file there is not a snapshot.
+        SettingError: a file in the folder is not a snapshot.
     """
     snapshots = []
     for path in sorted(Path(folder).glob("[!.]*.npz")):
@@ -59,10 +59,10 @@ def load_snapshots(folder: str | os.PathLike[str]) -> list[CurriculumSnapshot]:
 
 
 def most_informative_dimensions(snapshots: Sequence[CurriculumSnapshot], space: Box) -> tuple[int, ...]:
-    """The (at most two) columns in which a curriculum shows best, the best first.
+    """Return the (at most two) columns that show a curriculum best, the best first.
 
-    A dimension tells much if the proposals move along it over time, and if learning progress
-    (success, without beliefs) differs along it.
+    A dimension is informative if the proposals move along it over time and if learning progress
+    (or success, if there are no beliefs) varies along it.
     """
     tasks = [_unit(s.tasks, space) for s in snapshots]
     values = [expected_progress(s.tasks, s.beliefs, space) for s in snapshots]
@@ -81,9 +81,10 @@ def most_informative_dimensions(snapshots: Sequence[CurriculumSnapshot], space: 
 def expected_progress(
     tasks: Float[np.ndarray, "m d"], beliefs: Mapping[str, np.ndarray], space: Box
 ) -> Float[np.ndarray, " m"]:
-    """The progress of the teacher's Gaussians, weighted by how likely each made the task.
+    """Return the expected learning progress of tasks under the teacher's Gaussian mixture.
 
-    NaN without beliefs.
+    The progress of each Gaussian is weighted by its responsibility for the task. NaN without
+    beliefs.
     """
     tasks = np.asarray(tasks, float)
     used = np.asarray(beliefs.get("weights", ())) > 0
@@ -110,9 +111,9 @@ def _unit(tasks: np.ndarray, space: Box) -> np.ndarray:
 
 
 def _explained(x: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> float:
-    """How much of the spread of `values` eighths of [0, 1] along x explain: from 0 to 1.
+    """Return how much of the spread of `values` is explained by x, from 0 to 1.
 
-    The correlation ratio, less what chance alone would explain.
+    This is the correlation ratio over eight bins of [0, 1], corrected for chance.
     """
     there = np.isfinite(values)
     x, values = x[there], values[there]

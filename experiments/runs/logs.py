@@ -1,4 +1,4 @@
-"""What is written down and shown while a training runs."""
+"""Metrics, TensorBoard events and the progress bar of a training."""
 
 import json
 import os
@@ -18,16 +18,17 @@ from tensorboardX.proto import event_pb2
 from didact.common.files import replacing
 
 METRICS = "metrics.jsonl"
-# Made when they are imported, so type checkers do not know them.
+# These classes are generated at import time, so type checkers do not know them.
 _event, _log = (getattr(event_pb2, name) for name in ("Event", "SessionLog"))
 
 
 class Log:
-    """Rows of numbers: one JSON line each, and TensorBoard scalars.
+    """Writes rows of metrics as JSON lines and as TensorBoard scalars.
 
     Args:
-        run: the run's folder.
-        updates: rows after this many updates are dropped; a resumed run writes them again.
+        run: run folder.
+        updates: number of updates of the checkpoint; later rows are dropped, since a resumed run
+            writes them again.
     """
 
     def __init__(self, run: Path, updates: int):
@@ -40,7 +41,7 @@ class Log:
         self.seconds = kept[-1]["seconds"] if kept else 0.0
 
     def write(self, row: dict[str, Any]) -> None:
-        """Adds a row, which has at least `updates`, `steps` and `seconds`."""
+        """Append a row, which must contain `updates`, `steps` and `seconds`."""
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
@@ -48,7 +49,7 @@ class Log:
         self.board.scalars(scalars, row["steps"])
 
     def picture(self, name: str, path: Path, steps: int) -> None:
-        """Shows a PNG in TensorBoard."""
+        """Add a PNG file to TensorBoard."""
         import imageio.v3 as imageio
 
         self.board.image(name, imageio.imread(path)[..., :3], steps)
@@ -58,14 +59,14 @@ class Log:
 
 
 class EventWriter:
-    """TensorBoard's file of events.
+    """Writes TensorBoard events.
 
-    Events are written at once and not by a thread, so that a full disk is an error here and not
-    a queue that nobody empties any more.
+    Events are written synchronously rather than by a background thread, so that a full disk raises
+    an error.
 
     Args:
-        folder: where the file goes.
-        begin: what an earlier session wrote of this step and later ones is not shown.
+        folder: folder of the event file.
+        begin: TensorBoard hides earlier events from this step on.
     """
 
     def __init__(self, folder: Path, begin: int = 0):
@@ -80,7 +81,7 @@ class EventWriter:
         self._file.flush()
 
     def image(self, name: str, picture: np.ndarray, steps: int) -> None:
-        """Adds uint8[height, width, 3]."""
+        """Add an image, uint8[height, width, 3]."""
         self._write(_event(summary=summary.image(name, picture, dataformats="HWC")), steps)
         self._file.flush()
 
@@ -93,7 +94,7 @@ class EventWriter:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file up to the first that is damaged, as by a crash."""
+    """Read the rows of a metrics file, up to the first damaged one (for example after a crash)."""
     rows = []
     if path.is_file():
         for line in path.read_text(errors="replace").splitlines():
@@ -106,7 +107,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def flat(row: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """Nested numbers as `a/b`; lists (one number for each seed) are left out."""
+    """Flatten nested numbers to names such as `a/b`; lists (one number per seed) are omitted."""
     result = {}
     for name, value in row.items():
         if isinstance(value, dict):
@@ -117,7 +118,10 @@ def flat(row: dict[str, Any], prefix: str = "") -> dict[str, float]:
 
 
 def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
-    """One row of the metrics of a chunk, `[k]` or `[seeds, k]`; with seeds also a list of each."""
+    """Summarize the metrics of a chunk, `[k]` or `[seeds, k]`, as one row.
+
+    With several seeds, the row also has lists with one number per seed.
+    """
     metrics = {name: np.asarray(x, np.float64) for name, x in metrics.items()}
     episodes = np.maximum(metrics["episodes"].sum(-1), 1e-9)
     happened = metrics["episodes"].sum(-1) > 0
@@ -134,21 +138,21 @@ def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
         row[name] = float(each.mean())
         if each.ndim:
             row[f"{name}_by_seed"] = each.tolist()
-    if "waiting" in metrics:  # the share of steps in which environments waited for a proposal
+    if "waiting" in metrics:  # share of steps in which environments waited for a proposal
         row["waiting"] = float(metrics.pop("waiting").mean())
     row["learning"] = {name: float(x.mean()) for name, x in sorted(metrics.items())}
     return row
 
 
 class ProgressBar:
-    """The progress bar; without a terminal, a line now and then.
+    """A progress bar; without a terminal, occasional lines.
 
     Args:
-        console: where to.
-        total: steps of the whole training.
-        done: steps of it that an earlier session did.
-        title: what goes on.
-        unit: what is counted, if it is not steps.
+        console: console to print to.
+        total: total number of steps.
+        done: number of steps already done.
+        title: name of the activity.
+        unit: unit of progress, if not steps.
     """
 
     def __init__(
@@ -169,7 +173,7 @@ class ProgressBar:
         self.progress.start()
 
     def update(self, steps: int, row: dict[str, Any]) -> None:
-        """Shows a row of the log."""
+        """Update the bar with a row of metrics."""
         told = f"[cyan]{row['steps_per_second']:,.0f}[/] steps/s"
         if row.get("return") is not None:
             told += f"  return [cyan]{row['return']:.2f}[/]"
@@ -178,7 +182,7 @@ class ProgressBar:
         self.progress.update(self.task, completed=steps, told=told, description=self.title)
 
     def line(self, text: str) -> None:
-        """Prints a line above the bar."""
+        """Print a line above the bar."""
         self.progress.console.print(text)
 
     def close(self) -> None:
@@ -197,5 +201,5 @@ class _Count(ProgressColumn):
 
 
 def terminal() -> Console:
-    """Where progress goes: standard error, so that standard output holds results only."""
+    """Return a console on standard error, so that standard output holds results only."""
     return Console(stderr=True, width=None if os.isatty(2) else 120)

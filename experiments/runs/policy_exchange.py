@@ -1,4 +1,4 @@
-"""The command `didact policies`: giving policies away and taking them in."""
+"""The command `didact policies`: export, import, push and pull policies."""
 
 import dataclasses
 import json
@@ -10,28 +10,28 @@ import tyro
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """Write a policy into a .zip file."""
+    """Write a policy to a .zip file."""
 
     policy: tyro.conf.Positional[str]
-    """the name of a policy, a run folder or a policy folder"""
+    """policy name, run folder or policy folder"""
     file: tyro.conf.Positional[Path]
-    """a new file"""
+    """output file"""
     replace: bool = False
-    """overwrite a file that is there"""
+    """overwrite an existing file"""
     json: bool = False
     """print the result as JSON"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Import:
-    """Take in a policy from a .zip file that `didact policies export` wrote."""
+    """Import a policy from a .zip file written by `didact policies export`."""
 
     file: tyro.conf.Positional[Path]
-    """the file"""
+    """.zip file to import"""
     name: str | None = None
-    """what to call it; as its card says if not given"""
+    """name for the policy; defaults to the name in its card"""
     replace: bool = False
-    """replace an imported policy of that name"""
+    """replace an imported policy of the same name"""
     json: bool = False
     """print the result as JSON"""
 
@@ -41,13 +41,13 @@ class Push:
     """Upload a policy to the model hub; needs the extra `hub` and a token."""
 
     policy: tyro.conf.Positional[str]
-    """the name of a policy, a run folder or a policy folder"""
+    """policy name, run folder or policy folder"""
     repo: tyro.conf.Positional[str]
-    """OWNER/NAME; it is made if there is none"""
+    """repository as OWNER/NAME; created if it does not exist"""
     replace: bool = False
-    """replace the policy that is in the repository"""
+    """replace an existing policy in the repository"""
     private: bool = False
-    """a new repository is to be seen by its owner only"""
+    """make a newly created repository private"""
     json: bool = False
     """print the result as JSON"""
 
@@ -57,20 +57,20 @@ class Pull:
     """Download a policy from the model hub; needs the extra `hub`."""
 
     repo: tyro.conf.Positional[str]
-    """OWNER/NAME"""
+    """repository as OWNER/NAME"""
     name: str | None = None
-    """what to call it here; as the repository if not given"""
+    """local name for the policy; defaults to the name of the repository"""
     revision: str | None = None
-    """branch, tag or commit; the newest if not given"""
+    """branch, tag or commit; defaults to the latest commit"""
     replace: bool = False
-    """replace an imported policy of that name"""
+    """replace an imported policy of the same name"""
     json: bool = False
     """print the result as JSON"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Policies:
-    """Give policies away and take them in: files, or a model hub."""
+    """Share policies: export, import, and push to or pull from a model hub."""
 
     what: (
         Annotated[Export, tyro.conf.subcommand("export")]
@@ -81,18 +81,18 @@ class Policies:
 
 
 def move(choice: Policies) -> None:
-    """Exports, imports, pushes or pulls.
+    """Export, import, push or pull a policy.
 
     Raises:
-        SettingError: there is no such policy, or it cannot go where it is to go.
+        SettingError: the policy cannot be found, or cannot be written to its destination.
     """
     from didact.students import export_policy, import_policy, pull_policy, push_policy
 
     what = choice.what
     if isinstance(what, Export):
-        told = {"file": str(export_policy(what.policy, what.file, replace=what.replace))}
+        result = {"file": str(export_policy(what.policy, what.file, replace=what.replace))}
     elif isinstance(what, Push):
-        told = {
+        result = {
             "repository": push_policy(
                 what.policy, what.repo, replace=what.replace, private=what.private
             )
@@ -102,5 +102,5 @@ def move(choice: Policies) -> None:
             folder = import_policy(what.file, what.name, replace=what.replace)
         else:
             folder = pull_policy(what.repo, what.name, replace=what.replace, revision=what.revision)
-        told = {"name": folder.name, "folder": str(folder)}
-    print(json.dumps(told) if what.json else "\n".join(told.values()))
+        result = {"name": folder.name, "folder": str(folder)}
+    print(json.dumps(result) if what.json else "\n".join(result.values()))

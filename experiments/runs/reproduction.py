@@ -1,4 +1,4 @@
-"""Trainings and scores told as the commands that make them again."""
+"""Commands that reproduce trainings and scores."""
 
 import dataclasses
 import shlex
@@ -11,20 +11,20 @@ from didact.experiments.config import TrainConfig, option
 
 
 def train_command(config: TrainConfig) -> str:
-    """The `didact train` of these settings; the folder of the run is left out."""
+    """Return the `didact train` command for these settings, without the run folder."""
     config = dataclasses.replace(config, run=None, imports=tuple(without_folders(config.imports)))
     words = ["didact", "train", *_options(config, TrainConfig())]
     return shlex.join(words)
 
 
 def score_command(policy: str, environment: str, settings: tuple[str, ...], episodes: int) -> str:
-    """The `didact evaluate` that measures a score; `--greedy` after it measures the greedy one."""
+    """Return the `didact evaluate` command for a score; append `--greedy` for the greedy score."""
     words = ["didact", "evaluate", policy, "--env", environment, "--episodes", str(episodes)]
     return shlex.join([*words, *(["--env-settings", *settings] if settings else [])])
 
 
 def _options(values: Any, usual: Any, prefix: str = "") -> Iterator[str]:
-    """What differs from the usual, as words of a command line."""
+    """Yield the settings that differ from the defaults, as command-line words."""
     for field in dataclasses.fields(values):
         value, default = getattr(values, field.name), getattr(usual, field.name)
         if dataclasses.is_dataclass(value):

@@ -1,4 +1,4 @@
-"""`didact transcript`: what a proposer was asked and answered in a run, to be read."""
+"""The command `didact transcript`: show the exchanges with a proposer in a run."""
 
 import dataclasses
 import json
@@ -15,34 +15,34 @@ from rich.text import Text
 
 from didact.common.errors import SettingError
 
-TRANSCRIPT = "transcript.jsonl"  # in the folder of a run
-FEW = 5  # tasks and reasons of an exchange that are shown, unless all are asked for
+TRANSCRIPT = "transcript.jsonl"  # in a run folder
+FEW = 5  # number of tasks and reasons of an exchange that are shown without --full
 
 
 @dataclasses.dataclass(frozen=True)
 class Transcript:
-    """Show what a proposer was asked and answered, and which tasks came of it."""
+    """Show a proposer's transcript: requests, replies, and the resulting tasks."""
 
     run: tyro.conf.Positional[Path]
-    """a run folder, or a transcript"""
+    """run folder or transcript file"""
     last: int = 0
-    """only so many exchanges, the last; 0: all"""
+    """show only the last N exchanges; 0 shows all"""
     full: bool = False
-    """also questions and answers word for word, and every task and reason"""
+    """also show the full text of requests and replies, and all tasks and reasons"""
     json: bool = False
     """print the totals as JSON"""
 
 
 def show(choice: Transcript) -> None:
-    """Prints a transcript.
+    """Print a transcript.
 
     Raises:
-        SettingError: there is none, or no line of it can be read.
+        SettingError: there is no transcript, or no line of it can be read.
     """
     from didact.teachers.language.transcript import DROPPED, exchanges, read, totals
 
     path = choice.run / TRANSCRIPT if choice.run.is_dir() else choice.run
-    allowed = "a transcript, or the folder of a run with a --proposer"
+    allowed = "a transcript, or the run folder of a training with --proposer"
     if not path.is_file():
         raise SettingError("run", str(choice.run), allowed)
     if choice.last < 0:
@@ -50,16 +50,16 @@ def show(choice: Transcript) -> None:
     found, unread = read(path)
     if unread and not found:
         raise SettingError("run", str(choice.run), f"{allowed}: no line of it can be read")
-    told, dropped = totals(found), totals(exchanges(path.with_name(DROPPED)))
+    total, dropped = totals(found), totals(exchanges(path.with_name(DROPPED)))
     if choice.json:
         more = {"unread": len(unread), "dropped": dataclasses.asdict(dropped)}
-        return print(json.dumps(dataclasses.asdict(told) | more, indent=1))
+        return print(json.dumps(dataclasses.asdict(total) | more, indent=1))
     console = Console()
     if not found and not dropped.calls:
-        return console.print("Nobody was asked yet.")
+        return console.print("No requests yet.")
     for exchange in found[-choice.last :]:
         console.print(panel(exchange, full=choice.full))
-    console.print(summary(found, told, dropped))
+    console.print(summary(found, total, dropped))
     if unread:
         count = f"{len(unread)} lines cannot" if len(unread) > 1 else "1 line cannot"
         console.print(f"{count} be read.", style="red", highlight=False)
@@ -67,15 +67,15 @@ def show(choice: Transcript) -> None:
 
 
 def panel(exchange: Any, *, full: bool = False) -> RenderableType:
-    """One exchange: when, what was accepted, what was refused and why, and what it cost."""
+    """Render one exchange: its time, accepted tasks, refused tasks with reasons, and cost."""
     reply = exchange.reply
     parts: list[RenderableType] = []
     if full and reply is not None:
         for message in reply.messages:
             parts += _spoken(str(message.get("role", "")), str(message.get("content", "")))
-        parts += _spoken("answer", reply.text)
+        parts += _spoken("reply", reply.text)
     if exchange.error:
-        last = " (the last one)" if exchange.over else ""
+        last = " (no further requests)" if exchange.over else ""
         parts.append(Text(_clean(exchange.error) + last, "red"))
     if exchange.accepted:
         parts.append(Text(f"accepted {len(exchange.accepted)}", "bold green"))
@@ -94,32 +94,32 @@ def panel(exchange: Any, *, full: bool = False) -> RenderableType:
     )
 
 
-def summary(found: Sequence[Any], told: Any, dropped: Any) -> Table:
-    """The totals of a transcript, and of what was dropped from it when the run was resumed."""
+def summary(found: Sequence[Any], total: Any, dropped: Any) -> Table:
+    """Render the totals of a transcript, and of exchanges that were dropped on a resume."""
     made = Table(box=None, show_header=False, padding=(0, 2))
-    failed = told.calls - told.answers
+    failed = total.calls - total.answers
     rows = {
-        "asked": f"{told.calls} times" + (f", {failed} without an answer" if failed else ""),
-        "by": ", ".join(sorted({e.proposer for e in found})),
-        "tasks": f"{told.accepted} accepted, {told.refused} refused",
-        **_spent(told),
+        "requests": f"{total.calls} sent" + (f", {failed} without a reply" if failed else ""),
+        "proposer": ", ".join(sorted({e.proposer for e in found})),
+        "tasks": f"{total.accepted} accepted, {total.refused} refused",
+        **_spent(total),
     }
-    if told.seconds:
-        rows["answered in"] = f"{told.seconds:.1f} s"
+    if total.seconds:
+        rows["reply time"] = f"{total.seconds:.1f} s"
     if dropped.calls:
         spent = "".join(f"; {name} {value}" for name, value in _spent(dropped).items())
-        rows["dropped"] = f"asked {dropped.calls} times after a checkpoint that was resumed{spent}"
+        rows["dropped"] = f"{dropped.calls} requests after a checkpoint that was resumed{spent}"
     for name, value in rows.items():
         made.add_row(Text(name, "bold"), _plain(value))
     return made
 
 
-def _spent(told: Any) -> dict[str, str]:
-    if not told.prompt_tokens and not told.completion_tokens:
+def _spent(total: Any) -> dict[str, str]:
+    if not total.prompt_tokens and not total.completion_tokens:
         return {}
     return {
-        "tokens": f"{told.prompt_tokens:,} read, {told.completion_tokens:,} written",
-        "cost": "not known" if told.cost is None else f"{told.cost:.4f}",
+        "tokens": f"{total.prompt_tokens:,} prompt, {total.completion_tokens:,} completion",
+        "cost": "unknown" if total.cost is None else f"{total.cost:.4f}",
     }
 
 
@@ -127,7 +127,7 @@ def _when(exchange: Any) -> Text:
     text = Text(f"{exchange.steps:,} steps", "bold")
     text.append(f"  update {exchange.asked}", "default")
     if exchange.came != exchange.asked:
-        text.append(f", answered at {exchange.came}", "default")
+        text.append(f", reply at {exchange.came}", "default")
     if exchange.seed:
         text.append(f"  seed +{exchange.seed}", "default")
     name = exchange.reply.model if exchange.reply is not None else ""
@@ -136,18 +136,18 @@ def _when(exchange: Any) -> Text:
 
 
 def _price(reply: Any) -> Text | None:
-    told = []
+    parts = []
     if reply.prompt_tokens or reply.completion_tokens:
-        told.append(f"{reply.prompt_tokens:,} + {reply.completion_tokens:,} tokens")
+        parts.append(f"{reply.prompt_tokens:,} + {reply.completion_tokens:,} tokens")
     if reply.cost is not None:
-        told.append(f"cost {reply.cost:.4f}")
+        parts.append(f"cost {reply.cost:.4f}")
     if reply.seconds:
-        told.append(f"{reply.seconds:.1f} s")
-    return Text("  ".join(told), "dim") if told else None
+        parts.append(f"{reply.seconds:.1f} s")
+    return Text("  ".join(parts), "dim") if parts else None
 
 
 def _tasks(tasks: Sequence[Mapping[str, Any]], full: bool) -> RenderableType:
-    """Tasks of numbers as a table, others as JSON."""
+    """Render tasks of numbers as a table, other tasks as JSON."""
     names = list(tasks[0])
     plain = all(
         list(task) == names
@@ -186,7 +186,7 @@ def _spoken(who: str, words: str) -> list[RenderableType]:
 
 
 def _plain(text: str) -> Text:
-    """Text as it is: nothing in it is markup, and nothing moves the cursor."""
+    """Return text without interpreting markup or control characters."""
     return Text(_clean(text))
 
 

@@ -409,7 +409,7 @@ def test_the_transcript_is_shown(scripted, capsys):
     found = exchanges(run / "transcript.jsonl")
     for part in ("256 steps", "update 4", "scripted", "accepted", "length", "ending", "serial"):
         assert part in out
-    assert f"{len(found)} times" in out
+    assert f"{len(found)} sent" in out
     assert ("seed +1" in out) == (settings["num_seeds"] == 2)
     main(["transcript", str(run / "transcript.jsonl"), "--json"])
     told = json.loads(capsys.readouterr().out)
@@ -431,7 +431,7 @@ def test_what_was_said_is_shown_as_it_is(with_proposer, tmp_path, capsys, refuse
     assert not {"\x1b", "\u202e"} & set(out)
     main(["transcript", str(tmp_path / "run"), "--last", "1"])
     assert "no JSON" not in capsys.readouterr().out
-    assert "a transcript, or the folder" in refused("transcript", tmp_path)
+    assert "a transcript, or the run folder" in refused("transcript", tmp_path)
     assert "--last is -1" in refused("transcript", tmp_path / "run", "--last", -1)
 
 
@@ -439,14 +439,14 @@ def test_transcripts_that_are_damaged_or_none(tmp_path, capsys, refused):
     path = tmp_path / "transcript.jsonl"
     path.write_text("")
     main(["transcript", str(path)])
-    assert "Nobody was asked yet." in capsys.readouterr().out
+    assert "No requests yet." in capsys.readouterr().out
     path.write_text('{"steps": 1}\nhello\n')
     assert "no line of it can be read" in refused("transcript", path)
     odd = Exchange(accepted=({"x": 10**400}, {"x": 1}), error="\x1b[2Jno", over=True)
     path.write_text(f"{odd.line()}hello\n{odd.line()}hello\n")
     main(["transcript", str(tmp_path), "--full"])
     out = capsys.readouterr().out
-    assert "2 times" in out
+    assert "2 sent" in out
     assert "2 lines cannot be read." in out
     assert "\x1b" not in out
     main(["transcript", str(path), "--json"])
