@@ -1,4 +1,4 @@
-"""Skills that compose: temporal logic over facts of a world, as automata and arrays."""
+"""Composable skills: temporal logic over an environment's propositions, as automata and arrays."""
 
 from didact.students.skills import preferences, rewards, tabular, task_plans, values
 from didact.students.skills.composed_policy import compose

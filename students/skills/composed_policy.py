@@ -1,7 +1,7 @@
-"""Composed behaviour as a student that has learned all it will: acts, saves and loads like others.
+"""Composed policies as students that do not learn; they act, save and load like other students.
 
-In a world of numbered places it is one table, of the automaton's states and the places. Elsewhere
-it is the network of all goals, and the plans of the automaton's states.
+In an environment with numbered places, the policy is a table over the automaton's states and the
+places. Otherwise, it is a goal network with the plans of the automaton's states.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,13 +22,13 @@ from didact.students.skills.machines import letters_of
 from didact.students.skills.plans import GoalPlans, goal_plans, plan_action_values
 from didact.students.skills.tabular import Table, fixed_point_values
 
-WORST = -1e9  # the logit of an action that is not among the best
-TABLE = ("states", "places")  # what a card tells of a table,
-NETWORK = ("states", "goals", "hidden", "cell")  # and of a network
+WORST = -1e9  # logit of actions that are not among the best
+TABLE = ("states", "places")  # sizes of a table on a card
+NETWORK = ("states", "goals", "hidden", "cell")  # sizes of a network on a card
 
 
 class ComposedState(NamedTuple):
-    """The state of a composed behaviour."""
+    """The student state of a composed policy."""
 
     params: dict[str, Any]
 
@@ -36,19 +36,21 @@ class ComposedState(NamedTuple):
 def compose(
     table: Table, made: Automaton, propositions: tuple[str, ...], *, as_far: bool = False
 ) -> Float[Array, "states places actions"]:
-    """The values of a formula for each state of its automaton, without another step in the world.
+    """Compose the action values of a formula for each state of its automaton, without more steps.
 
-    Plans tell what to reach next. What they are worth is then compared with the steps from which
-    the table was learned, until both agree: that is where single steps count.
+    The values of plans over goals are the starting point. They are then iterated to a fixed point
+    of the Bellman equation on the steps from which the table was learned, because the order of
+    single steps may matter.
 
     Args:
-        table: how to reach all goals.
+        table: the values of reaching all goals.
         made: the formula's automaton.
-        propositions: what labels mean.
-        as_far: only plan, and as if all goals were as far from one another, as in the paper.
+        propositions: the names of the propositions in labels.
+        as_far: return the values of plans that assume equal distances between all goals, as in the
+            paper.
 
     Raises:
-        SettingError: a proposition of the formula is none of these.
+        SettingError: the formula has a proposition that is not in `propositions`.
     """
     plan = goal_plans([made], propositions, table.goals, None if as_far else table.goal_values)
     places = jnp.arange(table.values.shape[0])
@@ -69,14 +71,14 @@ def compose(
 def composed_student(
     sizes: Mapping[str, int], observation_space: Mapping[str, ArraySpace], actions: int
 ) -> Student:
-    """A student of these sizes; `ComposedState.params` are put in from elsewhere.
+    """Make a student with the given sizes; replace `ComposedState.params` to load a policy.
 
     Args:
-        sizes: those of `TABLE` or of `NETWORK`. The parameters of a table are `values`
-            [states, places, actions]; those of a network are its `network`, and `worth`, `careful`
-            and `forbidden` [states, goals], as in `GoalPlans`.
-        observation_space: of the environment, with the formula.
-        actions: how many.
+        sizes: the sizes of `TABLE` or `NETWORK`. The parameters of a table are `values`
+            [states, places, actions]; those of a network are `network`, and `worth`, `careful` and
+            `forbidden` [states, goals], as in `GoalPlans`.
+        observation_space: the observations of the environment with the formula.
+        actions: the number of actions.
     """
     if set(sizes) == set(TABLE):
         shape = sizes["states"], sizes["places"], actions
@@ -110,7 +112,7 @@ def _student(
     params: Callable[[Array], dict[str, Any]],
     values_of: Callable[[Any, Mapping[str, Array]], Float[Array, "n actions"]],
 ) -> Student:
-    """A student that takes one of the actions of the highest value."""
+    """Make a student that takes one of the actions with the highest value."""
 
     def init(key):
         return ComposedState(params(key))
@@ -119,7 +121,7 @@ def _student(
         values = values_of(state.params, observation)
         best = jnp.max(values, -1, keepdims=True)
         logits = jnp.where(values >= best * (1 - 1e-6), 0.0, WORST)
-        # The value is discounted by the steps to fulfilment; 0 where no way is known.
+        # The value is discount**steps until the formula is fulfilled, or 0 if no way is known.
         return Categorical(logits), best[:, 0], carry
 
     def act(state, carry, observation, key):
@@ -137,7 +139,7 @@ def _student(
 
 
 def sizes_of(states: int, params: Mapping[str, Any]) -> dict[str, int]:
-    """What a card tells of a behaviour with these parameters."""
+    """Return the sizes on a card for a composed policy with these parameters."""
     if "values" in params:
         return {"states": states, "places": int(np.shape(params["values"])[1])}
     inner = params["network"]["params"]

@@ -1,8 +1,8 @@
-"""How to reach every goal under every constraint, learned by a network from any experience.
+"""Goal-conditioned action values under constraints, learned off-policy by a network.
 
-One network tells the values of all actions for any goal (what holds at once), given which others
-must not be touched on the way. Each step teaches goals and constraints that are drawn for it: what
-it led to is known for each of them, whatever the agent was after when it took the step.
+One network predicts the values of all actions for any goal (a set of propositions that hold
+together), given the goals that must be avoided on the way. Each step is relabelled with sampled
+goals and constraints: its outcome is known for all of them, regardless of the agent's own goal.
 
 References:
     Andrychowicz et al., Hindsight Experience Replay, NeurIPS 2017 (arXiv:1707.01495); van Hasselt
@@ -23,28 +23,28 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt8
 
 from didact.environments import SettingError
 
-CODES = 128  # packed cells
-AVOIDED = 0.3  # how likely each goal is to be avoided, where anything is
+CODES = 128  # number of codes of packed cells
+AVOIDED = 0.3  # probability of avoiding each goal, in steps with constraints
 
 
 @dataclasses.dataclass(frozen=True)
 class GoalLearnerConfig:
-    """Settings of a network of skills, and of how it learns."""
+    """Settings of a goal network and of its learning."""
 
     hidden: int = 128
     """width of both hidden layers"""
     cell: int = 4
-    """numbers that a cell of the image becomes"""
+    """features per cell of the image"""
     discount: float = 0.95
-    """of each step"""
+    """discount factor per step"""
     learning_rate: float = 2e-3
-    """Adam's step size at the start; it falls to a tenth"""
+    """initial Adam learning rate; annealed to a tenth"""
     batch: int = 256
-    """steps in one update, each for two goals"""
+    """steps per update, each relabelled with two goals"""
     memory: int = 200_000
-    """steps that are remembered"""
+    """capacity of the experience buffer, in steps"""
     follow: float = 0.05
-    """how far the target network follows with each update"""
+    """Polyak averaging rate of the target network, per update"""
 
     def __post_init__(self):
         for name in ("hidden", "cell", "batch", "memory"):
@@ -58,10 +58,10 @@ class GoalLearnerConfig:
 
 
 class GoalNetwork(nn.Module):
-    """Values of actions, from an image of packed cells, a goal, and which goals are avoided.
+    """Action values as a function of an image of packed cells, a goal, and the avoided goals.
 
-    What a cell means depends on the goal and on what is avoided: that is looked up in a table for
-    each. All that follows is shared by all goals, so what is learned of one way serves every other.
+    Cell embeddings depend on the goal and on the avoided goals, with one lookup table for each. All
+    later layers are shared by all goals, so that learning transfers between goals.
     """
 
     goals: int
@@ -86,19 +86,19 @@ class GoalNetwork(nn.Module):
 
 
 class ExperienceBuffer(NamedTuple):
-    """The last m steps, in a ring."""
+    """A ring buffer with the last m steps."""
 
     before: UInt8[Array, "m h w"]
     action: Int[Array, " m"]
     after: UInt8[Array, "m h w"]
-    goal: Int[Array, " m"]  # what the step led to
+    goal: Int[Array, " m"]  # index of the goal that the step reached
     terminated: Bool[Array, " m"]
-    filled: Int[Array, ""]  # how many there are
-    next: Int[Array, ""]
+    filled: Int[Array, ""]  # number of stored steps
+    next: Int[Array, ""]  # index at which the next step is stored
 
 
 class GoalLearnerState(NamedTuple):
-    """A network while it learns."""
+    """The training state of a goal network."""
 
     params: Any
     target: Any
@@ -107,14 +107,14 @@ class GoalLearnerState(NamedTuple):
 
 
 class GoalLearner(NamedTuple):
-    """Pure functions of a network of skills.
+    """Pure functions to train a goal network.
 
     Attributes:
         init: `init(key) -> state`.
-        add_experience: `add_experience(state, before, action, after, goal, terminated) -> state`, n
-            steps.
+        add_experience: `add_experience(state, before, action, after, goal, terminated) -> state`,
+            which stores n steps.
         learn: `learn(state, key) -> (state, loss)`, one update.
-        act: `act(params, image, goal) -> actions`, the best ones to come to goals.
+        act: `act(params, image, goal) -> actions`, the greedy actions for reaching goals.
     """
 
     init: Callable[[PRNGKeyArray], GoalLearnerState]
@@ -130,14 +130,15 @@ def goal_learner(
     updates: int,
     config: GoalLearnerConfig,
 ) -> GoalLearner:
-    """A network of skills for images of packed cells.
+    """Make a learner of a goal network for images of packed cells.
 
     Args:
-        image: height and width.
-        goals: what can hold at once, nothing included if nothing can.
-        num_actions: of the world.
-        updates: how many there will be; the step size falls until then.
-        config: the rest.
+        image: height and width of images.
+        goals: the sets of propositions that can hold together, including the empty set if it
+            occurs.
+        num_actions: the number of actions.
+        updates: number of updates over which the learning rate is annealed.
+        config: further settings.
     """
     num_goals = len(goals)
     nothing = int(np.argmin(goals.any(1))) if not goals.any(1).all() else -1
@@ -170,10 +171,10 @@ def goal_learner(
         memory, m = state.memory, config.batch
         at = jax.random.randint(keys[0], (m,), 0, memory.filled)
         before, action, after, led_to, terminated = (ring[at] for ring in memory[:5])
-        # Half of the steps are learned without constraints, which plans need most.
+        # Half of the steps are learned without constraints, the case that plans use most.
         some = jax.random.bernoulli(keys[1], 0.5, (m, 1))
         avoided = some & jax.random.bernoulli(keys[2], AVOIDED, (m, num_goals))
-        # Each is learned for one goal at random, and for the one it led to, if it led to one.
+        # Each step is learned for a random goal and for the goal that it reached (if any).
         goal = jax.random.randint(keys[3], (2, m), 0, num_goals)
         goal = goal.at[1].set(jnp.where(led_to == nothing, goal[1], led_to)).ravel()
 
@@ -211,7 +212,7 @@ def goal_learner(
 def action_values(
     network: GoalNetwork, params: Any, image: UInt8[Array, "n h w"], avoided: Bool[Array, "n goals"]
 ) -> Float[Array, "goals n actions"]:
-    """The values of actions for each goal, as `plans.follow` asks for them."""
+    """Return the values of actions for each goal, for `plans.plan_action_values`."""
     apply: Any = network.apply
 
     def one(goal):
@@ -223,5 +224,8 @@ def action_values(
 def goal_of(
     labels: Bool[Array, "n propositions"], goals: Bool[np.ndarray, "goals propositions"]
 ) -> Int[Array, " n"]:
-    """The number of the goal that holds in each world; they must be all that can hold."""
+    """Return the index of the goal that holds in each environment.
+
+    `goals` must contain all sets of propositions that can hold together.
+    """
     return jnp.argmax(jnp.all(labels[:, None] == goals, -1), -1)

@@ -1,11 +1,11 @@
-"""Worlds in which a formula is the task: it is fulfilled, broken, or still open.
+"""Environments whose task is a temporal logic formula.
 
-`formula` is a setting of every environment with propositions, so
-`didact train --env Office --env-settings "formula=F coffee"` works; it may be in English, too.
+`formula` is a setting of every environment with propositions, as in
+`didact train --env Office --env-settings "formula=F coffee"`; the formula may also be in English.
 
 References:
     Toro Icarte et al., Reward Machines: Exploiting Reward Function Structure in Reinforcement
-    Learning, JAIR 2022 (arXiv:2010.03950): observations tell the state of the machine, too.
+    Learning, JAIR 2022 (arXiv:2010.03950), where observations also include the machine's state.
 """
 
 from typing import Any, NamedTuple
@@ -27,21 +27,21 @@ PROGRESS = "progress"
 
 
 class FormulaTaskState(NamedTuple):
-    """n worlds, and how far each has come."""
+    """The state of n environments with a formula."""
 
-    worlds: Any
+    worlds: Any  # the state of the inner environment
     machine: Int32[Array, " n"]  # the automaton's state
-    steps: Int32[Array, " n"]  # taken so far
+    steps: Int32[Array, " n"]  # number of steps taken
 
 
 class WithFormula(Wrapper[FormulaTaskState]):
     """An environment whose task is a formula over its propositions; made by `with_formula`.
 
-    An episode ends with success where the formula is true of the labels of all steps so far (those
-    after a reset do not count), and without where it cannot come true any more. Success pays
-    1 - 0.9 t / max_steps as in MiniGrid, all else 0.
+    An episode ends with success if the formula is true of the labels of all steps so far (the
+    labels after a reset do not count), and without success once it cannot become true any more. The
+    reward of success is 1 - 0.9 t / max_steps, as in MiniGrid; all other rewards are 0.
 
-    Observations have `progress`, bool[n, states], too: where the automaton is.
+    Observations also have `progress`, bool[n, states], the one-hot state of the automaton.
     """
 
     def __init__(self, environment: Environment, made: Automaton):
@@ -58,7 +58,7 @@ class WithFormula(Wrapper[FormulaTaskState]):
         worlds, seen = self.environment.reset(key, tasks)
         machine = jnp.full(tasks.shape[0], self.automaton.initial, jnp.int32)
         state = FormulaTaskState(worlds, machine, jnp.zeros_like(machine))
-        return state, self._told(state, seen)
+        return state, self._with_progress(state, seen)
 
     def step(self, key, state, actions):
         worlds, seen = self.environment.step(key, state.worlds, actions)
@@ -69,17 +69,17 @@ class WithFormula(Wrapper[FormulaTaskState]):
         success = self._machines.accepting[0, machine]
         over = success | self._machines.failed[0, machine]
         reward = jnp.where(success, 1 - 0.9 * state.steps / self.max_steps, 0.0)
-        # A task of its own that the inner world has does not count, but its disasters do.
+        # Success in the inner environment's own task is ignored, but failure ends the episode.
         over |= seen.terminated & ~seen.success
         seen = seen._replace(reward=reward, success=success, terminated=over)
-        return state, self._told(state, seen)
+        return state, self._with_progress(state, seen)
 
-    def _told(self, state, seen):
+    def _with_progress(self, state, seen):
         progress = jax.nn.one_hot(state.machine, self.automaton.num_states, dtype=bool)
         return seen._replace(observation={**seen.observation, PROGRESS: progress})
 
     def map(self, state, index):
-        """As it looks in the automaton's state of that world."""
+        """Return the inner map with `progress` in the automaton's current state."""
         seen = super().map(state, index)
         if seen is None:
             return None
@@ -88,10 +88,10 @@ class WithFormula(Wrapper[FormulaTaskState]):
         return seen._replace(observation={**seen.observation, PROGRESS: progress})
 
     def instruction_text(self, observation):
-        """The formula."""
+        """Return the formula as text."""
         return str(self.automaton.formula)
 
-    # What the inner environment knows is of its own task, which is not the formula.
+    # These capabilities of the inner environment refer to its own task, not to the formula.
 
     def expert(self) -> None:
         return None
@@ -104,16 +104,16 @@ class WithFormula(Wrapper[FormulaTaskState]):
 
 
 def with_formula(environment: Environment, formula: Formula | Automaton | str) -> WithFormula:
-    """The environment with a formula as its task.
+    """Make an environment with a formula as its task.
 
     Args:
-        environment: one with propositions.
-        formula: of these; or its automaton.
+        environment: an environment with propositions.
+        formula: a formula over these propositions, or its automaton.
 
     Raises:
-        SettingError: the formula has another proposition, is too complex, or is true or false
-            before anything was done.
-        FormulaError: the formula cannot be read.
+        SettingError: the formula has an unknown proposition, is too complex, cannot be fulfilled,
+            or is decided by the first step whatever happens.
+        FormulaError: the formula cannot be parsed.
     """
     if isinstance(formula, str):
         formula = parse(formula)
@@ -122,14 +122,15 @@ def with_formula(environment: Environment, formula: Formula | Automaton | str) -
     for name in made.propositions:
         if name not in environment.propositions:
             names = ", ".join(environment.propositions) or "none in this environment"
-            raise SettingError("formula", text, f"of the propositions {names} ({name!r} is none)")
+            allowed = f"a formula over the propositions {names} ({name!r} is unknown)"
+            raise SettingError("formula", text, allowed)
     if made.failed[made.initial] or made.settled[made.transitions[made.initial]].all():
-        raise SettingError("formula", text, "one that can be fulfilled, and broken or left open")
+        raise SettingError("formula", text, "satisfiable, and not decided by the first step alone")
     return WithFormula(environment, made)
 
 
-def _told(environment: Environment, text: str) -> WithFormula:
+def _from_text(environment: Environment, text: str) -> WithFormula:
     return with_formula(environment, read_formula(text, environment))
 
 
-register_wrapper_setting("formula", _told, lambda environment: bool(environment.propositions))
+register_wrapper_setting("formula", _from_text, lambda environment: bool(environment.propositions))

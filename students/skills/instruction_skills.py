@@ -1,9 +1,9 @@
-"""Policies that follow instructions as skills: a formula says which instruction is due.
+"""Instruction-following policies as skills: a formula determines the current instruction.
 
-In each state of a formula's automaton the plan tells which facts lead on, and so which skills of a
-library end where it leads on. One of them that can begin is due, until it has come to its end: its
-policy is given its words, and forgets what it remembered whenever another skill is due. So policies
-that have learned one instruction at a time do what a formula of any length says.
+In each state of a formula's automaton, the plan tells which propositions make progress, and thereby
+which skills of a library do. One of those that can begin is active until it ends: its policy is
+given the skill's description as the instruction, and its memory is reset whenever the active skill
+changes. This way, policies that were trained on single instructions follow formulas of any length.
 
 References:
     Sutton, Precup and Singh, Between MDPs and Semi-MDPs: A Framework for Temporal Abstraction in
@@ -25,19 +25,19 @@ from didact.students.skills.ltl.automata import Automaton, automaton
 from didact.students.skills.ltl.formulas import brief
 from didact.students.skills.machines import skill_machine
 
-NO_POLICY = -1  # where no skill leads on, or none of them can begin
-IDLE = "done"  # the action of grid worlds that changes nothing
-MAX_PROPOSITIONS = 8  # that a condition to begin may name
+NO_POLICY = -1  # no skill is active: none makes progress, or none of those can begin
+IDLE = "done"  # the action of grid worlds that has no effect
+MAX_PROPOSITIONS = 8  # maximum number of propositions in a skill's initial condition
 
 
 class InstructionSchedule(NamedTuple):
-    """Which skills lead on, for a batch of automata; states as in `AutomatonBatch`."""
+    """The skills that make progress, for a batch of automata; states as in `AutomatonBatch`."""
 
-    leads: Bool[Array, "batch states skills"]
-    words: UInt8[Array, "skills length"]  # of each skill, as token ids
-    owner: Int[Array, " skills"]  # the number of its policy
-    weights: Int[Array, "skills labels"]  # the letter of a condition to begin is their sum
-    begins: Bool[Array, "skills letters"]  # whether it holds
+    leads: Bool[Array, "batch states skills"]  # whether the skill makes progress
+    words: UInt8[Array, "skills length"]  # description of each skill, as token ids
+    owner: Int[Array, " skills"]  # index of the skill's policy
+    weights: Int[Array, "skills labels"]  # their sum over true labels is the letter for `begins`
+    begins: Bool[Array, "skills letters"]  # whether the skill can begin
 
 
 def instruction_schedule(
@@ -48,20 +48,20 @@ def instruction_schedule(
     *,
     max_states: int | None = None,
 ) -> InstructionSchedule:
-    """What leads on in each state of each automaton.
+    """Determine the skills that make progress in each state of each automaton.
 
-    A skill ends with no more facts than its `ends` asks for, as far as plans count on it.
+    Plans assume that a skill ends with the fewest true propositions that satisfy its `ends`.
 
     Args:
-        automata: at least one.
+        automata: at least one automaton.
         library: at least one skill.
-        propositions: what labels mean.
-        encode: words as the policies read them.
-        max_states: the number of states that all are padded to.
+        propositions: the names of the propositions in labels.
+        encode: a function that encodes a description as the policies read it.
+        max_states: the number of states to pad to; the largest number of states if None.
 
     Raises:
-        SettingError: there is no automaton or skill, a skill speaks of an unknown proposition, or
-            a formula can only be fulfilled by facts with which no skill ends.
+        SettingError: there is no automaton or skill, a skill has an unknown proposition, or a
+            formula cannot be fulfilled by the skills.
     """
     for name, values in (("automata", automata), ("library", library)):
         if not values:
@@ -74,7 +74,8 @@ def instruction_schedule(
     for skill, end, begin in zip(skills, ends, begins, strict=True):
         for name in (*end.propositions, *begin.propositions):
             if name not in propositions:
-                allowed = f"of the propositions {', '.join(propositions)} ({name!r} is none)"
+                known = ", ".join(propositions)
+                allowed = f"a formula over the propositions {known} ({name!r} is unknown)"
                 raise SettingError(f"skill {skill.name}", skill.ends, allowed)
     states = max_states or max(each.num_states for each in automata)
     leads = np.zeros((len(automata), states, len(skills)), bool)
@@ -98,25 +99,26 @@ def instruction_schedule(
 
 
 def policies_of(library: Library) -> list[str]:
-    """The policies of a library's skills, each once; `InstructionSchedule.owner` numbers them
-    so."""
+    """Return the distinct policies of a library's skills, in the order of the indices in
+    `InstructionSchedule.owner`.
+    """
     return list(dict.fromkeys(skill.policy for skill in library.values()))
 
 
 def _leads(each: Automaton, ends: Sequence[Any], library: Library) -> np.ndarray:
-    """The skills that lead on in each state, [states, skills]."""
+    """Return the skills that make progress in each state, [states, skills]."""
     found = [_letters(each, end) for end in ends]
     possible = np.zeros(each.transitions.shape[1], bool)
     possible[[0, *(x for letters in found for x in letters)]] = True
     plan = skill_machine(each, possible)
     if not plan.values[each.initial]:
-        allowed = "one that is fulfilled by skills: " + ", ".join(library)
+        allowed = "a formula that the skills can fulfil: " + ", ".join(library)
         raise SettingError("formula", brief(each.formula), allowed)
     return np.stack([plan.wanted[:, letters].any(1) for letters in found], 1)
 
 
 def _letters(each: Automaton, end: Any) -> list[int]:
-    """The letters that an automaton reads where a condition holds with the fewest facts."""
+    """Return the letters that satisfy a condition with the fewest true propositions."""
     made = automaton(end)
     holds = np.flatnonzero(made.accepting[made.transitions[made.initial]])
     fewest = min((int(x).bit_count() for x in holds), default=0)
@@ -129,14 +131,14 @@ def _letters(each: Automaton, end: Any) -> list[int]:
 
 
 class ExecutionMemory(NamedTuple):
-    """What policies under orders remember."""
+    """The memory of policies that follow a schedule."""
 
-    memory: tuple[Any, ...]  # of each policy
-    due: Int[Array, " n"]  # the skill that was due in the last step, or NOBODY
+    memory: tuple[Any, ...]  # the carry of each policy
+    due: Int[Array, " n"]  # the skill that was active in the last step, or NO_POLICY
 
 
 def initial_memory(policies: Sequence[Policy], n: int) -> ExecutionMemory:
-    """The memory before the first step of n worlds."""
+    """Return the memory at the start of an episode in n environments."""
     memory = tuple(policy.initial_carry(n) for policy in policies)
     return ExecutionMemory(memory, jnp.full(n, NO_POLICY, jnp.int32))
 
@@ -151,21 +153,24 @@ def act(
     which: Int[Array, " n"],
     key: PRNGKeyArray | None = None,
 ) -> tuple[Int[Array, " n"], ExecutionMemory]:
-    """The actions of policies that are told what is due; can be jitted.
+    """Choose actions with the policies of the active skills; can be jitted.
 
-    Where nothing is due the action is "done", if there is one; without it, the policy of the first
-    skill acts, told the words of that skill.
+    Without an active skill, the action is "done" if there is such an action; otherwise the policy
+    of the first skill acts under that skill's instruction.
 
     Args:
-        policies: those of `policies_of`, which have the same actions and read `instruction`. All of
-            them are asked in all worlds.
-        made: the orders of a batch.
-        remembered: what `initial_memory` or the last call gave.
-        observation: of n worlds; their own instructions are not read.
-        labels: what holds now.
-        machine: the state of each world's automaton.
-        which: the automaton of each world.
-        key: randomness, to sample actions; None takes the most probable ones.
+        policies: the policies of `policies_of`, which must have the same actions and read
+            `instruction`. All of them are evaluated in all environments.
+        made: the schedule of a batch of automata.
+        remembered: the memory, from `initial_memory` or the previous call.
+        observation: observations of n environments; their own instructions are ignored.
+        labels: the propositions that hold now.
+        machine: the state of each environment's automaton.
+        which: the index of each environment's automaton.
+        key: random key to sample actions; None for greedy actions.
+
+    Returns:
+        The actions and the memory.
     """
     leads = made.leads[which, machine]
     letter = jnp.sum(jnp.where(labels[:, None], made.weights, 0), -1)

@@ -1,4 +1,4 @@
-"""Files of JSON that appear whole or not at all."""
+"""Atomic writing of JSON files."""
 
 import json
 import os
@@ -10,15 +10,18 @@ from didact.environments import SettingError
 
 
 def write_json(
-    setting: str, path: str | os.PathLike[str], told: Any, *, indent: int | None = None
+    setting: str, path: str | os.PathLike[str], content: Any, *, indent: int | None = None
 ) -> Path:
-    """Writes a file of JSON, and the folders that it is to be in.
+    """Write a JSON file atomically, and create its parent folders.
 
     Args:
-        setting: what the file is, for the sentence where it cannot be written.
-        path: the file; what stood there is replaced when the new one is whole.
-        told: what to write.
-        indent: of lines; all in one if not given.
+        setting: the name of the file's setting, for errors.
+        path: the file; an existing file is replaced.
+        content: what to write.
+        indent: indentation of lines; None writes a single line.
+
+    Returns:
+        The path of the file.
 
     Raises:
         SettingError: the file cannot be written.
@@ -26,8 +29,8 @@ def write_json(
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, (json.dumps(told, indent=indent) + "\n").encode())
-    except (OSError, ValueError) as error:  # a name that no file can have is a ValueError
+        write_whole(path, (json.dumps(content, indent=indent) + "\n").encode())
+    except (OSError, ValueError) as error:  # an invalid file name raises a ValueError
         why = getattr(error, "strerror", None) or str(error)
         raise SettingError(setting, str(path), f"a file that can be written ({why})") from None
     return path

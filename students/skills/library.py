@@ -1,7 +1,7 @@
-"""A library of skills: what each does in words, where it begins and ends, and who carries it out.
+"""Libraries of skills: descriptions, initial and final conditions, and policies.
 
-It is one JSON file. Skills are tried by use, and the library counts how often they came to their
-end, so that a plan can be made of those that are proven.
+A library is stored as one JSON file. It counts how often each skill was started and completed, so
+that plans can be restricted to reliable skills.
 """
 
 import dataclasses
@@ -27,22 +27,22 @@ from didact.students.skills.ltl.formulas import (
 from didact.students.skills.ltl.parser import parse
 
 FORMAT = 1
-MAX_SIZE = 1 << 22  # bytes of a file
+MAX_SIZE = 1 << 22  # maximum bytes of a file
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _STATIC = (And, Constant, Iff, Implies, Not, Or, Proposition)
 
 
 @dataclasses.dataclass(frozen=True)
 class Skill:
-    """Something that a policy can be told to do.
+    """A skill: an instruction for a policy, with conditions for its start and end.
 
     Attributes:
         name: a word of letters, digits and "_".
-        description: what it does, in words; a policy that follows instructions is told just that.
-        ends: a formula without temporal operators: the skill is done where it holds.
-        policy: who carries it out, as `load_policy` takes it.
-        begins: a formula without temporal operators: it can be begun where that holds.
-        tried, done: how often it was begun, and how often it came to its end.
+        description: the skill in words, used as the instruction of the policy.
+        ends: a formula without temporal operators; the skill is completed where it holds.
+        policy: the policy, as an argument of `load_policy`.
+        begins: a formula without temporal operators; the skill can be started where it holds.
+        tried, done: how often the skill was started and completed.
     """
 
     name: str
@@ -59,30 +59,31 @@ class Skill:
             if not isinstance(value, str) or not value.strip() or not value.isprintable():
                 raise SettingError(f"{field} of a skill", value, "a line of text")
         if not NAME.fullmatch(self.name):
-            allowed = "a word of letters, digits and '_', at most 64 of them"
+            allowed = "a word of at most 64 letters, digits and '_', starting with a letter"
             raise SettingError("name of a skill", self.name, allowed)
         for field in ("tried", "done"):
             value = getattr(self, field)
             if type(value) is not int or value < 0:
-                raise SettingError(f"{field} of skill {self.name}", value, "a whole number from 0")
+                allowed = "a whole number of at least 0"
+                raise SettingError(f"{field} of skill {self.name}", value, allowed)
         if self.done > self.tried:
-            allowed = f"at most as often as it was tried, {self.tried}"
+            allowed = f"at most the number of tries, {self.tried}"
             raise SettingError(f"done of skill {self.name}", self.done, allowed)
         for text in (self.begins, self.ends):
             static(text)
 
     @property
     def rate(self) -> float:
-        """How often it came to its end; 0 where it was never tried."""
+        """The fraction of tries that were completed; 0 if the skill was never tried."""
         return self.done / self.tried if self.tried else 0.0
 
 
 def static(text: str) -> Formula:
-    """A formula about one step.
+    """Parse a formula about a single step.
 
     Raises:
-        SettingError: it has a temporal operator.
-        FormulaError: it cannot be read.
+        SettingError: the formula has a temporal operator.
+        FormulaError: the formula cannot be parsed.
     """
     formula = parse(text)
     if not all(isinstance(part, _STATIC) for part in formula):
@@ -91,7 +92,7 @@ def static(text: str) -> Formula:
 
 
 class Library(Mapping[str, Skill]):
-    """Skills by name, in the order they were added; it is never changed, others are made of it."""
+    """An immutable mapping of skills by name, in the order in which they were added."""
 
     def __init__(self, skills: Mapping[str, Skill] | None = None):
         self._skills = dict(skills or {})
@@ -108,20 +109,24 @@ class Library(Mapping[str, Skill]):
         return len(self._skills)
 
     def added(self, *skills: Skill) -> "Library":
-        """The library with more skills.
+        """Return a library with additional skills.
 
         Raises:
-            SettingError: there is one of that name.
+            SettingError: the library already has a skill of that name.
         """
         new = dict(self._skills)
         for skill in skills:
             if skill.name in new:
-                raise SettingError("name of a skill", skill.name, "one that is not in the library")
+                allowed = "a name that is not in the library"
+                raise SettingError("name of a skill", skill.name, allowed)
             new[skill.name] = skill
         return Library(new)
 
     def used(self, counts: Mapping[str, tuple[int, int]]) -> "Library":
-        """The library after use: how often skills were begun, and how often they were done.
+        """Return a library with updated counts.
+
+        Args:
+            counts: by the name of the skill, how often it was started and completed.
 
         Raises:
             SettingError: there is no skill of that name.
@@ -138,40 +143,45 @@ class Library(Mapping[str, Skill]):
         return Library(new)
 
     def proven(self, rate: float = 0.5, tried: int = 20) -> "Library":
-        """Those that were tried so often and came to their end that often."""
+        """Return the skills that were tried and completed often enough.
+
+        Args:
+            rate: minimum fraction of tries that were completed.
+            tried: minimum number of tries.
+        """
         return Library(
             {k: s for k, s in self._skills.items() if s.tried >= tried and s.rate >= rate}
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the library as JSON; it appears whole or not at all.
+        """Write the library atomically as JSON.
 
         Raises:
             SettingError: the file cannot be written.
         """
-        told = {"format": FORMAT, "skills": [dataclasses.asdict(s) for s in self.values()]}
-        return write_json("library", path, told, indent=1)
+        content = {"format": FORMAT, "skills": [dataclasses.asdict(s) for s in self.values()]}
+        return write_json("library", path, content, indent=1)
 
 
 def load_library(path: str | os.PathLike[str]) -> Library:
-    """Reads what `Library.save` wrote.
+    """Load a library written by `Library.save`.
 
     Raises:
-        SettingError: the file is missing or is no library, or a skill in it has no meaning.
+        SettingError: the file is missing or is not a library, or a skill is invalid.
     """
     path = Path(path)
     try:
         if path.stat().st_size > MAX_SIZE:
             raise SettingError("library", str(path), f"a file of at most {MAX_SIZE} bytes")
-        told: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, SettingError):
             raise
         why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
         raise SettingError("library", str(path), f"a library in JSON ({why})") from None
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise SettingError("library", str(path), f"a library of format {FORMAT}")
-    rows = told.get("skills")
+    rows = content.get("skills")
     known = {field.name for field in dataclasses.fields(Skill)}
     needed = {"name", "description", "ends", "policy"}
     if not isinstance(rows, list):
@@ -179,6 +189,7 @@ def load_library(path: str | os.PathLike[str]) -> Library:
     library = Library()
     for row in rows:
         if not isinstance(row, dict) or not needed <= set(row) <= known:
-            raise SettingError("library", str(path), f"of skills with {', '.join(sorted(known))}")
+            allowed = f"a list of skills with the fields {', '.join(sorted(known))}"
+            raise SettingError("library", str(path), allowed)
         library = library.added(Skill(**row))
     return library

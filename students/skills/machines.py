@@ -1,4 +1,4 @@
-"""Skill machines: which facts to reach, and which to avoid, in each state of an automaton.
+"""Skill machines: the propositions to reach and to avoid in each state of an automaton.
 
 References:
     Nangue Tasse et al., Skill Machines: Temporal Logic Skill Composition in Reinforcement Learning,
@@ -19,15 +19,15 @@ from didact.students.skills.ltl.formulas import And, Formula
 
 @dataclass(frozen=True, eq=False)
 class SkillMachine:
-    """What to do in each state of an automaton.
+    """The letters to reach and to avoid in each state of an automaton.
 
     Attributes:
-        automaton: of the task.
-        values: float[states], how soon the formula can come true: discount**(k - 1) where it takes
-            k letters that lead to other states, 0 where it cannot, and where it is true.
-        wanted: bool[states, letters], the letters that lead on by the best way.
+        automaton: the automaton of the task.
+        values: float[states], discount**(k - 1) where the formula can become true by k changes of
+            state; 0 where it cannot, and where it is true.
+        wanted: bool[states, letters], the letters that begin an optimal way.
         forbidden: bool[states, letters], the letters that make the formula impossible.
-        possible: bool[letters], those that can come.
+        possible: bool[letters], the letters that can occur.
     """
 
     automaton: Automaton
@@ -37,7 +37,7 @@ class SkillMachine:
     possible: Bool[np.ndarray, " letters"]
 
     def skill(self, state: int) -> Formula:
-        """The condition to reach in a state: what is wanted, and not what is forbidden."""
+        """Return the condition to reach in a state: a wanted letter that is not forbidden."""
         names = self.automaton.propositions
         wanted = condition(self.wanted[state], names, self.possible)
         if not self.forbidden[state, self.possible].any():
@@ -51,16 +51,16 @@ def skill_machine(
     possible: Bool[np.ndarray, " letters"] | None = None,
     discount: float = 0.9,
 ) -> SkillMachine:
-    """Plans over an automaton by value iteration.
+    """Plan over an automaton by value iteration.
 
-    A letter that changes the state pays 1 where the formula becomes true. In each state those
-    letters are wanted that promise most; what only keeps the state is not.
+    The reward is 1 for a change of state that makes the formula true. In each state, the letters
+    with the highest value are wanted; letters that keep the state are not.
 
     Args:
-        automaton: of the task.
-        possible: the letters that can come in the world, such as `letters_of_goals`. Without it a
-            plan may wait for two facts at once that never hold together.
-        discount: of each change of state.
+        automaton: the automaton of the task.
+        possible: the letters that can occur in the environment, such as `letters_of_goals`. Without
+            it, a plan may rely on propositions that never hold together.
+        discount: discount factor per change of state.
 
     Raises:
         SettingError: the discount is not between 0 and 1, or no letter is possible.
@@ -73,7 +73,7 @@ def skill_machine(
         raise SettingError("possible", "no letter", "at least one letter")
     on = (after != np.arange(len(after))[:, None]) & possible & ~accepting[:, None]
     values = np.zeros(len(after))
-    for _ in range(len(after)):  # no best way is longer
+    for _ in range(len(after)):  # no optimal way has more steps
         promised = np.where(on, np.where(accepting[after], 1.0, discount * values[after]), 0.0)
         values = promised.max(1)
     wanted = on & (promised > 0) & (promised >= values[:, None] * (1 - 1e-9))
@@ -84,15 +84,15 @@ def skill_machine(
 def letters_of(
     automaton: Automaton, propositions: Sequence[str], goals: Bool[np.ndarray, "goals propositions"]
 ) -> Int[np.ndarray, " goals"]:
-    """The letter that an automaton reads where a goal is reached.
+    """Return the letter that an automaton reads at each goal.
 
     Args:
-        automaton: any.
-        propositions: what the columns of goals mean.
-        goals: which facts hold at each.
+        automaton: an automaton.
+        propositions: the names of the columns of `goals`.
+        goals: the propositions that hold at each goal.
 
     Raises:
-        SettingError: the goals do not tell a proposition of the automaton.
+        SettingError: a proposition of the automaton is not in `propositions`.
     """
     letters = np.zeros(len(goals), np.int64)
     for bit, name in enumerate(automaton.propositions):
@@ -107,7 +107,7 @@ def letters_of(
 def letters_of_goals(
     automaton: Automaton, propositions: Sequence[str], goals: Bool[np.ndarray, "goals propositions"]
 ) -> Bool[np.ndarray, " letters"]:
-    """The letters that can come in a world of these goals, and none of whose facts may hold."""
+    """Return the letters that can occur with these goals, including the empty letter."""
     possible = np.zeros(automaton.transitions.shape[1], bool)
     possible[0] = True
     possible[letters_of(automaton, propositions, goals)] = True

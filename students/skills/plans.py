@@ -1,12 +1,12 @@
-"""What to reach next, and what not to touch on the way, in each state of an automaton.
+"""Plans over goals: what to reach next and what to avoid, in each state of an automaton.
 
-`machines` plans over letters alone, as if all goals were as far from one another. Where it is known
-how far they are, plans are better: a goal is worth the way to it times what the best way from
-there on is worth.
+`machines` plans over letters only, as if the distances between all goals were equal. With known
+distances, plans are better: the value of a goal is the discount of the way to it times the value of
+the best way from there on.
 
 References:
     Nangue Tasse et al., Skill Machines: Temporal Logic Skill Composition in Reinforcement Learning,
-    ICLR 2024 (arXiv:2205.12532), section 3; here with the values from goal to goal.
+    ICLR 2024 (arXiv:2205.12532), section 3; here with values between goals.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,21 +21,22 @@ from didact.students.skills.ltl.automata import Automaton
 from didact.students.skills.ltl.formulas import brief
 from didact.students.skills.machines import letters_of, letters_of_goals, skill_machine
 
-# Of a goal, from where another holds, while some are avoided: float[goals, goals].
+# From the avoided goals to the values of all goals (columns) where each goal holds (rows).
 Between = Callable[[Bool[np.ndarray, " goals"]], Float[np.ndarray, "goals goals"]]
 
 
 class GoalPlans(NamedTuple):
-    """The plans of a batch of automata over the goals of one world; states as in
-    `AutomatonBatch`."""
+    """The plans of a batch of automata over the goals of an environment; states as in
+    `AutomatonBatch`.
+    """
 
-    worth: Float[Array, "batch states goals"]  # of reaching a goal next; 0: it leads nowhere
-    careful: Bool[Array, "batch states goals"]  # what fails, or throws back, where it is touched
-    forbidden: Bool[Array, "batch states goals"]  # only what fails
+    worth: Float[Array, "batch states goals"]  # value of reaching a goal next; 0 if it is no use
+    careful: Bool[Array, "batch states goals"]  # goals that fail the task or set it back
+    forbidden: Bool[Array, "batch states goals"]  # goals that fail the task
 
     @property
     def wanted(self) -> Bool[Array, "batch states goals"]:
-        """The goals that are worth most, such as `values.goal_task` rewards."""
+        """The goals with the highest value, as an argument of `values.goal_task`."""
         best = jnp.max(self.worth, -1, keepdims=True)
         return (self.worth > 0) & (self.worth >= best * (1 - 1e-6))
 
@@ -49,20 +50,20 @@ def goal_plans(
     max_states: int | None = None,
     discount: float = 0.9,
 ) -> GoalPlans:
-    """Plans for automata, beside `pack` with the same `max_states`.
+    """Make plans for automata; use the same `max_states` as in `batch_automata`.
 
     Args:
-        automata: at least one.
-        propositions: what the columns of goals mean.
-        goals: what can hold at once in the world.
-        between: how much a goal is worth where another holds, discount**steps, such as
-            `Table.apart`; without it all are as far, as in the paper.
-        max_states: the number of states that all are padded to.
-        discount: of each goal, without `between`.
+        automata: at least one automaton.
+        propositions: the names of the columns of `goals`.
+        goals: the sets of propositions that can hold together in the environment.
+        between: the value of each goal where another holds, discount**steps, such as
+            `Table.goal_values`; without it, all distances are equal, as in the paper.
+        max_states: the number of states to pad to; the largest number of states if None.
+        discount: discount factor per goal, without `between`.
 
     Raises:
-        SettingError: there is none, one has more states, goals do not tell a proposition, or the
-            discount is not between 0 and 1.
+        SettingError: there is no automaton, one has more than `max_states` states, a proposition is
+            unknown, or the discount is not between 0 and 1.
     """
     if not automata:
         raise SettingError("automata", list(automata), "at least one")
@@ -92,7 +93,7 @@ def _plan(automaton, propositions, goals, between, discount):
         open_ & ~automaton.accepting[after] & (remaining[after] < remaining[:, None] * (1 - 1e-9))
     )
     careful = forbidden | back
-    # To stand where nothing holds is a goal only where it brings nearer, or nothing else does.
+    # A place without propositions is a goal only if it makes progress or no other goal does.
     nothing = ~np.asarray(goals, bool).any(1)
     nearer = (remaining[after] > remaining[:, None] * (1 + 1e-9)) | automaton.accepting[after]
     others = (open_ & ~nothing).any(1, keepdims=True)
@@ -102,7 +103,7 @@ def _plan(automaton, propositions, goals, between, discount):
         for state, (gently, barely) in enumerate(zip(careful, forbidden, strict=True)):
             steps[state] = between(gently)
             steps[state] = np.where(steps[state] > 0, steps[state], between(barely))
-    # What it is worth to come to a goal, and so to a state, and to go on from there.
+    # The value of reaching a goal, and thereby a state, and of continuing from there.
     worth = np.zeros(after.shape)
     for _ in range(after.size):
         following = np.max(steps[after, np.arange(len(goals))] * worth[after], -1)
@@ -119,15 +120,15 @@ def plan_action_values(
     action_values: Callable[[Bool[Array, "n goals"]], Float[Array, "goals n actions"]],
     which: Int[Array, " n"] | None = None,
 ) -> Float[Array, "n actions"]:
-    """The values of actions for the formulas of n worlds.
+    """Return the values of actions for the formulas of n environments.
 
-    What throws the task back is avoided, too, where there is a way that avoids it.
+    Goals that set the task back are avoided as well, if there is a way that avoids them.
 
     Args:
-        made: plans of a batch.
-        state: of each world's automaton.
-        action_values: values of all goals where the agents are, while some goals are avoided.
-        which: the plan of each world; world i has plan i if not given.
+        made: the plans of a batch of automata.
+        state: the state of each environment's automaton.
+        action_values: a function from avoided goals to the action values of all goals.
+        which: the index of each environment's plan; environment i has plan i if None.
     """
     rows = jnp.arange(len(state)) if which is None else which
     worth = made.worth[rows, state].T[..., None]

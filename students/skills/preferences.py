@@ -1,7 +1,7 @@
-"""A skill's reward from preferences: which of two episodes comes nearer to what is wished for.
+"""Reward models for skills, fitted to preferences between episodes.
 
-Episodes are told in words; a rule, a person or a language model says which one is better; and a
-model of rewards is fitted, so that better episodes have more of it. A skill is trained by that.
+Episodes are described in words; a rule, a person or a language model decides which of two is
+better; and a reward model is fitted to these preferences. The model can then train a skill.
 
 References:
     Klissarov et al., Motif: Intrinsic Motivation from Artificial Intelligence Feedback, ICLR 2024
@@ -23,7 +23,7 @@ from didact.environments import SettingError
 from didact.students.skills.rewards import RewardModel, initial_reward_model
 from didact.students.skills.task_plans import Complete
 
-# How likely the first of two descriptions is the better one, from 0 to 1; None: nobody can tell.
+# The probability that the first of two descriptions is the better one; None if undecided.
 Prefer = Callable[[str, str], float | None]
 CHOICES = {"first": 1.0, "second": 0.0, "neither": 0.5}
 
@@ -31,12 +31,12 @@ CHOICES = {"first": 1.0, "second": 0.0, "neither": 0.5}
 def describe_episode(
     labels: Bool[np.ndarray, "steps p"], propositions: Sequence[str], *, longest: int = 40
 ) -> str:
-    """An episode in words: what held, in order, each as long as it went on.
+    """Describe an episode in words: the propositions that held, in order, without repetitions.
 
     Args:
-        labels: of all its steps.
-        propositions: what they mean.
-        longest: events; of more, the last ones are left out.
+        labels: the labels of all steps.
+        propositions: the names of the propositions in labels.
+        longest: maximum number of events; later ones are left out.
     """
     events: list[str] = []
     before: tuple[str, ...] = ()
@@ -46,16 +46,16 @@ def describe_episode(
             events.append(" and ".join(name.replace("_", " ") for name in now))
         before = now
     left_out = "; and more" if len(events) > longest else ""
-    told = "; ".join(events[:longest]) + left_out if events else "nothing"
-    return f"In {len(labels)} steps: {told}."
+    listed = "; ".join(events[:longest]) + left_out if events else "nothing"
+    return f"In {len(labels)} steps: {listed}."
 
 
 def language_model_preferences(complete: Complete, wish: str) -> Prefer:
-    """Preferences of a language model.
+    """Make a preference function that asks a language model.
 
     Args:
-        complete: answers messages by JSON; what it says is only read.
-        wish: what the skill is to do, in words.
+        complete: a function that answers messages with JSON text; answers are never executed.
+        wish: the desired behaviour, in words.
     """
     schema = {
         "type": "object",
@@ -84,25 +84,25 @@ def language_model_preferences(complete: Complete, wish: str) -> Prefer:
 
 
 class Preferences(NamedTuple):
-    """Pairs of episodes that somebody compared."""
+    """Preferences between pairs of episodes."""
 
-    pairs: Int[np.ndarray, "m 2"]
-    first: Float[np.ndarray, " m"]  # how likely the first is the better one
+    pairs: Int[np.ndarray, "m 2"]  # indices of episodes
+    first: Float[np.ndarray, " m"]  # the probability that the first is the better one
 
 
 def collect_preferences(
     descriptions: Sequence[str], prefer: Prefer, count: int, *, seed: int = 0
 ) -> Preferences:
-    """Lets pairs of different descriptions be compared; those that nobody can tell are left out.
+    """Compare random pairs of descriptions; equal or undecided pairs are left out.
 
     Args:
-        descriptions: of episodes.
-        prefer: whoever compares.
-        count: how many pairs.
-        seed: of the pairs.
+        descriptions: descriptions of episodes.
+        prefer: the preference function.
+        count: number of pairs to draw.
+        seed: seed of the pairs.
 
     Raises:
-        SettingError: fewer than two descriptions differ, or a preference is no probability.
+        SettingError: fewer than two descriptions differ, or a preference is not a probability.
     """
     if len(set(descriptions)) < 2:
         raise SettingError("descriptions", len(set(descriptions)), "at least two that differ")
@@ -112,13 +112,13 @@ def collect_preferences(
         one, other = map(int, rng.choice(len(descriptions), 2, replace=False))
         if descriptions[one] == descriptions[other]:
             continue
-        told = prefer(descriptions[one], descriptions[other])
-        if told is None:
+        probability = prefer(descriptions[one], descriptions[other])
+        if probability is None:
             continue
-        if not 0 <= told <= 1:
-            raise SettingError("preference", told, "from 0 to 1, or None")
+        if not 0 <= probability <= 1:
+            raise SettingError("preference", probability, "between 0 and 1, or None")
         pairs.append((one, other))
-        first.append(told)
+        first.append(probability)
     return Preferences(np.array(pairs, np.int64).reshape(-1, 2), np.array(first, np.float64))
 
 
@@ -132,21 +132,21 @@ def fit_reward_model(
     decay: float = 1e-3,
     seed: int = 0,
 ) -> RewardModel:
-    """A model under which the better of two episodes has the greater sum of rewards.
+    """Fit a reward model under which the better of two episodes has the higher sum of rewards.
 
-    The loss is the cross-entropy of the Bradley-Terry model, in which an episode is preferred with
-    a chance that is logistic in the difference of the sums.
+    The loss is the cross-entropy of the Bradley-Terry model, in which the probability of preferring
+    an episode is logistic in the difference of the sums.
 
     Args:
-        labels: of episodes of one length; steps after an episode's end hold nothing.
-        known: preferences among them.
+        labels: labels of episodes, padded to one length with steps without propositions.
+        known: preferences between the episodes.
         hidden: width of the network.
-        updates, learning_rate: of Adam, with all pairs in each update.
-        decay: of weights.
-        seed: of the network.
+        updates, learning_rate: settings of Adam; each update uses all pairs.
+        decay: weight decay.
+        seed: seed of the network's initial weights.
 
     Raises:
-        SettingError: there is no preference.
+        SettingError: there are no preferences.
     """
     if not len(known.pairs):
         raise SettingError("preferences", 0, "at least one")

@@ -1,7 +1,7 @@
-"""Models of rewards: what each label of an environment is worth, and worlds that pay it.
+"""Reward models over an environment's labels, and a wrapper that pays their rewards.
 
-A model is one JSON file of plain numbers, so that a reward can be looked at, given away, and named
-where settings are told in words: `didact train --env-settings rewards=FILE`.
+A model is stored as a JSON file of plain numbers, so that it can be inspected, shared, and used as
+an environment setting: `didact train --env-settings rewards=FILE`.
 """
 
 import json
@@ -20,16 +20,16 @@ from didact.environments.registry import register_wrapper_setting
 from didact.students.skills.json_files import write_json
 
 FORMAT = 1
-MAX_SIZE = 1 << 22  # bytes of a file
+MAX_SIZE = 1 << 22  # maximum bytes of a file
 
 
 class RewardModel(NamedTuple):
-    """What each label is worth: a network with one hidden layer.
+    """A reward function of labels: a network with one hidden layer.
 
     Attributes:
-        params: of the network.
-        hidden: its width.
-        scale: what its values are multiplied by.
+        params: parameters of the network.
+        hidden: width of the hidden layer.
+        scale: factor of the rewards.
     """
 
     params: Any
@@ -37,7 +37,7 @@ class RewardModel(NamedTuple):
     scale: float = 1.0
 
     def __call__(self, labels: Bool[Array, "*n p"]) -> Float[Array, "*n"]:
-        """The rewards of labels; where nothing holds it is 0."""
+        """Return the rewards of labels; without true propositions, the reward is 0."""
         network = _Network(self.hidden)
         apply: Any = network.apply
         nothing = jnp.zeros(labels.shape[-1])
@@ -45,9 +45,9 @@ class RewardModel(NamedTuple):
         return self.scale * worth
 
     def scaled(self, labels: Bool[np.ndarray, "*n p"]) -> "RewardModel":
-        """The model by which none of these labels is worth more than 1, or less than -1.
+        """Return the model rescaled so that the rewards of these labels lie in [-1, 1].
 
-        Only the ratio of rewards follows from preferences; students learn best from such sizes.
+        Preferences determine rewards only up to scale, and students learn best at this scale.
         """
         most = float(jnp.max(jnp.abs(self(jnp.asarray(labels)))))
         return self._replace(scale=self.scale / most) if most > 0 else self
@@ -63,7 +63,7 @@ class _Network(nn.Module):
 
 
 def initial_reward_model(hidden: int, propositions: int, seed: int = 0) -> RewardModel:
-    """A model of random weights."""
+    """Make a model with random weights."""
     params = _Network(hidden).init(jax.random.key(seed), jnp.zeros(propositions))
     return RewardModel(params, hidden)
 
@@ -71,35 +71,38 @@ def initial_reward_model(hidden: int, propositions: int, seed: int = 0) -> Rewar
 def save_rewards(
     model: RewardModel, propositions: tuple[str, ...], path: str | os.PathLike[str]
 ) -> Path:
-    """Writes a model as JSON; it appears whole or not at all.
+    """Write a model atomically as JSON.
 
     Args:
-        model: what to write.
-        propositions: what the labels mean that it was fitted to.
+        model: the model.
+        propositions: the names of the propositions in the labels that it was fitted to.
         path: the file.
+
+    Returns:
+        The path of the file.
 
     Raises:
         SettingError: the file cannot be written.
     """
     layers = jax.tree.map(lambda x: np.asarray(x, np.float64).tolist(), model.params["params"])
-    told = {
+    content = {
         "format": FORMAT,
         "propositions": list(propositions),
         "scale": model.scale,
         "layers": layers,
     }
-    return write_json("rewards", path, told)
+    return write_json("rewards", path, content)
 
 
 def load_rewards(path: str | os.PathLike[str], propositions: tuple[str, ...]) -> RewardModel:
-    """Reads what `save_rewards` wrote.
+    """Load a model written by `save_rewards`.
 
     Args:
         path: the file.
-        propositions: what labels mean where rewards are paid.
+        propositions: the names of the propositions in the environment's labels.
 
     Raises:
-        SettingError: the file is missing or damaged, or is for other propositions.
+        SettingError: the file is missing or invalid, or the model is for other propositions.
     """
     path = Path(path)
 
@@ -109,18 +112,18 @@ def load_rewards(path: str | os.PathLike[str], propositions: tuple[str, ...]) ->
     try:
         if path.stat().st_size > MAX_SIZE:
             raise wrong(f"a file of at most {MAX_SIZE} bytes")
-        told: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, SettingError):
             raise
         why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
-        raise wrong(f"a model of rewards in JSON ({why})") from None
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
-        raise wrong(f"a model of rewards of format {FORMAT}")
-    if told.get("propositions") != list(propositions):
-        raise wrong("a model for the propositions " + ", ".join(propositions))
+        raise wrong(f"a reward model in JSON ({why})") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise wrong(f"a reward model of format {FORMAT}")
+    if content.get("propositions") != list(propositions):
+        raise wrong("a reward model for the propositions " + ", ".join(propositions))
     try:
-        layers, scale = told["layers"], float(told["scale"])
+        layers, scale = content["layers"], float(content["scale"])
         hidden = len(layers["seen"]["bias"])
         kinds = jax.eval_shape(
             lambda: initial_reward_model(hidden, len(propositions)).params["params"]
@@ -130,20 +133,20 @@ def load_rewards(path: str | os.PathLike[str], propositions: tuple[str, ...]) ->
             for layer in kinds
         }
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise wrong("a model of rewards with all its layers") from None
+        raise wrong("a reward model with all its layers") from None
     fits = jax.tree.map(lambda kind, row: kind.shape == row.shape, kinds, rows)
     finite = np.isfinite(scale) and all(np.isfinite(row).all() for row in jax.tree.leaves(rows))
     if not hidden or not all(jax.tree.leaves(fits)) or not finite:
-        raise wrong("a model of rewards with finite numbers, as many as its layers have")
+        raise wrong("a reward model whose layers have finite numbers and matching shapes")
     return RewardModel({"params": jax.tree.map(jnp.asarray, rows)}, hidden, scale)
 
 
 class WithRewardModel(Wrapper[Any]):
-    """An environment that pays what a model of rewards says of the labels of each step.
+    """An environment whose rewards are those of a reward model.
 
     Args:
-        environment: with propositions.
-        model: fitted to labels of these.
+        environment: an environment with propositions.
+        model: a reward model of its labels.
     """
 
     def __init__(self, environment: Environment, model: RewardModel):
@@ -158,8 +161,8 @@ class WithRewardModel(Wrapper[Any]):
         return state, seen._replace(reward=self.model(seen.labels))
 
 
-def _told(environment: Environment, text: str) -> Environment:
+def _from_text(environment: Environment, text: str) -> Environment:
     return WithRewardModel(environment, load_rewards(text, environment.propositions))
 
 
-register_wrapper_setting("rewards", _told, lambda environment: bool(environment.propositions))
+register_wrapper_setting("rewards", _from_text, lambda environment: bool(environment.propositions))

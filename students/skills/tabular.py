@@ -1,9 +1,9 @@
-"""How to reach every goal under every constraint, learned in a table from any experience.
+"""Tabular action values for every goal under every constraint, learned off-policy.
 
 A goal is a place where some propositions hold, or any place where none does. A constraint is a set
-of labels that must not be touched on the way. All of them are learned together from the same steps,
-whoever took them: fitted Q iteration makes each value what the steps seen from there promise, until
-nothing changes. So any formula over the propositions can be composed afterwards, without learning.
+of labels that must be avoided on the way. All goals and constraints are learned together from the
+same steps of any behaviour, by fitted Q iteration to a fixed point. Afterwards, any formula over
+the propositions can be composed without learning.
 
 References:
     Ernst, Geurts and Wehenkel, Tree-Based Batch Mode Reinforcement Learning, JMLR 2005 (fitted Q
@@ -21,58 +21,58 @@ from jaxtyping import Array, Bool, Float, Int
 from didact.environments import SettingError
 from didact.students.skills.values import WorldValues
 
-MAX_LABELS = 12  # there are 2**labels constraints
-MAX_PLACES = 32  # with a label; where there are more, goals are labels, wherever they hold
-MAX_SIZE = 1 << 28  # numbers in a table
-ENOUGH = 1e-6  # no value is farther off than that
+MAX_LABELS = 12  # maximum number of labels; there are 2**labels constraints
+MAX_PLACES = 32  # with more labelled places, a goal is a label, independent of the place
+MAX_SIZE = 1 << 28  # maximum number of entries of a table
+ENOUGH = 1e-6  # tolerance of values
 
 
 class Transitions(NamedTuple):
-    """m steps that were taken somewhere, in any order."""
+    """m recorded steps, in any order."""
 
     place: Int[np.ndarray, " m"]
     action: Int[np.ndarray, " m"]
-    after: Int[np.ndarray, " m"]  # the place where the step led
-    labels: Bool[np.ndarray, "m propositions"]  # what holds there
-    terminated: Bool[np.ndarray, " m"]  # the world came to an end there
+    after: Int[np.ndarray, " m"]  # the next place
+    labels: Bool[np.ndarray, "m propositions"]  # the propositions that hold there
+    terminated: Bool[np.ndarray, " m"]  # whether the episode terminated there
 
 
 class Steps(NamedTuple):
-    """The m kinds of steps that were seen."""
+    """The m distinct steps among those recorded."""
 
     place: Int[np.ndarray, " m"]
     action: Int[np.ndarray, " m"]
     after: Int[np.ndarray, " m"]
-    goal: Int[np.ndarray, " m"]  # what it led to, of `Table.goals`
+    goal: Int[np.ndarray, " m"]  # index in `Table.goals` of the goal that was reached
     terminated: Int[np.ndarray, " m"]  # 0 or 1
-    share: Float[np.ndarray, " m"]  # of those with this action at this place
+    share: Float[np.ndarray, " m"]  # frequency among the steps with this place and action
 
 
 class Table(NamedTuple):
-    """What was learned of a world with numbered places.
+    """Action values learned in an environment with numbered places.
 
-    Constraint c is the set of those labels i for which bit i of c is 1.
+    Constraint c is the set of labels i for which bit i of c is 1.
     """
 
-    goals: Bool[np.ndarray, "goals propositions"]  # what holds at each
-    label: Int[np.ndarray, " goals"]  # the number of that, among all that differ
-    values: Float[Array, "places actions goals constraints"]  # discount**(steps - 1), 0: no way
-    between: Float[np.ndarray, "goals goals constraints"]  # discount**steps, to the second
+    goals: Bool[np.ndarray, "goals propositions"]  # propositions that hold at each goal
+    label: Int[np.ndarray, " goals"]  # index of each goal's label among the distinct labels
+    values: Float[Array, "places actions goals constraints"]  # discount**(steps - 1); 0 if no way
+    between: Float[np.ndarray, "goals goals constraints"]  # discount**steps from first to second
     steps: Steps
     discount: float
 
     def action_values(
         self, place: Int[Array, " n"], avoided: Bool[Array, "n goals"]
     ) -> Float[Array, "goals n actions"]:
-        """The values of actions in n worlds for each goal, with labels avoided on the way."""
+        """Return the action values in n environments for each goal, with avoided labels."""
         return jnp.moveaxis(self.values[place, :, :, self._constraint(avoided)], 2, 0)
 
     def goal_values(self, avoided: Bool[np.ndarray, " goals"]) -> Float[np.ndarray, "goals goals"]:
-        """How much goals are worth where others hold, with labels avoided; for `plans`."""
+        """Return the values of goals where others hold, with avoided labels, for `goal_plans`."""
         return self.between[:, :, int(self._constraint(jnp.asarray(avoided)))]
 
     def world_values(self, avoided: Bool[Array, " goals"] | None = None) -> WorldValues:
-        """The values for the algebra of `values`: without a reward, nothing is worth anything."""
+        """Return world values for the algebra in `values`; without rewards, they are 0."""
         constraint = 0 if avoided is None else self._constraint(avoided)
         most = jnp.moveaxis(self.values[..., constraint], 2, 0)
         return WorldValues(most, jnp.zeros_like(most))
@@ -85,16 +85,16 @@ class Table(NamedTuple):
 def learn_table(
     seen: Transitions, num_places: int, num_actions: int, *, discount: float = 0.95
 ) -> Table:
-    """A table of all goals that were seen.
+    """Learn a table of all goals in recorded steps.
 
     Args:
         seen: at least one step.
-        num_places, num_actions: of the world.
-        discount: of each step.
+        num_places, num_actions: the numbers of places and actions of the environment.
+        discount: discount factor per step.
 
     Raises:
-        SettingError: the discount is not between 0 and 1, nothing was seen, or there are so many
-            goals that the table would be too large.
+        SettingError: the discount is not between 0 and 1, there are no steps, or the table would be
+            too large.
     """
     if not 0 < discount < 1:
         raise SettingError("discount", discount, "between 0 and 1")
@@ -107,7 +107,7 @@ def learn_table(
     goals, goal = np.unique(np.stack([label.ravel(), where], 1), axis=0, return_inverse=True)
     shape = (num_places, num_actions, len(goals), 1 << len(labels))
     if len(labels) > MAX_LABELS or np.prod(shape, dtype=float) > MAX_SIZE:
-        allowed = f"at most {MAX_LABELS}, and {MAX_SIZE:,} numbers in the table"
+        allowed = f"at most {MAX_LABELS}, with at most {MAX_SIZE:,} entries in the table"
         raise SettingError("labels", f"{len(labels)} (table of {shape})", allowed)
     rows = np.stack([seen.place, seen.action, seen.after, goal.ravel(), seen.terminated], 1)
     rows, counts = np.unique(rows.astype(np.int64), axis=0, return_counts=True)
@@ -130,16 +130,16 @@ def fixed_point_values(
     failed: Bool[np.ndarray, " states"],
     values: Float[Array, "states places actions"],
 ) -> Float[Array, "states places actions"]:
-    """Values of a formula that the steps seen leave as they are, beginning with these.
+    """Iterate composed values of a formula to a fixed point on the recorded steps.
 
-    Composed values know how far it is from goal to goal, on average where a goal is at many places.
-    That is right for what is to be reached, but "in the next step" is about a single place.
+    Composed values use distances between goals, averaged over the places of a goal. This suits
+    reaching goals, but not operators such as "in the next step", which depend on single places.
 
     Args:
-        table: what was learned.
-        transitions: of the automaton, by what is reached.
-        accepting, failed: its states.
-        values: composed ones.
+        table: the learned table.
+        transitions: the automaton's transitions, by the goal that is reached.
+        accepting, failed: whether each state of the automaton is accepting or failed.
+        values: composed values, from which the iteration starts.
     """
     steps = table.steps
     after = jnp.asarray(transitions)[:, steps.goal]  # [states, m]
@@ -167,7 +167,7 @@ def _iterated(
     shape: tuple[int, int, int, int],
     discount: float,
 ) -> Float[Array, "places actions goals constraints"]:
-    """The values that the steps seen leave as they are, found from 0 on."""
+    """Return the fixed point of fitted Q iteration, starting from 0."""
     place, action, after, goal, terminated = jnp.asarray(rows.T, jnp.int32)
     constraints = np.arange(shape[3])
     over = ((constraints >> label[rows[:, 3]][:, None]) & 1).astype(bool)  # [m, constraints]
@@ -175,7 +175,7 @@ def _iterated(
     reached = jax.nn.one_hot(goal, shape[2], dtype=bool)  # [m, goals]
     share = jnp.asarray(weights, jnp.float32)[:, None, None]
 
-    most = int(np.log(ENOUGH) / np.log(discount)) + 1  # errors shrink at least as `discount` does
+    most = int(np.log(ENOUGH) / np.log(discount)) + 1  # errors shrink by `discount` per iteration
 
     def again(carry):
         values, _, count = carry

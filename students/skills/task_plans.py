@@ -1,11 +1,11 @@
-"""Plans over skills: from a script, from JSON, or asked of a language model; they become formulas.
+"""Plans over skills, from a script, from JSON or from a language model, as formulas.
 
-A plan is data and nothing else: it is read, checked against the library, and turned into a formula,
-whose automaton says what is due. Nothing of it is ever executed.
+A plan is pure data: it is parsed, checked against the library, and converted to a formula, whose
+automaton selects the skills. Plans are never executed as code.
 
 References:
     Klissarov et al., MaestroMotif: Skill Design from Artificial Intelligence Feedback, ICLR 2025
-    (arXiv:2412.08542): policies over skills written by a language model, there as code.
+    (arXiv:2412.08542), where a language model writes policies over skills as code.
 """
 
 import json
@@ -28,7 +28,7 @@ from didact.students.skills.ltl.formulas import (
 )
 
 MAX_DEPTH, MAX_STEPS, MAX_NEVER = 8, 64, 64
-# A callable that answers messages by JSON text of a schema, made elsewhere.
+# A function that answers messages with JSON text that follows a schema.
 Complete = Callable[[list[dict[str, str]], dict[str, Any]], str]
 _JOINS = ("in_order", "in_any_order", "one_of")
 
@@ -36,17 +36,18 @@ _JOINS = ("in_order", "in_any_order", "one_of")
 def formula_of_script(
     text: str, library: Library, propositions: tuple[str, ...] | None = None
 ) -> Formula:
-    """The formula of a script: the names or descriptions of skills, one to a line, in order.
+    """Convert a script to a formula.
 
-    Lines that begin with "never" name a fact that must not hold before the end.
+    A script has the names or descriptions of skills, one per line, in order. A line that starts
+    with "never" names a proposition that must not hold before the end.
 
     Args:
-        text: the lines.
-        library: whose skills they name.
-        propositions: what "never" can name; any word if None.
+        text: the script.
+        library: the skills.
+        propositions: the propositions allowed after "never"; any word if None.
 
     Raises:
-        SettingError: a line is neither, there is none, or the plan is refused by `formula_of`.
+        SettingError: a line is invalid, there are no skills, or `formula_of` rejects the plan.
     """
     steps, never = [], []
     for line in filter(None, map(str.strip, text.splitlines())):
@@ -61,18 +62,18 @@ def formula_of_script(
 
 
 def formula_of(plan: Any, library: Library, propositions: tuple[str, ...] | None = None) -> Formula:
-    """The formula of a plan.
+    """Convert a plan to a formula.
 
     Args:
-        plan: JSON, as text or as it was read: {"do": NAME}, or one of {"in_order": [PLAN, ...]},
-            {"in_any_order": [...]} and {"one_of": [...]}; beside it, at the top, may stand
-            "never", a list of facts.
-        library: what "do" can name.
-        propositions: what "never" can name; any word if None.
+        plan: JSON, as text or decoded: {"do": NAME}, {"in_order": [PLAN, ...]},
+            {"in_any_order": [PLAN, ...]} or {"one_of": [PLAN, ...]}. The top-level object may also
+            have "never", a list of propositions that must not hold before the end.
+        library: the skills allowed in "do".
+        propositions: the propositions allowed in "never"; any word if None.
 
     Raises:
-        SettingError: it is no plan, names an unknown skill or fact, is too deep or too long, or
-            its formula is too large.
+        SettingError: the plan is invalid, names an unknown skill or proposition, is too deep or too
+            long, or its formula is too large.
     """
     if isinstance(plan, (str, bytes)):
         try:
@@ -82,44 +83,46 @@ def formula_of(plan: Any, library: Library, propositions: tuple[str, ...] | None
             raise SettingError("plan", _short(plan), f"JSON ({why})") from None
     never = plan.get("never", []) if isinstance(plan, dict) else []
     if not isinstance(never, list) or not all(isinstance(name, str) for name in never):
-        raise SettingError("never", _short(never), "a list of facts")
+        raise SettingError("never", _short(never), "a list of propositions")
     if len(never) > MAX_NEVER:
-        raise SettingError("never", _short(never), f"of at most {MAX_NEVER} facts")
+        raise SettingError("never", _short(never), f"a list of at most {MAX_NEVER} propositions")
     for name in never:
         if propositions is not None and name not in propositions:
-            raise SettingError("never", _short(name), "of " + ", ".join(propositions))
+            raise SettingError("never", _short(name), "one of " + ", ".join(propositions))
     rest = {k: v for k, v in plan.items() if k != "never"} if isinstance(plan, dict) else plan
     count = [0]
     made = _formula(rest, library, 1, count)(None)
     made = all_of([made, *(Always(Not(Proposition(name))) for name in never)])
     try:
-        return checked(made)  # a short plan can be a large formula, see `_formula`
+        return checked(made)  # a short plan can have a large formula, see `_formula`
     except SettingError as error:
-        allowed = f"one whose formula is {error.allowed} (it is {error.value})"
+        allowed = f"a plan whose formula is {error.allowed} (it is {error.value})"
         raise SettingError("plan", _short(plan), allowed) from None
 
 
 def _formula(
     plan: Any, library: Library, depth: int, count: list[int]
 ) -> Callable[[Formula | None], Formula]:
-    """A function from what comes after a plan (None: nothing) to the formula of both."""
+    """Return a function that takes the formula of what follows a plan, or None, and returns the
+    formula of both.
+    """
     if depth > MAX_DEPTH:
         raise SettingError("plan", _short(plan), f"at most {MAX_DEPTH} deep")
     if not isinstance(plan, dict) or len(plan) != 1 or next(iter(plan)) not in ("do", *_JOINS):
         allowed = f"an object with one of do, {', '.join(_JOINS)}"
         raise SettingError("plan", _short(plan), allowed)
-    join, told = next(iter(plan.items()))
+    join, value = next(iter(plan.items()))
     if join == "do":
         count[0] += 1
         if count[0] > MAX_STEPS:
-            raise SettingError("plan", _short(plan), f"of at most {MAX_STEPS} steps")
-        if not isinstance(told, str) or told not in library:
-            raise SettingError("do", _short(told), "a skill of the library: " + ", ".join(library))
-        end = static(library[told].ends)
+            raise SettingError("plan", _short(plan), f"a plan of at most {MAX_STEPS} steps")
+        if not isinstance(value, str) or value not in library:
+            raise SettingError("do", _short(value), "a skill of the library: " + ", ".join(library))
+        end = static(library[value].ends)
         return lambda after: Eventually(end if after is None else end & Next(after))
-    if not isinstance(told, list) or not told:
-        raise SettingError(join, _short(told), "a list of at least one plan")
-    parts = [_formula(part, library, depth + 1, count) for part in told]
+    if not isinstance(value, list) or not value:
+        raise SettingError(join, _short(value), "a list of at least one plan")
+    parts = [_formula(part, library, depth + 1, count) for part in value]
     if join == "in_order":
 
         def ordered(after):
@@ -128,24 +131,24 @@ def _formula(
             return after
 
         return ordered
-    # What comes after plans in any order comes after each of them, so it is done once all are. It
-    # stands in the formula as many times, and what comes after it more often still.
+    # What follows plans in any order must follow each of them, so that it comes after all. It is
+    # repeated in the formula for each plan, so the size can grow exponentially with the depth.
     joined = any_of if join == "one_of" else all_of
     return lambda after: joined([part(after) for part in parts])
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON in which no name stands twice, as the last would undo the others."""
+    """Make a JSON object, and reject duplicate names, of which only the last would count."""
     made: dict[str, Any] = {}
     for name, value in pairs:
         if name in made:
-            raise ValueError(f"{_short(name)!r} stands twice in an object")
+            raise ValueError(f"duplicate name {_short(name)!r} in an object")
         made[name] = value
     return made
 
 
 def schema(library: Library, propositions: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The JSON schema (draft 2020-12) of plans over a library."""
+    """Return the JSON schema (draft 2020-12) of plans over a library."""
     part = {"$ref": "#/$defs/plan"}
     several = {"type": "array", "items": part, "minItems": 1, "maxItems": MAX_STEPS}
     options = [{"do": {"enum": list(library)}}, *({join: several} for join in _JOINS)]
@@ -158,7 +161,7 @@ def schema(library: Library, propositions: tuple[str, ...] = ()) -> dict[str, An
 
 
 def _exactly(needed: dict[str, Any], allowed: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an object that has all that is needed, and nothing but what is allowed."""
+    """Return the schema of an object with all needed, and optionally the allowed, properties."""
     return {
         "type": "object",
         "properties": {**needed, **allowed},
@@ -174,27 +177,28 @@ def formula_from_language_model(
     propositions: tuple[str, ...] = (),
     tries: int = 2,
 ) -> Formula:
-    """The formula of a plan that a language model makes for a goal in words.
+    """Ask a language model for a plan that achieves a goal, and convert it to a formula.
 
     Args:
-        complete: answers messages; what it says is only read.
-        goal: what is to be done, in words.
-        library: the skills there are.
-        propositions: what can be forbidden.
-        tries: how often it is asked; each time it is told what was wrong.
+        complete: a function that answers messages with JSON text; answers are never executed.
+        goal: the goal, in words.
+        library: the available skills.
+        propositions: the propositions allowed in "never".
+        tries: maximum number of requests; each repeated request includes the previous error.
 
     Raises:
-        SettingError: the last answer was no plan, either, or no text.
+        SettingError: the last answer was not a valid plan either.
     """
     if tries < 1:
         raise SettingError("tries", tries, "at least 1")
     skills = "\n".join(
         f"- {skill.name}: {skill.description}"
         + (f" (only where {skill.begins})" if skill.begins != "true" else "")
-        + (f" (came to its end {skill.done} of {skill.tried} times)" if skill.tried else "")
+        + (f" (completed {skill.done} of {skill.tried} times)" if skill.tried else "")
         for skill in library.values()
     )
-    forbidden = f'\nFacts that "never" can name: {", ".join(propositions)}.' if propositions else ""
+    names = ", ".join(propositions)
+    forbidden = f'\nPropositions allowed in "never": {names}.' if propositions else ""
     shape = json.dumps(schema(library, propositions), separators=(",", ":"))
     messages = [
         {
@@ -209,7 +213,7 @@ def formula_from_language_model(
         answer = complete(messages, schema(library, propositions))
         try:
             if not isinstance(answer, str):
-                raise SettingError("plan", _short(answer), "JSON in a text")
+                raise SettingError("plan", _short(answer), "JSON text")
             return formula_of(answer, library, propositions or None)
         except SettingError as error:
             if not left:
@@ -218,12 +222,12 @@ def formula_from_language_model(
             messages = [
                 *messages,
                 {"role": "assistant", "content": said},
-                {"role": "user", "content": f"That is no plan: {error} Answer again."},
+                {"role": "user", "content": f"This plan is invalid: {error} Answer again."},
             ]
     raise AssertionError
 
 
 def _short(value: Any) -> str:
-    """What is told of a value, which may be of any size and depth."""
+    """Abbreviate a value of any size and depth for an error sentence."""
     text = value if isinstance(value, str) else reprlib.repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -1,11 +1,10 @@
-"""World value functions and their Boolean algebra: tasks that compose without learning.
+"""World value functions and their Boolean algebra: composition of tasks without learning.
 
-A goal is what holds where a skill ends, as bool[propositions]. A world value function tells for
-each goal how well an action begins the way to just that goal, ending at another one being punished.
-Two of them are learned: one of the task in which every goal is rewarded, one of that in which none
-is. In deterministic worlds the value function of any task that rewards some of the goals has, for
-each goal, the values of the first where it is rewarded, and those of the second where not. So it
-is composed.
+A goal is the set of propositions that hold where a skill ends, as bool[propositions]. A world value
+function gives the values of actions for reaching each goal, where ending at another goal is
+penalised. Two of them are learned: for the task that rewards every goal, and for the task that
+rewards none. In deterministic environments, the world value function of any other task has, for
+each goal, the values of the first if the task rewards it, and those of the second otherwise.
 
 References:
     Nangue Tasse et al., A Boolean Task Algebra for Reinforcement Learning, NeurIPS 2020
@@ -25,41 +24,41 @@ from didact.students.skills.ltl.formulas import Formula
 
 
 class WorldValues(NamedTuple):
-    """What was learned of a world; "*s" are its states, or a batch of worlds."""
+    """The learned values of an environment; "*s" are its states, or a batch of environments."""
 
-    most: Float[Array, "goals *s actions"]  # of the task in which every goal is rewarded
-    least: Float[Array, "goals *s actions"]  # of the task in which none is
+    most: Float[Array, "goals *s actions"]  # values of the task that rewards every goal
+    least: Float[Array, "goals *s actions"]  # values of the task that rewards no goal
 
 
 def conjunction(
     one: Float[Array, "goals *s actions"], other: Float[Array, "goals *s actions"]
 ) -> Float[Array, "goals *s actions"]:
-    """The task that rewards what both tasks reward."""
+    """Return the values of the task that rewards the goals that both tasks reward."""
     return jnp.minimum(one, other)
 
 
 def disjunction(
     one: Float[Array, "goals *s actions"], other: Float[Array, "goals *s actions"]
 ) -> Float[Array, "goals *s actions"]:
-    """The task that rewards what one of the tasks rewards."""
+    """Return the values of the task that rewards the goals that either task rewards."""
     return jnp.maximum(one, other)
 
 
 def negation(
     world: WorldValues, one: Float[Array, "goals *s actions"]
 ) -> Float[Array, "goals *s actions"]:
-    """The task that rewards what the other does not."""
+    """Return the values of the task that rewards the goals that a task does not reward."""
     return (world.most + world.least) - one
 
 
 def goal_task(
     world: WorldValues, rewarded: Bool[Array, "#goals *#s"]
 ) -> Float[Array, "goals *s actions"]:
-    """The task that rewards these goals.
+    """Return the values of the task that rewards the given goals.
 
     Args:
-        world: what was learned.
-        rewarded: bool[goals], or [goals, *s] where each world has a task of its own.
+        world: the learned values.
+        rewarded: bool[goals], or [goals, *s] if each environment has its own task.
     """
     missing = world.most.ndim - jnp.ndim(rewarded)
     rewarded = jnp.reshape(rewarded, (*jnp.shape(rewarded), *(1,) * missing))
@@ -72,16 +71,16 @@ def composed(
     propositions: Sequence[str],
     goals: Bool[Array, "goals propositions"],
 ) -> Float[Array, "goals *s actions"]:
-    """The task of reaching a goal of which a formula without temporal operators is true.
+    """Return the values of reaching a goal that satisfies a formula without temporal operators.
 
-    It is made by the algebra from those of single propositions. As their goals are known,
-    `goal_task` with the goals of which the formula is true gives the same, up to rounding.
+    They are composed by the algebra from those of single propositions. `goal_task` with the goals
+    that satisfy the formula gives the same values, up to rounding.
 
     Args:
-        formula: of propositions, constants and Boolean operators.
-        world: what was learned.
-        propositions: what the columns of goals mean.
-        goals: the goals that were learned.
+        formula: a formula of propositions, constants and Boolean operators.
+        world: the learned values.
+        propositions: the names of the columns of `goals`.
+        goals: the learned goals.
 
     Raises:
         SettingError: the formula has a temporal operator, or an unknown proposition.
@@ -115,5 +114,5 @@ def composed(
 
 
 def greedy(values: Float[Array, "goals *s actions"]) -> Int[Array, "*s"]:
-    """The action that begins the best way to the best goal."""
+    """Return the greedy actions: the first ones on the best way to the best goal."""
     return jnp.argmax(jnp.max(values, 0), -1)

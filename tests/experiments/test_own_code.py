@@ -137,7 +137,7 @@ def test_an_unknown_environment_of_a_card(run, refused, tmp_path):
     source = FILE.read_text().replace('register_environment("Signs"', '("Signs"')
     (tmp_path / "half.py").write_text(source)
     message = refused("evaluate", run, "--import", tmp_path / "half.py")
-    assert "--env is 'Signs', but must be registered here, by code that was imported" in message
+    assert "--env is 'Signs', but must be registered here; training used --import" in message
 
 
 def test_it_is_listed(run, capsys):

@@ -151,7 +151,7 @@ def test_progress_is_the_state_of_the_automaton():
 
 @pytest.mark.parametrize("text", ["false", "true", "F coffee & G !coffee"])
 def test_what_is_decided_beforehand_is_no_task(text):
-    with pytest.raises(SettingError, match="can be fulfilled"):
+    with pytest.raises(SettingError, match="must be satisfiable"):
         with_formula(make("Office"), text)
 
 

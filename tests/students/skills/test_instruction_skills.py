@@ -45,14 +45,14 @@ def test_orders_are_the_next_facts_of_the_plan():
 
 
 def test_what_no_skill_reaches_is_told():
-    with pytest.raises(SettingError, match="fulfilled by skills: a, b, c"):
+    with pytest.raises(SettingError, match="the skills can fulfil: a, b, c"):
         instruction_schedule([automaton("F(a & X F d)")], SKILLS, FACTS, encode)
     for automata, library, name in (([], SKILLS, "automata"), ([1], Library(), "library")):
         with pytest.raises(SettingError, match=f"{name} is .* at least one"):
             instruction_schedule(automata, library, FACTS, encode)
     with pytest.raises(SettingError, match="at most 2 states"):
         instruction_schedule([automaton("F(a & X F b)")], SKILLS, FACTS, encode, max_states=2)
-    with pytest.raises(SettingError, match="'c' is none"):
+    with pytest.raises(SettingError, match="'c' is unknown"):
         instruction_schedule([automaton("F a")], SKILLS, FACTS[:2], encode)
 
 

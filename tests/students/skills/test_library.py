@@ -62,9 +62,9 @@ def test_use_is_counted_and_proves():
         ("ends", "F a", "without temporal operators"),
         ("ends", "a &", "at character"),
         ("begins", "X a", "without temporal operators"),
-        ("tried", -1, "a whole number from 0"),
-        ("tried", True, "a whole number from 0"),
-        ("done", 5, "at most as often"),
+        ("tried", -1, "a whole number of at least 0"),
+        ("tried", True, "a whole number of at least 0"),
+        ("done", 5, "at most the number of tries"),
     ],
 )
 def test_skills_without_meaning_are_refused(field, value, sentence):
@@ -130,7 +130,7 @@ def test_scripts_are_plans():
     with pytest.raises(SettingError, match="at least one plan"):
         formula_of_script("never d", LIBRARY)
     formula_of_script("get a\nnever d", LIBRARY, ("a", "d"))
-    with pytest.raises(SettingError, match="never is 'e', but must be of a, d"):
+    with pytest.raises(SettingError, match="never is 'e', but must be one of a, d"):
         formula_of_script("get a\nnever e", LIBRARY, ("a", "d"))
 
 
@@ -155,7 +155,7 @@ def test_what_is_no_plan_is_refused(plan):
 def test_short_plans_of_large_formulas_are_refused_at_once(pairs):
     """Each pair doubles all that comes after it."""
     pair = {"in_any_order": [{"do": "fetch"}, {"do": "bring"}]}
-    with pytest.raises(SettingError, match="but must be one whose formula is") as error:
+    with pytest.raises(SettingError, match="but must be a plan whose formula is") as error:
         formula_of({"in_order": [pair] * pairs}, LIBRARY)
     assert len(str(error.value)) < 300
 
@@ -164,7 +164,7 @@ def test_as_many_facts_as_plans_can_forbid_can_be_printed():
     never = [f"fact_{i}" for i in range(64)]
     made = formula_of({"in_any_order": [{"do": "fetch"}] * 30, "never": never}, LIBRARY)
     assert parse(str(made)) == made
-    with pytest.raises(SettingError, match=r"never is .* of at most 64 facts"):
+    with pytest.raises(SettingError, match=r"never is .* of at most 64 propositions"):
         formula_of({"do": "fetch", "never": [f"fact_{i}" for i in range(3000)]}, LIBRARY)
 
 
@@ -177,7 +177,7 @@ def test_as_many_facts_as_plans_can_forbid_can_be_printed():
     ],
 )
 def test_no_name_stands_twice_in_an_object(text, name):
-    with pytest.raises(SettingError, match=f"'{name}' stands twice"):
+    with pytest.raises(SettingError, match=f"duplicate name '{name}'"):
         formula_of(text, LIBRARY)
 
 
@@ -217,7 +217,7 @@ def test_a_model_is_asked_again_and_told_what_was_wrong():
     assert same(made, "F(a & X F b)")
     first, again = (messages for messages, _ in model.asked)
     assert "bring a to b" in first[-1]["content"]
-    assert "rest: go to c (came to its end 30 of 40 times)" in first[0]["content"]
+    assert "rest: go to c (completed 30 of 40 times)" in first[0]["content"]
     assert "bring: go to b (only where a)" in first[0]["content"]
     assert again[-2]["content"] == '{"do": "sing"}'
     assert "'sing'" in again[-1]["content"]
@@ -231,8 +231,8 @@ def test_an_answer_that_is_no_text_is_told_so(answer):
     assert same(formula_from_language_model(model, "get a", LIBRARY), "F a")
     *_, said, told = model.asked[1][0]
     assert said["content"] == str(answer)
-    assert "must be JSON in a text" in told["content"]
-    with pytest.raises(SettingError, match="JSON in a text"):
+    assert "must be JSON text" in told["content"]
+    with pytest.raises(SettingError, match="JSON text"):
         formula_from_language_model(Model(answer), "get a", LIBRARY, tries=1)
 
 

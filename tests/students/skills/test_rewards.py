@@ -71,10 +71,10 @@ def test_the_setting_pays_what_the_file_says(tmp_path):
         (lambda told: told | {"scale": None}, "with all its layers"),
         (lambda told: told | {"scale": float("nan")}, "finite numbers"),
         (lambda told: told | {"scale": 10**400}, "with all its layers"),
-        (lambda told: _with(told, "bias", [0.0]), "as many as its layers have"),
+        (lambda told: _with(told, "bias", [0.0]), "finite numbers and matching shapes"),
         (lambda told: _with(told, "bias", [float("inf")] * 7), "finite numbers"),
         (lambda told: _with(told, "kernel", [["a"]]), "with all its layers"),
-        (lambda told: _with(told, "kernel", [[0.0] * 7] * 4), "as many as its layers have"),
+        (lambda told: _with(told, "kernel", [[0.0] * 7] * 4), "finite numbers and matching shapes"),
     ],
 )
 def test_a_damaged_file_is_refused_in_one_sentence(tmp_path, change, why):
