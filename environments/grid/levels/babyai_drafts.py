@@ -1,4 +1,4 @@
-"""Levels on their way: what an attempt gives, and how attempts become the start of episodes."""
+"""Drafts of levels with Baby Language missions, and their conversion to levels."""
 
 from typing import NamedTuple
 
@@ -14,16 +14,16 @@ from didact.environments.language.grammar import GO_TO, NONE, Sentence
 
 
 class Draft(NamedTuple):
-    """One level with its sentence (m clauses), as long as nobody knows whether it is good."""
+    """One level with its sentence (m clauses), before it has been accepted."""
 
     map: UInt8[Array, "*n c"]
     position: Int32[Array, "*n"]
     direction: Int32[Array, "*n"]
-    carried: UInt8[Array, "*n"]  # the packed object in hand, or EMPTY
+    carried: UInt8[Array, "*n"]  # the packed carried object, or EMPTY
     objects: UInt8[Array, "*n k"]  # 0 in unused rows
-    places: Int16[Array, "*n k"]  # of the objects: a cell, or GONE, CARRIED, INSIDE - b
+    places: Int16[Array, "*n k"]  # a cell, or GONE, CARRIED, INSIDE - b
     sentence: Sentence
-    members: Bool[Array, "*n 2m k"]  # the objects that each description means
+    members: Bool[Array, "*n 2m k"]  # the objects that match each description
 
 
 def one_clause(
@@ -32,12 +32,12 @@ def one_clause(
     kind: Int32[Array, ""],
     color: Int32[Array, ""],
 ) -> tuple[Sentence, Bool[Array, "2 k"]]:
-    """The sentence "open the red door" or the like, and which objects are meant.
+    """Return a sentence such as "open the red door", and which objects it refers to.
 
     Args:
         objects: the packed objects of a level.
-        clause: what is to be done, any kind but "put next to".
-        kind, color: of the objects that are meant, each of which may be `grammar.ANY`.
+        clause: the kind of clause, any except "put next to".
+        kind, color: the description of the target; both may be `grammar.ANY`.
     """
     sentence = Sentence(
         clause[None],
@@ -51,9 +51,10 @@ def one_clause(
 
 
 def with_fallback_mission(good: Bool[Array, " n"], draft: Draft) -> Draft:
-    """The drafts, where those that never became good ask to go to their first object.
+    """Replace the missions of rejected drafts with "go to" their first object.
 
-    Families use it where trial and error may fail for ever: the verifier must know "go to".
+    For families whose rejection sampling may fail for some tasks. Their `kinds` must include "go
+    to".
     """
     sentence, members = draft.sentence, draft.members
     first = draft.objects[:, 0]
@@ -72,11 +73,11 @@ def with_fallback_mission(good: Bool[Array, " n"], draft: Draft) -> Draft:
 
 
 def level_of(draft: Draft, max_steps: Int32[Array, " n"], mission_length: int) -> Level:
-    """The start of the episodes of n drafts.
+    """Convert n drafts to levels.
 
     Args:
-        draft: n of them; clauses may carry `grammar.STRICT` and `grammar.ORDERED`.
-        max_steps: the limit of each.
+        draft: n drafts; clauses may include `grammar.STRICT` and `grammar.ORDERED`.
+        max_steps: the step limit of each episode.
         mission_length: the number of tokens in a mission.
     """
     several = jnp.sum(draft.members, axis=2) > 1

@@ -1,4 +1,4 @@
-"""What levels of MiniGrid's own environments have in common: walls, free cells, fixed sentences."""
+"""Shared parts of MiniGrid's own environments: walls, free cells and fixed missions."""
 
 from typing import NamedTuple
 
@@ -24,8 +24,8 @@ class Start(NamedTuple):
     y: Int32[Array, "*n"]
     direction: Int32[Array, "*n"]
     objects: UInt8[Array, "*n k"]  # 0 in unused rows
-    places: Int32[Array, "*n k"]  # of the objects: a cell, or GONE
-    members: UInt8[Array, "*n k"]  # bit d: the mission means it as its thing d
+    places: Int32[Array, "*n k"]  # the cell of each object, or GONE
+    members: UInt8[Array, "*n k"]  # bit d: the object belongs to description d
 
 
 def without_objects(
@@ -34,7 +34,7 @@ def without_objects(
     y: Int32[Array, ""],
     direction: Int32[Array, ""],
 ) -> Start:
-    """A level without objects."""
+    """Make a level without objects."""
     nothing = jnp.zeros(0, jnp.uint8)
     return Start(map, x, y, direction, nothing, jnp.zeros(0, jnp.int32), nothing)
 
@@ -42,13 +42,13 @@ def without_objects(
 def level_of(
     start: Start, clause: int, mission: UInt8[Array, "n l"], max_steps: Float[Array, " n"]
 ) -> Level:
-    """The start of the episodes of n levels.
+    """Convert the starts of n levels to levels.
 
     Args:
-        start: n of them.
-        clause: what is asked for, one of `missions`.
-        mission: what is said.
-        max_steps: the limit of each.
+        start: n starts.
+        clause: the kind of mission, one of those in `missions`.
+        mission: the token ids of the missions.
+        max_steps: the step limit of each episode.
     """
     n, _, width = start.map.shape
     places = start.places.astype(jnp.int16)
@@ -67,7 +67,7 @@ def level_of(
 def fixed_missions(
     templates: Templates, which: Int[Array, " n"], length: int
 ) -> UInt8[Array, "n l"]:
-    """Sentences without gaps, as token ids."""
+    """Return the token ids of templates without placeholders."""
     nothing = jnp.zeros((len(which), 1), jnp.int32)
     return templates.fill(which, nothing, nothing, length)
 
@@ -75,11 +75,11 @@ def fixed_missions(
 def empty_room(
     size: tuple[int, int], width: Int32[Array, ""], height: Int32[Array, ""]
 ) -> UInt8[Array, "h w"]:
-    """An empty room in the upper left corner of a map; beyond it all is wall.
+    """Return a map with an empty room in its upper left corner and wall elsewhere.
 
     Args:
         size: width and height of the map.
-        width, height: of the room, including walls.
+        width, height: the size of the room, including walls.
     """
     x, y = coordinates(size)
     wall = (x == 0) | (y == 0) | (x >= width - 1) | (y >= height - 1)
@@ -87,17 +87,18 @@ def empty_room(
 
 
 def coordinates(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The coordinates x, int[1, w], and y, int[h, 1], of the cells of a map."""
+    """Return the coordinates x, int[1, w], and y, int[h, 1], of the cells of a map."""
     return np.arange(size[0])[None], np.arange(size[1])[:, None]
 
 
 def random_free_cell(
     u: Float[Array, ""], free: Bool[Array, "h w"]
 ) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
-    """The coordinates x and y of a random one of the free cells.
+    """Return the coordinates x and y of a random free cell.
 
     Args:
-        u: uniform in 0..1.
+        u: a random number, uniform in 0..1.
+        free: the free cells; at least one.
     """
     before = jnp.cumsum(free.reshape(-1), dtype=jnp.int32)
     place = jnp.sum(before <= uniform_index(u, before[-1]), dtype=jnp.int32)

@@ -1,4 +1,4 @@
-"""What descriptions of objects mean in a grid: where objects are, and of which types."""
+"""The meaning of object descriptions in a grid: locations and types."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,11 +14,11 @@ def located(
     width: int,
     room_size: Int32[Array, ""],
 ) -> Bool[Array, "k 5"]:
-    """Where objects are, seen from an agent.
+    """Return the locations of objects relative to an agent.
 
-    Columns are those of `sentences`: NOWHERE (always true), LEFT, RIGHT, FRONT and BEHIND. Only
-    objects in the agent's room, walls and doors included, are anywhere; one can be both to the left
-    and in front.
+    Columns are the locations of `grammar`: NOWHERE (always true), LEFT, RIGHT, FRONT and BEHIND.
+    Only objects in the agent's room, including its walls and doors, have a location. An object can
+    be both to the left and in front.
     """
     x, y = places % width, places // width
     ax, ay = position % width, position // width
@@ -34,7 +34,7 @@ def located(
 
 
 def is_kind(objects: UInt8[Array, "*k"]) -> Bool[Array, "*k 4"]:
-    """Whether objects are doors, keys, balls and boxes, one column each; empty rows are none."""
+    """Return whether objects are doors, keys, balls and boxes (columns); False in unused rows."""
     kind = cells.kind_of(objects)
     kind = jnp.where(cells.is_door(kind), cells.DOOR, kind)
     return (kind[..., None] == np.array([cells.DOOR, cells.KEY, cells.BALL, cells.BOX])) & (

@@ -1,4 +1,4 @@
-"""Rooms with doors, one of them locked perhaps, and objects; and a place for an agent in them.
+"""Placement of doors, of which one may be locked, of objects and of the agent in rooms.
 
 Everything here handles a single level; use `jax.vmap` for batches.
 """
@@ -17,28 +17,28 @@ from didact.environments.random_draws import UniformDraws, uniform_index
 
 
 class FloorPlan(NamedTuple):
-    """Rooms with doors and objects, before an agent is there."""
+    """Rooms with doors and objects, before the agent is placed."""
 
     map: UInt8[Array, "h w"]
     objects: UInt8[Array, " k"]
-    places: Int32[Array, " k"]  # GONE where there is none
+    places: Int32[Array, " k"]  # GONE in unused rows
     locked: Int32[Array, ""]  # the locked room, or -1
     lock_color: Int32[Array, ""]
     good: Bool[Array, ""]
 
 
 class Doors(NamedTuple):
-    """Rooms with doors and nothing else; e is the number of walls between two rooms."""
+    """Rooms with doors only; e is the number of walls between two rooms."""
 
     map: UInt8[Array, "h w"]
     objects: UInt8[Array, " e"]  # 0 where there is no door
     places: Int32[Array, " e"]  # GONE where there is none
-    color: Int32[Array, " e"]  # what it is, or would be
+    color: Int32[Array, " e"]  # also set where there is no door
     good: Bool[Array, ""]  # whether all rooms are connected
 
 
 def num_draws(layout: Layout, most: int) -> int:
-    """How many random numbers `place_doors_and_objects` and `place_agent` take."""
+    """Return the number of draws of `place_doors_and_objects` and `place_agent` together."""
     per_room = layout.inside + 2
     return 2 + 4 * len(layout.edges) + 3 * (most + 1) + layout.rooms * per_room + 4 * layout.inside
 
@@ -51,15 +51,17 @@ def place_doors_and_objects(
     most: int,
     draw: UniformDraws,
 ) -> FloorPlan:
-    """Doors between random rooms until all are connected, and objects in random rooms.
+    """Connect all rooms with random doors, and place objects in random rooms.
 
-    One room may have a single door, which is locked; the key to it lies in another room.
+    One room may have a single, locked door; its key is in another room.
 
     Args:
-        objects: how many, beside the key; those that would fill more than a third of the cells
-            are left out.
-        locked_room: the chance of a locked room.
-        most: the most objects of any level.
+        layout: the layout.
+        rooms: the rooms of the level.
+        objects: the number of objects besides the key. Objects that would fill more than a third of
+            the cells are omitted.
+        locked_room: the probability of a locked room.
+        most: the maximum number of objects in any level.
         draw: the source of random numbers; `num_draws` says how many are used.
     """
     edges, e = layout.edges, len(layout.edges)
@@ -69,7 +71,7 @@ def place_doors_and_objects(
     if e:
         between = room_grid.exists(layout, rooms, edges[:, 1])
         locks = (draw() < locked_room) & jnp.any(between)
-        # A wall between two rooms, and the side of it that is locked.
+        # Choose a wall between two rooms and which of the two is locked.
         chosen = jnp.argmax(jnp.where(between, draw(e), -1))
         side = (draw() < 0.5).astype(jnp.int32)
         lock = (jnp.arange(e) == chosen) & locks
@@ -83,7 +85,7 @@ def place_doors_and_objects(
         uniform_index(draw(most + 1), rooms.rows),
         uniform_index(draw(most + 1), rooms.columns),
     )
-    # The key of the locked room comes last, in any room but that.
+    # The key of the locked room is the last object, in any other room.
     elsewhere = there & (jnp.arange(layout.rooms) != locked)
     key_room = jnp.argmax(jnp.where(elsewhere, draw(layout.rooms), -1))
     row = row.at[most].set(key_room // layout.columns)
@@ -94,7 +96,7 @@ def place_doors_and_objects(
     room_for = jnp.maximum((rooms.size - 2) ** 2 // 3 * rooms.rows * rooms.columns, 1)
     wanted = jnp.arange(most + 1) < jnp.minimum(objects, room_for)
     wanted = wanted.at[most].set(locked >= 0)
-    # As in BabyAI, the agent's place is the middle of the map until it gets another.
+    # As in BabyAI, the agent counts as being in the middle of the map until it is placed.
     far = rooms.size - 1
     middle = [count // 2 * far + rooms.size // 2 for count in (rooms.columns, rooms.rows)]
     dealt = min(layout.inside, most + 1)
@@ -126,13 +128,15 @@ def place_doors(
     draw: UniformDraws,
     certain: Bool[Array, " e"] | None = None,
 ) -> Doors:
-    """Closed doors between random rooms, one after another until all rooms are connected.
+    """Add closed doors between random rooms, one after another, until all are connected.
 
     Args:
-        lock: the wall with a locked door, if any; the locked room has no other.
-        locked: the room that it locks, or -1.
-        draw: gives random numbers, three for each wall.
-        certain: more walls that have a door whatever is drawn; walls of the locked room have not.
+        layout: the layout.
+        rooms: the rooms of the level.
+        lock: the wall with the locked door, if any; the locked room has no other door.
+        locked: the locked room, or -1.
+        draw: the source of random numbers, three per wall.
+        certain: further walls that always have a door, except those of the locked room.
     """
     edges, e = layout.edges, len(layout.edges)
     map = room_grid.walls(layout, rooms)
@@ -154,9 +158,9 @@ def place_doors(
 def place_agent(
     layout: Layout, rooms: Rooms, floor: FloorPlan, draw: UniformDraws
 ) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Int32[Array, ""]]:
-    """Coordinates, direction, and room (-1 if there is no place) of an agent.
+    """Return coordinates, direction and room (-1 if there is no place) for the agent.
 
-    The room is not locked; the cell is free, and what is before the agent is free or wall.
+    The room is not locked, the cell is free, and the agent faces a free cell or a wall.
     """
     index = np.arange(layout.rooms)
     open_ = room_grid.exists(layout, rooms, index) & (index != floor.locked)
@@ -168,13 +172,16 @@ def place_agent(
 def place_agent_in_room(
     layout: Layout, rooms: Rooms, map: UInt8[Array, "h w"], room: Int[Array, ""], draw: UniformDraws
 ) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Bool[Array, ""]]:
-    """Coordinates and direction of an agent in a room, and whether there is a place for it.
+    """Return coordinates and direction for the agent in a room, and whether there is a place.
 
-    The cell is free, and what is before the agent is free or wall.
+    The cell is free, and the agent faces a free cell or a wall.
 
     Args:
-        room: its number in the layout.
-        draw: gives random numbers, four for each cell of a room.
+        layout: the layout.
+        rooms: the rooms of the level.
+        map: the map.
+        room: the number of the room in the layout.
+        draw: the source of random numbers, four per cell of a room.
     """
     inner = jnp.arange(layout.inside)
     row, column = room // layout.columns, room % layout.columns
@@ -189,8 +196,10 @@ def place_agent_on(
     may: Bool[Array, " q"],
     draw: UniformDraws,
 ) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""], Bool[Array, ""]]:
-    """As `place_agent_in_room`, on any of the cells (x, y) where it `may`; takes four numbers for
-    each."""
+    """Place the agent as in `place_agent_in_room`, on the cells (x, y) where `may` is True.
+
+    Draws four random numbers per cell.
+    """
     free = may & (map[y, x] == cells.EMPTY)
     ahead = cells.kind_of(
         map[y[:, None] + DIRECTION_VECTORS[:, 1], x[:, None] + DIRECTION_VECTORS[:, 0]]
@@ -205,6 +214,6 @@ def place_agent_on(
 def put_on_map(
     map: UInt8[Array, "h w"], things: UInt8[Array, " k"], places: Int32[Array, " k"]
 ) -> UInt8[Array, "h w"]:
-    """The map with things on it; those whose place is no cell are left out."""
+    """Return the map with objects added, except those whose place is not on the map."""
     target = jnp.where(places >= 0, places, map.size)
     return map.reshape(-1).at[target].set(things, mode="drop").reshape(map.shape)

@@ -1,4 +1,4 @@
-"""Levels by trial and error: made anew, with another key, until they are good."""
+"""Rejection sampling of levels: draw drafts with new keys until one is accepted."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,26 +13,26 @@ from didact.environments.compiler_hints import varying_as
 MAX_TRIES = 1000
 GROUP_SIZE = 16
 
-# From a key and a task to whether the draft is good, and the draft.
+# Maps a key and a task to whether the draft is accepted, and the draft.
 Attempt = Callable[[PRNGKeyArray, Float[Array, " d"]], tuple[Bool[Array, ""], Any]]
 
 
 def rejection_sample(
     attempt: Attempt, keys: PRNGKeyArray, tasks: Float[Array, "n d"]
 ) -> tuple[Bool[Array, " n"], Any]:
-    """The first good draft of each world, or its last one after `MAX_TRIES`.
+    """Return the first accepted draft of each world, or the last one after `MAX_TRIES`.
 
-    Attempts are made in groups, so that the few worlds that have to try again do not make all
-    the others wait. When fewer are left than a group has places, they make several attempts at
-    once, of which the first good one counts: the outcome is the same.
+    Attempts run in groups, so that the few worlds that need more attempts do not delay all others.
+    If fewer worlds are pending than a group has slots, each makes several attempts at once and the
+    first accepted one counts, which gives the same result.
 
     Args:
-        attempt: makes one draft; it is mapped over worlds here.
+        attempt: draws the draft of one world; this function vectorizes it.
         keys: n PRNG keys.
         tasks: n tasks.
 
     Returns:
-        Which drafts are good, and the drafts, with a leading axis of worlds.
+        Which drafts were accepted, and the drafts, with a leading axis of worlds.
     """
     n = len(tasks)
     size = backends.group_size(n, max(GROUP_SIZE, n // 8))
@@ -50,7 +50,7 @@ def rejection_sample(
         place = jnp.arange(size)
         first = jnp.full(n, size).at[worlds].min(jnp.where(new_good, place, size))[worlds]
         counts = (place == first) | ((ahead == 0) & (first == size))
-        target = jnp.where(counts, worlds, n)  # n: nobody
+        target = jnp.where(counts, worlds, n)  # n is out of bounds and dropped
         good, draft = jax.tree.map(
             lambda x, y: x.at[target].set(y, mode="drop"), (good, draft), (new_good, new)
         )

@@ -1,7 +1,7 @@
-"""Grids of equal square rooms: their walls, their doors, and what can be reached in them.
+"""Grids of equal square rooms: their walls, their doors, and reachability.
 
 Everything here handles a single level; use `jax.vmap` for batches. Arrays have the size of the
-largest map of a `Layout`; a level may have smaller and fewer rooms, and what lies beyond its own
+largest map of a `Layout`. A level may have smaller and fewer rooms; everything beyond its outer
 walls is wall too.
 """
 
@@ -20,11 +20,11 @@ from didact.environments.grid import cells
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The largest rooms, and the most of them, that levels may have.
+    """The maximum size and number of rooms in a level.
 
     Attributes:
-        room_size: the side of a room in cells, including walls; neighbours share a wall.
-        rows, columns: how many rooms there are.
+        room_size: the side of a room in cells, including walls; neighboring rooms share a wall.
+        rows, columns: the number of rows and columns of rooms.
     """
 
     room_size: int
@@ -45,12 +45,12 @@ class Layout:
 
     @property
     def inside(self) -> int:
-        """The number of cells in a room."""
+        """The number of cells inside a room."""
         return (self.room_size - 2) ** 2
 
     @functools.cached_property
     def edges(self) -> np.ndarray:
-        """The walls between two rooms, int[e, 2]: (room, its neighbour to the right or below)."""
+        """The walls between two rooms, int[e, 2]: (room, its neighbor to the right or below)."""
         room = np.arange(self.rooms).reshape(self.rows, self.columns)
         right = np.stack([room[:, :-1].ravel(), room[:, 1:].ravel()], 1)
         below = np.stack([room[:-1].ravel(), room[1:].ravel()], 1)
@@ -58,7 +58,7 @@ class Layout:
 
     @functools.cached_property
     def to_the_right(self) -> np.ndarray:
-        """Which of the edges lead to the right, bool[e]."""
+        """Whether each edge leads to the right, bool[e]."""
         return self.edges[:, 1] - self.edges[:, 0] < (2 if self.columns == 1 else self.columns)
 
 
@@ -71,13 +71,13 @@ class Rooms(NamedTuple):
 
 
 def exists(layout: Layout, rooms: Rooms, room: Int[np.ndarray, " r"]) -> Bool[Array, " r"]:
-    """Which of the layout's rooms the level has."""
+    """Return which rooms of the layout exist in the level."""
     row, column = jnp.asarray(room // layout.columns), jnp.asarray(room % layout.columns)
     return (row < rooms.rows) & (column < rooms.columns)
 
 
 def walls(layout: Layout, rooms: Rooms) -> UInt8[Array, "h w"]:
-    """The map with nothing but the walls of all rooms."""
+    """Return the map with only the walls of all rooms."""
 
     def lines(length: int, count: Int32[Array, ""]):
         at = np.arange(length, dtype=np.uint32)
@@ -89,9 +89,9 @@ def walls(layout: Layout, rooms: Rooms) -> UInt8[Array, "h w"]:
 
 
 def shared_walls(layout: Layout, rooms: Rooms) -> tuple[Bool[Array, "h w"], Bool[Array, "h w"]]:
-    """The cells of walls between rooms side by side, and between rooms one above the other.
+    """Return the cells of walls between horizontal and between vertical neighbors.
 
-    Cells where walls cross are neither. Without these cells two rooms are one.
+    Cells where walls cross are in neither. Removing these cells merges two rooms.
     """
     far = (rooms.size - 1).astype(jnp.uint32)
 
@@ -114,17 +114,17 @@ def cell_in_room(
     column: Int[Array, "*s"] | np.ndarray,
     inner: Int[Array, "*s"] | np.ndarray,
 ) -> tuple[Int[Array, "*s"], Int[Array, "*s"]]:
-    """The coordinates (x, y) of cell number `inner` of a room, counted in the largest room."""
+    """Return the coordinates (x, y) of cell `inner` of a room, numbered as in the largest room."""
     side = layout.room_size - 2
     row, column, inner = (jnp.asarray(at) for at in (row, column, inner))
-    down = (inner.astype(jnp.uint32) // side).astype(jnp.int32)  # unsigned is faster
+    down = (inner.astype(jnp.uint32) // side).astype(jnp.int32)  # unsigned division is faster
     x = column * (rooms.size - 1) + 1 + inner - down * side
     y = row * (rooms.size - 1) + 1 + down
     return x, y
 
 
 def inner_cells(layout: Layout, rooms: Rooms) -> Bool[Array, " q"]:
-    """Which cells of the largest room the level's rooms have."""
+    """Return which cells of the largest room exist in the rooms of the level."""
     side = layout.room_size - 2
     inner = jnp.arange(layout.inside)
     return (inner % side < rooms.size - 2) & (inner // side < rooms.size - 2)
@@ -136,11 +136,13 @@ def connect(
     order: Float[Array, " e"],
     allowed: Bool[Array, " e"] | None = None,
 ) -> tuple[Bool[Array, " e"], Bool[Array, ""]]:
-    """Which walls get a door: one after another in random order, until all rooms are connected.
+    """Add doors to walls in random order until all rooms are connected.
 
     Args:
-        order: the rank of each wall, from a continuous distribution.
-        allowed: the walls that may get one; all if None.
+        layout: the layout.
+        rooms: the rooms of the level.
+        order: random numbers that define the order of the walls.
+        allowed: the walls that may have a door; None for all.
 
     Returns:
         The walls with a door, and whether all rooms are connected.
@@ -155,10 +157,10 @@ def connect(
 
 
 def _connect_in_turn(layout, rooms, order, there):
-    """A turn for each wall, with little to do."""
+    """Process the walls one by one; each iteration is cheap."""
     edges = layout.edges
     sequence = jnp.argsort(jnp.where(there, order, jnp.inf))
-    # Rooms of one connected part share a label; rooms that do not exist count as connected.
+    # Connected rooms share a label; rooms that do not exist count as connected.
     label = jnp.where(exists(layout, rooms, np.arange(layout.rooms)), np.arange(layout.rooms), 0)
     pairs = jnp.asarray(edges)
 
@@ -175,15 +177,15 @@ def _connect_in_turn(layout, rooms, order, there):
 
 
 def _connect_at_once(layout, rooms, order, there):
-    """Without a loop: up to which rank doors are needed, by the best way to each room."""
+    """Find the rank up to which doors are needed, from the best path to each room."""
     edges = layout.edges
-    # Whole ranks: walls that are ordered alike come one after another, as in turn.
+    # Integer ranks break ties in the same way as processing the walls one by one.
     rank = jnp.argsort(jnp.argsort(jnp.where(there, order, jnp.inf))).astype(jnp.float32)
     rank = jnp.where(there, rank, jnp.inf)
     beside = np.full((layout.rooms, layout.rooms), len(edges))
     beside[edges[:, 0], edges[:, 1]] = beside[edges[:, 1], edges[:, 0]] = np.arange(len(edges))
     door = jnp.append(rank, jnp.inf)[beside]
-    last = jnp.full(layout.rooms, jnp.inf).at[0].set(-jnp.inf)  # rank of the last door on the way
+    last = jnp.full(layout.rooms, jnp.inf).at[0].set(-jnp.inf)  # rank of the last door on the path
     for _ in range(layout.rooms - 1):
         last = jnp.minimum(last, jnp.min(jnp.maximum(last, door), 1))
     enough = jnp.max(jnp.where(exists(layout, rooms, np.arange(layout.rooms)), last, -jnp.inf))
@@ -193,10 +195,12 @@ def _connect_at_once(layout, rooms, order, there):
 def door_cells(
     layout: Layout, rooms: Rooms, along: Float[Array, " e"]
 ) -> tuple[Int[Array, " e"], Int[Array, " e"]]:
-    """The coordinates (x, y) where the door of each edge would be.
+    """Return the coordinates (x, y) of the door of each edge.
 
     Args:
-        along: where on its wall the door is, uniform in 0..1.
+        layout: the layout.
+        rooms: the rooms of the level.
+        along: the position of the door on its wall, uniform in 0..1.
     """
     room = jnp.asarray(layout.edges[:, 0])
     near = (along * (rooms.size - 2).astype(jnp.float32)).astype(jnp.int32) + 1
@@ -217,21 +221,23 @@ def place_in_rooms(
     near: tuple[Int[Array, ""], Int[Array, ""]],
     dealt: int,
 ) -> tuple[Int32[Array, " k"], Int32[Array, " k"], Int32[Array, " k"], Int32[Array, " k"]]:
-    """A cell for every wanted object, uniform among the free ones of its room.
+    """Return a cell for every wanted object, uniform among the free cells of its room.
 
-    Shuffling the cells of every room once (by priority) and dealing them out in that order is
-    the same as drawing them one after another.
+    Shuffling the cells of every room once (by priority) and dealing them in that order is
+    equivalent to drawing them one after another.
 
     Args:
-        priority: of the cells of each room, uniform in 0..1.
-        row, column: of the room of each object.
-        wanted: which objects there are.
-        near: the coordinates of a cell that stays free, as do the four beside it.
-        dealt: the most objects of a room that get a cell.
+        layout: the layout.
+        rooms: the rooms of the level.
+        priority: random priorities of the cells of each room, uniform in 0..1.
+        row, column: the room of each object.
+        wanted: which objects exist.
+        near: the coordinates of a cell that stays free, as do its four neighbors.
+        dealt: the maximum number of objects per room that get a cell.
 
     Returns:
-        The coordinates x and y of each object; how many came before it in its room; and how many
-        cells that room has for objects.
+        The coordinates x and y of each object, its rank among the objects of its room, and the
+        number of available cells in that room.
     """
     rows, columns = np.divmod(np.arange(layout.rooms)[:, None], layout.columns)
     cell_x, cell_y = cell_in_room(layout, rooms, rows, columns, np.arange(layout.inside))
@@ -245,7 +251,7 @@ def place_in_rooms(
 
 
 def bit_rows(mask: Bool[Array, "h w"]) -> UInt32[Array, " h"]:
-    """Bit x of row y is cell (x, y); maps are at most 32 cells wide."""
+    """Return rows of bits, where bit x of row y is cell (x, y); maps are at most 32 cells wide."""
     bits = jnp.left_shift(jnp.uint32(1), jnp.arange(mask.shape[1], dtype=jnp.uint32))
     return jnp.sum(jnp.where(mask, bits, 0), 1, dtype=jnp.uint32)
 
@@ -253,9 +259,9 @@ def bit_rows(mask: Bool[Array, "h w"]) -> UInt32[Array, " h"]:
 def all_reachable(
     map: UInt8[Array, "h w"], x: Int[Array, ""], y: Int[Array, ""]
 ) -> Bool[Array, ""]:
-    """Whether an agent at (x, y) can get next to every object and door without moving any.
+    """Return whether an agent at (x, y) can get next to every object and door without moving any.
 
-    Doors count as passable, whatever their state.
+    Doors count as passable in any state.
     """
     kind = cells.kind_of(map)
     free = bit_rows((kind == cells.EMPTY) | cells.is_door(kind))
@@ -275,12 +281,12 @@ def all_reachable(
 
 
 def _neighbour_rows(rows: UInt32[Array, " h"]) -> UInt32[Array, " h"]:
-    # The first and the last row are wall, so it does no harm that rolling joins them.
+    # The first and the last row are wall, so wrapping around is harmless.
     return jnp.roll(rows, 1) | jnp.roll(rows, -1)
 
 
 def _along_rows(rows: UInt32[Array, " h"], free: UInt32[Array, " h"]) -> UInt32[Array, " h"]:
-    """`rows`, which lie in `free`, grown to the left and right as far as `free` goes."""
+    """Return `rows` extended to the left and right through the cells of `free`."""
     up, down = free, free
     left, right = rows, rows
     for by in (1, 2, 4, 8, 16):

@@ -1,4 +1,4 @@
-"""One room with objects and an agent, of which either may come first.
+"""One room with objects and an agent, where either may be placed first.
 
 Everything here handles a single level; use `jax.vmap` for batches.
 """
@@ -14,33 +14,35 @@ from didact.environments.grid.levels.room_grid import Layout, Rooms
 from didact.environments.grid.rules import GONE
 from didact.environments.random_draws import UniformDraws, uniform_index, weighted_index
 
-NUM_APPEARANCES = 18  # kinds and colors of keys, balls and boxes
+NUM_APPEARANCES = 18  # combinations of kind and color of keys, balls and boxes
 
 
 class RoomContents(NamedTuple):
     """A map with objects and an agent in one of its rooms."""
 
     map: UInt8[Array, "h w"]
-    places: Int32[Array, " k"]  # GONE where there is none
-    x: Int32[Array, ""]  # the agent's
+    places: Int32[Array, " k"]  # GONE in unused rows
+    x: Int32[Array, ""]  # of the agent
     y: Int32[Array, ""]
     direction: Int32[Array, ""]
     good: Bool[Array, ""]  # whether there was a place for everything
 
 
 def num_draws(layout: Layout, count: int) -> int:
-    """How many random numbers `sample_appearances` and `place_objects_and_agent` take for `count`
-    objects."""
+    """Return the number of draws of `sample_appearances` and `place_objects_and_agent` together."""
     return NUM_APPEARANCES + count + 3 + 5 * layout.inside
 
 
 def sample_appearances(
     count: int, distinct: Bool[Array, ""], allowed: Bool[Array, " 18"], draw: UniformDraws
 ) -> Int32[Array, " k"]:
-    """What `count` objects look like: 6 * (kind - KEY) + color, each uniform among those allowed.
+    """Sample appearances, 6 * (kind - KEY) + color, uniform among those allowed.
 
     Args:
-        distinct: whether no two may be alike; at least `count` looks must be allowed then.
+        count: the number of objects.
+        distinct: whether all must differ, which requires at least `count` allowed appearances.
+        allowed: the allowed appearances.
+        draw: the source of random numbers.
     """
     different = jnp.argsort(jnp.where(allowed, draw(NUM_APPEARANCES), 2.0))[:count]
     weights = jnp.broadcast_to(allowed.astype(jnp.float32), (count, NUM_APPEARANCES))
@@ -48,17 +50,17 @@ def sample_appearances(
 
 
 def cell_of_appearance(look: Int[Array, "*s"]) -> UInt8[Array, "*s"]:
-    """The cell of an object with this look."""
+    """Return the cell of an object with this appearance."""
     return cells.code(cells.KEY + look // 6, look % 6).astype(jnp.uint8)
 
 
 def max_objects(rooms: Rooms, share: int) -> Int32[Array, ""]:
-    """How many objects may lie in a room: one for `share` cells, but at least one."""
+    """Return the maximum number of objects in a room: one per `share` cells, but at least one."""
     return jnp.maximum((rooms.size - 2) ** 2 // share, 1)
 
 
 def room_centre(rooms: Rooms) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
-    """The coordinates (x, y) where BabyAI thinks an agent is that has no place yet."""
+    """Return the coordinates (x, y) at which BabyAI assumes an agent before it is placed."""
     far = rooms.size - 1
     return rooms.columns // 2 * far + rooms.size // 2, rooms.rows // 2 * far + rooms.size // 2
 
@@ -66,7 +68,7 @@ def room_centre(rooms: Rooms) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
 def random_position(
     rooms: Rooms, row: Int[Array, ""], column: Int[Array, ""], u: Float[Array, " 3"]
 ) -> tuple[Int32[Array, ""], Int32[Array, ""], Int32[Array, ""]]:
-    """Coordinates and direction of an agent in an empty room."""
+    """Return random coordinates and a random direction for an agent in an empty room."""
     x, y = (at * (rooms.size - 1) + 1 for at in (column, row))
     return (
         x + uniform_index(u[0], rooms.size - 2),
@@ -84,16 +86,18 @@ def place_objects_and_agent(
     agent_last: Bool[Array, ""],
     draw: UniformDraws,
 ) -> RoomContents:
-    """Objects and an agent in one room.
+    """Place objects and the agent in one room.
 
-    An agent that comes first stands anywhere, and no object lies next to it; one that comes last
-    faces no object or door, and the objects keep away from the middle of the map.
+    An agent that is placed first may be anywhere, and no object is next to it. An agent that is
+    placed last faces no object or door, and no object is next to the middle of the map.
 
     Args:
-        room: its row and column.
-        map: without objects.
-        objects: 0 in unused rows.
-        agent_last: whether the agent comes last.
+        layout: the layout.
+        rooms: the rooms of the level.
+        room: the row and column of the room.
+        map: the map without objects.
+        objects: the packed objects; 0 in unused rows.
+        agent_last: whether the agent is placed last.
         draw: the source of random numbers; `num_draws` says how many are used.
     """
     row, column = room

@@ -1,4 +1,4 @@
-"""The limit of steps of levels, where it is not always BabyAI's usual one."""
+"""Step limits of levels that do not always use BabyAI's default."""
 
 from typing import Any, Protocol
 
@@ -11,13 +11,13 @@ from didact.environments.task_spaces import Box, Dimension
 TIME_LIMIT = Dimension(
     "time_limit",
     *(0, 20, True, "room areas"),
-    "Limit of steps, in squares of the room's size; 0: BabyAI's usual limit, one for each room and "
-    "each way to go.",
+    "Step limit of an episode, in multiples of room_size squared. 0: BabyAI's default, one "
+    "multiple per room and navigation.",
 )
 
 
 class _Sizes(Protocol):
-    """A task with a time limit, by name."""
+    """The parameters of a task that set its step limit."""
 
     @property
     def room_size(self) -> Any: ...
@@ -30,13 +30,13 @@ class _Sizes(Protocol):
 
 
 def step_limit(task: _Sizes, navigations: Int32[Array, " n"]) -> Float[Array, " n"]:
-    """The limit of each of n tasks, for so many ways to go."""
+    """Return the step limits of n tasks, given their numbers of navigations."""
     usual = navigations * task.rows * task.columns
     return task.room_size**2 * jnp.where(task.time_limit > 0, task.time_limit, usual)
 
 
 def max_steps_of(space: Box, navigations: int) -> int:
-    """The limit of the longest level of a space with a time limit."""
+    """Return the highest step limit in a space with a `TIME_LIMIT`."""
     limits = space.dimensions[space.column(TIME_LIMIT.name)]
-    told = int(limits.high) * layout_of(space).room_size ** 2
-    return max(told, max_steps_for(space, navigations) if limits.low == 0 else 0)
+    highest = int(limits.high) * layout_of(space).room_size ** 2
+    return max(highest, max_steps_for(space, navigations) if limits.low == 0 else 0)

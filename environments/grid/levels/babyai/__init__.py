@@ -1,1 +1,1 @@
-"""Families of levels that ask for BabyAI's missions."""
+"""Families of levels with BabyAI's missions."""

@@ -28,57 +28,55 @@ SPACE = Box(
         Dimension(
             "doors",
             *(1, 4, True, "doors"),
-            "Doors of the agent's room, at most one to each of its neighbours.",
+            "Number of doors in the agent's room, at most one to each neighboring room.",
         ),
         Dimension(
             "objects",
             *(0, 8, True, "objects"),
-            "Keys, balls and boxes in the agent's room; objects that would fill more than a "
-            "quarter of it are left out.",
+            "Number of keys, balls and boxes in the agent's room. Objects that would fill more "
+            "than a quarter of it are omitted.",
         ),
-        Dimension("distinct_doors", 0, 1, True, "", "1: no two doors have the same color."),
-        Dimension("distinct_objects", 0, 1, True, "", "1: no two objects are alike."),
+        Dimension("distinct_doors", 0, 1, True, "", "1: all doors have different colors."),
+        Dimension("distinct_objects", 0, 1, True, "", "1: all objects are different."),
         Dimension(
             "locked_doors",
             *(0, 1, False, "probability"),
-            "Chance of each door to be locked, without a key, unless it is to be opened.",
+            "Probability that a door is locked, without a key, unless it is to be opened.",
         ),
         Dimension(
             "agent_last",
             *(0, 1, True, ""),
-            "1: the agent comes last, facing nothing, and objects may be in each other's way; "
-            "0: it comes first, objects keep away from it, and nothing is blocked.",
+            "1: the agent is placed last, facing no object, and objects may block each other; "
+            "0: it is placed first, no object is next to it, and nothing is blocked.",
         ),
         Dimension(
             "fixed_walls",
             *(0, 1, True, ""),
-            "1: the door asked for is the one to the right of the map, and of two doors the first "
-            "is the one to the left; 0: any door.",
+            "1: the target is the door in the right wall, and with two targets the first one is in "
+            "the left wall; 0: any door.",
         ),
         Dimension(
             "red_blue",
             *(0, 1, False, "probability"),
-            "Chance that the first door asked for is red and the next one blue.",
+            "Probability that the first target door is red and the second one blue.",
         ),
-        Dimension("go_to", 0, 1, False, "weight", 'How often a clause is "go to".'),
-        Dimension("open", 0, 1, False, "weight", 'How often a clause about a door is "open".'),
-        Dimension("pick_up", 0, 1, False, "weight", 'How often one about an object is "pick up".'),
+        Dimension("go_to", 0, 1, False, "weight", 'Weight of "go to" clauses.'),
+        Dimension("open", 0, 1, False, "weight", 'Weight of "open" clauses for doors.'),
+        Dimension("pick_up", 0, 1, False, "weight", 'Weight of "pick up" clauses for objects.'),
         Dimension(
             "by_location",
             *(0, 1, False, "probability"),
-            "Chance that what is meant is told by its place (on your left) and not by its color.",
+            "Probability that a target is described by its location (on your left), not its color.",
         ),
-        Dimension("single", 0, 1, False, "weight", "How often there is one clause."),
-        Dimension("then", 0, 1, False, "weight", 'How often there are two, joined by "then".'),
-        Dimension(
-            "after", 0, 1, False, "weight", 'How often there are two, joined by "after you".'
-        ),
+        Dimension("single", 0, 1, False, "weight", "Weight of missions with one clause."),
+        Dimension("then", 0, 1, False, "weight", 'Weight of two clauses joined by "then".'),
+        Dimension("after", 0, 1, False, "weight", 'Weight of two clauses joined by "after you".'),
         Dimension(
             "strict",
             *(0, 2, True, "clauses"),
-            "Clauses, from the first to be done, in which opening another door, or picking up "
-            "another object, ends the episode; the last action of a first clause counts for the "
-            "second, so that opening two strictly never succeeds.",
+            "Number of strict clauses, in order: opening another door or picking up another object "
+            "ends the episode. The last action of the first clause also counts for the second, so "
+            "opening two doors strictly never succeeds.",
         ),
         TIME_LIMIT,
     )
@@ -117,10 +115,10 @@ class Task(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """What a level asks for: the targets of one or two clauses (t), in the order of doing."""
+    """The targets of one or two clauses (t), in the order in which they must be done."""
 
-    row: Int32[Array, " t"]  # in the table of objects: doors first
-    verb: Int32[Array, " t"]  # NONE for a second clause that there is not
+    row: Int32[Array, " t"]  # in the table of objects, where doors come first
+    verb: Int32[Array, " t"]  # NONE if there is no second clause
     after: Bool[Array, ""]
 
 
@@ -129,9 +127,9 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    One room, in the middle of the map, gets doors in random walls, objects and the agent; one or
-    two of the doors and objects are asked for. Levels are made anew where an object has no place,
-    or where something is blocked and may not be.
+    One room, in the middle of the map, contains doors in random walls, objects and the agent. The
+    targets are one or two of the doors and objects. Levels are rejected if an object has no place,
+    or if something is blocked although nothing may be.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -146,7 +144,7 @@ def generate(
 
 
 def targets(space: Box) -> int:
-    """The most things that a level asks for: 1 or 2."""
+    """Return the maximum number of targets in a level, 1 or 2."""
     highest = {d.name: d.high for d in space.dimensions}
     return 2 if max(highest["then"], highest["after"]) > 0 else 1
 
@@ -194,7 +192,7 @@ def _attempt(
 
 
 def _neighbours(rooms: Rooms, home: tuple[Int32[Array, ""], Int32[Array, ""]]) -> Bool[Array, " 4"]:
-    """In which directions there is another room."""
+    """Return in which directions there is another room."""
     row, column = home[0] + DIRECTION_VECTORS[:, 1], home[1] + DIRECTION_VECTORS[:, 0]
     return (row >= 0) & (row < rooms.rows) & (column >= 0) & (column < rooms.columns)
 
@@ -202,9 +200,9 @@ def _neighbours(rooms: Rooms, home: tuple[Int32[Array, ""], Int32[Array, ""]]) -
 def _ask(
     task: Task, t: int, doors: Float[Array, ""], objects: Bool[Array, " k"], draw: UniformDraws
 ) -> _Asked:
-    """Any door or object that a verb may speak of; then, perhaps, another one.
+    """Sample one or two targets among the doors and objects, and a verb for each.
 
-    Doors are in random order, so the first door asked for may always be the first one.
+    Doors are in random order, so the first target door is always the first door of the table.
     """
     door_weight = (task.go_to + task.open > 0).astype(jnp.float32)
     object_weight = objects * (task.go_to + task.pick_up > 0)
@@ -244,7 +242,7 @@ def _doors(
     asked: _Asked,
     draw: UniformDraws,
 ) -> tuple[UInt8[Array, "h w"], UInt8[Array, " 4"], Int32[Array, " 4"]]:
-    """The map with doors in the walls of one room, the doors, and their places."""
+    """Return the map with doors in the walls of one room, the doors, and their places."""
     row, column = home
     two = jnp.sum(asked.verb != NONE) > 1
     fixed = task.fixed_walls > 0
@@ -282,7 +280,7 @@ def _say(
     where: Bool[Array, "k 5"],
     draw: UniformDraws,
 ) -> tuple[Sentence, Bool[Array, "2m k"]]:
-    """The sentence that asks for something, and what its descriptions mean."""
+    """Return the sentence for the targets, and the objects that match its descriptions."""
     t = len(asked.row)
     target = table[asked.row]
     types = object_descriptions.is_kind(table)
@@ -297,7 +295,7 @@ def _say(
     location = jnp.where(by_location, location, grammar.NOWHERE)
     color = jnp.where(by_location, ANY, cells.color_of(target))
 
-    # Of m clauses, the first and the third are said; of their two descriptions, the first.
+    # Only clauses 0 and 2 of m are used, and only the first of their two descriptions.
     m = 1 if t == 1 else 4
     said = np.arange(t) * 4
 
@@ -321,7 +319,7 @@ def _say(
 
 
 def kinds(space: Box) -> tuple[int, ...]:
-    """The kinds of clauses that occur; "go to" stands in where nothing else can be asked for."""
+    """Return the kinds of clauses that occur; "go to" is the fallback for other missions."""
     highest = {d.name: d.high for d in space.dimensions}
     names = dict(zip(_VERBS, ("go_to", "open", "pick_up"), strict=True))
     return tuple(kind for kind, name in names.items() if highest[name] > 0 or kind == GO_TO)
@@ -336,12 +334,12 @@ def longest_mission(space: Box) -> int:
     """Return the number of tokens in the longest mission."""
     least, most = Task(*space.low), Task(*space.high)
     said = {kind for kind in kinds(space) if kind != GO_TO}
-    # Without its own weight, "go to" stands in where no verb of the others fits.
+    # Without its own weight, "go to" is still used where no other verb fits the target.
     if most.go_to > 0 or least.open == 0:
         said.add(GO_TO)
     described = 2 + grammar.PLACE_TOKENS if most.by_location > 0 else 3
     clause = grammar.longest_clause(said, described)
-    # Where no level is good, "go to" and a color stand in for all.
+    # If no level is accepted, the fallback is "go to" with a color.
     return max(grammar.longest_clause([GO_TO]), targets(space) * (clause + 2) - 2)
 
 

@@ -1,4 +1,4 @@
-"""Levels of the "go to" family: BabyAI's GoTo group, made inside the compiled program."""
+"""Levels of the "go to" family: BabyAI's GoTo group."""
 
 import functools
 from typing import Any, NamedTuple
@@ -33,23 +33,23 @@ SPACE = Box(
         Dimension(
             "distractors",
             *(0, 17, True, "objects"),
-            "Objects beside the target, scattered over all rooms; objects that would fill more "
-            "than a third of a room are left out.",
+            "Number of objects besides the target, scattered over all rooms. Objects that would "
+            "fill more than a third of a room are omitted.",
         ),
         Dimension(
             "open_doors",
             *(0, 1, False, "probability"),
-            "Chance of each door between rooms to stand open at the start.",
+            "Probability that a door between rooms is open at the start.",
         ),
         Dimension(
             "red_ball",
             *(0, 1, False, "probability"),
-            "Chance that the target is a red ball, instead of any object of any color.",
+            "Probability that the target is a red ball instead of a random object.",
         ),
         Dimension(
             "grey_distractors",
             *(0, 1, False, "probability"),
-            "Chance of each distractor to be grey, instead of any color.",
+            "Probability that a distractor is grey instead of a random color.",
         ),
     )
 )
@@ -72,10 +72,10 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    The agent stands in a random room; doors are added between random rooms until all are
-    connected; then the target and the distractors are scattered, each in a random room on a
-    random free cell that is not next to the agent. If something cannot be reached without moving
-    something else, the level is made anew, as in BabyAI.
+    The agent starts in a random room, and doors are added between random rooms until all are
+    connected. The target and the distractors are placed in random rooms, on random free cells that
+    are not next to the agent. As in BabyAI, levels are rejected if something cannot be reached
+    without moving something else.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -87,24 +87,24 @@ def generate(
 
 
 class _Draft(NamedTuple):
-    """One level before it is known to be solvable."""
+    """One level, before its reachability has been checked."""
 
     map: UInt8[Array, " c"]
     position: Int32[Array, ""]
     direction: Int32[Array, ""]
-    objects: UInt8[Array, " k"]  # 0 in unused rows; the target is the first
+    objects: UInt8[Array, " k"]  # 0 in unused rows; row 0 is the target
     places: Int16[Array, " k"]
 
 
 class _Draws(NamedTuple):
-    """All that is random in one level, uniform in 0..1; arrays that cannot matter are empty."""
+    """The random numbers of one level, uniform in 0..1; unused ones are constant 0.5."""
 
-    agent: Float[Array, " 5"]  # row and column of its room, x and y in it, direction
-    order: Float[Array, " e"]  # in which order walls get doors
-    along: Float[Array, " e"]  # where each door is on its wall
+    agent: Float[Array, " 5"]  # row, column, x and y in the room, direction
+    order: Float[Array, " e"]  # the order in which walls get doors
+    along: Float[Array, " e"]  # the position of each door on its wall
     door_color: Float[Array, " e"]
     door_open: Float[Array, " e"]
-    row: Float[Array, " k"]  # of the room of each object
+    row: Float[Array, " k"]  # of the rooms of objects
     column: Float[Array, " k"]
     looks: Float[Array, " k"]  # kind and color of each object
     special: Float[Array, " k"]  # whether it is a red ball, or grey
@@ -125,7 +125,7 @@ def _draw(space: Box, key: PRNGKeyArray) -> _Draws:
     drawn = {name: n if matters.get(name, True) else 0 for name, n in sizes.items()}
     draws = jax.random.uniform(key, (sum(drawn.values()),))
     parts = jnp.split(draws, np.cumsum(list(drawn.values()))[:-1])
-    # Any number does where none was drawn: the outcome is certain.
+    # Numbers that cannot affect the outcome are not drawn but set to a constant.
     return _Draws(
         *(jnp.full(n, 0.5) if p.size < n else p for p, n in zip(parts, sizes.values(), strict=True))
     )
@@ -180,7 +180,7 @@ def _scatter(
     x: Int32[Array, ""],
     y: Int32[Array, ""],
 ) -> tuple[Int32[Array, " k"], Bool[Array, " k"]]:
-    """A place for every wanted object, away from the agent at (x, y), and whether it found one."""
+    """Return a place for every wanted object, away from the agent (x, y), and whether it fits."""
     dealt = min(most_in_room(layout.room_size), len(wanted))
     row, column = uniform_index(draws.row, rooms.rows), uniform_index(draws.column, rooms.columns)
     priority = draws.priority.reshape(layout.rooms, layout.inside)
@@ -193,7 +193,7 @@ def _scatter(
 
 
 def most_in_room(room_size: Any) -> Any:
-    """How many objects may lie in a room: a third of its cells, but at least one."""
+    """Return the maximum number of objects in a room: a third of its cells, but at least one."""
     third = (room_size - 2) ** 2 // 3
     return third + (third == 0)
 
@@ -202,7 +202,7 @@ def _finish(
     good: Bool[Array, " n"], draft: _Draft, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
     n, k = draft.objects.shape
-    # A level that could not be made solvable keeps only its target, which is always reachable.
+    # A level that was never accepted keeps only its target, which is always reachable.
     keep = good[:, None] | (np.arange(k) == 0)
     objects = jnp.where(keep, draft.objects, 0).astype(jnp.uint8)
     places = jnp.where(keep, draft.places, GONE).astype(jnp.int16)
@@ -310,7 +310,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "GoTo",
-    "Go to an object in up to 3x3 rooms: every level of BabyAI's GoTo group is a task of it.",
+    "Go to an object in up to 3x3 rooms. Includes every level of BabyAI's GoTo group.",
     SPACE,
     FAMILY,
     LEVELS,

@@ -31,34 +31,34 @@ COLUMNS = 3  # of rooms; the corridor is the middle one
 SPACE = Box(
     (
         Dimension("room_size", 3, 8, True, "cells", "Side of each square room, including walls."),
-        Dimension("rows", 1, 3, True, "rooms", "Number of rooms from top to bottom, in 3 columns."),
+        Dimension("rows", 1, 3, True, "rooms", "Number of rows of rooms, in 3 columns."),
         Dimension(
             "corridor",
             *(0, 1, True, ""),
-            "1: the rooms of the middle column are one corridor, where the agent starts, the "
-            "locked room is to the right of it, and the key to the left; 0: they are anywhere.",
+            "1: the middle column is a corridor where the agent starts, with the locked room on "
+            "its right and the key on its left; 0: all are in random rooms.",
         ),
         Dimension(
             "distractors",
             *(0, 3, True, "objects per room"),
-            "Objects beside what is needed, in every room; none of them blocks a way. With the key "
-            "they fill a third of a room at most.",
+            "Number of additional objects in every room, which do not block a path. Together with "
+            "the key, they fill at most a third of a room.",
         ),
         Dimension(
             "own_color",
             *(0, 1, False, "probability"),
-            "Chance that no other door has the locked door's color.",
+            "Probability that no other door has the color of the locked door.",
         ),
         Dimension(
             "pick_up",
             *(0, 1, True, ""),
-            "1: a ball in the locked room, the only ball there is, has to be picked up; 0: the "
-            "locked door has to be opened.",
+            "1: pick up the ball in the locked room, which is the only ball; 0: open the locked "
+            "door.",
         ),
         Dimension(
             "ball_color",
             *(0, 1, True, ""),
-            "1: instructions tell the color of the ball; 0: not. That of a door is always told.",
+            "1: instructions name the color of the ball. The color of a door is always named.",
         ),
         TIME_LIMIT,
     )
@@ -102,13 +102,13 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    A room gets a single door, which is locked; doors are added between random other rooms until
-    all are connected. The key, the ball, and the distractors of every room lie on random cells;
-    the agent is put into the corridor, or into any room that is not locked.
+    One room has a single, locked door. Doors are added between random other rooms until all are
+    connected. The key, the ball and the distractors of every room are on random cells. The agent
+    starts in the corridor, or in any room that is not locked.
 
-    In the official Unlock, the key can lie behind its own door and the level cannot be solved,
-    because room numbers are compared by identity. Here it lies there only where another key of
-    its color lies outside; all else is alike.
+    In the official Unlock, the key can be behind its own door, because room numbers are compared by
+    identity, and such levels are not solvable. Here, the key is only there if another key of its
+    color is outside. Apart from this, levels have the same distribution.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -122,12 +122,12 @@ def generate(
 
 
 class Maze(NamedTuple):
-    """The rooms of one level, with their doors and without objects."""
+    """The rooms of one level with their doors, without objects."""
 
     locked_room: Int32[Array, ""]
     lock: Bool[Array, " e"]  # the edge with the locked door
-    merged: Bool[Array, " e"]  # edges without a wall
-    doors: UInt8[Array, " e"]  # packed; 0 where there is none
+    merged: Bool[Array, " e"]  # edges whose wall is removed
+    doors: UInt8[Array, " e"]  # packed; 0 where there is no door
     places: Int32[Array, " e"]  # of the doors, or GONE
     color: Int32[Array, ""]  # of the locked door
     good: Bool[Array, ""]  # all rooms are connected
@@ -140,12 +140,14 @@ def build(
     own_color: Float[Array, ""],
     draw: UniformDraws,
 ) -> Maze:
-    """Doors between random rooms until all are connected, one of them the only one of its room.
+    """Connect all rooms with random doors; the locked door is the only one of its room.
 
     Args:
-        corridor: whether the middle column is one room, and the locked room to the right of it.
-        own_color: the chance that no other door has the locked door's color.
-        draw: gives random numbers, 1 + r + 4 e of them.
+        layout: the layout.
+        rooms: the rooms of the level.
+        corridor: whether the middle column is one room, with the locked room on its right.
+        own_color: the probability that no other door has the color of the locked door.
+        draw: the source of random numbers, 1 + r + 4 e of them.
     """
     edges, e, middle = layout.edges, len(layout.edges), layout.columns // 2
     index = np.arange(layout.rooms)
@@ -201,7 +203,7 @@ def _attempt(
     open_ = room_grid.exists(layout, rooms, np.arange(r)) & (np.arange(r) != maze.locked_room)
     room = jnp.argmax(jnp.where(open_, draw(r), -1))
     room = jnp.where(corridor, rooms.rows // 2 * COLUMNS + COLUMNS // 2, room)
-    # What was a wall of the corridor is a place, too; and other doors come after the agent there.
+    # The removed walls of the corridor are valid cells too, and there, doors come after the agent.
     down, across = np.divmod(np.arange(square), layout.room_size)
     x = jnp.minimum(room % COLUMNS * far + across, layout.width - 1)
     y = jnp.minimum(room // COLUMNS * far + down, layout.height - 1)
@@ -215,13 +217,13 @@ def _attempt(
 
     objects = jnp.concatenate([things, maze.doors])
     places = jnp.concatenate([places, maze.places]).astype(jnp.int16)
-    told = ~picks | (named.ball_color > 0)
+    named_color = ~picks | (named.ball_color > 0)
     color = jnp.where(picks, cells.color_of(things[0]), maze.color)
     meant = one_clause(
         objects,
         jnp.where(picks, PICK_UP, OPEN),
         jnp.where(picks, cells.BALL, cells.DOOR),
-        jnp.where(told, color, grammar.ANY),
+        jnp.where(named_color, color, grammar.ANY),
     )
     position, hand = y * layout.width + x, jnp.uint8(cells.EMPTY)
     draft = Draft(complete.reshape(-1), position, direction, hand, objects, places, *meant)
@@ -229,14 +231,14 @@ def _attempt(
 
 
 def _each(rooms: Rooms, distractors: Float[Array, ""]) -> Float[Array, ""]:
-    """How many distractors lie in each room."""
+    """Return the number of distractors per room."""
     return jnp.minimum(distractors, jnp.maximum((rooms.size - 2) ** 2 // 3 - 1, 0))
 
 
 def _objects(
     layout: Layout, rooms: Rooms, task: Task, maze: Maze, most: int, draw: UniformDraws
 ) -> tuple[UInt8[Array, " k"], Int32[Array, " k"], Bool[Array, ""]]:
-    """The ball, the key, the distractors; their places; and whether all is well with them."""
+    """Return the ball, the key and the distractors, their places, and whether they are valid."""
     r, picks, index = layout.rooms, task.pick_up > 0, np.arange(layout.rooms)
     there = room_grid.exists(layout, rooms, index)
     first = jnp.asarray(index % layout.columns == 0)
@@ -255,7 +257,7 @@ def _objects(
     things = jnp.concatenate([ball, cells.code(cells.KEY, maze.color)[None], others])
     opens = wanted & (things == cells.code(cells.KEY, maze.color)) & (room != maze.locked_room)
 
-    # As in BabyAI, the agent's place is the middle of the map until it gets another.
+    # As in BabyAI, the agent counts as being in the middle of the map until it is placed.
     far = rooms.size - 1
     middle = [count // 2 * far + rooms.size // 2 for count in (rooms.columns, rooms.rows)]
     dealt = min(layout.inside, most + 2)
@@ -276,8 +278,8 @@ def _objects(
 
 def longest_mission(space: Box) -> int:
     """Return the number of tokens in the longest mission."""
-    told = 3 if space.high[space.column("ball_color")] > 0 else 2
-    described = {OPEN: 3, PICK_UP: told}
+    ball = 3 if space.high[space.column("ball_color")] > 0 else 2
+    described = {OPEN: 3, PICK_UP: ball}
     return max(grammar.longest_clause([kind], described[kind]) for kind in kinds(space))
 
 
@@ -311,7 +313,7 @@ _UNLOCK = SPACE.restricted(
 )
 
 LEVELS: dict[str, tuple[Box, str]] = {
-    "BabyAI-Unlock-v0": (_UNLOCK, "Find the key and open the locked door, in 3x3 rooms."),
+    "BabyAI-Unlock-v0": (_UNLOCK, "Find the key and open the locked door in 3x3 rooms."),
     "BabyAI-KeyCorridor-v0": _corridor(6, 3),
     "BabyAI-KeyCorridorS3R1-v0": _corridor(3, 1),
     "BabyAI-KeyCorridorS3R2-v0": _corridor(3, 2),
@@ -329,7 +331,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "KeyCorridor",
-    "Find the key of a locked room in a maze: KeyCorridor and BabyAI's Unlock are tasks of it.",
+    "Find the key of a locked room in a maze. Includes KeyCorridor and BabyAI's Unlock.",
     SPACE,
     FAMILY,
     LEVELS,

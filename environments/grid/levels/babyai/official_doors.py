@@ -1,4 +1,4 @@
-"""BabyAI's levels about the doors of one room, as tasks of the family."""
+"""BabyAI's levels about the doors of one room, as tasks of the family in `doors`."""
 
 from didact.environments.grid.levels.babyai import doors
 from didact.environments.grid.levels.family import Group
@@ -10,7 +10,7 @@ _USUAL |= {"distinct_doors": 1, "agent_last": 1, "open": 1, "single": 1}
 
 
 def _point(**given: float) -> Box:
-    """Four closed doors of different colors, to be opened, unless told otherwise."""
+    """Return a task space; the default is to open one of four closed doors of different colors."""
     return doors.SPACE.restricted(**(_USUAL | given))
 
 
@@ -43,47 +43,47 @@ LEVELS: dict[str, tuple[Box, str]] = {
     ),
     "BabyAI-OpenRedDoor-v0": (
         _point(room_size=5, rows=1, columns=2, doors=1, red_blue=1, fixed_walls=1),
-        "Open the red door, the only one.",
+        "Open the only door, which is red.",
     ),
     "BabyAI-OpenDoor-v0": (
         _one(by_location=0.5),
-        "Open one of four doors, told by its color or place.",
+        "Open one of four doors, described by its color or location.",
     ),
     "BabyAI-OpenDoorDebug-v0": (
         _one(by_location=0.5, strict=1),
-        "Open one of four doors, told by its color or place, and no other.",
+        "Open one of four doors, described by its color or location, and no other.",
     ),
-    "BabyAI-OpenDoorColor-v0": (_one(), "Open one of four doors, told by its color."),
+    "BabyAI-OpenDoorColor-v0": (_one(), "Open one of four doors, described by its color."),
     "BabyAI-OpenDoorLoc-v0": (
         _one(by_location=1),
-        "Open one of four doors, told by its place.",
+        "Open one of four doors, described by its location.",
     ),
-    "BabyAI-OpenTwoDoors-v0": (_two(), "Open the door to the left, then the one to the right."),
+    "BabyAI-OpenTwoDoors-v0": (_two(), "Open the left door, then the right door."),
     "BabyAI-OpenRedBlueDoors-v0": (
         _two(red_blue=1),
-        "Open the red door to the left, then the blue one to the right.",
+        "Open the red door on the left, then the blue door on the right.",
     ),
     "BabyAI-OpenRedBlueDoorsDebug-v0": (
         _two(red_blue=1, strict=1),
-        "Open the red door to the left, then the blue one to the right, not the other way round.",
+        "Open the red door on the left, then the blue door on the right, in strict order.",
     ),
     "BabyAI-OpenDoorsOrderN2-v0": (_order(2), "Open one or both of two doors, in order."),
     "BabyAI-OpenDoorsOrderN4-v0": (_order(4), "Open one or two of four doors, in order."),
     "BabyAI-OpenDoorsOrderN2Debug-v0": (
         _order(2, strict=2),
-        "Open one or both of two doors, in order, and no other; BabyAI's rules allow no success "
-        "where both are asked for.",
+        "Open one or both of two doors, in order, and no other. Under BabyAI's rules, missions "
+        "with two doors cannot succeed.",
     ),
     "BabyAI-OpenDoorsOrderN4Debug-v0": (
         _order(4, strict=2),
-        "Open one or two of four doors, in order, and no other; BabyAI's rules allow no success "
-        "where two are asked for.",
+        "Open one or two of four doors, in order, and no other. Under BabyAI's rules, missions "
+        "with two doors cannot succeed.",
     ),
 }
 
 GROUP = Group(
     "Doors",
-    "Open or go to the doors of one room, one or two in order, among objects.",
+    "Open or go to one or two doors of a room in order, among objects.",
     doors.SPACE,
     doors.FAMILY,
     LEVELS,

@@ -1,4 +1,4 @@
-"""Levels in a single room of any size: an object is to be gone to or picked up."""
+"""Levels in a single room: go to or pick up an object."""
 
 import functools
 from typing import NamedTuple
@@ -24,28 +24,28 @@ SPACE = Box(
         Dimension(
             "objects",
             *(1, 8, True, "objects"),
-            "Keys, balls and boxes; objects that would fill more than a third of the room are "
-            "left out.",
+            "Number of keys, balls and boxes. Objects that would fill more than a third of the "
+            "room are omitted.",
         ),
-        Dimension("distinct", 0, 1, True, "", "1: no two objects are alike."),
+        Dimension("distinct", 0, 1, True, "", "1: all objects are different."),
         Dimension(
             "agent_last",
             *(0, 1, True, ""),
-            "1: the agent comes last, facing nothing, and objects may be in each other's way; "
-            "0: it comes first, objects keep away from it, and nothing is blocked.",
+            "1: the agent is placed last, facing no object, and objects may block each other; "
+            "0: it is placed first, no object is next to it, and nothing is blocked.",
         ),
-        Dimension("ball", 0, 1, False, "probability", "Chance that a ball is asked for."),
+        Dimension("ball", 0, 1, False, "probability", "Probability that the target is a ball."),
         Dimension(
             "red_or_blue",
             *(0, 1, False, "probability"),
-            "Chance that what is asked for is red or blue, and the only one of its type in these "
+            "Probability that the target is red or blue and the only object of its type in these "
             "colors.",
         ),
-        Dimension("go_to", 0, 1, False, "weight", 'How often the mission is "go to".'),
-        Dimension("pick_up", 0, 1, False, "weight", 'How often the mission is "pick up".'),
-        Dimension("by_both", 0, 1, False, "weight", 'How often it says "red ball".'),
-        Dimension("by_type", 0, 1, False, "weight", 'How often it says "ball" only.'),
-        Dimension("by_color", 0, 1, False, "weight", 'How often it says "red object".'),
+        Dimension("go_to", 0, 1, False, "weight", 'Weight of "go to" missions.'),
+        Dimension("pick_up", 0, 1, False, "weight", 'Weight of "pick up" missions.'),
+        Dimension("by_both", 0, 1, False, "weight", 'Weight of descriptions like "red ball".'),
+        Dimension("by_type", 0, 1, False, "weight", 'Weight of descriptions like "ball".'),
+        Dimension("by_color", 0, 1, False, "weight", 'Weight of descriptions like "red object".'),
         Dimension("strict", 0, 1, True, "", "1: picking up another object ends the episode."),
     )
 )
@@ -73,8 +73,8 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    The first object is asked for. Levels are made anew where an object has no place, or where
-    something is blocked and may not be.
+    The first object is the target. Levels are rejected if an object has no place, or if something
+    is blocked although nothing may be.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -124,7 +124,7 @@ def _attempt(
 
 
 def _objects(task: Task, most: int, draw: UniformDraws) -> UInt8[Array, " k"]:
-    """What all objects look like; the first one is asked for."""
+    """Sample all objects; the first one is the target."""
     look = jnp.arange(single_room.NUM_APPEARANCES)
     kind, color = cells.KEY + look // 6, look % 6
     special, ball, u = draw(3)
@@ -140,10 +140,10 @@ def _objects(task: Task, most: int, draw: UniformDraws) -> UInt8[Array, " k"]:
 
 def _sentence(task: Task, target: UInt8[Array, ""], draw: UniformDraws) -> Sentence:
     verbs = jnp.stack([task.go_to, task.pick_up])
-    told = jnp.stack([task.by_both, task.by_type, task.by_color])
+    forms = jnp.stack([task.by_both, task.by_type, task.by_color])
     u = draw(2)
     picks = weighted_index(u[0], verbs.at[0].add(jnp.all(verbs == 0))) == 1
-    how = weighted_index(u[1], told.at[0].add(jnp.all(told == 0)))
+    how = weighted_index(u[1], forms.at[0].add(jnp.all(forms == 0)))
     clause = jnp.where(picks, jnp.where(task.strict > 0, PICK_UP | STRICT, PICK_UP), GO_TO)
     kind = jnp.where(how == 2, ANY, cells.kind_of(target)).astype(jnp.int32)
     color = jnp.where(how == 1, ANY, cells.color_of(target)).astype(jnp.int32)
@@ -192,11 +192,11 @@ LEVELS: dict[str, tuple[Box, str]] = {
     ),
     "BabyAI-PickupDist-v0": (
         _point(7, 5, distinct=1, agent_last=1, **_ANY_WAY),
-        "Pick up one of 5 different objects, told by its type, color, or both.",
+        "Pick up one of 5 different objects, described by type, color or both.",
     ),
     "BabyAI-PickupDistDebug-v0": (
         _point(7, 5, distinct=1, agent_last=1, strict=1, **_ANY_WAY),
-        "Pick up one of 5 different objects, told by its type, color, or both, and no other.",
+        "Pick up one of 5 different objects, described by type, color or both, and no other.",
     ),
     "BabyAI-OneRoomS8-v0": _alone(8),
     "BabyAI-OneRoomS12-v0": _alone(12),

@@ -1,4 +1,4 @@
-"""Levels where objects are put next to others: BabyAI's PutNext group and MoveTwoAcross."""
+"""Levels about putting objects next to others: BabyAI's PutNext group and MoveTwoAcross."""
 
 import functools
 from typing import NamedTuple
@@ -31,31 +31,31 @@ SPACE = Box(
         Dimension(
             "room_size",
             *(4, 8, True, "cells"),
-            "Side of each square half, including walls; 4 counts as 5 where a half has to hold two "
-            "objects.",
+            "Side of each square half, including walls; 4 is increased to 5 if a half must hold "
+            "two objects.",
         ),
         Dimension(
             "halves",
             *(1, 2, True, "rooms"),
-            "Square rooms side by side, without a wall between them. Objects are put from one half "
-            "into the other, or about the only one; the agent starts in the left one.",
+            "Number of square halves side by side, without a wall between them. With two, objects "
+            "are moved from one half to the other. The agent starts in the left one.",
         ),
         Dimension(
             "objects",
             *(1, 9, True, "objects per half"),
-            "Keys, balls and boxes, no two alike; at least as many as are spoken of, and no more "
-            "than fill a third of the cells.",
+            "Number of different keys, balls and boxes; at least as many as the mission names, and "
+            "at most a third of the cells.",
         ),
         Dimension(
             "moves",
             *(1, 2, True, "objects"),
-            "1: one object has to be put next to another; 2: then one has to be put the other way, "
-            "if there are two halves.",
+            "1: put one object next to another; 2: then also put one in the opposite direction, if "
+            "there are two halves.",
         ),
         Dimension(
             "carrying",
             *(0, 1, False, "probability"),
-            "Chance that the agent has the first object in hand at the start.",
+            "Probability that the agent carries the first object at the start.",
         ),
         TIME_LIMIT,
     )
@@ -88,7 +88,7 @@ def map_size(space: Box) -> tuple[int, int]:
 
 
 def _needs_two(task: Task) -> Bool[Array, "*n"]:
-    """Whether a half has to hold two objects."""
+    """Return whether a half must hold two objects."""
     return (task.halves < 2) | (task.moves > 1)
 
 
@@ -101,9 +101,9 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    The agent stands in the left half, and objects of different looks lie on random cells that are
-    not next to it. Objects of a single room must all be in reach, and the two that are spoken of
-    not next to one another; as in BabyAI, levels are made anew until they are so.
+    The agent is in the left half, and different objects are on random cells that are not next to
+    it. In a single half, all objects must be reachable, and the two named objects must not be next
+    to each other. As in BabyAI, levels are sampled until they satisfy this.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -114,7 +114,7 @@ def generate(
     _, (draft, known) = rejection_sample(functools.partial(_attempt, space), keys, tasks)
     task = Task(*tasks.T)
     level = level_of(draft, step_limit(_room_size(task), task.time_limit), mission_length)
-    # BabyAI puts the object into the agent's hand after its instruction has been read.
+    # BabyAI lets the agent pick up the object only after it has set up the instruction.
     return level._replace(goal=level.goal._replace(known=known))
 
 
@@ -152,7 +152,7 @@ def _attempt(
 
 
 def _clauses(space: Box) -> int:
-    """The number of clauses that sentences have room for."""
+    """Return the number of clauses in the arrays of sentences."""
     most = {d.name: d.high for d in space.dimensions}
     return 4 if most["moves"] > 1 and most["halves"] > 1 else 1
 
@@ -165,7 +165,7 @@ def _objects(
     agent: tuple[Int32[Array, ""], Int32[Array, ""]],
     draw: UniformDraws,
 ) -> tuple[UInt8[Array, " k"], Int32[Array, " k"], Bool[Array, ""]]:
-    """The objects of each half in turn, where they are, and whether they found room."""
+    """Return the objects of each half in turn, their places, and whether all have one."""
     third = (rooms.size - 2) ** 2 // 3
     each = jnp.clip(task.objects, jnp.where(_needs_two(task), 2, 1), jnp.maximum(third, 1))
     half = jnp.asarray(np.repeat(np.arange(layout.columns), most))
@@ -188,7 +188,7 @@ def _objects(
 def _sentence(
     layout: Layout, task: Task, m: int, things: UInt8[Array, " k"], draw: UniformDraws
 ) -> tuple[Sentence, Bool[Array, "2m k"], Int32[Array, " 2"]]:
-    """What is asked for, what it means, and the rows that are moved first and stay first."""
+    """Return the sentence, the objects it refers to, and the moved and fixed row of clause 0."""
     k = len(things)
     half, score = np.arange(k) // (k // layout.columns), draw(k)
     score = jnp.where(things > 0, score, -1)
@@ -199,7 +199,7 @@ def _sentence(
         _, right = jax.lax.top_k(jnp.where(half == 1, score, -2), 2)
         across = task.halves > 1
         two = across & (task.moves > 1)
-        # BabyAI's two moves begin with an object from the left; a single one, from either side.
+        # In BabyAI, two moves start with an object on the left, and a single move on either side.
         flip = across & ~two & (draw() < 0.5)
         b = jnp.where(across, right[0], b)
         a, b, c = jnp.where(flip, b, a), jnp.where(flip, a, b), right[1]
@@ -219,7 +219,7 @@ def max_steps(space: Box) -> int:
 
 
 def longest_mission(space: Box) -> int:
-    """The tokens of the longest sentence; two clauses are joined by ", then"."""
+    """Return the number of tokens in the longest mission; ", then" joins two clauses."""
     clause = grammar.longest_clause([PUT_NEXT])
     return 2 * clause + 2 if _clauses(space) > 1 else clause
 
@@ -249,7 +249,7 @@ def _point(
 
 
 def _across(room_size: int, objects: int, carrying: int = 0) -> tuple[Box, str]:
-    start = "Bring the object in hand" if carrying else "Bring an object"
+    start = "Bring the carried object" if carrying else "Bring an object"
     return (
         _point(room_size, 2, objects, carrying=carrying),
         f"{start} next to one in the other half of a room; {objects} in each.",
@@ -281,7 +281,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "PutNext",
-    "Put objects next to others: BabyAI's PutNext group and MoveTwoAcross are tasks of it.",
+    "Put objects next to others. Includes BabyAI's PutNext group and MoveTwoAcross.",
     SPACE,
     FAMILY,
     LEVELS,

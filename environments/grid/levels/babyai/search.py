@@ -1,6 +1,6 @@
-"""Levels about a thing somewhere in rooms joined by doors: it has to be found first.
+"""Levels in which a target must be found in rooms connected by doors.
 
-BabyAI's Open, Pickup and FindObj levels, and those where it is behind a locked door.
+These are BabyAI's Open, Pickup and FindObj levels, and levels with the target behind a locked door.
 """
 
 import functools
@@ -32,52 +32,57 @@ SPACE = Box(
         Dimension(
             "objects",
             *(1, 20, True, "objects"),
-            "Keys, balls and boxes; objects that would fill more than a sixth of the cells are "
-            "left out.",
+            "Number of keys, balls and boxes. Objects that would fill more than a sixth of the "
+            "cells are omitted.",
         ),
         Dimension(
             "evenly",
             *(0, 1, True, ""),
-            "1: the objects that are not asked for are shared out evenly among the rooms; "
-            "0: each is in any room.",
+            "1: objects other than the target are distributed evenly over the rooms; 0: each is in "
+            "a random room.",
         ),
         Dimension(
             "blocked",
             *(0, 2, True, ""),
-            "0: nothing is in the way of anything; 1: objects may be; 2: some is, where there are "
-            "several rooms and at least 3 objects.",
+            "0: nothing is blocked; 1: objects may block others; 2: something is blocked, if there "
+            "are several rooms and at least 3 objects.",
         ),
         Dimension(
             "locked_room",
             *(0, 1, False, "probability"),
-            "Chance that one room is locked and the object asked for is there; the key is in "
+            "Probability that one room is locked and contains the target object; the key is in "
             "another room.",
         ),
         Dimension(
-            "central", 0, 1, True, "", "1: the agent starts in the middle room; 0: in any room."
+            "central",
+            0,
+            1,
+            True,
+            "",
+            "1: the agent starts in the middle room; 0: in a random room.",
         ),
         Dimension(
             "above",
             *(0, 1, True, ""),
-            "1: the object asked for is in the room above the middle one, with a door between "
-            "them; 0: in any room.",
+            "1: the target object is in the room above the middle one, with a door between them; "
+            "0: in a random room.",
         ),
         Dimension(
             "agent_last",
             *(0, 1, True, ""),
-            "1: the agent comes last, facing nothing; 0: it comes first, and objects keep away "
-            "from it.",
+            "1: the agent is placed last, facing no object; 0: it is placed first, and no object "
+            "is next to it.",
         ),
-        Dimension("go_to", 0, 1, False, "weight", 'How often the mission is "go to".'),
-        Dimension("open", 0, 1, False, "weight", 'How often it is "open", of any door.'),
-        Dimension("pick_up", 0, 1, False, "weight", 'How often it is "pick up".'),
-        Dimension("by_type", 0, 1, False, "probability", "Chance that the color is left untold."),
+        Dimension("go_to", 0, 1, False, "weight", 'Weight of "go to" missions.'),
+        Dimension("open", 0, 1, False, "weight", 'Weight of "open" missions, for any door.'),
+        Dimension("pick_up", 0, 1, False, "weight", 'Weight of "pick up" missions.'),
+        Dimension("by_type", 0, 1, False, "probability", "Probability that no color is named."),
         TIME_LIMIT,
     )
 )
 
 _VERBS = (GO_TO, OPEN, PICK_UP)
-_CROWD = 3  # objects that block something often enough to wait for
+_CROWD = 3  # with this many objects, something is blocked often enough to sample for it
 
 
 class Task(NamedTuple):
@@ -101,10 +106,10 @@ class Task(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """Rooms with doors, and who goes where; room numbers are those of the layout."""
+    """Rooms with doors, and the rooms of the agent and objects, as numbered in the layout."""
 
     doors: Doors
-    above: Bool[Array, " e"]  # the door that is there before the agent is
+    above: Bool[Array, " e"]  # the door that exists before the agent is placed
     locked: Int32[Array, ""]  # the locked room, or -1
     lock_color: Int32[Array, ""]
     agent: Int32[Array, ""]
@@ -117,9 +122,9 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    Doors are added between random rooms until all are connected; objects and the agent are put
-    into the rooms; the first object or any door is asked for. Levels are made anew where something
-    has no place, or is blocked and may not be (or must be and is not).
+    Doors are added between random rooms until all are connected, then objects and the agent are
+    placed. The target is the first object or any door. Levels are rejected if something has no
+    place, or if blocking does not match the task.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -150,7 +155,7 @@ def _attempt(
     near = jnp.where(last, middle[0], first_x), jnp.where(last, middle[1], first_y)
     map, objects, places, good = _scatter(layout, rooms, named, plan, most, near, draw)
 
-    # The agent of the middle room is there before most doors are, and may face one of these.
+    # An agent in the middle room is placed before most doors, so it may face one of these.
     kind = cells.kind_of(map)
     early = jnp.where(plan.above, plan.doors.places, GONE)
     cell = jnp.arange(map.size).reshape(map.shape)
@@ -221,10 +226,10 @@ def _scatter(
     near: tuple[Int32[Array, ""], Int32[Array, ""]],
     draw: UniformDraws,
 ) -> tuple[UInt8[Array, "h w"], UInt8[Array, " k"], Int32[Array, " k"], Bool[Array, ""]]:
-    """The map with objects, the objects, their places, and whether all have one.
+    """Return the map with objects, the objects, their places, and whether all have one.
 
-    The object asked for is the first, the key to the locked room the last of k = most + 1. What is
-    asked for in a locked room is left to `_hide`.
+    The target is the first of k = most + 1 objects, and the key to the locked room is the last. A
+    target in a locked room is placed by `_hide`.
     """
     k = most + 1
     index = jnp.arange(k)
@@ -265,9 +270,9 @@ def _hide(
     target: UInt8[Array, ""],
     draw: UniformDraws,
 ) -> tuple[UInt8[Array, "h w"], Int32[Array, ""], Bool[Array, ""]]:
-    """The map with the target on any free cell of the locked room, if any; its place; if it fits.
+    """Place the target on a free cell of the locked room, if any; also return whether it fits.
 
-    It comes last of all: it may be in the middle of the map, and may be blocked by others.
+    The target is placed last: it may be in the middle of the map and may be blocked by others.
     """
     row, column = plan.target // layout.columns, plan.target % layout.columns
     x, y = room_grid.cell_in_room(layout, rooms, row, column, np.arange(layout.inside))
@@ -280,7 +285,7 @@ def _hide(
 
 
 def _sentence(task: Task, table: UInt8[Array, " k"], things: int, draw: UniformDraws) -> Sentence:
-    """What is asked for: any of the doors, which follow the things, or the first thing."""
+    """Return the sentence; its target is the first object, or any door (after the objects)."""
     is_door = cells.is_door(cells.kind_of(table)) & (table != 0)
     weights = jnp.stack([task.go_to, task.open * jnp.any(is_door), task.pick_up])
     u = draw(2)
@@ -322,19 +327,22 @@ def _find(room_size: int) -> tuple[Box, str]:
     space = _point(
         room_size, 1, central=1, blocked=1, agent_last=1, pick_up=1, by_type=1, time_limit=20
     )
-    return space, f"Pick up the only object in 3x3 rooms of size {room_size}, told by its type."
+    return (
+        space,
+        f"Pick up the only object in 3x3 rooms of size {room_size}, described by type.",
+    )
 
 
 LEVELS: dict[str, tuple[Box, str]] = {
     "BabyAI-GoToImpUnlock-v0": (
         _point(8, 19, evenly=1, locked_room=1, agent_last=1, go_to=1),
-        "Go to an object in a locked room; two more objects are in each of 3x3 rooms.",
+        "Go to an object in a locked room; each of the 3x3 rooms has two more objects.",
     ),
-    "BabyAI-Open-v0": (_point(8, 18, open=1), "Open a door of 3x3 rooms with 18 objects."),
+    "BabyAI-Open-v0": (_point(8, 18, open=1), "Open a door in 3x3 rooms with 18 objects."),
     "BabyAI-Pickup-v0": (_point(8, 18, pick_up=1), "Pick up one of 18 objects in 3x3 rooms."),
     "BabyAI-UnblockPickup-v0": (
         _point(8, 20, blocked=2, pick_up=1),
-        "Pick up one of 20 objects in 3x3 rooms, where some object is in the way.",
+        "Pick up one of 20 objects in 3x3 rooms, where some objects block the way.",
     ),
     "BabyAI-PickupAbove-v0": (
         _point(6, 1, central=1, above=1, blocked=1, agent_last=1, pick_up=1, time_limit=8),
@@ -347,7 +355,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "Search",
-    "Find something in up to 3x3 rooms, perhaps behind a lock.",
+    "Find an object or a door in up to 3x3 rooms, possibly behind a locked door.",
     SPACE,
     FAMILY,
     LEVELS,

@@ -1,4 +1,4 @@
-"""Levels with sentences of the whole Baby Language: BabyAI's generator, from Synth to BossLevel.
+"""Levels with the whole Baby Language: BabyAI's level generator, from Synth to BossLevel.
 
 References:
     Chevalier-Boisvert et al., BabyAI: a platform to study the sample efficiency of grounded
@@ -48,41 +48,41 @@ SPACE = Box(
         Dimension(
             "objects",
             *(2, 18, True, "objects"),
-            "Keys, balls and boxes, scattered over all rooms; objects that would fill more than a "
-            "third of the cells (a quarter, where nothing may be blocked) are left out.",
+            "Number of keys, balls and boxes, scattered over all rooms. Objects that would fill "
+            "more than a third of the cells (a quarter if nothing may be blocked) are omitted.",
         ),
         Dimension(
             "locked_room",
             *(0, 1, False, "probability"),
-            "Chance that one room is locked; its key lies in another.",
+            "Probability that one room is locked, with its key in another room.",
         ),
         Dimension(
-            "locations", 0, 1, True, "", "1: instructions also say where (on your left); 0: not."
+            "locations", 0, 1, True, "", "1: descriptions may include locations (on your left)."
         ),
         Dimension(
-            "unblocking", 0, 1, True, "", "1: objects may stand in the way; 0: nothing is blocked."
+            "unblocking", 0, 1, True, "", "1: objects may block others; 0: nothing is blocked."
         ),
         Dimension(
             "implicit_unlock",
             *(0, 1, True, ""),
-            "1: what is asked for may lie in the locked room only; 0: never.",
+            "1: all matching targets may be in the locked room; 0: at least one is outside.",
         ),
-        Dimension("go_to", 0, 1, False, "weight", 'How often a clause is "go to".'),
-        Dimension("open", 0, 1, False, "weight", 'How often a clause is "open".'),
-        Dimension("pick_up", 0, 1, False, "weight", 'How often a clause is "pick up".'),
-        Dimension("put_next", 0, 1, False, "weight", 'How often a clause is "put next to".'),
-        Dimension("single", 0, 1, False, "weight", "How often there is one clause."),
-        Dimension("both", 0, 1, False, "weight", 'How often there are two, joined by "and".'),
+        Dimension("go_to", 0, 1, False, "weight", 'Weight of "go to" clauses.'),
+        Dimension("open", 0, 1, False, "weight", 'Weight of "open" clauses.'),
+        Dimension("pick_up", 0, 1, False, "weight", 'Weight of "pick up" clauses.'),
+        Dimension("put_next", 0, 1, False, "weight", 'Weight of "put next to" clauses.'),
+        Dimension("single", 0, 1, False, "weight", "Weight of missions with one clause."),
+        Dimension("both", 0, 1, False, "weight", 'Weight of two clauses joined by "and".'),
         Dimension(
             "sequence",
             *(0, 1, False, "weight"),
-            'How often there is a "then" or "after you", with one or two clauses on either side.',
+            'Weight of "then" or "after you", with one or two clauses on either side.',
         ),
     )
 )
 
-_TYPES = (cells.DOOR, cells.KEY, cells.BALL, cells.BOX)  # as columns of tables
-# Which types may be described, by kind of clause: what is meant, and what it is put next to.
+_TYPES = (cells.DOOR, cells.KEY, cells.BALL, cells.BOX)  # the columns of type tables
+# The possible types by kind of clause: of the target, and of the object to put it next to.
 _MAY_BE = np.zeros((5, 2, 4), bool)
 _MAY_BE[(NONE, GO_TO), 0] = True
 _MAY_BE[OPEN, 0, 0] = True
@@ -111,12 +111,12 @@ class Task(NamedTuple):
 
 
 def most_navigations(space: Box) -> int:
-    """The most ways that a sentence asks for."""
+    """Return the maximum number of navigations in a mission."""
     return joined(space) * (2 if PUT_NEXT in kinds(space) else 1)
 
 
 def joined(space: Box) -> int:
-    """The most clauses of a sentence: 1, 2 or 4."""
+    """Return the maximum number of clauses in a mission: 1, 2 or 4."""
     highest = {d.name: d.high for d in space.dimensions}
     return 4 if highest["sequence"] > 0 else 2 if highest["both"] > 0 else 1
 
@@ -125,7 +125,7 @@ def kinds(space: Box) -> tuple[int, ...]:
     """Return the kinds of clauses that occur."""
     highest = {d.name: d.high for d in space.dimensions}
     names = dict(zip(KINDS, ("go_to", "open", "pick_up", "put_next"), strict=True))
-    # "Go to" stands in where nothing else can be said.
+    # "Go to" is the fallback if no other clause is possible.
     return tuple(kind for kind, name in names.items() if highest[name] > 0 or kind == GO_TO)
 
 
@@ -134,11 +134,11 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    A room may be locked and its key put into another; doors are added between random rooms until
-    all are connected; objects are scattered, then the agent is put into a room that is not locked;
-    and a sentence is drawn that has a meaning there. What BabyAI rejects is made anew: objects
-    that cannot be reached where nothing may have to be moved, things to put next to one another
-    that already are, or may be the same, and errands with a key that is needed for a door.
+    One room may be locked, with its key in another room. Doors are added between random rooms until
+    all are connected, objects are scattered, and the agent is placed in a room that is not locked.
+    The sentence is sampled to fit the objects. Levels that BabyAI rejects are sampled again:
+    objects are unreachable although nothing may be blocked, objects to put next to each other
+    already are or may be identical, or a clause involves a key that is needed for a door.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -161,7 +161,7 @@ def _attempt(
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
     most, m = int(space.high[space.column("objects")]), joined(space)
     numbers = UniformDraws(key, placement.num_draws(layout, most) + 4 + 3 * m)
-    # In crowded rooms hardly ever can everything be reached.
+    # In crowded rooms, everything is reachable only very rarely.
     most_free = (rooms.size - 2) ** 2 // 4 * rooms.rows * rooms.columns
     objects = jnp.where(
         named.unblocking > 0, named.objects, jnp.minimum(named.objects, jnp.maximum(most_free, 2))
@@ -189,7 +189,7 @@ def _sentence(
     where: Bool[Array, "k 5"],
     draw: UniformDraws,
 ) -> tuple[Sentence, Bool[Array, "2m k"], Bool[Array, ""]]:
-    """A sentence, which objects each description means, and whether BabyAI would accept it."""
+    """Return a sentence, the objects that match, and whether BabyAI would accept it."""
     clauses, after = _form(task, m, floor, draw)
     kind, color, location, possible = _describe(layout, rooms, task, clauses, floor, where, draw)
     members = verifier.describe(floor.objects, kind, color) & where[:, location].T
@@ -209,7 +209,7 @@ def _sentence(
 def _form(
     task: Task, m: int, floor: FloorPlan, draw: UniformDraws
 ) -> tuple[Int32[Array, " m"], Bool[Array, ""]]:
-    """The kinds of the clauses, and whether the later half is said first."""
+    """Return the kinds of the clauses, and whether to use "after you" instead of "then"."""
     shape, one, other, after = draw(4)
     shapes = jnp.stack([task.single, task.both, task.sequence])[: {1: 1, 2: 2, 4: 3}[m]]
     shape = weighted_index(shape, shapes.at[0].add(jnp.all(shapes == 0)))
@@ -233,10 +233,10 @@ def _describe(
     where: Bool[Array, "k 5"],
     draw: UniformDraws,
 ) -> tuple[Int32[Array, " 2m"], Int32[Array, " 2m"], Int32[Array, " 2m"], Bool[Array, " 2m"]]:
-    """Type, color and location of each description, and whether there is one that fits.
+    """Return type, color and location of each description, and whether any description fits.
 
-    Any color or none, any type, half of the time with a location: BabyAI draws until something
-    fits the description. Here the probabilities of all descriptions that fit are made at once.
+    BabyAI draws any color or none, any type, and a location half of the time, until an object
+    matches. Here, a description is drawn directly from all those that match an object.
     """
     types = object_descriptions.is_kind(floor.objects).astype(jnp.float32)
     color = cells.color_of(floor.objects)[:, None] == np.arange(6)
@@ -249,8 +249,10 @@ def _describe(
     behind_lock = inside & (floor.locked >= 0)
     counts = ~behind_lock | (task.implicit_unlock > 0)
     exists = jnp.einsum("kt,kc,ks->tcs", types * counts[:, None], colors, spots) > 0
-    told = jnp.where(task.locations > 0, jnp.array([4.0, 1, 1, 1, 1]), jnp.array([1.0, 0, 0, 0, 0]))
-    weights = (exists * told).reshape(4, -1)
+    place = jnp.where(
+        task.locations > 0, jnp.array([4.0, 1, 1, 1, 1]), jnp.array([1.0, 0, 0, 0, 0])
+    )
+    weights = (exists * place).reshape(4, -1)
 
     may_be = jnp.asarray(_MAY_BE)[clauses].reshape(-1, 4)  # [2m, types]
     weights = (may_be[:, :, None] * weights).reshape(len(may_be), -1)
@@ -269,17 +271,17 @@ def max_steps(space: Box) -> int:
 
 def longest_mission(space: Box) -> int:
     """Return the number of tokens in the longest mission."""
-    told = grammar.PLACE_TOKENS if space.high[space.column("locations")] > 0 else 0
+    place = grammar.PLACE_TOKENS if space.high[space.column("locations")] > 0 else 0
     clauses = joined(space)
-    joiners = {1: 0, 2: 1, 4: 4}[clauses]  # "and"; of four, twice, and ", then" or "after you"
-    return clauses * grammar.longest_clause(kinds(space), 3 + told) + joiners
+    joiners = {1: 0, 2: 1, 4: 4}[clauses]  # "and" twice, plus ", then" or "after you"
+    return clauses * grammar.longest_clause(kinds(space), 3 + place) + joiners
 
 
 FAMILY = Family(map_size, generate, kinds, max_steps, longest_mission)
 
 
 def _synth(room_size: int = 8, rows: int = 3, columns: int = 3, objects: int = 18, **more) -> Box:
-    """BabyAI's generator with its own defaults: everything may be asked for."""
+    """Return a task space with the defaults of BabyAI's generator, which enable everything."""
     usual: dict[str, float] = {
         "locked_room": 0.5,
         "locations": 1,
@@ -298,36 +300,42 @@ _GO_TO_ONLY["unblocking"] = 0
 _PICK_UP_ONLY = {"go_to": 0, "open": 0, "put_next": 0, "locked_room": 0, "unblocking": 0}
 
 LEVELS: dict[str, tuple[Box, str]] = {
-    "BabyAI-GoToSeq-v0": (_synth(**_GO_TO_ONLY), 'Several "go to", in order, in 3x3 rooms.'),
+    "BabyAI-GoToSeq-v0": (
+        _synth(**_GO_TO_ONLY),
+        'Up to four "go to" clauses in order, in 3x3 rooms.',
+    ),
     "BabyAI-GoToSeqS5R2-v0": (
         _synth(5, 2, 2, 4, **_GO_TO_ONLY),
-        'Several "go to", in order, in 2x2 small rooms.',
+        'Up to four "go to" clauses in order, in 2x2 small rooms.',
     ),
     "BabyAI-PickupLoc-v0": (
         _synth(8, 1, 1, 8, **_PICK_UP_ONLY, **_ONE),
-        "Pick up an object told by its place, in one room.",
+        "Pick up an object described by its location, in one room.",
     ),
     "BabyAI-Synth-v0": (
         _synth(locations=0, implicit_unlock=0, **_ONE),
-        "One instruction of any kind in 3x3 rooms.",
+        "One clause of any kind in 3x3 rooms.",
     ),
     "BabyAI-SynthS5R2-v0": (
         _synth(5, 2, locations=0, implicit_unlock=0, **_ONE),
-        "One instruction of any kind in 2x3 small rooms.",
+        "One clause of any kind in 2x3 small rooms.",
     ),
     "BabyAI-SynthLoc-v0": (
         _synth(implicit_unlock=0, **_ONE),
-        "One instruction of any kind, objects also told by their place.",
+        "One clause of any kind; descriptions may include locations.",
     ),
     "BabyAI-SynthSeq-v0": (
         _synth(implicit_unlock=0),
-        "Up to four instructions of any kind, in order.",
+        "Up to four clauses of any kind, in order.",
     ),
     "BabyAI-MiniBossLevel-v0": (
         _synth(5, 2, 2, 7, locked_room=0.25),
         "The whole language in 2x2 small rooms.",
     ),
-    "BabyAI-BossLevel-v0": (_synth(), "The whole language in 3x3 rooms, one of them locked."),
+    "BabyAI-BossLevel-v0": (
+        _synth(),
+        "The whole language in 3x3 rooms, one of them possibly locked.",
+    ),
     "BabyAI-BossLevelNoUnlock-v0": (
         _synth(locked_room=0, implicit_unlock=0),
         "The whole language in 3x3 rooms, none of them locked.",
@@ -338,7 +346,7 @@ SMALL = SPACE.restricted(room_size=5, rows=(1, 2), columns=(1, 2), objects=(2, 7
 
 GROUP = Group(
     "Synth",
-    "Do what up to four instructions of any kind say: Synth to BossLevel are tasks of it.",
+    "Follow instructions of up to four clauses of any kind. Includes Synth to BossLevel.",
     SPACE,
     FAMILY,
     LEVELS,
@@ -350,7 +358,7 @@ GROUP = Group(
     parts={
         "MiniSynth": (
             SMALL,
-            "Any instructions in up to four small rooms: MiniBossLevel is a task of it.",
+            "Any instructions in up to four small rooms. Includes MiniBossLevel.",
         )
     },
 )

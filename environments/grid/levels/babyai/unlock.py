@@ -1,4 +1,4 @@
-"""Levels about a locked door of the agent's own room: most of BabyAI's Unlock group."""
+"""Levels about a locked door in the agent's room: most of BabyAI's Unlock group."""
 
 import functools
 from typing import NamedTuple
@@ -37,45 +37,45 @@ SPACE = Box(
         Dimension(
             "columns",
             *(2, 3, True, "rooms"),
-            "Number of rooms from left to right; the agent starts in the middle one, or left and "
-            "above of the middle.",
+            "Number of columns of rooms; the agent starts in the middle room, or to the upper left "
+            "of the middle.",
         ),
         Dimension(
             "locks",
             *(1, 2, True, "doors"),
-            "Locked doors on the way; the key of the second one, which takes three columns, lies "
-            "behind the first.",
+            "Number of locked doors on the path. The second one requires three columns, and its "
+            "key is behind the first.",
         ),
         Dimension(
             "distractors",
             *(0, 4, True, "objects"),
-            "Objects beside what is needed, no two alike, in the agent's room or, if something has "
-            "to be picked up, also behind the doors; fewer in rooms of less than 6 cells.",
+            "Number of different additional objects, in the agent's room and, in pick-up missions, "
+            "also behind the doors; fewer in rooms of less than 6 cells.",
         ),
         Dimension(
-            "key_in_box", 0, 1, False, "probability", "Chance that the first key lies in a box."
+            "key_in_box", 0, 1, False, "probability", "Probability that the first key is in a box."
         ),
         Dimension(
             "blocked",
             *(0, 1, False, "probability"),
-            "Chance that something stands in front of the first door: a ball, or a box where a "
-            "ball has to be picked up.",
+            "Probability that the first door is blocked by a ball, or by a box if the target is a "
+            "ball.",
         ),
         Dimension(
             "pick_up",
             *(0, 1, True, ""),
-            "1: something behind the last door has to be picked up; 0: that door has to be opened.",
+            "1: pick up an object behind the last door; 0: open that door.",
         ),
         Dimension(
             "ball",
             *(0, 1, True, ""),
-            "What has to be picked up, 1: a ball; 0: a box, if no box holds the key.",
+            "1: the object to pick up is a ball; 0: it is a box, unless a box contains the key.",
         ),
         Dimension(
             "color_told",
             *(0, 1, True, ""),
-            "1: instructions tell the color of what is meant; 0: only where there are two doors "
-            "and one has to be opened.",
+            "1: instructions name the color of the target; 0: only if there are two doors and one "
+            "must be opened.",
         ),
         TIME_LIMIT,
     )
@@ -103,10 +103,10 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    The agent's room gets a locked door on a random side, or to the right if there is a second
-    one, which is on its left then. The first key lies in the agent's room, perhaps in a box, the
-    second one behind the first door, and what has to be picked up behind the last. Everything
-    lies on random cells that are not next to the middle of the map, as in BabyAI.
+    The agent's room has a locked door on a random side. With two doors, the first is on the right
+    and the second on the left. The first key is in the agent's room, possibly in a box, the second
+    key is behind the first door, and the object to pick up is behind the last door. As in BabyAI,
+    all objects are on random cells that are not next to the middle of the map.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -124,7 +124,7 @@ _TARGET, _KEY, _OTHER_KEY, _CONTAINER, _BLOCKER = range(5)
 
 
 class _Doors(NamedTuple):
-    """Both locked doors; the second may not be there."""
+    """Both locked doors; the second one may not exist."""
 
     two: Bool[Array, ""]
     home: Int32[Array, ""]  # the agent's room
@@ -132,7 +132,7 @@ class _Doors(NamedTuple):
     colors: Int32[Array, " 2"]
     objects: UInt8[Array, " 2"]
     places: Int32[Array, " 2"]
-    before: Int32[Array, ""]  # the cell in front of the first
+    before: Int32[Array, ""]  # the cell in front of the first door
 
 
 def _doors(layout: Layout, rooms: Rooms, locks: Float[Array, ""], draw: UniformDraws) -> _Doors:
@@ -176,7 +176,7 @@ def _attempt(
     x, y, direction, found = placement.place_agent_in_room(layout, rooms, map, doors.home, draw)
 
     picks = named.pick_up > 0
-    told = (named.color_told > 0) | (doors.two & ~picks)
+    named_color = (named.color_told > 0) | (doors.two & ~picks)
     door_color = jnp.where(doors.two, doors.colors[1], doors.colors[0])
     color = jnp.where(picks, cells.color_of(objects[_TARGET]), door_color)
     objects = jnp.concatenate([objects, doors.objects])
@@ -185,7 +185,7 @@ def _attempt(
         objects,
         jnp.where(picks, PICK_UP, OPEN),
         jnp.where(picks, cells.kind_of(objects[_TARGET]), cells.DOOR).astype(jnp.int32),
-        jnp.where(told, color, grammar.ANY),
+        jnp.where(named_color, color, grammar.ANY),
     )
     position, hand = y * layout.width + x, jnp.uint8(cells.EMPTY)
     draft = Draft(map.reshape(-1), position, direction, hand, objects, places, *meant)
@@ -195,7 +195,7 @@ def _attempt(
 def _looks(
     task: Task, rooms: Rooms, doors: _Doors, most: int, draw: UniformDraws
 ) -> tuple[Int32[Array, " k"], Bool[Array, " k"]]:
-    """Kinds and colors of all objects but doors, as packed cells, and which of them there are."""
+    """Return all objects except doors as packed cells, and which of them exist."""
     u = draw(5)
     picks, boxed, blocked = task.pick_up > 0, u[0] < task.key_in_box, u[1] < task.blocked
     ball = (task.ball > 0) | boxed
@@ -212,7 +212,7 @@ def _looks(
     )
     there = jnp.stack([picks, picks | True, doors.two, boxed, blocked])
 
-    # Distractors are unlike all of these, and not of the kind that is meant without a color.
+    # Distractors differ from all of these, and from the kind of a target described without a color.
     every = cells.code(cells.KEY + np.arange(18) // 6, np.arange(18) % 6)
     taken = jnp.any((needed == every[:, None]) & there, axis=1)
     taken |= picks & (task.color_told == 0) & (every & cells.KIND_BITS == target)
@@ -234,7 +234,7 @@ def _places(
     wanted: Bool[Array, " k"],
     draw: UniformDraws,
 ) -> tuple[Int32[Array, " k"], Bool[Array, ""]]:
-    """Where all objects but doors are, and whether there was room for them."""
+    """Return the places of all objects except doors, and whether all have one."""
     k, index = len(wanted), jnp.arange(len(wanted))
     last = doors.beyond[jnp.where(doors.two, 1, 0)]
     used = jnp.where(task.pick_up > 0, jnp.where(doors.two, 3, 2), 1)
@@ -244,7 +244,7 @@ def _places(
 
     boxed, blocked = wanted[_CONTAINER], wanted[_BLOCKER]
     lying = wanted & (index != _BLOCKER) & ~((index == _KEY) & boxed)
-    # As in BabyAI, the agent's place is the middle of the map until it gets another.
+    # As in BabyAI, the agent counts as being in the middle of the map until it is placed.
     far = rooms.size - 1
     middle = [count // 2 * far + rooms.size // 2 for count in (rooms.columns, rooms.rows)]
     row, column = room // layout.columns, room % layout.columns
@@ -305,7 +305,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
     ),
     "BabyAI-UnlockToUnlock-v0": (
         _point(6, 1, 3, 30, pick_up=1, locks=2, ball=1),
-        "Pick up a ball behind a locked door, whose key is behind another.",
+        "Pick up a ball behind a locked door whose key is behind another locked door.",
     ),
     "MiniGrid-Unlock-v0": (_point(6, 1, 2, 8), "Open the locked door of the room."),
     "MiniGrid-UnlockPickup-v0": (
@@ -320,7 +320,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "Unlock",
-    "Open locked doors, or pick up what is behind them: most of BabyAI's Unlock group.",
+    "Open locked doors or pick up objects behind them. Includes most of BabyAI's Unlock group.",
     SPACE,
     FAMILY,
     LEVELS,

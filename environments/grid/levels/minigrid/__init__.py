@@ -1,1 +1,1 @@
-"""Families of levels of MiniGrid's own environments."""
+"""Families of levels for MiniGrid's own environments."""

@@ -1,4 +1,4 @@
-"""MiniGrid's crossings and LavaGap: rivers of lava or walls with one opening each."""
+"""MiniGrid's Crossing and LavaGap: rivers of lava, or walls, with one opening each."""
 
 import functools
 from typing import NamedTuple
@@ -21,22 +21,21 @@ SPACE = Box(
         Dimension(
             "size",
             *(5, 15, True, "cells"),
-            "Side of the square room, including walls; on the grid even ones are one less.",
+            "Side of the square room, including walls. With on_grid, even sizes are reduced by 1.",
         ),
         Dimension(
             "crossings",
             *(1, 10, True, "rivers"),
-            "Rivers from side to side or from top to bottom; at most three less than the side has "
-            "cells.",
+            "Number of horizontal or vertical rivers, at most the side of the room minus 3.",
         ),
         Dimension(
-            "lava", 0, 1, False, "probability", "Chance that rivers are lava, instead of wall."
+            "lava", 0, 1, False, "probability", "Probability that rivers are lava instead of wall."
         ),
         Dimension(
             "on_grid",
             *(0, 1, True, ""),
-            "1: rivers lie in every second row and column; 0: there is one, from top to bottom, "
-            "in any column.",
+            "1: rivers lie on every second row and column; 0: there is a single vertical river in "
+            "any column.",
         ),
     )
 )
@@ -72,8 +71,8 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    The agent starts in the upper left corner and the goal is in the lower right one. Every river
-    has an opening on a random way between them, that crosses each of them once.
+    The agent starts in the upper left corner and the goal is in the lower right one. The openings
+    lie on a random path between them that crosses each river once.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -89,7 +88,7 @@ def generate(
 def _start(
     space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
 ) -> tuple[Start, Bool[Array, ""], Int32[Array, ""]]:
-    """A level, whether its rivers are lava, and the side of its room."""
+    """Return a level, whether its rivers are lava, and the side of its room."""
     named, slots = Task(*task), (map_size(space)[0] - 3) // 2
     on_grid = named.on_grid > 0
     size = named.size.astype(jnp.int32)
@@ -97,7 +96,7 @@ def _start(
     draw = UniformDraws(key, 2 + 6 * slots)
     lava = draw() < named.lava
 
-    # Rivers from top to bottom are row 0 of all arrays, rivers from side to side row 1.
+    # In all arrays, row 0 holds the vertical rivers and row 1 the horizontal ones.
     position = jnp.broadcast_to(2 + 2 * np.arange(slots), (2, slots))
     anywhere = 2 + uniform_index(draw(), size - 4)
     position = jnp.where(on_grid, position, anywhere)
@@ -106,10 +105,10 @@ def _start(
     first = np.arange(2 * slots).reshape(2, slots) == 0
     chosen = jnp.where(on_grid, (order < named.crossings) & (priority >= 0), first)
 
-    # Each river is crossed at a random time, those of a kind one after the other.
+    # Each river is crossed at a random time; rivers of the same direction are crossed in order.
     time = jnp.sort(jnp.where(chosen, draw(2, slots), jnp.inf))
     time = jnp.take_along_axis(time, jnp.cumsum(chosen, 1) - 1, 1, mode="clip")
-    # The banks that one comes from and gets to, along a river: others of the other kind.
+    # The opening lies between the rivers of the other direction crossed before and after.
     across, when = position[::-1, None], jnp.where(chosen, time, jnp.inf)[::-1, None]
     passed, ahead = when < time[..., None], chosen[::-1, None] & (when > time[..., None])
     low = jnp.max(jnp.where(passed, across, 0), 2)
@@ -151,10 +150,10 @@ LEVELS: dict[str, tuple[Box, str]] = {
     **{
         f"MiniGrid-{name}CrossingS{size}N{count}-v0": (
             _rivers(size, count, lava),
-            f"Reach the goal through the opening of {count} {what} in a {size}x{size} room.",
+            f"Reach the goal through the openings of {count} {what} in a {size}x{size} room.",
         )
         for name, lava, what in (
-            ("Lava", 1, "river(s) of lava"),
+            ("Lava", 1, "lava river(s)"),
             ("Simple", 0, "wall(s)"),
         )
         for size, count in ((9, 1), (9, 2), (9, 3), (11, 5))
@@ -170,7 +169,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "Crossing",
-    "Reach the goal square through the openings of rivers of lava, or of walls.",
+    "Reach the goal square through the openings of lava rivers or walls.",
     SPACE,
     FAMILY,
     LEVELS,

@@ -1,4 +1,4 @@
-"""MiniGrid's DoorKey: a goal behind a locked door, whose key lies on the agent's side."""
+"""MiniGrid's DoorKey: a goal behind a locked door, with the key on the agent's side."""
 
 import functools
 from typing import NamedTuple
@@ -15,9 +15,7 @@ from didact.environments.language.templates import Templates
 from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
-SPACE = Box(
-    (Dimension("size", 5, 16, True, "cells", "Side of the square of both rooms, including walls."),)
-)
+SPACE = Box((Dimension("size", 5, 16, True, "cells", "Side of the square map, including walls."),))
 
 _MISSION = Templates(["use the key to open the door and then get to the goal"])
 _DOOR = cells.code(cells.LOCKED_DOOR, cells.YELLOW)
@@ -41,8 +39,8 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    A wall somewhere in the room has a locked door; to its left are the agent and the key, and in
-    the lower right corner is the goal.
+    A wall at a random column has a locked door. The agent and the key are to its left, and the goal
+    is in the lower right corner.
 
     Args:
         space: the part of `SPACE` that contains the tasks.

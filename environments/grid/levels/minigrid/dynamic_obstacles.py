@@ -1,7 +1,7 @@
-"""MiniGrid's Dynamic-Obstacles: a goal in a room of balls that wander, which must not be hit.
+"""MiniGrid's Dynamic-Obstacles: a goal in a room with moving balls that must not be hit.
 
-As in MiniGrid, agents can only turn and go forward here: there are three actions, in the whole
-family, so that one policy fits all of its tasks. Any other counts as "left".
+As in MiniGrid, agents can only turn and move forward. The whole family has these three actions, so
+that one policy fits all of its tasks. Any other action counts as "left".
 """
 
 import functools
@@ -26,8 +26,8 @@ SPACE = Box(
         Dimension(
             "obstacles",
             *(0, 9, True, "balls"),
-            "Balls that move before every step; more than half the side of the room, and one, "
-            "count as half the side.",
+            "Number of balls that move before every step; values above half the side of the room "
+            "plus one are reduced to half the side.",
         ),
         Dimension(
             "random_start",
@@ -58,7 +58,7 @@ def map_size(space: Box) -> tuple[int, int]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Generate one level per key and task; obstacles are on random cells.
+    """Generate one level per key and task, with obstacles on random cells.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -93,8 +93,8 @@ def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
     balls = jnp.where(there, BLUE_BALL, 0).astype(jnp.uint8)
     places = jnp.where(there, places, GONE)
     map = placement.put_on_map(map, balls, places)
-    nobody = jnp.zeros_like(balls)
-    return Start(map, own_x, own_y, jnp.where(moved, direction, 0), balls, places, nobody)
+    members = jnp.zeros_like(balls)
+    return Start(map, own_x, own_y, jnp.where(moved, direction, 0), balls, places, members)
 
 
 FAMILY = Family(
@@ -118,14 +118,14 @@ LEVELS: dict[str, tuple[Box, str]] = {
     **{
         f"MiniGrid-Dynamic-Obstacles-{size}x{size}-v0": (
             _level(size, count),
-            f"Reach the goal of a {size}x{size} room without hitting one of {count} moving balls.",
+            f"Reach the goal in a {size}x{size} room without hitting one of {count} moving balls.",
         )
         for size, count in ((5, 2), (6, 3), (8, 4), (16, 8))
     },
     **{
         f"MiniGrid-Dynamic-Obstacles-Random-{size}x{size}-v0": (
             _level(size, count, 1),
-            f"The same in a {size}x{size} room with {count} balls, from anywhere.",
+            f"Reach the goal of a {size}x{size} room among {count} balls, from a random start.",
         )
         for size, count in ((5, 2), (6, 3))
     },
@@ -133,7 +133,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "DynamicObstacles",
-    "Reach the goal square among balls that move by themselves; to hit anything costs 1.",
+    "Reach the goal square among randomly moving balls; hitting anything gives a reward of -1.",
     SPACE,
     FAMILY,
     LEVELS,

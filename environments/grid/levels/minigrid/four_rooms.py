@@ -15,11 +15,9 @@ from didact.environments.language.templates import Templates
 from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
-SPACE = Box(
-    (Dimension("size", 7, 19, True, "cells", "Side of the square of rooms, including walls."),)
-)
+SPACE = Box((Dimension("size", 7, 19, True, "cells", "Side of the square map, including walls."),))
 
-STEPS = 100  # of every episode
+STEPS = 100  # per episode
 _MISSION = Templates(["reach the goal"])
 
 
@@ -38,7 +36,7 @@ def map_size(space: Box) -> tuple[int, int]:
 def generate(
     space: Box, keys: PRNGKeyArray, tasks: Float[Array, "n d"], mission_length: int
 ) -> Level:
-    """Generate one level per key and task; agent and goal are on random cells.
+    """Generate one level per key and task, with agent and goal on random cells.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -85,7 +83,7 @@ FAMILY = Family(
 LEVELS: dict[str, tuple[Box, str]] = {
     "MiniGrid-FourRooms-v0": (
         SPACE.restricted(size=19),
-        "Reach a goal anywhere in four rooms, from anywhere.",
+        "Reach a goal anywhere in four rooms, from a random start.",
     ),
 }
 

@@ -17,19 +17,24 @@ from didact.environments.language.templates import Templates
 from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
-HALLWAY = 3  # cells from side to side
+HALLWAY = 3  # its width in cells
 
 SPACE = Box(
     (
         Dimension(
-            "room_width", 4, 10, True, "cells", "Width of the rooms beside the hallway, with walls."
+            "room_width",
+            4,
+            10,
+            True,
+            "cells",
+            "Width of the rooms, including walls.",
         ),
-        Dimension("room_height", 4, 9, True, "cells", "Height of these rooms, with walls."),
+        Dimension("room_height", 4, 9, True, "cells", "Height of the rooms, including walls."),
         Dimension("rows", 1, 3, True, "rooms", "Number of rooms on each side of the hallway."),
     )
 )
 
-_MAX = 6  # rooms, as many as there are colors
+_MAX = 6  # rooms, one per color
 _MISSION = Templates(
     ["get the {color0} key from the {color1} room, unlock the {color0} door and go to the goal"]
 )
@@ -49,7 +54,7 @@ def map_size(space: Box) -> tuple[int, int]:
 
 
 def _size(room_width, room_height, rows):
-    """Width and height of a map."""
+    """Return the width and height of a map."""
     return 2 * room_width + HALLWAY, rows * (room_height - 1) + 1
 
 
@@ -63,8 +68,8 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    Every room has a door to the hallway, where the agent is, and a color of its own. The goal is
-    in a room that is locked; its key is in another. The mission tells which.
+    The agent starts in the hallway. Every room has a door to the hallway in its own color. The goal
+    is in a locked room, and its key is in another room, which the mission names.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -82,7 +87,7 @@ def generate(
 def _start(
     space: Box, key: PRNGKeyArray, task: Float[Array, " d"]
 ) -> tuple[Start, Int32[Array, " 2"]]:
-    """One level, and the colors of its locked room and of the room with the key."""
+    """Return a level, and the colors of its locked room and of the room with the key."""
     width, height = map_size(space)
     room_width, room_height, rows = (v.astype(jnp.int32) for v in Task(*task))
     draw = UniformDraws(key, 2 * _MAX + 7)
@@ -135,13 +140,13 @@ FAMILY = Family(
 LEVELS: dict[str, tuple[Box, str]] = {
     "MiniGrid-LockedRoom-v0": (
         SPACE.restricted(room_width=8, room_height=7, rows=3),
-        "Get a key from one of six rooms and find the goal in the locked one.",
+        "Get the key from one of six rooms and reach the goal in the locked one.",
     ),
 }
 
 GROUP = Group(
     "LockedRoom",
-    "Get the key from the room that the mission tells, and reach the goal in the locked room.",
+    "Get the key from the room named in the mission and reach the goal in the locked room.",
     SPACE,
     FAMILY,
     LEVELS,

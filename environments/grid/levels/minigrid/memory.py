@@ -1,4 +1,4 @@
-"""MiniGrid's Memory: at the end of a hallway, go to what lay beside its beginning."""
+"""MiniGrid's Memory: at the end of a hallway, go to the object seen at its beginning."""
 
 import functools
 from typing import NamedTuple
@@ -20,18 +20,18 @@ SPACE = Box(
         Dimension(
             "size",
             *(7, 17, True, "cells"),
-            "Side of the square map, including walls; even ones are one less.",
+            "Side of the square map, including walls; even sizes are reduced by one.",
         ),
         Dimension(
             "random_length",
             *(0, 1, False, "probability"),
-            "Chance that the hallway has any length, instead of the longest.",
+            "Probability that the hallway has a random length instead of the maximum.",
         ),
     )
 )
 
 _MISSION = Templates(["go to the matching object at the end of the hallway"])
-_SHORTEST = 4  # the least column where a hallway ends: that of the first room's right wall
+_SHORTEST = 4  # the smallest column where a hallway can end: the right wall of the first room
 
 
 class Task(NamedTuple):
@@ -56,8 +56,8 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    A key or a ball lies in the room where the hallway begins, a key and a ball to the left and
-    the right of its end. The agent starts on the way to them.
+    A key or a ball lies in the room at the beginning of the hallway, and a key and a ball lie to
+    the left and right of its end. The agent starts in the room or the hallway, facing the end.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -89,7 +89,7 @@ def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
     map = minigrid_drafts.empty_room((width, height), size, size)
     map = jnp.where(wall, cells.GREY_WALL, map).astype(jnp.uint8)
 
-    # The object at the start, that at the upper end and that at the lower end.
+    # The objects at the beginning, at the upper end and at the lower end.
     first, upper = cells.KEY + uniform_index(draw(2), 2)
     lower = cells.KEY + cells.BALL - upper
     objects = cells.code(jnp.stack([first, upper, lower]), cells.GREEN).astype(jnp.uint8)

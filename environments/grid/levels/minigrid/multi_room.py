@@ -1,4 +1,4 @@
-"""MiniGrid's MultiRoom: a chain of rooms of any size, with a door from each to the next."""
+"""MiniGrid's MultiRoom: a chain of rooms of various sizes, connected by doors."""
 
 import functools
 from typing import NamedTuple
@@ -19,24 +19,24 @@ from didact.environments.random_draws import UniformDraws, uniform_index
 from didact.environments.task_spaces import Box, Dimension
 
 SIDE = 25  # of every map
-TRIES = 8  # to find a place for a room behind a wall of the one before
+TRIES = 8  # attempts to place a room next to the previous one
 _SMALLEST = 4
 
 SPACE = Box(
     (
-        Dimension("rooms", 1, 6, True, "rooms", "Rooms from the agent's to that of the goal."),
+        Dimension("rooms", 1, 6, True, "rooms", "Rooms in the chain from the agent to the goal."),
         Dimension(
             "room_size",
             *(_SMALLEST, 10, True, "cells"),
-            "Longest side of a room, including walls; the shortest is 4.",
+            "Maximum side of a room, including walls; the minimum is 4.",
         ),
     )
 )
 
 _MISSION = Templates(["traverse the rooms to get to the goal"])
 # The walls of a room, by number: right, lower, left, upper.
-_HORIZONTAL = np.array([True, False, True, False])  # whether one goes through it to the side
-_FAR = np.array([True, True, False, False])  # whether it is on the far side of the room
+_HORIZONTAL = np.array([True, False, True, False])  # whether its door leads to the left or right
+_FAR = np.array([True, True, False, False])  # whether it is the right or lower side of the room
 
 
 class Task(NamedTuple):
@@ -47,12 +47,12 @@ class Task(NamedTuple):
 
 
 class _Chain(NamedTuple):
-    """Rooms as they are added: r of them at most, those after the first `count` are none."""
+    """A growing chain of at most r rooms, of which the first `count` exist."""
 
     top: Int32[Array, "r 2"]  # (x, y) of the upper left corner
     size: Int32[Array, "r 2"]
-    door: Int32[Array, "r 2"]  # the way in; of the first room, its corner
-    wall: Int32[Array, ""]  # where the way into the last room is
+    door: Int32[Array, "r 2"]  # the entrance; for the first room, its corner
+    wall: Int32[Array, ""]  # the wall with the entrance of the last room
     count: Int32[Array, ""]
 
 
@@ -61,9 +61,9 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    Every room has a door from the one before, at a random place of one of its other three walls.
-    As in MiniGrid, a new room gets eight tries not to leave the map or meet an earlier room; if it
-    finds no place, all rooms are made anew.
+    Every room is entered through a door from the previous room, at a random cell of one of the
+    three walls without its entrance. As in MiniGrid, a new room has eight attempts to fit into the
+    map without meeting an earlier room; if all fail, the whole chain is drawn again.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -72,7 +72,7 @@ def generate(
         mission_length: the number of tokens in a mission.
     """
     chain_keys, other_keys = jnp.unstack(jax.vmap(jax.random.split)(keys), axis=1)
-    # At least one attempt in five is good, so all become good in the tries there are.
+    # At least one attempt in five is accepted, so running out of attempts does not occur.
     _, chain = rejection_sample(functools.partial(_attempt, space), chain_keys, tasks)
     start = jax.vmap(_furnished)(other_keys, chain)
     mission = minigrid_drafts.fixed_missions(
@@ -111,16 +111,17 @@ def _attempt(
 def _extended(
     chain: _Chain, room: Int32[Array, ""], sizes: Int32[Array, ""], u: Float[Array, "t 5"]
 ) -> tuple[Bool[Array, ""], _Chain]:
-    """The chain with one more room, by the first of t tries that fits, and whether one did.
+    """Extend the chain by the first of t attempts that fits; return whether one did, and the chain.
 
     Args:
+        chain: the chain so far.
         room: the number of the new room.
-        sizes: how many sides a room may have.
-        u: uniform in 0..1.
+        sizes: the number of possible side lengths.
+        u: random numbers, uniform in 0..1.
     """
     top, extent = chain.top[room - 1], chain.size[room - 1]
     wall = uniform_index(u[:, 0], 3)
-    wall = wall + (wall >= chain.wall)  # any but the one that led in
+    wall = wall + (wall >= chain.wall)  # any wall except that of the entrance
     sideways, far = jnp.asarray(_HORIZONTAL)[wall], jnp.asarray(_FAR)[wall]
     along = 1 + uniform_index(u[:, 1, None], extent - 2)  # [t, 2]
     across = jnp.where(far[:, None], extent - 1, 0)
@@ -133,10 +134,10 @@ def _extended(
     new = jnp.where(is_across, behind, beside)
 
     fits = jnp.all(new >= 0, 1) & (new[:, 0] + size[:, 0] <= SIDE) & (new[:, 1] + size[:, 1] < SIDE)
-    # MiniGrid's own test: on two sides one cell between rooms is wanted, on two none.
+    # MiniGrid's own test: it requires a gap of one cell on two sides only.
     near, end = new[:, None], (new + size)[:, None]
     clear = jnp.any((end < chain.top) | (chain.top + chain.size <= near), 2)
-    others = np.arange(len(chain.top)) < room - 1  # the room before shares a wall
+    others = np.arange(len(chain.top)) < room - 1  # the previous room shares a wall
     fits &= jnp.all(clear | ~others, 1)
     best = jnp.argmax(fits)
     return jnp.any(fits), _Chain(
@@ -149,7 +150,7 @@ def _extended(
 
 
 def _furnished(key: PRNGKeyArray, chain: _Chain) -> Start:
-    """The level of a chain of rooms; what is in no room is empty, too."""
+    """Return the level of a chain of rooms; cells outside all rooms are empty."""
     draw = UniformDraws(key, len(chain.top) + 4)
     x, y = minigrid_drafts.coordinates((SIDE, SIDE))
     index = np.arange(len(chain.top))
@@ -162,7 +163,7 @@ def _furnished(key: PRNGKeyArray, chain: _Chain) -> Start:
     wall = jnp.any(covered & ~inside & there, 0)
     map = jnp.where(wall, cells.GREY_WALL, cells.EMPTY).astype(jnp.uint8)
 
-    # No door has the color of the one before.
+    # Consecutive doors have different colors.
     color = (uniform_index(draw(), 6) + jnp.cumsum(1 + uniform_index(draw(len(index)), 5))) % 6
     doors = cells.code(cells.CLOSED_DOOR, color)
     is_door = (index > 0) & (index < chain.count)
@@ -197,7 +198,7 @@ def _rooms(rooms: int, room_size: int) -> tuple[Box, str]:
 
 LEVELS: dict[str, tuple[Box, str]] = {
     "MiniGrid-MultiRoom-N2-S4-v0": _rooms(2, 4),
-    # In spite of its name there are six.
+    # Despite its name, it has six rooms.
     "MiniGrid-MultiRoom-N4-S5-v0": _rooms(6, 5),
     "MiniGrid-MultiRoom-N4-S5-v1": _rooms(4, 5),
     "MiniGrid-MultiRoom-N6-v0": _rooms(6, 10),

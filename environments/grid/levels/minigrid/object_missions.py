@@ -1,6 +1,7 @@
-"""MiniGrid's errands in one open room: fetch a thing, stop at a thing or a door, put things near.
+"""MiniGrid's object missions in one room: fetch an object, go to an object or door, put one near.
 
-Unlike Baby Language's instructions, these end with the first mistake, and agents see through walls.
+Unlike with Baby Language instructions, the first mistake ends the episode, and agents see through
+walls.
 """
 
 import functools
@@ -26,22 +27,22 @@ SPACE = Box(
         Dimension(
             "size",
             *(_SMALLEST, 16, True, "cells"),
-            "Side of the square room, including walls; a room with doors may be smaller on either "
-            "side.",
+            "Side of the square room, including walls; rooms with doors have random sides up to "
+            "this size.",
         ),
         Dimension(
             "objects",
             *(0, 8, True, "objects"),
-            "Keys and balls, and boxes where nothing is to be fetched; there are always as many "
-            "as the errand needs.",
+            "Number of keys, balls and boxes (no boxes in fetch missions); at least as many as the "
+            "mission needs.",
         ),
-        Dimension("fetch", 0, 1, False, "weight", 'How often the errand is "fetch a red ball".'),
-        Dimension("go_to", 0, 1, False, "weight", 'How often it is "go to the red ball".'),
-        Dimension("go_to_door", 0, 1, False, "weight", 'How often it is "go to the red door".'),
+        Dimension("fetch", 0, 1, False, "weight", 'Weight of "fetch a red ball" missions.'),
+        Dimension("go_to", 0, 1, False, "weight", 'Weight of "go to the red ball" missions.'),
+        Dimension("go_to_door", 0, 1, False, "weight", 'Weight of "go to the red door" missions.'),
         Dimension(
             "put_near",
             *(0, 1, False, "weight"),
-            'How often it is "put the red ball near the blue key".',
+            'Weight of "put the red ball near the blue key" missions.',
         ),
     )
 )
@@ -58,11 +59,11 @@ class Task(NamedTuple):
     put_near: Float[Array, "*n"]
 
 
-FETCH, GO_TO, GO_TO_DOOR, PUT_NEAR = range(4)  # errands
+FETCH, GO_TO, GO_TO_DOOR, PUT_NEAR = range(4)  # missions
 _WEIGHTS = ("fetch", "go_to", "go_to_door", "put_near")
 _KINDS = np.array([missions.FETCH, missions.STOP_AT, missions.STOP_AT, missions.PUT_NEAR])
-_NEEDED = np.array([1, 1, 0, 2])  # objects
-# The limit of steps, in multiples of the area of the room, or of its side.
+_NEEDED = np.array([1, 1, 0, 2])  # objects per mission
+# The step limit, in multiples of the area of the room or of its side.
 _STEPS_PER_CELL, _STEPS_PER_SIDE = np.array([5, 5, 4, 0]), np.array([0, 0, 0, 5])
 _FETCHES = ("get a", "go get a", "fetch a", "go fetch a", "you must fetch a")
 _SENTENCES = Templates(
@@ -75,7 +76,7 @@ _SENTENCES = Templates(
 
 
 class _Draft(NamedTuple):
-    """One level, before it is put into words."""
+    """One level, without the text of its mission."""
 
     map: UInt8[Array, " c"]
     position: Int32[Array, ""]
@@ -84,11 +85,11 @@ class _Draft(NamedTuple):
     places: Int32[Array, " k"]
     mission_kind: Int32[Array, ""]
     sentence: Int32[Array, ""]
-    meant: Int32[Array, " 2"]  # the rows that the sentence speaks of
+    meant: Int32[Array, " 2"]  # the rows of the objects in the sentence
 
 
 def missions_of(space: Box) -> list[int]:
-    """The errands that occur in a part of `SPACE`; the first one stands in where none weighs."""
+    """Return the missions in a part of `SPACE`; tasks whose weights are all 0 use the first."""
     found = [i for i, name in enumerate(_WEIGHTS) if space.high[space.column(name)] > 0]
     return found or [FETCH]
 
@@ -98,9 +99,9 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    Objects lie on random cells, then the agent gets one. Only to be fetched may they look alike;
-    to be put near one another, they lie apart at first. Doors stand in all four walls of a room
-    whose sides are random.
+    Objects are placed on random cells, then the agent. Objects may look alike in fetch missions
+    only. In "put near" missions, no two objects are within one cell of each other at the start. In
+    "go to door" missions, each wall has a door, and the sides of the room are random.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -159,7 +160,7 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> _Draft:
 
     wanted = jnp.maximum(named.objects, jnp.asarray(_NEEDED)[mission_kind])
     apart = mission_kind == PUT_NEAR
-    # In the smallest room, an object in the middle would leave no place apart from it.
+    # In the smallest room, an object in the middle would leave no cell apart from it.
     middle = apart & (size == _SMALLEST) & jnp.asarray((x == 2) & (y == 2))
     places, count = _scatter(inside & ~middle, x, y, wanted, most, apart, draw)
     free = inside & jnp.all(jnp.arange(side**2)[:, None] != places, axis=1)
@@ -193,13 +194,15 @@ def _scatter(
     apart: Bool[Array, ""],
     draw: UniformDraws,
 ) -> tuple[Int32[Array, " k"], Int32[Array, ""]]:
-    """Random cells for objects, GONE where there is none; and how many have one.
+    """Return random cells for objects, GONE in unused rows, and the number of placed objects.
 
     Args:
-        inside: the cells that may be taken.
+        inside: the available cells.
         x, y: the coordinates of all cells.
-        wanted: how many objects there should be.
-        apart: whether no two may touch, not even at a corner.
+        wanted: the desired number of objects.
+        most: the maximum number of objects.
+        apart: whether objects must not touch, not even at a corner.
+        draw: the source of random numbers.
     """
     priority = draw(len(x))
     at = jnp.asarray(np.stack([x, y]))
@@ -215,7 +218,7 @@ def _scatter(
 
 
 def _looks(fetch: Bool[Array, ""], most: int, draw: UniformDraws) -> Int32[Array, " k"]:
-    """Kinds and colors: of two kinds and any colors to be fetched, else of three, all unlike."""
+    """Sample keys and balls for fetch missions, otherwise distinct keys, balls and boxes."""
     any_ = uniform_index(draw(most), 12)
     unlike = jax.lax.top_k(draw(18), most)[1]
     looks = jnp.where(fetch, any_, unlike)
@@ -229,7 +232,7 @@ def _doors(
     side: int,
     draw: UniformDraws,
 ) -> tuple[Int32[Array, " 4"], Int32[Array, " 4"]]:
-    """A closed door in each wall, no two of one color, and their places."""
+    """Return a closed door in each wall, all of different colors, and their places."""
     along_x, along_y = 2 + uniform_index(draw(2), width - 4), 2 + uniform_index(draw(2), height - 4)
     x = jnp.stack([along_x[0], along_x[1], jnp.int32(0), width - 1])
     y = jnp.stack([jnp.int32(0), height - 1, along_y[0], along_y[1]])
@@ -274,13 +277,13 @@ def _point(mission_kind: str, size: int, objects: int) -> Box:
 
 
 def _fetch(size: int, objects: int) -> tuple[Box, str]:
-    text = f"Fetch one of {objects} keys and balls in a room of size {size}; no other."
+    text = f"Fetch one of {objects} keys and balls, and no other, in a room of size {size}."
     return _point("fetch", size, objects), text
 
 
 def _go_to_door(size: int) -> tuple[Box, str]:
     sides = "5" if size == 5 else f"5 to {size}"
-    return _point("go_to_door", size, 0), f"Stop at one of four doors of a room of size {sides}."
+    return _point("go_to_door", size, 0), f"Stop at one of four doors in a room of size {sides}."
 
 
 def _go_to(size: int, objects: int) -> tuple[Box, str]:
@@ -308,8 +311,8 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "ObjectMissions",
-    "Fetch a thing, stop at a thing or a door, or put things near one another in one open room: "
-    "MiniGrid's Fetch, GoToObject, GoToDoor and PutNear are tasks of it.",
+    "Fetch an object, go to an object or a door, or put one object near another, in one room. "
+    "Includes MiniGrid's Fetch, GoToObject, GoToDoor and PutNear.",
     SPACE,
     FAMILY,
     LEVELS,

@@ -1,4 +1,4 @@
-"""Levels of MiniGrid's ObstructedMaze: keys hidden in boxes, doors locked and blocked by balls."""
+"""MiniGrid's ObstructedMaze: locked doors blocked by balls, with keys hidden in boxes."""
 
 import functools
 from typing import NamedTuple
@@ -25,36 +25,41 @@ SPACE = Box(
         Dimension(
             "quarters",
             *(0, 4, True, "quarters"),
-            "How much of the maze is open: each quarter has a side room with two locked doors to "
-            "corners; 0: only two rooms with a locked door between them.",
+            "Number of accessible quarters of the maze; each has a side room with two locked doors "
+            "to corner rooms. 0: only two rooms with a locked door between them.",
         ),
         Dimension(
             "start_beside",
             *(0, 1, True, ""),
-            "1: the agent starts in the first side room; 0: in the middle of the maze.",
+            "1: the agent starts in the first side room; 0: in the middle room.",
         ),
         Dimension(
-            "hidden_keys", 0, 1, False, "probability", "Chance of each key to be hidden in a box."
+            "hidden_keys",
+            0,
+            1,
+            False,
+            "probability",
+            "Probability that a key is hidden in a box.",
         ),
         Dimension(
             "blocked_doors",
             *(0, 1, False, "probability"),
-            "Chance of each locked door to be blocked by a ball.",
+            "Probability that a locked door is blocked by a ball.",
         ),
         Dimension(
             "lost_keys",
             *(0, 1, True, ""),
-            "1: a ball before a door may take the place of a key, which is lost (as in version 0 "
-            "of MiniGrid's levels); 0: no key is ever lost.",
+            "1: a ball in front of a door may replace a key, which is then lost, as in version 0 "
+            "of MiniGrid's levels; 0: no key is lost.",
         ),
     )
 )
 
-# Columns and rows of rooms, in the order in which quarters open.
+# The (column, row) of rooms, in the order of quarters.
 _SIDES = np.array([(2, 1), (1, 2), (0, 1), (1, 0)])
 _CORNERS = np.array([(2, 0), (2, 2), (0, 2), (0, 0)])
-# MiniGrid's count of rooms that an agent from the middle visits, which sets the limit of steps:
-# its levels have 0, 1, 2 and 4 quarters; 3 lie between.
+# MiniGrid's number of visited rooms for an agent that starts in the middle, which sets the step
+# limit. Its levels have 0, 1, 2 or 4 quarters; the value for 3 lies in between.
 _VISITED = np.array([2, 5, 12, 18, 25])
 
 
@@ -70,13 +75,13 @@ class Task(NamedTuple):
 
 
 class _Doors(NamedTuple):
-    """Where doors are: first those of the middle room, then two locked ones for each side room."""
+    """Doors: first those of the middle room, then two locked ones per side room."""
 
     exists: Bool[Array, " d"]
     color: Int32[Array, " d"]
     x: Int32[Array, " d"]
     y: Int32[Array, " d"]
-    before_x: Int32[Array, " d"]  # the cell before the door, in the room that it locks one in
+    before_x: Int32[Array, " d"]  # the cell in front of the door, in the side room
     before_y: Int32[Array, " d"]
 
 
@@ -93,8 +98,8 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    Doors lead from the middle room to side rooms, and locked doors from there to the corners, in
-    one of which lies a blue ball. A side room has the keys to its own locked doors.
+    Doors lead from the middle room to side rooms, and locked doors lead from these to corner rooms,
+    one of which contains the blue ball. Each side room has the keys to its own locked doors.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
@@ -131,7 +136,7 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Draft:
     def at(x, y):
         return y * layout.width + x
 
-    # The table of objects, from the ball to pick up to the doors.
+    # The table of objects: the target ball, keys, boxes, blocking balls and doors.
     key_place, box_row = at(lie.x, lie.y), 1 + locks + np.arange(locks)
     blue = cells.code(cells.BALL, cells.BLUE)
     box = cells.code(cells.BOX, cells.GREY) + cells.HOLDS
@@ -157,7 +162,7 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Draft:
     middle = layout.rooms // 2
     start = jnp.where(two_rooms, 0, jnp.where(named.start_beside > 0, middle + 1, middle))
     x, y, direction, _ = placement.place_agent_in_room(layout, rooms, map, start, draw)
-    # No other ball is blue.
+    # The target is the only blue ball.
     meant = one_clause(table, *jnp.array([PICK_UP, cells.BALL, cells.BLUE]))
     map, place, hand = map.reshape(-1), place.astype(jnp.int16), jnp.uint8(cells.EMPTY)
     return Draft(map, at(x, y), direction, hand, table, place, *meant)
@@ -166,7 +171,7 @@ def _draft(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Draft:
 def _doors(rooms: Rooms, task: Task, most: int, draw: UniformDraws) -> _Doors:
     sides = max(most, 1)
     quarter, k = np.divmod(np.arange(2 * sides), 2)
-    turned = quarter + 2 * k - 1  # the walls to both sides of the one to the middle
+    turned = quarter + 2 * k - 1  # the walls adjacent to the wall of the middle room
     column, row, direction, color = (
         jnp.asarray(np.concatenate([middle, side]))
         for middle, side in (
@@ -185,7 +190,7 @@ def _doors(rooms: Rooms, task: Task, most: int, draw: UniformDraws) -> _Doors:
     step = jnp.asarray(DIRECTION_VECTORS)[direction]
 
     def line(room, step):
-        """The coordinate of a door in the wall towards `step`, or along the wall if 0."""
+        """Return the coordinate of a door in the wall towards `step`, or along it if 0."""
         return room * far + jnp.where(step == 0, along, jnp.where(step > 0, far, 0))
 
     x, y = line(column, step[:, 0]), line(row, step[:, 1])
@@ -201,9 +206,10 @@ def _place_keys(
     blocked: Bool[Array, " l"],
     draw: UniformDraws,
 ) -> _Keys:
-    """A free cell of its side room for each key.
+    """Choose a free cell for each key in its side room.
 
-    In version 0 of MiniGrid's levels, the first key gets its place before the second ball does.
+    In version 0 of MiniGrid's levels, the first key is placed before the second ball, which can
+    replace it.
     """
     sides = len(blocked) // 2
     inner = np.arange(layout.inside)
@@ -228,14 +234,14 @@ def _place_keys(
 def _place_target(
     layout: Layout, rooms: Rooms, task: Task, draw: UniformDraws
 ) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
-    """Where the blue ball is: anywhere in a corner, or in the second of two rooms."""
+    """Choose the cell of the blue ball in a corner room, or in the second of two rooms."""
     two_rooms, size = task.quarters == 0, rooms.size
     corner = jnp.asarray(_CORNERS)[
         uniform_index(draw(), jnp.maximum(task.quarters, 1).astype(jnp.int32))
     ]
     column, row = jnp.where(two_rooms, 1, corner[0]), jnp.where(two_rooms, 0, corner[1])
     x, y = room_grid.cell_in_room(layout, rooms, row, column, np.arange(layout.inside))
-    # Not where the agent is until it gets its place, the middle of the map, nor beside that.
+    # Not in or next to the middle of the map, where MiniGrid assumes the agent before it is placed.
     middle_x, middle_y = rooms.columns // 2 * (size - 1), rooms.rows // 2 * (size - 1)
     away = jnp.abs(x - middle_x - size // 2) + jnp.abs(y - middle_y - size // 2) >= 2
     free = room_grid.inner_cells(layout, rooms) & away
@@ -293,10 +299,10 @@ def _maze(
 
 _TWO_ROOMS = "Pick up the blue ball behind a locked door"
 _ONE_SIDE = "Pick up the blue ball behind one of two locked doors"
-_QUARTER = "Find the blue ball in a quarter of the maze, its doors blocked, keys in boxes"
-_HALF = "Find the blue ball in half of the maze, its doors blocked, keys in boxes"
-_FULL = "Find the blue ball in the whole maze, its doors blocked, keys in boxes"
-_LOST = "; a ball may have taken the place of a key."
+_QUARTER = "Find the blue ball in a quarter of the maze, with blocked doors and keys in boxes"
+_HALF = "Find the blue ball in half of the maze, with blocked doors and keys in boxes"
+_FULL = "Find the blue ball in the whole maze, with blocked doors and keys in boxes"
+_LOST = "; a ball may have replaced a key."
 
 LEVELS: dict[str, tuple[Box, str]] = {
     "MiniGrid-ObstructedMaze-1Dl-v0": (
@@ -305,11 +311,11 @@ LEVELS: dict[str, tuple[Box, str]] = {
     ),
     "MiniGrid-ObstructedMaze-1Dlh-v0": (
         _maze(0, blocked=False),
-        _TWO_ROOMS + ", its key in a box.",
+        _TWO_ROOMS + ", with its key in a box.",
     ),
     "MiniGrid-ObstructedMaze-1Dlhb-v0": (
         _maze(0),
-        _TWO_ROOMS + ", blocked by a ball, its key in a box.",
+        _TWO_ROOMS + " that is blocked by a ball, with its key in a box.",
     ),
     "MiniGrid-ObstructedMaze-2Dl-v0": (
         _maze(1, beside=True, hidden=False, blocked=False),
@@ -317,15 +323,15 @@ LEVELS: dict[str, tuple[Box, str]] = {
     ),
     "MiniGrid-ObstructedMaze-2Dlh-v0": (
         _maze(1, beside=True, blocked=False),
-        _ONE_SIDE + ", their keys in boxes.",
+        _ONE_SIDE + ", with their keys in boxes.",
     ),
     "MiniGrid-ObstructedMaze-2Dlhb-v0": (
         _maze(1, beside=True, lost=True),
-        _ONE_SIDE + ", blocked by balls, keys in boxes" + _LOST,
+        _ONE_SIDE + " blocked by balls, with their keys in boxes" + _LOST,
     ),
     "MiniGrid-ObstructedMaze-2Dlhb-v1": (
         _maze(1, beside=True),
-        _ONE_SIDE + ", blocked by balls, their keys in boxes.",
+        _ONE_SIDE + " blocked by balls, with their keys in boxes.",
     ),
     "MiniGrid-ObstructedMaze-1Q-v0": (_maze(1, lost=True), _QUARTER + _LOST),
     "MiniGrid-ObstructedMaze-1Q-v1": (_maze(1), _QUARTER + "."),
@@ -337,8 +343,8 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "ObstructedMaze",
-    "Find a blue ball behind locked and blocked doors, their keys hidden in boxes: MiniGrid's "
-    "ObstructedMaze levels are tasks of it.",
+    "Find a blue ball behind locked and blocked doors with keys hidden in boxes. Includes "
+    "MiniGrid's ObstructedMaze levels.",
     SPACE,
     FAMILY,
     LEVELS,

@@ -1,4 +1,4 @@
-"""MiniGrid's Empty and DistShift: a goal in an open room, perhaps with strips of lava."""
+"""MiniGrid's Empty and DistShift: a goal in an open room, optionally with strips of lava."""
 
 import functools
 from typing import NamedTuple
@@ -28,18 +28,18 @@ SPACE = Box(
         Dimension(
             "goal_on_top",
             *(0, 1, False, "probability"),
-            "Chance that the goal is in the upper right corner, instead of the lower right one.",
+            "Probability that the goal is in the upper right corner, not the lower right one.",
         ),
         Dimension(
             "strips",
             *(0, 2, True, "strips"),
-            "Strips of lava from side to side, but for two cells at either end; the first lies "
-            "along the upper wall.",
+            "Number of horizontal strips of lava, with a gap of two cells at either end; the first "
+            "is along the upper wall.",
         ),
         Dimension(
             "strip_row",
             *(2, 14, True, "cells"),
-            "Row of the second strip, from above; it is in the room whatever its height.",
+            "Row of the second strip, counted from the top and limited by the height of the room.",
         ),
     )
 )
@@ -147,7 +147,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
     **{
         f"MiniGrid-Empty-Random-{size}x{size}-v0": (
             _empty(size, 1),
-            f"Reach the goal of an empty {size}x{size} room from anywhere.",
+            f"Reach the goal of an empty {size}x{size} room from a random start.",
         )
         for size in (5, 6)
     },
@@ -157,7 +157,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "OpenRoom",
-    "Reach the goal square in an open room, with strips of lava perhaps: Empty to DistShift.",
+    "Reach the goal square in an open room, optionally with strips of lava: Empty and DistShift.",
     SPACE,
     FAMILY,
     LEVELS,

@@ -1,4 +1,4 @@
-"""MiniGrid's Playground: rooms full of things, and nothing that is asked for."""
+"""MiniGrid's Playground: rooms with objects and no mission."""
 
 import functools
 from typing import NamedTuple
@@ -25,7 +25,7 @@ SPACE = Box(
         Dimension(
             "objects",
             *(0, 18, True, "objects"),
-            "Keys, balls and boxes on any cells; those for which there is no cell are left out.",
+            "Keys, balls and boxes on random cells; objects without a free cell are omitted.",
         ),
     )
 )
@@ -47,14 +47,14 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    There is a closed door between any two neighbouring rooms; the agent and the objects are on
+    There is a closed door between any two neighboring rooms. The agent and the objects are on
     random cells of all rooms.
 
     Args:
         space: the part of `SPACE` that contains the tasks.
         keys: n PRNG keys.
         tasks: n tasks.
-        mission_length: the number of tokens in a mission, none of which is used.
+        mission_length: the number of tokens in a mission, all of which are 0.
     """
     start = jax.vmap(functools.partial(_start, space))(keys, tasks)
     nothing = jnp.zeros((len(tasks), mission_length), jnp.uint8)
@@ -68,7 +68,7 @@ def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
     rooms = Rooms(*(v.astype(jnp.int32) for v in named[:3]))
     most, e = int(space.high[space.column("objects")]), len(layout.edges)
     draw = UniformDraws(key, 1 + most + 2 * e + layout.rooms * layout.inside)
-    # The agent and the objects get the first cells of a shuffle of all of them.
+    # The agent and the objects get the first cells in a random order of all cells.
     row, column = np.divmod(np.arange(layout.rooms)[:, None], layout.columns)
     x, y = room_grid.cell_in_room(layout, rooms, row, column, np.arange(layout.inside))
     there = room_grid.exists(layout, rooms, np.arange(layout.rooms))[:, None]
@@ -80,7 +80,7 @@ def _start(space: Box, key: PRNGKeyArray, task: Float[Array, " d"]) -> Start:
     looks = uniform_index(draw(len(first) - 1), 18)
     things = jnp.where(wanted, cells.code(cells.KEY + looks // 6, looks % 6), 0)
 
-    # The cell of a wall that is nearest to its right or lower end never has the door.
+    # A door is never in the last cell of its wall (at the right or lower end).
     doors_there = room_grid.exists(layout, rooms, layout.edges[:, 1])
     shorter = (rooms.size - 3) / (rooms.size - 2)
     door_x, door_y = room_grid.door_cells(layout, rooms, draw(e) * shorter)
@@ -110,13 +110,13 @@ FAMILY = Family(
 LEVELS: dict[str, tuple[Box, str]] = {
     "MiniGrid-Playground-v0": (
         SPACE.restricted(room_size=7, rows=3, columns=3, objects=12),
-        "Play with 12 objects in 3x3 rooms; there is nothing to win.",
+        "Play with 12 objects in 3x3 rooms; there is no mission and no reward.",
     ),
 }
 
 GROUP = Group(
     "Playground",
-    "Rooms with doors, keys, balls and boxes, and nothing that is asked for.",
+    "Rooms with doors, keys, balls and boxes, without a mission.",
     SPACE,
     FAMILY,
     LEVELS,

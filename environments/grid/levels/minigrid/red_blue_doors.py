@@ -1,4 +1,4 @@
-"""MiniGrid's RedBlueDoors: open one door, then another on the far side of the room."""
+"""MiniGrid's RedBlueDoors: open one door, then another on the opposite side of the room."""
 
 import functools
 from typing import NamedTuple
@@ -20,7 +20,7 @@ SPACE = Box(
         Dimension(
             "size",
             *(5, 12, True, "cells"),
-            "Side of the square room in the middle, including walls; the map is twice as wide.",
+            "Side of the square middle room, including walls; the map is twice as wide.",
         ),
     )
 )
@@ -50,7 +50,7 @@ def generate(
 ) -> Level:
     """Generate one level per key and task.
 
-    The agent is in the room in the middle, the red door in its left wall and the blue one in its
+    The agent is in the middle room, with the red door in its left wall and the blue door in its
     right wall.
 
     Args:
@@ -105,7 +105,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "RedBlueDoors",
-    "Open the red door first and the blue door on the other side of the room afterwards.",
+    "Open the red door first, then the blue door on the opposite side of the room.",
     SPACE,
     FAMILY,
     LEVELS,
