@@ -1,1 +1,1 @@
-"""What grid worlds say of an action and of the next one: the solver's advice as messages."""
+"""Language feedback for grid worlds, derived from the solver's advice."""

@@ -32,10 +32,10 @@ class NarrowWorld(GridWorld):
 
     def __init__(self, space: TaskSpace, **settings: Any):
         if settings.get("text"):
-            raise SettingError("text", True, "False with a view of 5x5 cells")
+            raise SettingError("text", True, "False for a 5x5 view")
         super().__init__(space, **settings)
         if not self.family.see_through_walls:
-            raise SettingError("see_through_walls", False, "True with a view of 5x5 cells")
+            raise SettingError("see_through_walls", False, "True for a 5x5 view")
         image = self.observation_space["image"]
         shape = (SIZE, SIZE, *image.shape[2:])
         image = dataclasses.replace(image, shape=shape)

@@ -1,1 +1,1 @@
-"""Pictures and text drawings of grid worlds."""
+"""Rendering of grid worlds as images and text."""

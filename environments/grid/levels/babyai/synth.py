@@ -310,7 +310,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
     ),
     "BabyAI-PickupLoc-v0": (
         _synth(8, 1, 1, 8, **_PICK_UP_ONLY, **_ONE),
-        "Pick up an object described by its location, in one room.",
+        "Pick up an object, which may be described by its location, in one room.",
     ),
     "BabyAI-Synth-v0": (
         _synth(locations=0, implicit_unlock=0, **_ONE),

@@ -150,18 +150,18 @@ LEVELS: dict[str, tuple[Box, str]] = {
     **{
         f"MiniGrid-{name}CrossingS{size}N{count}-v0": (
             _rivers(size, count, lava),
-            f"Reach the goal through the openings of {count} {what} in a {size}x{size} room.",
+            f"Reach the goal through openings in {what} ({count}), in a room of size {size}.",
         )
         for name, lava, what in (
-            ("Lava", 1, "lava river(s)"),
-            ("Simple", 0, "wall(s)"),
+            ("Lava", 1, "lava rivers"),
+            ("Simple", 0, "walls"),
         )
         for size, count in ((9, 1), (9, 2), (9, 3), (11, 5))
     },
     **{
         f"MiniGrid-LavaGapS{size}-v0": (
             SPACE.restricted(size=size, crossings=1, lava=1, on_grid=0),
-            f"Reach the goal through a gap in the lava of a {size}x{size} room.",
+            f"Reach the goal through a gap in the lava, in a room of size {size}.",
         )
         for size in (5, 6, 7)
     },

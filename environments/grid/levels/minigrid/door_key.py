@@ -89,7 +89,7 @@ FAMILY = Family(
 LEVELS: dict[str, tuple[Box, str]] = {
     f"MiniGrid-DoorKey-{size}x{size}-v0": (
         SPACE.restricted(size=size),
-        f"Get the key, open the door and reach the goal in a {size}x{size} room.",
+        f"Get the key, open the door and reach the goal, in a room of size {size}.",
     )
     for size in (5, 6, 8, 16)
 }

@@ -118,14 +118,14 @@ LEVELS: dict[str, tuple[Box, str]] = {
     **{
         f"MiniGrid-Dynamic-Obstacles-{size}x{size}-v0": (
             _level(size, count),
-            f"Reach the goal in a {size}x{size} room without hitting one of {count} moving balls.",
+            f"Reach the goal in a room of size {size} without hitting one of {count} moving balls.",
         )
         for size, count in ((5, 2), (6, 3), (8, 4), (16, 8))
     },
     **{
         f"MiniGrid-Dynamic-Obstacles-Random-{size}x{size}-v0": (
             _level(size, count, 1),
-            f"Reach the goal of a {size}x{size} room among {count} balls, from a random start.",
+            f"Reach the goal in a room of size {size} among {count} balls, from a random start.",
         )
         for size, count in ((5, 2), (6, 3))
     },
@@ -133,7 +133,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "DynamicObstacles",
-    "Reach the goal square among randomly moving balls; hitting anything gives a reward of -1.",
+    "Reach the goal square among moving balls; hitting anything ends the episode with reward -1.",
     SPACE,
     FAMILY,
     LEVELS,

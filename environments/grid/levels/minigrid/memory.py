@@ -115,8 +115,8 @@ FAMILY = Family(
 LEVELS: dict[str, tuple[Box, str]] = {
     f"MiniGrid-MemoryS{size}{'Random' * random}-v0": (
         SPACE.restricted(size=size, random_length=random),
-        f"Remember an object along a hallway of {'random' if random else 'full'} length in a "
-        f"{size}x{size} map.",
+        f"Remember an object along a hallway of {'random' if random else 'full'} length, in "
+        f"a map of size {size}.",
     )
     for size, random in ((7, 0), (9, 0), (11, 0), (13, 0), (13, 1), (17, 1))
 }

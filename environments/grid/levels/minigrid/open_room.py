@@ -157,7 +157,7 @@ LEVELS: dict[str, tuple[Box, str]] = {
 
 GROUP = Group(
     "OpenRoom",
-    "Reach the goal square in an open room, optionally with strips of lava: Empty and DistShift.",
+    "Reach the goal in an open room, optionally with lava strips. Includes Empty and DistShift.",
     SPACE,
     FAMILY,
     LEVELS,

@@ -30,7 +30,7 @@ SPACE = Box(
     )
 )
 
-STEPS = 100  # of every episode
+STEPS = 100  # per episode
 
 
 class Task(NamedTuple):

@@ -98,7 +98,7 @@ FAMILY = Family(
 LEVELS: dict[str, tuple[Box, str]] = {
     f"MiniGrid-RedBlueDoors-{size}x{size}-v0": (
         SPACE.restricted(size=size),
-        f"Open the red door, then the blue one, in a {size}x{size} room.",
+        f"Open the red door, then the blue one, in a room of size {size}.",
     )
     for size in (6, 8)
 }
