@@ -1,4 +1,4 @@
-"""Teachers: they know task spaces and outcomes, no world and no network."""
+"""Teachers. They depend on task spaces and outcomes, not on environments or networks."""
 
 from didact.teachers.adversary.transformer import transformer
 from didact.teachers.alp_gmm import alp_gmm
@@ -10,10 +10,10 @@ from didact.teachers.registry import Entry, make, register, registered, settings
 from didact.teachers.regret_scores import max_mc, no_returns
 from didact.teachers.uniform import uniform
 
-register("uniform", uniform, "tasks drawn uniformly: the baseline")
-register("alp_gmm", alp_gmm, "where learning progress is greatest (Portelas et al. 2019)")
-register("pool", pool, "tasks that a --proposer writes, at the border of what the student can")
-register("transformer", transformer, "a language model of its own, paid for uncertain tasks")
+register("uniform", uniform, "the baseline: uniform sampling of tasks")
+register("alp_gmm", alp_gmm, "sampling by absolute learning progress (Portelas et al. 2019)")
+register("pool", pool, "tasks written by a --proposer, sampled at the frontier of learning")
+register("transformer", transformer, "a small transformer, rewarded for uncertain tasks")
 
 __all__ = [
     "FOREIGN",

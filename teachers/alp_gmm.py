@@ -1,4 +1,4 @@
-"""ALP-GMM: practise where competence changes."""
+"""ALP-GMM: Gaussian mixtures over tasks and absolute learning progress."""
 
 from typing import NamedTuple
 
@@ -14,9 +14,9 @@ from didact.teachers.base import Teacher
 
 
 class AlpGmmState(NamedTuple):
-    """d dimensions of the task space; K = k_max. The history is a ring: episode i is at i mod h."""
+    """d dimensions, K = k_max components; a ring buffer with episode i in row i mod h."""
 
-    tasks: Float[Array, "h d"]  # in the unit cube; inf where nothing was written yet
+    tasks: Float[Array, "h d"]  # in the unit cube; inf in unused rows
     outcomes: Float[Array, " h"]  # returns (scaled) or successes
     progress: Float[Array, " h"]  # the absolute learning progress of each episode
     count: Int[Array, ""]  # episodes so far
@@ -24,7 +24,7 @@ class AlpGmmState(NamedTuple):
     weights: Float[Array, " K"]  # of the mixture over (task, progress); 0 for unused components
     means: Float[Array, "K d+1"]  # progress is the last column
     covariances: Float[Array, "K d+1 d+1"]
-    key: PRNGKeyArray  # for the seeds of the fits
+    key: PRNGKeyArray  # for the initialization of fits
 
 
 def alp_gmm(
@@ -41,44 +41,45 @@ def alp_gmm(
     restarts: int = 1,
     iterations: int = 15,
 ) -> Teacher:
-    """A Gaussian mixture over tasks and learning progress, sampled where progress is large.
+    """A Gaussian mixture over tasks and learning progress, sampled where progress is high.
 
-    The absolute learning progress of an episode is |r - r'|, r' being the outcome of the nearest
-    earlier task. Every `fit_rate` episodes, mixtures of k_min to k_max components are fitted to
-    the latest rows (task, progress), and the one of least AIC is kept. A task is uniform with
-    probability `random_fraction` (always, before the first fit); otherwise a component is drawn
-    in proportion to its mean progress, and a task from that component.
+    The absolute learning progress of an episode is |r - r'|, where r' is the outcome of the nearest
+    earlier task. Every `fit_rate` episodes, mixtures of k_min to k_max components are fitted to the
+    latest rows (task, progress), and the one with the lowest AIC is kept. A task is uniform with
+    probability `random_fraction` (always before the first fit). Otherwise a component is drawn in
+    proportion to its mean progress, and a task is drawn from that component.
 
-    Fed one episode at a time, this is the algorithm of the paper. Fed many at once, as by
-    parallel worlds: progress is measured against the episodes of earlier calls, and a call fits
-    at most once, on the latest `window` rows.
+    With one episode per call of `observe`, this is the algorithm of the paper. With many episodes
+    per call, as from parallel environments, progress is measured against the episodes of earlier
+    calls, and a call fits at most once, on the latest `window` rows.
 
-    The default history is shorter than the paper's, which is all episodes. Compared with old
-    memories, what was mastered since counts as progress indefinitely: on the toy grid the short
-    history masters half as many cells again (`python -m didact.benchmarks.curricula.toy_teachers
-    --defaults`), and the noisier the outcomes are, the more it matters.
+    The default history is shorter than in the paper, which keeps all episodes. Relative to old
+    episodes, tasks that were mastered since then show progress indefinitely. On the toy grid, the
+    short history masters 1.5 times as many cells (`python -m
+    didact.benchmarks.curricula.toy_teachers --defaults`), and it matters more with noisier
+    outcomes.
 
     Args:
-        space: the tasks.
-        fit_rate: episodes between fits.
-        window: how many of the latest rows a fit sees. If None, as many as `fit_rate`; but where
-            one call of `observe` brings more rows than that, as many as it brings, up to 500:
-            single successes and failures are noisy.
-        k_min, k_max: the fewest and the most components of a mixture.
+        space: the task space.
+        fit_rate: the number of episodes between fits.
+        window: the number of latest rows used in a fit. The default is `fit_rate`; if one call of
+            `observe` has more rows, it is the number of these rows, up to 500, because single
+            successes and failures are noisy.
+        k_min, k_max: the minimum and maximum number of components of a mixture.
         random_fraction: the probability of a uniform task.
-        history: how many of the latest episodes are searched for the nearest task. If None,
-            1024, or as many as the window if that is longer.
+        history: the number of latest episodes that are searched for the nearest task. The default
+            is 1024, or the window if that is larger.
         outcome: "return" or "success".
-        return_range: returns are scaled so that this range becomes 0 to 1 (and not clipped).
-        restarts: fits of each size from different seeds.
-        iterations: the most iterations of expectation-maximisation in a fit. The paper's code
-            allows 100; beyond 15 little changes in what is learned.
+        return_range: returns are scaled such that this range becomes 0 to 1 (without clipping).
+        restarts: the number of fits of each size, from different initializations.
+        iterations: the maximum number of expectation-maximization iterations in a fit. The paper's
+            code allows 100; more than 15 make little difference.
 
     Returns:
-        A teacher whose `picture` holds the mixture in task units.
+        A teacher whose `picture` contains the mixture in task units.
 
     Raises:
-        SettingError: a setting is out of its range, or tasks are not points of a box.
+        SettingError: a setting is out of range, or the task space is not a `Box`.
 
     References:
         Portelas, Colas, Hofmann and Oudeyer, Teacher algorithms for curriculum learning of deep
@@ -110,7 +111,7 @@ def alp_gmm(
     sizes = np.repeat(np.arange(k_min, k_max + 1), restarts)
 
     def rows_in_fit(n):
-        """The window, for calls that bring n rows."""
+        """Return the window for calls with n rows."""
         return max(fit_rate, min(n, history, 500)) if window is None else window
 
     def init(key):
@@ -138,8 +139,8 @@ def alp_gmm(
         covariances = jnp.where(state.weights[:, None, None] > 0, covariances, jnp.eye(d))
         factors = gaussian_mixtures.cholesky(covariances)
         noise = jax.random.normal(normal_key, (n, d))
-        # mean + factor @ noise for all components, and then the one that was drawn: gathering a
-        # factor for every row takes several times longer.
+        # Compute mean + factor @ noise for all components and then select one: gathering a factor
+        # for each row takes several times longer.
         maps = factors.swapaxes(1, 2).swapaxes(0, 1).reshape(d, -1)
         points = jnp.dot(noise, maps, precision="highest").reshape(n, k_max, d)
         points = jnp.take_along_axis(points + state.means[:, :d], component[:, None, None], axis=1)[
@@ -152,7 +153,7 @@ def alp_gmm(
         window = rows_in_fit(proposals.tasks.shape[0])
         state = remember(state, proposals.tasks, outcomes, window)
         due = state.count - state.fitted >= fit_rate
-        # Not a `cond`: under `vmap` that would fit whether or not any fit is due.
+        # A `cond` would always fit under `vmap`, because it becomes a select.
         state, _ = jax.lax.while_loop(
             lambda carry: carry[1],
             lambda carry: (refit(carry[0], window), jnp.zeros_like(carry[1])),
@@ -164,8 +165,8 @@ def alp_gmm(
         values = outcomes.success if outcome == "success" else outcomes.returns
         if outcome == "return":
             values = (values - return_range[0]) / (return_range[1] - return_range[0])
-        # Only the latest `history` rows fit into the ring, and only the latest `window` rows can
-        # ever reach a fit: for earlier ones no progress is computed.
+        # Only the latest `history` rows are stored, and only the latest `window` rows can be used
+        # in a fit, so progress is not computed for earlier rows.
         counts = (outcomes.weights > 0) & jnp.isfinite(values)
         order, at, total = ring_buffer.slots(counts, state.count, history)
         points, values = space.normalise(tasks)[order], values[order]
@@ -216,20 +217,19 @@ def nearest_value(
     count: Int[Array, ""],
     points: Float[Array, "n d"],
 ) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
-    """The value of the nearest remembered task for each point; of equals, the latest.
+    """Return the value of the nearest stored task for each point; of ties, the latest.
 
-    Tasks of whole numbers are often met again exactly, so ties are the rule there, and the
-    earliest of them would be an ever older memory.
+    Integer tasks often repeat exactly, so ties are common, and using the earliest of them would
+    compare with ever older episodes.
 
     Args:
-        tasks: a ring: entry i was written last at the greatest number below `count` that is
-            i modulo h; entries that were not written are inf.
-        values: one for each task.
-        count: how many were written in all.
-        points: n points whose nearest tasks are wanted.
+        tasks: a ring buffer; entry number k is stored in row k modulo h, and unused rows are inf.
+        values: one value for each task.
+        count: the total number of entries written.
+        points: n points to look up.
 
     Returns:
-        The values, and whether there is any task at all.
+        The values, and whether there is any stored task.
     """
     h = tasks.shape[0]
     distance = jnp.zeros((points.shape[0], h))
@@ -237,16 +237,16 @@ def nearest_value(
         distance += (points[:, column, None] - tasks[:, column]) ** 2
     least = jnp.min(distance, axis=1, keepdims=True)
     age = (count - 1 - jnp.arange(h)) % h
-    # Two reductions that vectorise are quicker than an argmin, which does not.
+    # Two reductions that vectorize are faster than an argmin, which does not.
     youngest = jnp.min(jnp.where(distance <= least * (1 + 1e-6), age, h), axis=1)
     return values[(count - 1 - youngest) % h], count > 0
 
 
 def _chances(state: AlpGmmState) -> Float[Array, " K"]:
-    """The probability of each component: in proportion to mean progress; alike if all are 0."""
+    """Return the probability of each component: its share of progress, or equal if all are 0."""
     used = state.weights > 0
     progress = jnp.where(used, jnp.maximum(state.means[:, -1], 0), 0)
     total = jnp.sum(progress)
     even = used / jnp.maximum(jnp.sum(used), 1)
-    # Means carry rounding of about 1e-8 where every progress is 0.
+    # Means have rounding errors of about 1e-8 even if all progress is 0.
     return jnp.where(total > 1e-6, progress / jnp.maximum(total, 1e-6), even)

@@ -1,4 +1,4 @@
-"""Help that ends: one number of all tasks falls while the training goes on."""
+"""Anneals one task parameter to its minimum during training."""
 
 from typing import Any, NamedTuple
 
@@ -12,29 +12,34 @@ from didact.teachers.base import Teacher, propose
 
 
 class AnnealedState(NamedTuple):
-    """The inner teacher's state, and how much has been proposed."""
+    """The inner teacher's state, and the progress of annealing."""
 
     inner: Any
-    proposed: Float[Array, ""]  # as a part of the proposals after which the number is at its least
+    proposed: Float[Array, ""]  # the fraction of the proposals until the minimum is reached
 
 
 def annealed(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher:
-    """The teacher with one number of every task drawn from a range that shrinks to its least value.
+    """Anneal one parameter of all proposed tasks to its minimum.
 
-    The range is at first that of the space, and its upper end falls linearly. With
-    `feedback_rate`, messages become rarer until the student stands alone.
+    The parameter is sampled uniformly from a range that is initially that of the space and whose
+    upper end decreases linearly. With `feedback_rate`, for example, messages become rarer until the
+    student acts without them.
 
     Args:
-        teacher: proposes everything else. It is shown every task with the number at its greatest
-            value, so that it meets again what it proposed; it is best made for
-            `space.restricted(**{name: greatest})`.
-        space: its tasks; the number falls to the least value there.
-        name: of the dimension.
-        proposals: tasks proposed until it has fallen. The training loop asks for one for each
-            environment and step; of a teacher with a `batch`, only for as many as it plays.
+        teacher: proposes all other parameters. It observes every task with the annealed parameter
+            at its maximum, so that observed tasks equal its proposals. Create it for
+            `space.restricted(**{name: maximum})`.
+        space: the task space; the parameter is annealed to its lower bound there.
+        name: the name of the parameter.
+        proposals: the number of proposed tasks until the parameter is at its minimum. The training
+            loop requests one task for each environment and step; from a teacher with a `batch`,
+            only as many as it plays.
+
+    Returns:
+        The annealed teacher.
 
     Raises:
-        SettingError: there is no such dimension, or `proposals` is below 1.
+        SettingError: the dimension does not exist, or `proposals` is below 1.
     """
     if proposals < 1:
         raise SettingError("proposals", proposals, "at least 1")

@@ -1,7 +1,7 @@
-"""What a teacher is.
+"""The teacher interface: `Teacher`, `Proposals` and `Outcomes`.
 
-A teacher is three pure functions in a tuple, as an optimiser is in optax. Its state is a pytree
-and all three can be jitted, so thirty-two seeds of a curriculum are one `vmap`.
+A teacher is a tuple of three pure functions, like an optimizer in optax. Its state is a pytree and
+all three functions can be jitted, so many seeds of a curriculum can run under one `vmap`.
 """
 
 from collections.abc import Callable
@@ -10,23 +10,25 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-FOREIGN = -1  # the tag of an episode that another part of a mixture proposed
+FOREIGN = -1  # the tag of an episode that was proposed by another teacher of a mixture
 
 
 class Proposals(NamedTuple):
-    """n tasks, and what the teacher wants done with each."""
+    """n proposed tasks, and how to use each of them."""
 
     tasks: Float[Array, "n d"]
-    # 1: the student learns from the episode; 0: the episode is only played for its outcomes.
+    # 1: the student learns from the episode; 0: the episode is played for its outcome only.
     learn: Float[Array, " n"]
-    # The teacher's own mark of at least 0 (a buffer index, an arm, ...), returned with the outcome.
+    # A nonnegative label of the teacher (a buffer index, an arm, ...), returned with the outcome.
     tag: Int[Array, " n"]
 
     @classmethod
     def of(cls, tasks: "Float[Array, 'n d'] | Proposals", learn: Any = 1, tag: Any = 0):
-        """Proposals of these tasks; `learn` and `tag` are numbers, or one number for each task.
+        """Create proposals of tasks.
 
-        What already is `Proposals` is returned as it is.
+        Args:
+            tasks: the tasks; `Proposals` are returned unchanged.
+            learn, tag: one number for all tasks, or one for each.
         """
         if isinstance(tasks, Proposals):
             return tasks
@@ -39,22 +41,22 @@ class Proposals(NamedTuple):
 
 
 class Outcomes(NamedTuple):
-    """The outcomes of n finished episodes. Rows of weight 0 carry nothing.
+    """The outcomes of n finished episodes. Rows of weight 0 are empty and must be ignored.
 
-    `scores` are averages (or, where the name begins with `max_`, maxima) over the steps of an
-    episode; which ones there are is up to the student. Students with a value function V and
-    advantages A (generalised advantage estimates) give
+    `scores` are averages over the steps of an episode, or maxima if the name starts with `max_`.
+    The student defines which scores exist. Students with a value function V and advantages A
+    (generalized advantage estimates) provide
 
     - `value`: the mean of V;
     - `positive_value_loss`: the mean of max(A, 0) (Jiang et al., 2021a, "PVL");
-    - `mean_negative_advantage`: the mean of max(-A, 0), how much worse than expected it went;
-    - `max_negative_advantage`: the largest max(-A, 0).
+    - `mean_negative_advantage`: the mean of max(-A, 0), the shortfall from expectations;
+    - `max_negative_advantage`: the maximum of max(-A, 0).
 
-    Advantages are estimated within each rollout, as in the literature: in an episode that a
-    rollout cuts, the steps before the cut are judged by V at the cut.
+    Advantages are estimated within each rollout, as in the literature: if a rollout cuts an
+    episode, the advantages of the steps before the cut bootstrap from V at the cut.
 
-    The regret estimate `max_mc` (Jiang et al., 2021b) needs the highest return ever seen in a
-    level, which only the teacher can keep: see `scores.max_mc`.
+    The regret estimate `max_mc` (Jiang et al., 2021b) requires the highest return seen in a level,
+    which the teacher has to store: see `regret_scores.max_mc`.
     """
 
     returns: Float[Array, " n"]  # undiscounted
@@ -65,25 +67,25 @@ class Outcomes(NamedTuple):
 
 
 class Teacher(NamedTuple):
-    """Proposes tasks and observes the outcomes.
+    """Proposes tasks and observes their outcomes.
+
+    Use `testing.check` to test your own teacher.
 
     Attributes:
         init: `init(key) -> state`.
         propose: `propose(state, key, n) -> (proposals of n tasks, state)`, n static. May return
-            plain tasks float32[n, d] for `Proposals` with learn 1 and tag 0; call it by the
-            function `propose`, which always gives `Proposals`.
-        observe: `observe(state, proposals, outcomes) -> state`; the proposals are those of the
-            finished episodes, with their tags. Rows are in the order in which episodes ended;
-            rows of weight 0 must change nothing, and rows with the tag `FOREIGN` were proposed by
-            another teacher, so that their tags mean nothing.
-        picture: `picture(state) -> dict` of arrays that draw the teacher's beliefs: empty, or
-            `means` [k, d] and `covariances` [k, d, d] in task units with `weights` [k] and
-            `progress` [k] (0 for components not in use).
-        batch: None where proposals are cheap: the loop then asks for fresh ones in every update,
-            of which it uses a few. A number for a teacher whose proposals are costly: the loop
-            asks for so many at once, and only for as many as were used.
-
-    `testing.check` tests a teacher of your own.
+            plain tasks, float32[n, d], instead of `Proposals` with learn 1 and tag 0. Call it
+            through the function `propose`, which always returns `Proposals`.
+        observe: `observe(state, proposals, outcomes) -> state`. The proposals are those of the
+            finished episodes, with their tags. Rows are in the order in which episodes ended. Rows
+            of weight 0 must not change the state. Rows with the tag `FOREIGN` were proposed by
+            another teacher.
+        picture: `picture(state) -> dict` of arrays for plots of the teacher's beliefs: either empty
+            or with `means` [k, d] and `covariances` [k, d, d] in task units, `weights` [k] and
+            `progress` [k] (0 for unused components).
+        batch: None if proposals are cheap: the training loop then requests new ones in every update
+            and uses only a few of them. A number if proposals are expensive: the loop requests
+            that many at once, and replaces only those that were used.
     """
 
     init: Callable[[PRNGKeyArray], Any]
@@ -94,6 +96,6 @@ class Teacher(NamedTuple):
 
 
 def propose(teacher: Teacher, state: Any, key: PRNGKeyArray, n: int) -> tuple[Proposals, Any]:
-    """What a teacher proposes, as `Proposals` even if it returns plain tasks; and its state."""
+    """Return n proposals of a teacher and its new state; plain tasks become `Proposals`."""
     tasks, state = teacher.propose(state, key, n)
     return Proposals.of(tasks), state

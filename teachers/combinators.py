@@ -1,8 +1,8 @@
-"""Teachers made of teachers.
+"""Combinators of teachers: mixtures, warm starts, and restrictions to smaller spaces.
 
-Those that choose between parts write down in the tag of a proposal which part made it: with k
-parts, the tag t of part i becomes k t + i. When the episode has ended, the part finds t again and
-every other part finds `FOREIGN`. So tags must stay below 2^31 / k.
+Combinators of several teachers encode the proposing teacher in the tag: with k teachers, the tag t
+of teacher i becomes k t + i. When the episode has ended, that teacher observes the tag t, and all
+others observe `FOREIGN`. So tags must be below 2^31 / k.
 """
 
 import math
@@ -21,22 +21,22 @@ from didact.teachers.uniform import uniform
 
 
 def mixture(parts: Sequence[tuple[float, Teacher]]) -> Teacher:
-    """Each task is drawn by one of several teachers: `mixture([(0.8, a), (0.2, b)])`.
+    """Draw each task from one of several teachers: `mixture([(0.8, a), (0.2, b)])`.
 
-    Every teacher observes every episode, whichever proposed its task: a teacher that maps where
-    progress is made learns from all of them. The tags of episodes that another part proposed are
-    `FOREIGN`.
+    All teachers observe all episodes, so that a teacher that estimates learning progress can use
+    every one of them. Episodes proposed by another teacher have the tag `FOREIGN`.
 
     Args:
         parts: pairs of a weight and a teacher, all of the same task space.
 
     Returns:
-        A teacher whose state is a tuple of theirs, and whose picture is the first that is not
-        empty. Its proposals cost what those of all parts cost: each is asked for as many.
+        A teacher whose state is a tuple of the states of its parts, and whose picture is the first
+        one that is not empty. Proposing costs as much as all parts together, because each part
+        proposes all n tasks.
 
     Raises:
-        SettingError: no parts, a weight that is negative or not finite, or a sum other than 1;
-            when it proposes, task spaces that differ.
+        SettingError: there are no parts, a weight is negative or not finite, or the weights do not
+            sum to 1; when it proposes, if the task spaces differ.
     """
     parts = list(parts)
     weights = [float(weight) for weight, _ in parts]
@@ -72,10 +72,10 @@ def mixture(parts: Sequence[tuple[float, Teacher]]) -> Teacher:
 
 
 class WarmStartedState(NamedTuple):
-    """The warm-up, and the states of both teachers."""
+    """The progress of the warm-up, and the states of both teachers."""
 
-    warm: Bool[Array, ""]  # whether the easy tasks are mastered; then it stays so
-    success: Float[Array, ""]  # running success rate, not yet corrected for its start at 0
+    warm: Bool[Array, ""]  # whether the warm-up has ended
+    success: Float[Array, ""]  # the running success rate, before bias correction
     count: Int[Array, ""]  # episodes of the warm-up
     easy: Any
     inner: Any
@@ -90,20 +90,23 @@ def warm_started(
     minimum: int = 500,
     remaining: float = 0.0,
 ) -> Teacher:
-    """Easy tasks until they are mastered, and from then on the teacher's.
+    """Propose easy tasks until they are mastered, and then the tasks of a teacher.
 
-    The teacher observes every episode all along; the tags of easy tasks are `FOREIGN` to it.
+    The teacher also observes the episodes of the warm-up, with the tag `FOREIGN`.
 
     Args:
-        teacher: proposes after the warm-up.
-        easy: proposes before it; a task space is sampled uniformly.
+        teacher: proposes tasks after the warm-up.
+        easy: proposes tasks during the warm-up; a task space is sampled uniformly.
         until: the success rate that ends the warm-up.
-        horizon: over how many episodes the success rate is averaged, exponentially.
-        minimum: the fewest episodes before the warm-up can end.
+        horizon: the number of episodes of the exponential average of the success rate.
+        minimum: the minimum number of episodes of the warm-up.
         remaining: the fraction of easy tasks after the warm-up.
 
+    Returns:
+        The combined teacher.
+
     Raises:
-        SettingError: a setting is out of its range.
+        SettingError: a setting is out of range.
     """
     if not 0 < until <= 1:
         raise SettingError("until", until, "above 0 and at most 1")
@@ -117,7 +120,7 @@ def warm_started(
     log_keep = math.log1p(-1 / horizon) if horizon > 1 else -math.inf
 
     def kept(episodes):
-        """The weight that an average keeps after so many episodes."""
+        """Return the weight of the old average after this number of episodes."""
         return jnp.where(episodes == 0, 1.0, jnp.exp(jnp.maximum(episodes, 1) * log_keep))
 
     def init(key):
@@ -147,7 +150,7 @@ def warm_started(
         count = state.count + total
         rate = success / jnp.maximum(1 - kept(count), 1e-6)
         mastered = (count >= minimum) & (rate >= until)
-        # After the warm-up the rows no longer tell of the easy tasks alone.
+        # After the warm-up, episodes are no longer those of easy tasks only.
         return WarmStartedState(
             warm=state.warm | mastered,
             success=jnp.where(state.warm, state.success, success),
@@ -163,10 +166,14 @@ def warm_started(
 
 
 def restricted(teacher: Teacher, space: TaskSpace) -> Teacher:
-    """The teacher with every proposal moved to the nearest task of a smaller space.
+    """Move every proposal of a teacher to the nearest task of a smaller space.
 
-    To let a teacher know nothing but the smaller space, make it with
+    The teacher itself still works on its own space. To restrict that, create the teacher with
     `space.restricted(...)` instead.
+
+    Args:
+        teacher: the teacher.
+        space: the smaller task space.
     """
 
     def proposed(state, key, n):
@@ -177,10 +184,10 @@ def restricted(teacher: Teacher, space: TaskSpace) -> Teacher:
 
 
 def _chosen(parts: Sequence[Proposals], who: Int[Array, " n"]) -> Proposals:
-    """Row i of the proposals of part who[i], with the part in its tag."""
+    """Select row i of the proposals of part who[i], with the part encoded in the tag."""
     sizes = [part.tasks.shape[1] for part in parts]
     if len(set(sizes)) > 1:
-        raise SettingError("parts", sizes, "teachers of one task space, with as many dimensions")
+        raise SettingError("parts", sizes, "teachers of one task space, with equal dimensions")
     chosen = parts[0]
     for i, part in enumerate(parts[1:], 1):
         chosen = Proposals(
@@ -192,12 +199,12 @@ def _chosen(parts: Sequence[Proposals], who: Int[Array, " n"]) -> Proposals:
 
 
 def _shown(proposals: Proposals, part: int, parts: int) -> Proposals:
-    """The proposals as one part sees them: its own tags, and `FOREIGN` for all others."""
-    # FOREIGN itself, where this is a part of something, stays what it is: -1 // parts is -1.
+    """Return the proposals as one part observes them: its own tags, and `FOREIGN` for others."""
+    # In nested combinators the tag may be FOREIGN itself, which is kept: -1 // parts is -1.
     own = jnp.where(proposals.tag % parts == part, proposals.tag // parts, FOREIGN)
     return proposals._replace(tag=own)
 
 
 def _batch(*teachers: Teacher) -> int | None:
-    """Proposals are costly where those of one part are; then as many as it likes best at once."""
+    """Return the largest batch of the parts, or None if proposals of all parts are cheap."""
     return max((t.batch for t in teachers if t.batch is not None), default=None)

@@ -1,8 +1,8 @@
-"""Gaussian mixtures of several sizes, fitted at once by expectation-maximisation.
+"""Gaussian mixtures of several sizes, fitted in one batch by expectation-maximization.
 
-All sizes live in one padded batch: mixture m has `sizes[m]` components in use and the others
-have weight 0. One program fits them all, however many there are, and choosing between them is
-an argmin. Rows stand in the last axis inside the loops, where they fill the vector units.
+All sizes share one padded batch: mixture m uses `sizes[m]` components, and the others have
+weight 0. One program fits all mixtures, and model selection is an argmin. Inside the loops, rows
+are in the last axis, which makes the best use of vector units.
 """
 
 import functools
@@ -13,27 +13,27 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-# Accelerators would round the factors to ten bits; tight components need all of float32.
+# By default, accelerators may round factors to ten bits; tight components need full float32.
 einsum = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
 
 
 class Mixtures(NamedTuple):
     """m mixtures of up to c Gaussians in d dimensions."""
 
-    weights: Float[Array, "m c"]  # sum to 1; 0 where a component is not in use
+    weights: Float[Array, "m c"]  # sum to 1; 0 for unused components
     means: Float[Array, "m c d"]
     covariances: Float[Array, "m c d d"]
 
 
 def parameters(sizes: Int[np.ndarray, " m"], d: int) -> np.ndarray:
-    """The number of free parameters of a mixture of each size, full covariances."""
+    """Return the number of free parameters of mixtures with full covariances, for each size."""
     return sizes * (d * (d + 1) // 2 + d) + sizes - 1
 
 
 def expectation(
     mixtures: Mixtures, rows: Float[Array, "n d"], mask: Bool[Array, " n"]
 ) -> tuple[Float[Array, " m"], Float[Array, "m c n"]]:
-    """The mean log-likelihood of the rows, and what part of each row each component explains."""
+    """Return the mean log-likelihood of the rows, and the responsibilities of the components."""
     d = rows.shape[1]
     whiten = inverse_of_lower(cholesky(mixtures.covariances))
     white = einsum("mcij,nj->mcin", whiten, rows)
@@ -51,10 +51,10 @@ def expectation(
 
 
 def cholesky(matrices: Float[Array, "*b d d"]) -> Float[Array, "*b d d"]:
-    """The lower factors L of many small matrices L L^T; NaN where one is not positive definite.
+    """Return the lower factors L of many small matrices L L^T; NaN if not positive definite.
 
-    One row after another for all matrices at once. The library's routine takes the matrices one
-    by one, and on two CPU threads two calls of it can wait for each other for ever (jax 0.10).
+    Processes one column after another for all matrices at once. The library's routine processes
+    one matrix after another, and two calls on two CPU threads can deadlock (jax 0.10).
     """
     d = matrices.shape[-1]
     columns: list[Array] = []
@@ -68,7 +68,7 @@ def cholesky(matrices: Float[Array, "*b d d"]) -> Float[Array, "*b d d"]:
 
 
 def inverse_of_lower(factors: Float[Array, "*b d d"]) -> Float[Array, "*b d d"]:
-    """The inverses of many small lower triangular matrices, by forward substitution."""
+    """Return the inverses of many small lower triangular matrices, by forward substitution."""
     d = factors.shape[-1]
     rows: list[Array] = []
     for i in range(d):
@@ -82,22 +82,22 @@ def inverse_of_lower(factors: Float[Array, "*b d d"]) -> Float[Array, "*b d d"]:
 def maximisation(
     explained: Float[Array, "m c n"], rows: Float[Array, "n d"], floor: float
 ) -> Mixtures:
-    """The mixtures of greatest likelihood, given which component explains what.
+    """Return the maximum likelihood mixtures, given responsibilities.
 
     Args:
-        explained: not negative; rows that do not count are 0 everywhere.
+        explained: the responsibilities, nonnegative; 0 for rows that are masked.
         rows: the data.
         floor: added to the diagonal of every covariance.
     """
     mass = jnp.sum(explained, axis=-1)
     means = einsum("mcn,nd->mcd", explained, rows) / (mass[..., None] + 1e-12)
-    # Squares of differences, not differences of squares: with a floor of 1e-6 those would lose
-    # tight components to the rounding of float32.
+    # Squares of differences: with differences of squares and a floor of 1e-6, tight components
+    # would get lost in the rounding errors of float32.
     apart = rows.T - means[..., None]
     squares = einsum("mcin,mcjn->mcij", apart * explained[:, :, None], apart)
     covariances = squares / (mass[..., None, None] + 1e-12) + floor * jnp.eye(rows.shape[1])
     weights = mass / jnp.sum(mass, axis=1, keepdims=True)
-    # A component that explains nothing is a point that nothing will be drawn from.
+    # An empty component has weight 0; any valid covariance will do.
     covariances = jnp.where(mass[..., None, None] > 1e-6, covariances, jnp.eye(rows.shape[1]))
     return Mixtures(weights, means, covariances)
 
@@ -112,17 +112,17 @@ def fit(
     tolerance: float = 1e-3,
     iterations: int = 100,
 ) -> tuple[Mixtures, Float[Array, " m"]]:
-    """Fits one mixture of each size, from k-means++ seeds and a few steps of k-means.
+    """Fit one mixture of each size, initialized by k-means++ and a few iterations of k-means.
 
     Args:
-        key: for the seeds.
+        key: the key for the initialization.
         rows: the data.
-        mask: which rows count; the others may hold anything finite.
-        sizes: how many components each mixture has; a size may occur more than once, which is
-            a restart.
+        mask: the rows to use; all others may contain any finite values.
+        sizes: the number of components of each mixture; repeat a size for restarts.
         floor: added to the diagonal of every covariance.
-        tolerance: a mixture is done when an iteration changes its mean log-likelihood by less.
-        iterations: no mixture takes more than this.
+        tolerance: a mixture has converged when an iteration changes its mean log-likelihood by
+            less.
+        iterations: the maximum number of iterations.
 
     Returns:
         The mixtures, and the mean log-likelihood of the rows under each.
@@ -144,7 +144,7 @@ def run_em(
     tolerance: float,
     iterations: int,
 ) -> tuple[Mixtures, Float[Array, " m"]]:
-    """Expectation-maximisation until every mixture is done; one that is done stays as it is."""
+    """Run expectation-maximization until all mixtures converge; converged ones do not change."""
     count = mixtures.weights.shape[0]
 
     def step(carry):
@@ -156,7 +156,7 @@ def run_em(
             mixtures,
             better,
         )
-        # Not `change < tolerance`: a mixture whose likelihood is NaN is done as well.
+        # The negation also stops mixtures whose likelihood is NaN.
         return step + 1, mixtures, mean, done | ~(jnp.abs(mean - last) >= tolerance)
 
     def more(carry):
@@ -175,7 +175,7 @@ def kmeans(
     iterations: int = 5,
     trials: int = 3,
 ) -> Float[Array, "m c n"]:
-    """Which cluster each row belongs to (1, else 0): k-means++ seeds, then k-means.
+    """Assign rows to clusters (1, else 0) by k-means with k-means++ initialization.
 
     References:
         Arthur and Vassilvitskii, k-means++: the advantages of careful seeding, 2007.
@@ -187,7 +187,7 @@ def kmeans(
         return jnp.sum((centres[..., None] - columns) ** 2, axis=-2)
 
     def seed(nearest, draw):
-        """One more centre for each mixture: of some rows drawn, the one that helps most."""
+        """Add a center to each mixture: of several sampled rows, the one that helps most."""
         chance = jnp.cumsum(jnp.where(mask, nearest, 0), axis=-1)[:, None]
         chosen = jnp.sum(chance <= draw[..., None] * chance[..., -1:], axis=-1)
         tried = rows[jnp.minimum(chosen, rows.shape[0] - 1)]
@@ -196,7 +196,7 @@ def kmeans(
         left = jnp.take_along_axis(left, best, axis=1)[:, 0]
         return left, jnp.take_along_axis(tried, best, axis=1)[:, 0]
 
-    # Before the first centre all rows are equally far away: farther than any two of them.
+    # Before the first center, all rows have the same distance, larger than between any two rows.
     far = 1 + 4 * jnp.sum(jnp.max(rows**2, axis=0))
     far = jnp.broadcast_to(far, (m, rows.shape[0]))
     draws = jax.random.uniform(key, (c, m, trials))

@@ -1,4 +1,4 @@
-"""A pool of tasks that a proposer fills, drawn most often where the student can learn most."""
+"""A pool of tasks that a proposer fills, sampled where the student can learn most."""
 
 import json
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ from didact.teachers.base import Teacher
 from didact.teachers.language.proposer import Report, TaskReport
 
 REWEIGHTING = 0.1  # q of Kanitscheider et al.
-ENOUGH = 10  # with fewer episodes a task is not judged yet
+ENOUGH = 10  # the episodes after which a task is evaluated
 
 
 class PoolState(NamedTuple):
-    """c rows for tasks of d numbers, and how the student fares in each."""
+    """c rows with tasks of d numbers, and the student's performance in each."""
 
     tasks: Float[Array, "c d"]  # no two rows in use are equal
     filled: Bool[Array, " c"]  # which rows are in use
     attempts: Int[Array, " c"]  # finished episodes
-    fast: Float[Array, " c"]  # success, averaged over the latest episodes
-    known: Float[Array, " c"]  # as many episodes as `fast` tells of
-    slow: Float[Array, " c"]  # `fast`, averaged again
-    worth: Float[Array, " c"]  # how much there is to learn; 0 where a row is not in use
-    entered: Int[Array, " c"]  # the refill that brought the task; 0 at the start
+    fast: Float[Array, " c"]  # the success rate, averaged over the latest episodes
+    known: Float[Array, " c"]  # the effective number of episodes in `fast`
+    slow: Float[Array, " c"]  # a slower average: `fast`, averaged again
+    worth: Float[Array, " c"]  # the score of the task; 0 if the row is not in use
+    entered: Int[Array, " c"]  # the refill that added the task; 0 at the start
     refills: Int[Array, ""]
     tried: Int[Array, ""]  # finished episodes of tasks in the pool
     episodes: Int[Array, ""]  # finished episodes of any task
-    successes: Int[Array, ""]  # how many of those succeeded
+    successes: Int[Array, ""]  # the number of those that succeeded
 
 
 def pool(
@@ -46,35 +46,39 @@ def pool(
     space_fraction: float = 0.0,
     first: Sequence[Sequence[float]] | None = None,
 ) -> Teacher:
-    """Proposes tasks out of a pool, in proportion to how much there is to learn in each.
+    """Propose tasks from a pool, in proportion to how much can be learned from each.
 
-    The pool starts with random tasks and stays as it is until `refill` is called, as a training
-    does between two compiled chunks with what a proposer wrote. Its state is a pytree of arrays, so
-    all of this can be jitted and mapped over seeds.
+    The pool starts with random tasks. It changes only when `refill` is called, which the training
+    loop does between compiled chunks with the tasks that a proposer wrote. The state is a pytree of
+    arrays, so everything can be jitted and mapped over seeds.
 
-    With p the success rate of a task over its latest episodes, it is worth p (1 - p) by
-    "learnability": most where half the episodes succeed, nothing where all or none do. By
-    "progress" it is worth |f(p) - f(p')|, p' being a slower average and
-    f(p) = p (1 - q) / (p + q (1 - 2 p)) with q = 0.1, which makes the first steps from nothing
-    count most. A task with few episodes is held for as good as the best, the less so the more
-    there are.
+    Let p be the success rate of a task over its latest episodes. The score "learnability" is
+    p (1 - p): highest if half of the episodes succeed, and 0 if all or none do. The score
+    "progress" is |f(p) - f(p')|, where p' is a slower average and
+    f(p) = p (1 - q) / (p + q (1 - 2 p)) with q = 0.1, which emphasizes the first successes. A task
+    with few episodes gets a score close to the highest one; this bonus decreases with the number of
+    episodes.
 
-    An episode counts for the row that holds exactly its task. Of a task that was replaced while
-    worlds were still at it, nothing counts any more.
+    An episode counts for the row that contains exactly its task. Episodes of tasks that were
+    replaced in the meantime do not count.
 
     Args:
-        space: the tasks.
-        capacity: how many tasks the pool holds, c.
+        space: the task space.
+        capacity: the number of tasks in the pool, c.
         score: "learnability" or "progress".
-        rate: the weight of one more episode in the averages; the first are averaged evenly.
-        optimism: the number of episodes after which half of the doubt is gone.
-        pool_fraction: the probability of any task of the pool alike, so that none is forgotten.
-        space_fraction: the probability of a task from anywhere in the space.
-        first: the tasks to start with, at most c of them; if None, c draws from the space. Of
-            equal ones, the first is kept.
+        rate: the weight of a new episode in the averages; the first episodes are averaged evenly.
+        optimism: the number of episodes after which the bonus is halved.
+        pool_fraction: the probability of a uniform sample from the pool, so that every task is
+            played again.
+        space_fraction: the probability of a uniform sample from the space.
+        first: the initial tasks, at most c; by default c samples from the space. Duplicates are
+            dropped.
+
+    Returns:
+        The teacher.
 
     Raises:
-        SettingError: a setting is out of its range, or a row of `first` is no task.
+        SettingError: a setting is out of range, or a row of `first` is not a task of the space.
 
     References:
         Rutherford et al., No regrets: investigating and improving regret approximations for
@@ -123,7 +127,7 @@ def pool(
         total = jnp.sum(state.worth)
         scored = jnp.where(total > 0, state.worth / jnp.where(total > 0, total, 1), even)
         cumulative = jnp.cumsum((most - space_fraction) * scored + pool_fraction * even)
-        # Were it rounded up to the whole, the draw would be behind the last row.
+        # The draw may be rounded up to the total, so rows are limited to the last one in use.
         drawn = jax.random.uniform(row_key, (n,)) * cumulative[-1]
         last = jnp.max(jnp.where(state.filled, jnp.arange(capacity), 0))
         row = jnp.minimum(jnp.searchsorted(cumulative, drawn, side="right"), last)
@@ -140,14 +144,14 @@ def pool(
         new = jnp.sum(hit, axis=0, dtype=jnp.int32)
         mean = jnp.sum(jnp.where(hit, success[:, None], 0), axis=0) / jnp.maximum(new, 1)
         attempts = state.attempts + new
-        # The episodes of one call come at once: none of them is later than another.
+        # The episodes of one call are simultaneous, so they have equal weights.
         gain = jnp.maximum(1 - (1 - rate) ** new, new / jnp.maximum(attempts, 1))
         fast = state.fast + gain * (mean - state.fast)
         slow = state.slow + gain * (fast - state.slow)
         return state._replace(
             attempts=attempts,
             fast=fast,
-            # An exponential average is as certain as an even one over so many.
+            # An exponential average has the variance of an even one over (2 - rate) / rate.
             known=jnp.minimum(attempts, (2 - rate) / rate).astype(jnp.float32),
             slow=slow,
             worth=worth(state.filled, attempts, fast, slow),
@@ -166,7 +170,7 @@ def pool(
         doubt = jnp.where(attempts > 0, optimism / jnp.maximum(optimism + attempts, 1), 1)
         return jnp.where(filled, value + doubt * (best - value), 0)
 
-    # Drawn as beliefs, so many points would only hide the tasks and their success.
+    # No picture: so many points would hide the tasks and their success rates in plots.
     return Teacher(init, propose, observe)
 
 
@@ -177,18 +181,20 @@ def refill(
     *,
     enough: int = ENOUGH,
 ) -> PoolState:
-    """Puts new tasks into the pool, in the place of those that are worth least.
+    """Add new tasks to the pool, replacing those with the lowest scores.
 
-    Free rows are taken first; then those of tasks with `enough` episodes in which there is least
-    to learn: all succeed, none does, or nothing changes; then the rest, the oldest of equals
-    first. Tasks that are in the pool already, and all but the first of equal ones, do not enter;
-    nor do more than the pool holds.
+    Free rows are used first, then the tasks with at least `enough` episodes in order of increasing
+    score, then the others; ties are resolved by replacing the oldest task. Tasks that are already
+    in the pool, duplicates, and tasks beyond the capacity are dropped.
 
     Args:
-        state: of the pool.
-        tasks: new ones; rows from `count` on are ignored.
-        count: how many of them there are.
-        enough: episodes.
+        state: the state of the pool.
+        tasks: the new tasks; rows from `count` on are ignored.
+        count: the number of new tasks.
+        enough: the number of episodes after which a task can be evaluated.
+
+    Returns:
+        The new state.
     """
     k, capacity = len(tasks), len(state.tasks)
     new = jnp.arange(k) < count
@@ -230,16 +236,16 @@ def report(
     since: tuple[int, int] = (0, 0),
     refused: Sequence[str] = (),
 ) -> Report:
-    """The report on a pool that a proposer gets; on the host.
+    """Create the report on a pool that a proposer gets, on the host.
 
     Args:
-        state: of one pool, without an axis of seeds.
-        space: its tasks.
-        environment, steps, updates, seed, refused: as in `Report`.
+        state: the state of one pool, without an axis of seeds.
+        space: the task space.
+        environment, steps, updates, seed, refused: see `Report`.
         since: `episodes` and `successes` of the state at the last report.
     """
     state = jax.tree.map(np.asarray, state)
-    # As if one more had succeeded and one more failed: a few successes prove nothing.
+    # Add one success and one failure, so that the error of a few equal outcomes is not 0.
     smooth = (state.known * state.fast + 1) / (state.known + 2)
     error = np.sqrt(smooth * (1 - smooth) / np.maximum(state.known, 1))
     tasks = []
@@ -262,7 +268,7 @@ def report(
 
 
 def _same(a: Float[Array, "m d"], b: Float[Array, "n d"]) -> Bool[Array, "m n"]:
-    """Which rows are equal."""
+    """Compare all pairs of rows."""
     return jnp.all(a[:, None] == b, axis=-1)
 
 

@@ -1,4 +1,4 @@
-"""Teachers by name."""
+"""The registry of teachers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,12 @@ TEACHERS: Registry[Entry] = Registry("teacher", Entry, "didact.teachers")
 
 
 def register(name: str, make: Callable[..., Teacher], description: str) -> None:
-    """Makes `make(name, space)` known; `make(space, **settings)` must return a `Teacher`.
+    """Register a teacher.
+
+    Args:
+        name: the name to register.
+        make: a function; `make(space, **settings)` must return a `Teacher`.
+        description: one line.
 
     Raises:
         SettingError: the name is taken.
@@ -24,29 +29,29 @@ def register(name: str, make: Callable[..., Teacher], description: str) -> None:
 
 
 def registered() -> tuple[Entry, ...]:
-    """All entries, in the order they were registered."""
+    """Return all entries, in the order of registration."""
     return TEACHERS.entries()
 
 
 def settings_of(name: str) -> dict[str, Any]:
-    """The kinds of a teacher's settings by name: its parameters after the space.
+    """Return the kinds of a teacher's settings by name: its parameters after the space.
 
     Raises:
-        SettingError: nothing is registered under that name.
+        SettingError: the name is unknown.
     """
     return dict(list(kinds_of(TEACHERS.find(name).make).items())[1:])
 
 
 def make(name: str, space: TaskSpace, **settings: Any) -> Teacher:
-    """The teacher registered under `name`, for the tasks of `space`.
+    """Create a teacher.
 
     Args:
-        name: as it is registered.
+        name: the registered name.
         space: the tasks to choose from.
-        settings: the teacher's own; values may also be texts, as on the command line.
+        settings: the teacher's settings. Values may also be strings, as on the command line.
 
     Raises:
-        SettingError: there is none of that name, or it has no such setting or value.
+        SettingError: the name, a setting or a value is invalid.
     """
     entry, kinds = TEACHERS.find(name), settings_of(name)
     try:

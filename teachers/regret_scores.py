@@ -1,4 +1,4 @@
-"""Regret estimates that need a memory of each level."""
+"""Regret estimates that require a memory of each level."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -7,29 +7,33 @@ from didact.teachers.base import Outcomes, Proposals
 
 
 def no_returns(levels: int) -> Float[Array, " k"]:
-    """The highest return of each of k levels before any was played: minus infinity."""
+    """Return the initial highest returns of k levels: minus infinity."""
     return jnp.full(levels, -jnp.inf)
 
 
 def max_mc(
     highest: Float[Array, " k"], proposals: Proposals, outcomes: Outcomes
 ) -> tuple[Float[Array, " n"], Float[Array, " k"]]:
-    """The maximum Monte Carlo regret estimate of each episode, and the new highest returns.
+    """Return the maximum Monte Carlo regret estimate of each episode, and new highest returns.
 
-    It is the mean over the steps of the episode of R - V, with R the highest return (undiscounted)
-    of any episode in the level so far, those of this call included, and V the student's value. An
-    episode whose tag is no level's (such as `FOREIGN`) is its level's only one.
+    The estimate is the mean of R - V over the steps of the episode, where R is the highest
+    undiscounted return of all episodes in the level so far, including those of this call, and V is
+    the student's value. An episode whose tag is not that of a level (such as `FOREIGN`) is treated
+    as the only one of its level.
 
-    A teacher keeps `highest` in its state, indexed by the tags it proposes, and sets an entry
-    back to -inf (as `no_returns` does) when another level takes its place:
+    A teacher stores `highest` in its state, indexed by the tags it proposes, and resets an entry to
+    -inf (see `no_returns`) when it replaces a level:
 
         score, highest = max_mc(state.highest, proposals, outcomes)
 
     Args:
         highest: the highest return so far in the level of each tag.
-        proposals: the finished episodes'.
-        outcomes: with the score `value`; rows of weight 0 and returns that are not finite leave
-            `highest` as it is.
+        proposals: the proposals of the finished episodes.
+        outcomes: must have the score `value`. Rows of weight 0 and returns that are not finite do
+            not change `highest`.
+
+    Returns:
+        The regret estimates, and the updated `highest`.
 
     References:
         Jiang et al., Replay-guided adversarial environment design, NeurIPS 2021, section 4.

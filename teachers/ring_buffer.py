@@ -1,4 +1,4 @@
-"""Where the latest episodes are kept: a ring of rows, episode i at i modulo its size."""
+"""Ring buffers of the latest episodes: episode i is stored in row i modulo the size."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
@@ -7,17 +7,17 @@ from jaxtyping import Array, Bool, Int
 def slots(
     counts: Bool[Array, " n"], count: Int[Array, ""], size: int
 ) -> tuple[Int[Array, " n"], Int[Array, " n"], Int[Array, ""]]:
-    """Where new episodes go, without a place twice.
+    """Assign each new episode a distinct slot of the ring.
 
     Args:
         counts: which rows are episodes.
-        count: how many episodes there were before.
-        size: of the ring.
+        count: the number of earlier episodes.
+        size: the size of the ring.
 
     Returns:
-        `order`, which puts the rows that are episodes first; for each row in that order its place
-        in the ring, or `size` if it has none (a scatter with `mode="drop"` leaves it out); and how
-        many episodes there are.
+        `order`, an index that moves the rows with episodes to the front; the slot of each row in
+        that order, or `size` if it has none (so that a scatter with `mode="drop"` ignores it); and
+        the number of new episodes.
     """
     n = counts.shape[0]
     total = jnp.sum(counts, dtype=jnp.int32)

@@ -1,4 +1,4 @@
-"""Tests that any teacher must pass, also your own.
+"""Conformance tests for teachers, including your own.
 
 from didact.teachers import testing
 
@@ -18,7 +18,7 @@ from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
 
 SCORES = ("value", "positive_value_loss", "mean_negative_advantage", "max_negative_advantage")
-ALIKE = 0.97  # of the tasks
+ALIKE = 0.97  # the fraction of tasks that must agree
 
 
 def check(
@@ -29,27 +29,31 @@ def check(
     rounds: int = 4,
     seed: int = 0,
 ) -> None:
-    """Raises an AssertionError that says in a sentence how a teacher breaks its contract.
+    """Check that a teacher conforms to the interface of `Teacher`.
 
-    - Proposals are finite tasks of the space, with `learn` from 0 to 1 and tags of at least 0, of
-      the right types and shapes.
+    - Proposals are finite tasks of the space, with `learn` from 0 to 1 and tags of at least 0, and
+      have the right dtypes and shapes.
     - The same keys give the same proposals.
-    - The state is a pytree of arrays that keeps its structure, shapes and types, and goes on as
-      before after it was stored.
-    - Proposals are the same compiled and not compiled, under `vmap` over seeds and alone.
-    - Rows of weight 0 change nothing, whatever stands in them.
-    - Proposals stay tasks of the space after returns and scores that are infinite or not a number,
-      and after episodes that other teachers proposed.
-    - A picture is finite and has the shapes that are drawn.
+    - The state is a pytree of arrays with fixed structure, shapes and dtypes. Storing and restoring
+      it changes nothing.
+    - Proposals are the same with and without compilation, and with and without `vmap` over seeds.
+    - Rows of weight 0 change nothing, whatever they contain.
+    - Proposals remain tasks of the space after returns and scores that are infinite or NaN, and
+      after episodes that were proposed by other teachers.
+    - The picture is finite and has the documented shapes.
 
     Args:
-        make_teacher: makes the teacher for a task space, `functools.partial(alp_gmm, k_max=3)`.
-        space: its tasks.
-        n: how many tasks are proposed, and rows observed, at once.
-        rounds: of proposals and outcomes before most of the tests. Choose settings, `n` and
-            `rounds` such that the teacher does what is special about it: one that fits something
-            to every 250 episodes should see more than that.
-        seed: of everything random.
+        make_teacher: creates the teacher for a task space, such as
+            `functools.partial(alp_gmm, k_max=3)`.
+        space: the task space.
+        n: the number of tasks that are proposed, and of rows that are observed, at once.
+        rounds: the number of rounds of proposals and outcomes before most of the tests. Choose the
+            settings, `n` and `rounds` such that all code of the teacher runs: a teacher that fits a
+            model every 250 episodes should observe more than that.
+        seed: the seed of all randomness.
+
+    Raises:
+        AssertionError: a check fails; the message says in one sentence which.
     """
     _Check(make_teacher(space), space, n, rounds, seed).run()
 
@@ -100,7 +104,7 @@ class _Check:
             _same_shapes("propose", state, after)
 
     def life(self) -> Any:
-        """The state after some rounds of proposals and outcomes."""
+        """Return the state after some rounds of proposals and outcomes."""
         state = self.init(self.key)
         for number in range(self.rounds):
             key = jax.random.fold_in(self.key, number)
@@ -121,7 +125,7 @@ class _Check:
             for name, shape in shapes.items():
                 _require(
                     name in drawn and drawn[name].shape == shape,
-                    f"picture: with means there must be {name!r} of the shape {shape}",
+                    f"picture: means require {name!r} of the shape {shape}",
                 )
 
     def same_keys_give_the_same(self, state: Any) -> None:
@@ -131,7 +135,7 @@ class _Check:
         )
         _require(
             _equal(state, self.life()),
-            "the same keys and outcomes must lead to the same state, whenever that is",
+            "the same keys and outcomes must lead to the same state",
         )
 
     def stored_state_goes_on(self, state: Any) -> None:
@@ -145,11 +149,11 @@ class _Check:
             ],
         )
         one, other = self.propose(state, self.key), self.propose(restored, self.key)
-        _require(_equal(one, other), "a state that was stored must propose the same as before")
+        _require(_equal(one, other), "a restored state must propose the same tasks")
         rows = self.finished(one[0], self.key)
         _require(
             _equal(self.observe(one[1], *rows), self.observe(other[1], *rows)),
-            "a state that was stored must learn the same as before",
+            "a restored state must observe in the same way",
         )
 
     def rows_of_weight_0_change_nothing(self, state: Any) -> None:
@@ -165,19 +169,19 @@ class _Check:
         other = other[0], other[1]._replace(weights=outcomes.weights)
         _require(
             _equal(self.observe(state, proposals, outcomes), self.observe(state, *other)),
-            "observe: what stands in rows of weight 0 must not matter, even if it is NaN",
+            "observe: the content of rows of weight 0 must not matter, even if it is NaN",
         )
         nothing = outcomes._replace(weights=jnp.zeros(self.n))
         _require(
             _equal(state, self.observe(state, proposals, nothing)),
-            "observe: rows of weight 0 must leave the state as it is",
+            "observe: rows of weight 0 must not change the state",
         )
 
     def foreign_rows_are_accepted(self, state: Any) -> None:
         tasks = self.space.sample(self.key, self.n)
         rows = self.finished(Proposals.of(tasks, tag=FOREIGN), self.key)
         proposals, _ = self.propose(self.observe(state, *rows), self.key)
-        self.valid(proposals, self.n, "after episodes that others proposed, propose")
+        self.valid(proposals, self.n, "after episodes of other teachers, propose")
 
     def bad_numbers_do_no_harm(self, state: Any) -> None:
         for bad in (jnp.nan, jnp.inf, -jnp.inf):
@@ -220,7 +224,7 @@ class _Check:
             self.alike(mine, alone(key), "a teacher under vmap over seeds")
 
     def finished(self, proposals: Proposals, key: PRNGKeyArray) -> tuple[Proposals, Outcomes]:
-        """These proposals in another order, with outcomes; how many are episodes is random."""
+        """Shuffle proposals and add outcomes; a random number of rows are episodes."""
         n = (self.n,)
         keys = jax.random.split(key, 6 + len(SCORES))
         order = jax.random.permutation(keys[0], self.n)
@@ -236,7 +240,7 @@ class _Check:
         return jax.tree.map(lambda x: x[order], proposals), outcomes
 
     def valid(self, proposals: Proposals, n: int, where: str) -> None:
-        """Proposals are n tasks of the space, with marks of the right types."""
+        """Check that proposals are n tasks of the space, with valid `learn` and tags."""
         shapes = {"tasks": ((n, self.space.size), np.float32), "learn": ((n,), np.float32)}
         shapes["tag"] = (n,), np.int32
         for name, (shape, dtype) in shapes.items():
@@ -255,7 +259,7 @@ class _Check:
         _require(np.all(tag >= 0), f"{where}: tags must be at least 0")
 
     def alike(self, one: Proposals, other: Proposals, where: str) -> None:
-        """Proposals are the same but for rounding, which may turn a draw close to a threshold."""
+        """Check that proposals agree, except for a few draws that rounding errors may change."""
         extent = np.maximum(np.asarray(self.space.high) - np.asarray(self.space.low), 1e-6)
         close = np.all(np.abs(np.asarray(one.tasks - other.tasks)) <= 1e-3 * extent, axis=1)
         close &= np.asarray((one.learn == other.learn) & (one.tag == other.tag))
@@ -266,13 +270,13 @@ class _Check:
 
 
 def _require(holds: Any, sentence: str) -> None:
-    """Not an `assert`, which Python leaves out when it optimises."""
+    """Raise an AssertionError unless a condition holds; unlike `assert`, also with -O."""
     if not holds:
         raise AssertionError(sentence)
 
 
 def _same_shapes(where: str, before: Any, after: Any) -> None:
-    """A state keeps structure, shapes and types; otherwise a loop could not carry it."""
+    """Check that a state keeps its structure, shapes and dtypes, as loops require."""
     one, other = jax.tree.structure(before), jax.tree.structure(after)
     _require(one == other, f"{where} must keep the structure of the state: {one} became {other}")
     leaves = jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after)
@@ -285,7 +289,7 @@ def _same_shapes(where: str, before: Any, after: Any) -> None:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Whether two trees are the same bit for bit."""
+    """Whether two trees are equal bit for bit."""
     pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
     return all(np.array(_numbers(a)).tobytes() == np.array(_numbers(b)).tobytes() for a, b in pairs)
 

@@ -1,4 +1,4 @@
-"""The baseline: tasks drawn uniformly."""
+"""The baseline: uniform sampling of tasks."""
 
 from typing import NamedTuple
 
@@ -7,16 +7,16 @@ from didact.teachers.base import Teacher
 
 
 class UniformState(NamedTuple):
-    """Nothing to remember."""
+    """The empty state."""
 
 
 def uniform(space: TaskSpace) -> Teacher:
-    """Tasks drawn uniformly from the space, whatever the outcomes of earlier ones.
+    """Sample tasks uniformly from the space, independently of outcomes.
 
-    Known as domain randomisation; the baseline that every curriculum has to beat.
+    Also known as domain randomization. This is the baseline for all curricula.
 
     Args:
-        space: where tasks are drawn from.
+        space: the task space.
 
     Returns:
         A teacher without state.

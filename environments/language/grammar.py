@@ -1,6 +1,6 @@
-"""Sentences of Baby Language as arrays: what they ask for, and their words.
+"""Baby Language sentences as arrays: their meaning, and conversion to words.
 
-Any environment may ask in these sentences; nothing here depends on grids.
+Any environment can use these sentences; nothing here depends on grids.
 """
 
 from collections.abc import Iterable
@@ -15,39 +15,39 @@ from didact.environments.language.vocabulary import FIRST_COLOR, FIRST_TYPE, TOK
 NONE, GO_TO, OPEN, PICK_UP, PUT_NEXT = range(5)
 KINDS = (GO_TO, OPEN, PICK_UP, PUT_NEXT)
 KIND_BITS = 7
-STRICT = 8  # added to a kind: the wrong door opened, or the wrong object in hand, is a failure
-ORDERED = 16  # added to the kind of clause 2: what comes then must not be fulfilled first
-ANY = 15  # the type or colour of a description that leaves it open
-NOWHERE, LEFT, RIGHT, FRONT, BEHIND = range(5)  # where an object is, seen from the agent at first
-PLACE_TOKENS = 4  # of the longest place, "in front of you"
+STRICT = 8  # added to a kind: opening a wrong door or picking up a wrong object is a failure
+ORDERED = 16  # added to the kind of clause 2: the second part must not be fulfilled first
+ANY = 15  # the type or color of a description that does not specify it
+NOWHERE, LEFT, RIGHT, FRONT, BEHIND = range(5)  # locations relative to the agent's initial pose
+PLACE_TOKENS = 4  # the tokens of the longest location, "in front of you"
 
 
 class Sentence(NamedTuple):
     """One to four clauses (m) about descriptions of objects.
 
-    Clauses 0 and 1 are joined by "and", and so are 2 and 3, which follow them. Clause c is about
-    descriptions 2c (what to go to, open, pick up or put) and 2c + 1 (what to put it next to).
+    Clauses 0 and 1 are joined by "and", and so are 2 and 3, which come after them. Clause c refers
+    to descriptions 2c (what to go to, open, pick up or put) and 2c + 1 (what to put it next to).
     """
 
     clauses: Int32[Array, "*n m"]  # the kind of each, or NONE; may have STRICT and ORDERED added
-    kind: Int32[Array, "*n 2m"]  # as `vocabulary.TYPES` numbers them, or ANY
-    color: Int32[Array, "*n 2m"]  # as `vocabulary.COLORS` numbers them, or ANY
-    location: Int32[Array, "*n 2m"]  # NOWHERE where none is told
+    kind: Int32[Array, "*n 2m"]  # as numbered by `vocabulary.TYPES`, or ANY
+    color: Int32[Array, "*n 2m"]  # an index into `vocabulary.COLORS`, or ANY
+    location: Int32[Array, "*n 2m"]  # NOWHERE if the description has no location
     after: Bool[Array, "*n"]  # "A after you B" instead of "B, then A"
 
 
 def navigations(clauses: Int32[Array, "*n m"]) -> Int32[Array, "*n"]:
-    """How many ways an instruction asks for: BabyAI's measure for the limit of steps."""
+    """Return the number of navigations of an instruction, by which BabyAI sets the step limit."""
     kind = clauses & KIND_BITS
     return jnp.sum((kind != NONE).astype(jnp.int32) + (kind == PUT_NEXT), axis=-1)
 
 
 def words(sentence: Sentence, several: Bool[Array, "*n 2m"], length: int) -> UInt8[Array, "*n l"]:
-    """The token ids of sentences, as BabyAI words them.
+    """Return the token ids of sentences, in BabyAI's wording.
 
     Args:
-        sentence: what is asked for.
-        several: whether more than one object is meant: "a red ball" instead of "the".
+        sentence: the sentences.
+        several: whether more than one object fits a description: "a red ball" instead of "the".
         length: l, the number of tokens.
     """
     m = sentence.clauses.shape[-1]
@@ -59,7 +59,7 @@ def words(sentence: Sentence, several: Bool[Array, "*n 2m"], length: int) -> UIn
         parts += [joiner, said[c]]
     tokens = jnp.concatenate(parts, axis=-1)
     if m == 4:
-        # Clauses 0 and 1 are done first, but in "A after you B" they are said last.
+        # Clauses 0 and 1 are to be fulfilled first, but in "A after you B" they are worded last.
         after = jnp.concatenate(
             [*parts[4:], _constant(("after", "you"), sentence.after), *parts[:3]], axis=-1
         )
@@ -84,10 +84,10 @@ for _kind, _text in ((GO_TO, "go to"), (OPEN, "open"), (PICK_UP, "pick up"), (PU
 
 
 def longest_clause(kinds: Iterable[int], described: int = 3) -> int:
-    """The tokens of the longest clause of some kinds.
+    """Return the number of tokens of the longest clause.
 
     Args:
-        kinds: of clauses.
+        kinds: the kinds of clauses to consider.
         described: the tokens of the longest description: 3 for "the red ball".
     """
     return max(
@@ -102,7 +102,7 @@ def _constant(text: tuple[str, ...], present: Bool[Array, "*n"]) -> Int32[Array,
 
 
 def _clause(sentence: Sentence, several: Array, c: int) -> Int32[Array, "*n w"]:
-    """The words of clause c, 0 where there is none."""
+    """Return the tokens of clause c, or 0 if there is none."""
     kind = sentence.clauses[..., c] & KIND_BITS
     verb = jnp.asarray(_VERBS)[kind]
     one = _description(sentence, several, 2 * c)
@@ -124,7 +124,7 @@ def _description(sentence: Sentence, several: Array, d: int) -> Int32[Array, "*n
 
 
 def _compact(tokens: Int32[Array, "*n w"], length: int) -> UInt8[Array, "*n l"]:
-    """The tokens that are not 0, moved to the front."""
+    """Move the nonzero tokens to the front."""
     rank = jnp.cumsum(tokens != 0, axis=-1) - 1
     at = (rank[..., None] == np.arange(length)) & (tokens != 0)[..., None]
     return jnp.sum(jnp.where(at, tokens[..., None], 0), axis=-2).astype(jnp.uint8)

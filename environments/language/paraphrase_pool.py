@@ -1,20 +1,19 @@
-"""The pool of paraphrases: what may be said instead of each phrase of Baby Language.
+"""The pool of paraphrases: alternative wordings of each phrase of Baby Language.
 
-Every phrase has at least ten wordings, split for good into train, validation and test in the
-proportion 80 : 10 : 10. The first wording of each is BabyAI's own, which is one of train's. No
-wording stands in two splits, and no sentence made of them has two meanings, whichever splits its
-wordings come from.
+Every phrase has at least ten wordings, in fixed splits for training, validation and test
+(80 : 10 : 10). The first wording is BabyAI's own and belongs to the training split. No wording
+occurs in two splits, and no sentence made of wordings from any splits is ambiguous.
 
-A wording may have two parts, with a stroke between them: those of "put / next to" stand before the
-one object and before the other; those that join two sides stand before the whole sentence, in
-place of an opening, and between the sides. So "A after you B" may become "before you A, B", and
-"A, then B" may become "after you A, B".
+A wording may have two parts, separated by a slash. The parts of "put / next to" precede the first
+and the second object. Of wordings that join two sides, the first part precedes the whole sentence,
+in place of an opening, and the second stands between the sides. So "A after you B" may become
+"before you A, B", and "A, then B" may become "after you A, B".
 """
 
 SPLITS = ("train", "validation", "test")
 
-# The wordings of each split, with semicolons between them.
-# Said before a sentence, or not.
+# The wordings of each split, separated by semicolons.
+# Optional openings of a sentence.
 _OPENING = (
     "; please; now; you should; you have to; you need to; your task is to; i want you to",
     "your goal is to",
@@ -93,7 +92,7 @@ def _by_split(texts: tuple[str, str, str]) -> dict[str, tuple[str, ...]]:
     }
 
 
-# From BabyAI's phrase ("" for what it never says) to its wordings in each split.
+# Maps BabyAI's phrase ("" for openings, which BabyAI does not have) to the wordings of each split.
 POOL: dict[str, dict[str, tuple[str, ...]]] = {
     "": _by_split(_OPENING),
     "go to": _by_split(_GO_TO),

@@ -1,8 +1,8 @@
-"""Missions of Baby Language in other words, drawn from the pool of `paraphrase_pool` on the device.
+"""Paraphrases of Baby Language missions, drawn from `paraphrase_pool` on the device.
 
-Whatever level a mission belongs to, it is rewritten as a row of tokens: each phrase of BabyAI's
-("go to", "on your left", ...) gets a wording by a draw of its own; articles, colours and types
-stay. MiniGrid's own missions, which are not of Baby Language, stay as they are.
+Missions of any level are rewritten token by token. Each of BabyAI's phrases ("go to", "on your
+left", ...) is replaced by an independently drawn wording; articles, colors and types are kept.
+MiniGrid's own missions, which are not Baby Language, are not changed.
 """
 
 import functools
@@ -23,7 +23,7 @@ from didact.environments.language.ragged_tokens import concatenate_ragged
 from didact.environments.language.vocabulary import TOKEN
 from didact.environments.random_draws import uniform_index
 
-# The phrases as they stand in missions, by number; 0 is what may be said before a sentence.
+# The phrases as they occur in missions, by number; 0 is the opening of a sentence.
 _PHRASES = tuple(part for phrase in POOL for part in phrase.split(" / "))
 _PUT, _NEXT_TO = _PHRASES.index("put"), _PHRASES.index("next to")
 _LEFT, _RIGHT = _PHRASES.index("on your left"), _PHRASES.index("on your right")
@@ -31,8 +31,8 @@ _VERBS = tuple(_PHRASES.index(verb) for verb in ("go to", "open", "pick up", "pu
 _SIDES = tuple(_PHRASES.index(joiner) for joiner in (", then", "after you"))
 _NONE = len(_PHRASES)
 _SIZES = np.array([len(vocabulary.tokens(phrase)) for phrase in _PHRASES] + [1], np.int32)
-_MAX = int(_SIZES.max())  # tokens of a phrase
-# The phrase that a token begins; "on" is looked at again.
+_MAX = int(_SIZES.max())  # the maximum number of tokens of a phrase
+# The phrase that a token begins; "on" is ambiguous and is resolved in `_phrases_in`.
 _BEGINS = np.full(vocabulary.VOCABULARY_SIZE, _NONE, np.int32)
 for _number, _phrase in enumerate(_PHRASES):
     if _phrase:
@@ -43,47 +43,50 @@ _BABY_TOKENS[[0, *(t for text in (*_PHRASES, *_BABY) for t in vocabulary.tokens(
 
 
 class _Wordings(NamedTuple):
-    """The wordings of one split, as tokens with zeros at the end."""
+    """The wordings of one split, as tokens padded with zeros."""
 
-    here: UInt8[np.ndarray, "phrases wordings w"]  # what stands where the phrase stood
-    ahead: UInt8[np.ndarray, "phrases wordings w"]  # before the sentence, where there is such
+    here: UInt8[np.ndarray, "phrases wordings w"]  # replaces the phrase
+    ahead: UInt8[np.ndarray, "phrases wordings w"]  # precedes the sentence; zeros if empty
     counts: Int32[np.ndarray, " phrases"]
 
 
 def paraphrase(
     keys: PRNGKeyArray, missions: UInt8[Array, "n l"], split: str, length: int | None = None
 ) -> UInt8[Array, "n m"]:
-    """Missions in other words.
+    """Paraphrase missions.
 
-    Each phrase draws its wording by itself, uniformly; the same key and mission give the same
-    words. It can be jitted (split and length are static), and works on missions of any origin,
-    such as those that `minigrid_import.from_minigrid` brings.
+    The wording of each phrase is drawn independently and uniformly. The same key and mission give
+    the same words. The function can be jitted (split and length are static), and works on missions
+    of any origin, such as levels imported by `minigrid_import.from_minigrid`.
 
     Args:
         keys: n keys.
-        missions: token ids, in BabyAI's words.
+        missions: token ids, in BabyAI's wording.
         split: "train", "validation" or "test".
-        length: m, the number of tokens. `max_paraphrase_length(l)` if not given, which holds any
-            wording of any mission of Baby Language with l tokens. What does not fit is cut off.
+        length: m, the number of tokens. The default, `max_paraphrase_length(l)`, is sufficient for
+            any paraphrase of a Baby Language mission of l tokens. Longer paraphrases are truncated.
+
+    Returns:
+        The token ids of the paraphrases.
 
     Raises:
-        SettingError: there is no such split.
+        SettingError: the split does not exist.
     """
     wordings = _wordings(split)
     length = max_paraphrase_length(missions.shape[-1]) if length is None else length
     begins, said, baby = _phrases_in(missions)
-    # What may be said before a sentence comes in a column of its own.
+    # The opening of the sentence gets its own column.
     begins = jnp.concatenate([jnp.where(baby, 0, _NONE)[:, None], begins], axis=1)
     drawn = jax.vmap(lambda key: jax.random.uniform(key, begins.shape[1:]))(keys)
     which = uniform_index(drawn, jnp.asarray(wordings.counts)[begins])
-    # "Put" and the "next to" that follows it are one draw.
+    # "Put" and the "next to" that follows it share a draw.
     put = jax.lax.cummax(jnp.where(begins == _PUT, np.arange(begins.shape[1]), 0), axis=1)
     which = jnp.where(begins == _NEXT_TO, jnp.take_along_axis(which, put, axis=1), which)
     pieces = jnp.asarray(wordings.here)[begins, which]
     kept = jnp.pad(jnp.where(said, missions, 0), ((0, 0), (1, 0)))
     alone = jnp.pad(kept[..., None], ((0, 0), (0, 0), (0, pieces.shape[-1] - 1)))
     pieces = jnp.where((begins == _NONE)[..., None], alone, pieces)
-    # Where sides are joined by two parts, the first one takes the place of the opening.
+    # If the wording that joins two sides has two parts, the first one replaces the opening.
     side = jnp.argmax(jnp.isin(begins, np.array(_SIDES)), axis=1)[:, None]
     phrase, wording = (jnp.take_along_axis(x, side, axis=1)[:, 0] for x in (begins, which))
     ahead = jnp.asarray(wordings.ahead)[phrase, wording]
@@ -94,14 +97,14 @@ def paraphrase(
 def _phrases_in(
     missions: UInt8[Array, "n l"],
 ) -> tuple[Int32[Array, "n l"], Bool[Array, "n l"], Bool[Array, " n"]]:
-    """Which phrase each token begins, which tokens are of no phrase, and which rows are Baby's.
+    """Find the phrase that each token begins, the tokens of no phrase, and the Baby Language rows.
 
-    In rows that are not of Baby Language there are no phrases.
+    Rows that are not Baby Language have no phrases.
     """
     padded = jnp.pad(missions, ((0, 0), (1, 2)))
     before, third = padded[:, :-3], padded[:, 3:]
     baby = jnp.asarray(_BABY_TOKENS)[missions]
-    # MiniGrid's own "then" comes without a comma.
+    # In MiniGrid's own missions, "then" has no comma.
     baby &= (missions != TOKEN["then"]) | (before == TOKEN[","])
     begins = jnp.asarray(_BEGINS)[missions]
     baby = jnp.all(baby, axis=1) & jnp.isin(begins[:, 0], np.array(_VERBS))
@@ -121,17 +124,17 @@ _PIECES = re.compile("|".join(rf"(?<!\S){re.escape(part)}(?!\S)" for part in _PA
 
 
 def all_paraphrases(text: str, split: str) -> Iterator[str]:
-    """Every way to say a mission with the wordings of a split, one after another; on the host.
+    """Iterate over all paraphrases of a mission in a split, on the host.
 
-    Their number is the product of those of all phrases: 128 in train for "go to the red ball", but
-    millions for sentences of several clauses, so take only what you need.
+    Their number is the product of the numbers of wordings of all phrases: 128 in "train" for "go to
+    the red ball", but millions for sentences with several clauses.
 
     Args:
-        text: a mission in BabyAI's words. One that is not of Baby Language has one way, its own.
+        text: a mission in BabyAI's wording. The only paraphrase of other missions is themselves.
         split: "train", "validation" or "test".
 
     Raises:
-        SettingError: there is no such split, or a word is not in the vocabulary.
+        SettingError: the split does not exist, or a word is not in the vocabulary.
     """
     _wordings(split)
     text = vocabulary.decode(vocabulary.tokens(text))
@@ -163,18 +166,19 @@ def _ways(pieces: list[str], split: str) -> Iterator[str]:
 
 @functools.cache
 def max_paraphrase_length(length: int) -> int:
-    """The most tokens that a mission of Baby Language with `length` tokens has in other words.
+    """Return the maximum number of tokens of a paraphrase of a mission with `length` tokens.
 
-    It counts the wordings of all splits, so that what was trained on one can be tested on another.
+    The maximum is over all splits, so that students trained on one split can be evaluated on
+    another.
     """
 
-    def most(phrase: str) -> tuple[int, int]:  # tokens in BabyAI's words, and the most in others
+    def most(phrase: str) -> tuple[int, int]:  # tokens in BabyAI's wording, and in the longest
         said = [w for split in SPLITS for w in POOL[phrase][split]]
         sizes = [len(vocabulary.tokens(w.replace(" / ", " "))) for w in said]
         return sizes[0], max(sizes)
 
     def sums(*choices: set[tuple[int, int]]) -> set[tuple[int, int]]:
-        """All sums of one choice of each; of those equally long in BabyAI's words, the longest."""
+        """Add up one choice of each, keeping the longest paraphrase for each original length."""
         best: dict[int, int] = {}
         for parts in itertools.product(*choices):
             plain, other = (sum(part[i] for part in parts) for i in range(2))

@@ -1,8 +1,9 @@
-"""Missions as vectors: a table that any sentence encoder fills, looked up on the device.
+"""Sentence embeddings of missions: a table filled by any sentence encoder, read on the device.
 
-An encoder (a language model) is slow and lives on the host, but a world has few missions. So each
-is encoded once, and worlds look their own up by its tokens. Where there are too many missions, the
-table holds clauses ("go to the red ball"), and a mission is made of the vectors of its clauses.
+An encoder (a language model) is slow and runs on the host, but an environment has few different
+missions. So each mission is encoded once, and worlds look up their vectors by the tokens. If there
+are too many missions, the table contains clauses ("go to the red ball"), and the vector of a
+mission is composed of the vectors of its clauses.
 """
 
 import dataclasses
@@ -25,21 +26,21 @@ from didact.environments.spaces import ArraySpace
 from didact.environments.wrappers.wrapper import Wrapper
 
 KEY = "instruction_vector"
-UNKNOWN = -1  # the row of texts that are not in a table: zeros
+UNKNOWN = -1  # the row of texts that are not in the table; it contains zeros
 MAX_CLAUSES = 4
-# How the vector of a mission is made; in the last two the table holds clauses.
+# How the vector of a mission is composed; for the last two, the table contains clauses.
 WHOLE, MEAN, CONCATENATED = POOLINGS = ("whole", "mean", "concatenated")
 
-Encoder = Callable[[list[str]], Any]  # m texts to an array [m, d], as `encode` of many libraries
+Encoder = Callable[[list[str]], Any]  # maps m texts to an array [m, d], like `encode` elsewhere
 
 
 class EmbeddingTable(NamedTuple):
-    """Vectors of m texts, in the order of their hashes; made by `embed_sentences`."""
+    """The vectors of m texts, sorted by hash; create it by `embed_sentences`."""
 
     hashes: UInt32[Array, " m"]
     tokens: UInt8[Array, "m l"]
     vectors: Float[Array, "m+1 d"]  # the last row is that of `UNKNOWN`
-    powers: UInt32[Array, " p"]  # the weights of tokens in a hash
+    powers: UInt32[Array, " p"]  # the weights of the tokens in a hash
 
     @property
     def features(self) -> int:
@@ -52,10 +53,10 @@ class EmbeddingTable(NamedTuple):
         return [vocabulary.decode(row) for row in np.asarray(self.tokens)]
 
     def find(self, sentences: UInt8[Array, "*n k"]) -> Int32[Array, "*n"]:
-        """The row of each sentence of token ids, or `UNKNOWN`; it can be jitted.
+        """Return the row of each sentence of token ids, or `UNKNOWN`; can be jitted.
 
-        The hash only leads to the row: all tokens are compared, so no other text is taken for one
-        of the table.
+        The hash only finds the candidate row. All tokens are compared, so that a hash collision
+        never returns the vector of another text.
         """
         k, width = sentences.shape[-1], self.tokens.shape[1]
         hashes = _hashes(sentences, self.powers)
@@ -67,16 +68,19 @@ class EmbeddingTable(NamedTuple):
 
 
 def embed_sentences(texts: Iterable[str], encoder: Encoder) -> EmbeddingTable:
-    """A table of sentence vectors.
+    """Create a table of sentence vectors.
 
     Args:
-        texts: missions or clauses, as `missions_of` and `all_clauses` list them.
+        texts: missions or clauses, as returned by `missions_of` and `all_clauses`.
         encoder: maps a list of m texts to an array [m, d]; called once.
 
+    Returns:
+        The table.
+
     Raises:
-        SettingError: there is no text, a word is not in the vocabulary, the encoder gives no
-            finite array [m, d], or the hashes of so many texts collide whatever is tried (there
-            may be about two hundred thousand).
+        SettingError: there are no texts, a word is not in the vocabulary, the encoder does not
+            return a finite array [m, d], or there are too many texts for hashes without collisions
+            (about two hundred thousand are possible).
     """
     rows = {bytes(vocabulary.tokens(text)): text for text in texts}
     if not rows:
@@ -103,7 +107,7 @@ def embed_sentences(texts: Iterable[str], encoder: Encoder) -> EmbeddingTable:
     return EmbeddingTable(*map(jnp.asarray, found))
 
 
-_MAX_LENGTH = 512  # tokens that a hash may have
+_MAX_LENGTH = 512  # the maximum number of tokens in a hash
 
 
 def _hashes(tokens: Any, powers: Any) -> Any:
@@ -112,10 +116,10 @@ def _hashes(tokens: Any, powers: Any) -> Any:
 
 
 def clauses_of(missions: UInt8[Array, "n l"]) -> UInt8[Array, "n 4 l"]:
-    """The clauses of missions in BabyAI's words, as rows of tokens.
+    """Split missions in BabyAI's wording into clauses, as rows of tokens.
 
-    Rows 0 and 1 are what is to be done first, rows 2 and 3 what follows, in the order in which
-    they are said; those that a mission does not have are 0. So "A after you B" and "B, then A"
+    Rows 0 and 1 are the clauses to fulfill first, and rows 2 and 3 those to fulfill afterwards,
+    each in the order of the sentence. Missing clauses are 0. So "A after you B" and "B, then A"
     have the same clauses.
     """
     before = jnp.pad(missions, ((0, 0), (1, 0)))[:, :-1]
@@ -141,10 +145,11 @@ def missions_of(
     key: PRNGKeyArray | None = None,
     clauses: bool = False,
 ) -> list[str]:
-    """The missions of n levels of an environment, or their clauses, each told once, sorted.
+    """Return the distinct missions of n levels of an environment, or their clauses, sorted.
 
-    Levels are those of uniform tasks, so what is rare may be missing: with few missions, as in the
-    GoTo levels, a few thousand levels have them all; `all_clauses` lists clauses in full.
+    Levels are sampled from uniform tasks, so rare missions may be missing. With few different
+    missions, as in the GoTo levels, a few thousand levels contain all of them. `all_clauses`
+    returns the complete list of clauses.
     """
     key = jax.random.key(0) if key is None else key
     tasks_key, level_key = jax.random.split(key)
@@ -156,13 +161,13 @@ def missions_of(
 
 
 def all_clauses(kinds: Sequence[int] = KINDS, locations: bool = False) -> list[str]:
-    """Every clause of Baby Language.
+    """Return all clauses of Baby Language.
 
     Args:
-        kinds: as `sentences` numbers them. "Put next to" has 3920 clauses, and all the others
-            together 140.
-        locations: whether objects may be told by where they are ("on your left"), which makes
-            descriptions five times as many.
+        kinds: the kinds of clauses, as numbered in `grammar`. "Put next to" has 3920 clauses, all
+            other kinds together 140.
+        locations: whether to include descriptions with a location ("on your left"), which
+            multiplies the number of descriptions by five.
     """
     places = ("", "on your left", "on your right", "in front of you", "behind you")
 
@@ -184,16 +189,18 @@ def all_clauses(kinds: Sequence[int] = KINDS, locations: bool = False) -> list[s
 
 
 class EmbeddingState(NamedTuple):
-    """n worlds, and where the vectors of their missions are."""
+    """n worlds, and the table rows of their missions."""
 
-    worlds: Any  # the state of the environment itself
-    rows: Int32[Array, "n c"]  # of the table: one, or one for each of four clauses
-    said: Bool[Array, "n c"]  # whether there is such a clause
+    worlds: Any  # the state of the wrapped environment
+    rows: Int32[Array, "n c"]  # rows of the table: one, or one for each of four clauses
+    said: Bool[Array, "n c"]  # whether the mission has this clause
 
 
 class WithSentenceEmbeddings(Wrapper[EmbeddingState]):
-    """An environment whose observations have `instruction_vector`; made by
-    `with_sentence_embeddings`."""
+    """An environment with the observation `instruction_vector`.
+
+    Create it by `with_sentence_embeddings`.
+    """
 
     def __init__(self, environment: Environment[Any], table: EmbeddingTable, pooling: str = WHOLE):
         instruction = environment.observation_space.get("instruction")
@@ -201,9 +208,9 @@ class WithSentenceEmbeddings(Wrapper[EmbeddingState]):
             names = sorted(environment.observation_space)
             raise SettingError("environment", names, f"one with at most {_MAX_LENGTH} tokens")
         if pooling not in POOLINGS:
-            raise SettingError("way", pooling, "one of " + ", ".join(POOLINGS))
+            raise SettingError("pooling", pooling, "one of " + ", ".join(POOLINGS))
         if pooling != WHOLE and environment.phrasing is not None:
-            raise SettingError("way", pooling, "whole where instructions are in other words")
+            raise SettingError("pooling", pooling, "whole if instructions are paraphrased")
         super().__init__(environment)
         self.table, self.pooling = table, pooling
         features = table.features * (MAX_CLAUSES if pooling == CONCATENATED else 1)
@@ -242,7 +249,7 @@ class WithSentenceEmbeddings(Wrapper[EmbeddingState]):
         return dataclasses.replace(found, observations=observations)
 
     def map(self, state: EmbeddingState, index: int) -> Map | None:
-        """As it looks under the instruction of that world."""
+        """Return the map with the instruction vector of that world."""
         seen = super().map(state, index)
         if seen is None:
             return None
@@ -253,7 +260,7 @@ class WithSentenceEmbeddings(Wrapper[EmbeddingState]):
     def _rows(
         self, missions: UInt8[Array, "n l"]
     ) -> tuple[Int32[Array, "n c"], Bool[Array, "n c"]]:
-        """The rows of missions in the table, and which of them there are."""
+        """Return the table rows of missions or clauses, and which clauses exist."""
         parts = missions[:, None] if self.pooling == WHOLE else clauses_of(missions)
         return self.table.find(parts), jnp.any(parts != 0, axis=2)
 
@@ -261,7 +268,7 @@ class WithSentenceEmbeddings(Wrapper[EmbeddingState]):
         vectors = self.table.vectors[rows]  # row -1 is the last one
         if self.pooling == CONCATENATED:
             return vectors.reshape(len(vectors), -1)
-        # Rows of zeros do not add to the sum.
+        # Missing clauses have vectors of zeros.
         return jnp.sum(vectors, 1) / jnp.maximum(jnp.sum(said, 1), 1)[:, None]
 
     def _told(self, state: EmbeddingState, timestep: Timestep) -> Timestep:
@@ -272,25 +279,24 @@ class WithSentenceEmbeddings(Wrapper[EmbeddingState]):
 def with_sentence_embeddings(
     environment: Environment, table: EmbeddingTable, pooling: str = WHOLE
 ) -> WithSentenceEmbeddings:
-    """An environment whose observations also have `instruction_vector`, float32[n, d].
+    """Add `instruction_vector`, float32[n, d], to the observations of an environment.
 
-    The vector of a mission that is not in the table is 0. `unknown_missions` tells which those are.
+    The vector of a mission that is not in the table is 0; see `unknown_missions`.
 
     Args:
-        environment: any that has `instruction` token ids.
-        table: as `embed_sentences` makes it.
-        pooling: "whole": the table has whole missions. Else it has clauses, and a mission is their
-            "mean", which does not tell in which order they are to be done, or "concatenated":
-            four vectors side by side, as `clauses_of` orders them, 0 for clauses that there are
-            not, float32[n, 4d].
+        environment: an environment with `instruction` token ids.
+        table: the vectors, as created by `embed_sentences`.
+        pooling: "whole" if the table contains whole missions. If it contains clauses, "mean" is the
+            mean of their vectors, which does not represent their order, and "concatenated" the four
+            vectors in the order of `clauses_of`, with 0 for missing clauses, float32[n, 4d].
 
     Raises:
-        SettingError: there is no such way, the environment has no instructions, or these are
-            paraphrased and should be cut into clauses.
+        SettingError: the pooling does not exist, the environment has no instructions, or
+            instructions are paraphrased, so that they cannot be split into clauses.
     """
     return WithSentenceEmbeddings(environment, table, pooling)
 
 
 def unknown_missions(state: EmbeddingState) -> Bool[Array, " n"]:
-    """Which worlds have a mission with a part that is not in the table."""
+    """Return which worlds have a mission with a part that is not in the table."""
     return jnp.any(state.said & (state.rows == UNKNOWN), axis=1)

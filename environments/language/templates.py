@@ -1,4 +1,4 @@
-"""Fixed sentences with gaps: MiniGrid's own missions, which are not of Baby Language."""
+"""Sentence templates for MiniGrid's own missions, which are not Baby Language."""
 
 import re
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ _GAP = re.compile(r"\{(" + "|".join(_GAPS) + r")(\d)\}")
 
 
 class Templates:
-    """Sentences whose gaps are filled with colours and types: "go to the {color0} {type0}".
+    """Sentences with placeholders for colors and types: "go to the {color0} {type0}".
 
     Args:
-        texts: the sentences. `{color0}` and `{type0}` are the colour and the type of thing 0.
+        texts: the sentences. `{color0}` and `{type0}` are the color and the type of object 0.
 
     Raises:
         SettingError: a word is not in the vocabulary.
@@ -27,10 +27,10 @@ class Templates:
     def __init__(self, texts: Sequence[str]):
         words = [re.findall(r"[^\s,]+|,", text) for text in texts]
         self.longest = max(map(len, words))
-        """The tokens of the longest sentence."""
+        """The number of tokens of the longest sentence."""
         shape = len(words), self.longest
         self._token = np.zeros(shape, np.int32)
-        self._gap = np.zeros(shape, np.int32)  # which filling belongs there, from 1
+        self._gap = np.zeros(shape, np.int32)  # the index of the value to insert, from 1
         for i, sentence in enumerate(words):
             for j, word in enumerate(sentence):
                 gap = _GAP.fullmatch(word)
@@ -47,18 +47,19 @@ class Templates:
         types: Int[Array, "*n t"],
         length: int,
     ) -> UInt8[Array, "*n l"]:
-        """The token ids of sentences.
+        """Return the token ids of sentences.
 
         Args:
-            which: the number of each sentence.
-            colors, types: of its things, as `cells` numbers them (a door is a DOOR).
+            which: the index of each sentence.
+            colors, types: the colors and types of its objects, as numbered in `cells` (DOOR for
+                doors of any state).
             length: l, the number of tokens.
 
         Raises:
-            SettingError: a sentence has more tokens than that.
+            SettingError: a sentence has more than l tokens.
         """
         if length < self.longest:
-            raise SettingError("mission_length", length, f"{self.longest} or more here")
+            raise SettingError("mission_length", length, f"{self.longest} or more for this level")
         things = jnp.stack([colors, types], axis=-1).reshape(*which.shape, -1)
         nothing = jnp.zeros((*which.shape, 1), jnp.int32)
         fillings = jnp.concatenate([nothing, things.astype(jnp.int32)], axis=-1)

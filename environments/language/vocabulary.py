@@ -1,12 +1,12 @@
-"""The words of instructions: one vocabulary for Baby Language and MiniGrid's own missions.
+"""The vocabulary of instructions in Baby Language and of MiniGrid's own missions.
 
-Any environment may use it; nothing here depends on grids.
+Any environment can use it; nothing here depends on grids.
 
-Paraphrases (`paraphrase_pool`) and views in words (`text_observation`) have more words; these come
-after those of missions, so that no id ever changes.
+The further words of paraphrases (`paraphrase_pool`) and text observations (`text_observation`) come
+after those of missions, so that ids never change.
 
-A mission is a row of token ids, 0 where it has ended. Commas are tokens too, because Baby Language
-tells ", then" (a sequence) from "then" in MiniGrid's fixed sentences.
+A mission is a row of token ids, padded with 0. Commas are tokens, too, because Baby Language
+distinguishes ", then" (a sequence) from "then" in MiniGrid's fixed sentences.
 """
 
 import re
@@ -19,12 +19,12 @@ from jaxtyping import Array, Bool, Int, UInt8
 
 from didact.common.errors import SettingError
 
-# What things are called, numbered as in MiniGrid: red is 0, a door is 4.
+# The names of colors and types, numbered as in MiniGrid: red is 0, a door is 4.
 COLORS = ("red", "green", "blue", "purple", "yellow", "grey")
 TYPES = {"door": 4, "key": 5, "ball": 6, "box": 7}
 
 MISSION_WORDS = (
-    "",  # 0: nothing
+    "",  # 0: padding
     *COLORS,
     *(*TYPES, "object"),
     *("go", "to", "pick", "up", "open", "put", "next"),
@@ -35,10 +35,10 @@ MISSION_WORDS = (
     *("opening", "near", "reach", "traverse", "rooms", "room", "from", "unlock"),
     *("matching", "at", "end", "hallway", "maze"),
 )
-# New words come last: policies and saved missions know words by their ids.
+# Append new words at the end: policies and saved missions depend on the ids.
 WORDS = (
     *MISSION_WORDS,
-    # Only in views in words.
+    # Only in text observations.
     *("see", "carry", "wall", "floor", "an", "closed", "locked", "step", "steps", "forward"),
     *("1", "2", "3", "4", "5", "6"),
     # Only in paraphrases.
@@ -53,18 +53,18 @@ WORDS = (
     *("afterwards", "once", "done", "subsequently", "soon", "only", "but", "first", "before"),
     *("immediately", "beforehand", "hand", "ahead", "out", "back", "rear", "rearward"),
 )
-VOCABULARY_SIZE = 256  # room for words to come, so that policies outlive them
+VOCABULARY_SIZE = 256  # has room for new words, so that existing policies stay compatible
 TOKEN = {word: i for i, word in enumerate(WORDS)}
 
-FIRST_COLOR = TOKEN[COLORS[0]]  # the token of colour 0; the others follow
-FIRST_TYPE = TOKEN["door"] - TYPES["door"]  # likewise, what type 0 would have
+FIRST_COLOR = TOKEN[COLORS[0]]  # the token of color 0; the others follow
+FIRST_TYPE = TOKEN["door"] - TYPES["door"]  # the token that type 0 would have
 
 DEFAULT_LENGTH = 16
-MAX_LENGTH = 72  # tokens of the longest sentence: four times "put next to", with all that is told
+MAX_LENGTH = 72  # tokens of the longest sentence: four "put next to" with full descriptions
 
 
 def tokens(text: str) -> list[int]:
-    """The token ids of a mission text, without padding.
+    """Return the token ids of a mission text, without padding.
 
     Raises:
         SettingError: a word is not in the vocabulary.
@@ -78,7 +78,7 @@ def tokens(text: str) -> list[int]:
 
 
 def encode(text: str, length: int = DEFAULT_LENGTH) -> np.ndarray:
-    """A mission text, such as the official package gives, as uint8[length] token ids.
+    """Encode a mission text, such as those of the official package, as uint8[length] token ids.
 
     Raises:
         SettingError: a word is not in the vocabulary, or there are more than `length` tokens.
@@ -90,7 +90,7 @@ def encode(text: str, length: int = DEFAULT_LENGTH) -> np.ndarray:
 
 
 def decode(ids: Sequence[int] | np.ndarray | Iterable[Any]) -> str:
-    """The text of a mission of token ids."""
+    """Decode the token ids of a mission."""
     words = [WORDS[int(i)] for i in ids]
     return " ".join(word for word in words if word).replace(" ,", ",")
 
@@ -101,10 +101,10 @@ def go_to(
     several: Bool[Array, "*s"],
     length: int = DEFAULT_LENGTH,
 ) -> UInt8[Array, "*s l"]:
-    """The instruction "go to the red ball".
+    """Return instructions of the form "go to the red ball".
 
     Args:
-        kind, color: of the object to go to, as numbered by `TYPES` and `COLORS`.
+        kind, color: the type and color of the object, as numbered by `TYPES` and `COLORS`.
         several: whether more than one object has both: "a red ball" instead of "the".
         length: the number of tokens l.
     """

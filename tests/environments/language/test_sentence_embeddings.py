@@ -265,13 +265,13 @@ def test_paraphrases_have_vectors_too(room_missions):
         seen.observation["instruction"], seen.observation[sentence_embeddings.KEY], strict=True
     ):
         np.testing.assert_allclose(vector, one(vocabulary.decode(np.asarray(row))))
-    with pytest.raises(SettingError, match="whole where instructions are in other words"):
+    with pytest.raises(SettingError, match="whole if instructions are paraphrased"):
         sentence_embeddings.with_sentence_embeddings(world, table, "mean")
 
 
 def test_settings_are_checked(room):
     table = sentence_embeddings.embed_sentences(["go to the ball"], encoder)
-    with pytest.raises(SettingError, match="way is 'sum'"):
+    with pytest.raises(SettingError, match="pooling is 'sum'"):
         sentence_embeddings.with_sentence_embeddings(room, table, "sum")
     with pytest.raises(SettingError, match="environment is"):
         sentence_embeddings.with_sentence_embeddings(make("ToyGrid"), table)
