@@ -1,5 +1,6 @@
-"""Makes a video of what a policy does, with the instruction written on it."""
+"""Record videos of a policy's episodes, with the instruction as a caption."""
 
+import math
 from pathlib import Path
 
 import jax
@@ -14,7 +15,8 @@ from didact.experiments.rollout import RolloutState, Runner, advance, new_worlds
 from didact.experiments.task_sources import once
 from didact.students import Policy
 
-MAX_LENGTH = 80  # frames of one episode; longer ones are cut off in the video
+MAX_SECONDS = 13  # of one episode in the video, which skips the rest of longer ones up to the end
+MAX_FPS = 25  # of a video at natural speed; of faster environments some steps are not shown
 
 
 def record(
@@ -27,23 +29,32 @@ def record(
     episodes: int = 6,
     seed: int = 0,
     greedy: bool = False,
-    fps: float = 6,
+    fps: float | None = None,
     size: int = 352,
 ) -> Path:
-    """Plays episodes and writes them, one after another, as .gif or .mp4.
+    """Play episodes and write them, one after another, to a .gif or .mp4 file.
 
     Args:
-        policy: who acts.
-        environment: where.
-        path: where the video goes.
-        tasks: the episodes' tasks in turn; drawn from `space` if None.
-        space: where tasks are drawn from; the environment's task space if None.
-        episodes: how many.
-        seed: of levels and actions.
+        policy: policy to record.
+        environment: environment to play.
+        path: output file.
+        tasks: tasks of the episodes, repeated cyclically; sampled from `space` if None.
+        space: task space to sample tasks from; the environment's if None.
+        episodes: number of episodes.
+        seed: seed of levels and actions.
         greedy: take the most probable actions instead of sampling.
-        fps: pictures a second.
-        size: pixels of the picture's sides.
+        fps: frames per second, each a step of the environment; None: at natural speed, as the
+            environment's `render_fps` says, with steps left out where it is above 25.
+        size: height and width of the frames in pixels, without the caption.
+
+    Returns:
+        The path of the video.
     """
+    every = 1
+    if fps is None:
+        every = math.ceil(environment.render_fps / MAX_FPS)
+        fps = environment.render_fps / every
+    longest = MAX_SECONDS * fps
     task_key, level_key, key = jax.random.split(jax.random.key(seed), 3)
     if tasks is None:
         rows = (space or environment.task_space).sample(task_key, episodes)
@@ -68,7 +79,7 @@ def record(
         state = jax.device_get(worlds.state)
         for i in np.flatnonzero(which):
             over = seen is not None and bool(seen.done[i])
-            if len(films[i]) < MAX_LENGTH or over:
+            if over or (time % every == 0 and len(films[i]) < longest):
                 won = bool(seen.success[i]) if seen is not None and over else None
                 lines = [texts[i], status(time, float(total[i]), won)]
                 if "feedback" in shown:
@@ -89,5 +100,5 @@ def record(
             break
     frames = []
     for film in films:
-        frames += film + [film[-1]] * int(fps)
+        frames += film + [film[-1]] * round(fps)
     return write_video(path, frames, fps)

@@ -1,7 +1,8 @@
-"""Checkpoints: whole or not there at all.
+"""Atomic checkpoints.
 
-A checkpoint is written beside its place and moved there when it is complete, with the hash of
-each of its files. One that is truncated or edited is refused, and the one before it is named.
+A checkpoint is written to a temporary folder and moved into place when complete, with a hash of
+each of its files. A truncated or edited checkpoint is rejected, and the error names the previous
+one.
 """
 
 import os
@@ -9,8 +10,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from didact.environments import SettingError
 from didact.common.files import replacing
+from didact.environments import SettingError
 from didact.students.data.pytree_storage import CorruptFiles, MismatchedArrays, load_tree, save_tree
 
 
@@ -18,15 +19,15 @@ class Checkpoints:
     """The checkpoints of a run, by number of updates.
 
     Args:
-        folder: where they are; made when the first is saved.
-        keep: how many of the latest are kept.
+        folder: folder of the checkpoints; created with the first checkpoint.
+        keep: number of latest checkpoints to keep.
     """
 
     def __init__(self, folder: Path, keep: int = 3):
         self.folder, self.keep = Path(folder), keep
 
     def saved(self) -> list[int]:
-        """The updates of all checkpoints, oldest first."""
+        """Return the numbers of updates of all checkpoints, in ascending order."""
         if not self.folder.is_dir():
             return []
         return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
@@ -35,14 +36,15 @@ class Checkpoints:
         return self.folder / f"{updates:08d}"
 
     def save(self, updates: int, state: Any) -> Path:
-        """Writes a checkpoint, and removes the oldest beyond `keep`.
+        """Save a checkpoint, and remove the oldest beyond `keep`.
 
         Raises:
-            OSError: it could not be written; earlier checkpoints are untouched.
+            OSError: the checkpoint could not be written; earlier checkpoints are untouched.
         """
         final = self.path(updates)
         if final.exists():
             return final
+        self._remove_leftovers()
         with replacing(final) as draft:
             save_tree(draft, state)
         for old in self.saved()[: -self.keep]:
@@ -50,20 +52,20 @@ class Checkpoints:
         return final
 
     def remove_after(self, updates: int) -> None:
-        """Removes the checkpoints that come later, which a training from here writes anew."""
+        """Remove the checkpoints after `updates`, which a resumed training will write again."""
         for later in self.saved():
             if later > updates:
                 self._remove(later)
 
     def restore(self, like: Any, updates: int | None = None) -> Any:
-        """A checkpoint, the latest if `updates` is not given.
+        """Load a checkpoint.
 
         Args:
-            like: a tree of arrays (or their shapes) that says what is expected.
-            updates: which checkpoint.
+            like: tree of arrays (or their shapes) with the expected structure.
+            updates: number of updates of the checkpoint; the latest if None.
 
         Raises:
-            SettingError: there is none, or it is damaged.
+            SettingError: the checkpoint does not exist or is damaged.
         """
         saved = self.saved()
         if not saved:
@@ -72,7 +74,7 @@ class Checkpoints:
             updates = saved[-1]
         if updates not in saved:
             known = ", ".join(map(str, saved))
-            raise SettingError("--checkpoint", updates, f"one that was saved: {known}")
+            raise SettingError("--checkpoint", updates, f"one of the saved checkpoints: {known}")
         try:
             return load_tree(self.path(updates), like)
         except MismatchedArrays:
@@ -83,14 +85,20 @@ class Checkpoints:
             ) from None
         except CorruptFiles as damage:
             earlier = [u for u in saved if u < updates]
-            offer = f"--checkpoint {earlier[-1]} is the one before it" if earlier else "none before"
+            offer = f"use --checkpoint {earlier[-1]}" if earlier else "there is no earlier one"
             raise SettingError(
-                "checkpoint", str(self.path(updates)), f"as it was saved ({damage}; {offer})"
+                "checkpoint", str(self.path(updates)), f"undamaged ({damage}; {offer})"
             ) from None
 
+    def _remove_leftovers(self) -> None:
+        """Delete what a process left that was killed while it saved or removed a checkpoint."""
+        if self.folder.is_dir():
+            for path in self.folder.glob(".*"):
+                shutil.rmtree(path, ignore_errors=True)
+
     def _remove(self, updates: int) -> None:
-        # Renamed first: half a checkpoint must not look like one.
-        trash = self.folder / f".draft-{updates:08d}"
+        # Renamed first: a checkpoint that is half deleted must not look like a whole one.
+        trash = self.folder / f".{updates:08d}.old"
         shutil.rmtree(trash, ignore_errors=True)
         os.replace(self.path(updates), trash)
         shutil.rmtree(trash)

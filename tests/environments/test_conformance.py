@@ -5,13 +5,11 @@ that are drawn by the hash of the commit. `make test-slow` covers all.
 """
 
 import functools
-import hashlib
 import importlib.util
-import subprocess
-from pathlib import Path
 
 import jax
 import pytest
+from families import drawn, first_of, marked
 
 import didact.environments as environments
 from didact.environments.testing import check
@@ -37,14 +35,6 @@ def make(name):
     return make_with_text_settings(name, settings)
 
 
-def first_of(names, trait):
-    """The first name of each trait."""
-    firsts = {}
-    for name in names:
-        firsts.setdefault(trait(name), name)
-    return list(firsts.values())
-
-
 def family(name):
     """Environments of one family differ in sizes and in what is asked for."""
     if name.startswith("brax/"):
@@ -59,23 +49,6 @@ def kind(name):
     environment = make(name)
     random_steps = getattr(getattr(environment, "family", None), "random_steps", False)
     return type(environment), random_steps, type(environment.task_space)
-
-
-def drawn(names, count):
-    """A few names, others with each commit."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        commit = subprocess.run(command, capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):  # an archive without its history
-        commit = b""
-    return sorted(names, key=lambda name: hashlib.sha256(commit + name.encode()).digest())[:count]
-
-
-def marked(names, chosen):
-    """All names, of which those that are not chosen are slow."""
-    return [
-        name if name in chosen else pytest.param(name, marks=pytest.mark.slow) for name in names
-    ]
 
 
 KINDS = [name for name in first_of(ALL, kind) if not name.startswith("brax/")]

@@ -278,7 +278,7 @@ def test_the_command_line_is_made_from_the_settings(capsys):
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for field in dataclasses.fields(ThroughputConfig):
         assert f"--{field.name.replace('_', '-')}" in told
-    assert "Packages to compare with" in told
+    assert "packages to compare with" in told
 
 
 def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):

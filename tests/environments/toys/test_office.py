@@ -79,7 +79,7 @@ def test_a_formula_is_a_setting_of_worlds_with_propositions():
     world = make_with_text_settings("Office", ["formula=F(coffee & X F office)", "max_steps=50"])
     assert world.max_steps == 50
     assert world.instruction_text({}) == "F(coffee & X F office)"
-    with pytest.raises(SettingError, match=r"setting formula is .*'tea' is none"):
+    with pytest.raises(SettingError, match=r"setting formula is .*'tea' is unknown"):
         make_with_text_settings("Office", ["formula=F tea"])
     with pytest.raises(SettingError, match=r"formula is 'F\(coffee'.*at character 9"):
         make_with_text_settings("Office", ["formula=F(coffee"])

@@ -1,5 +1,6 @@
 """Checkpoints: whole, or refused in one sentence."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from didact.common.files import replacing
 from didact.environments import SettingError
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.students.data import pytree_storage
@@ -112,7 +114,7 @@ def test_every_file_is_watched(folder, tmp_path):
             else:
                 path.write_bytes(damage)
             message = refused(copy)
-            assert "--checkpoint 4 is the one before it" in message, (name, how)
+            assert "use --checkpoint 4" in message, (name, how)
             assert "00000008" in message
             assert_same(Checkpoints(copy).restore(state(), 4), state(4))
 
@@ -124,11 +126,11 @@ def test_added_files_are_found_out(folder):
 
 def test_the_first_has_none_before_it(folder):
     (folder / "00000004" / MANIFEST).write_text("[]")
-    assert "none before" in refused(folder, 4)
+    assert "there is no earlier one" in refused(folder, 4)
 
 
 def test_names_that_were_never_saved(folder, tmp_path):
-    assert "--checkpoint is 5, but must be one that was saved: 4, 8" in refused(folder, 5)
+    assert "--checkpoint is 5, but must be one of the saved checkpoints: 4, 8" in refused(folder, 5)
     assert "a run with a checkpoint" in refused(tmp_path / "nothing")
 
 
@@ -147,12 +149,16 @@ def test_another_training_is_refused(folder):
 
 def test_half_written_ones_are_not_seen(folder):
     """What a process leaves that was killed while it saved."""
-    shutil.copytree(folder / "00000008", folder / ".draft-00000012")
+    with contextlib.suppress(KeyboardInterrupt), replacing(folder / "00000012") as draft:
+        raise KeyboardInterrupt  # only the name of what is written is wanted
+    leftovers = (draft, folder / ".00000004.old")
+    for path in leftovers:
+        shutil.copytree(folder / "00000008", path)
     checkpoints = Checkpoints(folder)
     assert checkpoints.saved() == [4, 8]
     checkpoints.save(12, state(12))
     assert_same(checkpoints.restore(state()), state(12))
-    assert not (folder / ".draft-00000012").exists()
+    assert not any(path.exists() for path in leftovers)
 
 
 @pytest.mark.parametrize("when", ["arrays", "manifest", "rename"])

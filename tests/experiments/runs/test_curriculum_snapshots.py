@@ -10,8 +10,8 @@ from didact.experiments.runs.curriculum_snapshots import (
     CurriculumSnapshot,
     expected_progress,
     load_snapshots,
-    save_snapshot,
     most_informative_dimensions,
+    save_snapshot,
 )
 
 SPACE = Box((Dimension("a", 0, 10), Dimension("still", 3, 3), Dimension("b", -1, 1)))

@@ -194,7 +194,7 @@ PLAIN = {"it": KINDS["vector"]}
     [
         (
             {"camera": ArraySpace((9, 8, 3), np.uint8, 0, 255)},
-            r"kind of observation 'camera' of shape \(9, 8, 3\) is None.*pixels.*cannot be inferred",
+            r"kind of observation 'camera' of shape \(9, 8, 3\) is None.*pixels.*inferred",
         ),
         ({"camera": ArraySpace((9, 8, 3), np.float32)}, "kind of observation 'camera'"),
         ({"it": ArraySpace((9,), np.float32, kind="odour")}, "is 'odour', but must be one of"),

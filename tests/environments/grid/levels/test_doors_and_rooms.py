@@ -23,6 +23,7 @@ from babyai_levels import (
     parts,
     rebuild,
 )
+from families import mostly_slow
 from minigrid.envs.babyai import goto, open, other, pickup
 from two_samples import same_distribution
 
@@ -47,6 +48,9 @@ MAY_BE_BLOCKED = ("ActionObjDoor", "PickupDist", "PickupAbove", "FindObj", "Unbl
 
 def group_of(name):
     return next(group for group in GROUPS if name in group.levels)
+
+
+FEW = mostly_slow(NAMES, lambda name: group_of(name).name)
 
 
 @functools.cache
@@ -182,7 +186,7 @@ def compare(name, theirs, state):
     assert (state.max_steps <= environment.max_steps).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FEW)
 def test_levels_are_distributed_as_the_official_ones(name):
     compare(name, FEWER.get(name, COUNT), our_levels(name)[1])
 
@@ -195,7 +199,7 @@ def test_many_levels_are_distributed_as_the_official_ones(name):
     assert int(state.max_steps.max()) == environment.max_steps
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FEW)
 def test_missions_mean_what_babyai_says_they_mean(name):
     """Each of our levels in the official environment: its own code reads our missions there."""
     _, state = our_levels(name)
@@ -218,7 +222,7 @@ def test_missions_mean_what_babyai_says_they_mean(name):
             assert sorted(places) == expected, text
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FEW)
 def test_levels_can_be_solved_but_are_not_yet(name):
     state, _ = our_levels(name)
     environment, _, step = compiled(group_of(name).name)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from families import mostly_slow
 from observed_levels import of_official, of_ours, official_environments, put_into, solvable
 from scripted_policies import BIASED, follow_obstacles
 from two_samples import same_distribution
@@ -32,6 +33,7 @@ FAMILIES = (
 )
 IDS = {name: family for family in FAMILIES for name in family.LEVELS}
 NAMES = list(IDS)
+FEW = mostly_slow(NAMES, lambda name: IDS[name].GROUP.name)
 COUNT = 384  # one shape for all default tests, so that each family is compiled once
 
 
@@ -158,7 +160,7 @@ def compare(name, theirs, **how):
         assert set(one[certain]) == set(other[certain]), certain
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FEW)
 def test_levels_are_distributed_as_the_official_ones(name):
     compare(name, 150)
 
@@ -175,7 +177,7 @@ def dry(level):
     return level._replace(grid=np.where(lava, cells.GREY_WALL, level.grid))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FEW)
 def test_levels_can_be_solved(name):
     assert all(solvable(dry(level)) for level in levels(name, seed=2)[:150])
 
@@ -199,7 +201,7 @@ def put(e, level):
         e.obstacles = [t for t in e.grid.grid if t and t.type == "ball"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FEW)
 def test_missions_mean_what_the_official_environment_would_mean_by_them(name):
     """Each of our levels in the official environment, as its mission is read there."""
     (e,) = official_environments(name, 1)

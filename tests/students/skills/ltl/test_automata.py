@@ -180,9 +180,9 @@ def test_the_states_of_independent_sequences_multiply():
         (
             "G(" + " & ".join(f"(p{i} -> X{'X' * i} p{i + 1})" for i in range(9)) + ")",
             {},
-            "its automaton takes too much to make",
+            "its automaton is too expensive to build",
         ),
-        ("F a & F d", {"propositions": NAMES}, "'d' is none of a, b, c"),
+        ("F a & F d", {"propositions": NAMES}, "'d' is unknown (propositions: a, b, c)"),
         (f.Proposition("d"), {"propositions": NAMES}, "one of a, b, c"),
     ],
 )

@@ -96,5 +96,5 @@ def test_a_marked_state():
 
 def test_what_is_too_large_to_be_read():
     made = automaton("F a & F b & F c & F d & F e & F f & F g")
-    with pytest.raises(SettingError, match="at most 64 to be drawn"):
+    with pytest.raises(SettingError, match="at most 64 states for drawing"):
         drawn(made)

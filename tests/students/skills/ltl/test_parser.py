@@ -74,15 +74,15 @@ def test_printed(text, printed):
     ("text", "position", "problem"),
     [
         ("F(a & )", 6, "a proposition or '(' is missing before ')'"),
-        ("F(a & b", 7, "to close the '(' of character 2"),
-        ("(a & (b | c) d", 13, "to close the '(' of character 1"),
-        ("a)", 1, "closes nothing"),
+        ("F(a & b", 7, "to close the '(' at character 2"),
+        ("(a & (b | c) d", 13, "to close the '(' at character 1"),
+        ("a)", 1, "an unmatched ')'"),
         ("a b", 2, "an operator such as '&' is missing before 'b'"),
         ("a & ! | b", 6, "is missing before '|'"),
         ("a U", 3, "is missing before the end"),
         ("a U  ", 5, "is missing before the end"),
         ("", 0, "is missing before the end"),
-        ("a # b", 2, "nothing can be '#'"),
+        ("a # b", 2, "an unexpected '#'"),
         ('a & "b', 4, "a quote is not closed"),
         ('a & ""', 4, "a name is missing"),
         ("a & 2b", 4, "cannot begin with the digit 2"),
@@ -109,9 +109,11 @@ def test_errors_point_at_the_character(text, position, problem):
 def test_names_that_are_none_of_the_propositions():
     office = ("coffee", "mail", "office")
     assert parse("F coffee", office) == f.Eventually(f.Proposition("coffee"))
-    with pytest.raises(FormulaError, match="'cofee' is none of the propositions, such as coffee"):
+    with pytest.raises(FormulaError, match=r"'cofee' is unknown .similar propositions: coffee"):
         parse("G !mail & F cofee", office)
-    with pytest.raises(FormulaError, match="'x' is none of coffee, mail, office") as caught:
+    with pytest.raises(
+        FormulaError, match=r"'x' is unknown .propositions: coffee, mail, office"
+    ) as caught:
         parse("mail & x", office)
     assert caught.value.position == 7
 

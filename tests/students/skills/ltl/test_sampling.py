@@ -114,8 +114,8 @@ def test_bounded_formulas_fit():
     ("make", "told"),
     [
         (lambda: sampling.sequences("a"), "propositions is 1, but must be at least 2."),
-        (lambda: sampling.sequences(NAMES, (0, 2)), "length is (0, 2), but must be two numbers"),
-        (lambda: sampling.sequences(NAMES, (3, 2)), "length is (3, 2), but must be two numbers"),
+        (lambda: sampling.sequences(NAMES, (0, 2)), "length is (0, 2), but must be a minimum"),
+        (lambda: sampling.sequences(NAMES, (3, 2)), "length is (3, 2), but must be a minimum"),
         (lambda: sampling.partially_ordered("ab"), "propositions is 2, but must be at least 3."),
         (lambda: sampling.partially_ordered(NAMES, choice=2), "choice is 2, but must be between"),
         (lambda: sampling.until_avoiding("abc", (1, 1)), "propositions is 3, but must be at least"),
