@@ -1,4 +1,4 @@
-"""Temporal logic over finite traces: formulas, English, automata."""
+"""Linear temporal logic over finite traces: formulas, instructions in English, and automata."""
 
 from didact.students.skills.ltl.automata import Automaton, automaton
 from didact.students.skills.ltl.english import english

@@ -1,9 +1,9 @@
-"""From formulas to minimal deterministic automata, as arrays.
+"""Minimal deterministic automata of formulas, as arrays.
 
 References:
     De Giacomo and Vardi, Linear Temporal Logic and Linear Dynamic Logic on Finite Traces, IJCAI
     2013; Bansal et al., Hybrid Compositional Reasoning for Reactive Synthesis from Finite-Horizon
-    Specifications, AAAI 2020 (building them from the automata of conjuncts).
+    Specifications, AAAI 2020 (building automata from those of conjuncts).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from didact.students.skills.ltl.progression import Closure, too_complex
 
 MAX_PROPOSITIONS = 10
 MAX_STATES = 512
-# Before it is made minimal: transitions that are worked out one by one, and states of a product.
+# Limits before minimisation: transitions computed by progression, and states of a product.
 WORK, MAX_SIZE = 200_000, 50_000
 
 
@@ -29,14 +29,14 @@ WORK, MAX_SIZE = 200_000, 50_000
 class Automaton:
     """A minimal, complete deterministic automaton over the labels of steps.
 
-    A letter is a number: bit i says whether `propositions[i]` holds. As traces are not empty, the
+    A letter is a number whose bit i is 1 if `propositions[i]` holds. Traces are not empty, so the
     automaton does not accept before the first step.
 
     Attributes:
-        formula: what it was made from.
-        propositions: p names.
+        formula: the formula of the automaton.
+        propositions: the names of p propositions.
         transitions: int32[states, 2**p], the state after each letter.
-        accepting: bool[states], where the formula is true of the steps until now.
+        accepting: bool[states], whether the formula is true of the steps so far.
         initial: the state before the first step.
     """
 
@@ -52,23 +52,26 @@ class Automaton:
 
     @cached_property
     def alive(self) -> Bool[np.ndarray, " states"]:
-        """Where the formula can still come true, or is."""
+        """Whether the formula is true or can still become true, for each state."""
         return leading_to(self.transitions, self.accepting)
 
     @property
     def failed(self) -> Bool[np.ndarray, " states"]:
-        """Where the formula is false, whatever comes."""
+        """Whether the formula is false and can no longer become true, for each state."""
         return ~self.alive
 
     @cached_property
     def settled(self) -> Bool[np.ndarray, " states"]:
-        """Where the formula is true, whatever comes."""
+        """Whether the formula is true and can no longer become false, for each state."""
         return ~leading_to(self.transitions, ~self.accepting)
 
     def letter(self, label: Mapping[str, bool] | Sequence[str]) -> int:
-        """The number of a label: the names that hold, or what holds by name.
+        """Return the letter of a label.
 
-        Names that the automaton does not know change nothing, as labels tell more than it reads.
+        Names that are not propositions of the automaton are ignored.
+
+        Args:
+            label: the names of the propositions that hold, or a mapping from names to truth values.
         """
         if isinstance(label, Mapping):
             label = [name for name, holds in label.items() if holds]
@@ -76,7 +79,7 @@ class Automaton:
         return sum(1 << i for i, name in enumerate(self.propositions) if name in held)
 
     def run(self, letters: Sequence[int]) -> list[int]:
-        """The states after each letter."""
+        """Return the states after each letter, starting from the initial state."""
         states, state = [], self.initial
         for letter in letters:
             state = int(self.transitions[state, letter])
@@ -84,10 +87,10 @@ class Automaton:
         return states
 
     def same_as(self, other: "Automaton") -> bool:
-        """Whether both accept the same traces; they must have the same propositions, in order.
+        """Whether both automata accept the same traces.
 
         Raises:
-            SettingError: they have not.
+            SettingError: the automata have different propositions or a different order of them.
         """
         if self.propositions != other.propositions:
             raise SettingError("propositions", other.propositions, f"{self.propositions}")
@@ -103,20 +106,21 @@ def automaton(
     max_propositions: int = MAX_PROPOSITIONS,
     max_states: int = MAX_STATES,
 ) -> Automaton:
-    """The minimal automaton of a formula.
+    """Make the minimal automaton of a formula.
 
-    Conjunctions and disjunctions are products of the automata of their parts, made minimal at
-    each step; anything else is progressed. States are numbered in an order that the language
-    gives, so equal languages have equal arrays.
+    Automata of conjunctions and disjunctions are products of those of their parts, minimised at
+    each step; other automata are built by progression. States are numbered canonically, so that
+    automata of the same language have equal arrays.
 
     Args:
-        formula: or its text.
-        propositions: those of the automaton's letters, in order; those of the formula, in the
-            order of first mention, if not given.
-        max_propositions, max_states: more than that are refused.
+        formula: a formula or its text.
+        propositions: the propositions of the automaton's letters, in order; if None, those of the
+            formula, in the order of first mention.
+        max_propositions, max_states: limits on the size of the automaton.
 
     Raises:
-        SettingError: the text is no formula, names something else, or is too large or too deep.
+        SettingError: the text is not a formula, or the formula has an unknown proposition, is too
+            deep, or exceeds a limit.
     """
     if isinstance(formula, str):
         formula = parse(formula, propositions)
@@ -126,17 +130,17 @@ def automaton(
     if unknown:
         raise SettingError("proposition", unknown[0], "one of " + ", ".join(names))
     if len(names) > max_propositions:
-        allowed = f"one with at most {max_propositions} propositions (it has {len(names)})"
+        allowed = f"a formula with at most {max_propositions} propositions (it has {len(names)})"
         raise SettingError("formula", brief(formula), allowed)
     transitions, accepting = _Builder(formula, names).built
     if len(accepting) > max_states:
-        allowed = f"one whose automaton has at most {max_states} states (it has {len(accepting)})"
-        raise SettingError("formula", brief(formula), allowed)
+        limit = f"at most {max_states} states (it has {len(accepting)})"
+        raise SettingError("formula", brief(formula), f"a formula whose automaton has {limit}")
     return Automaton(formula, names, transitions, accepting)
 
 
 class _Builder:
-    """Makes the automata of a formula's nodes, each once."""
+    """A builder that makes the automaton of each node of a formula once."""
 
     def __init__(self, formula: Formula, propositions: tuple[str, ...]):
         self.closure = Closure(formula, propositions)
@@ -163,7 +167,7 @@ class _Builder:
         states = [closure.start(node)]
         number = {states[0]: 0}
         rows = []
-        for state in states:  # it grows
+        for state in states:  # the list grows during the iteration
             mask = closure.relevant(state)
             row = np.zeros(len(self.letters), np.int32)
             for letter in _within(mask):
@@ -180,7 +184,7 @@ class _Builder:
 
 
 def _within(mask: int):
-    """All letters that have only bits of the mask, rising."""
+    """Iterate over all letters whose bits are in the mask, in ascending order."""
     letter = 0
     while True:
         yield letter

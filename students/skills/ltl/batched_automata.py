@@ -1,4 +1,4 @@
-"""Many automata of different formulas as one tree of arrays, stepped together on the device.
+"""Batches of automata of different formulas as one pytree of arrays, stepped on the device.
 
 References:
     Toro Icarte et al., Reward Machines: Exploiting Reward Function Structure in Reinforcement
@@ -23,23 +23,23 @@ ACCEPTING, FAILED = 1, 2  # bits of `AutomatonBatch.verdicts`
 class AutomatonBatch(NamedTuple):
     """A batch of automata over the labels of one environment, padded to one size."""
 
-    transitions: Int[Array, "batch states letters"]  # of as few bits as the states need
-    weights: Int[Array, "labels batch"]  # the letter is the sum of those of the labels that hold
-    verdicts: Int[Array, "batch states"]
-    initial: Int[Array, " batch"]  # before the first label
+    transitions: Int[Array, "batch states letters"]  # in the smallest dtype for the states
+    weights: Int[Array, "labels batch"]  # the letter is the sum of the weights of true labels
+    verdicts: Int[Array, "batch states"]  # bits ACCEPTING and FAILED of each state
+    initial: Int[Array, " batch"]  # the state before the first label
 
     @property
     def accepting(self) -> Bool[Array, "batch states"]:
-        """Where the formula is true."""
+        """Whether the formula is true, for each state."""
         return self.verdicts & ACCEPTING != 0
 
     @property
     def failed(self) -> Bool[Array, "batch states"]:
-        """Where it is false, whatever comes."""
+        """Whether the formula is false and can no longer become true, for each state."""
         return self.verdicts & FAILED != 0
 
     def chosen(self, which: Int[Array, " n"]) -> "AutomatonBatch":
-        """A batch of some of the machines, in this order."""
+        """Return a batch of the machines with these indices, in this order."""
         weights = self.weights[:, which]
         return AutomatonBatch(
             self.transitions[which], weights, self.verdicts[which], self.initial[which]
@@ -53,17 +53,17 @@ def batch_automata(
     max_states: int | None = None,
     max_propositions: int | None = None,
 ) -> AutomatonBatch:
-    """Automata of different formulas as one batch.
+    """Combine automata of different formulas into one batch.
 
     Args:
-        automata: at least one.
-        propositions: what the environment's labels mean, `Environment.propositions`.
-        max_states, max_propositions: the size that all are padded to; the largest of each if not
-            given. With fixed ones, programs compiled for one batch serve every other.
+        automata: at least one automaton.
+        propositions: the names of the propositions in labels, `Environment.propositions`.
+        max_states, max_propositions: the size to pad to; the largest of all automata if None. With
+            a fixed size, a program compiled for one batch works for all others.
 
     Raises:
-        SettingError: an automaton is larger, has a proposition that the labels do not tell, or the
-            batch is larger than int32 can index.
+        SettingError: an automaton is too large or has an unknown proposition, or the batch is too
+            large for int32 indices.
     """
     if not automata:
         raise SettingError("automata", list(automata), "at least one")
@@ -73,7 +73,7 @@ def batch_automata(
     width = width if max_propositions is None else max_propositions
     if len(automata) * states << width >= 2**31:
         size = f"{len(automata)} formulas of {states} states and {width} propositions"
-        raise SettingError("batch", size, "smaller: all transitions together less than 2**31")
+        raise SettingError("batch", size, "smaller: fewer than 2**31 transitions in total")
     transitions = np.zeros((len(automata), states, 1 << width), np.min_scalar_type(states - 1))
     weights = np.zeros((len(propositions), len(automata)), np.min_scalar_type((1 << width) - 1))
     verdicts = np.zeros((len(automata), states), np.uint8)
@@ -83,7 +83,8 @@ def batch_automata(
             (len(each.propositions), width, "propositions"),
         ):
             if size > most:
-                allowed = f"one whose automaton has at most {most} {what} (it has {size})"
+                limit = f"at most {most} {what} (it has {size})"
+                allowed = f"a formula whose automaton has {limit}"
                 raise SettingError("formula", brief(each.formula), allowed)
         for bit, name in enumerate(each.propositions):
             if name not in columns:
@@ -98,11 +99,11 @@ def batch_automata(
 def initial_states(
     machines: AutomatonBatch, which: Int[Array, " n"] | None = None
 ) -> Int[Array, " n"]:
-    """The states before the first label.
+    """Return the states before the first label.
 
     Args:
-        machines: a batch.
-        which: the machine of each world; world i has machine i if not given.
+        machines: a batch of automata.
+        which: the index of each environment's machine; environment i has machine i if None.
     """
     return machines.initial if which is None else machines.initial[which]
 
@@ -113,17 +114,18 @@ def next_states(
     labels: Bool[Array, "n labels"],
     which: Int[Array, " n"] | None = None,
 ) -> Int[Array, " n"]:
-    """The states after one more label.
+    """Return the states after one more label.
 
-    One gather, and a sum of label by label, so that labels which are made by columns need not be
-    written (`python -m didact.benchmarks.speed.formula_cost`).
+    This costs one gather and a sum over labels. The sum is unrolled, so that labels computed
+    column by column need not be materialised
+    (`python -m didact.benchmarks.speed.formula_cost` measures this).
 
     Args:
-        machines: a batch.
-        state: of each world's machine.
-        labels: of each world, `Timestep.labels`.
-        which: the machine of each world; world i has machine i if not given. So a batch may be a
-            library of formulas that many worlds share.
+        machines: a batch of automata.
+        state: the state of each environment's machine.
+        labels: the labels of each environment, `Timestep.labels`.
+        which: the index of each environment's machine; environment i has machine i if None. A
+            batch can thus be a library of formulas shared by many environments.
     """
     batch, states, letters = machines.transitions.shape
     weights = machines.weights
@@ -149,13 +151,13 @@ def step_rewards(
     success: float = 1.0,
     failure: float = -1.0,
 ) -> tuple[Float[Array, " n"], Bool[Array, " n"], Bool[Array, " n"]]:
-    """Rewards of a step from the states `before` to those `after`.
+    """Return the rewards of a step from the states `before` to the states `after`.
 
     Returns:
-        reward: `success` on coming to where the formula is true of the steps until now, `failure`
-            on coming to where it cannot come true any more, else 0.
-        terminated: one of both; the task is over.
-        succeeded: the first.
+        reward: `success` if the formula becomes true of the steps so far, `failure` if it can no
+            longer become true after this step, else 0.
+        terminated: whether either happened, which ends the task.
+        succeeded: whether the formula became true.
     """
     rows = jnp.arange(len(before)) if which is None else which
     new = machines.verdicts[rows, after] & ~machines.verdicts[rows, before]
@@ -166,12 +168,13 @@ def step_rewards(
 
 @dataclass(frozen=True, eq=False)
 class RewardMachine:
-    """An automaton that pays.
+    """An automaton with rewards.
 
     Attributes:
-        automaton: where it goes.
-        rewards: float32[states, letters], for each transition.
-        terminal: bool[states], where the task is over: the formula is true, or cannot come true.
+        automaton: the automaton.
+        rewards: float32[states, letters], the reward of each transition.
+        terminal: bool[states], whether the formula is true or can no longer become true, which ends
+            the task.
     """
 
     automaton: Automaton
@@ -182,13 +185,12 @@ class RewardMachine:
 def reward_machine(
     automaton: Automaton, *, success: float = 1.0, failure: float = -1.0
 ) -> RewardMachine:
-    """Pays for making a formula true and for making it impossible, as `step_rewards` does for
-    batches.
+    """Make a reward machine; `step_rewards` computes the same rewards for batches.
 
     Args:
-        automaton: of the formula.
-        success: on coming to an accepting state from one that is none.
-        failure: on coming to where acceptance cannot be reached, from where it can.
+        automaton: the automaton of the formula.
+        success: reward of a transition from a state that is not accepting to one that is.
+        failure: reward of a transition from a state that is not failed to one that is.
     """
     accepting, failed, after = automaton.accepting, automaton.failed, automaton.transitions
     succeeded = accepting[after] & ~accepting[:, None]

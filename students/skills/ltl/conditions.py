@@ -1,8 +1,8 @@
-"""The letters that lead from one state to another, as a short condition on propositions.
+"""Edges of automata: the letters between two states, as a short condition on propositions.
 
 References:
     Quine, The Problem of Simplifying Truth Functions, 1952; McCluskey, Minimization of Boolean
-    Functions, 1956 (prime implicants, and the fewest of them that cover a function).
+    Functions, 1956 (prime implicants, and minimal covers of a function).
 """
 
 from itertools import combinations
@@ -14,12 +14,12 @@ from jaxtyping import Bool, Int
 from didact.students.skills.ltl.automata import Automaton
 from didact.students.skills.ltl.formulas import Formula, Not, Proposition, all_of, any_of
 
-# Up to so many clauses that might be left out, the fewest are found by trying all; else greedily.
+# Up to this number of optional clauses, the minimal cover is found exactly; otherwise greedily.
 EXACT = 14
 
 
 class Edge(NamedTuple):
-    """All that leads from one state to another."""
+    """All transitions from one state to another, with their condition."""
 
     source: int
     target: int
@@ -27,12 +27,12 @@ class Edge(NamedTuple):
 
 
 def edges(automaton: Automaton, possible: Bool[np.ndarray, " letters"] | None = None) -> list[Edge]:
-    """The edges of an automaton, by source and then by target; loops too.
+    """Return the edges of an automaton, including loops, ordered by source and target.
 
     Args:
-        automaton: any.
-        possible: the letters that can come, such as `at_most_one(automaton)`. Edges without one are
-            left out, and conditions need not tell what cannot be: "a" instead of "a & !b".
+        automaton: an automaton.
+        possible: the letters that can occur, such as `at_most_one(automaton)`. Edges without a
+            possible letter are left out, and conditions are simplified: "a" instead of "a & !b".
     """
     found = []
     for source, row in enumerate(automaton.transitions):
@@ -43,7 +43,7 @@ def edges(automaton: Automaton, possible: Bool[np.ndarray, " letters"] | None = 
 
 
 def at_most_one(automaton: Automaton) -> Bool[np.ndarray, " letters"]:
-    """The letters in which no two propositions hold, as where each is a place to be at."""
+    """Return the letters in which at most one proposition holds, as if each were a place."""
     letters = np.arange(automaton.transitions.shape[1])
     return letters & (letters - 1) == 0
 
@@ -53,17 +53,18 @@ def condition(
     propositions: tuple[str, ...],
     possible: Bool[np.ndarray, " letters"] | None = None,
 ) -> Formula:
-    """The smallest disjunction of conjunctions that holds for just these letters.
+    """Return the smallest disjunction of conjunctions that holds for exactly these letters.
 
     Args:
-        holds: bool[2**p], for which letters; bit i of a letter is that of `propositions[i]`.
-        propositions: p names.
-        possible: for which letters it has to be right; for all if not given.
+        holds: bool[2**p], whether it holds for each letter; bit i of a letter is that of
+            `propositions[i]`.
+        propositions: the names of p propositions.
+        possible: the letters for which the condition must be correct; all letters if None.
 
     Returns:
-        One with the fewest clauses, among those the fewest literals, and of these the fewest that
-        are negative (close to it where more than `EXACT` prime implicants compete). `true` for all
-        letters, `false` for none.
+        The condition with the fewest clauses, then the fewest literals, then the fewest negative
+        literals (approximately, if more than `EXACT` prime implicants are optional). It is `true`
+        for all letters and `false` for none.
     """
     free = np.zeros_like(holds) if possible is None else ~possible
     # One axis for each proposition, that of `propositions[0]` first.
@@ -73,7 +74,7 @@ def condition(
     )
     primes = _prime_implicants(may)
     clauses = primes[_cover(primes, np.argwhere(wanted))]
-    # What holds is told before what does not.
+    # Positive literals come before negative ones.
     ordered = sorted(clauses.tolist(), key=lambda clause: [(1, 0, 2)[value] for value in clause])
     return any_of([_conjunction(clause, propositions) for clause in ordered])
 
@@ -84,7 +85,7 @@ def _conjunction(clause: list[int], names: tuple[str, ...]) -> Formula:
 
 
 def _prime_implicants(values: Bool[np.ndarray, "..."]) -> Int[np.ndarray, "primes p"]:
-    """Of each proposition: 0 where it must not hold, 1 where it must, 2 where it may."""
+    """Return prime implicants; of each proposition, 0 if it must not hold, 1 if it must, else 2."""
     cubes = values
     for axis in range(values.ndim):
         either = np.logical_and(*(np.take(cubes, [i], axis) for i in (0, 1)))
@@ -98,7 +99,7 @@ def _prime_implicants(values: Bool[np.ndarray, "..."]) -> Int[np.ndarray, "prime
 
 
 def _cover(primes: np.ndarray, minterms: np.ndarray) -> list[int]:
-    """The rows of the fewest primes that together hold for all minterms."""
+    """Return the rows of the fewest primes that cover all minterms."""
     fits = (primes[:, None, :] == 2) | (primes[:, None, :] == minterms[None, :, :])
     covers = fits.all(-1)  # [primes, minterms]
     essential = covers[:, covers.sum(0) == 1].any(1)
@@ -106,7 +107,7 @@ def _cover(primes: np.ndarray, minterms: np.ndarray) -> list[int]:
     covers = covers[:, ~covers[essential].any(0)]
     if not covers.shape[1]:
         return chosen
-    # What holds says more than what does not.
+    # Negative literals cost slightly more than positive ones.
     literals = (primes < 2).sum(1) + (primes == 0).sum(1) / (1 + primes.size)
     others = np.flatnonzero(covers.any(1)).tolist()
     if len(others) <= EXACT:

@@ -1,6 +1,6 @@
-"""Automata as pictures: states as circles, edges with their conditions.
+"""Drawings of automata: states as circles, edges with their conditions.
 
-Drawn without pyplot, so nothing global is touched and no display is needed.
+Drawing does not use pyplot, so it changes no global state and needs no display.
 """
 
 import os
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MAX_SIZE = 64  # states; more cannot be read
+MAX_SIZE = 64  # maximum number of states in a legible drawing
 RADIUS = 0.34
-ROW = 1.7  # from one state to the one above it; columns are as wide as labels need
-CHARACTER = 0.095  # width
-SHORT, LONG = 14, 26  # characters: of a loop's label, and of a line of any other
+ROW = 1.7  # vertical distance of states; columns are as wide as their labels
+CHARACTER = 0.095  # width of a character
+SHORT, LONG = 14, 26  # maximum characters of a loop's label, and of a line of other labels
 INK, GREY, GREEN, RED, NOW = "#22262b", "#8a8f98", "#dff0e6", "#f6e1dc", "#ffd685"
 
 
@@ -35,26 +35,29 @@ def draw(
     possible: Bool[np.ndarray, " letters"] | None = None,
     dpi: int = 150,
 ) -> Path:
-    """Draws an automaton and returns where the picture stands.
+    """Draw an automaton to a file.
 
-    States are placed from left to right by how far the task has come. Accepting ones have a double
-    line, those that have failed are red and stand at the bottom.
+    States are placed from left to right by the progress of the task. Accepting states have a double
+    outline; failed states are red and at the bottom.
 
     Args:
-        path: a picture in a format matplotlib knows (.png, .pdf, .svg).
-        automaton: of at most `LARGEST` states.
-        state: one to be marked, such as where an episode is.
-        possible: the letters that can come, as in `edges`; far fewer edges where each fact is a
-            place to be at (`at_most_one`). States that they never lead to are left out.
-        dpi: pixels an inch.
+        path: an image file in a format that matplotlib supports (.png, .pdf, .svg).
+        automaton: an automaton with at most `MAX_SIZE` states.
+        state: a state to highlight, such as the current one of an episode.
+        possible: the letters that can occur, as in `edges`; with `at_most_one`, there are far fewer
+            edges. States that cannot be reached by these letters are left out.
+        dpi: pixels per inch.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        SettingError: it has too many states, or the format is unknown.
+        SettingError: the automaton has too many states, or the format is unknown.
     """
     path = Path(path)
     figure = _figure(automaton, state, possible)
     if path.suffix.lstrip(".").lower() not in figure.canvas.get_supported_filetypes():
-        raise SettingError("path", str(path), "a picture such as *.png, *.pdf or *.svg")
+        raise SettingError("path", str(path), "an image file, such as *.png, *.pdf or *.svg")
     figure.savefig(path, dpi=dpi, facecolor="white")
     return path
 
@@ -66,10 +69,10 @@ def picture(
     possible: Bool[np.ndarray, " letters"] | None = None,
     dpi: int = 100,
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """The same as an array, for videos.
+    """Draw an automaton as an array, for videos; see `draw`.
 
     Raises:
-        SettingError: it has too many states.
+        SettingError: the automaton has too many states.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -87,10 +90,10 @@ def draw_on(
     state: int | None = None,
     possible: Bool[np.ndarray, " letters"] | None = None,
 ) -> None:
-    """Draws an automaton on axes of matplotlib.
+    """Draw an automaton on matplotlib axes; see `draw`.
 
     Raises:
-        SettingError: it has too many states.
+        SettingError: the automaton has too many states.
     """
     from matplotlib.patches import Circle
 
@@ -109,8 +112,8 @@ def draw_on(
             bend = 0.0 if failing else _bend(*ends, places)
             back = (edge.target, edge.source) in pairs
             heights.append(_arrow(axes, ends, label, bend or 0.16 * back, failing))
-        elif automaton.alive[edge.source]:  # a loop of a failed state tells nothing
-            # All edges of a state together leave nothing out, so the loop is what remains.
+        elif automaton.alive[edge.source]:  # loops of failed states carry no information
+            # The edges of a state cover all letters, so a loop is "else" if its label is long.
             _loop(axes, places[edge.source], label if len(label) <= SHORT else "else")
     entry = places[automaton.initial] - (1.0, 0)
     _arrow(axes, (entry, places[automaton.initial]), "", 0, False, start=0)
@@ -129,16 +132,17 @@ def draw_on(
 
 
 def layout(automaton: Automaton, edges: Sequence[Edge]) -> Float[np.ndarray, "states 2"]:
-    """Where states stand: in columns by the longest way there, failed ones below.
+    """Return the positions of states: in columns by the longest way there, failed states below.
 
-    Those that no edge leads to have no place: NaN.
+    The positions of states that no edge leads to are NaN.
 
     Raises:
-        SettingError: there are too many states.
+        SettingError: the automaton has too many states.
     """
     count = automaton.num_states
     if count > MAX_SIZE:
-        raise SettingError("automaton", f"of {count} states", f"of at most {MAX_SIZE} to be drawn")
+        allowed = f"of at most {MAX_SIZE} states for drawing"
+        raise SettingError("automaton", f"of {count} states", allowed)
     ranks = _ranks(automaton)
     inside = np.isin(np.arange(count), list(_reached(automaton, edges)))
     alive = automaton.alive & inside
@@ -154,7 +158,7 @@ def layout(automaton: Automaton, edges: Sequence[Edge]) -> Float[np.ndarray, "st
     places[:, 0] = starts[ranks]
     for rank in range(ranks.max() + 1):
         column = [i for i in np.flatnonzero(alive) if ranks[i] == rank]
-        # Nearest to where their edges come from, so that fewer cross.
+        # Sort by the height of the sources of their edges, so that fewer edges cross.
         height = {
             i: np.mean([places[e.source, 1] for e in edges if e.target == i and e.source != i] or 0)
             for i in column
@@ -171,7 +175,7 @@ def layout(automaton: Automaton, edges: Sequence[Edge]) -> Float[np.ndarray, "st
 
 
 def _reached(automaton: Automaton, edges: Sequence[Edge]) -> set[int]:
-    """The states to which edges lead from the initial one, and that one."""
+    """Return the initial state and all states that edges reach from it."""
     reached, waiting = {automaton.initial}, [automaton.initial]
     while waiting:
         source = waiting.pop()
@@ -182,7 +186,9 @@ def _reached(automaton: Automaton, edges: Sequence[Edge]) -> set[int]:
 
 
 def _ranks(automaton: Automaton) -> np.ndarray:
-    """The column of each state: how many edges the longest way there has, not going in circles."""
+    """Return the column of each state: the number of edges on the longest way there, without
+    cycles.
+    """
     count = automaton.num_states
     reach = np.eye(count, dtype=bool)
     reach[np.arange(count)[:, None], automaton.transitions] = True
@@ -190,8 +196,8 @@ def _ranks(automaton: Automaton) -> np.ndarray:
         reach = reach @ reach
     together = reach & reach.T
     ranks = np.zeros(count, int)
-    # What reaches more comes before what it reaches; states that reach one another by number,
-    # which is the order in which they are come upon.
+    # States that reach more states come first; states that reach each other are ordered by number,
+    # which is the breadth-first order.
     for i in sorted(range(count), key=lambda i: (-reach[i].sum(), i)):
         before = [
             j
@@ -203,7 +209,7 @@ def _ranks(automaton: Automaton) -> np.ndarray:
 
 
 def _bend(one: np.ndarray, other: np.ndarray, places: np.ndarray) -> float:
-    """How far an arrow has to bend, as a part of its length, to pass by states in between."""
+    """Return the bend of an arrow, as a fraction of its length, that avoids states in between."""
     along = other - one
     length = float(np.linalg.norm(along))
     part = (places - one) @ along / length**2
@@ -211,19 +217,19 @@ def _bend(one: np.ndarray, other: np.ndarray, places: np.ndarray) -> float:
     between = (part > 0.05) & (part < 0.95) & (apart < 1.3 * RADIUS)
     if not between.any():
         return 0.0
-    # Over their loops on the way there, below them on the way back.
+    # Pass above the loops of these states from left to right, and below the states otherwise.
     return -2 * ((0.95 if along[0] > 0 else 0.5) + 0.1 * length) / length
 
 
 def _arrow(
     axes: Any, ends: Any, label: str, bend: float, failing: bool, start: float = RADIUS
 ) -> float:
-    """Returns the height of its middle."""
+    """Draw an arrow, and return the height of its middle."""
     from matplotlib.patches import FancyArrowPatch
 
     one, other = np.asarray(ends)
     along = other - one
-    # As matplotlib's "arc3" does it, with the ends on the circles.
+    # The control point of matplotlib's "arc3", with the ends on the circles.
     control = (one + other) / 2 + bend * np.array([along[1], -along[0]])
     one = one + start * _unit(control - one)
     other = other + RADIUS * _unit(control - other)
@@ -249,7 +255,7 @@ def _arrow(
 
 
 def _rad(one: np.ndarray, other: np.ndarray, control: np.ndarray) -> float:
-    """How far "arc3" has to bend for this control point, as a part of the length."""
+    """Return the parameter `rad` of "arc3" for this control point."""
     along = other - one
     across = np.array([along[1], -along[0]])
     return float((control - (one + other) / 2) @ across / (across @ across))
@@ -281,7 +287,7 @@ def _label(axes: Any, place: Any, text: str, colour: str) -> None:
 
 
 def _wrapped(label: str) -> str:
-    """With a new line before an "or" that would make it long."""
+    """Break a label into lines before an "or" that would make a line too long."""
     lines = [""]
     for clause in label.split(" | "):
         longer = f"{lines[-1]} | {clause}" if lines[-1] else clause

@@ -1,4 +1,4 @@
-"""Instructions in a small part of English, as formulas.
+"""A parser of a fragment of English that converts instructions to formulas.
 
     instruction := clause { ("," | ";" | "." | "and") clause }
     clause      := sequence | rule | "whenever" choice "," sequence
@@ -8,10 +8,10 @@
     choice      := thing { ("," | "or") thing }, with an "or" before the last
     rule        := ("never" | "always") choice
 
-A thing is a name of the vocabulary, after adjectives if it has some ("the blue ball"); articles,
-verbs and the like say nothing ("get the", "go to"). `vocabulary.KEYWORDS` has all other words:
-"avoid", "do not" and "without" are "never", "stay" and "keep" are "always", "but" is "and". A comma
-may stand before "and", "or" and "then".
+A thing is a name of the vocabulary, possibly with adjectives before it ("the blue ball"); articles,
+verbs and similar words are ignored ("get the", "go to"). `lexicon.KEYWORDS` has all other words:
+"avoid", "do not" and "without" mean "never", "stay" and "keep" mean "always", "but" means "and".
+"and", "or" and "then" may have a comma before them.
 
 | instruction | formula |
 |---|---|
@@ -22,7 +22,7 @@ may stand before "and", "or" and "then".
 | a and b at the same time; the blue ball | `F(a & b)`; `F(blue & ball)` |
 | a or b | `F(a | b)` |
 | a and b, then c | `F(a & X F c) & F(b & X F c)` |
-| never c; avoid c; a without c | `G !c`, of all steps wherever it stands |
+| never c; avoid c; a without c | `G !c`, for all steps, at any place in the instruction |
 | always c; stay in c | `G c` |
 | avoid c until d | `!c U d` |
 | a, then stay in c until d, then e | `F(a & X (c U (d & X F e)))` |
@@ -53,28 +53,31 @@ STOPS = (",", ";", ".")
 
 @dataclass(frozen=True)
 class _Group:
-    """Things to come true in any order; or one, and what has to hold until then."""
+    """Things to become true in any order, or one thing with a condition that holds until then."""
 
     things: list[Formula]
     meanwhile: Formula | None = None
 
 
 def english(text: str, vocabulary: Lexicon) -> Formula:
-    """The formula of an instruction: "get the coffee and then the mail, never touch a plant".
+    """Parse an instruction such as "get the coffee and then the mail, never touch a plant".
 
     Args:
-        text: in the grammar of this module.
-        vocabulary: what things are called.
+        text: an instruction in the grammar of this module.
+        vocabulary: the names of things.
+
+    Returns:
+        The formula of the instruction.
 
     Raises:
-        FormulaError: a word is unknown or has several meanings, or the sentence is not of the
-            grammar. It is a `SettingError` that names the word and knows the character.
+        FormulaError: a word is unknown or ambiguous, or the sentence does not follow the grammar.
+            It is a `SettingError` that names the word and its position.
     """
     return _Reader(text, vocabulary).whole()
 
 
 class _Reader:
-    """One method for each line of the grammar."""
+    """A recursive descent parser with a method for each rule of the grammar."""
 
     def __init__(self, text: str, vocabulary: Lexicon):
         self.text, self.adjectives = text, vocabulary.adjectives
@@ -85,7 +88,7 @@ class _Reader:
         return self.words[min(self.at + ahead, len(self.words) - 1)].kind
 
     def take(self, *kinds: str) -> bool:
-        """Goes on if the next word is of one of these kinds."""
+        """Consume the next word if it is of one of these kinds, and return whether it is."""
         found = self.peek() in kinds
         self.at += found
         return found
@@ -128,15 +131,15 @@ class _Reader:
         return self.sequence()
 
     def rule(self) -> Formula:
-        """What has to hold, always or until something else does."""
+        """Parse a condition that must hold always, or until something else holds."""
         begin, negative = self.words[self.at], self.peek() == "never"
         self.at += 1
         verb = self.words[self.at].verb
         if verb and not negative:
-            raise self.error(f"{begin.text!r} with {verb!r} has two readings: say 'stay in'")
+            raise self.error(f"{begin.text!r} with {verb!r} is ambiguous: use 'stay in'")
         fact = self.choice()
         if self.peek() == "before" and not negative:
-            raise self.error(f"'before' after {begin.text!r} has two readings: say 'until'")
+            raise self.error(f"'before' after {begin.text!r} is ambiguous: use 'until'")
         return Not(fact) if negative else fact
 
     def sequence(self) -> Formula:
@@ -145,17 +148,17 @@ class _Reader:
         if self.take("after"):
             groups = [*self.group(), *groups]
             if self.then():
-                raise self.error("'then' has two readings beside 'after'", self.at - 1)
+                raise self.error("'then' is ambiguous together with 'after'", self.at - 1)
         else:
             while self.then():
                 groups += self.group()
         if first and len(groups) == 1:
-            raise self.error("'first' needs a 'then' that follows", begin)
+            raise self.error("'first' must be followed by a 'then'", begin)
         formula: Formula | None = None
         for i in reversed(range(len(groups))):
             if len(groups[i].things) > 1 and any(group.meanwhile for group in groups[i + 1 :]):
-                problem = "'until' has two readings after several things in any order"
-                raise self.error(f"{problem}: say in which order", begin)
+                problem = "'until' is ambiguous after several things in any order"
+                raise self.error(f"{problem}: specify their order", begin)
             formula = _before(groups[i], formula)
         assert formula is not None
         return formula
@@ -170,12 +173,12 @@ class _Reader:
         return False
 
     def group(self) -> list[_Group]:
-        """One group, or several where things are told to be in order."""
+        """Parse one group, or several if the things are to be done in order."""
         if self.peek() in RULES:
             begin, rule = self.at, self.rule()
             if not self.take("until", "before"):
                 problem = f"{self.words[begin].text!r} after 'then' needs an 'until'"
-                raise self.error(f"{problem}; what holds from the beginning stands alone", begin)
+                raise self.error(f"{problem}; put a rule for all steps in its own clause", begin)
             group = _Group([self.choice()], rule)
             self.one_reading()
             return [group]
@@ -193,7 +196,7 @@ class _Reader:
         return [_Group(things)]
 
     def choice(self) -> Formula:
-        """One thing, or several of which one is enough."""
+        """Parse one thing, or several things of which one suffices."""
         begin = self.at
         things, joined = self.things()
         if joined == "or" or len(things) == 1:
@@ -202,28 +205,28 @@ class _Reader:
         return things[0]
 
     def one_reading(self) -> None:
-        """After "never a", what do "and b" and ", b" mean?"""
+        """Raise an error for "and b" or ", b" after a rule such as "never a"."""
         listed = self.peek() in ("and", ",") and self.peek(1) == "thing"
         if listed and not self.words[self.at + 1].led:
             word = self.words[self.at].text
-            raise self.error(f"{word!r} has two readings: say 'or', or 'get' what follows")
+            raise self.error(f"{word!r} is ambiguous: use 'or', or 'get' for the next thing")
 
     def things(self) -> tuple[list[Formula], str]:
-        """A list, and what joins it: "and", "or", or "" where only commas do."""
+        """Parse a list of things; return it with "and", "or", or "" if there are only commas."""
         things, joined = [self.thing()], ""
         while True:
             begin = self.at
             comma = self.take(",")
             word = self.peek() if self.peek() in ("and", "or") else ""
             self.at += bool(word)
-            # After "a or b," something new begins.
+            # A comma after "a or b" starts a new clause.
             over = comma and joined == "or" and word != "or"
             if over or not (comma or word) or self.peek() != "thing":
                 self.at = begin
                 return things, joined
             if word and joined and word != joined:
-                problem = f"{self.words[self.at - 1].text!r} has two readings beside '{joined}'"
-                raise self.error(f"{problem}: put them in clauses of their own", self.at - 1)
+                problem = f"{self.words[self.at - 1].text!r} is ambiguous after '{joined}'"
+                raise self.error(f"{problem}: use separate clauses", self.at - 1)
             joined = word or joined
             things.append(self.thing())
 
@@ -238,10 +241,10 @@ class _Reader:
 
 
 def _before(group: _Group, rest: Formula | None) -> Formula:
-    """The group, and then the rest.
+    """Return the formula of a group followed by the rest.
 
-    "All of these, and then the rest" needs no more than "each of these, and then the rest", if the
-    rest may come later wherever it may come at all: then it may come after the last of them.
+    "All of these, then the rest" is expressed as "each of these, then the rest". Both mean the same
+    as long as the rest can always be done later, because it can then follow the last of them.
     """
     steps = [thing if rest is None else And(thing, Next(rest)) for thing in group.things]
     if group.meanwhile is not None:

@@ -1,4 +1,4 @@
-"""What people write where a formula is asked for: a formula, or an instruction in English."""
+"""User input of formulas, in formula syntax or as instructions in English."""
 
 import re
 
@@ -8,18 +8,18 @@ from didact.students.skills.ltl.formulas import Formula
 from didact.students.skills.ltl.lexicon import lexicon
 from didact.students.skills.ltl.parser import FormulaError, parse
 
-# What no instruction has: signs, and the operators that are single letters.
+# Signs and single-letter operators, which do not occur in English instructions.
 OPERATORS = re.compile(r"[&|!~()<>\[\]=¬○◇□∧∨→↔]|\b(?:[FGXUWRN]|WX)\b")
 
 
 def read_formula(text: str, environment: Environment) -> Formula:
-    """A formula from its text, or from an instruction about an environment's facts.
+    """Parse a formula, or an instruction in English about an environment's propositions.
 
-    What has an operator's sign in it is a formula. All else is English if it can be, so that
-    "coffee and mail" are to be had in any order, and not both in the first step.
+    A text with the sign of an operator is parsed as a formula. Any other text is parsed as English
+    if possible: "coffee and mail" means both in any order, not both in the first step.
 
     Raises:
-        FormulaError: it is neither.
+        FormulaError: the text is neither.
     """
     signs = OPERATORS.search(text)
     if signs and signs[0] not in environment.propositions:
@@ -36,6 +36,6 @@ def read_formula(text: str, environment: Environment) -> Formula:
 
 
 def write_formula(formula: Formula) -> str:
-    """The text that `read_formula` reads as just this formula."""
+    """Return a text that `read_formula` parses as exactly this formula."""
     text = str(formula)
     return text if OPERATORS.search(text) else f"({text})"

@@ -1,11 +1,12 @@
 """Formulas of linear temporal logic over finite traces (LTLf), as immutable values.
 
-A trace is a row of labels w[0], ..., w[n - 1], n >= 1, each of which says which propositions hold
-at that step. A formula is true of a trace where it holds at step 0. It holds at step i as follows:
+A trace is a sequence of labels w[0], ..., w[n - 1], n >= 1; each label is the set of propositions
+that hold at that step. A formula is true of a trace if it holds at step 0. It holds at step i as
+follows:
 
-| formula | printed | holds at step i where |
+| formula | printed | holds at step i if |
 |---|---|---|
-| `Proposition` | `coffee` | coffee is among w[i] |
+| `Proposition` | `coffee` | coffee is in w[i] |
 | `Last` | `last` | i is the last step |
 | `Next` | `X f` | there is a step i + 1, and f holds there (strong) |
 | `WeakNext` | `WX f` | i is the last step, or f holds at i + 1 |
@@ -27,21 +28,21 @@ from typing import ClassVar
 
 from didact.environments import SettingError
 
-MAX_DEPTH = 100  # formulas within formulas that are read; Python's own stack is not much deeper
-MAX_SIZE = 2_000  # formulas in a formula of which an automaton is made
-# Words that mean something in a formula. A proposition of such a name stands in double quotes.
+MAX_DEPTH = 100  # maximum nesting; Python's recursion limit allows little more
+MAX_SIZE = 2_000  # maximum number of subformulas of a formula with an automaton
+# Reserved words. A proposition of such a name is written in double quotes.
 LETTERS = ("X", "N", "WX", "F", "G", "U", "R", "W")
 WORDS = ("true", "false", "last", "and", "or", "not", "implies", "iff")  # in any case
-# `XF a` is read as `X F a`, so names made of these letters alone stand in quotes too.
+# `XF a` is parsed as `X F a`, so names that consist of these letters are quoted as well.
 UNARY_LETTERS = re.compile(r"(?:WX|[XNFG])+")
 NAME = re.compile(r"[^\W\d]\w*")
 
 
 class Formula:
-    """A formula. `&`, `|` and `~` make larger ones; `str` prints what `parse` reads back."""
+    """A formula. `&`, `|` and `~` combine formulas; `parse` restores a formula from its `str`."""
 
     __slots__ = ()
-    level: ClassVar[int] = 7  # how tightly it binds; see `_operand`
+    level: ClassVar[int] = 7  # precedence; see `_operand`
 
     def __and__(self, other: "Formula") -> "Formula":
         return And(self, other)
@@ -54,11 +55,11 @@ class Formula:
 
     @property
     def parts(self) -> tuple["Formula", ...]:
-        """The formulas that it is made of, from left to right."""
+        """The operands, from left to right."""
         return ()
 
     def __iter__(self) -> Iterator["Formula"]:
-        """It and all formulas in it, from left to right, each before its parts."""
+        """Iterate over the formula and all its subformulas in preorder, from left to right."""
         waiting: list[Formula] = [self]
         while waiting:
             formula = waiting.pop()
@@ -67,25 +68,25 @@ class Formula:
 
     @property
     def size(self) -> int:
-        """How many formulas are in it, itself included; as many as `__iter__` gives."""
+        """The number of subformulas, including the formula itself, as in `__iter__`."""
         return _folded(self, lambda sizes: 1 + sum(sizes))
 
     @property
     def depth(self) -> int:
-        """How many formulas are within one another, itself included."""
+        """The depth of nesting, including the formula itself."""
         return _folded(self, lambda depths: 1 + max(depths, default=0))
 
     @property
     def propositions(self) -> tuple[str, ...]:
-        """The names in it, each once, in the order of first mention."""
+        """The distinct names of propositions, in the order of first mention."""
         return tuple(dict.fromkeys(part.name for part in self if isinstance(part, Proposition)))
 
 
 def _folded(formula: Formula, of: Callable[[list[int]], int]) -> int:
-    """What follows for a formula from what follows for its parts.
+    """Fold a function over a formula, from the parts up.
 
-    One that stands in several places is looked at once: what is quickly made of shared parts can be
-    far too large to be gone through as a tree.
+    A shared subformula is visited once: a small formula with shared parts can be far too large to
+    traverse as a tree.
     """
     known: dict[int, int] = {}
     waiting = [formula]
@@ -111,10 +112,10 @@ class Constant(Formula):
 
 @dataclass(frozen=True, slots=True)
 class Proposition(Formula):
-    """A fact that a label tells of.
+    """A proposition, which is true or false at each step.
 
     Raises:
-        SettingError: the name is empty, or has a double quote or a line break in it.
+        SettingError: the name is empty, or contains a double quote or a line break.
     """
 
     name: str
@@ -131,7 +132,7 @@ class Proposition(Formula):
 
 @dataclass(frozen=True, slots=True)
 class Last(Formula):
-    """Nothing comes after this step."""
+    """`last`: this is the last step."""
 
     def __str__(self) -> str:
         return "last"
@@ -139,7 +140,7 @@ class Last(Formula):
 
 @dataclass(frozen=True, slots=True)
 class Unary(Formula):
-    """An operator before its operand."""
+    """A prefix operator."""
 
     operand: Formula
     sign: ClassVar[str]
@@ -156,7 +157,7 @@ class Unary(Formula):
 
 @dataclass(frozen=True, slots=True)
 class Binary(Formula):
-    """An operator between its operands."""
+    """An infix operator."""
 
     left: Formula
     right: Formula
@@ -171,13 +172,13 @@ class Binary(Formula):
         left = _operand(self.left, self.level + self.right_to_left)
         right = _operand(self.right, self.level + (not self.right_to_left))
         if isinstance(self.right, Binary) and self.right.level == self.level == Until.level:
-            # `a U (b R c)` needs none, but who would know?
+            # `a U (b R c)` needs no parentheses, but they make it easier to read.
             right = right if self.right.sign == self.sign else f"({right})"
         return f"{left} {self.sign} {right}"
 
 
 def _operand(formula: Formula, level: int) -> str:
-    """Printed, with parentheses where it binds less tightly than `level`."""
+    """Print a formula, with parentheses if its precedence is lower than `level`."""
     return str(formula) if formula.level >= level else f"({formula})"
 
 
@@ -231,7 +232,7 @@ class WeakUntil(Binary):
 
 
 class Release(Binary):
-    """`f R g`: g up to and with the first step where f holds, or to the end."""
+    """`f R g`: g up to and including the first step where f holds, or to the end."""
 
     __slots__ = ()
     sign, level, right_to_left = "R", 5, True
@@ -266,27 +267,27 @@ class Iff(Binary):
 
 
 def brief(formula: Formula, most: int = 200) -> str:
-    """A formula as it is printed, or its beginning, for a sentence about it."""
+    """Print a formula for an error sentence, truncated if it is long."""
     text = str(formula)
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def checked(formula: Formula) -> Formula:
-    """The formula, if it is small enough to be printed and looked at as a tree.
+    """Return the formula if it is small enough to be printed and traversed as a tree.
 
     Raises:
-        SettingError: it is not.
+        SettingError: the formula is too deep or too large.
     """
     if formula.depth > MAX_DEPTH:
         raise SettingError("formula", f"{formula.depth} deep", f"at most {MAX_DEPTH} deep")
     if formula.size > MAX_SIZE:
-        allowed = f"of at most {MAX_SIZE:,} operators and facts"
+        allowed = f"of at most {MAX_SIZE:,} operators and propositions"
         raise SettingError("formula", f"of {formula.size:,}", allowed)
     return formula
 
 
 def all_of(formulas: list[Formula]) -> Formula:
-    """Their conjunction; `true` of none."""
+    """Return the conjunction of formulas; `true` if there are none."""
     joined = formulas[0] if formulas else Constant(True)
     for formula in formulas[1:]:
         joined = And(joined, formula)
@@ -294,7 +295,7 @@ def all_of(formulas: list[Formula]) -> Formula:
 
 
 def any_of(formulas: list[Formula]) -> Formula:
-    """Their disjunction; `false` of none."""
+    """Return the disjunction of formulas; `false` if there are none."""
     joined = formulas[0] if formulas else Constant(False)
     for formula in formulas[1:]:
         joined = Or(joined, formula)

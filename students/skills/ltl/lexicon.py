@@ -1,4 +1,4 @@
-"""The words that an instruction may have: names of an environment's facts, and those of English."""
+"""The vocabulary of instructions: names of an environment's propositions, and English words."""
 
 import difflib
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from didact.environments import SettingError
 from didact.students.skills.ltl.parser import FormulaError
 
-# What the grammar is made of: each kind of word, and what it is called; see `english`.
+# The keywords of the grammar in `english`, by kind.
 KEYWORDS = {
     "first": ("first",),
     "then": ("then", "and then", "next", "and next", "afterwards", "after that", "and after that"),
@@ -28,7 +28,7 @@ KEYWORDS = {
     "together": ("together", "at once", "at the same time", "simultaneously"),
     **{mark: (mark,) for mark in (",", ";", ".")},
 }
-# What says nothing of its own, such as "get the" in "get the coffee": each thing is a fact.
+# Words without a meaning of their own, such as "get the" in "get the coffee".
 ARTICLES = frozenset(["a", "an", "the", "any", "some", "your", "its", "both", "either", "all"])
 FILLERS = frozenset(
     [
@@ -41,7 +41,7 @@ FILLERS = frozenset(
         *("anything", "something", "thing", "things"),
     ]
 )
-# Those that are done once, and not all the time as "hold" and "be" may be.
+# Verbs of single actions, unlike "hold" and "be", which can also describe a lasting state.
 MOTION_VERBS = frozenset(
     [
         *("get", "fetch", "go", "walk", "move", "head", "come", "run", "reach", "visit", "take"),
@@ -58,22 +58,22 @@ _TOKEN = re.compile(r"[\w'’-]+|\S")
 
 @dataclass(frozen=True)
 class Word:
-    """A word of an instruction, or several that mean one thing."""
+    """A word of an instruction, or a phrase that counts as one word."""
 
-    kind: str  # of `KEYWORDS`, "thing", "article", "filler" or "end"
-    text: str  # as it was written, or the proposition of a thing
+    kind: str  # a key of `KEYWORDS`, "thing", "article", "filler" or "end"
+    text: str  # the text as written, or the proposition of a thing
     position: int
-    led: bool = False  # whether something like "get" or "go to the" stands before it
-    verb: str = ""  # such as "get", of `MOTION_VERBS`
+    led: bool = False  # whether a filler such as "get" or "go to the" precedes it
+    verb: str = ""  # the preceding verb in `MOTION_VERBS`, such as "get"
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """What an environment's facts are called.
+    """The names of an environment's propositions.
 
     Attributes:
-        names: from phrases, as rows of words, to the propositions that they may mean.
-        adjectives: propositions that tell of what kind a thing is: "a blue ball" is both at once.
+        names: a mapping from phrases, as tuples of words, to the propositions that they may mean.
+        adjectives: propositions that describe things: "a blue ball" means both at once.
     """
 
     names: Mapping[tuple[str, ...], tuple[str, ...]]
@@ -81,14 +81,14 @@ class Lexicon:
 
     @property
     def propositions(self) -> tuple[str, ...]:
-        """All that can be named."""
+        """All propositions that have a name."""
         return tuple(dict.fromkeys(name for names in self.names.values() for name in names))
 
     def words(self, text: str) -> list[Word]:
-        """What an instruction says: its words without articles and fillers, and its end.
+        """Split an instruction into words, without articles and fillers, followed by an end mark.
 
         Raises:
-            FormulaError: a word is unknown, or may mean several propositions.
+            FormulaError: a word is unknown or ambiguous.
         """
         parts = [(match[0], match.start()) for match in _TOKEN.finditer(text)]
         words: list[Word] = []
@@ -99,7 +99,7 @@ class Lexicon:
             if kind == "to":
                 kind = self._to(text, words, position, led, before)
             if before in EVENTUALLY and kind in ("never", "always"):
-                problem = f"{before!r} before {meaning!r} has two readings: say until or when"
+                problem = f"{before!r} before {meaning!r} is ambiguous: specify until or when"
                 raise FormulaError(text, position, problem, "instruction")
             if kind in ("article", "filler"):
                 verb = meaning if meaning in MOTION_VERBS else verb
@@ -112,9 +112,9 @@ class Lexicon:
         return [*words, Word("end", "the end", len(text))]
 
     def _to(self, text: str, words: list[Word], position: int, led: bool, before: str) -> str:
-        """What "to" is: "go to a" says no more than "go a", but "bring a to b" is "a, then b"."""
+        """Return the kind of "to": a filler in "go to a", but "then" in "bring a to b"."""
         if before in PRONOUNS:
-            problem = f"what {before!r} is must be told: name the thing"
+            problem = f"{before!r} is ambiguous: name the thing"
             raise FormulaError(text, position, problem, "instruction")
         if led or not words or words[-1].kind != "thing":
             return "filler"
@@ -123,16 +123,16 @@ class Lexicon:
             if word.kind in (";", ".") or (word.kind == "then" and word.text != "to"):
                 break
             if word.kind == "then" and listed:
-                problem = "a second 'to' has two readings: say 'then', or begin a new sentence"
+                problem = "a second 'to' is ambiguous: use 'then' or a new sentence"
                 raise FormulaError(text, position, problem, "instruction")
             listed = listed or word.kind in ("and", ",", "or")
         return "then"
 
     def _next(self, text: str, parts: list[tuple[str, int]], at: int) -> tuple[str, str, int]:
-        """Of the next word: its kind, what was written or is meant, and of how many parts it is."""
+        """Return the kind of the next word, its text or proposition, and its number of parts."""
         small = [part.lower() for part, _ in parts[at : at + _MAX_LENGTH]]
         length, meant = self._longest(parts, at)
-        # The article of "a coffee", where some fact is called A; but "A B" names both.
+        # The article in "a coffee", although there is a proposition A; but "A B" names both.
         written = parts[at][0]
         following = self._longest(parts, at + 1)[0] if small[0] == "a" and length == 1 else 0
         begins = at == 0 and following and len(parts[at + 1][0]) > 1
@@ -159,12 +159,12 @@ class Lexicon:
         raise FormulaError(text, parts[at][1], problem, "instruction")
 
     def _longest(self, parts: list[tuple[str, int]], at: int) -> tuple[int, tuple[str, ...]]:
-        """How many words the longest name here has, and what it may mean."""
+        """Return the number of words of the longest name at this position, and its meanings."""
         best: tuple[int, tuple[str, ...]] = 0, ()
         for phrase, meant in self.names.items():
             there = tuple(part for part, _ in parts[at : at + len(phrase)])
             fits = len(there) == len(phrase) and all(map(_same, there, phrase))
-            # Of names that differ in capitals alone, the one that is written is meant.
+            # Among names that differ only in case, prefer the one with matching case.
             if fits and (len(phrase) + (there == phrase) > best[0]):
                 best = len(phrase), meant
         return best
@@ -175,19 +175,19 @@ def lexicon(
     synonyms: Mapping[str, Sequence[str]] | None = None,
     adjectives: Sequence[str] = (),
 ) -> Lexicon:
-    """What the facts of an environment are called in instructions.
+    """Make the lexicon of an environment's propositions.
 
-    Each is called by its name, with spaces for underscores, and by its synonyms; the last word may
-    also be in the plural. Capitals do not matter, but in names of one letter.
+    The phrases of a proposition are its name, with spaces for underscores, and its synonyms; the
+    last word may also be in the plural. Case is ignored, except in names of one letter.
 
     Args:
         propositions: `Environment.propositions`.
-        synonyms: other phrases for some of them. One phrase for several is ambiguous, and is told
-            to be so where it is used.
+        synonyms: other phrases for some of the propositions. A phrase of several propositions is
+            ambiguous, and raises an error when an instruction uses it.
         adjectives: `Environment.adjectives`.
 
     Raises:
-        SettingError: there is no such proposition, or a phrase has a word of the grammar in it.
+        SettingError: a proposition is unknown, or a phrase contains a keyword of the grammar.
     """
     synonyms = dict(synonyms or {})
     for setting, known in (("synonyms of", synonyms), ("adjective", adjectives)):
@@ -205,7 +205,7 @@ def lexicon(
 
 
 def _forms(phrase: str) -> list[tuple[str, ...]]:
-    """A phrase as words, in the singular and in the plural."""
+    """Split a phrase into words, in the singular and in the plural."""
     words = re.split(r"[\s_]+", phrase.strip())
     if len(phrase) > 1:
         words = [word.lower() for word in words]

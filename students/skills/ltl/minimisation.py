@@ -1,6 +1,6 @@
-"""Finite automata as arrays: products, reachability, and the minimal one in a canonical order.
+"""Operations on finite automata as arrays: products, reachability, and canonical minimisation.
 
-All tables here are int32[states, letters]: where each letter leads.
+All tables are int32[states, letters]: the state after each letter.
 
 References:
     Moore, Gedanken-experiments on Sequential Machines, 1956 (refinement of partitions).
@@ -15,12 +15,12 @@ Table = Int[np.ndarray, "states letters"]
 def minimal(
     transitions: Table, accepting: Bool[np.ndarray, " states"], initial: int
 ) -> tuple[Table, Bool[np.ndarray, " states"]]:
-    """The smallest complete automaton of the same language, which starts in its state 0.
+    """Return the minimal complete automaton of the same language, with initial state 0.
 
-    States are in the order in which a breadth-first search by rising letters comes upon them, so
-    that automata of the same language over the same letters are equal, array by array.
+    States are numbered by a breadth-first search over letters in ascending order, so that automata
+    of the same language over the same letters have equal arrays.
     """
-    # Letters that do the same everywhere are looked at once.
+    # Letters with the same transitions in all states are processed once.
     columns, letters = np.unique(transitions, axis=1, return_inverse=True)
     letters = letters.reshape(-1)
     classes = np.asarray(accepting, np.int64)
@@ -42,10 +42,10 @@ def minimal(
 
 
 def breadth_first(transitions: Table, initial: int) -> Int[np.ndarray, " reachable"]:
-    """The reachable states, nearest first, those of one distance by the letters that lead there."""
+    """Return the reachable states in breadth-first order, with letters in ascending order."""
     found, seen = [initial], np.zeros(len(transitions), bool)
     seen[initial] = True
-    for state in found:  # it grows
+    for state in found:  # the list grows during the iteration
         targets, first = np.unique(transitions[state], return_index=True)
         for target in targets[np.argsort(first)]:
             if not seen[target]:
@@ -60,17 +60,17 @@ def product(
     conjunction: bool,
     most: int,
 ) -> tuple[Table, Bool[np.ndarray, " u"]] | None:
-    """The automaton of both languages' intersection, or of their union, from state 0.
+    """Return the automaton of the intersection or union of two languages; all start in state 0.
 
     Returns:
-        None where it has more than `most` states.
+        The transitions and accepting states, or None if there are more than `most` states.
     """
     (left, left_accepts), (right, right_accepts) = one, other
     width = len(right)
     numbers = np.full(len(left) * width, -1, np.int64)
     numbers[0] = 0
     pairs, rows, count = [np.zeros(1, np.int64)], [], 1
-    for new in pairs:  # it grows
+    for new in pairs:  # the list grows during the iteration
         targets = left[new // width].astype(np.int64) * width + right[new % width]
         rows.append(targets)
         unseen = np.unique(targets[numbers[targets] < 0])
@@ -89,7 +89,7 @@ def product(
 def leading_to(
     transitions: Table, wanted: Bool[np.ndarray, " states"]
 ) -> Bool[np.ndarray, " states"]:
-    """From which states some word, the empty one too, leads to a wanted one."""
+    """Return whether a wanted state is reachable from each state, including from itself."""
     leads = np.array(wanted, bool)
     while True:
         more = leads | leads[transitions].any(axis=1)

@@ -1,19 +1,19 @@
-"""Reads formulas in the usual syntax.
+"""A parser of formulas in the usual syntax.
 
-From what binds most tightly to what binds least, with all spellings:
+Operators and their spellings, from the highest to the lowest precedence:
 
 | | spellings |
 |---|---|
 | atoms | a name, a name in double quotes, `true` or `1`, `false` or `0`, `last`, `( )` |
-| before a formula | `!` `~` `not`, `X`, `WX` or `N`, `F` or `<>`, `G` or `[]` |
-| until, weak until, release | `U`, `W`, `R`, from right to left: `a U b U c` is `a U (b U c)` |
+| prefix operators | `!` `~` `not`, `X`, `WX` or `N`, `F` or `<>`, `G` or `[]` |
+| until, weak until, release | `U`, `W`, `R`, right-associative: `a U b U c` is `a U (b U c)` |
 | and | `&` `&&` `and` |
 | or | `|` `||` `or` |
-| implies | `->` `=>` `implies`, from right to left |
+| implies | `->` `=>` `implies`, right-associative |
 | if and only if | `<->` `<=>` `iff` |
 
-Operators of temporal logic are capital letters, and may stand together: `XF a` is `X F a`. So a
-proposition that is called F, or XF, has to be quoted.
+Temporal operators are capital letters and may be written together: `XF a` is `X F a`. Propositions
+named F or XF must therefore be quoted.
 """
 
 import difflib
@@ -55,17 +55,17 @@ _TOKEN = re.compile(
 
 
 class FormulaError(SettingError):
-    """A text that is no formula, or no instruction, told in one sentence.
+    """A text that is not a valid formula or instruction.
 
     Args:
-        text: all of it.
-        position: where in the text the problem is.
-        problem: the end of a sentence that begins "at character ...".
-        setting: what the text should have been.
+        text: the whole text.
+        position: the index of the character with the problem.
+        problem: the problem, as the end of a sentence that starts with "at character ...".
+        setting: what the text should be: "formula" or "instruction".
 
     Attributes:
-        position: where in the text, from 0; its length where something is missing at the end.
-        marked: two lines, the text and a caret below that place.
+        position: the index of the character, from 0; the length of the text if the end is missing.
+        marked: two lines, the text and a caret below the position.
     """
 
     def __init__(self, text: str, position: int, problem: str, setting: str = "formula"):
@@ -76,28 +76,27 @@ class FormulaError(SettingError):
 
 
 class _Token(NamedTuple):
-    kind: str  # a sign as it is printed, "name", or "end"
-    text: str  # as it was written
+    kind: str  # a printed sign, "name", or "end"
+    text: str  # the text as written
     position: int
 
 
 def parse(text: str, propositions: Sequence[str] | None = None) -> Formula:
-    """The formula that a text says, such as `F(coffee & X F office) & G !decoration`.
+    """Parse a formula such as `F(coffee & X F office) & G !decoration`.
 
     Args:
-        text: in the syntax of this module.
-        propositions: the names that may stand in it, such as `Environment.propositions`; any if
-            not given.
+        text: a formula in the syntax of this module.
+        propositions: the allowed names, such as `Environment.propositions`; any name if None.
 
     Raises:
-        FormulaError: it is no formula, is nested too deeply, or names something else. It is a
-            `SettingError` that knows the character.
+        FormulaError: the text is not a formula, is nested too deeply, or has an unknown
+            proposition. It is a `SettingError` with the position of the problem.
     """
     return _Parser(text, propositions).whole()
 
 
 class _Parser:
-    """Precedence climbing: one method for operators between formulas, one for what is before."""
+    """A precedence climbing parser: `expression` parses infix operators, `operand` all else."""
 
     def __init__(self, text: str, propositions: Sequence[str] | None):
         self.text, self.propositions = text, propositions
@@ -112,13 +111,13 @@ class _Parser:
     def whole(self) -> Formula:
         formula = self.expression(1)
         if self.now.kind == ")":
-            raise self.error(self.now, "a ')' closes nothing")
+            raise self.error(self.now, "there is an unmatched ')'")
         if self.now.kind != "end":
-            raise self.error(self.now, f"an operator such as '&' is missing before {self.told()}")
+            raise self.error(self.now, f"an operator such as '&' is missing before {self.shown()}")
         return formula
 
     def expression(self, level: int) -> Formula:
-        """Operators that bind at least as tightly as `level`."""
+        """Parse an expression of infix operators with a precedence of at least `level`."""
         left = self.operand()
         chain = 0
         while (kind := _BINARY.get(self.now.kind)) and kind.level >= level:
@@ -139,8 +138,8 @@ class _Parser:
             formula = self.expression(1)
             if self.now.kind != ")":
                 missing = "an operator or a ')' is missing"
-                opened = f"the '(' of character {token.position + 1}"
-                raise self.error(self.now, f"{missing} before {self.told()}, to close {opened}")
+                opened = f"the '(' at character {token.position + 1}"
+                raise self.error(self.now, f"{missing} before {self.shown()}, to close {opened}")
             self.at += 1
         elif token.kind in ("true", "false"):
             formula = Constant(token.kind == "true")
@@ -150,7 +149,7 @@ class _Parser:
             formula = self.proposition(token)
         else:
             self.at -= 1
-            raise self.error(token, f"a proposition or '(' is missing before {self.told()}")
+            raise self.error(token, f"a proposition or '(' is missing before {self.shown()}")
         self.depth -= 1
         return formula
 
@@ -164,15 +163,15 @@ class _Parser:
         if not name:
             raise self.error(token, "a name is missing between the quotes")
         if not name.isprintable():
-            raise self.error(token, "a name has a line break or the like in it")
+            raise self.error(token, "a name contains a line break or another control character")
         if self.propositions is not None and name not in self.propositions:
             near = difflib.get_close_matches(name, list(self.propositions), n=3, cutoff=0.5)
-            those = ", ".join(near or self.propositions) or "nothing"
-            told = f"the propositions, such as {those}" if near else those
-            raise self.error(token, f"{name!r} is none of {told}")
+            known = ", ".join(near or self.propositions) or "none"
+            known = f"similar propositions: {known}" if near else f"propositions: {known}"
+            raise self.error(token, f"{name!r} is unknown ({known})")
         return Proposition(name)
 
-    def told(self) -> str:
+    def shown(self) -> str:
         return "the end" if self.now.kind == "end" else f"'{self.now.text}'"
 
     def error(self, token: _Token, problem: str) -> FormulaError:
@@ -184,7 +183,8 @@ class _Parser:
             group = match.lastgroup or "end"
             text, position = match[group], match.start(group)
             if group == "odd":
-                problem = "a quote is not closed" if text == '"' else f"nothing can be {text!r}"
+                unexpected = f"there is an unexpected {text!r}"
+                problem = "a quote is not closed" if text == '"' else unexpected
                 raise FormulaError(self.text, position, problem)
             if group == "word":
                 tokens += self._word(text, position)
@@ -197,7 +197,7 @@ class _Parser:
         return tokens
 
     def _word(self, text: str, position: int) -> list[_Token]:
-        """An operator, several unary ones together, or a name."""
+        """Split a word into an operator, several unary operators, or a name."""
         word = text if text in _SPELLINGS else text.lower()
         if word in _SPELLINGS and (word == text or len(text) > 1):
             return [_Token(_SPELLINGS[word], text, position)]

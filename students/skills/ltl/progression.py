@@ -1,11 +1,11 @@
-"""What is left of a formula after each step: derivatives with a normal form.
+"""Progression of formulas: derivatives by each step, in a normal form.
 
-A formula is first brought into negation normal form over a few operators; equal parts become one
-node. What still has to come true after some steps is a positive Boolean function of *obligations*:
-"a step follows, and from there on node f holds" (strong, of X f) or "if a step follows, f holds
-from there on" (weak, of WX f). Such a function has exactly one irredundant disjunctive form, the
-set of its smallest implicants. As that is the state, equal functions are equal states; and as
-there are finitely many obligations, there are finitely many states.
+A formula is first converted to negation normal form over a few operators; equal parts become one
+node. What remains to be fulfilled after some steps is a positive Boolean function of *obligations*:
+"there is a next step, and node f holds there" (strong, of X f) or "if there is a next step, f holds
+there" (weak, of WX f). Such a function has a unique irredundant disjunctive form, the set of its
+smallest implicants, which is used as the state. Therefore equal functions are equal states, and
+since there are finitely many obligations, there are finitely many states.
 
 References:
     Bacchus and Kabanza, Using Temporal Logics to Express Search Control Knowledge for Planning,
@@ -18,23 +18,23 @@ from didact.environments import SettingError
 from didact.students.skills.ltl import formulas
 from didact.students.skills.ltl.formulas import Formula
 
-# A clause is a set of obligations as the bits of an integer, all of which have to be met; a state
-# is a set of clauses, none of which contains another, one of which has to be met.
+# A clause is a set of obligations, as the bits of an integer, all of which must be met. A state is
+# a set of clauses, none of which contains another; at least one of them must be met.
 State = frozenset[int]
 DONE: State = frozenset([0])
 FAILED: State = frozenset()
-# Before a formula counts as too complex: clauses of one state, and comparisons of clauses in all.
+# Limits of complexity: clauses of one state, and comparisons of clauses in total.
 MAX_SIZE, WORK = 256, 8_000_000
 
 
 class Closure:
-    """The nodes of a formula, their obligations, and how a letter turns states into states.
+    """The nodes of a formula, their obligations, and the progression of states by letters.
 
-    Nodes are numbers. A letter is an integer: bit i says whether `propositions[i]` holds.
+    Nodes are numbers. A letter is an integer whose bit i is 1 if `propositions[i]` holds.
 
     Args:
-        formula: any formula over `propositions`.
-        propositions: the meaning of the bits of letters.
+        formula: a formula over `propositions`.
+        propositions: the propositions of the bits of letters.
 
     Attributes:
         root: the node of the whole formula.
@@ -44,19 +44,19 @@ class Closure:
         self.formula = formula
         self.bits = {name: i for i, name in enumerate(propositions)}
         self.nodes: list[tuple] = []
-        self.now: list[int] = []  # of each node, the propositions that its first step depends on
+        self.now: list[int] = []  # for each node, the propositions that its first step depends on
         self._ids: dict[tuple, int] = {}
         self._obligations: dict[tuple[int, bool], int] = {}
-        self._targets: list[tuple[int, bool]] = []  # of each obligation: node, and strong?
+        self._targets: list[tuple[int, bool]] = []  # node of each obligation; whether it is strong
         self._work = 0
-        self._weak = 0  # the obligations that the end of a trace meets
+        self._weak = 0  # the weak obligations, which the end of a trace meets
         self._normal: dict[tuple[Formula, bool], int] = {}
         self._progressed: dict[tuple[int, int], State] = {}
         self.true, self.false = self._node("true"), self._node("false")
         self.root = self.normal(formula, True)
 
     def normal(self, formula: Formula, wanted: bool) -> int:
-        """The node of the formula, or of its negation where it is not `wanted`."""
+        """Return the node of the formula if `wanted`, else that of its negation."""
         key = formula, wanted
         if key not in self._normal:
             self._normal[key] = self._normal_form(formula, wanted)
@@ -100,7 +100,7 @@ class Closure:
                 both = self._join(True, self.normal(left, True), part(right))
                 neither = self._join(True, self.normal(left, False), part(right, False))
                 return self._join(False, both, neither)
-        raise TypeError(f"{formula!r} is no formula")
+        raise TypeError(f"{formula!r} is not a formula")
 
     def _constant(self, value: bool) -> int:
         return self.true if value else self.false
@@ -116,7 +116,7 @@ class Closure:
         return self._node("and" if conjunction else "or", *sorted((left, right)))
 
     def _next(self, inner: int, strong: bool) -> int:
-        # No step makes `false` true, and the end of the trace is no harm to a weak `true`.
+        # A strong next `false` is `false`, and a weak next `true` is `true`.
         if inner == self._constant(not strong):
             return inner
         return self._node("next", inner, strong)
@@ -142,7 +142,7 @@ class Closure:
     # Progression.
 
     def start(self, node: int) -> State:
-        """The state before the first step, which has to come, of a node."""
+        """Return the state of a node before the first step, which is required."""
         return frozenset([self._obligation(node, True)])
 
     def accepts(self, state: State) -> bool:
@@ -150,17 +150,18 @@ class Closure:
         return any(clause | self._weak == self._weak for clause in state)
 
     def relevant(self, state: State) -> int:
-        """The propositions that the next state depends on, as bits."""
+        """Return the propositions that the next state depends on, as bits."""
         mask = 0
         for obligation in _bits(_union(state)):
             mask |= self.now[self._targets[obligation][0]]
         return mask
 
     def step(self, state: State, letter: int) -> State:
-        """The state after one more step, in which the propositions of `letter` hold.
+        """Return the state after one more step, in which the propositions of `letter` hold.
 
         Raises:
-            SettingError: it would have more than `LARGEST` clauses.
+            SettingError: the state would have more than `MAX_SIZE` clauses, or the total work
+                exceeds `WORK`.
         """
         progressed = {
             obligation: self._progress(self._targets[obligation][0], letter)
@@ -200,7 +201,7 @@ class Closure:
         return self._both(right, self._either(left, again))
 
     def _obligation(self, node: int, strong: bool) -> int:
-        """Its bit."""
+        """Return the bit of an obligation."""
         key = node, bool(strong)
         if key not in self._obligations:
             self._obligations[key] = len(self._targets)
@@ -224,7 +225,7 @@ class Closure:
         return self._smallest(one | other)
 
     def _smallest(self, clauses: set[int] | State) -> State:
-        """Without clauses that contain others."""
+        """Remove clauses that contain others."""
         kept: list[int] = []
         for clause in sorted(clauses, key=int.bit_count):
             self._work += 1 + len(kept)
@@ -238,9 +239,9 @@ class Closure:
 
 
 def too_complex(formula: Formula) -> SettingError:
-    """What is said of a formula whose automaton would take too long to make."""
+    """Make the error for a formula whose automaton would take too long to build."""
     return SettingError(
-        "formula", formulas.brief(formula), "simpler: its automaton takes too much to make"
+        "formula", formulas.brief(formula), "simpler: its automaton is too expensive to build"
     )
 
 

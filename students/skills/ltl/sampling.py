@@ -1,6 +1,6 @@
-"""Random formulas of three families, for training and for tests of generalisation.
+"""Samplers of random formulas of three families, for training and tests of generalisation.
 
-A sampler is a function from a NumPy generator to a formula; the same generator gives the same.
+A sampler is a function from a NumPy generator to a formula, determined by the generator's state.
 
 References:
     Vaezipoor et al., LTL2Action: Generalizing LTL Instructions for Multi-Task RL, ICML 2021
@@ -26,18 +26,18 @@ from didact.students.skills.ltl.formulas import (
 )
 
 Sampler = Callable[[np.random.Generator], Formula]
-Range = tuple[int, int]  # the least and the most, each value as likely
+Range = tuple[int, int]  # minimum and maximum of a uniform distribution over integers
 
 
 def sequences(propositions: Sequence[str], length: Range = (2, 4)) -> Sampler:
-    """`F(a & X F(b & X F c))`: one thing after another, never the same one twice in a row.
+    """Sample sequences without immediate repetitions, such as `F(a & X F(b & X F c))`.
 
     Args:
-        propositions: at least two, or one where no sequence is longer than that.
-        length: how many things.
+        propositions: at least two propositions, or one if all sequences have length 1.
+        length: length of the sequence.
 
     Raises:
-        SettingError: a range is none, or there are too few propositions.
+        SettingError: a range is invalid, or there are too few propositions.
     """
     _check("length", length, len(propositions), 1 + (length[1] > 1))
 
@@ -53,16 +53,16 @@ def partially_ordered(
     depth: Range = (1, 4),
     choice: float = 0.25,
 ) -> Sampler:
-    """Several sequences, in any order to one another: `F(a & X F b) & F((c | d) & X F a)`.
+    """Sample conjunctions of independent sequences, such as `F(a & X F b) & F((c | d) & X F a)`.
 
     Args:
-        propositions: at least three.
-        conjuncts: how many sequences.
-        depth: how long each.
-        choice: how likely each thing is a choice of two.
+        propositions: at least three propositions.
+        conjuncts: number of sequences.
+        depth: length of each sequence.
+        choice: probability that a step is a choice of two propositions.
 
     Raises:
-        SettingError: a range is none, there are too few propositions, or `choice` is no
+        SettingError: a range is invalid, there are too few propositions, or `choice` is not a
             probability.
     """
     _check("conjuncts", conjuncts, len(propositions), 3)
@@ -80,17 +80,17 @@ def partially_ordered(
 def until_avoiding(
     propositions: Sequence[str], conjuncts: Range = (1, 2), depth: Range = (1, 2)
 ) -> Sampler:
-    """Things to reach while others are avoided: `!a U (b & (!c U d))`.
+    """Sample reach-avoid formulas, such as `!a U (b & (!c U d))`.
 
-    All propositions of a formula differ, so each can be fulfilled.
+    All propositions of a formula are distinct, so every formula can be fulfilled.
 
     Args:
-        propositions: at least twice the most conjuncts times the greatest depth.
-        conjuncts: how many such chains.
-        depth: how many things to reach in each.
+        propositions: at least 2 x (maximum of `conjuncts`) x (maximum of `depth`) propositions.
+        conjuncts: number of chains.
+        depth: number of propositions to reach in each chain.
 
     Raises:
-        SettingError: a range is none, or there are too few propositions.
+        SettingError: a range is invalid, or there are too few propositions.
     """
     _check("conjuncts", conjuncts, len(propositions), 2 * conjuncts[1] * depth[1])
     _check("depth", depth, len(propositions), 2 * conjuncts[1] * depth[1])
@@ -118,16 +118,16 @@ def bounded(
     max_propositions: int = MAX_PROPOSITIONS,
     tries: int = 1000,
 ) -> Sampler:
-    """Draws again while a formula is larger than a batch of machines has room for.
+    """Restrict a sampler to formulas of limited size, by rejection sampling.
 
     Args:
-        sampler: of what.
-        max_states: of the minimal automaton.
-        max_propositions: in the formula.
-        tries: how often at most.
+        sampler: the sampler.
+        max_states: maximum number of states of the minimal automaton.
+        max_propositions: maximum number of propositions.
+        tries: maximum number of tries.
 
     Raises:
-        SettingError: on drawing, where all tries are too large.
+        SettingError: when sampling, if the formulas of all tries are too large.
     """
 
     def sample(rng: np.random.Generator) -> Formula:
@@ -147,7 +147,8 @@ def bounded(
 def _check(setting: str, least_most: Range, there: int, needed: int) -> None:
     least, most = least_most
     if not 1 <= least <= most:
-        raise SettingError(setting, least_most, "two numbers of at least 1, the second not smaller")
+        allowed = "a minimum of at least 1 and a maximum that is not smaller"
+        raise SettingError(setting, least_most, allowed)
     if there < needed:
         raise SettingError("propositions", there, f"at least {needed}")
 
@@ -159,7 +160,7 @@ def _within(rng: np.random.Generator, least_most: Range) -> int:
 def _steps(
     rng: np.random.Generator, propositions: Sequence[str], length: int, choice: float
 ) -> list[Formula]:
-    """Each one proposition or a choice of two, none of which the step before has."""
+    """Sample steps, each one proposition or a choice of two, without those of the previous step."""
     steps, before = [], set()
     for _ in range(length):
         fresh = [name for name in propositions if name not in before]
