@@ -1,4 +1,4 @@
-"""A random environment, in which `testing` lets students play."""
+"""A random environment, used by `testing` to check students."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,9 +13,9 @@ from didact.students.base import Rollout, Student
 
 
 class RandomEnvironment:
-    """n environments with random observations; a student plays in them as in the training loop.
+    """n environments with random observations, in which a student acts as in the training loop.
 
-    Episodes end by chance, in both ways.
+    Episodes are terminated and truncated at random.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class RandomEnvironment:
         self.student, self.n = student, n
 
     def observe(self, key: PRNGKeyArray, spaces: Mapping[str, ArraySpace] | None = None) -> Any:
-        """Random observations, or those of other spaces."""
+        """Return random observations of the environment's spaces, or of `spaces` if given."""
         spaces = self.spaces if spaces is None else spaces
         keys = jax.random.split(key, len(spaces) + 1)
         return {
@@ -39,19 +39,19 @@ class RandomEnvironment:
         }
 
     def begin(self, key: PRNGKeyArray) -> Any:
-        """Where a first rollout begins: the carry, the observation and whether it is a start."""
+        """Return the state before the first rollout: carry, observation, start and learn."""
         carry = self.student.initial_carry(self.n)
         return carry, self.observe(key), jnp.ones(self.n, bool), jnp.ones(self.n)
 
     def play(self, state: Any, worlds: Any, key: PRNGKeyArray, share: Any, steps: int) -> Any:
-        """A rollout, and where the next one begins.
+        """Return a rollout and the state of the environments after it.
 
         Args:
-            state: of the student.
-            worlds: where they are.
-            key: randomness.
+            state: the state of the student.
+            worlds: the state of the environments, from `begin` or a previous rollout.
+            key: random key.
             share: the probability that `learn` is 1 in an episode.
-            steps: T.
+            steps: the number of steps T.
         """
         student, n, first = self.student, self.n, worlds[0]
 
@@ -92,7 +92,7 @@ class RandomEnvironment:
 
 
 def _drawn(key: PRNGKeyArray, space: ArraySpace, n: int) -> Array:
-    """n random arrays of a space."""
+    """Return n random arrays of a space."""
     shape, dtype = (n, *space.shape), np.dtype(space.dtype)
     if dtype.kind == "b":
         return jax.random.bernoulli(key, 0.5, shape)
@@ -105,14 +105,14 @@ def _drawn(key: PRNGKeyArray, space: ArraySpace, n: int) -> Array:
     if space.codes and len(space.shape) == 3:
         top = jnp.minimum(top, jnp.array(space.codes) - 1)
     x = jax.random.randint(key, shape, int(max(space.low, -most)), top + 1)
-    if space.meaning == "tokens":  # sentences of several lengths
+    if space.meaning == "tokens":  # sentences of different lengths
         length = jax.random.randint(key, (*shape[:-1], 1), 1, shape[-1] + 1)
         x = jnp.where(jnp.arange(shape[-1]) < length, x, 0)
     return x.astype(dtype)
 
 
 def where(mask: Array, one: Any, other: Any) -> Any:
-    """`jnp.where` on trees; the mask has the leading axes."""
+    """Apply `jnp.where` to pytrees; the mask covers the leading axes."""
 
     def choose(x, y):
         return jnp.where(mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim)), x, y)

@@ -1,4 +1,4 @@
-"""Tests that any student must pass, also your own.
+"""Conformance tests for students, including your own.
 
 from didact.students import testing
 
@@ -18,7 +18,7 @@ from didact.environments import ActionSpace, ArraySpace, Continuous
 from didact.students.base import Rollout, Student
 from didact.students.random_environment import RandomEnvironment, where
 
-ALIKE = 0.95  # of the numbers, where rounding may turn a few
+ALIKE = 0.95  # required fraction of equal numbers, since rounding may flip a few
 MakeStudent = Callable[[Mapping[str, ArraySpace], ActionSpace], Student]
 
 
@@ -33,28 +33,32 @@ def check(
     rounds: int = 2,
     seed: int = 0,
 ) -> None:
-    """Raises an AssertionError that says in a sentence how a student breaks its contract.
+    """Check that a student follows the `Student` interface.
 
-    - The state is a pytree of arrays with a field `params`; it keeps its structure, shapes and
-      types, and goes on as before after it was stored.
+    - The state is a pytree of arrays with a field `params`. Its structure, shapes and dtypes do not
+      change, and a stored and restored state behaves in the same way.
     - `apply` returns a distribution with batch shape [n], a value [n] or None, and a carry like
-      `initial_carry(n)`; environments do not influence each other.
-    - Actions have the type and shape of the space and lie within it; greedy ones are the modes.
-    - The same keys give the same actions and the same learning.
-    - Functions do the same compiled and not compiled, under `vmap` over seeds and alone.
-    - Learning changes `params` after some rollouts. Where `learn` is 0 everywhere from the
-      beginning, `params` stay bit for bit; what stands in rows with `learn` 0 does not matter.
-    - Metrics are finite scalars with the same names each time, scores finite numbers [T, n].
-    - `read`, where there is one, is `apply` step by step, with the carry reset at each start.
+      `initial_carry(n)`; environments are independent of each other.
+    - Actions have the dtype and shape of the space and lie within it; greedy actions are the modes.
+    - The same keys give the same actions and the same updates.
+    - Functions give the same results with and without `jit`, and with and without `vmap` over
+      seeds.
+    - Learning changes `params` after some rollouts. If `learn` is 0 in all rows from the start,
+      `params` stay the same bit for bit; the contents of rows with `learn` 0 are ignored.
+    - Metrics are finite scalars with the same names each time; scores are finite, [T, n].
+    - `read`, if implemented, equals `apply` step by step, with the carry reset at each start.
 
     Args:
-        make_student: from observation and action space to the student.
-        observation_space, action_space: of the environment, which is a random one.
-        privileged: further observations that `act` is shown, such as the advice of experts.
+        make_student: a function from observation and action space to the student.
+        observation_space, action_space: the spaces of the environment, which is random.
+        privileged: further observations that `act` receives, such as expert actions.
         num_envs, rollout_length: n and T of rollouts. The student must learn from
             `rounds` of them, so choose its settings accordingly.
-        rounds: rollouts that it learns from before `params` must have changed.
-        seed: of everything random.
+        rounds: number of rollouts to learn from, after which `params` must have changed.
+        seed: seed of all randomness.
+
+    Raises:
+        AssertionError: the student violates the interface; the message says how.
     """
     student = make_student(observation_space, action_space)
     world = RandomEnvironment(student, observation_space, action_space, privileged or {}, num_envs)
@@ -62,7 +66,7 @@ def check(
 
 
 class _Check:
-    """The tests, for one student."""
+    """The checks of one student."""
 
     def __init__(self, world: RandomEnvironment, steps: int, rounds: int, key: PRNGKeyArray):
         self.student, self.world, self.n = world.student, world, world.n
@@ -96,9 +100,9 @@ class _Check:
         for path, leaf in jax.tree_util.tree_leaves_with_path(plain):
             _require(
                 isinstance(leaf, jax.Array | np.ndarray),
-                f"state{_name(path)} is of type {type(leaf).__name__}, but must be an array",
+                f"state{_name(path)} has type {type(leaf).__name__}, but must be an array",
             )
-        _same_shapes("init, when it is compiled,", plain, state)
+        _same_shapes("compiled init", plain, state)
         params = getattr(state, "params", None)
         _require(jax.tree.leaves(params), "the state must have a field params with the parameters")
         return state
@@ -106,7 +110,7 @@ class _Check:
     def carry_has_a_row_for_each_environment(self) -> None:
         one, carry = self.student.initial_carry(1), self.student.initial_carry(self.n)
         repeated = jax.tree.map(lambda x: jnp.repeat(x, self.n, axis=0), one)
-        _same_shapes(f"initial_carry({self.n}), compared with initial_carry(1),", repeated, carry)
+        _same_shapes(f"initial_carry({self.n}), compared to initial_carry(1),", repeated, carry)
         _require(_equal(repeated, carry), "initial_carry must be the same for each environment")
 
     def apply_returns_what_it_should(self, state: Any) -> None:
@@ -129,7 +133,8 @@ class _Check:
             )
             _require(np.all(np.isfinite(x)), f"apply: {name} must be finite")
         apart = np.abs(numbers["kl"]).max()
-        _require(apart < 1e-3, f"apply: the kl of a distribution to itself is {apart:g}, not 0")
+        problem = f"the kl of a distribution to itself is {apart:g}, but must be 0"
+        _require(apart < 1e-3, f"apply: {problem}")
 
     def nothing_to_learn_changes_no_parameters(self, state: Any) -> None:
         worlds = self.world.begin(self.key)
@@ -138,11 +143,11 @@ class _Check:
         self.finite_scalars(metrics)
         _require(
             _equal(state.params, after.params),
-            "learn: a rollout whose learn is 0 everywhere must leave params as they are",
+            "learn: a rollout with learn 0 in all rows must not change params",
         )
 
     def life(self, state: Any) -> tuple[Any, Any]:
-        """The state after some rounds, and where the environments are then."""
+        """Return the states of the student and of the environments after some rounds."""
         before, names, worlds = state, None, self.world.begin(self.key)
         for number in range(self.rounds):
             keys = jax.random.split(jax.random.fold_in(self.key, number))
@@ -160,7 +165,7 @@ class _Check:
             state = after
         _require(
             not _equal(before.params, state.params),
-            f"learn: {self.rounds} rollouts of {self.steps} x {self.n} steps left params unchanged",
+            f"learn: {self.rounds} rollouts of {self.steps} x {self.n} steps must change params",
         )
         return state, worlds
 
@@ -188,7 +193,7 @@ class _Check:
         self.valid(greedy, "act_greedily")
         _same_shapes("act_greedily", carry, after)
         mode = self.apply(state, carry, self.observation)[0].mode()
-        self.alike(greedy, mode, "act_greedily, compared with the mode of the distribution,")
+        self.alike(greedy, mode, "act_greedily, compared to the mode of the distribution,")
 
     def keys_decide(self, state: Any, rollout: Rollout) -> None:
         leaves, tree = jax.tree.flatten(state)
@@ -198,13 +203,12 @@ class _Check:
         )
         carry = self.student.initial_carry(self.n)
         acted = [self.act(s, carry, self.shown, self.key) for s in (state, state, restored)]
-        _require(_equal(acted[0], acted[1]), "act: the same state and key must act the same")
-        _require(_equal(acted[0], acted[2]), "a state that was stored must act the same as before")
+        same = "must give the same results"
+        _require(_equal(acted[0], acted[1]), f"act: the same state and key {same}")
+        _require(_equal(acted[0], acted[2]), f"act: a stored and restored state {same}")
         learned = [self.learn(s, rollout, self.key) for s in (state, state, restored)]
-        _require(_equal(learned[0], learned[1]), "learn: the same key must learn the same")
-        _require(
-            _equal(learned[0], learned[2]), "a state that was stored must learn the same as before"
-        )
+        _require(_equal(learned[0], learned[1]), f"learn: the same state and key {same}")
+        _require(_equal(learned[0], learned[2]), f"learn: a stored and restored state {same}")
 
     def rows_that_must_not_be_learned_from_do_not_matter(self, state: Any, rollout: Any) -> None:
         _require(0 < float(rollout.learn.mean()) < 1, "choose another seed, or longer rollouts")
@@ -216,7 +220,7 @@ class _Check:
             return where(rollout.learn == 0, wild.astype(x.dtype), x)
 
         def seen(observation):
-            # Not what is said: networks may take another way where there are more sentences.
+            # Tokens stay the same: networks may take another path with more distinct sentences.
             return {
                 name: spoilt(x) if self.world.spaces[name].meaning != "tokens" else x
                 for name, x in observation.items()
@@ -231,7 +235,7 @@ class _Check:
             final_observation=seen(rollout.final_observation),
         )
         one, two = (self.learn(state, x, self.key)[0].params for x in (rollout, other))
-        _require(_equal(one, two), "learn: what stands in rows with learn 0 must not matter")
+        _require(_equal(one, two), "learn: rows with learn 0 must be ignored")
 
     def reading_is_applying_step_by_step(self, state: Any, rollout: Rollout) -> None:
         if self.student.read is None:
@@ -248,16 +252,16 @@ class _Check:
         after, expected = jax.jit(lambda carry: jax.lax.scan(step, carry, rows))(rollout.carry)
         distribution, value, carry = jax.jit(self.student.read)(state, rollout.carry, *rows)
         found = (distribution, value), carry
-        self.alike(found, (expected, after), "read, compared with apply step by step,")
+        self.alike(found, (expected, after), "read, compared to apply step by step,")
 
     def compiling_changes_nothing(self, state: Any, rollout: Rollout) -> None:
         carry = self.student.initial_carry(self.n)
         plain = self.student.apply(state, carry, self.observation)
         compiled = self.apply(state, carry, self.observation)
-        self.alike(plain, compiled, "apply, when it is compiled,")
+        self.alike(plain, compiled, "compiled apply")
         plain = self.student.learn(state, rollout, self.key)[0].params
         compiled = self.learn(state, rollout, self.key)[0].params
-        self.alike(plain, compiled, "learn, when it is compiled,", state.params)
+        self.alike(plain, compiled, "compiled learn", state.params)
 
     def seeds_do_not_mix(self, state: Any, rollout: Rollout) -> None:
         keys = jax.random.split(self.key, 2)
@@ -268,10 +272,10 @@ class _Check:
         for i in range(2):
             alone = self.learn(states[i], rollouts[i], keys[i])[0].params
             mine = jax.tree.map(lambda x, i=i: x[i], together.params)
-            self.alike(mine, alone, "learn, under vmap over seeds,", states[i].params)
+            self.alike(mine, alone, "learn under vmap over seeds", states[i].params)
 
     def valid(self, action: Any, where: str) -> None:
-        """Actions of the space, one for each environment."""
+        """Require valid actions of the space, one for each environment."""
         space, shape = self.world.actions, (self.n, *self.world.actions.shape)
         _require(
             action.shape == shape and action.dtype == space.dtype,
@@ -288,7 +292,7 @@ class _Check:
             _require(np.isfinite(x), f"learn: the metric {name!r} is {x}, but must be finite")
 
     def alike(self, one: Any, other: Any, where: str, before: Any = None) -> None:
-        """Numbers are the same but for rounding, as a part of how far they have come."""
+        """Require equal numbers up to rounding, relative to their change from `before`."""
         _same_shapes(where, other, one)
         before = jax.tree.map(jnp.zeros_like, other) if before is None else before
         close, total = 0, 0
@@ -298,12 +302,12 @@ class _Check:
             extent = max(np.abs(b - c)[finite].max(initial=0.0), 1e-4)
             close += int(np.sum((np.abs(a - b) <= 2e-2 * extent) | (a == b)))
             total += b.size
-        same = f"{where} must give the same: {total - close} of {total} numbers differ"
+        same = f"{where} must give the same results: {total - close} of {total} numbers differ"
         _require(close >= ALIKE * total, same)
 
 
 def _require(holds: Any, sentence: str) -> None:
-    """Not an `assert`, which Python leaves out when it optimises."""
+    """Raise an AssertionError; unlike `assert`, this works with optimised Python (-O), too."""
     if not holds:
         raise AssertionError(sentence)
 
@@ -315,13 +319,13 @@ def _same_shapes(where: str, before: Any, after: Any) -> None:
     for (path, a), b in zip(*leaves, strict=True):
         _require(
             (a.shape, a.dtype) == (b.shape, b.dtype),
-            f"{where} must keep shapes and types: {_name(path)} was {a.dtype}{list(a.shape)} "
+            f"{where} must keep shapes and dtypes: {_name(path)} was {a.dtype}{list(a.shape)} "
             f"and became {b.dtype}{list(b.shape)}",
         )
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Whether two trees are the same bit for bit."""
+    """Whether two pytrees are equal bit for bit."""
     pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
     return all(np.array(_numbers(a)).tobytes() == np.array(_numbers(b)).tobytes() for a, b in pairs)
 

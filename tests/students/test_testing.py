@@ -183,16 +183,16 @@ def widens_the_state(student):
 BROKEN = {
     nan_metric: "the metric 'loss' is nan, but must be finite",
     wide_actions: "act must lie within the action space",
-    unlearning: "2 rollouts of 6 x 8 steps left params unchanged",
-    ignores_the_mask: "learn is 0 everywhere must leave params as they are",
-    peeks_at_masked_rewards: "what stands in rows with learn 0 must not matter",
-    draws_without_a_key: "act: the same state and key must act the same",
-    forgets_to_forget: "read, compared with apply step by step, must give the same",
+    unlearning: "2 rollouts of 6 x 8 steps must change params",
+    ignores_the_mask: "a rollout with learn 0 in all rows must not change params",
+    peeks_at_masked_rewards: "rows with learn 0 must be ignored",
+    draws_without_a_key: "act: the same state and key must give the same results",
+    forgets_to_forget: "read, compared to apply step by step, must give the same",
     value_of_the_wrong_shape: r"value is float32\[8, 1\], but must be float32\[8\]",
-    samples_greedily: "act_greedily, compared with the mode of the distribution",
+    samples_greedily: "act_greedily, compared to the mode of the distribution",
     mixes_environments: "apply, with fewer environments, must give the same",
-    counts_in_python: r"state\.updates is of type int, but must be an array",
-    widens_the_state: "learn must keep shapes and types: .updates was int32",
+    counts_in_python: r"state\.updates has type int, but must be an array",
+    widens_the_state: "learn must keep shapes and dtypes: .updates was int32",
 }
 
 
