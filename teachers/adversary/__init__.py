@@ -1,1 +1,1 @@
-"""Teachers that are policies themselves, trained on the student's outcomes."""
+"""Teachers that are learned policies, trained on the student's outcomes."""

@@ -1,4 +1,4 @@
-"""Teachers that write their tasks as text: language models, and what stands in for them."""
+"""Proposers that write tasks as text: language models, and substitutes for them."""
 
 from didact.teachers.language.client.budget import Budget, with_budget
 from didact.teachers.language.client.chat_completions import chat

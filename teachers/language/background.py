@@ -1,8 +1,8 @@
-"""Asks a proposer without letting anybody wait.
+"""Requests to proposers that do not block the training.
 
-Whoever answers at once is asked at once. Anybody else is asked in a thread of its own, one
-question at a time, and the answer is fetched when it is there. The thread never keeps a process
-from ending, so there is no pool of workers: those are waited for at exit.
+Immediate proposers are called directly. All others are called in a background thread, one request
+at a time, and the answer is fetched when it is available. The thread is a daemon, so that it never
+keeps the process from exiting; the workers of a thread pool would be joined at exit.
 """
 
 import dataclasses
@@ -19,25 +19,33 @@ from didact.teachers.language.proposer import (
 )
 from didact.teachers.language.transcript import Exchange
 
-MAX_BACKOFF = 8  # of how many chances to ask one is taken, at the least, after many failures
+MAX_BACKOFF = 8  # after many failures, at least one of this many opportunities is used
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What came of a question: a reply, or in one sentence why there is none, and its cost."""
+    """The outcome of a request: a reply, or the reason in one sentence why there is none.
+
+    Attributes:
+        report: the report of the request.
+        reply: the reply, if there is one.
+        error: why there is no reply.
+        spent: what was sent and what it cost, if there is no reply.
+        over: whether no further request can succeed.
+    """
 
     report: Report
     reply: Reply | None
     error: str = ""
     spent: Reply | None = None
-    over: bool = False  # no answer will come any more
+    over: bool = False
 
 
 class BackgroundProposer:
-    """One proposer, and at most one question to it.
+    """A proposer with at most one open request.
 
     Attributes:
-        report: of the question that is open or whose answer was not fetched yet, else None.
+        report: the report of the request that is open or whose answer was not fetched yet, or None.
     """
 
     def __init__(self, proposer: Proposer):
@@ -46,37 +54,37 @@ class BackgroundProposer:
         self._answers: list[Answer] = []
 
     def ask(self, report: Report, n: int) -> None:
-        """Asks for about n tasks; there must be no open question."""
+        """Request about n tasks; there must be no open request."""
         if self.report is not None:
-            raise RuntimeError("one question at a time")
+            raise RuntimeError("there is an open request already")
         self.report, self._answers = report, []
         if self.proposer.immediate:
             self._answers.append(answer(self.proposer, report, n))
         else:
-            # The list is bound to the thread: a late answer to a dropped question is lost.
+            # Each thread has its own list, so that late answers to dropped requests are ignored.
             arguments = (self.proposer, report, n, self._answers)
             threading.Thread(target=_answer, args=arguments, daemon=True).start()
 
     def answer(self) -> Answer | None:
-        """The answer, once there is one; then the next question may be asked."""
+        """Return the answer if it is available; then a new request can be made."""
         if not self._answers:
             return None
         self.report = None
         return self._answers.pop()
 
     def drop(self, why: str) -> Answer | None:
-        """Gives up the open question, if there is one."""
+        """Drop the open request, if there is one, and return its answer or the reason."""
         if self.report is None:
             return None
-        # First, since it is gone once there is an answer.
+        # Read `pending` first, because the proposer resets it when the answer arrives.
         spent = getattr(self.proposer, "pending", None)
-        told = self.answer() or Answer(self.report, None, why, spent)
+        outcome = self.answer() or Answer(self.report, None, why, spent)
         self.report, self._answers = None, []
-        return told
+        return outcome
 
 
 def answer(proposer: Proposer, report: Report, n: int) -> Answer:
-    """Asks, and waits. What goes wrong is told, not raised."""
+    """Call a proposer and wait for the answer. Errors are returned, not raised."""
     begun = time.perf_counter()
     try:
         reply = proposer.propose(report, n)
@@ -89,8 +97,8 @@ def answer(proposer: Proposer, report: Report, n: int) -> Answer:
         return Answer(report, None, str(spent), over=True)
     except ProposerError as error:
         return Answer(report, None, str(error), error.reply)
-    except Exception as error:  # of whatever kind: a training does not end because of a proposer
-        # Its words might hold a key, so they are not told.
+    except Exception as error:  # no error of a proposer may end the training
+        # The message is omitted, because it might contain an API key.
         return Answer(report, None, f"The proposer failed ({type(error).__name__}).")
 
 
@@ -99,10 +107,11 @@ def _answer(proposer: Proposer, report: Report, n: int, answers: list[Answer]) -
 
 
 def backoff(exchanges: Sequence[Exchange]) -> int:
-    """Of so many chances to ask, one is to be taken: doubled by each failure after the first.
+    """Return k such that one of k opportunities for a request should be used.
 
-    Seeds are asked one after another, so a single outage may fail all of them: what counts are the
-    failures in a row of the seed that has the fewest.
+    k doubles with each consecutive failure after the first. Requests for different seeds follow one
+    another, so a single outage may affect all of them: the number of consecutive failures is that
+    of the seed with the fewest.
     """
     failures: dict[int, int] = {}
     for exchange in exchanges:

@@ -1,7 +1,6 @@
-"""Finds JSON in text of any kind: bare, in a code fence, or amid prose.
+"""Find JSON in arbitrary text: plain, in a code fence, or surrounded by prose.
 
-What is read was written by a stranger. The work done on it is bounded, whatever it is, and
-nothing here raises.
+The text is untrusted. The amount of work is bounded for any input, and nothing here raises.
 """
 
 import json
@@ -9,32 +8,32 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-MAX_DEPTH = 32  # brackets within brackets
-MAX_DIGITS = 30  # of a whole number; longer ones are read as real numbers
-WORK = 1_000_000  # looks over all attempts: one at each token, and at each 64 characters of one
-MAX_VALUES = 1_000  # of one text
+MAX_DEPTH = 32  # nested brackets
+MAX_DIGITS = 30  # of an integer; longer ones are read as floats
+WORK = 1_000_000  # the limit of steps: one for each token, and for each 64 characters of a token
+MAX_VALUES = 1_000  # in one text
 
-# A string, to its end or to the end of the text; or a bracket. Possessive, so it never backtracks.
+# A string up to its end or the end of the text, or a bracket; possessive to avoid backtracking.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[\[\]{}]', re.DOTALL)
 _OPENING = re.compile(r"[\[{]")
 _PAIRS = {"]": "[", "}": "{"}
 
 
 class DuplicateKeys(dict):
-    """An object in which a name stands twice.
+    """An object with duplicate keys.
 
     Attributes:
-        name: the first that does.
+        name: the first duplicate key.
     """
 
     name: str
 
 
 def find_json(text: str) -> Iterator[Any]:
-    """All arrays and objects in a text that are in no other, from left to right.
+    """Iterate over the outermost JSON arrays and objects in a text, from left to right.
 
-    Of an array or object that breaks off or is no JSON, those in it are looked for. NaN and
-    infinity are read, though JSON has none, so that whoever asks can tell what is wrong.
+    If an array or object is incomplete or invalid, the values inside it are searched. NaN and
+    infinity are accepted, although they are not valid JSON, so that the caller can report them.
     """
     work, start, count = 0, 0, 0
     while (opening := _OPENING.search(text, start)) and work < WORK and count < MAX_VALUES:
@@ -49,7 +48,7 @@ def find_json(text: str) -> Iterator[Any]:
 
 
 def _end(text: str, start: int, work: int) -> tuple[int | None, int]:
-    """Where the bracket that opens at `start` is closed, if it is; and how many looks it took."""
+    """Return the end of the bracket that opens at `start`, if it is closed, and the steps taken."""
     opened: list[str] = []
     looked_at = 0
     for token in _TOKEN.finditer(text, start):
@@ -84,5 +83,5 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(digits: str) -> int | float:
-    # Python refuses to read whole numbers of thousands of digits, and nobody needs them.
+    # Python refuses to convert integers with thousands of digits.
     return int(digits) if len(digits) <= MAX_DIGITS else float(digits)

@@ -12,14 +12,14 @@ from didact.teachers.language.strategies import Memory, Strategy, named
 
 
 class LanguageModel:
-    """Asks a language model for tasks, by a strategy; made by `language_model`.
+    """A proposer that requests tasks from a language model; create it by `language_model`.
 
     Attributes:
-        name: "language-model", and the strategy if it has a name.
-        immediate: False: answers take seconds or minutes.
-        budget: what may be spent, and what was.
-        memories: what the strategy remembers of answers, for each seed; plain JSON.
-        pending: while it is asked, what was sent, with tokens and cost by estimate; else None.
+        name: "language-model", followed by the name of the strategy if it has one.
+        immediate: False, because answers take seconds or minutes.
+        budget: the budget and what was spent of it.
+        memories: the memory of the strategy for each seed, as plain JSON.
+        pending: during a request, what was sent, with estimated tokens and cost; otherwise None.
     """
 
     immediate = False
@@ -41,10 +41,10 @@ class LanguageModel:
         self._complete = with_budget(complete, budget)
 
     def propose(self, report: Report, n: int) -> Reply:
-        """Text that should hold n tasks.
+        """Request n tasks and return the reply, whose text is not yet validated.
 
         Raises:
-            BudgetSpent: nothing is left to ask with.
+            BudgetSpent: the budget is spent.
             ProposerError: there is no answer.
         """
         strategy = self._strategy
@@ -62,12 +62,12 @@ class LanguageModel:
         return reply
 
     def recall(self, answers: Iterable[tuple[int, str]]) -> None:
-        """Takes up earlier answers, for a run that is continued from its transcript.
+        """Restore the memory from earlier answers, to resume a run from its transcript.
 
-        What they cost is told by `budget.spend`.
+        The cost of these answers is added separately, by `budget.spend`.
 
         Args:
-            answers: the seed and the text of each, oldest first.
+            answers: the seed and text of each answer, oldest first.
         """
         for seed, text in answers:
             memory = self.memories.get(seed, {})
@@ -92,33 +92,36 @@ def language_model(
     retries: int = 2,
     prices: tuple[float, float] | None = None,
 ) -> LanguageModel:
-    """A language model that proposes tasks.
+    """Create a proposer that requests tasks from a language model.
 
     Args:
         model, base_url, api_key_env, temperature, max_tokens, timeout, retries, prices: see
-            `chat_completions.chat`; unused where `complete` is given.
-        strategy: what it is asked for: one of `strategies.NAMES`, a `Strategy`, or a function of a
-            report and a number of tasks that makes the messages.
-        goal: what is to be learned, in words, for the strategies "towards" and "decompose".
-        budget: what may be spent; None is without limit.
-        complete: who is asked, instead of a server: any function of messages and the JSON schema
-            of the answer.
+            `chat_completions.chat`; unused if `complete` is given.
+        strategy: the kind of tasks to request: one of `strategies.NAMES`, a `Strategy`, or a
+            function from a report and a number of tasks to messages.
+        goal: the goal of learning in words, for the strategies "towards" and "decompose".
+        budget: the limits of calls, tokens and cost; None for no limits.
+        complete: called instead of a server: a function from messages and the JSON schema of the
+            answer to a reply.
+
+    Returns:
+        The proposer.
 
     Raises:
-        SettingError: a setting cannot be used, or a limit of money is set and no prices.
+        SettingError: a setting is invalid, or the budget limits the cost but there are no prices.
     """
     if isinstance(strategy, str):
         name, chosen = f"language-model, {strategy}", named(strategy, goal)
     else:
         if goal:
-            raise SettingError("goal", goal, "left out with a strategy of your own")
+            raise SettingError("goal", goal, "omitted with your own strategy")
         name, chosen = "language-model", _made(strategy)
     budget = budget or Budget()
     if complete is not None:
         prices = None
     else:
         if budget.cost is not None and prices is None:
-            allowed = "two numbers, since the budget has a limit of money"
+            allowed = "two numbers, because the budget limits the cost"
             raise SettingError("prices", prices, allowed)
         complete = chat(
             model,

@@ -1,4 +1,4 @@
-"""What all questions to a language model have in common."""
+"""The common parts of all prompts, and the schema of answers."""
 
 import json
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from didact.teachers.language.proposer import Message, Report
 from didact.teachers.language.quoting import quoted, shortened
 from didact.teachers.language.summaries import json_rows
 
-REFUSALS = 8  # told, of the last answer
-MAX_LENGTH = 200_000  # characters of an answer in which one looks for what a strategy remembers
+REFUSALS = 8  # the maximum number of refusals of the last answer in a prompt
+MAX_LENGTH = 200_000  # the characters of an answer that are searched for the strategy's memory
 
 ROLE = (
     "You teach an agent that learns by reinforcement in a simulated environment: you choose the "
@@ -29,19 +29,19 @@ def question(
     fields: str = "",
     parts: str = "",
 ) -> tuple[Message, ...]:
-    """Messages that ask for n tasks.
+    """Create messages that ask for n tasks.
 
     Args:
-        report: of the training.
-        n: how many tasks.
-        advice: what kind of tasks are wanted.
-        shown: what else the model should know, by title: lists, told as one row a line, or other
-            values. All of it is quoted.
-        fields: what stands in the answer before `tasks`, as it is to be written, with a comma.
-        parts: what stands in each of them before `purpose`, likewise.
+        report: the report on the training.
+        n: the number of tasks.
+        advice: the kind of tasks to write.
+        shown: further information for the model, by title: lists, written as one row per line, or
+            other values. All of it is quoted.
+        fields: the form of the fields of the answer before `tasks`, with a comma at the end.
+        parts: the form of the fields of each task before `purpose`, likewise.
 
     Returns:
-        Two messages; all that is not our own words is in the second, as JSON.
+        Two messages. All untrusted text is in the second one, quoted as JSON.
     """
     known = {"steps so far": report.steps, "success since the last report": report.success}
     data = [
@@ -71,13 +71,13 @@ def answer_schema(
     fields: Mapping[str, Any] | None = None,
     parts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The JSON schema of the answer to `question`.
+    """Return the JSON schema of the answer to `question`.
 
     Args:
         task: the schema of one task.
-        n: how many tasks there may be.
-        fields: the schemas of what stands before `tasks`.
-        parts: the schemas of what stands in each of them before `purpose`.
+        n: the maximum number of tasks.
+        fields: the schemas of the fields before `tasks`.
+        parts: the schemas of the fields of each task before `purpose`.
     """
     items = whole_object({**(parts or {}), "purpose": {"type": "string"}, "task": task})
     tasks = {"type": "array", "minItems": 1, "maxItems": n, "items": items}
@@ -85,7 +85,7 @@ def answer_schema(
 
 
 def whole_object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON schema of an object that has exactly these properties."""
+    """Return the JSON schema of an object with exactly these properties."""
     return {
         "type": "object",
         "properties": dict(properties),
@@ -95,9 +95,9 @@ def whole_object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def object_in(text: str) -> dict[str, Any]:
-    """The JSON object that an answer is, or has amid prose; empty if there is none.
+    """Return the JSON object in an answer, possibly surrounded by prose; empty if there is none.
 
-    For what strategies remember; tasks are read, and judged, elsewhere.
+    Strategies update their memory from it. Tasks are parsed and validated elsewhere.
     """
     text = whole_characters(text[:MAX_LENGTH].rpartition("</think>")[2])
     for part in (text, text[text.find("{") : text.rfind("}") + 1]):

@@ -1,27 +1,27 @@
-"""What a proposer is: whoever writes the next tasks of a pool, on the host, between two chunks.
+"""The proposer interface. Proposers write new tasks for a pool, on the host, between two chunks.
 
-A proposer reads a report of what the student can and answers with text that holds JSON objects of
-the task space. It never touches the device and is never trusted: what it writes is read and
-checked by others.
+A proposer gets a report on the student's performance and answers with text that contains tasks as
+JSON objects. It runs on the host only and is not trusted: its answers are parsed and validated by
+`task_parsing`.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-Message = Mapping[str, str]  # `role` and `content`, as chat completions have them
+Message = Mapping[str, str]  # `role` and `content`, as in chat completions
 
 
 @dataclasses.dataclass(frozen=True)
 class TaskReport:
-    """How the student fares in one task of the pool.
+    """The student's performance in one task of the pool.
 
     Attributes:
         task: the JSON object of the task.
         attempts: finished episodes.
-        success: the part of the latest of them that succeeded; 0 if there were none.
+        success: the success rate of the latest episodes; 0 if there are none.
         error: the standard error of `success`.
-        progress: how much success rose (or fell, below 0) of late.
+        progress: the recent change of the success rate.
     """
 
     task: Mapping[str, Any]
@@ -33,18 +33,18 @@ class TaskReport:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a proposer is told.
+    """The report that a proposer gets.
 
     Attributes:
-        environment: its name and, after a colon, what it is.
+        environment: the name of the environment and, after a colon, its description.
         schema: the JSON schema of one task, see `TaskSpace.json_schema`.
         steps: environment steps so far.
-        success: the part of all episodes since the last report that succeeded.
+        success: the success rate of all episodes since the last report.
         tasks: the tasks in the pool.
         refused: why tasks of the last answer were refused, one sentence each.
         updates: updates of the student so far.
-        seed: which of the trainings that run side by side this is, from 0; each of them is told
-            of by itself, so a proposer that remembers anything keeps the seeds apart.
+        seed: the index, from 0, of this training among those that run side by side. Each has its
+            own reports, so a proposer with a memory must keep one for each seed.
     """
 
     environment: str
@@ -59,16 +59,16 @@ class Report:
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """An answer, and what it cost.
+    """An answer and its cost.
 
     Attributes:
-        text: what was answered; anything at all.
-        messages: what was asked; empty where nobody was asked in words.
-        model: who answered.
-        prompt_tokens, completion_tokens: as the server counted them, or an estimate where it
-            does not tell; 0 where there are none.
-        cost: in the currency of the price list, or None where no price is known.
-        seconds: how long it took.
+        text: the answer, not validated.
+        messages: the prompt; empty if the proposer does not use prompts.
+        model: the name of the model.
+        prompt_tokens, completion_tokens: the tokens counted by the server, or else an estimate; 0
+            without a language model.
+        cost: in the currency of the price list, or None if no price is known.
+        seconds: the time that the answer took.
     """
 
     text: str
@@ -81,10 +81,10 @@ class Reply:
 
 
 class ProposerError(Exception):
-    """There is no answer this time; says in one sentence why. The training goes on.
+    """There is no answer to a request; the message says why. The training continues.
 
     Attributes:
-        reply: what was asked, and what it cost all the same; None where it cost nothing.
+        reply: the prompt and its cost; None if the request cost nothing.
     """
 
     def __init__(self, why: str, reply: Reply | None = None):
@@ -93,26 +93,31 @@ class ProposerError(Exception):
 
 
 class BudgetSpent(ProposerError):
-    """No answer will come any more: calls, tokens or money are spent."""
+    """The budget of calls, tokens or cost is spent. No further requests will be made."""
 
 
 class Proposer(Protocol):
     """Writes tasks.
 
-    One that costs money may have an attribute `pending`: while it is asked, a `Reply` with what was
-    sent and what that costs, else None. It is charged for a question that is given up.
+    A proposer that costs money may have an attribute `pending`: during a request, a `Reply` with
+    the prompt and its cost; otherwise None. It is charged if the request is dropped.
 
     Attributes:
-        name: as transcripts have it.
-        immediate: whether it answers at once and always the same, so that waiting for it keeps
-            a run repeatable; others are asked in a thread of their own and may take minutes.
+        name: the name in transcripts.
+        immediate: whether it answers immediately and deterministically. It is then called directly,
+            which keeps runs reproducible. Others are called in a background thread and may take
+            minutes.
     """
 
     name: str
     immediate: bool
 
     def propose(self, report: Report, n: int) -> Reply:
-        """Text with about n tasks as a JSON array of objects, or an object whose `tasks` is one.
+        """Propose about n tasks.
+
+        Returns:
+            A reply whose text contains a JSON array of tasks, or an object with such an array in
+            `tasks`.
 
         Raises:
             ProposerError: there is no answer.
@@ -120,6 +125,6 @@ class Proposer(Protocol):
         ...
 
 
-# A language model: messages and the JSON schema of the answer to a reply. Made in
-# `teachers/language`, handed to whoever needs one; raises `ProposerError`.
+# A language model: maps messages and the JSON schema of the answer to a reply; raises
+# `ProposerError`. See `chat_completions.chat`.
 Complete = Callable[[Sequence[Message], Mapping[str, Any]], Reply]

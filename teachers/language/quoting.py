@@ -1,4 +1,4 @@
-"""Data as it stands in prompts: short, quoted, and unable to pass for anything else."""
+"""Quoting of data in prompts, so that it is short and cannot be mistaken for instructions."""
 
 import json
 import math
@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-# Servers read marks such as <|im_start|>, </s>, <start_of_turn> or [INST] as the beginning and
-# end of what somebody says, wherever they stand.
+# Servers interpret marks such as <|im_start|>, </s>, <start_of_turn> or [INST] as the start and
+# end of messages, wherever they occur.
 _MARKS = re.compile(r"<(?=[|/<!｜]|\w+>)|\[(?=/?[A-Z_]+\])")
-DIGITS = 4  # of a number that is not whole
+DIGITS = 4  # the significant digits of fractional numbers
 MAX_SIZE = float(np.finfo(np.float32).max)
 
 
 def quoted(value: Any) -> str:
-    """A value as JSON in one line, numbers rounded.
+    """Write a value as JSON in one line, with rounded numbers.
 
-    What does not print, and what would begin the mark of a role, is written as an escape of JSON,
-    so a text cannot leave its quotation marks, its line or its message.
+    Unprintable characters and the first character of role marks become JSON escapes, so that a text
+    cannot leave its quotation marks, its line or its message.
     """
     text = json.dumps(rounded(value), ensure_ascii=False, separators=(",", ":"), default=str)
     text = "".join(c if c.isprintable() else _escaped(c) for c in text)
@@ -32,7 +32,7 @@ def _escaped(character: str) -> str:
 
 
 def rounded(value: Any) -> Any:
-    """The value with real numbers of four digits or whole; what JSON cannot say is null."""
+    """Round numbers to four significant digits or integers; NaN and infinity become null."""
     if isinstance(value, Mapping):
         return {str(name): rounded(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -48,13 +48,13 @@ def rounded(value: Any) -> Any:
 
 
 def shortened(text: Any, length: int) -> str:
-    """A text of at most so many characters, in one line."""
+    """Shorten a text to one line of at most this many characters."""
     clean = " ".join(str(text)[: 4 * length].split())
     return clean if len(clean) <= length else clean[: length - 3] + "..."
 
 
 def identity(task: Any) -> str:
-    """A text that is the same for tasks that are equal once their numbers are float32."""
+    """Return a text that is equal for tasks whose numbers are equal in float32."""
     return json.dumps(_canonical(task), sort_keys=True)
 
 

@@ -1,4 +1,4 @@
-"""The proposer that needs no language model: it raises what is mastered and eases what fails."""
+"""A proposer without a language model, which varies mastered tasks up and failing tasks down."""
 
 import json
 import zlib
@@ -11,9 +11,9 @@ from didact.common.errors import SettingError
 from didact.teachers.language.proposer import Proposer, Reply, Report, TaskReport
 from didact.teachers.language.task_mutation import Task, TaskCodec
 
-MASTERED, FAILING = 0.8, 0.2  # success from which a task is raised, and up to which it is eased
-CANDIDATES = 8  # for each task that is asked for
-MAX_EPISODES = 20  # by which a task weighs in the fit
+MASTERED, FAILING = 0.8, 0.2  # success rates: tasks are made harder from / easier up to these
+CANDIDATES = 8  # per requested task
+MAX_EPISODES = 20  # the maximum weight of a task in the fit
 RIDGE = 0.3
 
 
@@ -27,32 +27,35 @@ class Scripted:
         self.exploring = exploring
 
     def propose(self, report: Report, n: int) -> Reply:
-        """About n tasks; always the same for the same report."""
-        told = [report.steps, report.seed, report.success]
-        told += [[t.task, t.attempts, t.success] for t in report.tasks]
-        rng = np.random.default_rng(zlib.crc32(json.dumps(told, sort_keys=True).encode()))
+        """Propose about n tasks; always the same tasks for the same report."""
+        content = [report.steps, report.seed, report.success]
+        content += [[t.task, t.attempts, t.success] for t in report.tasks]
+        rng = np.random.default_rng(zlib.crc32(json.dumps(content, sort_keys=True).encode()))
         tasks = _tasks(report, n, self.exploring, rng) if report.tasks else []
         return Reply(json.dumps({"tasks": tasks}), model=self.name)
 
 
 def scripted(exploring: float = 0.2) -> Proposer:
-    """Evolves the tasks of the pool both ways, knowing nothing but their schema and the report.
+    """Create a proposer that mutates the tasks of the pool, given only their schema and the report.
 
-    From success in the tasks of the pool it learns which way is harder: a logistic fit, so that
-    numbers that do not matter get no weight. The hardest tasks that are mastered (success from 0.8)
-    are made harder, the easiest that fail (up to 0.2) easier, and those in between are moved
-    either way. Of many such children, those are proposed of which half the episodes are expected to
-    succeed, the likelier the nearer; the rest are tasks from anywhere.
+    A logistic regression on the success rates in the pool estimates which direction is harder;
+    parameters without influence get no weight. The hardest mastered tasks (success from 0.8) are
+    made harder, the easiest failing tasks (up to 0.2) easier, and those in between are varied in
+    both directions. Of many such mutations, those with an expected success rate near 1/2 are the
+    most likely to be proposed. The rest of the tasks are random.
 
     Args:
-        exploring: the part of tasks from anywhere.
+        exploring: the fraction of random tasks.
+
+    Returns:
+        The proposer.
 
     Raises:
         SettingError: `exploring` is not from 0 to 1.
 
     References:
         Hu et al., AgentGen: enhancing planning abilities for large language model based agent via
-        environment and task generation, KDD 2025 (evolution both ways); Parker-Holder
+        environment and task generation, KDD 2025 (bidirectional evolution); Parker-Holder
         et al., Evolving curricula with regret-based environment design, ICML 2022.
     """
     if not 0 <= exploring <= 1:
@@ -95,12 +98,12 @@ def _tasks(report: Report, n: int, exploring: float, rng: np.random.Generator) -
 def _children(
     tried: Sequence[TaskReport], kind: TaskCodec, count: int, rng: np.random.Generator
 ) -> list[Task]:
-    """Tasks a step from those that were tried."""
+    """Mutate tasks that were tried."""
     features = kind.features([dict(told.task) for told in tried])
     model = Fit(features, tried)
     expected, easier = model(features), model.slope[: len(kind.numbers)]
     length = float(np.linalg.norm(easier))
-    # As long as it is certain: where nothing tells what is easier, steps are left to chance.
+    # The direction is long if it is certain; otherwise steps are mostly random.
     easier = easier / (1 + length)
     success = np.array([told.success for told in tried])
     mastered, failing = success >= MASTERED, success <= FAILING
@@ -122,10 +125,10 @@ def _children(
 
 
 class Fit:
-    """Success as a logistic function of features: `Fit(features, tried)(more_features)`.
+    """A logistic regression of success on features: `Fit(features, tried)(more_features)`.
 
     Attributes:
-        slope: by how much each feature raises the logit of success.
+        slope: the effect of each feature on the logit of success.
     """
 
     def __init__(self, features: Float[np.ndarray, "m f"], tried: Sequence[TaskReport]):
@@ -135,7 +138,7 @@ class Fit:
         ridge = np.full(x.shape[1], RIDGE)
         ridge[-1] = 0.01
         beta = np.zeros(x.shape[1])
-        for _ in range(25):  # Newton's method, halving steps that would lead uphill
+        for _ in range(25):  # Newton's method, halving steps that would increase the loss
             p = _sigmoid(x @ beta)
             gradient = x.T @ (attempts * (p - success)) + ridge * beta
             curvature = (x.T * (attempts * p * (1 - p))) @ x + np.diag(ridge)

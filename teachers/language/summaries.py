@@ -1,4 +1,4 @@
-"""What of a report is told to a language model: the few tasks and figures that say most."""
+"""Summaries of a report for prompts: the most informative tasks and statistics."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,49 +7,49 @@ from typing import Any
 from didact.teachers.language.proposer import Report, TaskReport
 from didact.teachers.language.quoting import identity, quoted
 
-ROWS = 12  # tasks told in one list
-CHARACTERS = 4000  # of such a list; whole maps are long
-PARAMETERS = 12  # of tasks, told by the success at their values
-BINS = 4  # for a parameter with more values than this and 2 more
+ROWS = 12  # the maximum number of tasks in a list
+CHARACTERS = 4000  # the maximum length of a list; whole maps are long
+PARAMETERS = 12  # the maximum number of parameters in `skills`
+BINS = 4  # for real-valued parameters, and for integers with at least BINS + 3 values
 MASTERED, FAILED = 0.8, 0.2
 
 
 def attempted(report: Report) -> list[TaskReport]:
-    """The tasks of which anything is known."""
+    """Return the tasks with at least one finished episode."""
     return [task for task in report.tasks if task.attempts > 0]
 
 
 def top_tasks(
     tasks: Sequence[TaskReport], score: Callable[[TaskReport], Any], rows: int = ROWS
 ) -> list[TaskReport]:
-    """The tasks of the highest scores; of equals, those that were tried more often."""
+    """Return the tasks with the highest scores; ties are resolved by more attempts."""
     order = sorted(tasks, key=lambda t: (score(t), t.attempts, identity(t.task)), reverse=True)
     return order[:rows]
 
 
 def uncertain(task: TaskReport) -> float:
-    """p (1 - p): greatest where every second attempt succeeds."""
+    """Return p (1 - p), which is maximal if half of the attempts succeed."""
     return task.success * (1 - task.success)
 
 
 def frontier(task: TaskReport) -> float:
-    """How much there is to learn: where success is uncertain or has changed of late."""
+    """Return a score for how much can be learned: uncertainty plus recent change of success."""
     return uncertain(task) + abs(task.progress)
 
 
 def with_error(success: float, error: float) -> str:
-    """Success as it is told: `0.25±0.07`."""
+    """Format a success rate with its standard error: `0.25±0.07`."""
     return f"{success:.2f}±{error:.2f}"
 
 
 def row(task: TaskReport, **more: Any) -> dict[str, Any]:
-    """One task as it is told."""
-    told = {"success": with_error(task.success, task.error), "attempts": task.attempts}
-    return {"task": task.task, **told, "progress": f"{task.progress:+.2f}", **more}
+    """Format one task as a row of a list."""
+    rates = {"success": with_error(task.success, task.error), "attempts": task.attempts}
+    return {"task": task.task, **rates, "progress": f"{task.progress:+.2f}", **more}
 
 
 def json_rows(rows: Sequence[Any]) -> str:
-    """Rows as JSON, one a line, as many as there is room for."""
+    """Write rows as JSON, one per line, up to the maximum length."""
     lines: list[str] = []
     for line in map(quoted, rows):
         if sum(map(len, lines)) + len(line) > CHARACTERS:
@@ -59,10 +59,10 @@ def json_rows(rows: Sequence[Any]) -> str:
 
 
 def pooled(tasks: Sequence[TaskReport]) -> dict[str, Any]:
-    """The success of all attempts at some tasks together, with its standard error.
+    """Return the pooled success rate of some tasks with its standard error.
 
-    The error is that of the estimate with one success and one failure added, as otherwise it would
-    be 0 after a few attempts that all ended alike.
+    The error is computed with one success and one failure added. Otherwise it would be 0 after a
+    few attempts with equal outcomes.
     """
     attempts = sum(task.attempts for task in tasks)
     if not attempts:
@@ -74,10 +74,10 @@ def pooled(tasks: Sequence[TaskReport]) -> dict[str, Any]:
 
 
 def skills(report: Report) -> dict[str, dict[str, str]]:
-    """Success at the values of each parameter, over all tasks of the pool.
+    """Return the success rate by parameter and value, over all tasks of the pool.
 
-    Only of parameters that are numbers, and of which more than one value was tried; those where it
-    matters most come first.
+    Includes only numeric parameters with at least two tried values. Parameters with the largest
+    differences come first.
     """
     tasks = attempted(report)
     tables: list[tuple[float, str, dict[str, str]]] = []
@@ -100,7 +100,7 @@ def skills(report: Report) -> dict[str, dict[str, str]]:
 
 
 def _cell(value: Any, bounds: Any) -> tuple[float, str] | None:
-    """Where a value of a parameter belongs: a number to sort by, and a label."""
+    """Return the bin of a parameter's value: a number to sort by, and a label."""
     low, high = bounds.get("minimum"), bounds.get("maximum")
     numbers = (value, low, high)
     if not all(isinstance(x, (int, float)) and math.isfinite(x) for x in numbers) or low >= high:

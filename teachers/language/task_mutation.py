@@ -1,4 +1,4 @@
-"""Varies tasks of which nothing is known but their JSON schema."""
+"""Mutation of tasks, given only their JSON schema."""
 
 import collections
 import copy
@@ -12,14 +12,14 @@ Task = dict[str, Any]
 
 
 class TaskCodec:
-    """How tasks of a schema are told in numbers, and changed a little.
+    """Converts tasks of a schema to features and mutates them.
 
-    Numbers with bounds are stepped along their ranges. In lists of strings (maps), characters
-    change places, or one that occurs several times takes the place of another such one; so what
-    there is one of, there is one of afterwards. Everything else stays as it is.
+    Numbers with bounds are changed within their ranges. In lists of strings (maps), two characters
+    are swapped, or a character that occurs several times replaces another such character; so unique
+    characters remain unique. Everything else is kept.
 
     Args:
-        schema: of one task, an object.
+        schema: the JSON schema of one task, an object.
     """
 
     def __init__(self, schema: Mapping[str, Any]):
@@ -40,7 +40,7 @@ class TaskCodec:
         self.whole = np.array([told["type"] == "integer" for told in chosen], bool)
 
     def features(self, tasks: Sequence[Task]) -> Float[np.ndarray, "n f"]:
-        """Numbers from 0 to 1: where each is in its range, and how often characters occur."""
+        """Return features from 0 to 1: scaled numbers, and the frequencies of characters."""
         units = np.array([self._unit(task) for task in tasks]).reshape(len(tasks), -1)
         texts = [["".join(task[name]) for name in self.maps] for task in tasks]
         columns = [units]
@@ -54,13 +54,14 @@ class TaskCodec:
     def step(
         self, task: Task, direction: Float[np.ndarray, " d"], size: float, rng: np.random.Generator
     ) -> Task:
-        """A neighbour of a task.
+        """Mutate a task slightly.
 
         Args:
-            task: where from.
-            direction: of the numbers, at most of length 1; what it does not tell is left to chance.
-            size: how far, as a part of the ranges.
-            rng: chance.
+            task: the task.
+            direction: the direction of the change of numbers, with a length of at most 1; the
+                shorter it is, the more random the change.
+            size: the size of the change, relative to the ranges.
+            rng: the random generator.
         """
         changed = copy.deepcopy(task)
         if self.numbers:
@@ -76,10 +77,10 @@ class TaskCodec:
         return changed
 
     def anywhere(self, task: Task, rng: np.random.Generator) -> Task:
-        """A task far from this one: numbers anywhere in their ranges, maps after many edits."""
+        """Return a random task: numbers uniform in their ranges, maps after many edits."""
         changed = copy.deepcopy(task)
         if self.numbers:
-            wide = self.extent + self.whole  # each whole number is as likely as any other
+            wide = self.extent + self.whole  # all integers are equally likely
             values = self.low + wide * rng.random(len(wide))
             self._put(changed, np.where(self.whole, np.floor(values), values), rng)
         for name in self.maps:
@@ -93,7 +94,7 @@ class TaskCodec:
         return (self._values(task) - self.low) / np.where(self.extent > 0, self.extent, 1)
 
     def _put(self, task: Task, values: Float[np.ndarray, " d"], rng: np.random.Generator) -> None:
-        # Rounded up as often as the fraction says, so that small steps of small ranges add up.
+        # Stochastic rounding, so that small steps in small ranges have an effect.
         rounded = np.floor(values + rng.random(len(values)) * (values != np.floor(values)))
         values = np.clip(np.where(self.whole, rounded, values), self.low, self.low + self.extent)
         for name, value, whole in zip(self.numbers, values, self.whole, strict=True):

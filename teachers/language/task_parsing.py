@@ -1,7 +1,8 @@
-"""Reads tasks out of what a proposer answered, and says of each that is refused why.
+"""Parse and validate the tasks in a proposer's answer, with a reason for each refused task.
 
-An answer may be anything: JSON as it was asked for, JSON amid prose, half an answer, or an attack.
-Whatever it is, reading it ends soon and raises nothing, and what comes out are tasks of the space.
+An answer may be anything: the requested JSON, JSON surrounded by prose, an incomplete answer, or an
+attack. In any case, parsing takes a bounded time, raises nothing, and returns only tasks of the
+space.
 """
 
 import json
@@ -16,18 +17,18 @@ from didact.common.errors import SettingError
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.language import json_extraction
 
-MAX_LENGTH = 1_000_000  # characters of an answer
-MAX = 256  # tasks of an answer
-SENTENCE = 300  # characters of a reason
+MAX_LENGTH = 1_000_000  # characters in an answer
+MAX = 256  # tasks in an answer
+SENTENCE = 300  # characters in a reason
 SHOWN = 80  # characters of a value in a reason
-THOUGHT = "</think>"  # what comes before it was not yet the answer
+THOUGHT = "</think>"  # the end of a model's reasoning, after which the answer starts
 
 
 class ParsedTasks(NamedTuple):
-    """What was found in an answer: k tasks, and what was wrong with the others."""
+    """The k valid tasks in an answer, and why others were refused."""
 
     tasks: Float[np.ndarray, "k d"]
-    accepted: tuple[Mapping[str, Any], ...]  # the same as JSON objects
+    accepted: tuple[Mapping[str, Any], ...]  # the same tasks as JSON objects
     refused: tuple[str, ...]  # one sentence for each reason
 
 
@@ -38,17 +39,18 @@ def parse_tasks(
     known: Float[np.ndarray, "m d"] | None = None,
     most: int = MAX,
 ) -> ParsedTasks:
-    """The tasks in a text.
+    """Parse the tasks in a text.
 
-    Looked for is a JSON array of tasks, an object whose `tasks` is one, or objects one by one,
-    anywhere in the text; of several arrays, the one with the most tasks (the last of equals). A
-    task may also be the `task` of an object that says more, such as its purpose.
+    The text may contain a JSON array of tasks, an object with such an array in `tasks`, or several
+    single objects, anywhere in the text. Of several arrays, the one with the most tasks is used
+    (the last one of ties). A task may also be the value of `task` in an object with further fields,
+    such as its purpose.
 
     Args:
-        text: what was answered.
-        space: the tasks there are.
-        known: tasks that would be no news.
-        most: tasks beyond so many are not read.
+        text: the answer.
+        space: the task space.
+        known: tasks that are not new, and are refused.
+        most: the maximum number of tasks to read.
     """
     if len(text) > MAX_LENGTH:
         return _nothing(space, f"The answer is longer than {MAX_LENGTH:,} characters.")
@@ -70,7 +72,7 @@ def parse_tasks(
 
 
 def _items(value: Any) -> list[Any] | None:
-    """The tasks of a list of tasks; None for a single one."""
+    """Return the items of a list of tasks; None for a single task."""
     if isinstance(value, Mapping) and isinstance(value.get("tasks"), list):
         return value["tasks"]
     return value if isinstance(value, list) else None
@@ -84,7 +86,7 @@ def _read(
     if not items:
         refused.append("The list of tasks is empty.")
     if len(items) > most:
-        refused.append(f"Of {len(items):,} tasks, only the first {most} are read.")
+        refused.append(f"Only the first {most} of {len(items):,} tasks are read.")
     seen = set() if known is None else {_bytes(row) for row in known}
     ours: dict[bytes, int] = {}
     for number, item in enumerate(items[:most], 1):
@@ -92,7 +94,7 @@ def _read(
         if row is not None and _bytes(row) in ours:
             reason = f"it is the same as task {ours[_bytes(row)]}."
         elif row is not None and _bytes(row) in seen:
-            reason = "it is in the pool already."
+            reason = "it is already in the pool."
         if row is None or reason:
             refused.append(f"Task {number}: {reason}"[:SENTENCE])
         else:
@@ -101,17 +103,19 @@ def _read(
     tasks = np.array(rows, np.float32).reshape(-1, space.size)
     inside = _contained(tasks, space)
     numbers = list(ours.values())
-    refused += [f"Task {numbers[i]}: it is no task here." for i in np.flatnonzero(~inside)]
+    refused += [
+        f"Task {numbers[i]}: it is not a task of this space." for i in np.flatnonzero(~inside)
+    ]
     tasks = tasks[inside]
     return ParsedTasks(tasks, tuple(json.loads(space.to_json(t)) for t in tasks), tuple(refused))
 
 
 def _task(item: Any, space: TaskSpace) -> tuple[np.ndarray | None, str]:
-    """One task, or why it is none."""
+    """Return a task, or the reason why it is invalid."""
     if isinstance(item, Mapping) and isinstance(item.get("task"), Mapping):
         item = item["task"]
     if isinstance(item, json_extraction.DuplicateKeys):
-        return None, f"the name {_shown(item.name)} stands in it twice."
+        return None, f"the name {_shown(item.name)} occurs twice."
     try:
         return np.asarray(space.from_json(item), np.float32), ""
     except SettingError as error:
@@ -121,7 +125,7 @@ def _task(item: Any, space: TaskSpace) -> tuple[np.ndarray | None, str]:
 
 
 def _shown(value: Any) -> str:
-    """A value as the reason shows it; `repr` escapes what would not print, or print elsewhere."""
+    """Format a value for a reason; `repr` escapes unprintable characters."""
     shown = repr(value)
     return shown if len(shown) <= SHOWN else shown[: SHOWN - 3] + "..."
 
@@ -131,7 +135,7 @@ def _bytes(row: np.ndarray) -> bytes:
 
 
 def _contained(tasks: np.ndarray, space: TaskSpace) -> np.ndarray:
-    """Which rows are tasks; asked in few sizes, as each is compiled once."""
+    """Return which rows are tasks; rows are padded to few sizes to avoid recompilation."""
     padded = np.zeros((-(-max(len(tasks), 1) // 32) * 32, space.size), np.float32)
     padded[: len(tasks)] = tasks
     return np.asarray(space.contains(jnp.asarray(padded)))[: len(tasks)]

@@ -1,4 +1,4 @@
-"""Transcripts: what proposers were asked and answered, and what came of it, a JSON line each."""
+"""Transcripts of requests to proposers, their answers and outcomes, as JSON lines."""
 
 import dataclasses
 import json
@@ -12,27 +12,27 @@ from didact.common.files import write_whole
 from didact.teachers.language.proposer import Proposer, ProposerError, Reply, Report
 from didact.teachers.language.task_parsing import MAX_LENGTH
 
-DROPPED = "dropped.jsonl"  # beside a transcript: what was asked after a checkpoint that was resumed
+DROPPED = "dropped.jsonl"  # next to a transcript: requests after the checkpoint of a resumed run
 
 
 @dataclasses.dataclass(frozen=True)
 class Exchange:
-    """One question and its answer.
+    """One request and its answer.
 
     Attributes:
-        asked, came: the updates of the student when it was asked, and when there was an answer or
-            an error; then the tasks were put into the pool.
-        seed: of the trainings side by side, which one, from 0.
-        steps: environment steps when it was asked.
-        proposer: who was asked.
-        told: episodes, successes and episodes of tasks in the pool, all from the beginning on,
-            that were known when it was asked.
+        asked, came: the student's updates at the request, and at the answer or error, when the
+            tasks were added to the pool.
+        seed: the index, from 0, of the training among those that run side by side.
+        steps: environment steps at the request.
+        proposer: the name of the proposer.
+        told: the numbers of episodes, of successes, and of episodes of tasks in the pool, all since
+            the start, at the request.
         reply: the answer, if there was one.
-        accepted: the tasks that were put into the pool.
-        refused: why others were not, one sentence each.
+        accepted: the tasks that were added to the pool.
+        refused: why other tasks were refused, one sentence each.
         error: why there was no answer.
-        spent: what was asked and what it cost, if there was no answer and that is known.
-        over: whether nobody will be asked any more.
+        spent: the prompt and its cost, if there was no answer and they are known.
+        over: whether no further requests will be made.
     """
 
     asked: int = 0
@@ -49,7 +49,7 @@ class Exchange:
     over: bool = False
 
     def line(self) -> str:
-        """The exchange as a line of JSON, all ASCII."""
+        """Return the exchange as a line of JSON, in ASCII."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         for name in ("reply", "spent"):
             if values[name] is not None:
@@ -58,14 +58,14 @@ class Exchange:
 
     @classmethod
     def of_line(cls, line: str) -> "Exchange":
-        """The inverse of `line`.
+        """Parse a line; the inverse of `line`.
 
         Raises:
-            ValueError, TypeError: it is not such a line.
+            ValueError, TypeError: the line is not an exchange.
         """
         values = json.loads(line)
         if not isinstance(values, dict) or "came" not in values:
-            raise ValueError("no exchange")
+            raise ValueError("not an exchange")
         for name in ("reply", "spent"):
             if values.get(name) is not None:
                 values[name] = Reply(**_checked(values[name]))
@@ -74,7 +74,7 @@ class Exchange:
 
 @dataclasses.dataclass(frozen=True)
 class Totals:
-    """What a transcript comes to; `cost` is None where no price is known."""
+    """The totals of a transcript; `cost` is None if no price is known."""
 
     calls: int = 0
     answers: int = 0
@@ -90,13 +90,14 @@ class Transcript:
     """A transcript that is being written.
 
     Args:
-        path: the file; None to keep it in memory only.
-        updates: what came after so many updates is dropped; a resumed run asks again. It goes to
-            the end of the file `DROPPED` beside this one, and so do lines that cannot be read.
+        path: the file; None to keep the transcript in memory only.
+        updates: the updates at which the run is resumed. Exchanges after them are dropped, because
+            the resumed run repeats the requests. They are appended to the file `DROPPED` in the
+            same folder, as are lines that cannot be read.
 
     Attributes:
-        exchanges: of the training so far.
-        dropped: those that no longer are, at any resumption; they were paid for all the same.
+        exchanges: the exchanges of the training so far.
+        dropped: the exchanges that were dropped at any resumption; they also cost money.
     """
 
     def __init__(self, path: Path | None, updates: int):
@@ -115,7 +116,7 @@ class Transcript:
             write_whole(path, "".join(e.line() for e in self.exchanges))
 
     def add(self, exchange: Exchange) -> None:
-        """Appends an exchange, at once."""
+        """Append an exchange and flush the file."""
         self.exchanges.append(exchange)
         if self.path is not None:
             with self.path.open("a") as file:
@@ -124,9 +125,10 @@ class Transcript:
 
 
 def read(path: Path) -> tuple[list[Exchange], list[str]]:
-    """The exchanges of a file, none if there is none, and the lines of it that cannot be read.
+    """Return the exchanges of a file, and its lines that cannot be read.
 
-    Such a line is left by a crash, or is of something else than a transcript.
+    Such lines are left by a crash, or the file is not a transcript. If there is no file, both lists
+    are empty.
     """
     found, unread = [], []
     lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
@@ -139,12 +141,12 @@ def read(path: Path) -> tuple[list[Exchange], list[str]]:
 
 
 def exchanges(path: Path) -> list[Exchange]:
-    """The exchanges of a file; lines that cannot be read are left out."""
+    """Return the exchanges of a file, ignoring lines that cannot be read."""
     return read(path)[0]
 
 
 def totals(exchanges: Sequence[Exchange]) -> Totals:
-    """Sums over exchanges."""
+    """Add up exchanges."""
     replies = [reply for e in exchanges if (reply := e.reply or e.spent) is not None]
     costs = [reply.cost for reply in replies if reply.cost is not None]
     return Totals(
@@ -167,33 +169,37 @@ class Replayed:
 
     def __init__(self, found: Sequence[Exchange]):
         self.exchanges = [e for e in found if e.accepted]
-        self._told: dict[tuple[int, int], int] = {}  # how many of an update and seed
+        self._replayed: dict[tuple[int, int], int] = {}  # replies so far, by update and seed
 
     def due(self, updates: int, seed: int) -> int:
-        """How many times tasks came after exactly so many updates."""
+        """Return the number of recorded answers at this update."""
         return sum((e.came, e.seed) == (updates, seed) for e in self.exchanges)
 
     def propose(self, report: Report, n: int) -> Reply:
-        """What came at this update, each time the next; n is of no matter."""
+        """Return the next recorded answer at this update; n is ignored."""
         now = (report.updates, report.seed)
         found = [e.accepted for e in self.exchanges if (e.came, e.seed) == now]
-        number = self._told.get(now, 0)
+        number = self._replayed.get(now, 0)
         if number >= len(found):
             raise ProposerError(f"The transcript has nothing for update {report.updates}.")
-        self._told[now] = number + 1
+        self._replayed[now] = number + 1
         return Reply(json.dumps({"tasks": found[number]}), model=self.name)
 
 
 def replayed(path: Path | str) -> Proposer:
-    """Proposes what was accepted in another training, at the same updates of the same seeds.
+    """Create a proposer that replays the accepted tasks of another training.
 
-    With the settings of that training, tasks and curves are the same bit for bit.
+    Tasks are proposed at the same updates and for the same seeds. With the settings of that
+    training, the results are equal bit for bit.
 
     Args:
-        path: its transcript.
+        path: the transcript of the training.
+
+    Returns:
+        The proposer.
 
     Raises:
-        SettingError: there is none there.
+        SettingError: the file does not exist or contains no exchange.
     """
     found = exchanges(Path(path))
     if not found:
@@ -202,13 +208,13 @@ def replayed(path: Path | str) -> Proposer:
 
 
 def _checked(values: Any) -> dict[str, Any]:
-    """Fields of an exchange or of a reply as they were before they became JSON.
+    """Validate the fields of an exchange or a reply read from JSON; lists become tuples.
 
     Raises:
-        ValueError: there is another name, or a value of another kind.
+        ValueError: a name is unknown, or a value has the wrong type.
     """
     if not isinstance(values, dict):
-        raise ValueError("no object")
+        raise ValueError("not an object")
     for name, value in values.items():
         if name not in _FITS or not _FITS[name](value):
             raise ValueError(f"{name} cannot be read")
@@ -231,7 +237,7 @@ def _list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(map(fits, value))
 
 
-# What the values of each name have to be, in exchanges and in their replies.
+# Validators of the fields of exchanges and replies.
 _FITS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("asked", "came", "seed", "steps"), _whole),
     **dict.fromkeys(("prompt_tokens", "completion_tokens"), _whole),

@@ -1,4 +1,4 @@
-"""A small transformer that writes tasks, token by token."""
+"""A small transformer that generates tasks token by token."""
 
 from didact.teachers.adversary.transformer.teacher import TransformerState, transformer
 

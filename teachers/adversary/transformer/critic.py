@@ -1,8 +1,8 @@
-"""A model of the student: how likely it succeeds in a task, or what regret is expected there.
+"""A model of the student that predicts the success probability or the regret of a task.
 
-One success or failure says nothing about p(1 - p), and tasks of real numbers are never met again.
-So outcomes are not grouped by task: a small network pools them over neighbouring tasks, and what
-a task is worth is read from the network, also for tasks that nobody has tried yet.
+A single outcome says nothing about p (1 - p), and continuous tasks never repeat exactly. So
+outcomes are not grouped by task: a small network generalizes over neighboring tasks and predicts
+the value of any task, including those that were never played.
 
 References:
     Racaniere, Lampinen, Santoro, Reichert, Firoiu and Lillicrap, Automated curricula through
@@ -18,13 +18,13 @@ from jaxtyping import Array, Float
 
 
 class Critic(nn.Module):
-    """A perceptron over tasks in the unit cube; its output is a logit."""
+    """A multilayer perceptron over tasks in the unit cube; its output is a logit."""
 
     width: int
 
     @nn.compact
     def __call__(self, points: Float[Array, "n d"]) -> Float[Array, " n"]:
-        # Waves of a few lengths let it tell a sharp border from a slope after few steps.
+        # Fourier features let the network represent a sharp boundary after few steps.
         angles = np.pi * points[..., None] * np.array([1.0, 2.0, 4.0], np.float32)
         waves = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
         x = jnp.concatenate([2 * points - 1, waves.reshape(*points.shape[:-1], -1)], axis=-1)
@@ -34,10 +34,10 @@ class Critic(nn.Module):
 
 
 def critic_loss(logits: Float[Array, " n"], targets: Float[Array, " n"]) -> Float[Array, ""]:
-    """Cross-entropy; least where each logit gives the mean target, also between 0 and 1."""
+    """Return the mean cross-entropy, minimal if logits match mean targets, also fractional ones."""
     return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, targets))
 
 
 def uncertainty(logits: Float[Array, " n"]) -> Float[Array, " n"]:
-    """4 p (1 - p): 1 where success is as likely as failure, 0 where the outcome is sure."""
+    """Return 4 p (1 - p): 1 if success and failure are equally likely, 0 if one is certain."""
     return 4 * jax.nn.sigmoid(logits) * jax.nn.sigmoid(-logits)

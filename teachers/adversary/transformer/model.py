@@ -1,4 +1,4 @@
-"""A small causal transformer over the tokens of a task, and sentences drawn from it."""
+"""A small causal transformer over the tokens of a task, with sampling and log-probabilities."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ Cache = tuple[Float[Array, "n l h e"], Float[Array, "n l h e"]]  # keys and valu
 
 
 class Block(nn.Module):
-    """Attention to what came before, then a perceptron; each reads normalised features."""
+    """A pre-norm transformer block: causal attention, then a perceptron."""
 
     width: int
     heads: int
@@ -27,18 +27,18 @@ class Block(nn.Module):
         self.down = nn.Dense(self.width)
 
     def project(self, x: Float[Array, "*b width"]) -> tuple[Array, Array, Array]:
-        """Queries, keys and values, each [*b, h, e]."""
+        """Return queries, keys and values, each [*b, h, e]."""
         asked = self.asked(self.before_attention(x))
         asked = asked.reshape(*x.shape[:-1], 3, self.heads, self.width // self.heads)
         return asked[..., 0, :, :], asked[..., 1, :, :], asked[..., 2, :, :]
 
     def finish(self, x: Array, seen: Array) -> Float[Array, "*b width"]:
-        """The features after the block, from what attention has seen [*b, h, e]."""
+        """Return the features after the block, given the attention output [*b, h, e]."""
         x = x + self.joined(seen.reshape(x.shape))
         return x + self.down(nn.gelu(self.up(self.before_perceptron(x))))
 
     def __call__(self, x: Float[Array, "n l width"]) -> Float[Array, "n l width"]:
-        """All positions at once."""
+        """Process all positions at once."""
         queries, keys, values = self.project(x)
         scores = jnp.einsum("nqhe,nkhe->nhqk", queries, keys) / queries.shape[-1] ** 0.5
         scores = jnp.where(jnp.tri(x.shape[1], dtype=bool), scores, -jnp.inf)
@@ -47,7 +47,7 @@ class Block(nn.Module):
     def step(
         self, x: Float[Array, "n width"], cache: Cache, position: Array
     ) -> tuple[Array, Cache]:
-        """One position, given the keys and values of those before it."""
+        """Process one position, given the cached keys and values of earlier positions."""
         query, key, value = self.project(x)
         keys = cache[0].at[:, position].set(key)
         values = cache[1].at[:, position].set(value)
@@ -58,10 +58,11 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Scores of the token at each position, given the tokens before it.
+    """Logits of the token at each position, given the tokens before it.
 
-    Tables of tokens and heads are each position's own: token 3 of one dimension has nothing to do
-    with token 3 of another. Heads begin at zero, so that a new network has no opinion.
+    Each position has its own token embeddings and output head, because token 3 of one dimension is
+    unrelated to token 3 of another. Heads are initialized to zero, so that the initial distribution
+    is uniform.
     """
 
     length: int
@@ -80,7 +81,7 @@ class Transformer(nn.Module):
         self.bias = self.param("bias", none, (self.length, self.base))
 
     def __call__(self, tokens: Int[Array, "n l"]) -> Float[Array, "n l base"]:
-        """All positions at once."""
+        """Return the logits at all positions."""
         said = self.table[jnp.arange(self.length - 1), tokens[:, :-1]]
         x = jnp.pad(said, ((0, 0), (1, 0), (0, 0))) + self.places
         for block in self.blocks:
@@ -90,7 +91,7 @@ class Transformer(nn.Module):
     def step(
         self, last: Int[Array, " n"], caches: list[Cache], position: Int[Array, ""]
     ) -> tuple[Float[Array, "n base"], list[Cache]]:
-        """One position; `last` is the token before it (any, at the first)."""
+        """Return the logits at one position; `last` is the token before it (ignored at first)."""
         said = jnp.where(position > 0, self.table[position - 1, last], 0)
         x = said + self.places[position]
         after = []
@@ -103,7 +104,7 @@ class Transformer(nn.Module):
 def draw(
     model: Transformer, parameters: Any, language: Tokens, key: PRNGKeyArray, n: int
 ) -> Int[Array, "n l"]:
-    """n sentences, token by token; keys and values of earlier tokens are kept."""
+    """Sample n sentences token by token, caching the keys and values of earlier tokens."""
     shape = (n, model.length, model.heads, model.width // model.heads)
     caches = [(jnp.zeros(shape), jnp.zeros(shape)) for _ in range(model.layers)]
     columns = jnp.asarray(language.columns)
@@ -128,7 +129,7 @@ def draw(
 def log_probabilities(
     model: Transformer, parameters: Any, language: Tokens, tokens: Int[Array, "n l"]
 ) -> Float[Array, " n"]:
-    """Of sentences of the language; a real number has that of its cell, spread evenly over it."""
+    """Return the log-probabilities of sentences, that is, of the cells of the tasks."""
     counts = language.log_counts(language.begun(tokens), jnp.arange(model.length))
     said: Any = model.apply(parameters, tokens)
     scores = jax.nn.log_softmax(said + counts)

@@ -1,4 +1,4 @@
-"""A language model that learns to teach inside the compiled program."""
+"""A transformer teacher, trained inside the compiled program by the student's outcomes."""
 
 from typing import Any, NamedTuple
 
@@ -16,34 +16,34 @@ from didact.teachers.adversary.transformer.model import Transformer, draw, log_p
 from didact.teachers.adversary.transformer.tokens import Tokens
 from didact.teachers.base import Teacher
 
-EPISODES = 256  # in a step of the critic
-COMPONENTS = 5  # in the picture
+EPISODES = 256  # the batch size of the critic
+COMPONENTS = 5  # of the mixture in the picture
 
 
 class TransformerState(NamedTuple):
-    """d dimensions; a ring of h episodes (episode i is at i mod h) and a pool of m tasks."""
+    """d dimensions, a ring buffer with episode i in row i mod h, and a pool of m tasks."""
 
-    policy: Any  # parameters of the transformer
-    policy_moments: Any  # of its optimiser
-    critic: Any  # parameters of the critic
-    critic_moments: Any
-    points: Float[Array, "h d"]  # episodes' tasks, in the unit cube
-    targets: Float[Array, " h"]  # their successes, or regrets
+    policy: Any  # the parameters of the transformer
+    policy_moments: Any  # the optimizer state of the transformer
+    critic: Any  # the parameters of the critic
+    critic_moments: Any  # the optimizer state of the critic
+    points: Float[Array, "h d"]  # the tasks of episodes, in the unit cube
+    targets: Float[Array, " h"]  # their successes or regrets
     count: Int[Array, ""]  # episodes so far
     trained: Int[Array, ""]  # episodes at the latest training; 0 before the first
     pool: Float[Array, "m d"]  # the tasks that are proposed
-    worth: Float[Array, " m"]  # what the critic says of them
-    key: PRNGKeyArray  # for trainings
+    worth: Float[Array, " m"]  # their values according to the critic
+    key: PRNGKeyArray  # the key for training
 
 
 def policy_loss(
     log_probabilities: Float[Array, " n"], worth: Float[Array, " n"], temperature: float
 ) -> Float[Array, ""]:
-    """Its gradient is minus that of E[worth] + temperature * entropy, from n tasks of the policy.
+    """Return a loss whose gradient is minus that of E[worth] + temperature * entropy.
 
-    REINFORCE with what the other tasks earn as the baseline of each. The entropy is earned, too:
-    where the policy is proportional to exp(worth / temperature), every task earns the same, and
-    the gradient is 0 without noise.
+    The gradient is estimated by REINFORCE from n samples, with the mean reward of the other samples
+    as the baseline of each. The entropy is part of the reward: if the policy is proportional to
+    exp(worth / temperature), all rewards are equal, and the gradient is 0 without noise.
     """
     n = log_probabilities.shape[0]
     earned = worth - temperature * jax.lax.stop_gradient(log_probabilities)
@@ -69,56 +69,55 @@ def transformer(
     layers: int = 2,
     heads: int = 4,
 ) -> Teacher:
-    """A small language model writes tasks token by token, paid where the student is uncertain.
+    """A small transformer that generates tasks token by token, rewarded by student uncertainty.
 
-    It needs no server and no words: its language is the numbers of the task space, see `Tokens`.
-    Every `train_every` episodes (at most once in a call of `observe`) it is trained, in the
-    compiled program:
+    It needs no language model server: its language is the parameters of the task space (see
+    `Tokens`). It is trained in the compiled program every `train_every` episodes (at most once per
+    call of `observe`):
 
-    - A critic learns, from the latest `memory` episodes, how likely a task succeeds. What a task
-      is worth is 4 p (1 - p), or the regret expected there.
-    - The language model takes `steps` steps of policy gradient (REINFORCE with a leave-one-out
-      baseline), each on `batch` fresh sentences that the critic values. Its aim is the mean worth
-      plus `temperature` times the entropy, so it goes for proposals in proportion to
-      exp(worth / temperature): an aim that is broad, and uniform again where nothing is left to
-      learn.
+    - A critic learns the success probability p of a task from the latest `memory` episodes. The
+      value of a task is 4 p (1 - p), or the expected regret.
+    - The transformer takes `steps` policy gradient steps (REINFORCE with a leave-one-out baseline),
+      each on `batch` new sentences that the critic evaluates. The objective is the mean value plus
+      `temperature` times the entropy. Its maximum, a distribution proportional to
+      exp(value / temperature), is broad, and uniform if nothing is left to learn.
 
-    Because the critic values tasks before anybody tries them, outcomes that come many updates
-    late do no harm, and no importance weights are needed: the student's outcomes train the critic,
-    for which it does not matter who proposed them.
+    The critic evaluates tasks before they are played, so outcomes may arrive many updates later.
+    No importance weights are needed either: outcomes train only the critic, and for the critic it
+    does not matter which teacher proposed a task.
 
-    The sentences of a training are the pool from which all tasks up to the next one are drawn,
-    at random: a call of `propose` costs no more for a million tasks than choosing rows does. A
-    part of the tasks is uniform, which keeps the critic honest everywhere.
+    The sentences of one training form the pool from which all tasks until the next training are
+    sampled, so `propose` only has to select rows. A fraction of the tasks is uniform, which keeps
+    the critic accurate everywhere.
 
     Args:
-        space: the tasks.
-        reward: "uncertainty", or "regret" (what PAIRED pays for).
-        score: which of the outcomes' scores is the regret.
-        temperature: how evenly tasks are proposed. The odds of the best tasks to the worst are
-            up to exp(1 / temperature) to 1.
-        random_fraction: the probability of a uniform task; before the first training it is 1.
-        train_every: episodes between trainings.
-        memory: how many of the latest episodes the critic learns from.
-        learning_rate: of both networks, by Adam.
-        steps: of policy gradient in a training.
-        batch: sentences for each step.
-        critic_steps: steps of the critic in a training, on 256 episodes each.
-        bins: tokens at each position: bins of real numbers, and the base in which whole numbers
-            of larger ranges are written.
-        width, layers, heads: of the transformer.
+        space: the task space.
+        reward: "uncertainty", or "regret" (as in PAIRED).
+        score: the score of the outcomes that is used as regret.
+        temperature: the weight of the entropy. The best tasks are proposed at most
+            exp(1 / temperature) times as often as the worst.
+        random_fraction: the probability of a uniform task; 1 before the first training.
+        train_every: the number of episodes between trainings.
+        memory: the number of latest episodes that the critic learns from.
+        learning_rate: the learning rate of Adam for both networks.
+        steps: policy gradient steps per training.
+        batch: sentences per policy gradient step.
+        critic_steps: critic steps per training, on 256 episodes each.
+        bins: the number of tokens at each position: the bins of real-valued parameters, and the
+            base in which integers with larger ranges are written.
+        width, layers, heads: the size of the transformer.
 
     Returns:
-        A teacher whose `picture` holds a Gaussian mixture fitted to the pool, with the worth as
+        A teacher whose `picture` contains a Gaussian mixture fitted to the pool, with values as
         progress.
 
     Raises:
-        SettingError: a setting is out of its range, tasks are not points of a box, or, when it
-            observes, outcomes have no such score.
+        SettingError: a setting is out of range, or the task space is not a `Box`; when it observes,
+            if the outcomes do not have the score.
 
     References:
         Xia et al., Agent0: unleashing self-evolving agents from zero data via tool-integrated
-        reasoning, 2025: a proposer that is paid where p is near 1/2. Dennis et al., Emergent
+        reasoning, 2025: a proposer that is rewarded where p is near 1/2. Dennis et al., Emergent
         complexity and zero-shot transfer via unsupervised environment design, NeurIPS 2020:
         regret. Kool, van Hoof and Welling, Buy 4 REINFORCE samples, get a baseline for free,
         2019. Racaniere et al., 2020 (see `critic`).
@@ -132,7 +131,7 @@ def transformer(
     least |= {"critic_steps": critic_steps, "layers": layers, "heads": heads}
     for name, value in least.items():
         require(name, value, value >= 1, "at least 1")
-    require("width", width, width % heads == 0, f"a multiple of the heads, {heads}")
+    require("width", width, width % heads == 0, f"a multiple of heads, {heads}")
     language = Tokens(space, bins)
     model = Transformer(language.length, bins, width, layers, heads)
     critic = Critic(64)
@@ -175,7 +174,7 @@ def transformer(
     def observe(state, proposals, outcomes):
         state = remember(state, proposals.tasks, outcomes)
         due = state.count - state.trained >= train_every
-        # Not a `cond`: under `vmap` that would train whether or not any training is due.
+        # A `cond` would always train under `vmap`, because it becomes a select.
         state, _ = jax.lax.while_loop(
             lambda carry: carry[1],
             lambda carry: (train(carry[0]), jnp.zeros_like(carry[1])),
@@ -187,13 +186,14 @@ def transformer(
         if reward == "uncertainty":
             return outcomes.success.astype(jnp.float32)
         if score not in outcomes.scores:
-            known = ", ".join(sorted(outcomes.scores)) or "none: these outcomes have no scores"
-            raise SettingError("score", score, known)
+            known = ", ".join(sorted(outcomes.scores))
+            allowed = f"one of {known}" if known else "used with outcomes that have scores"
+            raise SettingError("score", score, allowed)
         return outcomes.scores[score]
 
     def remember(state, tasks, outcomes):
         targets = target_of(outcomes)
-        counts = (outcomes.weights > 0) & jnp.isfinite(targets)  # one NaN would end all learning
+        counts = (outcomes.weights > 0) & jnp.isfinite(targets)  # a NaN would spoil the networks
         order, at, total = ring_buffer.slots(counts, state.count, memory)
         return state._replace(
             points=state.points.at[at].set(space.normalise(tasks)[order], mode="drop"),
@@ -206,7 +206,7 @@ def transformer(
         known = jnp.minimum(state.count, memory)
         targets = state.targets
         if reward == "regret":
-            # In units of what is large among the latest; the few that are larger count as that.
+            # Scale by the 95 % quantile of the latest regrets, and clip those above it.
             there = jnp.where(jnp.arange(memory) < known, targets, jnp.nan)
             targets = jnp.clip(targets / jnp.maximum(jnp.nanquantile(there, 0.95), 1e-6), 0, 1)
 
@@ -252,7 +252,7 @@ def transformer(
         )
 
     def picture(state):
-        # Together with what they are worth, as a frontier may be worth much at its crest alone.
+        # Fit tasks and values together, because only a narrow ridge may have high values.
         rows = jnp.concatenate([space.normalise(state.pool), state.worth[:, None]], axis=1)
         fitted, _ = gaussian_mixtures.fit(
             state.key, rows, jnp.ones(drawn, bool), np.array([COMPONENTS])

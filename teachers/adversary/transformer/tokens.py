@@ -1,13 +1,13 @@
-"""Tasks as sentences: the numbers of a box one after another, each as one or a few tokens.
+"""Tasks as token sequences ("sentences"): the parameters of a box, each as one or a few tokens.
 
-Every dimension is cut into cells: a cell for each whole number, or `base` bins of equal width for
-real numbers. A sentence says the cell of one dimension after another, as its digits to that base,
-the highest first; most dimensions have one digit. Dimensions that hold a single value say nothing.
+Every dimension is divided into cells: one for each integer, or `base` bins of equal width for real
+numbers. A sentence lists the cells of all dimensions, each written in this base with the most
+significant digit first. Most dimensions have one digit, and dimensions with a single value none.
 
-What may follow is counted, not learned: to the score of each token the logarithm of the number of
-cells that still begin so is added. Tokens that would leave the bounds begin no cell and get
--infinity, so every sentence is a task; and where the network has no opinion, all cells are equally
-likely, however the bounds fall between the powers of the base.
+Valid continuations are counted, not learned: the logarithm of the number of cells that start with
+a token is added to the logit of that token. Tokens that would exceed the bounds start no cell and
+get -infinity, so that every sentence is a task. If the logits of the network are equal, all cells
+are equally likely, even if their number is not a power of the base.
 """
 
 import dataclasses
@@ -19,16 +19,16 @@ from jaxtyping import Array, Float, Int
 from didact.common.errors import SettingError
 from didact.environments.task_spaces import Box
 
-MAX_CELLS = 2**20  # of a dimension; more would not be told apart in float32 nor ever be learned
+MAX_CELLS = 2**20  # per dimension; float32 cannot distinguish more, nor can they be learned
 
 
 @dataclasses.dataclass(frozen=True)
 class Tokens:
-    """The tokens of a box: l positions, at each of which one of `base` tokens stands.
+    """The tokens of a box: l positions with one of `base` tokens each.
 
     Attributes:
-        space: the tasks.
-        base: tokens at each position, and bins of a real dimension.
+        space: the task space.
+        base: the number of tokens at each position, and of bins of a real-valued dimension.
     """
 
     space: Box
@@ -36,7 +36,7 @@ class Tokens:
 
     def __post_init__(self):
         if not isinstance(self.space, Box):
-            allowed = "a Box of named numbers, which can be said as tokens"
+            allowed = "a Box of named numbers, which can be written as tokens"
             raise SettingError("space", type(self.space).__name__, allowed)
         if not 2 <= self.base <= 1024:
             raise SettingError("bins", self.base, "from 2 to 1024")
@@ -46,9 +46,9 @@ class Tokens:
         digits = [self._digits_of(cells[i]) for i in said]
         columns = np.repeat(said, digits)
         after = np.concatenate([np.arange(k)[::-1] for k in digits])
-        object.__setattr__(self, "cells", cells)  # [d], in each dimension
-        object.__setattr__(self, "columns", columns)  # [l], the dimension that a position tells of
-        object.__setattr__(self, "worth", self.base ** after.astype(np.int64))  # [l], of its digit
+        object.__setattr__(self, "cells", cells)  # [d], the number of cells of each dimension
+        object.__setattr__(self, "columns", columns)  # [l], the dimension of each position
+        object.__setattr__(self, "worth", self.base ** after.astype(np.int64))  # [l], place values
 
     cells: np.ndarray = dataclasses.field(init=False, repr=False, compare=False)
     columns: np.ndarray = dataclasses.field(init=False, repr=False, compare=False)
@@ -76,11 +76,11 @@ class Tokens:
 
     @property
     def log_cells(self) -> float:
-        """The logarithm of the number of sentences: of all cells of the box."""
+        """The logarithm of the number of sentences, that is, of cells of the box."""
         return float(np.sum(np.log(self.cells)))
 
     def begun(self, tokens: Int[Array, "n l"]) -> Int[Array, "n l"]:
-        """The first cell that a position's dimension can still be in, given its higher digits."""
+        """Return the first cell of each position's dimension that has the given higher digits."""
         same = self.columns[:, None] == self.columns
         earlier = np.triu(same, 1) * self.worth[:, None]
         return tokens @ jnp.asarray(earlier, jnp.int32)
@@ -88,11 +88,14 @@ class Tokens:
     def log_counts(
         self, begun: Int[Array, "*b"], position: Int[Array, "*b"] | int
     ) -> Float[Array, "*b base"]:
-        """The logarithm of the number of cells that each next token leaves; -inf for none.
+        """Return the logarithm of the number of cells that start with each next token.
 
         Args:
-            begun: the first cell that the dimension can be in, by its digits so far.
-            position: of the next token.
+            begun: the first cell with the digits so far.
+            position: the position of the next token.
+
+        Returns:
+            The logarithms; -inf for tokens that start no cell.
         """
         worth = jnp.asarray(self.worth, jnp.int32)[position]
         cells = jnp.asarray(self.cells[self.columns], jnp.int32)[position]
@@ -101,12 +104,12 @@ class Tokens:
         return jnp.where(counts > 0, jnp.log(jnp.maximum(counts, 1).astype(jnp.float32)), -jnp.inf)
 
     def tasks(self, tokens: Int[Array, "n l"], within: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """The tasks that sentences say.
+        """Convert sentences to tasks.
 
         Args:
-            tokens: sentences of the language.
-            within: where in its cell each number is, in [0, 1); of no effect for whole numbers
-                with a cell each.
+            tokens: the sentences.
+            within: the position of each number within its cell, in [0, 1); ignored for integers
+                that have a cell each.
         """
         place = (self.columns[:, None] == np.arange(self.space.size)) * self.worth[:, None]
         cell = tokens @ jnp.asarray(place, jnp.int32)

@@ -1,4 +1,4 @@
-"""Clients of language models: chat completions, API keys, budgets, time-outs."""
+"""Language model clients: chat completions, API keys, budgets and timeouts."""
 
 from didact.teachers.language.client.budget import Budget, with_budget
 from didact.teachers.language.client.chat_completions import chat

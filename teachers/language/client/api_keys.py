@@ -1,4 +1,4 @@
-"""Keys of servers: read from the environment, shown to nobody."""
+"""API keys, which are read from environment variables and never shown."""
 
 import contextlib
 import logging
@@ -9,18 +9,17 @@ from collections.abc import Iterator
 from didact.common.errors import SettingError
 
 HIDDEN = "[key]"
-# What is shorter is a word that a local server is given for form's sake ("none", "EMPTY"), and may
-# stand in any answer.
+# Shorter keys are placeholders for local servers ("none", "EMPTY"), which may occur in any answer.
 SHORTEST = 8
-# Who logs what goes over the wire; httpcore has the headers of answers in its debug messages.
+# Libraries that log requests or responses; httpcore logs response headers in its debug messages.
 LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
-# Keys of letters and digits alone could be names of variables, but none that anybody gives: they
-# are long, in mixed case, or hexadecimal.
+# Keys of letters and digits are valid variable names, but not usual ones: keys are long, in mixed
+# case, or hexadecimal.
 _NAME = re.compile(r"(?=.*[A-Z_])(?:[A-Z_][A-Z0-9_]{0,39}|[a-z_][a-z0-9_]{0,39})")
 
 
 class Key:
-    """A key, or none, that does not show itself: tracebacks, for one, may print variables."""
+    """A key, possibly empty, whose `repr` hides it, because tracebacks may print variables."""
 
     __slots__ = ("_secret",)
 
@@ -35,17 +34,17 @@ class Key:
 
     @property
     def sendable(self) -> bool:
-        """Whether it can stand in a header."""
+        """Whether the key can be sent in a header."""
         return all("!" <= character <= "~" for character in self._secret)
 
     def reveal(self) -> str:
-        """The key itself, to be sent."""
+        """Return the key itself, for sending it."""
         return self._secret
 
     def scrub(self, text: str) -> str:
-        """The text without the key, also where it is written in escapes of JSON or of addresses.
+        """Remove the key from a text, also if it is escaped as in JSON or URLs.
 
-        Keys of less than 8 characters are left: they are no secrets.
+        Keys of fewer than 8 characters are not removed, because they are not secret.
         """
         if len(self._secret) < SHORTEST:
             return text
@@ -54,14 +53,14 @@ class Key:
 
 
 def check_variable(variable: str | None, setting: str = "api_key_env") -> None:
-    """Refuses what may be a key in the place of a variable's name: names are written down.
+    """Refuse names of variables that may be keys, because names are saved.
 
     Args:
-        variable: the name; None or "" where there is no key.
-        setting: what the user calls it.
+        variable: the name; None or "" if there is no key.
+        setting: the name of the setting, for errors.
 
     Raises:
-        SettingError: it is no usual name; the message does not show it.
+        SettingError: it is not a usual name; the message does not show it.
     """
     if variable and not _NAME.fullmatch(variable):
         allowed = "the name of an environment variable, such as OPENAI_API_KEY, and not the key"
@@ -69,12 +68,12 @@ def check_variable(variable: str | None, setting: str = "api_key_env") -> None:
 
 
 def key_of(variable: str | None) -> Key:
-    """The key in an environment variable; none if it is not set, or no variable is named.
+    """Return the key in an environment variable; empty if the variable is not set or not given.
 
-    It is read anew for each call, so that no object holds it in between.
+    Keys are read again for each call, so that no object stores them in between.
 
     Raises:
-        SettingError: the name may itself be a key, or the key could not be sent in a header; the
+        SettingError: the name may itself be a key, or the key cannot be sent in a header; the
             message shows neither.
     """
     check_variable(variable)
@@ -85,7 +84,7 @@ def key_of(variable: str | None) -> Key:
 
 
 class _Scrubbing(logging.Filter):
-    """Takes a key out of log records."""
+    """Removes a key from log records."""
 
     def __init__(self, key: Key):
         super().__init__()
@@ -104,9 +103,9 @@ class _Scrubbing(logging.Filter):
 
 @contextlib.contextmanager
 def kept_from_logs(key: Key) -> Iterator[None]:
-    """Inside, what the libraries below log does not have the key.
+    """Remove a key from the log messages of HTTP libraries inside the block.
 
-    Theirs do not log what they send, but a server can send it back.
+    The libraries do not log what they send, but a server can send the key back.
     """
     # Filters are not inherited, so every logger needs one.
     names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in LOGGERS]

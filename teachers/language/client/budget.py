@@ -1,4 +1,4 @@
-"""Budgets: how often a language model is asked, and what it may cost."""
+"""Budgets of calls, tokens and cost for language models."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -9,21 +9,21 @@ from didact.teachers.language.proposer import BudgetSpent, Complete, Message, Pr
 
 
 class Budget:
-    """What may be spent on questions, and what was. Threads may share one.
+    """The limits of calls, tokens and cost, and what was spent. Thread-safe.
 
-    Tokens and cost are known only after an answer, so the last answer may go beyond them; with
-    several questions at a time, the last of each.
+    Tokens and cost are known only after an answer, so the last answer may exceed the limits; with
+    concurrent calls, the last answer of each.
 
     Args:
-        calls: questions, also those that were not answered; None is without limit.
-        tokens: of prompts and answers together.
-        cost: in the currency of the prices that `chat` was given.
+        calls: the maximum number of calls, including failed ones; None for no limit.
+        tokens: the maximum number of tokens of prompts and answers together; None for no limit.
+        cost: the maximum cost, in the currency of the prices of `chat`; None for no limit.
 
     Attributes:
-        spent_calls, spent_tokens, spent_cost: so far.
+        spent_calls, spent_tokens, spent_cost: what was spent so far.
 
     Raises:
-        SettingError: a limit is negative or no number.
+        SettingError: a limit is not a number of at least 0.
     """
 
     def __init__(
@@ -41,21 +41,21 @@ class Budget:
         self._lock = threading.Lock()
 
     def spend(self, calls: int = 0, tokens: int = 0, cost: float | None = 0.0) -> None:
-        """Counts what was spent, such as by a run that is continued.
+        """Add to what was spent, for example before a run was resumed.
 
         Args:
-            calls: questions.
-            tokens: of prompts and answers together.
-            cost: None if nobody knows what the tokens cost.
+            calls: the number of calls.
+            tokens: the tokens of prompts and answers together.
+            cost: the cost; None if it is unknown.
         """
         with self._lock:
             self._add(calls, tokens, cost)
 
     def begin(self) -> None:
-        """Counts one question that is about to be asked.
+        """Count a call before it is made.
 
         Raises:
-            BudgetSpent: there is nothing left to ask it with; then it is not counted.
+            BudgetSpent: the budget is spent; the call is not counted.
         """
         with self._lock:
             why = self._spent()
@@ -75,7 +75,7 @@ class Budget:
         if self.tokens is not None and self.spent_tokens >= self.tokens:
             return f"The budget of {self.tokens:,} tokens is spent ({self.spent_tokens:,})."
         if self.cost is not None and self._priceless:
-            return f"The budget is {self.cost:g}, but nobody knows what answers cost."
+            return f"The budget is {self.cost:g}, but the cost of answers is unknown."
         if self.cost is not None and self.spent_cost >= self.cost:
             return f"The budget of {self.cost:g} is spent ({self.spent_cost:.4g})."
         return ""
@@ -84,22 +84,23 @@ class Budget:
         limits = (self.calls, self.tokens, self.cost)
         spent = (self.spent_calls, self.spent_tokens, self.spent_cost)
         names = ("calls", "tokens", "cost")
-        told = ", ".join(
+        shown = ", ".join(
             f"{name}={used:g} of {limit:g}" if limit is not None else f"{name}={used:g}"
             for name, used, limit in zip(names, spent, limits, strict=True)
         )
-        return f"Budget({told})"
+        return f"Budget({shown})"
 
 
 def with_budget(complete: Complete, budget: Budget) -> Complete:
-    """A language model that is asked only as long as the budget lasts.
+    """Limit the calls of a language model by a budget.
 
     Args:
         complete: the language model.
-        budget: its own, or one that it shares.
+        budget: the budget, which several language models may share.
 
     Returns:
-        The same, but once the budget is spent it raises `BudgetSpent` and asks nobody.
+        The language model, which raises `BudgetSpent` instead of calling it when the budget is
+        spent.
     """
 
     def ask(messages: Sequence[Message], schema: Mapping[str, Any]) -> Reply:

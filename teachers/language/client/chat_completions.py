@@ -1,4 +1,4 @@
-"""Language models behind any server that speaks OpenAI's chat completions."""
+"""Language models on any server with OpenAI's chat completions API."""
 
 import asyncio
 import dataclasses
@@ -16,20 +16,20 @@ from didact.teachers.language.client.transport import Refused, TooLong, Transpor
 from didact.teachers.language.proposer import Complete, Message, ProposerError, Reply
 
 RETRIED = (408, 409, 429, 500, 502, 503, 504)
-PAUSE = 0.5  # seconds before the first retry; twice as long before each further one
+PAUSE = 0.5  # seconds before the first retry; doubled for each further one
 OPENAI = "https://api.openai.com/v1"
 FORMATS = ("json_schema", "json_object", "text")
 
 
 class Dialect(NamedTuple):
-    """What of a request a server understands; servers tell by refusing."""
+    """The features of the API that a server supports, as far as its refusals show."""
 
-    format: int = 0  # of FORMATS
+    format: int = 0  # an index into FORMATS
     limit: str = "max_tokens"
     temperature: bool = True
 
     def simpler(self, said: str) -> "Dialect | None":
-        """What to try after a refusal; None if there is nothing left."""
+        """Return what to try after a refusal; None if there is nothing left."""
         if self.limit == "max_tokens" and "max_completion_tokens" in said:
             return self._replace(limit="max_completion_tokens")
         if self.temperature and "temperature" in said:
@@ -51,34 +51,34 @@ def chat(
     prices: tuple[float, float] | None = None,
     max_bytes: int = 1_000_000,
 ) -> Complete:
-    """A language model of a server: hosted, or vLLM, Ollama, llama.cpp and the like.
+    """Create a client of a language model: hosted, or served by vLLM, Ollama, llama.cpp etc.
 
-    The answer is asked for as JSON of a schema; where a server refuses that, as any JSON, and then
-    in words alone. What a server refuses is remembered, and not asked for again.
+    The answer is requested as JSON with a schema. If the server refuses that, it is requested as
+    any JSON, and then as text. Refused features are not requested again.
 
     Args:
-        model: as the server calls it.
-        base_url: the server's address, such as `http://localhost:11434/v1`; None is that of
-            $OPENAI_BASE_URL or, without it, OpenAI's.
+        model: the name of the model on the server.
+        base_url: the address of the server, such as `http://localhost:11434/v1`. The default is
+            $OPENAI_BASE_URL or, if it is not set, OpenAI's server.
         api_key_env: the name of the environment variable with the key, which is read for each
             call and sent to this server only; None, or a variable that is not set, for servers
             without keys.
-        temperature: of sampling; left out where the server refuses it.
-        max_tokens: the most tokens of an answer.
-        timeout: seconds for all of a call, retries included; no call takes longer.
-        retries: how often to ask again after the connection broke or the server was overloaded.
-            `Retry-After` is obeyed if it is within the time limit.
-        prices: of a million tokens, of the prompt and of the answer. Cached tokens, which some
-            servers sell for less, are not told apart.
-        max_bytes: the longest answer; what is longer is left unread.
+        temperature: the sampling temperature; omitted if the server refuses it.
+        max_tokens: the maximum number of tokens of an answer.
+        timeout: the time limit in seconds of a whole call, including retries.
+        retries: the number of retries after connection errors or if the server is overloaded.
+            `Retry-After` is respected within the time limit.
+        prices: the prices of a million tokens of the prompt and of the answer. Cached tokens, for
+            which some servers charge less, are not distinguished.
+        max_bytes: the maximum size of an answer; longer answers are not read to the end.
 
     Returns:
-        A function of messages and the JSON schema of the answer. It raises `ProposerError`.
-        Tokens are as the server counts them, or estimated from what was sent and received. Of
-        several tries the last is counted; where the time was up, the prompt.
+        A function from messages and the JSON schema of the answer to a reply. It raises
+        `ProposerError`. Tokens are counted by the server, or estimated from what was sent and
+        received. Of several tries only the last one counts; after a timeout, only the prompt.
 
     Raises:
-        SettingError: a setting cannot be used, or the `openai` package is missing.
+        SettingError: a setting is invalid, or the `openai` package is missing.
     """
     if not model:
         raise SettingError("model", model, "the name of a model")
@@ -91,7 +91,7 @@ def chat(
     prices = check_prices(prices)
     if not key_of(api_key_env) and where == OPENAI:
         name = f"${api_key_env}" if api_key_env else "api_key_env"
-        raise SettingError(name, "", "set for OpenAI; base_url may be a server without keys")
+        raise SettingError(name, "", "set for OpenAI, or base_url a server without keys")
     transport = Transport(where, max_bytes)
     known = Dialect()
 
@@ -114,12 +114,12 @@ def chat(
         said = responses.as_sentence(key.scrub(responses.complaint(refused.body)))
         said = f" It says: {said}" if said else ""
         if refused.status in (401, 403):  # servers tend to repeat a part of the key here
-            name = f"the key in ${api_key_env}" if key else "to answer without a key"
+            name = f"the key in ${api_key_env}" if key else "requests without a key"
             return f"The server ({where}) refuses {name} ({refused.status})."
         if refused.status == 404:
             return f"The server ({where}) has no model {model!r} at this address (404).{said}"
         if 300 <= refused.status < 400:
-            return f"The server ({where}) is elsewhere ({refused.status}); correct base_url."
+            return f"The server ({where}) has moved ({refused.status}); correct base_url."
         return f"The server ({where}) answered with error {refused.status}.{said}"
 
     async def ask(messages, schema, key: Key, deadline: float) -> bytes:

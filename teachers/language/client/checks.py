@@ -1,4 +1,4 @@
-"""Settings of language models, checked."""
+"""Validation of the settings of language models."""
 
 import math
 from collections.abc import Sequence
@@ -9,24 +9,25 @@ from didact.common.errors import SettingError
 
 
 def check_address(base_url: str, setting: str = "base_url") -> str:
-    """The address of a server as it is used and shown.
+    """Validate and normalize the address of a server.
 
     Args:
         base_url: the address.
-        setting: what the user calls it.
+        setting: the name of the setting, for errors.
 
     Raises:
-        SettingError: it is no address, or has a password or a query, in which keys are put at
-            times; the message does not show these.
+        SettingError: it is not an address, or has a password or a query, which may contain keys;
+            the message does not show these.
     """
     try:
         parts = urlsplit(base_url.strip())
         shown = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
     except ValueError:
-        raise SettingError(setting, "no address", "such as http://localhost:8000/v1") from None
+        allowed = "an address such as http://localhost:8000/v1"
+        raise SettingError(setting, "not an address", allowed) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         shown = "without http(s)://" if parts.scheme not in ("http", "https") else "without a host"
-        raise SettingError(setting, shown, "such as http://localhost:8000/v1")
+        raise SettingError(setting, shown, "an address such as http://localhost:8000/v1")
     if parts.username is not None or parts.query or parts.fragment:
         allowed = "without user, password, ? and #; keys come from an environment variable"
         raise SettingError(setting, f"{shown} and more", allowed)
@@ -36,7 +37,7 @@ def check_address(base_url: str, setting: str = "base_url") -> str:
 def check_number(
     name: str, value: Any, low: float, high: float = math.inf, *, whole: bool = False
 ) -> None:
-    """Raises a SettingError unless a setting is a number in its bounds."""
+    """Raise a SettingError unless a setting is a number within bounds."""
     kinds = int if whole else (int, float)
     fine = isinstance(value, kinds) and not isinstance(value, bool)
     if not fine or not low <= value <= high or not math.isfinite(value):
@@ -46,10 +47,10 @@ def check_number(
 
 
 def check_prices(prices: Sequence[float] | None) -> tuple[float, float] | None:
-    """The prices of a million tokens, of prompts and of answers.
+    """Validate the prices of a million tokens of prompts and of answers.
 
     Raises:
-        SettingError: they are not two numbers of at least 0.
+        SettingError: the prices are not two numbers of at least 0.
     """
     if prices is None:
         return None
@@ -58,5 +59,6 @@ def check_prices(prices: Sequence[float] | None) -> tuple[float, float] | None:
         number = isinstance(price, (int, float)) and not isinstance(price, bool)
         fine = fine and number and math.isfinite(price) and price >= 0
     if not fine:
-        raise SettingError("prices", prices, "two numbers: a million tokens of prompt, of answer")
+        allowed = "two numbers, the prices of a million prompt and answer tokens"
+        raise SettingError("prices", prices, allowed)
     return float(prices[0]), float(prices[1])

@@ -1,4 +1,4 @@
-"""What a server answered, read without trust."""
+"""Parsing of untrusted responses of servers."""
 
 import dataclasses
 import json
@@ -8,43 +8,43 @@ from typing import Any
 
 from didact.teachers.language.proposer import Message, ProposerError, Reply
 
-MAX_TOKENS = 10**9  # what claims more is a slip of the server
-SHOWN = 200  # characters of what a server says, in an error
+MAX_TOKENS = 10**9  # larger counts are errors of the server
+SHOWN = 200  # the maximum number of characters of a server's message in an error
 
 
 def estimated_tokens(size: int) -> int:
-    """Tokens of so many bytes of text, where nobody counted them: one for every 3.
+    """Estimate the number of tokens in a text of this many bytes: one per 3 bytes.
 
-    English has about one for 4 bytes, JSON with many numbers one for 2 to 3.
+    English has about one token per 4 bytes, JSON with many numbers one per 2 to 3 bytes.
     """
     return math.ceil(size / 3)
 
 
 def sendable(message: Message) -> Message:
-    """A message without halves of surrogate pairs, which cannot be sent."""
+    """Replace unpaired surrogates in a message, which cannot be sent."""
     return {name: whole_characters(text) for name, text in message.items()}
 
 
 def whole_characters(text: str) -> str:
-    """Text that can be written as UTF-8."""
+    """Replace what cannot be encoded as UTF-8 in a text."""
     return text.encode("utf-8", "replace").decode()
 
 
 def in_one_line(text: str, length: int = SHOWN) -> str:
-    """Text by strangers as part of a sentence of ours: printable, in one line, not long."""
+    """Make untrusted text fit for an error sentence: printable, in one line, and short."""
     clean = "".join(c if c.isprintable() else " " for c in text[: 20 * length])
     clean = " ".join(clean.split())
     return clean if len(clean) <= length else clean[: length - 3].rstrip() + "..."
 
 
 def as_sentence(text: str) -> str:
-    """Text by strangers in one line, with a full stop."""
+    """Make untrusted text fit for an error, as a sentence with a period."""
     line = in_one_line(text)
     return line if not line or line.endswith((".", "!", "?")) else f"{line}."
 
 
 def complaint(body: bytes) -> str:
-    """What a server says is wrong: the message in its JSON, or the body as it is."""
+    """Return the error message of a server: the message in its JSON, or the whole body."""
     text = body.decode("utf-8", "replace")
     try:
         found = json.loads(text)
@@ -62,16 +62,16 @@ def read_answer(
     prices: tuple[float, float] | None,
     clean: Callable[[str], str] = str,
 ) -> Reply:
-    """The reply in the body of a chat completion.
+    """Read the reply from the body of a chat completion.
 
     Args:
-        body: JSON, one hopes.
+        body: the body, which should be JSON.
         asked: the reply so far: messages, model and seconds.
-        prices: of a million tokens of prompt and of completion.
-        clean: takes out of each text what must not be seen.
+        prices: the prices of a million prompt and completion tokens.
+        clean: removes secrets from texts.
 
     Raises:
-        ProposerError: there is no text in it. Its `reply` has what was spent for that.
+        ProposerError: the body contains no text. The `reply` of the error contains the cost.
     """
     try:
         answer = json.loads(body)
@@ -98,12 +98,12 @@ def read_answer(
     if isinstance(refusal, str) and refusal.strip():
         raise ProposerError(f"The model refused: {as_sentence(clean(refusal))}", reply)
     if choice.get("finish_reason") == "length":
-        raise ProposerError("The model used up max_tokens before it came to an answer.", reply)
+        raise ProposerError("The model reached max_tokens before its answer.", reply)
     raise ProposerError("The model answered without any text.", reply)
 
 
 def text_of(content: Any) -> str:
-    """The text of a message, which is a string or, with some servers, a list of parts."""
+    """Return the text of a message, which is a string or, with some servers, a list of parts."""
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(part for part in parts if isinstance(part, str))
@@ -113,13 +113,13 @@ def text_of(content: Any) -> str:
 def with_cost(
     asked: Reply, answer: Mapping[str, Any], size: int, prices: tuple[float, float] | None
 ) -> Reply:
-    """The reply with what it cost.
+    """Add tokens and cost to a reply.
 
     Args:
         asked: the reply so far.
         answer: the JSON of the answer; its `usage` counts the tokens.
-        size: the bytes of the answer, by which tokens are estimated where they are not counted.
-        prices: of a million tokens of prompt and of completion.
+        size: the size of the answer in bytes, for estimating tokens that are not counted.
+        prices: the prices of a million prompt and completion tokens.
     """
     usage = answer.get("usage")
     counted = usage if isinstance(usage, dict) else {}
@@ -136,6 +136,6 @@ def with_cost(
 
 
 def count_or_none(value: Any) -> int | None:
-    """A count that a server may have sent, or None."""
+    """Return a count sent by a server, or None if it is not valid."""
     fine = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS
     return value if fine else None

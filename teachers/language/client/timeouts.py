@@ -1,4 +1,4 @@
-"""A time limit that holds whatever the other side does."""
+"""Time limits that hold whatever the server does."""
 
 import asyncio
 import queue
@@ -8,14 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-GRACE = 0.5  # seconds in which work that is over its limit can end by itself
+GRACE = 0.5  # seconds in which cancelled work can end by itself
 
 
 class _DaemonThreads(ThreadPoolExecutor):
-    """A thread for each call, which nobody waits for when Python ends.
+    """A daemon thread for each call, which is not joined when Python exits.
 
-    Names of servers are looked up in such threads. Where there is no network this can take half
-    a minute, and cannot be stopped.
+    Host names are looked up in these threads. Without a network this can take half a minute, and
+    it cannot be cancelled.
     """
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
@@ -34,15 +34,18 @@ class _DaemonThreads(ThreadPoolExecutor):
 
 
 def run_with_timeout(seconds: float, work: Callable[[], Awaitable[T]]) -> T:
-    """The result of a coroutine that has so many seconds, and is cancelled after them.
+    """Run a coroutine and cancel it after this many seconds.
 
-    It runs in a loop and a daemon thread of its own, so that this can be called from any thread,
-    from inside a running loop, and be left by Ctrl-C.
+    It runs in its own event loop and daemon thread, so that this function can be called from any
+    thread or inside a running loop, and be interrupted by Ctrl-C.
+
+    Returns:
+        The result of the coroutine.
 
     Raises:
         TimeoutError: it took longer.
-        Exception: what the coroutine raised, without its traceback and context: these hold
-            frames, whose variables may hold keys.
+        Exception: the exception of the coroutine, without traceback and context, because these
+            contain frames whose variables may contain keys.
     """
     outcome: queue.SimpleQueue = queue.SimpleQueue()
 
@@ -51,7 +54,7 @@ def run_with_timeout(seconds: float, work: Callable[[], Awaitable[T]]) -> T:
             return await work()
 
     def run():
-        # The result is put before the loop is closed, which may take longer.
+        # The result is put before the loop is closed, because closing may take longer.
         try:
             with asyncio.Runner() as runner:
                 runner.get_loop().set_default_executor(_DaemonThreads())

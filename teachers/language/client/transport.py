@@ -1,4 +1,4 @@
-"""Requests by the `openai` client, with answers read no further than wanted."""
+"""Requests by the `openai` client, with a limit on the size of responses."""
 
 import contextlib
 import email.utils
@@ -11,16 +11,16 @@ from typing import Any
 from didact.common.errors import SettingError
 from didact.teachers.language.client.api_keys import Key
 
-MAX_OF_AN_ERROR = 65_536  # bytes read of what comes with an error
+MAX_OF_AN_ERROR = 65_536  # the maximum number of bytes to read of an error response
 
 
 class Refused(Exception):
     """The server answered with a status other than success.
 
     Attributes:
-        status: of HTTP.
-        body: its beginning.
-        retry_after: seconds that the server asks to wait, or None.
+        status: the HTTP status.
+        body: the beginning of the response body.
+        retry_after: the seconds to wait according to the server, or None.
     """
 
     def __init__(self, status: int, body: bytes, retry_after: float | None):
@@ -29,7 +29,7 @@ class Refused(Exception):
 
 
 class TooLong(Exception):
-    """The answer is longer than was allowed; `received` bytes came before it was cut off."""
+    """The answer is longer than allowed; it was cut off after `received` bytes."""
 
     def __init__(self, received: int):
         self.received = received
@@ -40,11 +40,11 @@ class Transport:
     """Posts chat completions to one server.
 
     Args:
-        base_url: the server's address.
-        max_bytes: the longest answer.
+        base_url: the address of the server.
+        max_bytes: the maximum size of an answer.
 
     Attributes:
-        broken: the exceptions that tell of a connection that failed.
+        broken: the exceptions of failed connections.
 
     Raises:
         SettingError: the `openai` package is missing.
@@ -57,7 +57,7 @@ class Transport:
             allowed = "used with the openai package: pip install 'didact[language]'"
             raise SettingError("language model", "openai is missing", allowed) from None
         self.base_url, self.max_bytes = base_url, max_bytes
-        # Its HTTP library is httpx or, since version 3, httpx2.
+        # The HTTP library of openai is httpx or, since version 3, httpx2.
         kinds = self.openai.DefaultAsyncHttpxClient.__mro__
         client = next(kind for kind in kinds if kind.__name__ == "AsyncClient")
         http = importlib.import_module(client.__module__.split(".")[0])
@@ -68,26 +68,26 @@ class Transport:
             importlib.import_module("anyio").EndOfStream,
             OSError,
         )
-        # Some of its loggers are made with the first client, and keys are kept only from those
-        # that are there when a call begins.
+        # Some loggers are created with the first client, and keys are removed only from the
+        # messages of loggers that exist when a call begins.
         self.openai.DefaultAsyncHttpxClient()
 
     @contextlib.asynccontextmanager
     async def opened(
         self, key: Key
     ) -> AsyncIterator[Callable[[Mapping[str, Any]], Awaitable[bytes]]]:
-        """A function that posts a request and returns the body of the answer.
+        """Open a client, and yield a function that posts a request and returns the response body.
 
-        It has no time limit of its own, and does not try again. It raises `Refused`, `TooLong`
-        and what is in `broken`.
+        The function has no time limit and does not retry. It raises `Refused`, `TooLong` and the
+        exceptions in `broken`.
         """
         http_client = self.openai.DefaultAsyncHttpxClient(
-            follow_redirects=False,  # so that nobody else gets the key
+            follow_redirects=False,  # so that no other server gets the key
             event_hooks={"response": [self.refuse]},
             timeout=None,
         )
         client = self.openai.AsyncOpenAI(
-            api_key=key.reveal() or "none",  # it does not work without one
+            api_key=key.reveal() or "none",  # the client requires a key
             base_url=self.base_url,
             max_retries=0,
             timeout=None,
@@ -101,7 +101,7 @@ class Transport:
                 async with completions.create(**request) as answer:
                     received = await self.read(answer.http_response, self.max_bytes + 1)
             except self.openai.APIConnectionError as error:
-                # Older clients wrap what `refuse` raises.
+                # Older clients wrap the exception of `refuse`.
                 if isinstance(error.__cause__, Refused):
                     raise error.__cause__ from None
                 raise
@@ -113,9 +113,9 @@ class Transport:
             yield post
 
     async def read(self, response: Any, most: int) -> bytes:
-        """The first so many bytes of a body, as they are sent.
+        """Read at most `most` bytes of a body, without decompression.
 
-        Compressed bodies stay compressed: a small one may hold gigabytes.
+        A small compressed body may contain gigabytes.
         """
         received = bytearray()
         async for piece in response.aiter_raw(65_536):
@@ -125,14 +125,14 @@ class Transport:
         return bytes(received)
 
     async def refuse(self, response: Any) -> None:
-        """Raises `Refused` for errors and redirections, before anybody reads all of them."""
+        """Raise `Refused` for errors and redirections, before the whole body is read."""
         if not 200 <= response.status_code < 300:
             body = await self.read(response, MAX_OF_AN_ERROR)
             raise Refused(response.status_code, body, seconds_to_wait(response.headers))
 
 
 def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
-    """What `Retry-After` says, in seconds; None if it says nothing that can be understood."""
+    """Return `Retry-After` in seconds; None if it is missing or invalid."""
     said = headers.get("retry-after", "").strip()
     try:
         seconds = float(said)

@@ -1,4 +1,4 @@
-"""Strategies: what a language model is asked for."""
+"""Strategies: what to request from a language model."""
 
 from collections.abc import Callable
 
@@ -22,24 +22,27 @@ NAMES = (*PLAIN, *WITH_GOAL)
 
 
 def named(name: str, goal: str = "") -> Strategy:
-    """A strategy by its name.
+    """Create a strategy by name.
 
     Args:
         name: one of `NAMES`.
-        goal: what is to be learned, in words; for "towards" and "decompose".
+        goal: the goal of learning in words, for "towards" and "decompose".
+
+    Returns:
+        The strategy.
 
     Raises:
-        SettingError: there is no such strategy, a goal is missing, or one is given to a strategy
-            that has none.
+        SettingError: the name is unknown, a goal is missing, or the strategy has no goal.
     """
     if name not in NAMES:
         raise SettingError("strategy", name, "one of " + ", ".join(NAMES))
     if name in WITH_GOAL:
         if not goal.strip():
-            raise SettingError("goal", goal, f"words, since the strategy is {name!r}")
+            raise SettingError("goal", goal, f"given in words for the strategy {name!r}")
         return WITH_GOAL[name](goal)
     if goal:
-        raise SettingError("goal", goal, f"left out, or the strategy {' or '.join(WITH_GOAL)}")
+        allowed = f"omitted, or used with the strategy {' or '.join(WITH_GOAL)}"
+        raise SettingError("goal", goal, allowed)
     return PLAIN[name]()
 
 

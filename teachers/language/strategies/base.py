@@ -1,4 +1,4 @@
-"""What a strategy is: what a language model is asked, and what is kept of its answers."""
+"""The strategy interface: the messages to a language model, and the memory of its answers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from didact.teachers.language.proposer import Message, Report
 from didact.teachers.language.quoting import identity, shortened
 
-Memory = Mapping[str, Any]  # what JSON can say
-MAX = 64  # tasks of an answer that are remembered
-WORDS = 120  # characters of a purpose, or of a sub-goal
+Memory = Mapping[str, Any]  # JSON values
+MAX = 64  # the maximum number of tasks of an answer in the memory
+WORDS = 120  # the maximum number of characters of a purpose or a sub-goal
 
 
 def _forgets(memory: Memory, answer: Mapping[str, Any], report: Report | None) -> Memory:
@@ -16,15 +16,14 @@ def _forgets(memory: Memory, answer: Mapping[str, Any], report: Report | None) -
 
 
 class Strategy(NamedTuple):
-    """Two pure functions, as a teacher is; the memory between them is plain JSON, at first empty.
+    """Two pure functions with a memory, which is plain JSON and initially empty.
 
     Attributes:
         ask: `ask(report, n, memory) -> messages`.
-        update_memory: `update_memory(memory, answer, report) -> memory`: the answer is a JSON
-            object of any content; the report is the one that was asked about, or None where nobody
-            has it any more.
-        fields, parts: schemas of what is wanted in the answer beside tasks, see
-            `prompts.answer_schema`.
+        update_memory: `update_memory(memory, answer, report) -> memory`. The answer is a JSON
+            object with any content. The report is that of the request, or None if it is no longer
+            available.
+        fields, parts: the schemas of further fields of the answer, see `prompts.answer_schema`.
     """
 
     ask: Callable[[Report, int, Memory], Sequence[Message]]
@@ -34,10 +33,10 @@ class Strategy(NamedTuple):
 
 
 def tasks_in_answer(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tasks of an answer, not yet checked.
+    """Return the tasks of an answer without validating them.
 
     Returns:
-        For each its identity (see `quoting.identity`), its purpose, and the item itself.
+        For each task its identity (see `quoting.identity`), its purpose, and the item itself.
     """
     items = answer.get("tasks")
     heard = []

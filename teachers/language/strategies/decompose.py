@@ -1,4 +1,4 @@
-"""A goal split into sub-goals, each learned before the next."""
+"""A strategy that splits a goal into sub-goals, to be learned in order."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from didact.teachers.language.strategies.base import WORDS, Memory, Strategy, ta
 from didact.teachers.language.summaries import attempted, frontier, pooled, row, skills, top_tasks
 
 MAX_GOALS = 8
-MAX_KEPT = 64  # tasks by which the success of a sub-goal is measured: the last of its own
+MAX_KEPT = 64  # the latest tasks of a sub-goal, by which its success is measured
 
 SPLIT = (
     "Split the goal into 2 to 8 sub-goals, instructions that the agent could be given, in the "
@@ -37,24 +37,25 @@ PARTS = {"sub_goal": {"type": "integer"}}
 
 
 def decompose(goal: str) -> Strategy:
-    """Has a goal split into sub-goals, and judged when each of them is learned.
+    """Let the model split a goal into sub-goals and decide when each of them is learned.
 
-    The memory holds `sub_goals`: the wording of each, whether the model judged it learned, and by
-    which tasks. A sub-goal of which no episode has ended is not learned, whatever the model says;
-    nor is one of an answer whose report is gone, until the model judges anew.
+    The memory contains `sub_goals`: the wording of each, whether the model considers it learned,
+    and its tasks. A sub-goal without finished episodes does not count as learned, whatever the
+    model says. If the report of an answer is no longer available, newly learned sub-goals do not
+    count until the next answer.
 
     Args:
-        goal: in words, such as an instruction.
+        goal: the goal in words, such as an instruction.
 
     References:
         Zhang et al. 2024, Game On: Towards Language Models as RL Experimenters
         (arXiv 2409.03402).
 
     Raises:
-        SettingError: there is no goal.
+        SettingError: the goal is empty.
     """
     if not goal.strip():
-        raise SettingError("goal", goal, "words that say what is to be learned")
+        raise SettingError("goal", goal, "a description of what to learn")
 
     def ask(report: Report, n: int, memory: Memory):
         known = memory.get("sub_goals", ())
@@ -90,7 +91,7 @@ def decompose(goal: str) -> Strategy:
         for item in said[:MAX_GOALS] if isinstance(said, list) else ():
             words = item.get("goal") if isinstance(item, Mapping) else None
             if not isinstance(words, str) or not words.strip():
-                return memory  # the numbers in its tasks would point elsewhere
+                return memory  # otherwise the tasks would refer to wrong sub-goals
             words = shortened(words, WORDS)
             tasks = kept.get(_wording(words), [])
             learned = item.get("learned") is True and bool(tasks)
@@ -116,14 +117,14 @@ def _wording(goal: str) -> str:
 
 
 def _held(before: Sequence[Mapping[str, Any]], words: str) -> bool:
-    """Whether a sub-goal was learned already; its tasks may have left the pool since."""
+    """Whether a sub-goal was learned before; its tasks may no longer be in the pool."""
     return any(
         sub_goal["learned"] and _wording(sub_goal["goal"]) == _wording(words) for sub_goal in before
     )
 
 
 def _measured(tasks: Sequence[str], report: Report) -> dict[str, Any]:
-    """The success of the tasks of a sub-goal that are in the pool."""
+    """Return the success rate of the tasks of a sub-goal that are in the pool."""
     own = set(tasks)
     found = [task for task in attempted(report) if identity(task.task) in own]
     measured = pooled(found)

@@ -1,4 +1,4 @@
-"""Tasks evolved both ways."""
+"""A strategy that evolves tasks towards easier and harder versions."""
 
 from didact.teachers.language.prompts import question
 from didact.teachers.language.proposer import Report, TaskReport
@@ -7,10 +7,10 @@ from didact.teachers.language.summaries import FAILED, MASTERED, ROWS, attempted
 
 
 def easier_and_harder() -> Strategy:
-    """Gives seeds, and asks for easier versions of some and harder ones of others.
+    """Show seed tasks, and ask for easier or harder versions.
 
-    What is mastered is to become harder, what fails easier, and what is in between is to be had
-    both ways.
+    Mastered tasks should become harder, failing tasks easier, and both versions are requested of
+    tasks in between.
 
     References:
         Hu et al. 2024, AgentGen: Enhancing Planning Abilities for Large Language Model based Agent
@@ -32,7 +32,7 @@ def easier_and_harder() -> Strategy:
         kinds: dict[str, list[TaskReport]] = {}
         for task in attempted(report):
             kinds.setdefault(wanted(task), []).append(task)
-        # Of each kind in turn, those nearest to the kind in between.
+        # Alternate between the kinds, starting with the tasks of the most uncertain success.
         order = [sorted(kind, key=uncertain, reverse=True) for _, kind in sorted(kinds.items())]
         seeds = [kind[i] for i in range(ROWS) for kind in order if i < len(kind)][:ROWS]
         shown = {"Seeds": [row(task, wanted=wanted(task)) for task in seeds]}

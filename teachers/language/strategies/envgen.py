@@ -1,4 +1,4 @@
-"""Configurations for the skills that are weak."""
+"""A strategy that asks for environment configurations for weak skills."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ from didact.teachers.language.summaries import ROWS, attempted, frontier, row, s
 
 
 def envgen() -> Strategy:
-    """Asks for configurations with a purpose each, and tells how the last ones went.
+    """Ask for configurations with a purpose each, and report the outcomes of the previous ones.
 
-    The model sees success by skill, which here is by the values of each parameter, with error
-    bars; its previous configurations; and other tasks of the pool where there is much to learn.
-    It remembers its last answer.
+    The prompt contains the success rate by skill, that is, by parameter and value, with error bars;
+    the model's previous configurations; and other tasks of the pool from which much can be learned.
+    The memory contains the last answer.
 
     References:
         Zala et al. 2024, EnvGen: Generating and Adapting Environments via LLMs for Training

@@ -1,4 +1,4 @@
-"""New tasks from failed ones."""
+"""A strategy that asks for variants of failed tasks."""
 
 from didact.teachers.language.prompts import question
 from didact.teachers.language.proposer import Report, TaskReport
@@ -7,7 +7,7 @@ from didact.teachers.language.summaries import MASTERED, ROWS, attempted, row, t
 
 
 def failures_first() -> Strategy:
-    """Takes what the agent failed at as seeds, and asks for variants within its reach.
+    """Use failed tasks as seeds, and ask for variants within reach of the agent.
 
     References:
         Qi et al. 2024, WebRL: Training LLM Web Agents via Self-Evolving Online Curriculum
@@ -26,7 +26,7 @@ def failures_first() -> Strategy:
     def ask(report: Report, n: int, memory: Memory):
         tasks = attempted(report)
         seeds = [task for task in top_tasks(tasks, failed, 2 * ROWS) if task.success < 0.5]
-        # The worst, and of the others those nearest to success.
+        # The worst tasks, and the most successful of the others.
         worst = seeds[: ROWS // 2]
         rest = top_tasks(seeds[ROWS // 2 :], lambda task: task.success, ROWS - len(worst))
         good = [task for task in tasks if task.success >= MASTERED]

@@ -1,4 +1,4 @@
-"""Tasks that are new in a way that matters."""
+"""A strategy that asks for interestingly new tasks."""
 
 from didact.teachers.language.prompts import question
 from didact.teachers.language.proposer import Report
@@ -7,10 +7,10 @@ from didact.teachers.language.summaries import MASTERED, ROWS, attempted, fronti
 
 
 def interesting() -> Strategy:
-    """Tells what is learned, and asks for what is interesting beside it and not yet learned.
+    """Show the learned tasks, and ask for interesting tasks that are not learned yet.
 
-    The language model is the judge of what is interesting. In the source it judges tasks that are
-    there; here it writes them.
+    The language model decides what is interesting. In the paper it selects from given tasks; here
+    it writes them.
 
     References:
         Zhang et al. 2023, OMNI: Open-endedness via Models of human Notions of Interestingness

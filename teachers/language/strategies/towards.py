@@ -1,4 +1,4 @@
-"""Tasks that lead to a target."""
+"""A strategy that asks for tasks that lead to a target."""
 
 from didact.common.errors import SettingError
 from didact.teachers.language.prompts import question
@@ -9,23 +9,23 @@ from didact.teachers.language.summaries import ROWS, attempted, frontier, row, s
 
 
 def towards(target: str) -> Strategy:
-    """Asks for the tasks that best prepare for a target.
+    """Ask for the tasks that best prepare for a target.
 
-    In the source, the tasks that matter most for a target are selected from a collection; here
-    they are written.
+    In the paper, the most useful tasks for a target are selected from a collection; here the model
+    writes them.
 
     Args:
-        target: the tasks that matter in the end, in words: "rooms of 8 x 8 with many distractors".
+        target: the target tasks in words, such as "rooms of 8 x 8 with many distractors".
 
     References:
         Hübotter et al. 2025, Learning on the Job: Test-Time Curricula for Targeted Reinforcement
         Learning (arXiv 2510.04786).
 
     Raises:
-        SettingError: there is no target.
+        SettingError: the target is empty.
     """
     if not target.strip():
-        raise SettingError("target", target, "words that say which tasks matter in the end")
+        raise SettingError("target", target, "a description of the target tasks")
     advice = (
         "The agent is examined on the target and nothing else. Write the tasks that prepare for "
         "it best: as much like the target as the agent can learn from now. While those fail, "

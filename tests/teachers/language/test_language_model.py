@@ -186,7 +186,7 @@ def test_a_slow_server_does_not_hold_a_thread_longer_than_its_time(serve):
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"budget": Budget(cost=1.0)}, "prices is None, but must be two numbers, since"),
+        ({"budget": Budget(cost=1.0)}, "prices is None, but must be two numbers, because"),
         ({"model": ""}, "model is ''"),
         ({"strategy": lambda told, n: (), "goal": "win"}, "goal is 'win'"),
     ],

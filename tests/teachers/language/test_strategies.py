@@ -405,7 +405,7 @@ def test_the_schema_of_the_answer_is_strict(name, goal):
         ("best", "", "strategy is 'best', but must be one of envgen, "),
         ("towards", " ", "goal is ' ', but must be words"),
         ("decompose", "", "goal is ''"),
-        ("envgen", "win", "goal is 'win', but must be left out"),
+        ("envgen", "win", "goal is 'win', but must be omitted"),
     ],
 )
 def test_names_and_goals_are_checked(name, goal, match):

@@ -68,7 +68,7 @@ def test_maps_are_found():
         ('{"rooms": 2, "gap": 0.09}', "gap is 0.09"),
         ('{"rooms": 2}', "missing name, is 'gap'"),
         ('{"rooms": 2, "gap": 1, "rооms": 3}', "unknown name, is 'rооms'"),
-        ('{"rooms": 2, "gap": 1, "rooms": 3}', "the name 'rooms' stands in it twice"),
+        ('{"rooms": 2, "gap": 1, "rooms": 3}', "the name 'rooms' occurs twice"),
         ('{"rooms": 2, "gap": 0.5}', "it is in the pool already"),
         ('{"rooms": 9, "gap": 2}', "it is the same as task 1"),
         ("7", "task is 7, but must be a JSON object."),
@@ -121,7 +121,7 @@ def test_only_so_many_are_read():
     many = [{"rooms": 1 + i % 9, "gap": 0.1 + i / 500} for i in range(1000)]
     reading = read(json.dumps(many), most=30)
     assert len(reading.tasks) == 30
-    assert reading.refused == ("Of 1,000 tasks, only the first 30 are read.",)
+    assert reading.refused == ("Only the first 30 of 1,000 tasks are read.",)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_a_server_without_keys_gets_none(serve, monkeypatch):
 
 def test_a_key_that_is_not_set_or_wrong_is_named(serve):
     server = serve(servers.error(401, "who are you?"))
-    with pytest.raises(ProposerError, match=r"refuses to answer without a key"):
+    with pytest.raises(ProposerError, match=r"refuses requests without a key"):
         chat("small", server.url, api_key_env="MY_KEY")(MESSAGES, {})
 
 

@@ -137,7 +137,7 @@ def test_an_answer_without_text_is_an_error(serve, answer, match):
 def test_what_was_spent_for_no_answer_is_told(serve):
     answer = servers.completion(None, usage=(11, 4096))
     answer["choices"][0]["finish_reason"] = "length"
-    error = fails(serve(servers.body(answer)), "used up max_tokens", prices=(1.0, 2.0))
+    error = fails(serve(servers.body(answer)), "reached max_tokens", prices=(1.0, 2.0))
     assert error.reply.completion_tokens == 4096
     assert error.reply.cost == pytest.approx((11 + 2 * 4096) / 1e6)
 
@@ -311,8 +311,8 @@ def test_a_server_that_is_not_there():
     ("behaviour", "match"),
     [
         (servers.error(404, "model 'small' not found"), "no model 'small' .*It says: model"),
-        (servers.error(401, "wrong"), r"refuses to answer without a key \(401\)"),
-        (servers.body(b"", 307, Location="http://127.0.0.1:9/v1"), "elsewhere .307.; correct"),
+        (servers.error(401, "wrong"), r"refuses requests without a key \(401\)"),
+        (servers.body(b"", 307, Location="http://127.0.0.1:9/v1"), "moved .307.; correct"),
     ],
 )
 def test_what_will_not_get_better_is_not_tried_again(serve, behaviour, match):
