@@ -1,5 +1,5 @@
-"""Measures: speed against peers, the curriculum suite, statistics.
+"""Benchmarks: speed compared with other packages, teachers, students and skills.
 
-`benchmarks.speed.throughput` compares the worlds with other packages, `benchmarks.speed.timing`
-times any compiled function, `benchmarks.statistics` compares the scores of runs.
+`benchmarks.speed.throughput` compares environments with other packages, `benchmarks.speed.timing`
+times compiled functions, and `benchmarks.statistics` compares the scores of runs.
 """

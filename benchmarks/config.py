@@ -1,4 +1,4 @@
-"""The settings of the benchmarks."""
+"""Settings of the benchmarks."""
 
 import dataclasses
 
@@ -7,65 +7,65 @@ from didact.experiments.config import LLMConfig
 
 @dataclasses.dataclass(frozen=True)
 class ThroughputConfig:
-    """Measures steps a second of the grid worlds, side by side with other packages."""
+    """Measure the steps per second of the grid environments, compared with other packages."""
 
     num_envs: tuple[int, ...] = (128, 1024, 8192)
-    """How many worlds are stepped together; one section of the table for each number."""
+    """numbers of parallel environments; the table has a section for each"""
     seconds: float = 2.0
-    """How long each row is timed, all its repeats together."""
+    """total timing per row, over all repeats"""
     repeats: int = 5
-    """How many chunks that time is cut into; chunks of all rows take turns."""
+    """number of repeats; the repeats of all rows are interleaved"""
     levels: tuple[str, ...] = (
         "BabyAI-GoToLocal-v0",
         "BabyAI-GoToLocal-v0/packed",
         "MiniGrid-DoorKey-8x8-v0",
         "BabyAI-BossLevel-v0",
     )
-    """Environments of didact to measure; `/packed` behind a name packs a cell into one byte."""
+    """environments to measure; the suffix `/packed` packs each cell of the view into one byte"""
     peers: tuple[str, ...] = ("envpool", "xminigrid", "minigrid")
-    """Packages to compare with on the same levels; what cannot run is left out, with a reason."""
+    """packages to compare with on the same levels; unavailable ones are skipped, with a reason"""
     threads: int = 0
-    """Threads that envpool may use; 0 for one for each core."""
+    """number of threads for envpool; 0 uses one per core"""
     training: bool = True
-    """Also measure a whole training, and the share of its pieces."""
+    """also measure a whole training and the share of its components"""
     training_num_envs: int = 1024
-    """How many worlds that training has, a multiple of 16."""
+    """number of parallel environments of that training, a multiple of 16"""
     seed: int = 0
-    """Seed of the levels and of the random actions."""
+    """random seed of the levels and actions"""
 
 
 @dataclasses.dataclass(frozen=True)
 class CurriculumConfig:
-    """Compares teachers: the same student under each, on a fixed set of tasks, with statistics."""
+    """Compare teachers: train the same student with each and test it on a fixed set of tasks."""
 
     env: str = "GoTo"
-    """environment whose task space is taught"""
+    """environment to train in"""
     teachers: tuple[str, ...] = ("alp_gmm", "uniform")
-    """teachers to compare, as `pool:scripted` with who proposes tasks; the last is the baseline of
-    the tests"""
+    """teachers to compare, with a proposer as in `pool:scripted`; the last one is the baseline of
+    the statistical tests"""
     steps: int = 1_500_000
-    """environment steps of each seed"""
+    """environment steps per seed"""
     seeds: int = 8
-    """seeds of each teacher, side by side in one program"""
+    """number of seeds per teacher, run side by side in one program"""
     seed: int = 0
-    """the first of them"""
+    """first random seed"""
     num_envs: int = 256
-    """worlds of each seed"""
+    """number of parallel environments per seed"""
     warm_up: float = 0.0
-    """success rate in easy tasks before the teacher takes over; 0: no warm-up"""
+    """success rate on easy tasks at which the teacher takes over; 0 disables the warm-up"""
     test_tasks: int = 256
-    """tasks of the fixed test set, drawn uniformly from the task space"""
+    """number of test tasks, sampled uniformly from the task space"""
     num_evaluations: int = 10
-    """evaluations along each curve"""
+    """number of evaluations during each training"""
     out: str = "runs/curriculum"
-    """folder for the curves as JSON and PNG"""
+    """folder for the learning curves as JSON and PNG"""
     llm: LLMConfig = dataclasses.field(default_factory=LLMConfig)
-    """the language model that writes tasks for `pool:language-model`"""
+    """settings of the language model for `pool:language-model`"""
 
 
 @dataclasses.dataclass(frozen=True)
 class BabyAIConfig:
-    """Trains on each of the BabyAI paper's 19 levels for the same short budget, and tests there."""
+    """Train and test a student on each of the BabyAI paper's 19 levels, with a short budget."""
 
     levels: tuple[str, ...] = (
         "BabyAI-GoToObj-v0",
@@ -88,105 +88,106 @@ class BabyAIConfig:
         "BabyAI-GoToImpUnlock-v0",
         "BabyAI-BossLevel-v0",
     )
-    """levels, each trained from nothing"""
+    """levels; a student is trained from scratch on each"""
     steps: int = 3_000_000
-    """environment steps on each level"""
+    """environment steps per level"""
     seed: int = 0
-    """of each training"""
+    """random seed of each training"""
     num_envs: int = 1024
-    """worlds that are stepped together"""
+    """number of parallel environments"""
     num_evaluations: int = 8
-    """tests along each training"""
+    """number of evaluations during each training"""
     episodes: int = 512
-    """whole episodes of each test"""
+    """episodes per evaluation"""
     out: str = "runs/babyai"
-    """folder for the results; levels it already has under the same settings are kept"""
+    """folder for the results; levels with results for the same settings are not trained again"""
 
 
 @dataclasses.dataclass(frozen=True)
 class ExpertsConfig:
-    """Plays official levels with the expert that sees everything, and with BabyAI's own bot."""
+    """Compare the privileged expert with BabyAI's bot on official levels."""
 
     levels: tuple[str, ...] = ()
-    """ids of the `minigrid` package, BabyAI's or MiniGrid's own; all of BabyAI's, if empty"""
+    """environment ids of the `minigrid` package (BabyAI or MiniGrid); all BabyAI ids if empty"""
     episodes: int = 50
-    """levels of each id"""
+    """episodes per id, each on its own level"""
     seed: int = 1000
-    """of the first level of each id; the others follow"""
+    """seed of the first level of each id; consecutive seeds follow"""
     bot: bool = True
-    """also play BabyAI's bot, which takes most of the time"""
+    """also run BabyAI's bot, which takes most of the time"""
 
 
 @dataclasses.dataclass(frozen=True)
 class KickstartingConfig:
-    """Trains students with and without the experts of single tasks: how much sooner, how well."""
+    """Compare students trained with and without experts of single tasks."""
 
     env: str = "MiniSynth"
-    """environment whose task space the tasks are parts of"""
+    """environment that contains the tasks"""
     tasks: tuple[str, ...] = ("go-to", "open", "pick-up", "put-next", "both", "sequence")
-    """instruction tasks; each has an expert, and students learn all of them"""
+    """instruction tasks; an expert is trained for each, and students learn all of them"""
     students: tuple[str, ...] = ("scratch", "constant", "annealed", "population", "distilled")
-    """who learns: from rewards alone; kickstarted with a constant lambda, with one that falls to
-    0, with one that a population tunes beside that; or from the experts alone"""
+    """students to train: from rewards alone; kickstarted with a constant lambda, with lambda
+    annealed to 0, or with lambda also tuned by population-based training; or distilled from the
+    experts alone"""
     steps: int = 3_000_000
-    """environment steps of each seed"""
+    """environment steps per seed"""
     expert_steps: int = 1_500_000
-    """environment steps of each expert (of put-next three times as many), which is distilled from
-    the solver; few make bad ones"""
+    """environment steps per expert (three times as many for put-next), which is distilled from the
+    solver; too few give weak experts"""
     seeds: int = 5
-    """seeds of each student; the members of the population"""
+    """number of seeds per student, and size of the population"""
     seed: int = 0
-    """the first of them"""
+    """first random seed"""
     num_envs: int = 1024
-    """worlds of each seed"""
+    """number of parallel environments per seed"""
     weight: float = 1.0
-    """lambda at the start"""
+    """initial weight of the imitation loss (lambda)"""
     anneal_until: float = 0.5
-    """part of the training after which lambda has fallen to 0, where it falls"""
+    """fraction of the training after which lambda is annealed to 0, for students that anneal it"""
     expert_action_probability: float = 0.0
-    """how often experts act in kickstarted students' place at the start"""
+    """initial probability that an expert acts instead of a kickstarted student"""
     expert_actions_until: float = 0.1
-    """part of the training after which students act alone"""
+    """fraction of the training after which only students act"""
     num_evaluations: int = 24
-    """tests along each training, denser at first"""
+    """number of evaluations during each training, denser at the start"""
     episodes: int = 50
-    """episodes of each task in each test"""
+    """episodes per task and evaluation"""
     out: str = "runs/kickstarting"
-    """folder for the experts, and for results as JSON and PNG; what it already has is kept"""
+    """folder for the experts, and for the results as JSON and PNG; existing results are reused"""
 
 
 @dataclasses.dataclass(frozen=True)
 class FeedbackConfig:
-    """Trains students with and without feedback in words, and tests them with it and alone."""
+    """Train students with and without language feedback, and test them with and without it."""
 
     env: str = "MiniSynth"
-    """environment whose task space the tasks are parts of"""
+    """environment that contains the tasks"""
     conditions: tuple[str, ...] = (
         *("none", "hindsight-template", "foresight-template", "both-template"),
         *("hindsight-pool", "foresight-pool", "both-pool", "wrong-pool"),
     )
-    """what is said in training, and how: none, hindsight, foresight, both or wrong (both, but never
-    right); always in the same words or in those of a pool"""
+    """feedback during training: none, hindsight, foresight, both or wrong (both, but always
+    incorrect), phrased by fixed templates or by a pool of paraphrases"""
     train_tasks: tuple[str, ...] = ("go-to", "open", "pick-up")
-    """instruction tasks to learn, as `didact benchmark kickstarting` names them"""
+    """instruction tasks to train on, named as in `didact benchmark kickstarting`"""
     test_tasks: tuple[str, ...] = ("both", "sequence")
-    """instruction tasks that are only tested, and adapted to"""
+    """held-out instruction tasks, to test on and to adapt to"""
     anneal_help: float = 0.0
-    """part of the training after which feedback has faded out; 0: each episode has a rate of
-    messages of its own, from 0 to 1, until the end"""
+    """fraction of the training after which feedback is annealed to zero; 0 draws a message rate
+    from 0 to 1 for each episode, throughout the training"""
     steps: int = 2_000_000
-    """environment steps of each seed"""
+    """environment steps per seed"""
     seeds: int = 5
-    """seeds of each condition, side by side in one program"""
+    """number of seeds per condition, run side by side in one program"""
     seed: int = 0
-    """the first of them"""
+    """first random seed"""
     num_envs: int = 256
-    """worlds of each seed"""
+    """number of parallel environments per seed"""
     adapt_envs: int = 64
-    """worlds of each seed while it adapts"""
+    """number of parallel environments per seed during adaptation"""
     adapt_updates: tuple[int, ...] = (2, 8)
-    """after how many updates on unseen tasks to test again"""
+    """numbers of updates on the held-out tasks after which to test again"""
     episodes: int = 200
-    """episodes of each task in each test of each seed"""
+    """episodes per task, test and seed"""
     out: str = "runs/feedback"
-    """folder for the results; conditions that it has under the same settings are kept"""
+    """folder for the results; conditions with results for the same settings are not run again"""

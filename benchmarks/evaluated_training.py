@@ -1,4 +1,4 @@
-"""A training that is tested on its way: what all benchmarks of learning have in common."""
+"""Trainings with intermediate evaluations, shared by all learning benchmarks."""
 
 import contextlib
 import time
@@ -17,13 +17,13 @@ Between = Callable[[TrainState, dict[str, np.ndarray], int, Tell], TrainState]
 
 
 class EvaluatedTraining(NamedTuple):
-    """What came of a training."""
+    """The results of a training with evaluations."""
 
     state: TrainState
-    steps: list[int]  # environment steps of each seed at the tests
-    tests: list[Any]  # what was found there
-    episodes: int  # that ended in the training
-    seconds: float  # of training, without compiling and tests
+    steps: list[int]  # environment steps per seed at each evaluation
+    tests: list[Any]  # result of each evaluation
+    episodes: int  # number of episodes that ended during training
+    seconds: float  # training time, without compilation and evaluations
     compile_seconds: float
 
 
@@ -38,16 +38,17 @@ def train_with_evaluations(
     start: Callable[[TrainState], TrainState] = lambda state: state,
     between: Between = lambda state, metrics, number, tell: state,
 ) -> EvaluatedTraining:
-    """Trains from nothing, with a progress bar, and tests after some of the chunks.
+    """Train from scratch with a progress bar, and evaluate after some of the chunks.
 
     Args:
-        loop, settings: of the training.
-        marks: chunks after which to test, from 1 on.
-        test: `test(state, chunk)`, success rates of any shape; their mean is shown.
-        label: shown beside the bar.
-        seed: the first, if it is not that of the settings.
-        start: changes the state before the first chunk.
-        between: `between(state, metrics, chunk, tell)` changes it after each.
+        loop: compiled loop.
+        settings: settings of the training.
+        marks: chunks after which to evaluate, counted from 1.
+        test: `test(state, chunk)` returns success rates of any shape; their mean is shown.
+        label: label of the progress bar.
+        seed: first seed; that of the settings if None.
+        start: maps the initial state to the state before the first chunk.
+        between: `between(state, metrics, chunk, tell)` returns the state after each chunk.
     """
     state = start(loop.init(settings.seed if seed is None else seed))
     k = settings.updates_per_chunk
@@ -74,12 +75,12 @@ def train_with_evaluations(
                 steps.append(number * each)
                 tests.append(test(state, number))
                 if not bar.console.is_terminal:
-                    told = f"{number * each / 1e6:.2f}M steps  {np.mean(tests[-1]):.1%}"
-                    bar.line(f"{label}  {told}")
+                    score = f"{number * each / 1e6:.2f}M steps  {np.mean(tests[-1]):.1%}"
+                    bar.line(f"{label}  {score}")
     return EvaluatedTraining(state, steps, tests, episodes, seconds, compile_seconds)
 
 
 def evenly_spaced(settings: TrainConfig, points: int) -> set[int]:
-    """Chunks after which to test, evenly spread; the last one among them."""
+    """Return evenly spaced chunks after which to evaluate, including the last one."""
     chunks = settings.num_updates / settings.updates_per_chunk
     return {max(1, round(chunks * (i + 1) / points)) for i in range(points)}

@@ -1,4 +1,4 @@
-"""What a figure of speed was measured on, without names of hosts or people."""
+"""Describe the machine of a measurement, without host or user names."""
 
 import os
 import platform
@@ -9,13 +9,13 @@ import jax
 
 
 def cores() -> int:
-    """The number of cores this process may use."""
+    """Return the number of cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else (os.cpu_count() or 1)
 
 
 def cpu_model() -> str:
-    """The processor's name where the system tells it, else its architecture."""
+    """Return the processor's model name if available, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -25,7 +25,7 @@ def cpu_model() -> str:
 
 
 def version(package: str) -> str | None:
-    """The installed version of a package, or None."""
+    """Return the installed version of a package, or None."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -33,10 +33,10 @@ def version(package: str) -> str | None:
 
 
 def describe(packages: tuple[str, ...] = ()) -> dict[str, object]:
-    """The machine and the versions that matter, ready for JSON.
+    """Return the machine and the relevant versions, JSON-compatible.
 
     Args:
-        packages: further packages whose versions are to be told; those not installed are None.
+        packages: additional packages whose versions to include; None if not installed.
     """
     devices = jax.devices()
     return {

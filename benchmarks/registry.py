@@ -1,7 +1,7 @@
-"""Benchmarks by name: what `didact benchmark NAME` measures.
+"""The registry of benchmarks, run by `didact benchmark NAME`.
 
-A benchmark is a module with a constant `BENCHMARK`, and one line here. It is imported when it is
-chosen, so that help pages are quick.
+A benchmark is a module with a constant `BENCHMARK` and an entry in this file. Its module is
+imported only when the benchmark is selected, so that help pages stay fast.
 """
 
 import functools
@@ -13,12 +13,12 @@ from didact.common.registry import Entry, Registry
 
 
 class Benchmark(NamedTuple):
-    """What a benchmark's module has as `BENCHMARK`.
+    """A benchmark: its settings, the function that runs it, and the view of its results.
 
     Attributes:
-        config: the dataclass of its settings; its docstring is the help page.
-        run: `run(config) -> result`, a dictionary as JSON has it.
-        table: `table(result)`, the same for people: anything that rich prints.
+        config: dataclass of the settings; its docstring is the help text.
+        run: `run(config) -> result`, where the result is a JSON-compatible dictionary.
+        table: `table(result)` returns a rich renderable of the result.
     """
 
     config: type
@@ -27,24 +27,24 @@ class Benchmark(NamedTuple):
 
 
 def load(module: str) -> Benchmark:
-    """The benchmark of a module."""
+    """Import a module and return its benchmark."""
     return importlib.import_module(module).BENCHMARK
 
 
-# `make()` gives a `Benchmark`.
+# `make()` returns a `Benchmark`.
 BENCHMARKS: Registry[Entry] = Registry("benchmark")
 
 
 def register(name: str, module: str, description: str) -> None:
-    """Makes a benchmark known as `didact benchmark NAME`.
+    """Register a benchmark as `didact benchmark NAME`.
 
     Args:
-        name: not registered yet.
-        module: where its `BENCHMARK` is.
-        description: one line.
+        name: name of the benchmark.
+        module: full name of the module that defines `BENCHMARK`.
+        description: one-line description.
 
     Raises:
-        SettingError: the name is taken.
+        SettingError: the name is already registered.
     """
     BENCHMARKS.register(name, functools.partial(load, module), description)
 
@@ -59,12 +59,12 @@ _MODULES = {
     "sac": "students.sac",
 }
 for _name, _description in {
-    "throughput": "Steps a second of the grid worlds, side by side with other packages.",
-    "curriculum": "Teachers: the same student under each, on a fixed set of tasks.",
-    "babyai": "Students on each of the BabyAI paper's 19 levels, for the same short budget.",
-    "experts": "The expert that sees everything, and BabyAI's own bot, on official levels.",
-    "kickstarting": "Students with and without the experts of single tasks.",
-    "feedback": "Students with and without feedback in words.",
-    "sac": "SAC, side by side with Stable-Baselines3's, on Pendulum-v1.",
+    "throughput": "Steps per second of the grid environments, compared with other packages.",
+    "curriculum": "Teachers, compared by training the same student on a fixed set of tasks.",
+    "babyai": "Students on each of the BabyAI paper's 19 levels, with a short budget.",
+    "experts": "The privileged expert, compared with BabyAI's bot on official levels.",
+    "kickstarting": "Students with and without experts of single tasks.",
+    "feedback": "Students with and without language feedback.",
+    "sac": "SAC, compared with Stable-Baselines3 on Pendulum-v1.",
 }.items():
     register(_name, f"didact.benchmarks.{_MODULES[_name]}", _description)

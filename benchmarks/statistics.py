@@ -1,7 +1,7 @@
-"""Comparing the scores of runs: few seeds, so intervals and tests rather than bare means.
+"""Statistics for comparing runs: confidence intervals and tests for small numbers of seeds.
 
-Scores are arrays with the runs (seeds) along the first axis; whatever axes follow (points in
-time, tasks) are worked on side by side. NumPy only, in double precision.
+Scores are arrays with the runs (seeds) along the first axis; functions are vectorised over any
+further axes (points in time, tasks). Implemented in NumPy, in double precision.
 """
 
 import math
@@ -30,28 +30,28 @@ class Welch(NamedTuple):
 
 
 class FirstTimes(NamedTuple):
-    """When each run was first good enough, as `first_time_above` tells it."""
+    """When each run first reached a threshold; the outcome of `first_time_above`."""
 
-    times: Float[np.ndarray, " runs"]  # where not reached: the last time at which it was watched
+    times: Float[np.ndarray, " runs"]  # where not reached: the last observed time (censored)
     reached: Bool[np.ndarray, " runs"]
 
 
 def bootstrap_interval(
     values: ArrayLike, confidence: float = 0.95, samples: int = 2000, seed: int = 0
 ) -> Interval:
-    """The percentile bootstrap interval of the mean over runs.
+    """Return the percentile bootstrap interval of the mean over runs.
 
-    Runs are drawn with replacement, the same ones for every point in time, so that the
-    interval around a curve is that of whole curves.
+    Whole runs are resampled with replacement, so that the interval around a learning curve is that
+    of whole curves.
 
     Args:
-        values: `[runs, ...]`.
-        confidence: the share of the resampled means that lies inside.
-        samples: how many times the runs are drawn again.
-        seed: of the draws; equal seeds give equal intervals.
+        values: scores `[runs, ...]`.
+        confidence: confidence level.
+        samples: number of bootstrap samples.
+        seed: random seed; equal seeds give equal intervals.
 
     Returns:
-        Bounds `[...]`. With one run both are that run.
+        Bounds `[...]`. With a single run, both equal its scores.
 
     References:
         Efron, Bootstrap methods: another look at the jackknife, 1979; Efron and Tibshirani, An
@@ -63,7 +63,7 @@ def bootstrap_interval(
     if samples < 1:
         raise SettingError("samples", samples, "at least 1")
     n = len(values)
-    # How often each run is drawn is multinomial; a mean is then one row of a product of matrices.
+    # The counts of the runs in a sample are multinomial, so all means are one matrix product.
     counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), samples)
     means = np.tensordot(counts / n, values, axes=1)
     tail = (1 - confidence) / 2
@@ -72,10 +72,10 @@ def bootstrap_interval(
 
 
 def welch_test(a: ArrayLike, b: ArrayLike) -> Welch:
-    """Welch's t-test of two groups of runs whose variances may differ.
+    """Perform Welch's t-test on two groups of runs with possibly different variances.
 
     Args:
-        a, b: `[runs, ...]`, at least two runs each; the numbers of runs may differ.
+        a, b: scores `[runs, ...]` with at least two runs each; the numbers of runs may differ.
 
     Returns:
         One test for each `[...]`. Where neither group has any spread, p is 1 for equal means and
@@ -99,17 +99,17 @@ def welch_test(a: ArrayLike, b: ArrayLike) -> Welch:
 
 
 def incomplete_beta(a: ArrayLike, b: ArrayLike, x: ArrayLike) -> np.ndarray:
-    """The regularised incomplete beta function I_x(a, b), elementwise.
+    """Evaluate the regularised incomplete beta function I_x(a, b), elementwise.
 
     Args:
-        a, b: positive, to about a thousand.
-        x: from 0 to 1.
+        a, b: positive parameters, up to about a thousand.
+        x: values from 0 to 1.
 
     References:
         The continued fraction 8.17.22 of the NIST Digital Library of Mathematical Functions.
     """
     a, b, x = np.broadcast_arrays(*(np.asarray(v, float) for v in (a, b, x)))
-    # The fraction converges fast below the mean; above it, I_x(a, b) = 1 - I_{1-x}(b, a).
+    # The fraction converges quickly below the mean; above it, I_x(a, b) = 1 - I_{1-x}(b, a).
     swap = x > (a + 1) / (a + b + 2)
     a, b, x = np.where(swap, b, a), np.where(swap, a, b), np.where(swap, 1 - x, x)
     log_gamma = np.vectorize(math.lgamma, otypes=[float])
@@ -125,10 +125,10 @@ def incomplete_beta(a: ArrayLike, b: ArrayLike, x: ArrayLike) -> np.ndarray:
 
 
 def interquartile_mean(values: ArrayLike) -> float:
-    """The mean of the middle half of all scores: a quarter, rounded down, is cut at each end.
+    """Return the mean of the middle half of all scores; a quarter is cut at each end, rounded down.
 
     Args:
-        values: `[runs, ...]`; runs of all tasks are pooled.
+        values: scores `[runs, ...]`; the runs of all tasks are pooled.
 
     References:
         Agarwal et al., Deep reinforcement learning at the edge of the statistical precipice,
@@ -140,10 +140,10 @@ def interquartile_mean(values: ArrayLike) -> float:
 
 
 def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:
-    """How likely a run of `a` beats a run of `b`; ties count half.
+    """Return the probability that a run of `a` scores higher than a run of `b`; ties count half.
 
     Args:
-        a, b: `[runs]` or `[runs, tasks]`; the probabilities of the tasks are averaged.
+        a, b: scores `[runs]` or `[runs, tasks]`; the probabilities are averaged over tasks.
 
     References:
         Agarwal et al., 2021, section 4.3; Mann and Whitney, 1947.
@@ -155,10 +155,10 @@ def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def area_under_curve(steps: ArrayLike, values: ArrayLike) -> Float[np.ndarray, " runs"]:
-    """The time average of each run's curve, by the trapezoid rule: in the units of `values`.
+    """Return the time average of each run's curve by the trapezoidal rule, in units of `values`.
 
     Args:
-        steps: `[points]`, ascending; they need not be evenly spaced.
+        steps: `[points]`, ascending but not necessarily evenly spaced.
         values: `[runs, points]`.
     """
     steps, values = _curves(steps, values)
@@ -169,10 +169,9 @@ def area_under_curve(steps: ArrayLike, values: ArrayLike) -> Float[np.ndarray, "
 
 
 def first_time_above(steps: ArrayLike, values: ArrayLike, threshold: float) -> FirstTimes:
-    """The first point in time at which each run's value is at least `threshold`.
+    """Return the first time at which each run's value is at least `threshold`.
 
-    A run that never is there is censored: all that is known is that it takes longer than the
-    last point. NaN counts as below.
+    A run that never reaches the threshold is censored at the last point. NaN counts as below.
 
     Args:
         steps: `[points]`, ascending.
@@ -185,10 +184,10 @@ def first_time_above(steps: ArrayLike, values: ArrayLike, threshold: float) -> F
 
 
 def median_time(first: FirstTimes) -> float:
-    """The time by which half of the runs have reached the threshold; infinite if fewer do.
+    """Return the time by which half of the runs have reached the threshold; infinite if fewer do.
 
-    Censored runs count as long as they were watched, by the Kaplan-Meier estimate of the share
-    that has not reached it yet; so runs of different length can be pooled.
+    This is the median of the Kaplan-Meier estimate, which accounts for censored runs, so that runs
+    of different lengths can be pooled.
 
     References:
         Kaplan and Meier, Nonparametric estimation from incomplete observations, 1958.
@@ -198,13 +197,13 @@ def median_time(first: FirstTimes) -> float:
     for time in np.unique(times[reached]):
         at_risk = np.sum(times >= time)
         waiting *= 1 - np.sum(reached & (times == time)) / at_risk
-        if waiting <= 0.5 + 1e-12:  # a product of fractions: one half may come out a hair above
+        if waiting <= 0.5 + 1e-12:  # tolerance for rounding errors in the product
             return float(time)
     return math.inf
 
 
 def _runs(name: str, values: ArrayLike, least: int) -> np.ndarray:
-    """`values` as floats with at least `least` runs."""
+    """Convert values to floats and check that there are at least `least` runs."""
     array = np.asarray(values, float)
     if array.ndim == 0 or len(array) < least or array.size == 0:
         raise SettingError(name, array.shape, f"an array of at least {least} run(s)")
@@ -212,7 +211,7 @@ def _runs(name: str, values: ArrayLike, least: int) -> np.ndarray:
 
 
 def _curves(steps: ArrayLike, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Both as floats, with the values of each run along a row."""
+    """Convert steps and values to floats and check their shapes."""
     steps, values = np.asarray(steps, float), _runs("values", values, 1)
     if steps.ndim != 1 or values.ndim != 2 or values.shape[1] != len(steps):
         raise SettingError("values", values.shape, f"[runs, points] with {steps.size} points")

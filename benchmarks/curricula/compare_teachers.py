@@ -1,4 +1,4 @@
-"""Compares teachers: learning curves on a fixed test set, with Welch's test."""
+"""Compare teachers by learning curves on a fixed test set, with Welch's test."""
 
 import dataclasses
 import json
@@ -26,22 +26,23 @@ from didact.teachers.language.transcript import DROPPED
 
 
 def compare(config: CurriculumConfig) -> dict[str, Any]:
-    """Trains `seeds` students under each teacher and tests them on the same tasks.
+    """Train students with each teacher and test them on the same tasks.
 
     Returns:
-        `machine`, `settings`, and for each teacher `steps` [p], `success` [seeds, p] on the test
-        set, `seconds`, the mean final success and mean success along the curve with bootstrap
-        intervals, and Welch's test of both against the last teacher.
+        `machine`, `settings`, and `teachers`: for each its `steps` [p], `success` [seeds, p] on the
+        test set, `seconds`, the final success and the average success over the curve of each seed
+        with bootstrap intervals, and the p-values of Welch's tests of both against the last
+        teacher.
 
     Raises:
-        SettingError: a setting has no meaning.
+        SettingError: a setting is invalid.
     """
     for name, least in {"seeds": 2, "num_evaluations": 1, "test_tasks": 1}.items():
         if getattr(config, name) < least:
             raise SettingError(option(name), getattr(config, name), f"at least {least}")
     if len(set(config.teachers)) != len(config.teachers) or len(config.teachers) < 2:
-        raise SettingError("--teachers", config.teachers, "at least two, each named once")
-    # Whatever is wrong is told before hours of training, not after.
+        raise SettingError("--teachers", config.teachers, "at least two different teachers")
+    # Validate the settings of all teachers before the first long training.
     for name in config.teachers:
         settings = _settings(name, config)
         environment = setup.environment_of(settings)
@@ -93,7 +94,7 @@ def _settings(name: str, config: CurriculumConfig) -> TrainConfig:
 
 
 def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
-    """The curves of all seeds under one teacher; a proposer's transcript goes into `out`."""
+    """Train all seeds with one teacher; a proposer's transcript is written to `config.out`."""
     settings = _settings(teacher, config)
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices())
@@ -103,7 +104,7 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
     folder = writable("--out", config.out)
     if settings.proposer != "none":
         folder = writable("--out", str(folder / teacher.replace(":", "-")))
-        for name in (TRANSCRIPT, DROPPED):  # of a comparison before
+        for name in (TRANSCRIPT, DROPPED):  # from an earlier comparison
             (folder / name).unlink(missing_ok=True)
     proposals = proposers.ProposerRunner(settings, environment, loop, folder)
     k = settings.updates_per_chunk
@@ -138,7 +139,7 @@ def _each(run: Any, states: Any, key: Any, tasks: Any) -> jax.Array:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """The comparison as a table."""
+    """Return the comparison as a table."""
     settings = result["settings"]
     made = Table(
         title=f"{settings['env']}: success on {settings['test_tasks']} test tasks after "

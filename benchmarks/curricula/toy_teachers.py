@@ -1,6 +1,6 @@
-"""Teachers on the toy grid: `python -m didact.benchmarks.curricula.toy_teachers`.
+"""Compare teachers on the toy grid: `python -m didact.benchmarks.curricula.toy_teachers`.
 
-Everything from the first task to the last score is one compiled program, mapped over seeds.
+The whole experiment is one compiled program, vmapped over seeds.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from didact.environments import SettingError
 from didact.environments.toys import toy_grid
 from didact.teachers import Outcomes, Teacher, propose
 
-# Percentage of mastered cells after 20,000 episodes in 2-D with 10 x 10 cells, (mean, standard
-# deviation), re-measured with the authors' own teachers on 8 seeds; without and with 5 useless
+# Percentage of mastered cells after 20,000 episodes in 2-D with 10 x 10 cells (mean, standard
+# deviation), measured with the authors' implementations on 8 seeds, without and with 5 useless
 # dimensions.
 PUBLISHED = {
     ("uniform", 0): (5.0, 0.8),
@@ -26,7 +26,7 @@ PUBLISHED = {
     ("alp_gmm", 0): (37.0, 2.1),
     ("alp_gmm", 5): (51.0, 1.9),
 }
-# The settings behind those figures; the paper remembers every episode.
+# The settings behind these figures; the paper keeps every episode in the history.
 PAPER = {
     "alp_gmm": {
         "fit_rate": 250,
@@ -48,10 +48,10 @@ def run(
     dimensions: int = 2,
     side: int = 10,
 ) -> Float[Array, " s"]:
-    """The score after every `every` episodes of one learner, one episode at a time.
+    """Return the score of one learner after every `every` episodes.
 
-    To map it over seeds, `vmap` this function whole: the count of episodes is then known to be
-    the same for all seeds, and teachers fit only when a fit is due.
+    To run several seeds, `vmap` the whole function: the episode count is then the same for all
+    seeds, and teachers only run a fit when it is needed.
     """
     if every < 1 or episodes % every:
         raise SettingError("every", every, f"a divisor of episodes, {episodes}")
@@ -85,14 +85,14 @@ def measure(
     useless: int = 0,
     paper: bool = True,
 ) -> dict:
-    """One row of the table: the scores of a registered teacher over seeds, and the seconds.
+    """Measure the scores and the run time of a registered teacher.
 
     Args:
-        name: of the teacher.
-        seeds: how many learners.
+        name: name of the teacher.
+        seeds: number of learners.
         episodes, every: as for `run`.
-        useless: dimensions of the task space without effect.
-        paper: the settings of the paper, or else the teacher's defaults.
+        useless: number of task dimensions without effect.
+        paper: use the settings of the paper instead of the teacher's defaults.
     """
     settings = PAPER.get(name, {}) if paper else {}
     teacher = teachers.make(name, toy_grid.task_space(2, useless), **settings)
@@ -123,10 +123,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--episodes", type=int, default=20_000)
     parser.add_argument("--every", type=int, default=2_000)
-    parser.add_argument("--useless", type=int, default=0, help="dimensions without effect")
-    parser.add_argument("--json", metavar="PATH", help="write the rows to this file")
     parser.add_argument(
-        "--defaults", action="store_true", help="the teachers' defaults, not the papers' settings"
+        "--useless", type=int, default=0, help="number of task dimensions without effect"
+    )
+    parser.add_argument("--json", metavar="PATH", help="write the results to this file")
+    parser.add_argument(
+        "--defaults", action="store_true", help="use the teachers' defaults, not the papers'"
     )
     options = parser.parse_args(arguments)
     rows = []
@@ -141,9 +143,9 @@ def main(arguments: list[str] | None = None) -> None:
         )
         rows.append(row)
         curve = " ".join(f"{score:3.0f}" for score in np.mean(row["scores"], axis=0))
-        told = "{:g} ({:g})".format(*row["published"]) if row["published"] else "-"
+        paper = "{:g} ({:g})".format(*row["published"]) if row["published"] else "-"
         print(
-            f"{row['teacher']:10} {row['mean']:5.1f} ({row['sd']:.1f})  published {told:9} "
+            f"{row['teacher']:10} {row['mean']:5.1f} ({row['sd']:.1f})  published {paper:9} "
             f"curve {curve}  {row['seconds']:.1f} s + compile {row['compile_seconds']:.1f} s"
         )
     if options.json:

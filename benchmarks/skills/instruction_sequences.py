@@ -1,9 +1,10 @@
-"""Sequences of errands: an instruction policy ordered by a formula, beside one told all at once.
+"""Sequences of instructions, given one at a time by a formula or all at once.
 
     python -m didact.benchmarks.skills.instruction_sequences
 
-The policy `goto-seq` was trained on sequences of one to four parts, in the words of BabyAI. Ordered
-by a formula it is told one part at a time; told all at once, it reads the whole sequence.
+The policy `goto-seq` was trained on BabyAI's sequences of one to four instructions. The composed
+policy is sequenced by a formula and reads one instruction at a time; the monolithic policy reads
+the whole sequence.
 """
 
 import dataclasses
@@ -32,29 +33,29 @@ from didact.students.skills.library import Library, Skill
 
 LEVEL = "BabyAI-GoToSeqS5R2-v0"
 KINDS = {number: name for name, number in cells.TYPES.items()}
-STEPS_EACH = 60  # that an episode may take for each part
+STEPS_EACH = 60  # step limit per instruction of a sequence
 
 
 @dataclasses.dataclass(frozen=True)
 class InstructionSequencesConfig:
-    """Success of composed and of monolithic policies in sequences of errands."""
+    """Compare composed and monolithic policies on sequences of instructions."""
 
     policy: str = "goto-seq"
-    """follows instructions to go somewhere"""
+    """policy that follows go-to instructions"""
     lengths: tuple[int, ...] = (1, 2, 3, 4, 6)
-    """parts of a sequence"""
+    """numbers of instructions in a sequence"""
     episodes: int = 500
-    """of each length"""
+    """episodes per length"""
     greedy: bool = False
     """take the most probable actions instead of sampling"""
     seed: int = 0
-    """of levels and actions"""
+    """random seed of levels and actions"""
     json: bool = False
     """print the result as JSON"""
 
 
 def instructions_of(objects: np.ndarray, length: int, rng: np.random.Generator) -> list[str] | None:
-    """So many facts about things of a level, all different; None if it has too few."""
+    """Choose `length` different object propositions of a level; None if it has too few objects."""
     looks = np.unique(objects[objects != 0])
     if len(looks) < length:
         return None
@@ -67,17 +68,17 @@ def instructions_of(objects: np.ndarray, length: int, rng: np.random.Generator) 
 
 
 def words_of(name: str) -> str:
-    """The instruction that asks for a fact."""
+    """Return the instruction for a proposition."""
     return "go to the " + name.replace("_", " ")
 
 
 def whole(names: list[str]) -> str:
-    """A sequence as one instruction: BabyAI's own words up to two parts, and more of these."""
+    """Return a sequence as one instruction, extending BabyAI's wording for two parts."""
     return ", then ".join(words_of(name) for name in names)
 
 
 def formula_of(names: list[str]) -> str:
-    """The sequence as a formula."""
+    """Return a sequence as a formula."""
     text = f"F {names[-1]}"
     for name in reversed(names[:-1]):
         text = f"F({name} & X {text})"
@@ -85,11 +86,11 @@ def formula_of(names: list[str]) -> str:
 
 
 def compare(config: InstructionSequencesConfig) -> dict[str, Any]:
-    """Both ways for all lengths, on the same levels.
+    """Run both policies for all lengths, on the same levels.
 
     Returns:
         `machine`, `settings`, and `lengths`: for each `composed` and `monolithic`, with `success`
-        and `steps` of those that succeed, and the `episodes`.
+        and the mean `steps` of successful episodes, and the number of `episodes`.
     """
     policy = load_policy(config.policy)
     world = with_propositions(make_with_text_settings(LEVEL))
@@ -107,12 +108,12 @@ def compare(config: InstructionSequencesConfig) -> dict[str, Any]:
         state, seen = jax.tree.map(functools.partial(_rows, there), (state, seen))
         chosen = [names[i] or [] for i in there]
         made = [automaton(formula_of(row)) for row in chosen]
-        facts = (name for name in PROPOSITIONS if "holding" not in name)
+        reachable = (name for name in PROPOSITIONS if "holding" not in name)
         library = Library().added(
-            *(Skill(name, words_of(name), name, config.policy) for name in facts)
+            *(Skill(name, words_of(name), name, config.policy) for name in reachable)
         )
         most = STEPS_EACH * parts
-        # The world's own instruction is not the task, and must not end the episode.
+        # The environment's own instruction is not the task and must not end the episode.
         state = state._replace(max_steps=jnp.full_like(state.max_steps, most + 1))
         ordered = player(
             world, library, made, lambda text: vocabulary.encode(text, length), most,
@@ -140,7 +141,7 @@ def _rows(which: np.ndarray, array: jax.Array) -> jax.Array:
 def _at_once(
     world: Any, policy: Policy, made: list[Automaton], text: jax.Array, greedy: bool, most: int
 ) -> Callable[[Any, Any, jax.Array], Played]:
-    """As `player`, but the policy reads the whole sequence in all steps."""
+    """Like `player`, but the policy reads the whole sequence in every step."""
     machines = batch_automata(made, PROPOSITIONS)
     which, n = jnp.arange(len(made)), len(made)
     choose = policy.student.act_greedily if greedy else policy.student.act
@@ -170,10 +171,10 @@ def _at_once(
 
 
 def table(result: dict[str, Any]) -> Table:
-    """One row for each length."""
+    """Return a table with a row for each length."""
     settings = result["settings"]
     shown = Table(title=f"{settings['policy']} in {LEVEL}", title_style="bold")
-    for name in ("parts", "composed", "steps", "told all at once", "steps", "episodes"):
+    for name in ("instructions", "composed", "steps", "monolithic", "steps", "episodes"):
         shown.add_column(name, justify="right")
     for parts, row in result["lengths"].items():
         cells_ = []
@@ -185,7 +186,7 @@ def table(result: dict[str, Any]) -> Table:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     config = tyro.cli(InstructionSequencesConfig, description=InstructionSequencesConfig.__doc__)
     result = compare(config)
     print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))

@@ -1,8 +1,8 @@
-"""Skills from preferences: a wish is told by comparing episodes, and a policy is trained by it.
+"""Learn rewards from preferences between episodes, and train policies on them.
 
     python -m didact.benchmarks.skills.preference_rewards
 
-A rule stands for whoever compares: it reads the same words that a language model would read.
+A rule provides the preferences, from the same descriptions that a language model would read.
 
 References:
     Klissarov et al., MaestroMotif, ICLR 2025 (arXiv:2412.08542), section 3.
@@ -33,7 +33,7 @@ from didact.students.skills.preferences import Prefer, collect_preferences, desc
 from didact.students.skills.rewards import save_rewards
 
 ENV = "MovingTargets"
-# What each touch counts for, by wish.
+# Points for each touched object, by wish.
 WISHES: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "balls": {"ball": 1},
@@ -45,28 +45,28 @@ WISHES: Mapping[str, Mapping[str, float]] = MappingProxyType(
 
 @dataclasses.dataclass(frozen=True)
 class PreferencesConfig:
-    """Policies trained on rewards that were found from preferences between random episodes."""
+    """Train policies on rewards learned from preferences between random episodes."""
 
     episodes: int = 500
-    """random episodes to watch"""
+    """number of random episodes to compare"""
     pairs: int = 1000
-    """pairs of them to compare"""
+    """number of pairs of episodes to compare"""
     steps: int = 1_000_000
-    """of training each policy"""
+    """environment steps per policy"""
     num_envs: int = 256
-    """worlds it is trained in"""
+    """number of parallel environments"""
     tests: int = 500
-    """episodes to test each policy in"""
+    """episodes to test each policy"""
     seed: int = 0
-    """of all that is random"""
+    """random seed"""
     out: str = "runs/preferences"
-    """folder for rewards, policies and the result as JSON"""
+    """folder for the rewards, the policies, and the results as JSON"""
     json: bool = False
     """print the result as JSON"""
 
 
 def worth(labels: Any, propositions: tuple[str, ...], wish: Mapping[str, float]) -> Any:
-    """What labels [..., p] count for under a wish."""
+    """Return the points of labels [..., p] under a wish."""
     total = 0.0
     for names, points in wish.items():
         columns = [propositions.index(name) for name in names.split(" and ")]
@@ -75,7 +75,7 @@ def worth(labels: Any, propositions: tuple[str, ...], wish: Mapping[str, float])
 
 
 def rule(wish: Mapping[str, float]) -> Prefer:
-    """Prefers the description in which more of what counts is told."""
+    """Return a rule that prefers the description with more points under a wish."""
 
     def count(text: str) -> float:
         events = [
@@ -94,7 +94,7 @@ def rule(wish: Mapping[str, float]) -> Prefer:
 
 
 class Wished(Wrapper[Any]):
-    """Pays what a wish counts, which no student of preferences is ever told."""
+    """Rewards the points of a wish; used for tests and for the students with exact rewards."""
 
     def __init__(self, environment: Environment, wish: str):
         super().__init__(environment)
@@ -110,7 +110,7 @@ class Wished(Wrapper[Any]):
 
 
 def tested(policy: Any, wish: str, episodes: int, seed: int) -> np.ndarray:
-    """What a policy, or random actions if None, collects in each of some episodes."""
+    """Return the points that a policy (random actions if None) collects in each episode."""
     world = Wished(make(ENV), wish)
     if policy is None:
         labels = record_labels(world, episodes, seed=seed)
@@ -134,12 +134,12 @@ def tested(policy: Any, wish: str, episodes: int, seed: int) -> np.ndarray:
 
 
 def compare(config: PreferencesConfig) -> dict[str, Any]:
-    """For each wish: finds rewards, trains by them and by what really counts, and tests both.
+    """For each wish, learn rewards, train policies on these and on the exact rewards, and test.
 
     Returns:
-        `machine`, `settings` and `wishes`: by wish, `right`, the part of new pairs that the found
-        rewards order as the wish does; `random`, `preferences` and `exact`, what is collected in
-        an episode on average; and `seconds`.
+        `machine`, `settings` and `wishes`: for each wish `right`, the fraction of new pairs that
+        the learned rewards order correctly; `random`, `preferences` and `exact`, the mean points
+        per episode; and `seconds`.
     """
     folder = writable("--out", config.out)
     world = make(ENV)
@@ -184,17 +184,17 @@ def _mean(collected: np.ndarray) -> float:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """One row for each wish."""
+    """Return a table with a row for each wish."""
     settings = result["settings"]
     shown = Table(
         title=f"{ENV}: rewards from {settings['pairs']} comparisons of {settings['episodes']} "
-        f"random episodes; {settings['steps']:,} steps of training",
+        f"random episodes; {settings['steps']:,} training steps",
         title_style="bold",
-        caption="right: of new pairs, ordered as the wish does; the others: what an episode "
-        "collects of what is wished for",
+        caption="right: new pairs that the learned rewards order correctly; other columns: mean "
+        "points per episode under the wish",
     )
     shown.add_column("wish")
-    for title in ("right", "random", "from preferences", "told the exact rewards"):
+    for title in ("right", "random", "from preferences", "exact rewards"):
         shown.add_column(title, justify="right")
     for wish, row in result["wishes"].items():
         cells = (f"{row[name]:.1f}" for name in ("random", "preferences", "exact"))
@@ -203,7 +203,7 @@ def table(result: dict[str, Any]) -> Table:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     config = tyro.cli(PreferencesConfig, description=PreferencesConfig.__doc__)
     result = compare(config)
     print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))

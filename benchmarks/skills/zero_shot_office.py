@@ -1,4 +1,4 @@
-"""Office World: formulas solved without training for them, beside Q-learning and exact planning.
+"""Office World: zero-shot formulas, compared with Q-learning and exact planning.
 
     python -m didact.benchmarks.skills.zero_shot_office
 
@@ -24,7 +24,7 @@ from didact.experiments.skills.exploration import explore
 from didact.experiments.skills.formula_q_learning import q_learning
 from didact.students.skills import Automaton, automaton, compose, tabular, with_formula
 
-# The last one is longer than what was published: there, mail and people come by chance.
+# The last formula is longer than the published one, in which mail and people appear at random.
 TASKS = {
     "coffee to the office": "F(coffee & X F office) & G !decoration",
     "patrol A, B, C, D": "F(A & X F(B & X F(C & X F D))) & G !decoration",
@@ -39,22 +39,25 @@ FEW_SHOT, CRM, Q = "few-shot", "Q-learning, counterfactual", "Q-learning"
 
 @dataclasses.dataclass(frozen=True)
 class OfficeConfig:
-    """Formulas in Office World: zero-shot, few-shot, learned, and planned exactly."""
+    """Solve formulas in Office World: zero-shot, few-shot, by Q-learning, and by exact planning."""
 
     seeds: int = 25
-    """of exploration and of learning"""
+    """number of seeds for exploration and learning"""
     skill_steps: int = 100_000
-    """steps at random from which the skills for all formulas are learned"""
+    """random steps to learn the skills for all formulas"""
     few_steps: int = 100_000
-    """steps of refinement for each formula"""
+    """few-shot learning steps per formula"""
     steps: int = 400_000
-    """steps of Q-learning for each formula"""
+    """Q-learning steps per formula"""
     json: bool = False
     """print the result as JSON"""
 
 
 def planned(world: Office, made: Automaton) -> Float[np.ndarray, "states places"]:
-    """The least steps to fulfilment, by breadth-first search over the product; inf: none."""
+    """Return the minimum steps to satisfy the formula, by exact planning over the product MDP.
+
+    Infinite where the formula cannot be satisfied.
+    """
     letters = np.array(
         [made.letter([world.propositions[i] for i in np.flatnonzero(row)]) for row in world.places]
     )
@@ -72,7 +75,7 @@ def planned(world: Office, made: Automaton) -> Float[np.ndarray, "states places"
 def played(
     world: Office, made: Automaton, values: Float[np.ndarray, "states places actions"]
 ) -> tuple[Float[np.ndarray, " starts"], Float[np.ndarray, " starts"]]:
-    """Success of the best actions from all free cells, and its steps, 0 without; on the host."""
+    """Run greedy actions from all free cells; return success and steps (0 without success)."""
     places = world.free
     machine = np.full(len(places), made.initial)
     names = world.propositions
@@ -90,12 +93,12 @@ def played(
 
 
 def compare(config: OfficeConfig) -> dict[str, Any]:
-    """All ways for all formulas.
+    """Run all methods on all formulas.
 
     Returns:
         `machine`, `settings`, and `tasks`: for each its `formula`, `optimum` (mean steps from all
-        free cells) and `ways`, for each `success` and `steps` [seeds]: the rate over all free
-        cells, and the mean steps of those that succeed.
+        free cells) and `ways`: for each method `success` and `steps` [seeds], the success rate over
+        all free cells and the mean steps of successful episodes.
     """
     world = Office()
     tables = [
@@ -140,17 +143,17 @@ def compare(config: OfficeConfig) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """One row for each way in each task."""
+    """Return a table with a row for each method and task."""
     shown = Table(
         title=f"Office World, {result['settings']['seeds']} seeds, from all free cells",
         title_style="bold",
     )
     shown.add_column("task")
-    shown.add_column("way")
+    shown.add_column("method")
     for name in ("success", "worst seed", "steps", "above the optimum"):
         shown.add_column(name, justify="right")
     for name, task in result["tasks"].items():
-        shown.add_row(name, "planned exactly", "", "", f"{task['optimum']:.1f}", "")
+        shown.add_row(name, "exact planning", "", "", f"{task['optimum']:.1f}", "")
         for way, row in task["ways"].items():
             reached = [steps for steps in row["steps"] if steps is not None]
             steps = float(np.mean(reached)) if reached else float("nan")
@@ -164,7 +167,7 @@ def table(result: dict[str, Any]) -> Table:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     config = tyro.cli(OfficeConfig, description=OfficeConfig.__doc__)
     result = compare(config)
     print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))

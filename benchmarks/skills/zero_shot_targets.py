@@ -1,4 +1,4 @@
-"""Moving Targets: one network of skills, and formulas of growing size that nobody trained for.
+"""Moving Targets: zero-shot formulas of increasing size with one skill network.
 
     python -m didact.benchmarks.skills.zero_shot_targets
 
@@ -36,30 +36,30 @@ from didact.students.skills import (
 )
 from didact.students.skills.deep import action_values
 
-SIZES = (1, 2, 3, 4, 5, 6)  # how many things a formula speaks of
+SIZES = (1, 2, 3, 4, 5, 6)  # numbers of objects in a formula
 FAMILIES = ("sequences", "any order", "until, avoiding")
 
 
 @dataclasses.dataclass(frozen=True)
 class TargetsConfig:
-    """Formulas in Moving Targets, zero-shot, by their size."""
+    """Solve formulas in Moving Targets zero-shot, by their size."""
 
     steps: int = 1_000_000
-    """of training the network of skills"""
+    """training steps of the skill network"""
     formulas: int = 8
-    """of each family and size"""
+    """number of formulas per family and size"""
     num_envs: int = 64
-    """in which each formula is tried"""
+    """number of environments per formula"""
     seed: int = 0
-    """of training, of formulas, and of worlds"""
+    """random seed of training, formulas and levels"""
     out: str = "runs/targets"
-    """folder for the result as JSON and PNG"""
+    """folder for the results as JSON and PNG"""
     json: bool = False
     """print the result as JSON"""
 
 
 def formula_of(family: str, size: int, rng: np.random.Generator) -> str:
-    """A formula of a family that speaks of so many things."""
+    """Sample a formula of a family with `size` objects."""
     order = [KINDS[i] for i in rng.permutation(len(KINDS))][:size]
     things = [f"({color} & {shape})" for color, shape in order]
     if family == "any order":
@@ -69,7 +69,7 @@ def formula_of(family: str, size: int, rng: np.random.Generator) -> str:
         for thing in reversed(things[:-1]):
             text = f"F({thing} & X {text})"
         return text
-    # Things in turn, and each but the last two must not be touched before the one ahead of it.
+    # Objects in sequence; the last one must not be touched before all others.
     *rest, last = things
     text = f"F {last}"
     for thing in reversed(rest):
@@ -78,12 +78,12 @@ def formula_of(family: str, size: int, rng: np.random.Generator) -> str:
 
 
 def compare(config: TargetsConfig) -> dict[str, Any]:
-    """Trains the skills and tries all formulas.
+    """Train the skills and run all formulas.
 
     Returns:
         `machine`, `settings`, `seconds` of training, and `formulas`: for each `family`, `size`,
-        `formula`, `states` of its automaton, `success`, `failure` (broken) and `steps` of those
-        that succeed.
+        `formula`, `states` of its automaton, the rates of `success` and `failure` (violation), and
+        the mean `steps` of successful episodes.
     """
     folder = writable("--out", config.out)
     world = MovingTargets()
@@ -130,7 +130,7 @@ def compare(config: TargetsConfig) -> dict[str, Any]:
         for family in FAMILIES
     }
     training_curves.learning_curves(
-        Path(folder) / "targets.png", curves, x_label="things in a formula",
+        Path(folder) / "targets.png", curves, x_label="objects in the formula",
         y_label="success, zero-shot", y_limits=(0, 1.02),
     )  # fmt: skip
     return result
@@ -144,7 +144,7 @@ def _rates(rows: list[dict[str, Any]], family: str, size: int) -> np.ndarray:
 def played(
     world: MovingTargets, skills: Skills, made: list[Automaton], num_envs: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Success, failure and steps [worlds] of each formula; all of them run side by side."""
+    """Run all formulas side by side; return success, failure and steps [num_envs] of each."""
     machines = batch_automata(made, world.propositions)
     states = machines.transitions.shape[1]
     plan = goal_plans(made, world.propositions, skills.goals, skills.between, max_states=states)
@@ -180,17 +180,17 @@ def played(
 
 
 def table(result: dict[str, Any]) -> Table:
-    """One row for each size: success of each family, means over formulas."""
+    """Return a table with a row for each size; values are means over formulas."""
     count, worlds = result["settings"]["formulas"], result["settings"]["worlds"]
     shown = Table(
-        title=f"Moving Targets: {result['settings']['steps']:,} steps of skills; {count} formulas "
-        f"of each family and size, {worlds} worlds each",
+        title=f"Moving Targets: {result['settings']['steps']:,} training steps; {count} formulas "
+        f"per family and size, {worlds} environments each",
         title_style="bold",
     )
-    shown.add_column("things", justify="right")
+    shown.add_column("objects", justify="right")
     for family in FAMILIES:
         shown.add_column(f"{family}: success", justify="right")
-        shown.add_column("broken", justify="right")
+        shown.add_column("violated", justify="right")
         shown.add_column("steps", justify="right")
     for size in SIZES:
         cells = []
@@ -207,7 +207,7 @@ def table(result: dict[str, Any]) -> Table:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     config = tyro.cli(TargetsConfig, description=TargetsConfig.__doc__)
     result = compare(config)
     print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))

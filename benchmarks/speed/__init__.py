@@ -1,1 +1,1 @@
-"""Benchmarks of speed: steps a second, and what formulas cost."""
+"""Speed benchmarks: steps per second, and the cost of formulas."""

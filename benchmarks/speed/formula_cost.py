@@ -1,4 +1,4 @@
-"""What formulas cost: 4,096 worlds, each with another one, beside the worlds alone.
+"""The cost of formulas: environments with a formula each, compared with the environments alone.
 
 python -m didact.benchmarks.speed.formula_cost
 """
@@ -27,31 +27,30 @@ MAX_STATES = 16
 
 @dataclasses.dataclass(frozen=True)
 class FormulasConfig:
-    """Times the steps of worlds with and without labels and formulas, in turns."""
+    """Time the steps of environments with and without labels and formulas."""
 
     envs: tuple[str, ...] = ("BabyAI-GoToLocal-v0", "BabyAI-BossLevel-v0")
     """grid environments"""
     num_envs: int = 4096
-    """worlds, each with a formula of its own"""
+    """number of parallel environments, with a formula each"""
     formulas: int = 1024
-    """formulas that differ; fewer are shared"""
+    """number of distinct formulas, shared among the environments"""
     steps: int = 64
-    """of all worlds in one program"""
+    """steps per compiled call"""
     repeats: int = 7
-    """rounds"""
+    """number of timing rounds"""
     seconds: float = 6.0
-    """for which each is timed, all rounds together"""
+    """total timing per row, over all rounds"""
     seed: int = 0
-    """of formulas and worlds"""
+    """random seed of formulas and levels"""
     json: bool = False
     """print the result as JSON"""
 
 
 def stepping(environment: Environment, config: FormulasConfig, machines: Any = None) -> Loop:
-    """Some steps of all worlds at random, with formulas if machines are given.
+    """Return a loop of random steps, with formulas if machines are given.
 
-    What is seen is kept for a step, as for a student, and what is seen of formulas too: nothing
-    that was asked for is left out by the compiler.
+    Observations and rewards are part of the carry, so that the compiler cannot eliminate them.
     """
     n = config.num_envs
     key = jax.random.key(config.seed)
@@ -63,13 +62,13 @@ def stepping(environment: Environment, config: FormulasConfig, machines: Any = N
         state, at, _ = carry
         action = environment.action_space.sample(key, n)
         state, seen = environment.step(key, state, action)
-        told = seen.reward
+        total = seen.reward
         if machines is not None:
             after = next_states(machines, at, seen.labels)
             reward, over, success = step_rewards(machines, at, after)
             at = jnp.where(over, machines.initial, after)
-            told += reward + success
-        return (state, at, (seen.observation, told)), None
+            total += reward + success
+        return (state, at, (seen.observation, total)), None
 
     def run(carry):
         key, *carry = carry
@@ -80,12 +79,12 @@ def stepping(environment: Environment, config: FormulasConfig, machines: Any = N
 
 
 def measure(config: FormulasConfig) -> dict[str, Any]:
-    """Times all environments.
+    """Time all environments.
 
     Returns:
-        `machine`, `settings`, and `environments`: by name and by what there is, `milliseconds` of
-        one step of all worlds (median, min, max), `compile_seconds`, and `adds`, the median over
-        rounds of what it takes beyond the worlds alone, as a part of that.
+        `machine`, `settings`, and `environments`: by name and configuration, the `milliseconds` of
+        one step of all environments (median, min, max), `compile_seconds`, and `adds`, the relative
+        overhead over the environments alone (median over rounds).
     """
     rng = np.random.default_rng(config.seed)
     things = [name for name in PROPOSITIONS if not name.startswith("holding")]
@@ -116,13 +115,14 @@ def measure(config: FormulasConfig) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """One row for each environment and what there is."""
+    """Return a table with a row for each environment and configuration."""
     shown = Table(
-        title=f"{result['settings']['num_envs']:,} worlds, a formula for each", title_style="bold"
+        title=f"{result['settings']['num_envs']:,} environments with a formula each",
+        title_style="bold",
     )
     for title in ("environment", ""):
         shown.add_column(title)
-    for title in ("ms a step", "adds", "compile s"):
+    for title in ("ms/step", "overhead", "compile s"):
         shown.add_column(title, justify="right")
     for name, rows in result["environments"].items():
         for what, row in rows.items():
@@ -133,7 +133,7 @@ def table(result: dict[str, Any]) -> Table:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     config = tyro.cli(FormulasConfig, description=FormulasConfig.__doc__)
     result = measure(config)
     print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))

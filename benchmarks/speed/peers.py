@@ -1,7 +1,7 @@
-"""Other packages' grid worlds, each as a `Contestant` that plays random actions.
+"""Grid environments of other packages, each as a `Contestant` that plays random actions.
 
-A peer gets what makes it fast: actions are drawn before the clock starts where it runs on the
-host, and the way it was built to be called. Every one starts a new level at each episode's end.
+Every package is called in its fastest way; for those that run on the host, actions are sampled
+before timing. All start a new level at the end of each episode.
 """
 
 import contextlib
@@ -23,23 +23,23 @@ from didact.benchmarks.speed.timing import Loop
 
 
 class Unavailable(Exception):
-    """A contestant that cannot be measured here; the message is the reason, in one line."""
+    """Raised for a contestant that cannot be measured; the message is a one-line reason."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Contestant:
-    """Something whose steps a second are measured.
+    """A configuration whose steps per second are measured.
 
     Attributes:
-        package: `didact`, or the name of the peer.
-        level: our name of the level it plays.
-        name: what exactly runs, in a few words.
-        num_envs: how many worlds step together.
-        observation: what each step shows, in a few words.
-        steps: how many steps of one world a call takes, all worlds together.
-        call: takes that many steps and waits for them.
-        compile_seconds: how long its program took to compile; None where nothing is compiled.
-        close: frees what it holds.
+        package: `didact`, or the name of the other package.
+        level: didact's name of the level.
+        name: short description of the configuration.
+        num_envs: number of parallel environments.
+        observation: short description of the observation.
+        steps: environment steps per call, summed over all environments.
+        call: takes these steps and waits for them.
+        compile_seconds: compile time; None if nothing is compiled.
+        close: releases resources.
     """
 
     package: str
@@ -56,21 +56,21 @@ class Contestant:
 def random_actions(
     key: PRNGKeyArray, steps: int, num_envs: int, actions: int
 ) -> Int[Array, "steps worlds"]:
-    """Uniform actions for a whole scan, drawn at once; good to one part in 2^16 / `actions`."""
+    """Sample near-uniform actions for a whole scan at once (relative error `actions` / 2^16)."""
     bits = jax.random.bits(key, (steps, num_envs), jnp.uint16).astype(jnp.uint32)
     return ((bits * actions) >> 16).astype(jnp.int32)
 
 
 def scan_length(num_envs: int) -> int:
-    """Steps in one scan: about 131,000 steps of one world, so that dispatch hardly counts."""
+    """Return the steps per scan: about 131,000 in total, so that dispatch time is negligible."""
     return max(16, 2**17 // num_envs)
 
 
 def load(package: str) -> ModuleType:
-    """The imported package.
+    """Import a package.
 
     Raises:
-        Unavailable: it is not installed, or breaks while it is imported.
+        Unavailable: the package is not installed, or its import fails.
     """
     try:
         return importlib.import_module(package)
@@ -80,13 +80,15 @@ def load(package: str) -> ModuleType:
                 f"{package} is not installed: pip install 'didact[benchmark]'"
             ) from None
         raise Unavailable(f"{package} needs {error.name}, which is not installed") from None
-    except Exception as error:  # whatever an incompatible version raises while it is imported
+    except Exception as error:  # incompatible versions can raise any error
         reason = str(error).partition("\n")[0]
-        raise Unavailable(f"{package} does not import: {type(error).__name__}: {reason}") from None
+        raise Unavailable(
+            f"{package} cannot be imported: {type(error).__name__}: {reason}"
+        ) from None
 
 
 def envpool(level: str, num_envs: int, config: ThroughputConfig) -> list[Contestant]:
-    """The C++ pool on the same level: all worlds at once, and asynchronously in two halves."""
+    """Return envpool on the same level, synchronously and asynchronously in two halves."""
     package = load("envpool")
     if level not in package.list_all_envs():
         raise Unavailable(f"envpool has no {level}")
@@ -137,7 +139,7 @@ def envpool(level: str, num_envs: int, config: ThroughputConfig) -> list[Contest
 
 
 def xminigrid(level: str, num_envs: int, config: ThroughputConfig) -> list[Contestant]:
-    """XLand-MiniGrid on the same level: vmap of one world, its own auto-reset, one jitted scan."""
+    """Return XLand-MiniGrid on the same level: vmapped, with its auto-reset, in a jitted scan."""
     package = load("xminigrid")
     theirs = level.removesuffix("-v0")
     if theirs not in package.registered_environments():
@@ -160,7 +162,7 @@ def xminigrid(level: str, num_envs: int, config: ThroughputConfig) -> list[Conte
         return key, timesteps, total
 
     key, reset_key = jax.random.split(jax.random.key(config.seed))
-    # Raw keys: the package stores what it is given in its state and splits it there.
+    # The package stores and splits the keys itself, and expects raw ones.
     reset_keys = jax.random.key_data(jax.random.split(reset_key, num_envs))
     timesteps = jax.jit(jax.vmap(environment.reset, (None, 0)))(parameters, reset_keys)
     loop = Loop(play, (key, timesteps, jnp.zeros(())))
@@ -180,7 +182,7 @@ def xminigrid(level: str, num_envs: int, config: ThroughputConfig) -> list[Conte
 
 
 def minigrid(level: str, num_envs: int, config: ThroughputConfig) -> list[Contestant]:
-    """MiniGrid itself: one world in one process, whatever `num_envs` is."""
+    """Return MiniGrid with a single environment in one process, regardless of `num_envs`."""
     load("minigrid")
     gymnasium = load("gymnasium")
     if level not in gymnasium.registry:
@@ -191,7 +193,7 @@ def minigrid(level: str, num_envs: int, config: ThroughputConfig) -> list[Contes
     steps = 256
 
     def play():
-        with contextlib.redirect_stdout(io.StringIO()):  # it tells of each rejected level
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints each rejected level
             for _ in range(steps):
                 _, _, terminated, truncated, _ = world.step(next(actions))
                 if terminated or truncated:

@@ -1,8 +1,8 @@
-"""Steps a second of the grid worlds, side by side with other packages.
+"""Steps per second of the grid environments, compared with other packages.
 
-Each row is one kind of world under random actions, with a new level at each episode's end and
-the observation carried through the loop. All rows of one number of worlds are measured in turns
-in one process, and a ratio is the median of the ratios within each turn.
+Each row is one environment under random actions, with a new level at the end of each episode and
+the observation carried through the loop. All rows with the same number of environments are timed
+in interleaved rounds in one process, and a ratio is the median of the ratios within each round.
 """
 
 import math
@@ -37,29 +37,29 @@ from didact.experiments.config import TrainConfig
 
 __all__ = ["ThroughputConfig", "play", "table", "throughput"]
 
-PACKED = "/packed"  # behind a level's name: the observation packed into one byte a cell
+PACKED = "/packed"  # suffix of a level's name: pack each cell of the view into one byte
 
 NOTES = (
-    "steps of one world a second: median over the repeats (slowest to fastest)",
-    "ratios are to the same level in the other package; xminigrid has no instructions",
-    "navix is left out: it does not import beside jax 0.10",
+    "total environment steps per second: median over the repeats (slowest to fastest)",
+    "ratios compare with the same level in the other package; xminigrid has no instructions",
+    "navix is omitted: it is incompatible with jax 0.10",
 )
 
 
 def play(
     environment: Environment, num_envs: int, key: PRNGKeyArray, devices: Sequence[Any] = ()
 ) -> Loop:
-    """A compiled scan of random actions with restarts, `scan_length(num_envs)` steps a call.
+    """Return a compiled scan of random actions with restarts, `scan_length(num_envs)` steps a call.
 
     The carry is `(key, state, observation, episodes, reward)`; the last two are sums over all
-    calls, one row for each device.
+    calls, with one row per device.
 
     Args:
-        environment: what to play.
-        num_envs: how many at once.
-        key: decides the levels and the actions.
-        devices: where the worlds are spread, each device running a scan of its own; none for
-            the default device.
+        environment: environment to play.
+        num_envs: number of parallel environments.
+        key: key of the levels and actions.
+        devices: devices over which the environments are sharded, each running its own scan; empty
+            for the default device.
     """
     parts = max(1, len(devices))
     if num_envs % parts:
@@ -75,8 +75,8 @@ def play(
     def run(carry):
         keys, *carry = carry
         key, tasks_key, actions_key, steps_key = jax.random.split(keys[0], 4)
-        # Tasks are drawn once a call, as a teacher proposes once a rollout; levels are drawn
-        # from them with a new key at every step.
+        # Tasks are sampled once per call, like a teacher's proposals for a rollout; levels are
+        # generated from them with a new key at every step.
         tasks = space.sample(tasks_key, each)
 
         def step(carry, drawn):
@@ -105,10 +105,10 @@ def play(
 
 
 def ours(level: str, num_envs: int, seed: int, devices: Sequence[Any] = ()) -> Contestant:
-    """One of our environments as a contestant.
+    """Return one of didact's environments as a contestant.
 
     Raises:
-        Unavailable: it has no packed observation.
+        Unavailable: the environment has no packed observation.
     """
     name = level.removesuffix(PACKED)
     try:
@@ -132,9 +132,9 @@ def ours(level: str, num_envs: int, seed: int, devices: Sequence[Any] = ()) -> C
 
 
 def check(config: ThroughputConfig) -> None:
-    """Raises a `SettingError` for a setting that cannot be measured."""
+    """Raise a `SettingError` if a setting is invalid."""
     if not config.num_envs or min(config.num_envs) < 1:
-        raise SettingError("--num-envs", config.num_envs, "whole numbers of at least 1")
+        raise SettingError("--num-envs", config.num_envs, "integers of at least 1")
     if not (math.isfinite(config.seconds) and config.seconds > 0):
         raise SettingError("--seconds", config.seconds, "more than 0")
     if config.repeats < 1:
@@ -155,22 +155,22 @@ def check(config: ThroughputConfig) -> None:
 
 
 def throughput(config: ThroughputConfig) -> dict[str, Any]:
-    """Measures, and gives everything needed to read the figures; ready for JSON.
+    """Run the benchmark and return a JSON-compatible result.
 
     Returns:
         `machine`: processor, cores, devices and versions.
         `settings`: the configuration.
-        `rows`: for each contestant its `package`, `name`, `group` (the number of worlds it was
-            measured beside), `num_envs`, `observation`, `steps_per_second` (median, min and max
-            over the repeats), `compile_seconds` (None where nothing compiles) and, for didact,
-            `ratios`: by peer, how many times as fast as the fastest way of running the same
-            level in that peer.
-        `skipped`: contestants left out, each with `name` and `reason`.
-        `notes`: what to know when comparing.
-        `training`: what `training` gives, or None.
+        `rows`: for each contestant its `package`, `name`, `group` (the number of environments of
+            the section it belongs to), `num_envs`, `observation`, `steps_per_second` (median, min
+            and max over the repeats), `compile_seconds` (None where nothing compiles) and, for
+            didact, `ratios`: by package, the speed relative to the fastest configuration of the
+            same level in that package.
+        `skipped`: contestants that were skipped, each with `name` and `reason`.
+        `notes`: remarks on the comparison.
+        `training`: result of `training`, or None.
 
     Raises:
-        SettingError: a setting that cannot be measured.
+        SettingError: a setting is invalid.
     """
     check(config)
     rows: list[dict[str, Any]] = []
@@ -205,7 +205,7 @@ def throughput(config: ThroughputConfig) -> dict[str, Any]:
 
 
 def gather(num_envs: int, config: ThroughputConfig, skipped: dict[str, str]) -> list[Contestant]:
-    """All contestants that can run here, ours first; reasons of the others go into `skipped`."""
+    """Return all available contestants, didact's first; add reasons for others to `skipped`."""
     contestants = []
     devices = jax.devices()
     spreads = [()] + ([devices] if len(devices) > 1 and num_envs % len(devices) == 0 else [])
@@ -227,7 +227,7 @@ def gather(num_envs: int, config: ThroughputConfig, skipped: dict[str, str]) -> 
 def compare(
     group: int, contestants: Sequence[Contestant], rates: Sequence[np.ndarray]
 ) -> list[dict[str, Any]]:
-    """The rows of one group, from each contestant's steps a second in each round."""
+    """Return the rows of one group, from the steps per second of each contestant and round."""
     best: dict[tuple[str, str], np.ndarray] = {}
     for contestant, rate in zip(contestants, rates, strict=True):
         what = contestant.level, contestant.package
@@ -257,44 +257,44 @@ def compare(
 
 
 def table(result: dict[str, Any]) -> Group:
-    """What `throughput` gave, for a terminal."""
+    """Return the result of `throughput` as tables."""
     views = [_worlds_table(result)]
     if result["training"]:
         views.append(_training_table(result["training"]))
     return Group(*views)
 
 
-def _training_table(told: dict[str, Any]) -> Table:
-    settings, speed = told["settings"], told["steps_per_second"]
+def _training_table(result: dict[str, Any]) -> Table:
+    settings, speed = result["settings"], result["steps_per_second"]
     view = Table(
-        title=f"Training: {settings['env']} under {settings['teacher']}, "
-        f"{settings['num_envs']} worlds x {settings['rollout_length']} steps"
+        title=f"Training: {settings['env']} with {settings['teacher']}, "
+        f"{settings['num_envs']} environments x {settings['rollout_length']} steps"
     )
-    for name in ("steps/s", "compile s", *told["shares"]):
+    for name in ("steps/s", "compile s", *result["shares"]):
         view.add_column(name, justify="right")
     view.add_row(
         f"{speed['median']:,.0f} ({speed['min']:,.0f} - {speed['max']:,.0f})",
-        f"{told['compile_seconds']:.1f}",
-        *(f"{share:.1%}" for share in told["shares"].values()),
+        f"{result['compile_seconds']:.1f}",
+        *(f"{share:.1%}" for share in result["shares"].values()),
     )
     return view
 
 
 def _worlds_table(result: dict[str, Any]) -> Table:
     peers = list(dict.fromkeys(r["package"] for r in result["rows"] if r["package"] != "didact"))
-    facts = result["machine"]
-    jax_version = facts["versions"]["jax"]
-    devices = f"{facts['devices']} {facts['device_kind']} device(s)"
-    lines = [f"{facts['cpu']}, {facts['cores']} cores, {devices}, jax {jax_version}"]
-    left_out = dict.fromkeys(s["reason"] for s in result["skipped"])
-    lines += [f"left out: {reason}" for reason in left_out]
+    machine = result["machine"]
+    jax_version = machine["versions"]["jax"]
+    devices = f"{machine['devices']} {machine['device_kind']} device(s)"
+    lines = [f"{machine['cpu']}, {machine['cores']} cores, {devices}, jax {jax_version}"]
+    reasons = dict.fromkeys(s["reason"] for s in result["skipped"])
+    lines += [f"skipped: {reason}" for reason in reasons]
     view = Table(
-        title="Steps a second, random actions",
+        title="Steps per second, random actions",
         caption="\n".join([*lines, *result["notes"]]),
         caption_justify="left",
     )
     view.add_column("package")
-    view.add_column("world")
+    view.add_column("environment")
     view.add_column("observation")
     for name in ("num_envs", "steps/s", "compile s", *(f"x {peer}" for peer in peers)):
         view.add_column(name, justify="right", no_wrap=True)

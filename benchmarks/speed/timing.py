@@ -1,4 +1,4 @@
-"""Times compiled functions: compiling apart from running, and rivals in turns.
+"""Time compiled functions, with compile time separate from run time and interleaved repeats.
 
 rollout = Loop(rollout, state)             # state -> state, its buffers donated
 learn = timed(learn, parameters, batch)    # a function whose arguments can be used again
@@ -21,11 +21,11 @@ Carry = TypeVar("Carry")
 
 @contextlib.contextmanager
 def uncached() -> Iterator[None]:
-    """Compiles afresh: a program out of the persistent cache would seem to compile in no time."""
+    """Disable the persistent compilation cache, which would hide the compile time."""
     before = jax.config.values["jax_enable_compilation_cache"]
     try:
         jax.config.update("jax_enable_compilation_cache", False)
-        compilation_cache.reset_cache()  # jax decides once whether it uses the cache
+        compilation_cache.reset_cache()  # JAX decides only once whether to use the cache
         yield
     finally:
         jax.config.update("jax_enable_compilation_cache", before)
@@ -35,9 +35,9 @@ def uncached() -> Iterator[None]:
 def compiled(
     function: Callable[..., Any], *arguments: Any, donate: tuple[int, ...] = ()
 ) -> tuple[Callable[..., Any], float]:
-    """The program of a function for arguments of these shapes, and the seconds it took to make.
+    """Compile a function for arguments of these shapes; return the program and the seconds taken.
 
-    The seconds are those of tracing, lowering and compiling; nothing is run.
+    The seconds include tracing, lowering and compiling; nothing is run.
     """
     start = time.perf_counter()
     with uncached():
@@ -46,14 +46,14 @@ def compiled(
 
 
 class Loop(Generic[Carry]):
-    """A compiled function whose result is its next argument; each call runs it once and waits.
+    """A compiled function that is called repeatedly on its own result.
 
-    The old carry's buffers are donated to the new one, as in a training loop. The carry given
-    here is copied, so it can be used again.
+    Each call runs it once and waits. The buffers of the old carry are donated to the new one, as in
+    a training loop. The initial carry is copied, so it remains usable.
 
     Attributes:
-        compile_seconds: tracing, lowering and compiling.
-        carry: what the last call gave.
+        compile_seconds: seconds of tracing, lowering and compiling.
+        carry: result of the last call.
     """
 
     def __init__(self, function: Callable[[Carry], Carry], carry: Carry):
@@ -66,7 +66,7 @@ class Loop(Generic[Carry]):
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Seconds of one call, one figure for each repeat, and of compiling."""
+    """Compile time, and seconds per call for each repeat."""
 
     compile_seconds: float
     seconds: tuple[float, ...]
@@ -82,12 +82,12 @@ def timed(
     repeats: int = 5,
     seconds: float = 2.0,
 ) -> Timing:
-    """Compiles a function of arrays and times it on the same arguments again and again.
+    """Compile a function of arrays and time it repeatedly on the same arguments.
 
-    For a function that takes its own result, and donates it, use `Loop`.
+    For a function that takes its own result and donates it, use `Loop`.
 
     Args:
-        function: what to time; it is compiled here.
+        function: function to compile and time.
         *arguments: pytrees of arrays.
         repeats, seconds: as for `interleaved`.
     """
@@ -106,20 +106,20 @@ def interleaved(
     seconds: float = 2.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Seconds of one call of each, measured in turns: A B A B, not A A B B.
+    """Time several calls in interleaved rounds: A B A B, not A A B B.
 
-    Whatever slows the machine for a while then slows all of them, and the ratio of two rows of
-    one round is hardly changed. Every call must wait for its own result.
+    A temporary slowdown of the machine then affects all of them, and ratios within a round remain
+    valid. Every call must wait for its own result.
 
     Args:
-        calls: what to time, by name. Each is called twice before: to warm up, and to see how
-            many calls fill a chunk.
-        repeats: how many rounds.
-        seconds: how long each is timed, all rounds together; never less than one call a round.
+        calls: functions to time, by name. Each is called twice beforehand, to warm up and to
+            determine the number of calls per round.
+        repeats: number of rounds.
+        seconds: total timing per function over all rounds; at least one call per round is made.
         clock: a clock in seconds.
 
     Returns:
-        By name, one figure for each round.
+        Seconds per call in each round, by name.
     """
     counts = {}
     for name, call in calls.items():
@@ -138,16 +138,16 @@ def interleaved(
 
 
 def shares(seconds: Mapping[str, float], whole: float) -> dict[str, float]:
-    """Which part of `whole` each piece takes; what is left is called `rest`.
+    """Return the share of each part in `whole`, and the remainder as `rest`.
 
-    Pieces that were timed one by one can sum to more than the whole, into which XLA fuses them;
-    then `rest` is negative, and says by how much.
+    Parts that were timed separately can sum to more than the whole, because XLA fuses them; `rest`
+    is negative then.
     """
     parts = {name: part / whole for name, part in seconds.items()}
     return parts | {"rest": 1 - sum(parts.values())}
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, least and greatest of some figures, to five digits."""
+    """Return the median, minimum and maximum of some values, to five significant digits."""
     figures = {"median": statistics.median(values), "min": min(values), "max": max(values)}
     return {name: float(f"{value:.5g}") for name, value in figures.items()}

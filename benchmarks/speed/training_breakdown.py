@@ -1,4 +1,4 @@
-"""Steps a second of a whole training, and which part of them is environment, teacher, learning."""
+"""Steps per second of a whole training, and the time shares of its components."""
 
 from typing import Any
 
@@ -14,21 +14,21 @@ from didact.experiments import setup
 from didact.experiments.config import TrainConfig, checked
 from didact.teachers import propose
 
-WARM_UPDATES = 24  # so that episodes end, and every update fits the teacher's mixtures
+WARM_UPDATES = 24  # enough that episodes end and every update fits the teacher's mixtures
 
 
 def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> dict[str, Any]:
-    """Times the update of a training and its pieces in turns, on one device.
+    """Time the update of a training and its components in interleaved rounds, on one device.
 
     Args:
-        config: how long, and how often in turns.
-        settings: of the training; those of the main job without a warm-up if None.
+        config: number and length of the timing rounds.
+        settings: training settings; the defaults without a warm-up if None.
 
     Returns:
         `settings`, `steps_per_second` of the whole update (median, min, max), `compile_seconds`,
-        and `shares`: the part of an update taken by `environment` (steps, restarts and
+        and `shares`: the fraction of an update taken by `environment` (steps, restarts and
         observations), `acting` (the network in the rollout), `teacher` (proposals, and fits to
-        the outcomes) and `learning`; `rest` is what is left.
+        the outcomes) and `learning`; `rest` is the remainder.
     """
     if settings is None:
         settings = checked(
@@ -79,7 +79,7 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
     def teach(carry):
         key, teacher = carry
         proposed, teacher = propose(loop.teacher, teacher, key, n * steps)
-        # The proposals must be made, so something of them is kept.
+        # Depend on the proposals, so that the compiler cannot eliminate them.
         kept = rows._replace(tasks=rows.tasks + 0 * proposed.tasks[: len(rows.tasks)])
         teacher = loop.teacher.observe(teacher, kept, outcomes)
         return _next(key), teacher

@@ -1,4 +1,4 @@
-"""How far a short training comes on each of the 19 levels of the BabyAI paper.
+"""Train with a short budget on each of the 19 levels of the BabyAI paper.
 
 References:
     Chevalier-Boisvert et al., BabyAI: a platform to study the sample efficiency of grounded
@@ -25,7 +25,7 @@ from didact.experiments.evaluation.evaluate import evaluator
 
 SOLVED = 0.99
 
-# Episodes, in thousands, that PPO took to 99 % in BabyAI 1.0, where they are published.
+# Published episodes, in thousands, that PPO needed to reach 99 % in BabyAI 1.0.
 PUBLISHED = {
     "BabyAI-GoToRedBallGrey-v0": "17",
     "BabyAI-GoToRedBall-v0": "261-334",
@@ -36,22 +36,22 @@ PUBLISHED = {
 
 
 def learn_levels(config: BabyAIConfig) -> dict[str, Any]:
-    """Trains a student from nothing on each level and tests it there.
+    """Train a student from scratch on each level and test it there.
 
-    Results are written to `babyai.json` in the folder `config.out` after every level; levels that
-    it already has, under the same settings, are not trained again.
+    Results are written to `babyai.json` in the folder `config.out` after every level; levels with
+    results for the same settings are not trained again.
 
     Returns:
-        `machine`, `settings` and `levels`: for each level what `learn` gives.
+        `machine`, `settings` and `levels`: for each level the result of `learn`.
 
     Raises:
-        SettingError: a setting has no meaning.
+        SettingError: a setting is invalid.
     """
     for name in ("steps", "num_evaluations", "episodes", "num_envs"):
         if getattr(config, name) < 1:
             raise SettingError(option(name), getattr(config, name), "at least 1")
     for name in config.levels:
-        make(name)  # whatever is unknown is told before anything is trained
+        make(name)  # fails for unknown names before the first training
     folder = writable("--out", config.out)
     settings = {
         k: getattr(config, k) for k in ("steps", "seed", "num_envs", "num_evaluations", "episodes")
@@ -72,13 +72,13 @@ def learn_levels(config: BabyAIConfig) -> dict[str, Any]:
 
 
 def learn(name: str, config: BabyAIConfig) -> dict[str, Any]:
-    """One level.
+    """Train and test on one level.
 
     Returns:
-        `steps` [p] and `success` [p] along the training (sampled actions); `episodes` that ended
-        in it; at the end `sampled` and `greedy` success; `seconds` of training without compiling
-        and tests, `compile_seconds`; and `solved_at`, the steps of the first test that reached
-        99 % if the last one did so, too.
+        `steps` [p] and `success` [p] of the evaluations (sampled actions); the number of
+        `episodes`; the final `sampled` and `greedy` success; `seconds` of training without
+        compilation and evaluations, `compile_seconds`; and `solved_at`, the steps of the first
+        evaluation that reached 99 %, if the final one did as well.
     """
     settings = checked(
         TrainConfig(
@@ -124,14 +124,14 @@ def learn(name: str, config: BabyAIConfig) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """The levels as a table."""
+    """Return a table with a row for each level."""
     settings = result["settings"]
     made = Table(
-        title=f"{settings['steps']:,} steps on each level, seed {settings['seed']}; "
-        f"{settings['episodes']} episodes a test",
+        title=f"{settings['steps']:,} steps per level, seed {settings['seed']}; "
+        f"{settings['episodes']} episodes per evaluation",
         title_style="bold",
-        caption="99 % at: steps of the first test that reached it; published: thousands of "
-        "episodes to 99 % in BabyAI 1.0 (PPO), where told",
+        caption="99 % at: steps of the first evaluation that reached it; published: thousands of "
+        "episodes to 99 % in BabyAI 1.0 (PPO), if available",
     )
     for name in ("level", "sampled", "greedy", "99 % at", "episodes", "seconds", "published"):
         made.add_column(name, justify="left" if name == "level" else "right")

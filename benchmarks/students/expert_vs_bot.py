@@ -1,4 +1,4 @@
-"""The expert that sees everything beside BabyAI's own bot, on levels of the official package.
+"""Compare the privileged expert with BabyAI's bot, on levels of the official package.
 
 References:
     Chevalier-Boisvert et al., BabyAI: a platform to study the sample efficiency of grounded
@@ -28,31 +28,31 @@ from didact.environments.registry import suggest
 from didact.experiments.config import option
 
 MAX_MISSION_LENGTH = 80
-SIZES = (9, 13, 16, 22, 32)  # levels are put on a map of the next size, so that they share programs
-# Where the bot thinks for ever, and what its own code leaves out.
+SIZES = (9, 13, 16, 22, 32)  # maps are padded to the next of these sizes, to share programs
+# Levels on which the bot does not terminate, or that it does not support.
 BEYOND_THE_BOT = ("UnlockToUnlock", "KeyInBox", "Carrying", "MiniGrid-")
 
 
 def compare(config: ExpertsConfig) -> dict[str, Any]:
-    """Plays the levels of each id with the expert and, where it can, with the bot.
+    """Play the levels of each id with the expert and, where supported, with the bot.
 
     Returns:
-        `machine`, `settings`, `levels`: for each id `success` and `length` (mean steps of those
-        that it ended) of the expert, `bot_success`, and `both`: the mean steps of the expert and
-        of the bot on the levels that both ended (None where the bot does not play); `seconds` that
-        the expert's episodes took, and `compile_seconds`.
+        `machine`, `settings`, `levels`: for each id `success` and `length` (mean steps of
+        successful episodes) of the expert, `bot_success`, and `both`: the mean steps of the expert
+        and of the bot on the levels that both solved (None where the bot does not play); `seconds`
+        of the expert's episodes, and `compile_seconds`.
 
     Raises:
-        SettingError: a setting has no meaning, or `minigrid` is not installed.
+        SettingError: a setting is invalid, or `minigrid` is not installed.
     """
     if config.episodes < 1:
         raise SettingError(option("episodes"), config.episodes, "at least 1")
     names = _names(config.levels)
     played: dict[str, Any] = {}
-    told: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
     seconds = compile_seconds = 0.0
     for group in _alike(names, config).values():
-        # One map for a whole group, so that one program plays all of it.
+        # All levels of a group share one map size, so that one program plays them all.
         levels = [level for rows in group.values() for level in rows]
         world = minigrid_import.world_of(levels, MAX_MISSION_LENGTH)
         state = minigrid_import.from_minigrid(levels, MAX_MISSION_LENGTH)
@@ -72,23 +72,27 @@ def compare(config: ExpertsConfig) -> dict[str, Any]:
             beyond = any(part in name for part in BEYOND_THE_BOT)
             steps = np.array([bot_steps(e) if config.bot and not beyond else 0 for e in rows])
             success, taken = played[name]
-            told[name] = _row(success, taken, None if beyond or not config.bot else steps)
+            scores[name] = _row(success, taken, None if beyond or not config.bot else steps)
     return {
         "machine": hardware.describe(("minigrid",)),
         "settings": {"episodes": config.episodes, "seed": config.seed},
-        "levels": {name: told[name] for name in names},
+        "levels": {name: scores[name] for name in names},
         "seconds": round(seconds, 1),
         "compile_seconds": round(compile_seconds, 1),
     }
 
 
 def bot_steps(level: Any) -> int:
-    """The steps that BabyAI's bot takes to fulfil an official level, just reset; 0 if it fails."""
+    """Return the steps that BabyAI's bot takes to solve an official level; 0 if it fails.
+
+    Args:
+        level: official environment, just reset.
+    """
     bot = importlib.import_module("minigrid.utils.baby_ai_bot").BabyAIBot(level)
     for step in itertools.count(1):
         try:
             action = int(bot.replan())
-        except Exception:  # it gives up on some levels, in several ways
+        except Exception:  # the bot raises various errors on levels that it cannot solve
             return 0
         _, reward, terminated, truncated, _ = level.step(action)
         if terminated or truncated:
@@ -97,7 +101,7 @@ def bot_steps(level: Any) -> int:
 
 
 def _names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The ids to play, once they are known to exist."""
+    """Return the ids to play, and check that they exist."""
     try:
         gymnasium = importlib.import_module("gymnasium")
         importlib.import_module("minigrid")
@@ -113,14 +117,14 @@ def _names(names: tuple[str, ...]) -> tuple[str, ...]:
 def _alike(
     names: tuple[str, ...], config: ExpertsConfig
 ) -> dict[tuple[Any, ...], dict[str, list[Any]]]:
-    """Official levels after their reset, by what their programs depend on, then by id."""
+    """Return official levels after their reset, grouped by shared program and then by id."""
     make = importlib.import_module("gymnasium").make
     groups = collections.defaultdict(dict)
     for name in names:
         levels = []
         for seed in range(config.seed, config.seed + config.episodes):
             level = make(name, disable_env_checker=True).unwrapped
-            with contextlib.redirect_stdout(io.StringIO()):  # they tell what they reject
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints rejected levels
                 level.reset(seed=seed)
             levels.append(level)
         e = levels[0]
@@ -134,19 +138,19 @@ def _row(success: np.ndarray, steps: np.ndarray, bot: np.ndarray | None) -> dict
     def mean(values):
         return float(values.mean()) if len(values) else None
 
-    told = {"success": mean(success), "length": mean(steps[success])}
+    row = {"success": mean(success), "length": mean(steps[success])}
     if bot is None:
-        return told | {"bot_success": None, "both": None}
+        return row | {"bot_success": None, "both": None}
     both = success & (bot > 0)
     lengths = [mean(steps[both]), mean(bot[both])] if both.any() else None
-    return told | {"bot_success": mean(bot > 0), "both": lengths}
+    return row | {"bot_success": mean(bot > 0), "both": lengths}
 
 
 def table(result: dict[str, Any]) -> Table:
-    """The levels as a table."""
+    """Return a table with a row for each id."""
     settings = result["settings"]
     made = Table(
-        title=f"{settings['episodes']} official levels of each id, from seed {settings['seed']}",
+        title=f"{settings['episodes']} official levels per id, from seed {settings['seed']}",
         title_style="bold",
         caption="both: mean steps of the expert and of the bot where both succeed",
     )

@@ -1,4 +1,4 @@
-"""What experts save: kickstarted students beside students that learn from rewards alone.
+"""Compare kickstarted students with students that learn from rewards alone.
 
 References:
     Schmitt et al., Kickstarting Deep Reinforcement Learning, 2018 (arXiv:1803.03835), figures 3 and
@@ -39,7 +39,7 @@ from didact.experiments.training import cache_compilations, train_or_resume
 from didact.students import load_policy
 
 SCRATCH, POPULATION, DISTILLED = "scratch", "population", "distilled"
-EXPLOIT_EVERY = 0.05  # part of a training between two looks of the population
+EXPLOIT_EVERY = 0.05  # fraction of a training between steps of population-based training
 RESAMPLES = 2000
 
 _ROOMS = {"rows": 1, "columns": 2, "objects": 4, "unblocking": 0, "locations": 0}
@@ -48,11 +48,11 @@ _NOTHING = dict.fromkeys(("go_to", "open", "pick_up", "put_next", "single", "bot
 
 
 def _task(**asked: float) -> tuple[str, ...]:
-    """As `--tasks` tells it."""
+    """Return the `--tasks` settings of a task."""
     return tuple(f"{name}={value}" for name, value in {**_ROOMS, **_NOTHING, **asked}.items())
 
 
-# The instruction tasks of MiniSynth, each the trade of one expert, in two rooms with four objects.
+# The instruction tasks of MiniSynth, with one expert each, in two rooms with four objects.
 TASKS = {
     "go-to": _task(single=1, go_to=1),
     "open": _task(single=1, open=1),
@@ -62,27 +62,27 @@ TASKS = {
     "sequence": _task(sequence=1, go_to=1),
 }
 
-LONGER = {"put-next": 3}  # times as many steps for the expert of a task that is hard to learn
+LONGER = {"put-next": 3}  # factor on the expert's steps, for tasks that are hard to learn
 
-# How lambda goes on, by the name of who is kickstarted.
+# Schedule of lambda, by the name of the kickstarted student.
 SCHEDULES: dict[str, Any] = {"constant": "constant", "annealed": "linear", POPULATION: "linear"}
 STUDENTS = (SCRATCH, *SCHEDULES, DISTILLED)
 
 
 def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
-    """Trains an expert for each task, and students of all tasks with and without them.
+    """Train an expert for each task, and students on all tasks with and without the experts.
 
-    All have the same network and, but for the experts, the same steps. Results are written to
-    `kickstarting.json` in the folder `config.out` after each training; experts and students that it
-    already has under the same settings are not trained again.
+    All use the same network, and all students the same number of steps. Results are written to
+    `kickstarting.json` in the folder `config.out` after each training; experts and students with
+    results for the same settings are not trained again.
 
     Returns:
-        `machine`, `settings`, `experts` (success by task) and `students`: for each `steps`
-        [p], `success` [seeds, p, tasks] of sampled actions, and `seconds`; for those that are not
-        from scratch, too, what `compared` tells.
+        `machine`, `settings`, `experts` (success by task) and `students`: for each `steps` [p],
+        `success` [seeds, p, tasks] of sampled actions, and `seconds`; for students that are not
+        trained from scratch, also the result of `compared`.
 
     Raises:
-        SettingError: a setting has no meaning.
+        SettingError: a setting is invalid.
     """
     for name in ("steps", "expert_steps", "seeds", "num_evaluations", "episodes", "num_envs"):
         if getattr(config, name) < 1:
@@ -92,7 +92,7 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
         ("--students", config.students, STUDENTS),
     ):
         if not names or len(set(names)) < len(names) or not set(names) <= set(known):
-            raise SettingError(setting, names, "some of " + ", ".join(known) + ", each named once")
+            raise SettingError(setting, names, "one or more of " + ", ".join(known) + ", each once")
     if POPULATION in config.students and config.seeds < 2:
         raise SettingError("--seeds", config.seeds, f"at least 2 with {POPULATION}")
     _lambda(config, SCRATCH)
@@ -103,7 +103,7 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
         before = json.loads((folder / "kickstarting.json").read_text())
         if before["settings"] != settings:
-            allowed = "a new folder: results of other settings are there"
+            allowed = "another folder: it holds results for different settings"
             raise SettingError("--out", str(folder), allowed)
         result["students"] = before["students"]
     cache_compilations()
@@ -134,13 +134,13 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
         for name, row in result["students"].items()
     }
     training_curves.learning_curves(
-        folder / "curves.png", curves, y_label="success, mean of all tasks", y_limits=(0, 1.02)
+        folder / "curves.png", curves, y_label="success, mean over tasks", y_limits=(0, 1.02)
     )
     return result
 
 
 def expert_settings(name: str, config: KickstartingConfig, folder: Path) -> TrainConfig:
-    """The training of one task's expert, distilled from the solver."""
+    """Return the training settings of a task's expert, which is distilled from the solver."""
     return checked(
         TrainConfig(
             env=config.env,
@@ -158,7 +158,7 @@ def expert_settings(name: str, config: KickstartingConfig, folder: Path) -> Trai
 
 
 def expert(name: str, config: KickstartingConfig, folder: Path) -> Path:
-    """The run of one task's expert; trained unless it is there."""
+    """Return the run of a task's expert, and train it unless it is finished."""
     settings = expert_settings(name, config, folder)
     run = Path(settings.run or "")
     console = logs.terminal()
@@ -166,21 +166,21 @@ def expert(name: str, config: KickstartingConfig, folder: Path) -> Path:
         console.print(f"expert of {name}")
     quiet = console if console.is_terminal else Console(file=io.StringIO())
     if not train_or_resume(settings, console=quiet)["finished"]:
-        raise KeyboardInterrupt  # it is saved, and the same command goes on with it
+        raise KeyboardInterrupt  # the run is saved, and the same command resumes it
     return run
 
 
 class Trial:
-    """Trains and tests students of the same tasks.
+    """Trains and tests students on the same tasks.
 
     Args:
-        config: settings.
-        experts: their policies, in the order of `config.tasks`.
+        config: settings of the benchmark.
+        experts: policies of the experts, in the order of `config.tasks`.
     """
 
     def __init__(self, config: KickstartingConfig, experts: tuple[str, ...]):
         self.config = config
-        # Chunks of one update: the first tests come early.
+        # Chunks of one update allow for early evaluations.
         self.settings = checked(
             TrainConfig(
                 env=config.env,
@@ -202,23 +202,23 @@ class Trial:
         self._test = jax.jit(evaluator(self.environment, student))
 
     def experts(self) -> dict[str, float]:
-        """The success of each expert in its own task; sampled actions, as students are tested."""
-        told = {}
+        """Return the success of each expert on its task, with sampled actions like the students."""
+        success = {}
         for number, name in enumerate(self.config.tasks):
             state = load_policy(self.settings.experts[number]).state
-            # As many episodes as all seeds of a student play.
+            # The same number of episodes as for all seeds of a student.
             tests = [self.test(state, -1 - i)[number] for i in range(self.config.seeds)]
-            told[name] = float(np.mean(tests))
-        return told
+            success[name] = float(np.mean(tests))
+        return success
 
     def test(self, student_state: Any, number: int) -> Float[np.ndarray, " tasks"]:
-        """Success by task; the tests at the same place of all trainings are the same."""
+        """Return the success by task; equal numbers use equal keys in all trainings."""
         key = jax.random.fold_in(jax.random.key(10_001), number & 0xFFFFFFFF)
         success = np.asarray(self._test(student_state, key, self.tests).success)
         return success.reshape(len(self.config.tasks), -1).mean(-1)
 
     def loop(self, name: str) -> tuple[TrainConfig, Loop]:
-        """The training of a student."""
+        """Return the settings and the loop of a student."""
         config, environment = self.config, self.environment
         many = name == POPULATION
         settings = dataclasses.replace(
@@ -241,11 +241,11 @@ class Trial:
         return settings, loop
 
     def learn(self, name: str, before: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        """The curves of all seeds of one student, told anew after each training.
+        """Train all seeds of a student, and yield its results after each training.
 
         Args:
-            name: of the student.
-            before: what was told when somebody stopped it.
+            name: name of the student.
+            before: last results, if an earlier run was stopped.
         """
         config = self.config
         curves, seconds = ([], 0.0) if before is None else (before["success"], before["seconds"])
@@ -273,11 +273,11 @@ class Trial:
         marks: list[int],
         label: str,
     ) -> tuple[list[np.ndarray], float]:
-        """One training: a curve [p, tasks] for each of its members, and seconds without tests."""
+        """Run one training; return a curve [p, tasks] for each member, and the training time."""
         key = jax.random.fold_in(jax.random.key(seed), 0x706F70)
         every = max(1, round(settings.num_updates * settings.exploit_every))
         many = bool(settings.exploit_every)
-        scores = np.zeros((2, settings.num_seeds))  # successes and episodes since the last exchange
+        scores = np.zeros((2, settings.num_seeds))  # successes and episodes since the last exploit
 
         def start(state):
             return loop.place(population.randomise_weights(state, key)) if many else state
@@ -304,36 +304,35 @@ class Trial:
 
 
 def _lambda(config: KickstartingConfig, name: str) -> KickstartConfig:
-    """How strongly experts draw a student."""
-    pull = KickstartConfig(
+    """Return the kickstarting settings of a student."""
+    settings = KickstartConfig(
         weight=config.weight,
         schedule=SCHEDULES.get(name, "linear"),
         anneal_until=config.anneal_until,
         expert_action_probability=config.expert_action_probability,
         expert_actions_until=config.expert_actions_until,
     )
-    return settings_checked(pull, "--")
+    return settings_checked(settings, "--")
 
 
 def members(states: Any) -> list[Any]:
-    """The students of a population."""
+    """Return the states of the members of a population."""
     count = jax.tree.leaves(states)[0].shape[0]
     return [jax.tree.map(lambda x, i=i: x[i], states) for i in range(count)]
 
 
 def points(updates: int, count: int) -> list[int]:
-    """Updates after which to test: dense at first, the last one among them."""
+    """Return the updates after which to evaluate: log-spaced, including the last one."""
     return sorted({round(x) for x in np.geomspace(1, updates, count)} | {updates})
 
 
 def compared(row: dict[str, Any], scratch: dict[str, Any]) -> dict[str, Any]:
-    """How a student does beside one from scratch, with bootstrap intervals over seeds.
+    """Compare a student with one trained from scratch, with bootstrap intervals over seeds.
 
-    `steps_ratio` is the whole training from scratch over the steps to the first test in which the
-    mean of the student's seeds was at least what scratch ended with; 0 where it never was.
-    `final_ratio` is the ratio of the final success rates. There are none where scratch ended with
-    nothing. The members of a population are no
-    independent seeds, so its intervals are too narrow.
+    `steps_ratio` is the number of steps of the training from scratch, divided by the steps that the
+    student (mean over seeds) needs to reach the final success of scratch; 0 if it never does.
+    `final_ratio` is the ratio of the final success rates. Both are omitted if scratch ends with no
+    success. The members of a population are not independent, so its intervals are too narrow.
     """
     steps = np.array(row["steps"])
     student = np.mean(row["success"], axis=-1)
@@ -361,17 +360,17 @@ def _ratios(steps: np.ndarray, student: np.ndarray, scratch: np.ndarray) -> tupl
 
 
 def table(result: dict[str, Any]) -> Group:
-    """Two tables: the students beside scratch, and everybody by task."""
+    """Return two tables: the students compared with scratch, and all results by task."""
     settings = result["settings"]
     students = result["students"]
     first = Table(
         title=f"{len(settings['tasks'])} tasks of {settings['env']}, {settings['steps']:,} steps, "
         f"{settings['seeds']} seeds",
         title_style="bold",
-        caption="sooner: steps of the whole training from scratch / steps to what it ended with, "
-        "those of experts not counted; 95 % intervals over seeds",
+        caption="speed-up: steps of the training from scratch / steps to its final success, "
+        "without the steps of the experts; 95 % intervals over seeds",
     )
-    for name in ("student", "final success", "/ scratch's", "sooner", "seconds"):
+    for name in ("student", "final success", "/ scratch", "speed-up", "seconds"):
         first.add_column(name, justify="left" if name == "student" else "right")
     for name, row in students.items():
         final = np.mean(row["success"], axis=-1)[:, -1]

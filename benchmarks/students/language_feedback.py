@@ -1,8 +1,9 @@
-"""What feedback in words is worth: students that are told how it went or what to do next.
+"""The effect of language feedback: students with and without hindsight and foresight messages.
 
 References:
     Xi et al., Teaching Embodied Reinforcement Learning Agents: Informativeness and Diversity of
-    Language Use, EMNLP 2024 (arXiv:2410.24218): does it help to say more, and in more words?
+    Language Use, EMNLP 2024 (arXiv:2410.24218), which studies the effect of more informative and
+    more diverse feedback.
 """
 
 import contextlib
@@ -34,29 +35,29 @@ from didact.students.config import PPOConfig
 from didact.teachers import annealed, mixture, uniform
 
 FILE = "feedback.json"
-WORDS = {"template": "template", "pool": "train"}  # from a condition's to a phrasing's name
+WORDS = {"template": "template", "pool": "train"}  # maps conditions to phrasings
 SAID = {"hindsight": "hindsight", "foresight": "foresight", "both": "both", "wrong": "both"}
 CONDITIONS = ("none", *(f"{said}-{words}" for words in WORDS for said in SAID))
-# Tests, and whether they are with feedback: alone, told as in training, told in unseen words.
+# Tests without feedback, with feedback phrased as in training, and in unseen phrasings.
 ALONE, TOLD, OTHERWISE = TESTS = ("alone", "told", "unseen words")
-GENTLY = PPOConfig(learning_rate=5e-4, final_learning_rate=1e-4)  # what was learned is kept
+GENTLY = PPOConfig(learning_rate=5e-4, final_learning_rate=1e-4)  # to avoid forgetting
 
 
 def compare(config: FeedbackConfig) -> dict[str, Any]:
-    """Trains and tests students under each condition.
+    """Train and test students under each condition.
 
-    Results are written to `feedback.json` in the folder `config.out` after each condition; those
-    that it already has under the same settings are not trained again.
+    Results are written to `feedback.json` in the folder `config.out` after each condition;
+    conditions with results for the same settings are not run again.
 
     Returns:
-        `settings` and `conditions`: for each `success`, by set of tasks ("seen", "unseen") and
-        test ("alone", "told", "unseen words") the rate of each seed, [seeds]; `adapted`, a list of
-        such tests of unseen tasks after some updates on them, with the `episodes` that these took
-        each seed on average; `seconds`; `steps_per_second` of the training; and the `machine` on
-        which all this was measured.
+        `settings` and `conditions`: for each `success`, by set of tasks ("train_tasks",
+        "test_tasks") and test ("alone", "told", "unseen words"), with the rate of each seed,
+        [seeds]; `adapted`, a list of such tests on the test tasks after some updates on them, with
+        the mean number of `episodes` per seed that these took; `seconds`; `steps_per_second` of the
+        training; and the `machine`.
 
     Raises:
-        SettingError: a setting has no meaning.
+        SettingError: a setting is invalid.
     """
     _check(config)
     folder = writable("--out", config.out)
@@ -66,14 +67,14 @@ def compare(config: FeedbackConfig) -> dict[str, Any]:
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
         before = json.loads((folder / FILE).read_text())
         if before["settings"] != settings:
-            allowed = "a new folder: results of other settings are there"
+            allowed = "another folder: it holds results for different settings"
             raise SettingError("--out", str(folder), allowed)
         result["conditions"] = before["conditions"]
-        for row in result["conditions"].values():  # earlier versions had one machine for all
+        for row in result["conditions"].values():  # earlier versions stored one machine for all
             row.setdefault("machine", before.get("machine"))
     cache_compilations()
     for name in config.conditions:
-        Trial(config, name)  # whatever is wrong is told before hours of training
+        Trial(config, name)  # validates the settings before the first long training
     for name in config.conditions:
         if name not in result["conditions"]:
             row = Trial(config, name).run() | {"machine": hardware.describe()}
@@ -93,14 +94,14 @@ def _check(config: FeedbackConfig) -> None:
         raise SettingError("--anneal-help", config.anneal_help, "from 0 to 1")
     updates = config.adapt_updates
     if any(count < 1 for count in updates) or sorted(set(updates)) != list(updates):
-        raise SettingError("--adapt-updates", updates, "numbers of at least 1 that grow")
+        raise SettingError("--adapt-updates", updates, "ascending numbers of at least 1")
     for setting, names, known in (
         ("--conditions", config.conditions, CONDITIONS),
         ("--train-tasks", config.train_tasks, tuple(TASKS)),
         ("--test-tasks", config.test_tasks, tuple(TASKS)),
     ):
         if not names or len(set(names)) < len(names) or not set(names) <= set(known):
-            raise SettingError(setting, names, "some of " + ", ".join(known) + ", each named once")
+            raise SettingError(setting, names, "one or more of " + ", ".join(known) + ", each once")
     for setting in ("num_envs", "adapt_envs"):
         if getattr(config, setting) % PPOConfig().num_minibatches:
             allowed = f"a multiple of the {PPOConfig().num_minibatches} minibatches"
@@ -108,11 +109,11 @@ def _check(config: FeedbackConfig) -> None:
 
 
 class Trial:
-    """One condition: all its seeds are trained, tested, and adapted to unseen tasks.
+    """One condition: trains and tests all its seeds, and adapts them to the test tasks.
 
     Args:
-        config: settings.
-        name: of the condition.
+        config: settings of the benchmark.
+        name: name of the condition.
     """
 
     def __init__(self, config: FeedbackConfig, name: str):
@@ -139,7 +140,7 @@ class Trial:
             other = setup.make_environment(config.env, env_settings(name, "test"))
             self.tests[OTHERWISE] = (other, 1.0)
         student = setup.student_of(self.settings, self.environment, alone=True)
-        programs = {  # of all seeds at once
+        programs = {  # each evaluates all seeds at once
             id(environment): jax.jit(jax.vmap(evaluator(environment, student), (0, None, None)))
             for environment, _ in self.tests.values()
         }
@@ -148,7 +149,7 @@ class Trial:
     def loop(
         self, names: tuple[str, ...], student: Any, num_envs: int, anneal_help: int = 0
     ) -> Loop:
-        """A training on tasks, each of them as often as the others."""
+        """Return a loop that trains on the given tasks with equal probability."""
         parts = [
             setup.narrow_task_space(self.environment.task_space, TASKS[name]) for name in names
         ]
@@ -167,11 +168,11 @@ class Trial:
         )
 
     def run(self) -> dict[str, Any]:
-        """What became of all seeds."""
+        """Run the condition and return its results."""
         config, settings = self.config, self.settings
         student = setup.student_of(settings, self.environment)
-        fade = round(settings.anneal_help * settings.num_updates * settings.steps_per_update)
-        loop = self.loop(config.train_tasks, student, config.num_envs, fade)
+        anneal = round(settings.anneal_help * settings.num_updates * settings.steps_per_update)
+        loop = self.loop(config.train_tasks, student, config.num_envs, anneal)
         state = loop.init(config.seed)
         loop.compiled(state, 1)
         begun = time.perf_counter()
@@ -190,7 +191,7 @@ class Trial:
         }
 
     def learn(self, loop: Loop, state: Any, updates: int, label: str) -> tuple[Any, float]:
-        """The state after some updates, and how many episodes each seed finished on average."""
+        """Train for some updates; return the state and the mean number of episodes per seed."""
         each = loop.num_envs * loop.rollout_length
         bar = logs.ProgressBar(logs.terminal(), updates * each, 0, label)
         episodes = 0.0
@@ -207,7 +208,7 @@ class Trial:
         return state, episodes
 
     def test(self, students: Any, names: tuple[str, ...], number: int) -> dict[str, Any]:
-        """The success of each seed in tasks, by test; levels are the same for all conditions."""
+        """Return the success of each seed, by test; levels are the same for all conditions."""
         result = {}
         for test, (environment, rate) in self.tests.items():
             rows = self.levels(environment, names, rate)
@@ -219,7 +220,7 @@ class Trial:
     def levels(
         self, environment: Environment, names: tuple[str, ...], rate: float
     ) -> Float[jax.Array, "n d"]:
-        """Tasks to test in, the same under all conditions, with a rate of messages if need be."""
+        """Return the test tasks (equal for all conditions), with a message rate if applicable."""
         keys = jax.random.split(jax.random.key(20_000), len(names))
         parts = [setup.narrow_task_space(self.plain, TASKS[name]) for name in names]
         drawn = [part.sample(k, self.config.episodes) for part, k in zip(parts, keys, strict=True)]
@@ -229,7 +230,7 @@ class Trial:
         return jnp.concatenate([rows, jnp.full((len(rows), 1), rate)], axis=1)
 
     def adapt(self, students: Any) -> list[dict[str, Any]]:
-        """Tests after some updates on unseen tasks, told as in training."""
+        """Train on the test tasks, with feedback as in training, and test after some updates."""
         config, settings = self.config, self.settings
         if not config.adapt_updates:
             return []
@@ -243,18 +244,18 @@ class Trial:
         loop = self.loop(config.test_tasks, student, config.adapt_envs)
         state = loop.init(config.seed + 1000)
         state = state._replace(student=state.student._replace(params=students.params))
-        state, done, episodes, told = loop.place(state), 0, 0.0, []
+        state, done, episodes, rows = loop.place(state), 0, 0.0, []
         for updates in config.adapt_updates:
             label = f"{self.name}, adapting"
             state, more = self.learn(loop, state, updates - done, label)
             done, episodes = updates, episodes + more
             success = self.test(state.student, config.test_tasks, 1)
-            told.append({"updates": updates, "episodes": round(episodes, 1), "success": success})
-        return told
+            rows.append({"updates": updates, "episodes": round(episodes, 1), "success": success})
+        return rows
 
 
 def env_settings(name: str, phrasing: str | None = None) -> tuple[str, ...]:
-    """The settings of the environment under a condition, in its own phrasing or in another."""
+    """Return the environment settings of a condition, in its own phrasing or another."""
     if name == "none":
         return ()
     said, words = name.split("-")
@@ -263,22 +264,22 @@ def env_settings(name: str, phrasing: str | None = None) -> tuple[str, ...]:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """One row for each condition: mean success over seeds, and its standard error."""
+    """Return a table of mean success and standard error, with a row for each condition."""
     settings, conditions = result["settings"], result["conditions"]
     shown = Table(
         title=f"{settings['env']}: {settings['steps']:,} steps on "
         f"{', '.join(settings['train_tasks'])}; "
-        f"unseen are {', '.join(settings['test_tasks'])}; {settings['seeds']} seeds",
+        f"unseen: {', '.join(settings['test_tasks'])}; {settings['seeds']} seeds",
         title_style="bold",
-        caption="success in %, mean ± standard error over seeds; alone: nothing is said; told: as "
-        "in training; new words: in phrasings that nobody heard in training",
+        caption="success in %, mean ± standard error over seeds; alone: without feedback; "
+        "feedback: phrased as in training; new words: in phrasings not used in training",
     )
     adapted = next(iter(conditions.values()))["adapted"]
     last = {row["updates"]: row for row in adapted}
     shown.add_column("condition")
     for title in (
-        *("seen: alone", "told", "new words", "unseen: alone", "told", "new words"),
-        *(f"after {updates} updates: {test}" for updates in last for test in (ALONE, TOLD)),
+        *("seen: alone", "feedback", "new words", "unseen: alone", "feedback", "new words"),
+        *(f"after {updates} updates: {test}" for updates in last for test in (ALONE, "feedback")),
         *(["episodes"] if last else []),
         "steps/s",
     ):

@@ -1,4 +1,4 @@
-"""SAC side by side with Stable-Baselines3's on gymnasium's Pendulum-v1: returns and speed."""
+"""Compare SAC with Stable-Baselines3 on gymnasium's Pendulum-v1: returns and speed."""
 
 import dataclasses
 import time
@@ -27,36 +27,36 @@ Count = Annotated[int, Range(1, 10**8)]
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """SAC side by side with Stable-Baselines3's, at the same settings, on Pendulum-v1.
+    """Compare SAC with Stable-Baselines3 on Pendulum-v1, at the same settings.
 
-    Both take one step in one environment and one gradient step in turn. The seconds are those of
-    training after compilation. Policies are tested with greedy actions.
+    Both alternate between one step in one environment and one gradient step. Training times exclude
+    compilation. Policies are tested with greedy actions.
     """
 
     seeds: Annotated[int, Range(2, 1000)] = 5
-    """trainings of each"""
+    """number of seeds per library"""
     seed: Seed = 0
-    """the first of them"""
+    """first random seed"""
     steps: Count = 10_000
-    """environment steps of each training"""
+    """environment steps per training"""
     learning_rate: Positive = 1e-3
-    """of both; all else is as Stable-Baselines3 has it"""
+    """learning rate of both; all other settings are the defaults of Stable-Baselines3"""
     episodes: Count = 100
-    """of each test"""
+    """test episodes per training"""
     peer: bool = True
-    """train Stable-Baselines3's, too; it must be installed: pip install 'didact[sb3]'"""
+    """also train with Stable-Baselines3; requires pip install 'didact[sb3]'"""
 
 
 def compare(config: Config) -> dict[str, Any]:
-    """Trains `seeds` policies of each kind.
+    """Train policies with both libraries.
 
     Returns:
-        `machine`, `settings`, and for "didact" and "stable-baselines3" the mean test `returns` of
-        each seed, `seconds` and `steps_per_second`; for "didact" also `compile_seconds`, and for
-        the peer the `ratio` of speeds and Welch's `p` for equal returns.
+        `machine`, `settings`, and for "didact" and "stable-baselines3" the mean test `returns`,
+        `seconds` and `steps_per_second` of each seed; for "didact" also `compile_seconds`, and for
+        the peer the `ratio` of speeds and the p-value `p` of Welch's test for equal returns.
 
     Raises:
-        SettingError: a setting has no meaning, or Stable-Baselines3 is not installed.
+        SettingError: a setting is invalid, or Stable-Baselines3 is not installed.
     """
     config = checked(config)
     if config.peer:
@@ -64,7 +64,7 @@ def compare(config: Config) -> dict[str, Any]:
             import stable_baselines3  # type: ignore  # noqa: F401
         except ModuleNotFoundError:
             raise SettingError("--peer", True, "False without stable-baselines3") from None
-    # One seed of each in turn, so that a busy machine slows both alike.
+    # Seeds of the two alternate, so that a busy machine slows down both equally.
     ours, theirs = [], []
     for seed in range(config.seed, config.seed + config.seeds):
         ours.append(_train(config, seed))
@@ -142,7 +142,7 @@ def _train_peer(config: Config, seed: int) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """The comparison for people."""
+    """Return the comparison as a table."""
     settings = result["settings"]
     made = Table(
         title=f"SAC on Pendulum-v1: {settings['steps']:,} steps, {settings['seeds']} seeds",

@@ -120,7 +120,7 @@ class Game:
         if meant == NEW_LEVEL:
             self.new_level()
         elif meant is not None and not known:
-            self.message = f"This environment has no action {meant!r}."
+            self.message = f"No action {meant!r} here."
         elif meant is not None and not self.over:
             step_key = jax.random.fold_in(self._steps_key, self.steps)
             action = np.array([self.names.index(meant)], np.int32)

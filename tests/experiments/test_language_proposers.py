@@ -114,7 +114,7 @@ def test_a_run_that_is_gone_on_with_knows_what_was_spent(asked, tmp_path, capsys
     assert sum(not e.over for e in [*again, *dropped]) == 3
     main(["transcript", str(tmp_path / "run")])
     out = " ".join(capsys.readouterr().out.split())  # however wide the terminal is
-    assert "asked 2 times after a checkpoint that was resumed; tokens 11 read, 7 written" in out
+    assert "2 requests after a checkpoint that was resumed; tokens 11 prompt, 7 completion" in out
     main(["transcript", str(tmp_path / "run"), "--json"])
     told = json.loads(capsys.readouterr().out)
     assert (told["calls"], told["dropped"]["calls"]) == (3, 2)

@@ -102,8 +102,8 @@ def test_what_cannot_be_read_is_refused(arguments, here, capsys):
     ("arguments", "words"),
     [
         ("", "--env is None, but must be given with the policy random"),
-        ("--env GoTo --official", "policy is 'random', but must be a trained one with --official"),
-        ("--engine envpool", "must be a trained one with --engine envpool"),
+        ("--env GoTo --official", "must be a trained policy with --official"),
+        ("--engine envpool", "must be a trained policy with --engine envpool"),
     ],
 )
 def test_what_random_actions_need(arguments, words, refused, here):
@@ -253,7 +253,7 @@ def test_a_full_disk_at_the_very_start(here, refused, monkeypatch):
 
     monkeypatch.setattr(training, "write_whole", full)
     message = refused("train", *TINY, "--run", "new")
-    assert "No space left on device; none was saved" in message
+    assert "No space left on device; no checkpoint was saved" in message
 
 
 @pytest.mark.parametrize("command", ["evaluate", "watch"])

@@ -95,7 +95,7 @@ def test_worlds_with_three_actions():
     assert "pick up" not in frame
     assert "toggle" not in frame
     mine.press(" ")
-    assert "No action 'toggle' in this world." in mine.frame()
+    assert "No action 'toggle' here." in mine.frame()
     assert int(mine.state.steps[0]) == 0
     before = mine.frame()
     mine.press("a")

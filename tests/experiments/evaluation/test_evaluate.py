@@ -131,7 +131,7 @@ def test_evaluation_tasks():
     np.testing.assert_array_equal(told[other], make(other).task_space.low)
     assert fakes.Counting().evaluation_tasks == {}
     for environment, name, message in (
-        (go_to, "GoTo", "is 'GoTo', but must be a point"),
+        (go_to, "GoTo", "is 'GoTo', but must be a single task"),
         (make("BabyAI-GoToObjS4-v0"), names[0], "the task space of BabyAI-GoToObjS4-v0"),
         (go_to, "BabyAI-GoToNowhere-v0", "a known name"),
     ):
