@@ -32,7 +32,7 @@ POLICIES = {
         "distill solver --env BabyAI-PutNextLocal-v0 --steps 4000000",
     ),
     "pickup-loc": (
-        "Picks up an object in a room; the instruction may describe its location.",
+        "Picks up an object in a room; instructions may describe its location.",
         "distill solver --env BabyAI-PickupLoc-v0 --steps 4000000",
     ),
     "open": (
@@ -44,7 +44,7 @@ POLICIES = {
         "distill solver --env BabyAI-GoToSeqS5R2-v0 --steps 6000000",
     ),
     "mini-boss": (
-        "Follows any instruction of Baby Language in four small rooms.",
+        "Follows any Baby Language instruction in four small rooms.",
         "distill solver --env BabyAI-MiniBossLevel-v0 --steps 5000000",
     ),
     "generalist": (

@@ -1,4 +1,4 @@
-"""What a finished training leaves behind: policy, pictures, video, and a table that names them."""
+"""The results of a finished training: policy, figures, video and a summary table."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,35 +10,35 @@ import jax
 import numpy as np
 from rich.table import Table
 
-from didact.environments import SettingError
 from didact.common.extensions import without_folders
+from didact.environments import SettingError
 from didact.experiments import setup
+from didact.experiments.config import to_dict
 from didact.experiments.evaluation import watch
 from didact.experiments.plotting import training_curves
 from didact.experiments.runs import logs
-from didact.experiments.config import to_dict
-from didact.experiments.runs.reproduction import score_command, train_command
 from didact.experiments.runs.curriculum_snapshots import load_snapshots
+from didact.experiments.runs.reproduction import score_command, train_command
 from didact.students import card, load_policy, save_policy
 from didact.students.registry import for_card
 
-FINAL_EPISODES = 4  # times as many as an evaluation while training
+FINAL_EPISODES = 4  # number of episodes relative to an evaluation during training
 
 
 def progress_line(row: dict[str, Any]) -> str:
-    """One line for logs that are no terminal."""
+    """Format a row of metrics as one line, for output that is not a terminal."""
     scores = "  ".join(f"{short_name(n)} {told['success']:.1%}" for n, told in row["evaluation"].items())
     return f"{row['steps'] / 1e6:6.2f}M steps  {row['seconds']:5.0f} s  {scores}"
 
 
 def short_name(name: str) -> str:
-    """An id without its version and the package in front: GoTo, for BabyAI-GoTo-v0."""
+    """Strip package prefix and version from an id: GoTo for BabyAI-GoTo-v0."""
     found = re.fullmatch(r"(?:[^-]+-)?(.+)-v\d+", name)
     return found[1] if found else name
 
 
 def finish(training: Any, state: Any) -> dict[str, Any]:
-    """Final evaluation, policy, pictures and video of a training."""
+    """Run the final evaluation, and save policy, figures and video."""
     config, run = training.config, Path(training.run)
     episodes = FINAL_EPISODES * config.evaluation_episodes
     updates = config.num_updates
@@ -108,9 +108,10 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
 def curves(
     rows: Sequence[Mapping[str, Any]], evaluation_tasks: Iterable[str]
 ) -> tuple[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """What there is to draw of a training's rows: success, or returns where nobody ever succeeds.
+    """Extract learning curves from rows of metrics.
 
-    Some environments only pay, and know no success.
+    The curves show success rates, or returns if no episode is ever successful, since some
+    environments have rewards but no notion of success.
 
     Returns:
         "success" or "return", and for each curve its steps [m] and values [m] or [seeds, m].
@@ -135,7 +136,7 @@ def curves(
 
 
 def pictures(training: Any) -> dict[str, str]:
-    """Draws the learning curve and the curriculum."""
+    """Plot the learning curve and the curriculum, and return the paths by name."""
     run = Path(training.run)
     rows = logs.read(run / logs.METRICS)
     files = {}
@@ -144,31 +145,31 @@ def pictures(training: Any) -> dict[str, str]:
         path = training_curves.learning_curves(
             run / "learning_curve.png",
             series,
-            y_label="success rate" if measure == "success" else "return of an episode",
+            y_label="success rate" if measure == "success" else "episode return",
             y_limits=(0, 1.02) if measure == "success" else None,
             title=training.config.env,
         )
         files["learning curve"] = str(path)
     try:
         snapshots = load_snapshots(run / "curriculum")
-    except SettingError as error:  # no reason to end a training
-        training.console.print(f"The curriculum is not drawn: {error}")
+    except SettingError as error:  # a damaged snapshot must not end the training
+        training.console.print(f"The curriculum was not plotted: {error}")
         snapshots = []
     space = training.environment.task_space
     shown = space.feature_space
     if snapshots and (shown.low < shown.high).any():
-        if shown is not space:  # and beliefs about tasks are none about their features
+        if shown is not space:  # beliefs about tasks do not apply to their features
             features = [np.asarray(space.features(s.tasks)) for s in snapshots]
             pairs = zip(snapshots, features, strict=True)
             snapshots = [s._replace(tasks=told, beliefs={}) for s, told in pairs]
-        worth = "worth" if training.config.teacher == "transformer" else "learning progress"
-        path = training_curves.curriculum(run / "curriculum.png", snapshots, shown, progress=worth)
+        label = "critic value" if training.config.teacher == "transformer" else "learning progress"
+        path = training_curves.curriculum(run / "curriculum.png", snapshots, shown, progress=label)
         files["curriculum"] = str(path)
     return files
 
 
 def table(result: dict[str, Any]) -> Table:
-    """The end of a training, as a table."""
+    """Return a summary table of a training's results."""
     made = Table(
         title=f"{result['steps']:,} steps in {result['seconds']:.0f} s", title_style="bold"
     )
@@ -176,7 +177,7 @@ def table(result: dict[str, Any]) -> Table:
     for name in ("sampled", "greedy", "return", "steps"):
         made.add_column(name, justify="right")
     if not result["evaluation"]:
-        made.add_row("(no task here has a name: --evaluate-on)", "-", "-", "-", "-")
+        made.add_row("(no evaluation tasks; set --evaluate-on)", "-", "-", "-", "-")
     for name, told in result["evaluation"].items():
         sampled, greedy = told["sampled"], told["greedy"]
         made.add_row(
@@ -208,12 +209,12 @@ def _scores(evaluation: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def _name(text: str) -> str:
-    """The name of a folder as a policy may be called."""
+    """Turn a folder name into a valid policy name."""
     return re.sub("[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:100] or "policy"
 
 
 def versions() -> dict[str, str]:
-    """The versions of what a policy was made with."""
+    """Return the versions of the packages that a policy depends on."""
     found = {}
     for package in ("didact", "jax", "flax", "minigrid"):
         try:
