@@ -112,7 +112,7 @@ def with_formula(environment: Environment, formula: Formula | Automaton | str) -
 
     Raises:
         SettingError: the formula has an unknown proposition, is too complex, cannot be fulfilled,
-            or is decided by the first step whatever happens.
+            or is already decided by any first step.
         FormulaError: the formula cannot be parsed.
     """
     if isinstance(formula, str):

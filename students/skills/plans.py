@@ -30,7 +30,7 @@ class GoalPlans(NamedTuple):
     `AutomatonBatch`.
     """
 
-    worth: Float[Array, "batch states goals"]  # value of reaching a goal next; 0 if it is no use
+    worth: Float[Array, "batch states goals"]  # value of reaching a goal next; 0 if useless
     careful: Bool[Array, "batch states goals"]  # goals that fail the task or set it back
     forbidden: Bool[Array, "batch states goals"]  # goals that fail the task
 
