@@ -136,13 +136,13 @@ FAULTS = {
     "weight has no description": Unnamed,
     "easy_space is not a part of task_space": TooWide,
     r"reset differs from what is declared in observation\['place'\]: float32\[6, 2\]": WrongShape,
-    r"after a reset, place holds \[.*\], outside of -0.1 to 0.1": Narrow,
+    r"after a reset, place contains \[.*\], outside of -0.1 to 0.1": Narrow,
     "worlds reset among others.*; they differ in": OneForAll,
     "worlds reset among others, each with its key and task; they differ in": Averaging,
     "steps of worlds among others; they differ in": Mixing,
     "a compiled step and an interpreted one; they differ in": Counting,
     "two pictures of the same state differ": Drawing,
-    "after actions of NaN or huge ones, place holds": Trusting,
+    "after actions of NaN or huge ones, place contains": Trusting,
     "step differs from what is declared in reward: int32": of_step(
         lambda e, s, t: (s, t._replace(reward=jnp.zeros(len(t.reward), jnp.int32)))
     ),

@@ -403,7 +403,7 @@ def test_the_schema_of_the_answer_is_strict(name, goal):
     ("name", "goal", "match"),
     [
         ("best", "", "strategy is 'best', but must be one of envgen, "),
-        ("towards", " ", "goal is ' ', but must be words"),
+        ("towards", " ", "goal is ' ', but must be given in words"),
         ("decompose", "", "goal is ''"),
         ("envgen", "win", "goal is 'win', but must be omitted"),
     ],

@@ -69,7 +69,7 @@ def test_maps_are_found():
         ('{"rooms": 2}', "missing name, is 'gap'"),
         ('{"rooms": 2, "gap": 1, "rооms": 3}', "unknown name, is 'rооms'"),
         ('{"rooms": 2, "gap": 1, "rooms": 3}', "the name 'rooms' occurs twice"),
-        ('{"rooms": 2, "gap": 0.5}', "it is in the pool already"),
+        ('{"rooms": 2, "gap": 0.5}', "it is already in the pool"),
         ('{"rooms": 9, "gap": 2}', "it is the same as task 1"),
         ("7", "task is 7, but must be a JSON object."),
         ('["rooms", 2]', "must be a JSON object"),
