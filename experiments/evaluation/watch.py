@@ -15,8 +15,8 @@ from didact.experiments.rollout import RolloutState, Runner, advance, new_worlds
 from didact.experiments.task_sources import once
 from didact.students import Policy
 
-MAX_SECONDS = 13  # of one episode in the video, which skips the rest of longer ones up to the end
-MAX_FPS = 25  # of a video at natural speed; of faster environments some steps are not shown
+MAX_SECONDS = 13  # maximum length of an episode; of longer ones only the last frame follows
+MAX_FPS = 25  # maximum frame rate at natural speed; faster environments skip steps
 
 
 def record(
@@ -43,8 +43,8 @@ def record(
         episodes: number of episodes.
         seed: seed of levels and actions.
         greedy: take the most probable actions instead of sampling.
-        fps: frames per second, each a step of the environment; None: at natural speed, as the
-            environment's `render_fps` says, with steps left out where it is above 25.
+        fps: frames per second, with one environment step per frame. If None, the video plays at
+            the environment's `render_fps`, and steps are skipped if that is above 25.
         size: height and width of the frames in pixels, without the caption.
 
     Returns:

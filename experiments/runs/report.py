@@ -27,7 +27,8 @@ FINAL_EPISODES = 4  # number of episodes relative to an evaluation during traini
 
 def progress_line(row: dict[str, Any]) -> str:
     """Format a row of metrics as one line, for output that is not a terminal."""
-    scores = "  ".join(f"{short_name(n)} {told['success']:.1%}" for n, told in row["evaluation"].items())
+    evaluation = row["evaluation"]
+    scores = "  ".join(f"{short_name(n)} {x['success']:.1%}" for n, x in evaluation.items())
     return f"{row['steps'] / 1e6:6.2f}M steps  {row['seconds']:5.0f} s  {scores}"
 
 
@@ -45,11 +46,11 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
     evaluation: dict[str, Any] = {}
     for mode, greedy in (("sampled", False), ("greedy", True)):
         scores = training.evaluate(state, updates + 1 + greedy, episodes=episodes, greedy=greedy)
-        for name, told in scores.items():
-            if "success_by_seed" in told:
-                band = training_curves.bootstrap_band(np.asarray(told["success_by_seed"])[:, None])
-                told["interval"] = [float(x[0]) for x in band]
-            evaluation.setdefault(name, {})[mode] = told
+        for name, row in scores.items():
+            if "success_by_seed" in row:
+                band = training_curves.bootstrap_band(np.asarray(row["success_by_seed"])[:, None])
+                row["interval"] = [float(x[0]) for x in band]
+            evaluation.setdefault(name, {})[mode] = row
     files = {}
     entry, learner = setup.student_entry(config), setup.student_settings(config)
     seeds = range(config.num_seeds)
@@ -58,7 +59,7 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
         if config.num_seeds > 1:
             params = jax.tree.map(lambda x, i=i: x[i], params)
         name = "policy" if i == 0 else f"policy-seed-{config.seed + i}"
-        told = card(
+        policy_card = card(
             config.env,
             training.environment.observation_space,
             training.environment.action_space,
@@ -85,7 +86,7 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
             },
             versions=versions(),
         )
-        save_policy(run / name, told, jax.device_get(params))
+        save_policy(run / name, policy_card, jax.device_get(params))
         files.setdefault("policy", str(run / name))
     files |= pictures(training)
     policy = load_policy(run / "policy")
@@ -116,19 +117,19 @@ def curves(
     Returns:
         "success" or "return", and for each curve its steps [m] and values [m] or [seeds, m].
     """
-    told = {"on the teacher's tasks": [(row["steps"], row) for row in rows]}
+    points = {"on the teacher's tasks": [(row["steps"], row) for row in rows]}
     for name in evaluation_tasks:
         found = [row for row in rows if name in row.get("evaluation", {})]
-        told[short_name(name)] = [(row["steps"], row["evaluation"][name]) for row in found]
-    told = {
+        points[short_name(name)] = [(row["steps"], row["evaluation"][name]) for row in found]
+    points = {
         label: [(steps, row) for steps, row in curve if row.get("success") is not None]
-        for label, curve in told.items()
+        for label, curve in points.items()
     }
-    every = [row for curve in told.values() for _, row in curve]
+    every = [row for curve in points.values() for _, row in curve]
     paid = any(row.get("return") for row in every) and not any(row["success"] for row in every)
     measure = "return" if paid else "success"
     series = {}
-    for label, curve in told.items():
+    for label, curve in points.items():
         if curve:
             values = [row.get(f"{measure}_by_seed", [row[measure]]) for _, row in curve]
             series[label] = np.array([steps for steps, _ in curve]), np.array(values, float).T
@@ -161,7 +162,7 @@ def pictures(training: Any) -> dict[str, str]:
         if shown is not space:  # beliefs about tasks do not apply to their features
             features = [np.asarray(space.features(s.tasks)) for s in snapshots]
             pairs = zip(snapshots, features, strict=True)
-            snapshots = [s._replace(tasks=told, beliefs={}) for s, told in pairs]
+            snapshots = [s._replace(tasks=values, beliefs={}) for s, values in pairs]
         label = "critic value" if training.config.teacher == "transformer" else "learning progress"
         path = training_curves.curriculum(run / "curriculum.png", snapshots, shown, progress=label)
         files["curriculum"] = str(path)
@@ -178,8 +179,8 @@ def table(result: dict[str, Any]) -> Table:
         made.add_column(name, justify="right")
     if not result["evaluation"]:
         made.add_row("(no evaluation tasks; set --evaluate-on)", "-", "-", "-", "-")
-    for name, told in result["evaluation"].items():
-        sampled, greedy = told["sampled"], told["greedy"]
+    for name, scores in result["evaluation"].items():
+        sampled, greedy = scores["sampled"], scores["greedy"]
         made.add_row(
             short_name(name),
             _rate(sampled),
@@ -190,10 +191,10 @@ def table(result: dict[str, Any]) -> Table:
     return made
 
 
-def _rate(told: dict[str, Any]) -> str:
-    text = f"{told['success']:.1%}"
-    if "interval" in told:
-        low, high = told["interval"]
+def _rate(row: dict[str, Any]) -> str:
+    text = f"{row['success']:.1%}"
+    if "interval" in row:
+        low, high = row["interval"]
         text += f" [{low:.1%}, {high:.1%}]"
     return text
 
@@ -201,8 +202,8 @@ def _rate(told: dict[str, Any]) -> str:
 def _scores(evaluation: dict[str, Any], seed: int) -> dict[str, Any]:
     return {
         name: {
-            mode: told.get("success_by_seed", {seed: told["success"]})[seed]
-            for mode, told in modes.items()
+            mode: row.get("success_by_seed", {seed: row["success"]})[seed]
+            for mode, row in modes.items()
         }
         for name, modes in evaluation.items()
     }
