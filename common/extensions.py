@@ -53,7 +53,7 @@ def is_file(text: str) -> bool:
 
 
 def without_folders(texts: Iterable[str]) -> list[str]:
-    """The same texts with the directories of files removed, for records that are shared."""
+    """Remove the directories of files from texts, for records that are shared."""
     return [Path(text).name if is_file(text) else text for text in texts]
 
 
@@ -64,7 +64,7 @@ def _search(folder: Path) -> None:
 
 
 def _module_name(path: Path) -> str:
-    """The module name of a file. It does not depend on how the path is written."""
+    """Return the module name of a file, which does not depend on how the path is written."""
     path = path.resolve()
     # The file may have been imported as a module already, or be the running script.
     for name, module in list(sys.modules.items()):
@@ -103,7 +103,7 @@ def _guarded(run: Callable[[], object], text: str, option: str) -> None:
 
 
 def _place(error: BaseException) -> str:
-    """The file and line of the user's code that failed."""
+    """Return the file and line of the user's code that failed."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         return f"{Path(error.filename or '').name}, line {error.lineno}: "
     frames = traceback.extract_tb(error.__traceback__)

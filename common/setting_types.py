@@ -50,7 +50,7 @@ class Range(annotated_types.GroupedMetadata):
     above: bool = False
 
     def __iter__(self) -> Iterator[object]:
-        """The bounds as pydantic reads them."""
+        """Iterate over the bounds in the form that pydantic reads."""
         yield (annotated_types.Gt if self.above else annotated_types.Ge)(self.low)
         if self.high < math.inf:
             yield annotated_types.Le(self.high)

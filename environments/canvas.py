@@ -20,7 +20,7 @@ class Canvas:
         size: width and height in pixels.
         centre: the point of the plane in the middle of the picture.
         scale: pixels per unit of the plane.
-        background: the background colour.
+        background: the background color.
     """
 
     oversampling = 3

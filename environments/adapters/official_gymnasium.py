@@ -41,7 +41,7 @@ class OfficialGymnasium:
         except gymnasium.error.Error:
             raise SettingError("--env", name, allowed) from None
         if spec.namespace == NAMESPACE:
-            raise SettingError("--env", name, f"{allowed}, not one of ours")
+            raise SettingError("--env", name, f"{allowed}, not a didact environment")
         self.name, self.n, self.environment = name, n, environment
         self._same = _counterpart(environment, name)
         # An environment without a time limit gets ours.

@@ -107,7 +107,7 @@ class Pendulum(Environment[PendulumState]):
         return state, _timestep(state, -cost, self.max_steps)
 
     def render(self, state, index):
-        """The rod, thicker for larger masses, and the torque as an arc; uint8[256, 256, 3]."""
+        """Draw the rod, thicker for larger masses, and the torque as an arc; uint8[256, 256, 3]."""
         angle, torque = float(state.angle[index]), float(state.torque[index])
         _, length, mass, max_torque = (float(x) for x in state.tasks[index])
         canvas = Canvas((256, 256), (0, 0), 256 / 4.8, (250, 250, 247))
@@ -123,7 +123,7 @@ class Pendulum(Environment[PendulumState]):
 
 
 def _normalised(angle: Float[Array, " n"]) -> Float[Array, " n"]:
-    """The angle in [-pi, pi)."""
+    """Return the angle in [-pi, pi)."""
     return (angle + jnp.pi) % (2 * jnp.pi) - jnp.pi
 
 

@@ -1,4 +1,4 @@
-"""Language feedback: how the last action was (hindsight) and what to do next (foresight)."""
+"""Language feedback: messages on the last action (hindsight) and the next one (foresight)."""
 
 from didact.environments.feedback.student_model import Model, mistake_model
 from didact.environments.feedback.wordings import checked_pool, read_pool

@@ -35,7 +35,7 @@ def _feedback(environment: Environment[Any], value: Any) -> Environment[Any]:
     except SettingError as error:
         if error.setting == FEEDBACK:
             raise
-        allowed = f"none here: {error.setting} would have to be {error.allowed}"
+        allowed = f"none: {error.setting} would have to be {error.allowed}"
         raise SettingError(FEEDBACK, value, allowed) from None
 
 

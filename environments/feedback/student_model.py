@@ -46,13 +46,13 @@ def mistake_model() -> Model:
     def initial(n, num_kinds):
         return jnp.zeros((n, num_kinds, 2))
 
-    def gain(counts, look):
-        here = jnp.arange(counts.shape[1]) == look.before[:, None]
-        here = here & look.alone[:, None]
-        seen = jnp.stack([here & ~look.right[:, None], here], -1)
+    def gain(counts, context):
+        here = jnp.arange(counts.shape[1]) == context.before[:, None]
+        here = here & context.alone[:, None]
+        seen = jnp.stack([here & ~context.right[:, None], here], -1)
         counts = counts + seen
         wrong, all_ = jnp.moveaxis(
-            jnp.take_along_axis(counts, look.advised[:, None, None], 1)[:, 0], -1, 0
+            jnp.take_along_axis(counts, context.advised[:, None, None], 1)[:, 0], -1, 0
         )
         return (wrong + 1) / (all_ + 2), counts
 

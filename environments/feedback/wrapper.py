@@ -190,18 +190,18 @@ class WithFeedback(Wrapper[FeedbackState]):
             remark = remark._replace(number=jnp.where(old.known, remark.number, SILENT))
         right = source.is_right(before.guide, actions)
         alone = ~before.informed & old.known
-        look = StepContext(observation, new.kind, old.kind, right, alone)
+        context = StepContext(observation, new.kind, old.kind, right, alone)
         state = before._replace(worlds=worlds, guide=guide, steps=steps, speaks=again)
-        return self._message(state, speaks, look, remark, draws)
+        return self._message(state, speaks, context, remark, draws)
 
     def _message(
-        self, state: FeedbackState, speaks, look: StepContext, remark: Remark | None, draws
+        self, state: FeedbackState, speaks, context: StepContext, remark: Remark | None, draws
     ):
         """Return the state and the message, which is empty where nothing is said."""
         settings, source = self.settings, self._source
         advice = source.advice(state.guide)
         if self.model is not None:
-            gain, memory = self.model.gain(state.memory, look)
+            gain, memory = self.model.gain(state.memory, context)
             left = jnp.where(state.left < 0, _MANY, state.left)
             worth, history = worth_sending(state.history, gain, left, advice.steps)
             state = state._replace(memory=memory, history=history)

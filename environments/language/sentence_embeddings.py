@@ -226,14 +226,14 @@ class WithSentenceEmbeddings(Wrapper[EmbeddingState]):
     ) -> tuple[EmbeddingState, Timestep]:
         worlds, timestep = self.environment.reset(key, tasks)
         state = EmbeddingState(worlds, *self._rows(timestep.observation["instruction"]))
-        return state, self._told(state, timestep)
+        return state, self._with_vector(state, timestep)
 
     def step(
         self, key: PRNGKeyArray, state: EmbeddingState, actions: Int[Array, " n"]
     ) -> tuple[EmbeddingState, Timestep]:
         worlds, timestep = self.environment.step(key, state.worlds, actions)
         state = state._replace(worlds=worlds)
-        return state, self._told(state, timestep)
+        return state, self._with_vector(state, timestep)
 
     def achieved_instructions(self) -> AchievedInstructions | None:
         found = super().achieved_instructions()
@@ -271,7 +271,7 @@ class WithSentenceEmbeddings(Wrapper[EmbeddingState]):
         # Missing clauses have vectors of zeros.
         return jnp.sum(vectors, 1) / jnp.maximum(jnp.sum(said, 1), 1)[:, None]
 
-    def _told(self, state: EmbeddingState, timestep: Timestep) -> Timestep:
+    def _with_vector(self, state: EmbeddingState, timestep: Timestep) -> Timestep:
         vector = self._vectors(state.rows, state.said)
         return timestep._replace(observation={**timestep.observation, KEY: vector})
 

@@ -28,7 +28,7 @@ def check(
     tolerance: float = 1e-5,
     seed: int = 0,
 ) -> None:
-    """Checks that an environment conforms to the interface of `Environment`.
+    """Check that an environment conforms to the interface of `Environment`.
 
     It checks that spaces, shapes, dtypes and values are as declared; tasks survive a round trip
     through JSON; results depend on keys and arguments only; compiled and interpreted steps agree;
@@ -79,7 +79,7 @@ class _Checking:
         require(not found, f"{self.name}: {sentence}; they differ in {found}.")
 
     def actions(self, seed: int, *leading: int) -> Array:
-        """Random actions [*leading, n, ...]."""
+        """Sample random actions [*leading, n, ...]."""
         space, count = self.environment.action_space, int(np.prod(leading, dtype=int)) * self.n
         drawn = space.sample(jax.random.fold_in(self.key, seed), count)
         return drawn.reshape(*leading, self.n, *space.shape)

@@ -144,12 +144,12 @@ class ToyGrid(Environment[ToyGridState]):
 
     def _timestep(self, state, reward, done):
         cells = jax.vmap(cell)(state.competence, state.tasks)
-        nobody = jnp.zeros(reward.shape, bool)
+        no = jnp.zeros(reward.shape, bool)
         return Timestep(
             observation={"cell": cells},
             reward=reward,
-            terminated=nobody | done,
-            truncated=nobody,
+            terminated=no | done,
+            truncated=no,
             success=reward > 0,
             labels=jnp.zeros((*reward.shape, 0), bool),
         )

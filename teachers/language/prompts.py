@@ -52,8 +52,8 @@ def question(
     for title, value in (shown or {}).items():
         data.append(f"{title}: {json_rows(value) if isinstance(value, list) else quoted(value)}")
     if report.refused:
-        told = [shortened(reason, 200) for reason in report.refused[:REFUSALS]]
-        data.append(f"Refused of your last answer, do better: {json_rows(told)}")
+        reasons = [shortened(reason, 200) for reason in report.refused[:REFUSALS]]
+        data.append(f"Refused of your last answer, do better: {json_rows(reasons)}")
     form = f'{{{fields}"tasks": [{{{parts}"purpose": "...", "task": {{...}}}}, ...]}}'
     wanted = (
         f"Write {n} task{'s' if n != 1 else ''} that differ from one another and from those above. "

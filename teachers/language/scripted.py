@@ -65,9 +65,9 @@ def scripted(exploring: float = 0.2) -> Proposer:
 
 def _tasks(report: Report, n: int, exploring: float, rng: np.random.Generator) -> list[Task]:
     kind = TaskCodec(report.schema)
-    old = [dict(told.task) for told in report.tasks]
+    old = [dict(entry.task) for entry in report.tasks]
     known = {json.dumps(task, sort_keys=True) for task in old}
-    tried = [told for told in report.tasks if told.attempts > 0]
+    tried = [entry for entry in report.tasks if entry.attempts > 0]
 
     def new(candidates: Sequence[Task]) -> list[Task]:
         fresh = []
@@ -81,7 +81,7 @@ def _tasks(report: Report, n: int, exploring: float, rng: np.random.Generator) -
     children: list[Task] = []
     if tried:
         children = new(_children(tried, kind, CANDIDATES * n, rng))
-        features = kind.features([*(dict(told.task) for told in tried), *children])
+        features = kind.features([*(dict(entry.task) for entry in tried), *children])
         expected = Fit(features[: len(tried)], tried)(features[len(tried) :])
         weights = expected * (1 - expected) + 0.01
         count = min(len(children), round((1 - exploring) * n))
@@ -99,13 +99,13 @@ def _children(
     tried: Sequence[TaskReport], kind: TaskCodec, count: int, rng: np.random.Generator
 ) -> list[Task]:
     """Mutate tasks that were tried."""
-    features = kind.features([dict(told.task) for told in tried])
+    features = kind.features([dict(entry.task) for entry in tried])
     model = Fit(features, tried)
     expected, easier = model(features), model.slope[: len(kind.numbers)]
     length = float(np.linalg.norm(easier))
     # The direction is long if it is certain; otherwise steps are mostly random.
     easier = easier / (1 + length)
-    success = np.array([told.success for told in tried])
+    success = np.array([entry.success for entry in tried])
     mastered, failing = success >= MASTERED, success <= FAILING
     groups = [
         (mastered, 1 - expected, (-1.0,)),
@@ -132,8 +132,8 @@ class Fit:
     """
 
     def __init__(self, features: Float[np.ndarray, "m f"], tried: Sequence[TaskReport]):
-        attempts = np.minimum([told.attempts for told in tried], MAX_EPISODES).astype(float)
-        success = np.array([told.success for told in tried])
+        attempts = np.minimum([entry.attempts for entry in tried], MAX_EPISODES).astype(float)
+        success = np.array([entry.success for entry in tried])
         x = np.concatenate([features - 0.5, np.ones((len(features), 1))], axis=1)
         ridge = np.full(x.shape[1], RIDGE)
         ridge[-1] = 0.01

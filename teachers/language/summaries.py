@@ -91,9 +91,9 @@ def skills(report: Report) -> dict[str, dict[str, str]]:
             continue
         table, rates = {}, []
         for (_, label), members in sorted(cells.items()):
-            told = pooled(members)
-            table[label] = f"{told['success']} of {told['attempts']}"
-            rates.append(float(told["success"].split("±")[0]))
+            result = pooled(members)
+            table[label] = f"{result['success']} of {result['attempts']}"
+            rates.append(float(result["success"].split("±")[0]))
         tables.append((max(rates) - min(rates), name, table))
     tables.sort(key=lambda entry: (-entry[0], entry[1]))
     return {name: table for _, name, table in tables[:PARAMETERS]}

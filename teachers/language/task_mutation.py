@@ -26,18 +26,18 @@ class TaskCodec:
         properties = schema.get("properties", {})
         self.numbers = [
             name
-            for name, told in properties.items()
-            if told.get("type") in ("number", "integer") and {"minimum", "maximum"} <= told.keys()
+            for name, spec in properties.items()
+            if spec.get("type") in ("number", "integer") and {"minimum", "maximum"} <= spec.keys()
         ]
         self.maps = [
             name
-            for name, told in properties.items()
-            if told.get("type") == "array" and told.get("items", {}).get("type") == "string"
+            for name, spec in properties.items()
+            if spec.get("type") == "array" and spec.get("items", {}).get("type") == "string"
         ]
         chosen = [properties[name] for name in self.numbers]
-        self.low = np.array([told["minimum"] for told in chosen], float)
-        self.extent = np.array([told["maximum"] for told in chosen], float) - self.low
-        self.whole = np.array([told["type"] == "integer" for told in chosen], bool)
+        self.low = np.array([spec["minimum"] for spec in chosen], float)
+        self.extent = np.array([spec["maximum"] for spec in chosen], float) - self.low
+        self.whole = np.array([spec["type"] == "integer" for spec in chosen], bool)
 
     def features(self, tasks: Sequence[Task]) -> Float[np.ndarray, "n f"]:
         """Return features from 0 to 1: scaled numbers, and the frequencies of characters."""

@@ -94,7 +94,7 @@ class Endless(gymnasium.Env):
     ("name", "message"),
     [
         ("Nowhere-v0", "--env is 'Nowhere-v0', but must be an environment of gymnasium"),
-        ("didact/Pendulum", "not one of ours"),
+        ("didact/Pendulum", "not a didact environment"),
         ("CartPole-v1", r"observations of the shapes \{'observation': \(3,\)\} \(it has .*\(4,\)"),
     ],
 )
