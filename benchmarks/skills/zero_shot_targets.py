@@ -181,7 +181,7 @@ def played(
 
 def table(result: dict[str, Any]) -> Table:
     """Return a table with a row for each size; values are means over formulas."""
-    count, worlds = result["settings"]["formulas"], result["settings"]["worlds"]
+    count, worlds = result["settings"]["formulas"], result["settings"]["num_envs"]
     shown = Table(
         title=f"Moving Targets: {result['settings']['steps']:,} training steps; {count} formulas "
         f"per family and size, {worlds} environments each",

@@ -1,6 +1,7 @@
 """Run a benchmark: measure speed, or compare teachers, students or experts."""
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -30,7 +31,7 @@ def _options(benchmark: Any) -> type:
 
     @dataclasses.dataclass(frozen=True)
     class Options(Importing, config):
-        __doc__ = config.__doc__
+        __doc__ = inspect.cleandoc(config.__doc__ or "")
         chosen: ClassVar[Any] = benchmark
 
         json: bool = False

@@ -172,8 +172,8 @@ def describer_of(environment: Environment) -> AchievedInstructions:
     """
     found = environment.achieved_instructions()
     if found is None:
-        allowed = "used with an environment that describes achieved instructions"
-        raise SettingError("--hindsight", environment.name, allowed)
+        allowed = "an environment that describes achieved instructions, as --hindsight needs"
+        raise SettingError("--env", environment.name, allowed)
     return found
 
 

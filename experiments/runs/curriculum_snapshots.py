@@ -58,7 +58,9 @@ def load_snapshots(folder: str | os.PathLike[str]) -> list[CurriculumSnapshot]:
     return sorted(snapshots, key=lambda snapshot: snapshot.steps)
 
 
-def most_informative_dimensions(snapshots: Sequence[CurriculumSnapshot], space: Box) -> tuple[int, ...]:
+def most_informative_dimensions(
+    snapshots: Sequence[CurriculumSnapshot], space: Box
+) -> tuple[int, ...]:
     """Return the (at most two) columns that show a curriculum best, the best first.
 
     A dimension is informative if the proposals move along it over time and if learning progress

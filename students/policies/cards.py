@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from didact.environments import ActionSpace, ArraySpace, SettingError
+from didact.environments import ActionSpace, ArraySpace, Discrete, SettingError
 from didact.environments.base import PLACE
 from didact.environments.spaces import ROLES, action_space_from_json
 from didact.students.algorithms.ppo import ppo
@@ -125,6 +125,9 @@ def check_card(card: Any, path: str = CARD) -> None:
         raise _error("imports", path, imports, "a list of modules and files")
     if "composed" in card:
         _check_composed(card["composed"], card["observation_space"], path)
+        if not isinstance(actions_of(card), Discrete):
+            allowed = "discrete actions, as composed skills have"
+            raise _error("action_space", path, card["action_space"], allowed)
     elif "student" in card:
         check_on_card(card["student"], f"student in {path}")
     else:

@@ -187,7 +187,7 @@ def test_a_run_keeps_its_experts(distilled, tmp_path):
 @pytest.mark.parametrize("env", ["MiniGrid-DoorKey-5x5-v0", "ToyGrid"])
 def test_hindsight_needs_instructions(env):
     config = TrainConfig(env=env, hindsight=0.1)
-    with pytest.raises(SettingError, match=r"--hindsight is .* describes achieved instructions"):
+    with pytest.raises(SettingError, match=r"--env is .* describes achieved instructions"):
         setup.loop_of(config, setup.environment_of(config), jax.devices())
     with pytest.raises(SettingError, match="--hindsight is -1"):
         train(hindsight=-1)

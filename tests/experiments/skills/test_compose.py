@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from didact import environments
 from didact.benchmarks.skills.zero_shot_office import planned, played
 from didact.environments import SettingError
 from didact.environments.toys.office import Office
@@ -52,6 +53,16 @@ def test_the_policy_loads_and_acts_like_any_other(made, capsys):
     assert ever.all()
     main(["evaluate", str(folder), "--episodes", "50", "--json"])
     assert json.loads(capsys.readouterr().out)["success"] == 1
+
+
+def test_a_card_with_continuous_actions_is_refused(made, tmp_path):
+    shutil.copytree(made[0] / "policy", tmp_path / "policy")
+    path = tmp_path / "policy" / "policy.json"
+    card = json.loads(path.read_text())
+    card["action_space"] = environments.make("Pendulum").action_space.to_json()
+    path.write_text(json.dumps(card))
+    with pytest.raises(SettingError, match="must be discrete actions"):
+        load_policy(tmp_path / "policy")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Run folders: checkpoints, logs, curriculum snapshots and reports."""
