@@ -26,9 +26,10 @@ from didact.environments.grid import cells
 from didact.environments.grid.object_propositions import PROPOSITIONS
 from didact.environments.language import vocabulary
 from didact.environments.text_settings import make_with_text_settings
+from didact.experiments.skills.formula_episodes import play_formulas
 from didact.experiments.skills.library_execution import Played, player
 from didact.students import Policy, load_policy
-from didact.students.skills import Automaton, automaton, batch_automata, next_states
+from didact.students.skills import Automaton, automaton, batch_automata
 from didact.students.skills.library import Library, Skill
 
 LEVEL = "BabyAI-GoToSeqS5R2-v0"
@@ -146,26 +147,20 @@ def _at_once(
     which, n = jnp.arange(len(made)), len(made)
     choose = policy.student.act_greedily if greedy else policy.student.act
 
-    def one(carry, key):
-        state, observation, at, memory, success, steps = carry
-        seen = {**observation, "instruction": text}
-        read = {name: seen[name] for name in policy.observation_space}
+    def act(memory, seen, at, key):
+        shown = {**seen.observation, "instruction": text}
+        read = {name: shown[name] for name in policy.observation_space}
         action, memory, _ = choose(policy.state, memory, read, key)
-        state, timestep = world.step(None, state, action)
-        at = next_states(machines, at, timestep.labels, which)
-        steps = steps + ~success
-        success |= machines.accepting[which, at]
-        return (state, timestep.observation, at, memory, success, steps), None
+        return action, memory
 
     @jax.jit
     def run(state, seen, key):
-        memory, no = policy.initial_carry(n), jnp.zeros(n, bool)
-        first = state, seen.observation, machines.initial, memory, no, jnp.zeros(n)
-        return jax.lax.scan(one, first, jax.random.split(key, most))[0][-2:]
+        memory, start = policy.initial_carry(n), (state, seen)
+        return play_formulas(world, machines, which, start, act, memory, key, most)
 
     def play(state, seen, key):
-        success, steps = map(np.asarray, run(state, seen, key))
-        return Played(success, ~success & False, steps, {})
+        success, failure, steps, _ = jax.device_get(run(state, seen, key))
+        return Played(success, failure, steps, {})
 
     return play
 

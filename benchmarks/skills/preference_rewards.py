@@ -27,8 +27,9 @@ from didact.common.files import replacing, writable
 from didact.environments import Environment, Wrapper, make, register
 from didact.environments.registry import registered
 from didact.experiments import train
+from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.skills.preference_learning import learn_reward, record_labels
-from didact.students import load_policy
+from didact.students import load_policy, random_actions
 from didact.students.skills.preferences import Prefer, collect_preferences, describe_episode
 from didact.students.skills.rewards import save_rewards
 
@@ -112,25 +113,12 @@ class Wished(Wrapper[Any]):
 def tested(policy: Any, wish: str, episodes: int, seed: int) -> np.ndarray:
     """Return the points that a policy (random actions if None) collects in each episode."""
     world = Wished(make(ENV), wish)
-    if policy is None:
-        labels = record_labels(world, episodes, seed=seed)
-        return np.sum(worth(labels, world.propositions, WISHES[wish]), 1)
-
-    def one(carry, key):
-        state, seen, memory = carry
-        act_key, step_key = jax.random.split(key)
-        action, memory = policy.act(seen.observation, memory, act_key)
-        state, seen = world.step(step_key, state, action)
-        return (state, seen, memory), seen.reward
-
-    @jax.jit
-    def run(key):
-        task_key, reset_key, key = jax.random.split(key, 3)
-        begin = world.reset(reset_key, world.task_space.sample(task_key, episodes))
-        keys = jax.random.split(key, world.max_steps)
-        return jax.lax.scan(one, (*begin, policy.initial_carry(episodes)), keys)[1]
-
-    return np.asarray(run(jax.random.key(seed))).sum(0)
+    student, state = random_actions(world.action_space), ()
+    if policy is not None:
+        student, state = policy.student, policy.state
+    task_key, key = jax.random.split(jax.random.key(seed))
+    tasks = world.task_space.sample(task_key, episodes)
+    return np.asarray(jax.jit(evaluator(world, student))(state, key, tasks).returns)
 
 
 def compare(config: PreferencesConfig) -> dict[str, Any]:

@@ -24,13 +24,13 @@ from didact.benchmarks import hardware
 from didact.common.files import replacing, writable
 from didact.environments.toys.moving_targets import KINDS, MovingTargets
 from didact.experiments.plotting import training_curves
+from didact.experiments.skills.formula_episodes import play_formulas
 from didact.experiments.skills.skill_training import Skills, discover, train_skills
 from didact.students.skills import (
     Automaton,
     automaton,
     batch_automata,
     goal_plans,
-    next_states,
     parse,
     plan_action_values,
 )
@@ -152,28 +152,16 @@ def played(
     n = len(which)
     key, task_key, reset_key = jax.random.split(jax.random.key(seed), 3)
 
-    def one(carry, key):
-        t, state, seen, at, success, failure, steps = carry
-        values = plan_action_values(
-            plan,
-            at,
-            lambda no: action_values(skills.network, skills.params, seen["image"], no),
-            which,
-        )
-        state, timestep = world.step(key, state, jnp.argmax(values, -1))
-        at = next_states(machines, at, timestep.labels, which)
-        alive = ~success & ~failure
-        success |= alive & machines.accepting[which, at]
-        failure |= alive & machines.failed[which, at]
-        steps = steps + alive
-        return (t + 1, state, timestep.observation, at, success, failure, steps), None
+    def act(carry, seen, at, _):
+        def values_of(goal):
+            return action_values(skills.network, skills.params, seen.observation["image"], goal)
+
+        return jnp.argmax(plan_action_values(plan, at, values_of, which), -1), carry
 
     @jax.jit
     def run():
-        state, first = world.reset(reset_key, world.task_space.sample(task_key, n))
-        no = jnp.zeros(n, bool)
-        begin = (0, state, first.observation, machines.initial[which], no, no, jnp.zeros(n))
-        return jax.lax.scan(one, begin, jax.random.split(key, world.max_steps))[0][-3:]
+        start = world.reset(reset_key, world.task_space.sample(task_key, n))
+        return play_formulas(world, machines, which, start, act, (), key, world.max_steps)[:3]
 
     columns = [np.asarray(x).reshape(len(made), num_envs) for x in run()]
     return list(zip(*columns, strict=True))

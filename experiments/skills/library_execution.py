@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
 
 from didact.environments import Environment
+from didact.experiments.skills.formula_episodes import Transition, play_formulas
 from didact.students import load_policy
-from didact.students.skills import Automaton, batch_automata, next_states
+from didact.students.skills import Automaton, batch_automata
 from didact.students.skills.instruction_skills import (
     act,
     initial_memory,
@@ -60,35 +61,33 @@ def player(
     n, count = len(automata), len(library)
     which = jnp.arange(n)
 
-    def one(carry, key):
-        state, seen, at, memory, success, failure, steps, tried, done = carry
-        act_key, step_key = jax.random.split(key)
-        before = memory.due
-        action, memory = act(
+    def choose(carry, seen, at, key):
+        memory, _, *counts = carry
+        action, after = act(
             policies, made, memory, seen.observation, seen.labels, at, which,
-            None if greedy else act_key,
+            None if greedy else key,
         )  # fmt: skip
-        state, seen = world.step(step_key, state, action)
-        was, at = at, next_states(machines, at, seen.labels, which)
-        alive = ~success & ~failure
-        # An attempt begins when the due skill changes; it succeeds when the automaton progresses.
-        due = jax.nn.one_hot(memory.due, count, dtype=bool) & alive[:, None]
-        led = ~made.leads[which, at] & made.leads[which, was]
+        return action, (after, memory.due, *counts)
+
+    def count_skills(carry, now: Transition):
+        # A skill is attempted when another one was due before, and succeeds where it leads on.
+        memory, before, tried, done = carry
+        due = jax.nn.one_hot(memory.due, count, dtype=bool) & now.running[:, None]
+        led = ~made.leads[which, now.after] & made.leads[which, now.before]
         tried += jnp.sum(due & (memory.due != before)[:, None], 0)
-        done += jnp.sum(due & led & ~machines.failed[which, at][:, None], 0)
-        success |= alive & machines.accepting[which, at]
-        failure |= alive & machines.failed[which, at]
-        return (state, seen, at, memory, success, failure, steps + alive, tried, done), None
+        done += jnp.sum(due & led & ~machines.failed[which, now.after][:, None], 0)
+        return memory, before, tried, done
 
     @jax.jit
     def run(state, seen, key):
-        no, none = jnp.zeros(n, bool), jnp.zeros(count, jnp.int32)
-        memory = initial_memory(policies, n)
-        first = state, seen, machines.initial, memory, no, no, jnp.zeros(n), none, none
-        return jax.lax.scan(one, first, jax.random.split(key, most))[0][-5:]
+        memory, none = initial_memory(policies, n), jnp.zeros(count, jnp.int32)
+        carry = memory, memory.due, none, none
+        start = state, seen
+        return play_formulas(world, machines, which, start, choose, carry, key, most, count_skills)
 
     def play(state: Any, seen: Any, key: Array) -> Played:
-        success, failure, steps, tried, done = map(np.asarray, run(state, seen, key))
+        success, failure, steps, carry = jax.device_get(run(state, seen, key))
+        tried, done = carry[-2:]
         done = np.minimum(tried, done)
         counts = dict(zip(library, zip(tried.tolist(), done.tolist(), strict=True), strict=True))
         return Played(success, failure, steps, counts)
