@@ -149,6 +149,10 @@ class TrainConfig:
     """fraction of the training between checkpoints"""
     chunk: Count = 2
     """updates per compiled chunk"""
+    pictures: bool = True
+    """plot the learning curve and the curriculum, at evaluations and at the end"""
+    video: bool = True
+    """record a video of the trained policy"""
     experts: tuple[str, ...] = ()
     """experts to learn from: policies, or `solver` for the environment's privileged expert; they
     kickstart PPO, and the student `distill` learns from them alone; a policy is used on the tasks

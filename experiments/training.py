@@ -28,6 +28,7 @@ from didact.experiments.runs.checkpoints import Checkpoints
 from didact.experiments.runs.curriculum_snapshots import CurriculumSnapshot, save_snapshot
 
 CONFIG = "config.json"
+DRAW_EVERY = 30.0  # seconds, at least, between figures
 
 
 def train(
@@ -109,6 +110,8 @@ class Training:
         self.evaluation_tasks, self.console = evaluation_tasks, console
         self.checkpoints = Checkpoints(run / "checkpoints")
         self.student = setup.student_of(config, environment, alone=True)
+        self.figures: dict[str, str] = {}  # paths of the latest figures by name
+        self._drawn = time.monotonic()
         self._evaluators: dict[bool, Any] = {}
 
     def go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
@@ -155,7 +158,8 @@ class Training:
                     row |= logs.chunk_row(records.metrics)
                     if before == 0:
                         row["compile_seconds"] = round(compiled, 2)
-                    if _crossed(before, done, every["evaluate"]) or done == total:
+                    evaluates = _crossed(before, done, every["evaluate"]) or done == total
+                    if evaluates:
                         self.snapshot(state, records, steps)
                         row["evaluation"] = self.evaluate(state, done)
                     # Not after the last update, since the copies would not be trained.
@@ -170,6 +174,7 @@ class Training:
                         bar.line(report.progress_line(row))
                     if _crossed(before, done, every["checkpoint"]) or done == total:
                         self.checkpoints.save(done, state)
+                    if done == total or (evaluates and time.monotonic() > self._drawn + DRAW_EVERY):
                         self.show(steps)
                 if done < total:
                     self.checkpoints.save(done, state)
@@ -199,7 +204,10 @@ class Training:
 
     def show(self, steps: int) -> None:
         """Plot the learning curves and the curriculum, to the run folder and TensorBoard."""
-        for name, path in report.pictures(self).items():
+        if self.config.pictures:
+            self.figures = report.pictures(self)
+        self._drawn = time.monotonic()
+        for name, path in self.figures.items():
             self.log.picture(name.replace(" ", "_"), Path(path), steps)
 
     def evaluate(

@@ -88,14 +88,10 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
         )
         save_policy(run / name, policy_card, jax.device_get(params))
         files.setdefault("policy", str(run / name))
-    files |= pictures(training)
-    policy = load_policy(run / "policy")
-    names = list(training.evaluation_tasks)
-    tasks = np.stack(list(training.evaluation_tasks.values())) if names else None
-    video = watch.record(
-        policy, training.environment, run / "video.gif", tasks=tasks, episodes=6, seed=config.seed
-    )
-    files["video"] = str(video)
+    if config.pictures:
+        files |= training.figures or pictures(training)
+    if config.video:
+        files["video"] = _video(training)
     rows = logs.read(run / logs.METRICS)
     return {
         "seconds": rows[-1]["seconds"],
@@ -104,6 +100,23 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
         "evaluation": evaluation,
         "files": files,
     }
+
+
+def _video(training: Any) -> str:
+    """Record a video of the policy on the evaluation tasks, and return its path."""
+    run = Path(training.run)
+    policy = load_policy(run / "policy")
+    names = list(training.evaluation_tasks)
+    tasks = np.stack(list(training.evaluation_tasks.values())) if names else None
+    video = watch.record(
+        policy,
+        training.environment,
+        run / "video.gif",
+        tasks=tasks,
+        episodes=6,
+        seed=training.config.seed,
+    )
+    return str(video)
 
 
 def curves(

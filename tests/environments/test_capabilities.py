@@ -330,6 +330,7 @@ def test_feedback_is_a_setting_of_it(registered, tmp_path):
 
 EASY = {"env": "Rail", "num_envs": 32, "rollout_length": 12, "warm_up": 0.0, "teacher": "uniform"}
 EASY |= {"evaluation_episodes": 32, "evaluate_every": 1.0, "chunk": 2}
+EASY |= {"pictures": False, "video": False}
 
 
 def rows(run):
@@ -352,6 +353,7 @@ def test_students_learn_from_its_expert(registered, tmp_path):
     assert rows(run)[0]["success"] > 0.5  # while the expert acts
 
 
+@pytest.mark.slow
 def test_students_learn_in_hindsight_and_with_feedback(registered, tmp_path):
     run = tmp_path / "run"
     result = train(

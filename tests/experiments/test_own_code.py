@@ -22,7 +22,9 @@ OWN = {
     "--teacher-settings": ["share=0.4"],
     "--student-settings": ["pace=0.003", "width=48"],
 }
-LOOP = "--num-envs 64 --rollout-length 4 --steps 40000 --warm-up 0 --chunk 5"
+LOOP = (
+    "--num-envs 64 --rollout-length 4 --steps 40000 --warm-up 0 --chunk 5 --no-pictures --no-video"
+)
 WORDS = ["--env", "Signs", "--teacher", "part", *LOOP.split()]
 
 

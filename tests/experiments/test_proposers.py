@@ -310,6 +310,7 @@ def snapshot_rates(path):
         return held["tasks"][:, 3]
 
 
+@pytest.mark.slow
 def test_several_devices(finished, tmp_path):
     """The pool is on all of them; the run is that of one process with the same devices."""
     for name, more in (("one", ["scripted"]), ("two", ["replayed", "--transcript", "one/t.jsonl"])):

@@ -212,6 +212,7 @@ def test_ratio_is_to_the_best_of_a_peer_in_the_same_round_and_level():
     assert row["ratios"] == {"peer": {"median": 10.0, "min": 10.0, "max": 10.0}}
 
 
+@pytest.mark.slow
 def test_training_is_measured_piece_by_piece(monkeypatch):
     settings = TrainConfig(
         env="ToyGrid",

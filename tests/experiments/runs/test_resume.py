@@ -19,7 +19,8 @@ from didact.experiments.runs.checkpoints import Checkpoints
 UPDATES, CHUNK = 60, 2
 SETTINGS = (
     "--env Counting --num-envs 16 --rollout-length 4 --chunk 2 --checkpoint-every 0.1"
-    f" --evaluate-every 0.5 --steps {UPDATES * 64} --warm-up 0 --teacher-settings fit_rate=30"
+    f" --evaluate-every 0.5 --steps {UPDATES * 64} --warm-up 0 --no-pictures --no-video"
+    " --teacher-settings fit_rate=30"
     " --ppo.num-minibatches 2 --ppo.network.hidden 16 --ppo.network.memory 8"
 ).split()
 
@@ -217,6 +218,8 @@ def test_an_interrupt_in_a_callback_of_the_garbage_collector_is_not_lost(finishe
 
 def test_damaged_logs_and_pictures_do_not_end_a_training(copy, finished):
     run = copy
+    settings = json.loads((run / "config.json").read_text()) | {"pictures": True}
+    (run / "config.json").write_text(json.dumps(settings))
     Checkpoints(run / "checkpoints")._remove(60)
     with (run / "metrics.jsonl").open("ab") as file:
         file.write(b"\xff\xfe\n[]\n3\n")

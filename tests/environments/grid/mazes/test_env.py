@@ -161,6 +161,8 @@ def test_a_training_goes_through(tmp_path):
         "rollout_length": 8,
         "evaluation_episodes": 2,
         "evaluate_every": 0.5,
+        "pictures": False,
+        "video": False,
         "ppo": PPOConfig(network=NetworkConfig(hidden=16, memory=8), num_minibatches=2),
     }
     result = train(**settings, steps=1024, run=str(tmp_path / "run"))
