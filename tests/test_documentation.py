@@ -34,26 +34,31 @@ def program(page: str) -> str:
     return "\n".join(lines)
 
 
-def run(code: str, folder: Path) -> subprocess.CompletedProcess:
-    """Runs code in a fresh process: nothing it registers stays."""
+def run(code: str, folder: Path, compiled: Path | None = None) -> subprocess.CompletedProcess:
+    """Runs code in a fresh process, where nothing stays registered; programs may stay compiled."""
     file = folder / "page.py"
     file.write_text(code)
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    if compiled is not None:
+        environment["JAX_COMPILATION_CACHE_DIR"] = str(compiled)
+        environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     return subprocess.run(
         [sys.executable, file], cwd=folder, env=environment, capture_output=True, text=True
     )
 
 
 DOCS = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))
-PAGES = ("README.md", "CONTRIBUTING.md", *DOCS)
+# The pages that a newcomer reads first; what the others show is tested elsewhere, too.
+FIRST = ("README.md", "CONTRIBUTING.md", "docs/extending.md")
+OTHERS = [pytest.param(page, marks=pytest.mark.slow) for page in DOCS if page not in FIRST]
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_blocks_run(name, tmp_path):
+@pytest.mark.parametrize("name", [*FIRST, *OTHERS])
+def test_blocks_run(name, tmp_path, compiled):
     page = ROOT / name
     if not page.exists():
         pytest.skip(f"there is no {name}")
-    done = run(program(page.read_text()), tmp_path)
+    done = run(program(page.read_text()), tmp_path, compiled)
     assert done.returncode == 0, f"{name} (line numbers are those of the page)\n{done.stderr}"
 
 

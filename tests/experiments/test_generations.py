@@ -27,6 +27,7 @@ def family(tmp_path_factory):
     return choice, generations.generations(choice)
 
 
+@pytest.mark.slow
 def test_each_is_drawn_towards_the_one_before(family):
     choice, done = family
     assert len(done) == 3
@@ -42,6 +43,7 @@ def test_each_is_drawn_towards_the_one_before(family):
     assert (choice.run / "generations.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_kept(family):
     choice, done = family
     runs = [choice.run / f"generation-{number}" / "policy" for number in (1, 2, 3)]
@@ -51,6 +53,7 @@ def test_what_is_finished_is_kept(family):
     assert [told["success"] for told in again] == [told["success"] for told in done]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"steps": 2 * 16 * 32}, {"env": "GoTo"}, {"weight": 3.0}])
 def test_a_folder_with_other_generations_is_refused(family, change):
     choice, _ = family
@@ -66,6 +69,7 @@ def test_no_episode_may_end(tmp_path, capsys, monkeypatch):
     assert re.search(r"1 │ +- │ here", capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_one_that_was_stopped_goes_on(tmp_path, monkeypatch):
     choice = Generations(**TINY, generations=1, run=tmp_path)
     calls = []
@@ -90,6 +94,7 @@ def test_none_are_refused():
         generations.generations(Generations(generations=0))
 
 
+@pytest.mark.slow
 def test_the_command(family, capsys):
     choice, _ = family
     told = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]

@@ -476,6 +476,7 @@ def costly_on_both():
     return all(np.array_equal(a, b) for a, b in zip(*ends, strict=True)) and len(order) > 60
 
 
+@pytest.mark.slow
 def test_training_on_two_devices(finished, tmp_path):
     told = on_two_devices(finished, tmp_path, "train_on_both")
     assert told["costly"]
@@ -488,6 +489,7 @@ def test_training_on_two_devices(finished, tmp_path):
     assert min(one, two, *seeds) > 0.5
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_to_compile_ends(finished, tmp_path):
     """Alone and with seeds side by side: no thread may keep the process alive."""
     code = (

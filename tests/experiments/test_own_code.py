@@ -155,6 +155,7 @@ def test_it_is_listed(run, capsys):
         assert name in printed(capsys, "list", what, "--import", FILE)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_imports_the_same_again(run, refused, tmp_path):
     """And it ends with the same parameters as without a pause."""
     import jax
@@ -180,6 +181,7 @@ def test_a_resumed_run_imports_the_same_again(run, refused, tmp_path):
     assert train(resume=copy, imports=[str(FILE)])["finished"]
 
 
+@pytest.mark.slow
 def test_the_settings_of_a_run_serve_another(run, folder, capsys):
     """`--config` takes the file that a run writes, and options come before it."""
     as_in_a_new_process()

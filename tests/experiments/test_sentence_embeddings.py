@@ -37,6 +37,7 @@ def success_in(world):
     return rates
 
 
+@pytest.mark.slow
 def test_missions_are_learnt_from_their_vectors(optimised):
     """Two objects are in a room, and to claim success before the wrong one ends the episode.
 

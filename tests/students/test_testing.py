@@ -64,8 +64,8 @@ def distilled(spaces, actions):
     ("make", "actions"),
     [
         (functools.partial(ppo, config=PPO, num_updates=9), small_policy.JOINTS),
-        (kickstarted, small_policy.ACTIONS),
-        (distilled, small_policy.JOINTS),
+        pytest.param(kickstarted, small_policy.ACTIONS, marks=pytest.mark.slow),
+        pytest.param(distilled, small_policy.JOINTS, marks=pytest.mark.slow),
         (functools.partial(sac, config=SAC), small_policy.JOINTS),
     ],
     ids=["ppo", "kickstarted", "distilled", "sac"],
@@ -74,6 +74,7 @@ def test_students_keep_the_contract(make, actions):
     testing.check(make, small_policy.NUMBERS, actions, privileged=HINT)
 
 
+@pytest.mark.slow
 def test_students_that_read_cells_and_sentences():
     config = PPOConfig(network=small_policy.NETWORK, num_minibatches=2)
     testing.check(

@@ -63,6 +63,7 @@ def test_each_seed_has_its_own_proposals(compared):
     assert all(e.accepted for e in found)
 
 
+@pytest.mark.slow
 def test_a_language_model_proposes(tmp_path, monkeypatch):
     """And what one comparison spent is nothing to the next in its folder."""
     monkeypatch.setattr(LanguageModel, "immediate", True)  # it is waited for

@@ -69,6 +69,7 @@ def test_from_the_experts_to_the_figure(tmp_path):
     assert (tmp_path / "curves.png").is_file()
 
 
+@pytest.mark.slow
 def test_curves(trained):
     config, result = trained
     assert list(result["students"]) == list(config.students)
@@ -84,6 +85,7 @@ def test_curves(trained):
     assert "go-to" in console.file.getvalue()
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_trained_again(trained, monkeypatch):
     config, before = trained
     monkeypatch.setattr(kickstarting.Trial, "follow", lambda *given: pytest.fail(given[-1]))
@@ -96,6 +98,7 @@ def test_what_is_there_is_not_trained_again(trained, monkeypatch):
     assert json.loads(path.read_text())["students"] == before["students"]
 
 
+@pytest.mark.slow
 def test_stopped_between_two_seeds_it_goes_on(trained, tmp_path, monkeypatch):
     config, _ = trained
     shutil.copytree(config.out, tmp_path / "out")
@@ -116,6 +119,7 @@ def test_stopped_between_two_seeds_it_goes_on(trained, tmp_path, monkeypatch):
     assert again["students"]["scratch"]["success"] == full
 
 
+@pytest.mark.slow
 def test_results_of_other_settings_are_left_alone(trained):
     config, _ = trained
     path = Path(config.out) / "kickstarting.json"

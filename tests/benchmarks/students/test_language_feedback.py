@@ -39,6 +39,7 @@ def complete(config, result):
     assert config.conditions[-1] in console.file.getvalue()
 
 
+@pytest.mark.slow
 def test_every_seed_is_tested_on_seen_and_unseen_tasks(compared):
     complete(*compared)
 
@@ -50,6 +51,7 @@ def test_who_is_told_is_tested_alone_and_told_in_other_words(tmp_path):
     complete(config, language_feedback.compare(config))
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_trained_again(compared, monkeypatch):
     config, before = compared
     monkeypatch.setattr(language_feedback.Trial, "run", lambda trial: pytest.fail(trial.name))
@@ -61,6 +63,7 @@ def test_what_is_there_is_not_trained_again(compared, monkeypatch):
         language_feedback.compare(dataclasses.replace(config, episodes=9))
 
 
+@pytest.mark.slow
 def test_each_condition_has_the_machine_it_was_measured_on(compared, monkeypatch, tmp_path):
     config, before = compared
     config = dataclasses.replace(config, conditions=("none", "both-pool"))
@@ -81,6 +84,7 @@ def test_each_condition_has_the_machine_it_was_measured_on(compared, monkeypatch
     assert [row["machine"] for row in again.values()] == ["an old one", "this one"]
 
 
+@pytest.mark.slow
 def test_levels_are_the_same_for_all_conditions(compared):
     config, _ = compared
     one, two = (language_feedback.Trial(config, name) for name in ("none", "both-pool"))

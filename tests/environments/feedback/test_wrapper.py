@@ -181,6 +181,7 @@ def spare():
     return compiled(LOCAL, phrasing="train", error_rate=True, budget=6, model=MISTAKES)
 
 
+@pytest.mark.slow
 def test_wrong_feedback_is_never_right():
     heard = 0
     for text, _, was, now, same, success, room in walked(spare(), 8):
@@ -336,6 +337,7 @@ def test_sentence_vectors_of_missions_go_around_it():
     assert world.feedback_text({"feedback": row}) == "good"
 
 
+@pytest.mark.slow
 def test_it_is_made_by_words_and_shown_in_gymnasium():
     world = make_with_text_settings(
         LOCAL, ["feedback=both", "feedback_phrasing=test", "feedback_error_rate=0.5"]

@@ -90,6 +90,7 @@ def test_bad_settings_are_named(bad):
         environments.make("ToyGrid", **bad)
 
 
+@pytest.mark.slow
 def test_the_benchmark_prints_and_writes_its_rows(tmp_path, capsys):
     path = tmp_path / "rows.json"
     arguments = ["--seeds", "2", "--episodes", "400", "--every", "200", "--json", str(path)]

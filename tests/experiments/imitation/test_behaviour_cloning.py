@@ -29,6 +29,7 @@ def recording(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_student_imitates_a_recording(recording, tmp_path):
     result = clone_recording(recording, CONFIG, steps=500_000, run=tmp_path / "run")
     assert result["finished"]
@@ -42,6 +43,7 @@ def test_a_student_imitates_a_recording(recording, tmp_path):
     assert "2000 episodes of solver" in policy.card["description"]
 
 
+@pytest.mark.slow
 def test_what_was_learned_is_kept_when_it_is_stopped(recording, tmp_path, monkeypatch):
     def interrupted(*_):
         os.kill(os.getpid(), signal.SIGINT)

@@ -87,6 +87,7 @@ def test_recorded_episodes_are_those_of_their_keys_and_actions(tmp_path):
     assert {bool(e["success"]) for e in episodes} == {True, False}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_expert_s_episodes_hold_in_the_official_minigrid(tmp_path):
     """Levels that minigrid made; what is on disk is played again there."""
@@ -139,6 +140,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path):
     assert run("c", seed=2) != one
 
 
+@pytest.mark.slow
 def test_levels_do_not_depend_on_how_many_are_played_side_by_side(tmp_path):
     environment = make(ROOM)
 

@@ -103,6 +103,7 @@ def test_the_loss_is_the_sum_written_out():
     np.testing.assert_allclose(metrics["hindsight_share"], (weights > 0).mean(), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_student_learns_what_it_did_by_chance():
     """Without any reward: what it is told afterwards becomes what it does when it is asked."""
     spaces = {

@@ -156,6 +156,7 @@ def policy_of(seed, actions=NAMES, network=NETWORK):
     return Policy(card("toy", SPACES, Discrete(len(actions), actions), network), params)
 
 
+@pytest.mark.slow
 def test_a_policy_with_a_memory_and_other_sizes_follows_the_students_episodes():
     """Its advice is what it would say itself, had it watched each episode from its beginning."""
     policy = policy_of(1, network=NetworkConfig(hidden=6, memory=9))

@@ -97,6 +97,7 @@ def test_the_table_gives_what_each_cell_alone_would_give():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_table_smaller_than_the_batch_gives_the_same():
     """Between the two: few instructions in a large batch, so that each is read once."""
     observation, start = observations(time=16, instructions=3), starts(time=16)
@@ -112,6 +113,7 @@ def test_a_table_smaller_than_the_batch_gives_the_same():
                 np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_instructions_that_hash_alike_are_not_taken_for_one_another():
     """Token rows of one hash, with and without room for all of them."""
     words = np.array([[1_000_003, 0], [0, 1]])  # p * p + 0 == 0 + p**2

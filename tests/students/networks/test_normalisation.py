@@ -151,6 +151,7 @@ def test_normalisation_can_be_left_out():
     assert normalisation.after(state.params, [], {}, jnp.ones((1, 1))) is state.params
 
 
+@pytest.mark.slow
 def test_statistics_over_two_devices(two_devices):
     """Those of all environments, with the weights of each; after the same rollout twice."""
     for name in ("all", "mixed", "one device"):

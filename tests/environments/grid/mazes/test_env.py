@@ -152,6 +152,7 @@ def test_a_teacher_that_needs_numbers_says_so():
         train(env="Maze", teacher="alp_gmm", steps=10)
 
 
+@pytest.mark.slow
 def test_a_training_goes_through(tmp_path):
     settings = {
         "env": "Maze",

@@ -65,6 +65,7 @@ def test_missions_of_every_kind_are_fulfilled_no_slower_than_by_the_bot(mixed):
     assert np.mean(ours) <= np.mean(theirs)
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_wherever_random_steps_led(mixed):
     levels, world, state, solve = mixed
     met = ended = 0
@@ -78,6 +79,7 @@ def test_it_goes_on_from_wherever_random_steps_led(mixed):
     assert ended >= 0.99 * met
 
 
+@pytest.mark.slow
 def test_an_episode_is_the_steps_of_act(mixed):
     _, world, state, solve = mixed
     success, steps = (np.asarray(x) for x in solve(state, 40))
