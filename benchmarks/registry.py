@@ -57,6 +57,7 @@ _MODULES = {
     "kickstarting": "students.kickstarting",
     "feedback": "students.language_feedback",
     "sac": "students.sac",
+    "commits": "speed.commits",
 }
 for _name, _description in {
     "throughput": "Steps per second of the grid environments, compared with other packages.",
@@ -66,5 +67,6 @@ for _name, _description in {
     "kickstarting": "Students with and without experts of single tasks.",
     "feedback": "Students with and without language feedback.",
     "sac": "SAC, compared with Stable-Baselines3 on Pendulum-v1.",
+    "commits": "The speed of this checkout, compared with that of another one.",
 }.items():
     register(_name, f"didact.benchmarks.{_MODULES[_name]}", _description)
