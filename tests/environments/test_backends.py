@@ -42,5 +42,5 @@ def played(name):
 def test_worlds_are_the_same(name, monkeypatch):
     ours = played(name)
     for module in (backends, compiler_hints, room_grid, view):
-        monkeypatch.setattr(module, "accelerated", lambda: True)
+        monkeypatch.setattr(module, "on_accelerator", lambda: True)
     jax.tree.map(np.testing.assert_array_equal, ours, played(name))

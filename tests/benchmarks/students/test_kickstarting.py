@@ -198,7 +198,7 @@ def test_tests_come_early_and_at_the_end():
         ({"students": ("scratch", "scratch")}, "--students"),
         ({"seeds": 1}, "--seeds is 1.*population"),
         ({"steps": 0}, "--steps is 0"),
-        ({"until": 2.0}, "--until is 2"),
+        ({"anneal_until": 2.0}, "--anneal-until is 2"),
         ({"weight": -1.0}, "--weight is -1"),
         ({"num_envs": 100}, "--num-envs is 100"),
     ],

@@ -148,7 +148,7 @@ def test_common_is_the_narrower_space():
 def test_a_teacher_that_needs_numbers_says_so():
     with pytest.raises(SettingError, match="space is 'Levels', but must be a Box"):
         teachers.make("alp_gmm", Levels())
-    with pytest.raises(SettingError, match=r"--teacher is 'alp_gmm'.* tasks of Maze"):
+    with pytest.raises(SettingError, match=r"--teacher is 'alp_gmm'.* fits Maze: .* a Box"):
         train(env="Maze", teacher="alp_gmm", steps=10)
 
 
