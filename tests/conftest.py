@@ -10,12 +10,20 @@ import os
 import pathlib
 
 import jax
+import jaxlib.version
 import pytest
 from hypothesis import settings
 
 settings.register_profile("repeatable", max_examples=100, derandomize=True, deadline=None)
 settings.register_profile("search", max_examples=5000, deadline=None)
 settings.load_profile("repeatable")
+
+
+# They halve the seconds of compiling, and programs run slower by a half.
+QUICK_TO_COMPILE = (
+    "--xla_cpu_use_fusion_emitters=false",
+    "--xla_cpu_parallel_codegen_split_count=1",
+)
 
 
 def pytest_configure(config):
@@ -33,6 +41,12 @@ def pytest_configure(config):
     if config.getoption("markexpr") != "slow":  # those run for minutes
         jax.config.update("jax_disable_most_optimizations", True)
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        if jaxlib.version.__version_info__ < (
+            0,
+            13,
+        ):  # a flag that XLA does not know ends the process
+            flags = (os.environ.get("XLA_FLAGS", ""), *QUICK_TO_COMPILE)
+            os.environ["XLA_FLAGS"] = " ".join(filter(None, flags))
 
 
 @pytest.fixture(scope="session")

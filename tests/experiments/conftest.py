@@ -33,7 +33,7 @@ def process(compiled):
     The environments of `fakes` are known there.
     """
 
-    ours = os.environ.get("PYTHONPATH")
+    ours, flags = os.environ.get("PYTHONPATH"), os.environ.get("XLA_FLAGS", "")
 
     def start(*arguments, folder, code=None, devices=1):
         environment = os.environ | {
@@ -41,7 +41,7 @@ def process(compiled):
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PLATFORMS": "cpu",
             "PYTHONPATH": os.pathsep.join([str(SUPPORT), *filter(None, [ours])]),
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+            "XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count={devices}",
         }
         code = (
             code

@@ -146,7 +146,8 @@ else:
 
 
 def test_two_devices_share_the_worlds():
-    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+    flags = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     program = TWO_DEVICES.format(folder=str(Path(__file__).parent))
     done = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | flags, capture_output=True, text=True
