@@ -41,10 +41,8 @@ def pytest_configure(config):
     if config.getoption("markexpr") != "slow":  # those run for minutes
         jax.config.update("jax_disable_most_optimizations", True)
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-        if jaxlib.version.__version_info__ < (
-            0,
-            13,
-        ):  # a flag that XLA does not know ends the process
+        # A flag that XLA does not know ends the process.
+        if jaxlib.version.__version_info__ < (0, 13):
             flags = (os.environ.get("XLA_FLAGS", ""), *QUICK_TO_COMPILE)
             os.environ["XLA_FLAGS"] = " ".join(filter(None, flags))
 
