@@ -47,6 +47,13 @@ def pytest_configure(config):
             os.environ["XLA_FLAGS"] = " ".join(filter(None, flags))
 
 
+def pytest_collection_modifyitems(items):
+    """Mark the tests that start processes: those with a fixture that does."""
+    for item in items:
+        if {"process", "finished", "two_devices"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("process")
+
+
 @pytest.fixture(scope="session")
 def compiled(request):
     """The folder of compiled programs."""

@@ -53,6 +53,7 @@ FIRST = ("README.md", "CONTRIBUTING.md", "docs/extending.md")
 OTHERS = [pytest.param(page, marks=pytest.mark.slow) for page in DOCS if page not in FIRST]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", [*FIRST, *OTHERS])
 def test_blocks_run(name, tmp_path, compiled):
     page = ROOT / name

@@ -3,6 +3,7 @@
 import zlib
 
 import numpy as np
+import pytest
 
 from didact.environments import make
 from didact.environments.language import sentence_embeddings

@@ -289,7 +289,7 @@ def test_dimensions_without_extent_are_left_out(tmp_path, drawn):
     with pytest.raises(SettingError, match="names"):
         curriculum(tmp_path / "d.png", snapshots(space), space, names=("rows",))
     flat = space.restricted(room_size=4, open_doors=0)
-    with pytest.raises(SettingError, match="extent"):
+    with pytest.raises(SettingError, match="not fixed"):
         curriculum(tmp_path / "d.png", snapshots(flat), flat)
 
 

@@ -56,7 +56,7 @@ def test_use_is_counted_and_proves():
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("name", "two words", "a word of letters"),
+        ("name", "two words", "a word of at most 64 letters"),
         ("description", "", "a line of text"),
         ("description", "a\nb", "a line of text"),
         ("ends", "F a", "without temporal operators"),
