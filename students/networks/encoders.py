@@ -3,7 +3,7 @@
 An encoder is a flax module that is called with the values of one observation, `[T, n, ...]`, and
 returns `[T, n, hidden]`. The network sums the results of all its encoders. To support a new kind of
 observation, register a function that makes its encoder:
-`encoders.register("graph", make_graph_encoder)`.
+`encoders.register("graph", make_graph_encoder, "graphs, by message passing")`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from didact.common.registry import Entry, Registry
 from didact.environments import ArraySpace, SettingError
 from didact.students.config import NetworkConfig
 from didact.students.networks.cells import CellEncoder
@@ -88,10 +89,11 @@ class TokenEncoder(nn.Module):
 
 
 Make = Callable[[ArraySpace, Context], nn.Module]
-_encoders: dict[str, Make] = {}
+# By kind of observation; other packages add theirs through entry points.
+ENCODERS: Registry[Entry] = Registry("encoder", group="didact.encoders")
 
 
-def register(kind: str, make: Make) -> None:
+def register(kind: str, make: Make, description: str) -> None:
     """Register an encoder for a kind of observation.
 
     Args:
@@ -99,13 +101,12 @@ def register(kind: str, make: Make) -> None:
         make: a function from a space and a `Context` to a module. The module is called with values
             `[T, n, ...]` and the instruction `[T, n, length]` or None, and returns
             `[T, n, hidden]`.
+        description: what it encodes, and how, in one line.
 
     Raises:
         SettingError: the kind already has an encoder.
     """
-    if kind in _encoders:
-        raise SettingError("kind", kind, "a kind without an encoder")
-    _encoders[kind] = make
+    ENCODERS.register(kind, make, description)
 
 
 def encoder_of(name: str, space: ArraySpace, context: Context) -> nn.Module:
@@ -119,11 +120,11 @@ def encoder_of(name: str, space: ArraySpace, context: Context) -> nn.Module:
         raise SettingError(
             f"kind of observation {name!r} of shape {space.shape}",
             None,
-            "one of " + ", ".join(_encoders) + ": it cannot be inferred from the shape",
+            "one of " + ", ".join(ENCODERS) + ": it cannot be inferred from the shape",
         )
-    if kind not in _encoders:
-        raise SettingError(f"kind of observation {name!r}", kind, "one of " + ", ".join(_encoders))
-    return _encoders[kind](space, context)
+    if kind not in ENCODERS:
+        raise SettingError(f"kind of observation {name!r}", kind, "one of " + ", ".join(ENCODERS))
+    return ENCODERS[kind].make(space, context)
 
 
 def normalised(space: ArraySpace) -> bool:
@@ -160,8 +161,16 @@ def _vector(space: ArraySpace, context: Context) -> nn.Module:
     )
 
 
-register("vector", _vector)
-register("category", lambda space, c: CategoryEncoder(c.config, int(space.high) + 1))
-register("cells", lambda space, c: CellEncoder(space.codes, c.config, c.reader, c.seeds_axis))
-register("pixels", lambda space, c: InstructedPixelEncoder(c.config, c.reader))
-register("tokens", lambda space, c: TokenEncoder(c.config, int(space.high) + 1, c.seeds_axis))
+def _cells(space: ArraySpace, context: Context) -> nn.Module:
+    return CellEncoder(space.codes, context.config, context.reader, context.seeds_axis)
+
+
+def _tokens(space: ArraySpace, context: Context) -> nn.Module:
+    return TokenEncoder(context.config, int(space.high) + 1, context.seeds_axis)
+
+
+register("vector", _vector, "real numbers, normalised by running statistics")
+register("category", lambda s, c: CategoryEncoder(c.config, int(s.high) + 1), "one of n values")
+register("cells", _cells, "grid cells, by a table of codes")
+register("pixels", lambda s, c: InstructedPixelEncoder(c.config, c.reader), "images, by a ResNet")
+register("tokens", _tokens, "sequences of tokens, by a recurrent network")

@@ -171,19 +171,19 @@ def test_a_registered_kind_is_read(monkeypatch):
             said = jnp.sum(words, axis=-1, keepdims=True) if words is not None else 0
             return nn.Dense(self.hidden)(jnp.sum(values, axis=-1) + said)
 
-    monkeypatch.setattr(encoders, "_encoders", dict(encoders._encoders))
+    monkeypatch.setattr(encoders.ENCODERS, "_entries", dict(encoders.ENCODERS._entries))
     space = ArraySpace((4, 4), np.float32, 0, 1, "graph")
     with pytest.raises(SettingError, match="kind of observation 'it' is 'graph', but must be one"):
         actor_critic({"it": space}, Discrete(3), CONFIG)
     seen = []
-    encoders.register("graph", lambda s, context: seen.append(s) or Graph(context.config.hidden))
+    encoders.register(
+        "graph", lambda s, context: seen.append(s) or Graph(context.config.hidden), "graphs"
+    )
     reading = Reading({"it": space, "task": WORDS})
     assert (reading.changes(it=drawn(space, 1)) > 1e-6).any()
     assert set(seen) == {space}
-    with pytest.raises(
-        SettingError, match="kind is 'graph', but must be a kind without an encoder"
-    ):
-        encoders.register("graph", lambda s, context: Graph(8))
+    with pytest.raises(SettingError, match="encoder is 'graph', but must be a name that is not"):
+        encoders.register("graph", lambda s, context: Graph(8), "graphs again")
 
 
 PLAIN = {"it": KINDS["vector"]}

@@ -47,7 +47,10 @@ NAMES = ("action_space", "names")
     ("change", "words"),
     [
         (put("format", value=3), ("format", "is 3", "later version")),
-        (put("format", value=1), ("format", "is 1", "must be 2 (the card was written by an earlier")),
+        (
+            put("format", value=1),
+            ("format", "is 1", "must be 2 (the card was written by an earlier"),
+        ),
         (put("format", value=0), ("format", "is 0", "earlier version")),
         (put("format", value=True), ("format", "is True")),
         (put("format", value="1"), ("format",)),
