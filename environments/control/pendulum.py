@@ -23,7 +23,7 @@ from didact.environments.task_spaces import Box, Dimension, TaskSpace
 TIMESTEP = 0.05  # s
 MAX_SPEED = 8.0  # rad/s
 FULL_ACTION = 2.0  # the action at which the motor gives its full torque
-UPRIGHT = 0.2  # rad: within it the rod counts as upright
+UPRIGHT = 0.3  # rad: within it the rod counts as upright
 BALANCED = 20  # the steps for which it must be upright at the end of a successful episode
 
 
@@ -49,7 +49,7 @@ class Pendulum(Environment[PendulumState]):
 
     The reward is `-(angle^2 + 0.1 speed^2 + 0.001 torque^2)` with the angle, in [-pi, pi), and
     speed before the step. An episode always takes 200 steps of 0.05 s. It is a success if the rod
-    has been within 0.2 rad of upright for the last 20 steps.
+    has been within 0.3 rad of upright for the last 20 steps.
 
     Observations: `observation`, float32[n, 3]: cos(angle), sin(angle), speed.
     """
