@@ -26,6 +26,7 @@ from didact.experiments.imitation import expert_setup
 from didact.experiments.runs import logs, report
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.experiments.runs.curriculum_snapshots import CurriculumSnapshot, save_snapshot
+from didact.experiments.runs.warm_up import WarmUp
 
 CONFIG = "config.json"
 DRAW_EVERY = 30.0  # seconds, at least, between figures
@@ -123,6 +124,7 @@ class Training:
             state = loop.place(self.checkpoints.restore(state, checkpoint))
             self.checkpoints.remove_after(int(np.max(np.asarray(state.updates))))
         done = int(np.max(np.asarray(state.updates)))
+        self.warm_up = WarmUp(config, state.teacher)
         total, k = config.num_updates, config.updates_per_chunk
         self.log = logs.Log(self.run, done)
         begun = time.perf_counter()
@@ -156,6 +158,7 @@ class Training:
                         time.perf_counter() - start
                     )
                     row |= logs.chunk_row(records.metrics)
+                    row |= self.warm_up.row(state.teacher, steps, bar.line)
                     if before == 0:
                         row["compile_seconds"] = round(compiled, 2)
                     evaluates = _crossed(before, done, every["evaluate"]) or done == total
@@ -186,6 +189,7 @@ class Training:
         result["steps"] = done * config.steps_per_update
         if done < total:
             return result
+        self.warm_up.finish(self.console.print)
         try:
             return result | report.finish(self, state)
         except KeyboardInterrupt:  # the last state is saved
