@@ -293,7 +293,7 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         mask = new.get(f"_{name}")
         if name.startswith("_") and before is not None:
             result[name] = before | value
-        elif isinstance(value, dict) and isinstance(before, dict):
+        elif isinstance(before, dict):
             result[name] = _merged(before, value)
         elif mask is not None and before is not None:
             result[name] = np.array(before, np.result_type(before, value))
