@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gymnasium import Space, spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import (
     AsyncVectorEnv,
@@ -15,7 +16,6 @@ from gymnasium.vector import (
     VectorEnv,
     VectorWrapper,
 )
-from gymnasium.vector.utils import iterate
 from jaxtyping import Bool, Float
 
 from didact.common.errors import SettingError
@@ -270,9 +270,8 @@ class TaughtVectorEnv(VectorWrapper):
     def _each(self, observations: Any, done: Bool[np.ndarray, " n"]) -> np.ndarray:
         """Return the observations of the environments that are done, and None for the others."""
         result = np.full(self.num_envs, None, object)
-        for i, one in enumerate(iterate(self.env.observation_space, observations)):
-            if done[i]:
-                result[i] = deepcopy(one)
+        for i in np.flatnonzero(done):
+            result[i] = deepcopy(_row(self.env.single_observation_space, observations, i))
         return result
 
     def _successes(
@@ -283,6 +282,15 @@ class TaughtVectorEnv(VectorWrapper):
         values = found.get(self._success, 0.0) if isinstance(found, dict) else 0.0
         values = np.where(done, np.asarray(values, float), 0.0)
         return np.clip(np.nan_to_num(values), 0.0, 1.0)
+
+
+def _row(space: Space, observations: Any, i: Any) -> Any:
+    """Return the observation of one environment from those of all."""
+    if isinstance(space, spaces.Dict):
+        return {name: _row(part, observations[name], i) for name, part in space.items()}
+    if isinstance(space, spaces.Tuple):
+        return tuple(_row(part, rows, i) for part, rows in zip(space, observations, strict=True))
+    return observations[i]
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

@@ -80,6 +80,7 @@ class StatefulEnvironments:
         self._start, self._start_some = start, start_some
         self._step, self._step_only = step, step_only
         self._sample = jax.jit(lambda key: self.space.sample(key, n))
+        self._contains = jax.jit(self.environment.task_space.contains)
 
     @property
     def state(self) -> Any:
@@ -188,7 +189,7 @@ class StatefulEnvironments:
         if given.shape not in ((space.size,), (1, space.size), (self.n, space.size)):
             raise SettingError("shape of the task", given.shape, f"that of {allowed}")
         rows = jnp.asarray(np.broadcast_to(given, (self.n, space.size)), jnp.float32)
-        inside: Bool[np.ndarray, " n"] = np.asarray(space.contains(rows))
+        inside: Bool[np.ndarray, " n"] = np.asarray(self._contains(rows))
         if not inside.all():
             outside = given.reshape(-1, space.size)[np.argmin(inside)]
             if isinstance(space, Box):
