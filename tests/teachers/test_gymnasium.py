@@ -1,5 +1,7 @@
 """Teachers that choose the tasks of gymnasium's vector environments."""
 
+import contextlib
+
 import gymnasium
 import jax
 import jax.numpy as jnp
@@ -272,6 +274,15 @@ def test_states_of_others_are_refused(tmp_path):
         (tmp_path / "a.npz").write_bytes(content)
         with pytest.raises(SettingError, match="readable file of a teacher"):
             envs.load_teacher(tmp_path / "a.npz")
+    raw = save_arrays(tmp_path / "a.npz", before).read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(raw)
+        for place in rng.integers(len(raw), size=3):
+            damaged[place] = rng.integers(256)
+        (tmp_path / "a.npz").write_bytes(damaged)
+        with contextlib.suppress(SettingError):
+            load_arrays(tmp_path / "a.npz")
     pickled = np.array([{"a": 1}], object)
     np.savez(tmp_path / "a.npz", **(before | {"teacher.count": pickled}))
     (tmp_path / "b.npy").touch()
