@@ -32,14 +32,21 @@ def read_file(
     Raises:
         SettingError: the file cannot be read, or a setting in it is unknown or invalid.
     """
-    values = _read(Path(path), option)
+    values = read_values(Path(path), option)
+    if Path(path).suffix != ".json":
+        values = with_numbers(values, TrainConfig())
     if student is None and isinstance(values, dict):
         student = values.get("student")
     base = defaults_for(student) if isinstance(student, str) else None
     return from_dict(values, Path(path).name, base)
 
 
-def _read(path: Path, option: str) -> Any:
+def read_values(path: Path, option: str) -> Any:
+    """Read the values in a YAML or JSON file.
+
+    Raises:
+        SettingError: the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(MAX_SIZE + 1)
@@ -52,7 +59,7 @@ def _read(path: Path, option: str) -> Any:
         text = content.decode("utf-8")
         if path.suffix == ".json":
             return json.loads(text, object_pairs_hook=_once)
-        return _with_numbers(yaml.load(text, Loader=_Loader), TrainConfig())
+        return yaml.load(text, Loader=_Loader)
     except Exception as error:  # malformed text can also trigger internal errors of PyYAML
         kind = "JSON" if path.suffix == ".json" else "YAML"
         raise SettingError(option, str(path), f"valid {kind} ({_why(error)})") from None
@@ -80,7 +87,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _with_numbers(values: Any, base: Any) -> Any:
+def with_numbers(values: Any, base: Any) -> Any:
     """Convert strings such as "1e-3" to numbers where expected; YAML 1.1 reads them as strings."""
     if not isinstance(values, dict):
         return values
@@ -89,7 +96,7 @@ def _with_numbers(values: Any, base: Any) -> Any:
         field = name.replace("-", "_") if isinstance(name, str) else name
         inner = getattr(base, field) if isinstance(field, str) and field in kinds else None
         if dataclasses.is_dataclass(inner):
-            value = _with_numbers(value, inner)
+            value = with_numbers(value, inner)
         elif isinstance(value, str) and _EXPONENT.fullmatch(value) and field in kinds:
             with contextlib.suppress(SettingError):
                 value = value_of("", float(value), kinds[field])

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from didact.environments import make as make
     from didact.students import load_policy as load_policy
+    from didact.teachers.gymnasium import make_vec as make_vec
+    from didact.teachers.gymnasium import with_teacher as with_teacher
 
 __version__ = "0.1.0"
-__all__ = ["load_policy", "make"]
+__all__ = ["load_policy", "make", "make_vec", "with_teacher"]
 
 
 def __getattr__(name: str):
@@ -25,4 +27,8 @@ def __getattr__(name: str):
         from didact.students import load_policy
 
         return load_policy
+    if name in ("make_vec", "with_teacher"):
+        from didact.teachers import gymnasium
+
+        return getattr(gymnasium, name)
     raise AttributeError(f"module 'didact' has no attribute {name!r}")

@@ -165,7 +165,7 @@ class SingleEnvironment(gymnasium.Env):
 
 
 class VectorEnvironment(VectorEnv):
-    """A gymnasium vector environment with n worlds and autoreset in the same step.
+    """A gymnasium vector environment with n worlds, by default with autoreset in the same step.
 
     `info` contains `success` and, if episodes ended, `final_obs`: the last observation of each of
     them, in the format of gymnasium's own vector environments. As in gymnasium, `reset` with the
@@ -178,10 +178,13 @@ class VectorEnvironment(VectorEnv):
         num_envs: the number of worlds, n.
         render_mode: see `SingleEnvironment`.
         tasks: the space that tasks are sampled from; by default the whole task space.
+        autoreset_mode: `SAME_STEP`; or `DISABLED`, if worlds that end are restarted by `reset` with
+            the option `reset_mask`.
         settings: the settings of the environment, if it is given by name.
 
     Raises:
-        SettingError: `num_envs` is below 1, or the environment does not support the render mode.
+        SettingError: `num_envs` is below 1, or the environment does not support the render mode or
+            the autoreset mode.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -196,13 +199,18 @@ class VectorEnvironment(VectorEnv):
         num_envs: int = 1,
         render_mode: str | None = None,
         tasks: TaskSpace | None = None,
+        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
         **settings: Any,
     ):
         if num_envs < 1:
             raise SettingError("num_envs", num_envs, "at least 1")
+        if autoreset_mode not in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
+            allowed = "AutoresetMode.SAME_STEP or AutoresetMode.DISABLED"
+            raise SettingError("autoreset_mode", autoreset_mode, allowed)
         self._worlds = StatefulEnvironments(name, num_envs, tasks, settings)
         self.environment, self.render_mode = self._worlds.environment, render_mode
-        self.metadata = self.metadata | _pictures(self.environment, render_mode)
+        modes = {"autoreset_mode": AutoresetMode(autoreset_mode)}
+        self.metadata = self.metadata | _pictures(self.environment, render_mode) | modes
         self.num_envs = num_envs
         self.single_observation_space, self.single_action_space = _spaces(self.environment)
         self._batched = {
@@ -219,10 +227,15 @@ class VectorEnvironment(VectorEnv):
         return self._batch(self._worlds.reset(key, tasks, options.get("reset_mask"))), {}
 
     def step(self, actions: Any):
-        seen, after = self._worlds.step(actions)
+        restarts = self.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+        if restarts:
+            seen, after = self._worlds.step(actions)
+        else:
+            seen = self._worlds.step_only(actions)
+            after = seen.observation
         done = np.asarray(seen.done)
         info: dict[str, Any] = {"success": np.asarray(seen.success), "_success": done | True}
-        if done.any():
+        if restarts and done.any():
             last = self._batch(seen.observation)
             final = np.full(self.num_envs, None, object)
             for i in np.flatnonzero(done):

@@ -11,7 +11,7 @@ from gymnasium.error import ResetNeeded
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from didact.common.errors import SettingError
-from didact.environments.base import Environment, Restart, Timestep
+from didact.environments.base import Environment, Restart, Timestep, map_in_groups
 from didact.environments.registry import make
 from didact.environments.spaces import ActionSpace, Continuous
 from didact.environments.task_spaces import Box, TaskSpace
@@ -67,14 +67,20 @@ class StatefulEnvironments:
             return self.environment.step(key, state, actions)
 
         @jax.jit
-        def choose(mask, new, old):
-            def rows(a, b):
-                return jnp.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+        def start_some(key, tasks, mask, state, observation):
+            keys = jax.random.split(key, n)
 
-            return jax.tree.map(rows, new, old)
+            def fresh(worlds):
+                new, first = self.environment.reset(keys[worlds], tasks[worlds])
+                return new, first.observation
 
-        self._start, self._step, self._step_only, self._choose = start, step, step_only, choose
+            size = self.environment.restart_group_size
+            return map_in_groups(fresh, mask, (state, observation), size)
+
+        self._start, self._start_some = start, start_some
+        self._step, self._step_only = step, step_only
         self._sample = jax.jit(lambda key: self.space.sample(key, n))
+        self._contains = jax.jit(self.environment.task_space.contains)
 
     @property
     def state(self) -> Any:
@@ -104,9 +110,12 @@ class StatefulEnvironments:
             self._check(mask)
         rows = None if tasks is None else self._rows(tasks)
         self._key = key
-        state, seen = self._start(self._next(), self._draw() if rows is None else rows)
-        new = state, seen.observation
-        self._state, self._seen = new if mask is None else self._choose(mask, new, old)
+        start_key, rows = self._next(), self._draw() if rows is None else rows
+        if mask is not None:
+            self._state, self._seen = self._start_some(start_key, rows, mask, *old)
+            return self._seen
+        self._state, first = self._start(start_key, rows)
+        self._seen = first.observation
         return self._seen
 
     def step(self, actions: Any) -> tuple[Timestep, dict[str, Array]]:
@@ -127,6 +136,7 @@ class StatefulEnvironments:
         """Take a step without restarting worlds. Raises the same errors as `step`."""
         state, actions = self.state, self._actions(actions)
         self._state, seen = self._step_only(self._next(), state, actions)
+        self._seen = seen.observation
         return seen
 
     def _next(self) -> PRNGKeyArray:
@@ -179,7 +189,7 @@ class StatefulEnvironments:
         if given.shape not in ((space.size,), (1, space.size), (self.n, space.size)):
             raise SettingError("shape of the task", given.shape, f"that of {allowed}")
         rows = jnp.asarray(np.broadcast_to(given, (self.n, space.size)), jnp.float32)
-        inside: Bool[np.ndarray, " n"] = np.asarray(space.contains(rows))
+        inside: Bool[np.ndarray, " n"] = np.asarray(self._contains(rows))
         if not inside.all():
             outside = given.reshape(-1, space.size)[np.argmin(inside)]
             if isinstance(space, Box):

@@ -35,3 +35,22 @@ def test_ppo_learns_to_reach_the_only_object():
     assert np.isfinite(before)
     assert after > before + 0.15
     assert after > 0.7
+
+
+def test_ppo_trains_with_a_teacher(tmp_path):
+    """The teacher observes every episode that stable-baselines3 counts, and is restored."""
+    import didact
+    from didact.environments.adapters.stable_baselines3 import SB3VecEnv
+
+    envs = didact.make_vec("ToyGrid", 4, teacher="alp_gmm", teacher_settings={"fit_rate": 20})
+    student = sb3.PPO("MultiInputPolicy", SB3VecEnv(envs), n_steps=16, batch_size=32, seed=0)
+    student.learn(128)
+    observed = int(envs.state_dict()["teacher.count"])
+    assert observed == 128  # episodes of the toy take one step
+    assert len(student.ep_info_buffer) == 100
+    assert len(student.ep_success_buffer) == 100
+    other = didact.make_vec("ToyGrid", 4, teacher="alp_gmm", teacher_settings={"fit_rate": 20})
+    other.load_teacher(envs.save_teacher(tmp_path / "teacher.npz"))
+    assert int(other.state_dict()["teacher.count"]) == observed
+    with pytest.raises(didact.environments.SettingError, match="autoreset_mode"):
+        SB3VecEnv(gymnasium.make_vec("CartPole-v1", 2, vectorization_mode="sync"))
