@@ -1,7 +1,6 @@
 """Compare teachers by learning curves on a fixed test set, with Welch's test."""
 
 import dataclasses
-import json
 from typing import Any
 
 import jax
@@ -15,6 +14,7 @@ from didact.benchmarks.config import CurriculumConfig
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
+from didact.common import strict_json
 from didact.common.files import replacing, writable
 from didact.environments import SettingError
 from didact.experiments import proposers, setup
@@ -72,7 +72,7 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         folder / "curves.png", series, y_label="success on the test tasks", y_limits=(0, 1.02)
     )
     with replacing(folder / "curves.json") as draft:
-        draft.write_text(json.dumps(result, indent=1))
+        draft.write_text(strict_json.dumps(result, indent=1))
     return result
 
 

@@ -25,6 +25,7 @@ from didact.benchmarks.config import KickstartingConfig
 from didact.benchmarks.evaluated_training import train_with_evaluations
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import bootstrap_interval
+from didact.common import strict_json
 from didact.common.files import replacing, writable
 from didact.common.settings import checked as settings_checked
 from didact.environments import SettingError
@@ -117,7 +118,7 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
 
     def save() -> None:
         with replacing(folder / "kickstarting.json") as draft:
-            draft.write_text(json.dumps(result, indent=1))
+            draft.write_text(strict_json.dumps(result, indent=1))
 
     for name in config.students:
         for row in trial.learn(name, result["students"].get(name)):

@@ -2,10 +2,10 @@
 
 import dataclasses
 import inspect
-import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from didact.common import strict_json
 from didact.common.settings import fields_of
 from didact.experiments.cli._dispatch import choice
 from didact.experiments.cli._options import Importing
@@ -61,5 +61,5 @@ def run(options: Any) -> None:
     import_all(what.imports)
     result = what.chosen.run(what.settings)
     if what.json:
-        return print(json.dumps(result, indent=1))
+        return print(strict_json.dumps(result, indent=1))
     return Console().print(what.chosen.table(result))

@@ -1,11 +1,11 @@
 """Evaluate a policy: success rate, return and episode length."""
 
 import dataclasses
-import json
 from typing import Any, Literal
 
 import tyro
 
+from didact.common import strict_json
 from didact.experiments.cli._options import RANDOM, Acting
 
 
@@ -32,7 +32,7 @@ def run(options: Options) -> None:
 
     result = evaluated(options)
     if options.json:
-        return print(json.dumps(result, indent=1))
+        return print(strict_json.dumps(result, indent=1))
     success = (
         f"[bold]{result['success']:.1%}[/] success "
         f"(±{result['success_standard_error']:.1%} standard error, {result['episodes']} episodes), "

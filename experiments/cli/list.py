@@ -1,13 +1,13 @@
 """List environments, teachers, students, proposers, benchmarks or policies."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import tyro
 
+from didact.common import strict_json
 from didact.experiments.cli._options import Importing
 
 
@@ -29,7 +29,7 @@ def run(options: Options) -> None:
 
     rows = _ROWS[options.what](options.json)
     if options.json:
-        return print(json.dumps(rows, indent=1))
+        return print(strict_json.dumps(rows, indent=1))
     if not rows:
         return print("No policies yet. Run `didact train` to create one under runs/.")
     table = Table(box=None, show_header=False, padding=(0, 2))

@@ -5,11 +5,11 @@ room and then in up to nine rooms with doors. This takes about five minutes on t
 """
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.common.settings import fields_of
 from didact.experiments.config import TrainConfig, defaults_for, option
@@ -87,7 +87,7 @@ def run(options: Options) -> None:
     else:
         result = train(config)
     if options.json:
-        return print(json.dumps(result, indent=1))
+        return print(strict_json.dumps(result, indent=1))
     console = Console()
     if not result["finished"]:
         console.print(

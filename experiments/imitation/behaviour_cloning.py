@@ -13,6 +13,7 @@ from didact.common.files import new_folder
 from didact.common.settings import checked
 from didact.environments import Environment, SettingError, TaskSpace
 from didact.environments.text_settings import make_with_text_settings
+from didact.experiments import finite
 from didact.experiments.evaluation.evaluate import evaluator, summary
 from didact.experiments.runs import logs, report
 from didact.experiments.setup import narrow_task_space
@@ -89,6 +90,9 @@ def clone_recording(
             state, carry, metrics = learn(state, carry, next(windows), key)
             done += 1
             if done % every == 0 or done == updates:
+                metrics = jax.device_get(metrics)
+                rate = f"learning rate than {config.learning_rate:g}"
+                finite.require_finite_metrics(metrics, done, rate)
                 _tell(log, bar, done, LENGTH * lanes, time.perf_counter() - begun, metrics)
     seconds = time.perf_counter() - begun
     result: dict[str, Any] = {"run": str(folder), "finished": done == updates}
@@ -117,7 +121,7 @@ def _tasks(recording: Recording) -> tuple[str, ...]:
 
 
 def _tell(log, bar, done: int, size: int, seconds: float, metrics: Any) -> None:
-    learning = {name: float(x) for name, x in jax.device_get(metrics).items()}
+    learning = {name: float(x) for name, x in metrics.items()}
     rate = done * size / seconds
     row = {"updates": done, "steps": done * size, "seconds": round(seconds, 3)}
     row |= {"steps_per_second": rate, "success": None, "learning": learning}

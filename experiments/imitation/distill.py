@@ -1,11 +1,11 @@
 """The command `didact distill`: distillation from experts, or behaviour cloning of recordings."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import tyro
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.experiments.option_types import Imports
 from didact.students.config import DistillConfig
@@ -55,7 +55,7 @@ def distill(choice: Distill) -> None:
 
     result = distilled(choice)
     if choice.json:
-        return print(json.dumps(result, indent=1))
+        return print(strict_json.dumps(result, indent=1))
     console = Console()
     if not result["finished"]:
         console.print(f"Stopped after {result['steps']:,} steps; all progress is saved.")

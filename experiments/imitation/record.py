@@ -1,13 +1,13 @@
 """The command `didact record`: record episodes to disk."""
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import tyro
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 
 SOLVER, RANDOM = "solver", "random"
@@ -80,7 +80,7 @@ def save_recording(choice: Record) -> None:
     }
     result |= {"shards": len(card["shards"]), "bytes": size}
     if choice.json:
-        return print(json.dumps(result, indent=1))
+        return print(strict_json.dumps(result, indent=1))
     console = Console()
     if not card["finished"]:
         console.print("Stopped; all complete shards are saved.", soft_wrap=True)

@@ -15,6 +15,7 @@ from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2
 
+from didact.common import strict_json
 from didact.common.files import replacing
 
 METRICS = "metrics.jsonl"
@@ -35,7 +36,7 @@ class Log:
         self.path = run / METRICS
         kept = [row for row in read(self.path) if row["updates"] <= updates]
         with replacing(self.path) as draft:
-            draft.write_text("".join(json.dumps(row) + "\n" for row in kept))
+            draft.write_text("".join(strict_json.dumps(row) + "\n" for row in kept))
         steps = kept[-1]["steps"] + 1 if kept else 0
         self.board = EventWriter(run / "tensorboard", steps)
         self.seconds = kept[-1]["seconds"] if kept else 0.0
@@ -43,7 +44,7 @@ class Log:
     def write(self, row: dict[str, Any]) -> None:
         """Append a row, which must contain `updates`, `steps` and `seconds`."""
         with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(strict_json.dumps(row) + "\n")
             file.flush()
         scalars = {k: v for k, v in flat(row).items() if k not in ("updates", "steps")}
         self.board.scalars(scalars, row["steps"])

@@ -1,7 +1,6 @@
 """The command `didact transcript`: show the exchanges with a proposer in a run."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 
 TRANSCRIPT = "transcript.jsonl"  # in a run folder
@@ -53,7 +53,7 @@ def show(choice: Transcript) -> None:
     total, dropped = totals(found), totals(exchanges(path.with_name(DROPPED)))
     if choice.json:
         more = {"unread": len(unread), "dropped": dataclasses.asdict(dropped)}
-        return print(json.dumps(dataclasses.asdict(total) | more, indent=1))
+        return print(strict_json.dumps(dataclasses.asdict(total) | more, indent=1))
     console = Console()
     if not found and not dropped.calls:
         return console.print("No requests yet.")
@@ -171,7 +171,7 @@ def _map(task: Any) -> Text:
     rows = next(iter(task.values())) if isinstance(task, Mapping) and len(task) == 1 else None
     if isinstance(rows, Sequence) and not isinstance(rows, str):
         return _plain("\n".join(map(str, rows)) + "\n")
-    return _plain(task if isinstance(task, str) else json.dumps(task))
+    return _plain(task if isinstance(task, str) else strict_json.dumps(task))
 
 
 def _few(values: Sequence[Any], full: bool) -> Iterator[Any]:

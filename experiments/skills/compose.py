@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import tyro
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.environments.spaces import discrete
 from didact.experiments.option_types import Imports
@@ -64,7 +64,7 @@ def compose(choice: Compose) -> None:
 
     result = composed(choice)
     if choice.json:
-        return print(json.dumps(result, indent=1))
+        return print(strict_json.dumps(result, indent=1))
     console = Console()
     console.print(
         f"{result['formula']}\n"
