@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from didact.common import display
 from didact.experiments import finite
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import Loop, TrainState
@@ -59,7 +60,7 @@ def train_with_evaluations(
     loop.compiled(state, k)
     compile_seconds = time.perf_counter() - begun
     steps, tests, episodes, seconds = [], [], 0, 0.0
-    bar = logs.ProgressBar(logs.terminal(), chunks * each, 0, label)
+    bar = logs.ProgressBar(display.terminal(), chunks * each, 0, label)
     with contextlib.closing(bar):
         for number in range(1, chunks + 1):
             begun = time.perf_counter()

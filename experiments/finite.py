@@ -129,13 +129,13 @@ def require_finite_scores(scores: Mapping[str, Mapping[str, Any]], config: Train
                 raise SettingError(f"{name} on {task}", value, f"finite ({cause})")
 
 
-def require_finite_metrics(metrics: Mapping[str, Any], update: int, option: str) -> None:
-    """Check the metrics of one update of a student that learns without an environment.
+def require_finite_metrics(metrics: Mapping[str, Any], where: str, setting: str) -> None:
+    """Check the metrics of a student that learns outside of the training loop.
 
     Args:
         metrics: scalars by name.
-        update: number of the update, from 1.
-        option: the setting that is the likely cause, with its value.
+        where: which update they are of.
+        setting: the setting that is the likely cause, with its value.
 
     Raises:
         SettingError: a metric is NaN or infinite.
@@ -143,7 +143,7 @@ def require_finite_metrics(metrics: Mapping[str, Any], update: int, option: str)
     for name in sorted(metrics, key=_loss_first):
         value = float(metrics[name])
         if not math.isfinite(value):
-            raise SettingError(name, value, f"finite (update {update}: try a smaller {option})")
+            raise SettingError(name, value, f"finite ({where}: try a smaller {setting})")
 
 
 def last_finite(saved: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
-from didact.common import strict_json
+from didact.common import display, strict_json
 from didact.common.extensions import import_all
 from didact.common.files import new_folder, writable, write_whole
 from didact.environments import SettingError
@@ -67,7 +67,7 @@ def train(
             usual = defaults_for(settings.get("student", TrainConfig.student))
             config = dataclasses.replace(usual, **settings)
         config = settled(config)
-    console = console or logs.terminal()
+    console = console or display.terminal()
     cache_compilations()
     environment = setup.environment_of(config)
     loop = setup.loop_of(config, environment, jax.devices())

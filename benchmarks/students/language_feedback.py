@@ -22,7 +22,7 @@ from didact.benchmarks import hardware
 from didact.benchmarks.config import FeedbackConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.students.kickstarting import TASKS
-from didact.common import strict_json
+from didact.common import display, strict_json
 from didact.common.files import replacing, writable
 from didact.environments import Box, Environment, SettingError
 from didact.environments.feedback.wrapper import RATE
@@ -194,7 +194,7 @@ class Trial:
     def learn(self, loop: Loop, state: Any, updates: int, label: str) -> tuple[Any, float]:
         """Train for some updates; return the state and the mean number of episodes per seed."""
         each = loop.num_envs * loop.rollout_length
-        bar = logs.ProgressBar(logs.terminal(), updates * each, 0, label)
+        bar = logs.ProgressBar(display.terminal(), updates * each, 0, label)
         episodes = 0.0
         with contextlib.closing(bar):
             for number in range(1, updates + 1):

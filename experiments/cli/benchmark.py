@@ -53,8 +53,7 @@ def run(options: Any) -> None:
     Raises:
         SettingError: a setting is invalid.
     """
-    from rich.console import Console
-
+    from didact.common import display
     from didact.common.extensions import import_all
 
     what = options.what
@@ -62,4 +61,4 @@ def run(options: Any) -> None:
     result = what.chosen.run(what.settings)
     if what.json:
         return print(strict_json.dumps(result, indent=1))
-    return Console().print(what.chosen.table(result))
+    return display.console().print(what.chosen.table(result))

@@ -23,9 +23,10 @@ class Options(Importing):
 
 def run(options: Options) -> None:
     """Print names and descriptions."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from didact.common import display
 
     rows = _ROWS[options.what](options.json)
     if options.json:
@@ -35,7 +36,7 @@ def run(options: Options) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2))
     for row in rows:
         table.add_row(Text(row["name"], "bold"), Text(row["description"]))
-    return Console().print(table)
+    return display.console().print(table)
 
 
 def _rows(entries: Any, more: Callable[[Any], dict[str, Any]] | None = None) -> list[dict]:

@@ -65,8 +65,7 @@ def run(options: Options) -> None:
     Raises:
         SettingError: a setting is invalid, or a folder cannot be used.
     """
-    from rich.console import Console
-
+    from didact.common import display
     from didact.experiments.runs import report
     from didact.experiments.training import train
 
@@ -88,7 +87,7 @@ def run(options: Options) -> None:
         result = train(config)
     if options.json:
         return print(strict_json.dumps(result, indent=1))
-    console = Console()
+    console = display.console()
     if not result["finished"]:
         console.print(
             f"Stopped after {result['steps']:,} steps; all progress is saved. "

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from didact.common import display
 from didact.common.files import new_folder
 from didact.common.settings import checked
 from didact.environments import Environment, SettingError, TaskSpace
@@ -81,7 +82,7 @@ def clone_recording(
     carry = cloner.student.initial_carry(lanes)
     windows = recording.batches(lanes, LENGTH, seed, repeat=True)
     begun, log = time.perf_counter(), logs.Log(folder, 0)
-    bar = logs.ProgressBar(logs.terminal(), updates * LENGTH * lanes, 0, "cloning")
+    bar = logs.ProgressBar(display.terminal(), updates * LENGTH * lanes, 0, "cloning")
     every = max(1, updates // ROWS)
     # Stop only between updates, because an update donates the state.
     with contextlib.closing(bar), contextlib.closing(log), signals() as asked:
@@ -92,7 +93,7 @@ def clone_recording(
             if done % every == 0 or done == updates:
                 metrics = jax.device_get(metrics)
                 rate = f"learning rate than {config.learning_rate:g}"
-                finite.require_finite_metrics(metrics, done, rate)
+                finite.require_finite_metrics(metrics, f"update {done}", rate)
                 _tell(log, bar, done, LENGTH * lanes, time.perf_counter() - begun, metrics)
     seconds = time.perf_counter() - begun
     result: dict[str, Any] = {"run": str(folder), "finished": done == updates}

@@ -49,14 +49,13 @@ def distill(choice: Distill) -> None:
     Raises:
         SettingError: an option is invalid, or a folder cannot be written.
     """
-    from rich.console import Console
-
+    from didact.common import display
     from didact.experiments.runs import report
 
     result = distilled(choice)
     if choice.json:
         return print(strict_json.dumps(result, indent=1))
-    console = Console()
+    console = display.console()
     if not result["finished"]:
         console.print(f"Stopped after {result['steps']:,} steps; all progress is saved.")
     if "evaluation" in result:

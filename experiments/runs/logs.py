@@ -1,14 +1,13 @@
 """Metrics, TensorBoard events and the progress bar of a training."""
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TimeRemainingColumn
 from rich.table import Column
 from rich.text import Text
 from tensorboardX import summary
@@ -16,7 +15,9 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2
 
 from didact.common import strict_json
+from didact.common.display import Display
 from didact.common.files import replacing
+from didact.common.plain_text import shown
 
 METRICS = "metrics.jsonl"
 # These classes are generated at import time, so type checkers do not know them.
@@ -145,8 +146,8 @@ def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
     return row
 
 
-class ProgressBar:
-    """A progress bar; without a terminal, occasional lines.
+class ProgressBar(Display):
+    """A progress bar; without a terminal, occasional lines. Errors of the display are ignored.
 
     Args:
         console: console to print to.
@@ -159,35 +160,54 @@ class ProgressBar:
     def __init__(
         self, console: Console, total: int, done: int, title: str = "training", unit: str = ""
     ):
-        self.console, self.total, self.title = console, total, title
+        super().__init__(console)
+        self.total, self.title = total, title
         self.progress = Progress(
-            TextColumn("[bold]{task.description}"),
+            _Description(),
             BarColumn(bar_width=None),
             _Count(unit, table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[told]}", table_column=Column(no_wrap=True)),
+            _Numbers(table_column=Column(no_wrap=True)),
             TimeRemainingColumn(compact=True),
             console=console,
             expand=True,
             disable=not console.is_terminal,
         )
-        self.task = self.progress.add_task("compiling", total=total, completed=done, told="")
-        self.progress.start()
+        self.task = self.progress.add_task("compiling", total=total, completed=done, numbers=Text())
+        live, refresh = self.progress.live, self.progress.live.refresh
+
+        def guarded() -> None:  # also called by the thread that redraws the bar
+            with self.guard():
+                refresh()
+
+        live.refresh = guarded
+        with self.guard():
+            self.progress.start()
 
     def update(self, steps: int, row: dict[str, Any]) -> None:
         """Update the bar with a row of metrics."""
-        told = f"[cyan]{row['steps_per_second']:,.0f}[/] steps/s"
+        numbers = Text.assemble((f"{row['steps_per_second']:,.0f}", "cyan"), " steps/s")
         if row.get("return") is not None:
-            told += f"  return [cyan]{row['return']:.2f}[/]"
+            numbers.append("  return ").append(f"{row['return']:.2f}", "cyan")
         if row.get("success") is not None:
-            told += f"  success [cyan]{row['success']:.1%}[/]"
-        self.progress.update(self.task, completed=steps, told=told, description=self.title)
-
-    def line(self, text: str) -> None:
-        """Print a line above the bar."""
-        self.progress.console.print(text)
+            numbers.append("  success ").append(f"{row['success']:.1%}", "cyan")
+        with self.guard():
+            self.progress.update(
+                self.task, completed=steps, numbers=numbers, description=self.title
+            )
 
     def close(self) -> None:
-        self.progress.stop()
+        with self.guard():
+            self.progress.stop()
+
+
+class _Description(ProgressColumn):
+    def render(self, task: Any) -> Text:
+        return Text(shown(task.description), "bold")
+
+
+class _Numbers(ProgressColumn):
+    def render(self, task: Any) -> Text:
+        return task.fields["numbers"]
 
 
 class _Count(ProgressColumn):
@@ -199,8 +219,3 @@ class _Count(ProgressColumn):
         if self.unit:
             return Text(f"{task.completed:,.0f}/{task.total:,.0f} {self.unit}", no_wrap=True)
         return Text(f"{task.completed / 1e6:.2f}/{task.total / 1e6:.2f}M", no_wrap=True)
-
-
-def terminal() -> Console:
-    """Return a console on standard error, so that standard output holds results only."""
-    return Console(stderr=True, width=None if os.isatty(2) else 120)

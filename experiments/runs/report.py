@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from rich.table import Table
 
+from didact.common.display import Display
 from didact.common.extensions import without_folders
 from didact.environments import SettingError
 from didact.experiments import setup
@@ -167,7 +168,7 @@ def pictures(training: Any) -> dict[str, str]:
     try:
         snapshots = load_snapshots(run / "curriculum")
     except SettingError as error:  # a damaged snapshot must not end the training
-        training.console.print(f"The curriculum was not plotted: {error}")
+        Display(training.console).line(f"The curriculum was not plotted: {error}")
         snapshots = []
     space = training.environment.task_space
     shown = space.feature_space

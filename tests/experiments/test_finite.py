@@ -163,9 +163,9 @@ def test_evaluations_and_metrics():
     finite.require_finite_scores({"A": {"return": 1.0, "success_by_seed": [1.0]}}, CONFIG)
     with pytest.raises(SettingError, match=r"return on A is inf.*--env Somewhere"):
         finite.require_finite_scores({"A": {"success": 0.0, "return": np.inf}}, CONFIG)
-    finite.require_finite_metrics({"loss": np.float32(1)}, 3, "rate")
+    finite.require_finite_metrics({"loss": np.float32(1)}, "update 3", "rate")
     with pytest.raises(SettingError, match=r"loss is nan.*update 3: try a smaller rate"):
-        finite.require_finite_metrics({"a": np.nan, "loss": np.float32(np.nan)}, 3, "rate")
+        finite.require_finite_metrics({"a": np.nan, "loss": np.float32(np.nan)}, "update 3", "rate")
 
 
 class Spoilt(fakes.Counting):
