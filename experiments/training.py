@@ -130,6 +130,9 @@ class Training:
         bar = logs.ProgressBar(
             self.console, total * config.steps_per_update, done * config.steps_per_update
         )
+        if self.log.damaged:
+            count = "1 line" if self.log.damaged == 1 else f"{self.log.damaged} lines"
+            bar.line(f"{count} of {logs.METRICS} could not be read: moved to {self.log.aside}")
         proposals = proposers.ProposerRunner(
             config, self.environment, loop, self.run, done, tell=bar.line
         )

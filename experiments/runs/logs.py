@@ -1,6 +1,5 @@
 """Metrics, TensorBoard events and the progress bar of a training."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from didact.common import strict_json
 from didact.common.display import Display
 from didact.common.files import replacing
 from didact.common.plain_text import shown
+from didact.experiments.runs.metrics_file import read_rows, set_aside
 
 METRICS = "metrics.jsonl"
 # These classes are generated at import time, so type checkers do not know them.
@@ -31,16 +31,22 @@ class Log:
         run: run folder.
         updates: number of updates of the checkpoint; later rows are dropped, since a resumed run
             writes them again.
+
+    Attributes:
+        damaged: number of damaged lines that were moved from the file to `aside`.
     """
 
     def __init__(self, run: Path, updates: int):
         self.path = run / METRICS
-        kept = [row for row in read(self.path) if row["updates"] <= updates]
+        found = read_rows(self.path)
+        # Set aside before they leave the file, so that nothing is lost in between.
+        self.damaged, self.aside = len(found.damaged), set_aside(self.path, found.damaged)
+        kept = [row for row in found.rows if row["updates"] <= updates]
         with replacing(self.path) as draft:
             draft.write_text("".join(strict_json.dumps(row) + "\n" for row in kept))
         steps = kept[-1]["steps"] + 1 if kept else 0
         self.board = EventWriter(run / "tensorboard", steps)
-        self.seconds = kept[-1]["seconds"] if kept else 0.0
+        self.seconds: float = next((r["seconds"] for r in kept[::-1] if r.get("seconds")), 0.0)
 
     def write(self, row: dict[str, Any]) -> None:
         """Append a row, which must contain `updates`, `steps` and `seconds`."""
@@ -96,16 +102,8 @@ class EventWriter:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Read the rows of a metrics file, up to the first damaged one (for example after a crash)."""
-    rows = []
-    if path.is_file():
-        for line in path.read_text(errors="replace").splitlines():
-            try:
-                row = json.loads(line)
-                rows.append(row | {"steps": int(row["steps"]), "updates": int(row["updates"])})
-            except (ValueError, TypeError, KeyError):
-                break
-    return rows
+    """Read the rows of a metrics file, without damaged ones (for example after a crash)."""
+    return read_rows(path).rows
 
 
 def flat(row: dict[str, Any], prefix: str = "") -> dict[str, float]:

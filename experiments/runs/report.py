@@ -94,10 +94,11 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
     if config.video:
         files["video"] = _video(training)
     rows = logs.read(run / logs.METRICS)
+    speeds = [row["steps_per_second"] for row in rows if row.get("steps_per_second") is not None]
     return {
-        "seconds": rows[-1]["seconds"],
-        "compile_seconds": rows[0].get("compile_seconds"),
-        "steps_per_second": float(np.median([row["steps_per_second"] for row in rows])),
+        "seconds": training.log.seconds if not rows else rows[-1].get("seconds") or 0.0,
+        "compile_seconds": rows[0].get("compile_seconds") if rows else None,
+        "steps_per_second": float(np.median(speeds)) if speeds else None,
         "evaluation": evaluation,
         "files": files,
     }
@@ -145,7 +146,7 @@ def curves(
     series = {}
     for label, curve in points.items():
         if curve:
-            values = [row.get(f"{measure}_by_seed", [row[measure]]) for _, row in curve]
+            values = [row.get(f"{measure}_by_seed", [row.get(measure)]) for _, row in curve]
             series[label] = np.array([steps for steps, _ in curve]), np.array(values, float).T
     return measure, series
 

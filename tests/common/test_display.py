@@ -62,7 +62,7 @@ def test_a_console_prints_text_as_it_is(text):
         console = display.PlainConsole(file=io.StringIO(), width=200, force_terminal=False)
         console.print(thing)
         out = console.file.getvalue()  # type: ignore[attr-defined]
-        if not isinstance(thing, Panel):
+        if isinstance(thing, str | Table):  # `Text` drops some control characters
             assert shown(text) in out
         assert all(c == "\n" or c.isprintable() for c in out)
 
