@@ -283,8 +283,10 @@ def _check_spaces(spaces: Any, path: str) -> None:
             raise _error(f"{where}: dtype", path, space["dtype"], allowed)
         for end in ("low", "high"):
             bound = space[end]
-            if bound is not None and (type(bound) not in (int, float) or math.isnan(bound)):
-                raise _error(f"{where}: {end}", path, bound, "a number, or null if unbounded")
+            if bound is None and kind == "f":  # unbounded
+                continue
+            if type(bound) not in (int, float) or bound != bound:  # NaN
+                raise _error(f"{where}: {end}", path, bound, "a number")
         kind = space.get("kind")
         if kind is not None and not isinstance(kind, str):
             raise _error(f"{where}: kind", path, kind, "null or the name of a kind")
