@@ -58,7 +58,8 @@ class CurriculumConfig:
     num_evaluations: int = 10
     """number of evaluations during each training"""
     out: str = "runs/curriculum"
-    """folder for the learning curves as JSON and PNG"""
+    """folder for the learning curves as JSON and PNG; teachers whose results are there already, for
+    the same settings, are not trained again"""
     llm: LLMConfig = dataclasses.field(default_factory=LLMConfig)
     """settings of the language model for `pool:language-model`"""
 

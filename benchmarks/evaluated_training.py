@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from didact.common import display
+from didact.experiments import finite
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import Loop, TrainState
 from didact.experiments.runs import logs
@@ -58,14 +60,16 @@ def train_with_evaluations(
     loop.compiled(state, k)
     compile_seconds = time.perf_counter() - begun
     steps, tests, episodes, seconds = [], [], 0, 0.0
-    bar = logs.ProgressBar(logs.terminal(), chunks * each, 0, label)
+    bar = logs.ProgressBar(display.terminal(), chunks * each, 0, label)
     with contextlib.closing(bar):
         for number in range(1, chunks + 1):
             begun = time.perf_counter()
             state, records = loop.chunk(state, k)
-            metrics = jax.device_get(records.metrics)
+            records = jax.device_get(records)
+            metrics = records.metrics
             spent = time.perf_counter() - begun
             seconds += spent
+            finite.require_finite_records(settings, records, (number - 1) * k, ())
             row = logs.chunk_row(metrics)
             row["steps_per_second"] = each * settings.num_seeds / spent
             episodes += row["episodes"]

@@ -5,6 +5,7 @@ the name of an observation.
 """
 
 import dataclasses
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -78,12 +79,12 @@ class ArraySpace:
         return self.kind or ("vector" if len(self.shape) <= 1 else None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the space as JSON values; `from_json` is the inverse."""
+        """Return the space as JSON values, with null for infinite bounds; see `from_json`."""
         return {
             "shape": list(self.shape),
             "dtype": np.dtype(self.dtype).name,
-            "low": self.low,
-            "high": self.high,
+            "low": self.low if math.isfinite(self.low) else None,
+            "high": self.high if math.isfinite(self.high) else None,
             "kind": self.kind,
             "codes": list(self.codes),
             "role": self.role,
@@ -95,8 +96,8 @@ class ArraySpace:
         return cls(
             tuple(values["shape"]),
             np.dtype(values["dtype"]),
-            values["low"],
-            values["high"],
+            -math.inf if values["low"] is None else values["low"],
+            math.inf if values["high"] is None else values["high"],
             values.get("kind"),
             tuple(values.get("codes", ())),
             values.get("role", ""),

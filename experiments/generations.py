@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
+from didact.common import display
 from didact.environments import SettingError
 from didact.experiments.config import KickstartConfig, TrainConfig
 from didact.experiments.plotting import training_curves
@@ -125,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
     for number, result in enumerate(done, 1):
         success = result["success"]
         made.add_row(str(number), "-" if success is None else f"{success:.1%}", result["run"])
-    console = Console()
+    console = display.console()
     console.print(made)
     if len(done) < choice.generations:
         console.print("Stopped; all progress is saved. Run the same command again to resume.")

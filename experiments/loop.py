@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from didact.environments import Environment, Restart, SettingError
 from didact.experiments import prepared_proposals, rollout, task_sources
 from didact.experiments.actors import PrivilegedObservations, student_actor
+from didact.experiments.finite import Magnitudes, magnitudes
 from didact.experiments.rollout import MAX, Episodes, RolloutState, Runner, collect
 from didact.students import Student
 from didact.teachers import Outcomes, Proposals, Teacher, propose
@@ -41,6 +42,7 @@ class Records(NamedTuple):
     metrics: dict[str, Float[Array, " k"]]
     tasks: Float[Array, "k m d"]
     outcomes: Outcomes  # each [k, m]
+    magnitudes: Magnitudes  # each [k]
 
 
 class Loop:
@@ -188,8 +190,9 @@ class Loop:
         if self.teacher.batch:
             left = ready._replace(at=queue[0], left=queue[1])
             metrics["waiting"] = jax.lax.pmean(waited / episodes.done.size, DEVICES)
+        sizes = magnitudes(proposals, outcomes, taken, student_state, DEVICES)
         state = TrainState(student_state, teacher_state, worlds, left, key, state.updates + 1)
-        return state, Records(metrics, proposals.tasks, outcomes)
+        return state, Records(metrics, proposals.tasks, outcomes, sizes)
 
     def propose(self, state: TrainState, key: PRNGKeyArray) -> tuple[Any, Any]:
         """Propose tasks for this device's environments.

@@ -151,7 +151,7 @@ class ProposerRunner:
         config, environment, loop: parts of the training.
         run: folder of the transcript.
         updates: number of updates already done; later exchanges are dropped from the transcript.
-        tell: shows a line to the user.
+        tell: shows a line of plain text to the user.
     """
 
     def __init__(
@@ -258,9 +258,9 @@ class ProposerRunner:
             return state
         if answer.reply is None:
             self.over = answer.over
+            self._note(answer, done)  # first, so that nothing can lose it
             last = " No further requests will be made." if answer.over else ""
             self.tell(f"proposer {self.asking.proposer.name}: {answer.error}{last}")
-            self._note(answer, done)
             return state
         pool = self._pool(state, answer.report.seed)
         known = np.asarray(pool.tasks)[np.asarray(pool.filled)]

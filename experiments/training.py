@@ -3,7 +3,6 @@ between them."""
 
 import contextlib
 import dataclasses
-import json
 import os
 import signal
 import time
@@ -16,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
+from didact.common import display, strict_json
 from didact.common.extensions import import_all
 from didact.common.files import new_folder, writable, write_whole
 from didact.environments import SettingError
-from didact.experiments import population, proposers, setup
+from didact.experiments import finite, population, proposers, setup
 from didact.experiments.config import TrainConfig, checked, defaults_for, read_run, to_dict
 from didact.experiments.evaluation.evaluate import Results, evaluator
 from didact.experiments.imitation import expert_setup
@@ -68,7 +68,7 @@ def train(
             usual = defaults_for(settings.get("student", TrainConfig.student))
             config = dataclasses.replace(usual, **settings)
         config = settled(config)
-    console = console or logs.terminal()
+    console = console or display.terminal()
     cache_compilations()
     environment = setup.environment_of(config)
     loop = setup.loop_of(config, environment, jax.devices())
@@ -125,12 +125,16 @@ class Training:
             self.checkpoints.remove_after(int(np.max(np.asarray(state.updates))))
         done = int(np.max(np.asarray(state.updates)))
         self.warm_up = WarmUp(config, state.teacher)
+        finite.require_finite_state(config, state, done)
         total, k = config.num_updates, config.updates_per_chunk
         self.log = logs.Log(self.run, done)
         begun = time.perf_counter()
         bar = logs.ProgressBar(
             self.console, total * config.steps_per_update, done * config.steps_per_update
         )
+        if self.log.damaged:
+            count = "1 line" if self.log.damaged == 1 else f"{self.log.damaged} lines"
+            bar.line(f"{count} of {logs.METRICS} could not be read: moved to {self.log.aside}")
         proposals = proposers.ProposerRunner(
             config, self.environment, loop, self.run, done, tell=bar.line
         )
@@ -151,6 +155,8 @@ class Training:
                     state, records = loop.chunk(state, k)
                     records = jax.device_get(records)
                     seconds += time.perf_counter() - start
+                    saved = self.checkpoints.saved()
+                    finite.require_finite_records(config, records, done, saved)
                     before, done = done, done + k
                     steps = done * config.steps_per_update
                     row = {"updates": done, "steps": steps, "seconds": round(seconds, 3)}
@@ -231,6 +237,7 @@ class Training:
             }
             if success.ndim:
                 scores[name]["success_by_seed"] = success.tolist()
+        finite.require_finite_scores(scores, self.config)
         return scores
 
     def play(self, state: Any, updates: int, episodes: int, greedy: bool) -> Results:
@@ -307,7 +314,7 @@ def _new_folder(config: TrainConfig) -> Path:
         raise SettingError("--run", run, f"a new folder; it holds a run: --resume {run} resumes it")
     run = new_folder("--run", config.run, f"{config.env}-{config.teacher}")
     with _write_errors(run):
-        write_whole(run / CONFIG, json.dumps(to_dict(config), indent=1) + "\n")
+        write_whole(run / CONFIG, strict_json.dumps(to_dict(config), indent=1) + "\n")
     return run
 
 

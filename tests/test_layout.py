@@ -124,6 +124,18 @@ def unsafe_calls(source: str) -> list[str]:
     return found
 
 
+def markup(source: str) -> list[str]:
+    """Where a file makes a console, or text, that interprets markup: see `common/display.py`."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            function = node.func
+            name = getattr(function, "attr", getattr(function, "id", ""))
+            if name in ("Console", "TextColumn", "from_markup", "from_ansi", "render_markup"):
+                found.append(f"line {node.lineno}: {name}")
+    return found
+
+
 def undocumented(name: str) -> list[str]:
     """The functions and classes that a module exports without a docstring of their own."""
     module = importlib.import_module(name)
@@ -156,6 +168,17 @@ def test_imports_run_one_way(path):
 @parametrised()
 def test_nothing_is_pickled_or_evaluated(path):
     assert unsafe_calls(path.read_text()) == []
+
+
+@parametrised()
+def test_text_of_others_is_never_markup(path):
+    assert markup(path.read_text()) == []
+
+
+def test_markup_is_found():
+    assert markup("import rich.console\nrich.console.Console(stderr=True)")
+    assert markup("from rich.text import Text\nText.from_markup(error)")
+    assert not markup("from didact.common import display\ndisplay.console().print(error)")
 
 
 @parametrised()

@@ -1,7 +1,7 @@
 """Compare teachers by learning curves on a fixed test set, with Welch's test."""
 
 import dataclasses
-import json
+import functools
 from typing import Any
 
 import jax
@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float
 from rich.table import Table
 
-from didact.benchmarks import hardware
+from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.config import CurriculumConfig
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
-from didact.common.files import replacing, writable
+from didact.common.files import writable
 from didact.environments import SettingError
 from didact.experiments import proposers, setup
 from didact.experiments.config import TrainConfig, checked, option
@@ -24,9 +24,14 @@ from didact.experiments.plotting import training_curves
 from didact.experiments.runs.transcripts import TRANSCRIPT
 from didact.teachers.language.transcript import DROPPED
 
+FILE = "curves.json"
+
 
 def compare(config: CurriculumConfig) -> dict[str, Any]:
     """Train students with each teacher and test them on the same tasks.
+
+    Results are written to `curves.json` in `config.out` teacher by teacher. Teachers whose results
+    are there already, for the same settings, are not trained again.
 
     Returns:
         `machine`, `settings`, and `teachers`: for each its `steps` [p], `success` [seeds, p] on the
@@ -35,7 +40,7 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         teacher.
 
     Raises:
-        SettingError: a setting is invalid.
+        SettingError: a setting is invalid, or the folder holds results for other settings.
     """
     for name, least in {"seeds": 2, "num_evaluations": 1, "test_tasks": 1}.items():
         if getattr(config, name) < least:
@@ -49,31 +54,40 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         setup.loop_of(settings, environment, jax.devices())
         proposers.proposer_of(settings, environment)
     folder = writable("--out", config.out)
-    rows = {}
+    values = dataclasses.asdict(config)
+    settings = {k: v for k, v in values.items() if k not in ("out", "teachers")}
+    path, complete = folder / FILE, functools.partial(_is_row, seeds=config.seeds)
+    rows = resumed_results.rows_of(path, "teachers", settings, complete)
+    settings["teachers"] = list(config.teachers)
     for name in config.teachers:
-        rows[name] = learn(name, config)
-    baseline = rows[config.teachers[-1]]
-    for row in rows.values():
+        if name not in rows:
+            rows[name] = learn(name, config) | {"machine": hardware.describe()}
+            resumed_results.write(path, {"settings": settings, "teachers": rows})
+    chosen = {name: rows[name] for name in config.teachers}
+    baseline = chosen[config.teachers[-1]]
+    for row in chosen.values():
         for score in ("final", "average"):
             row[f"{score}_interval"] = [float(x) for x in bootstrap_interval(row[score])]
             row[f"{score}_p"] = float(welch_test(row[score], baseline[score]).p_value)
-    result = {
-        "machine": hardware.describe(),
-        "settings": {
-            k: v for k, v in dataclasses.asdict(config).items() if k not in ("out", "json")
-        }
-        | {"teachers": list(config.teachers)},
-        "teachers": rows,
-    }
+    result = {"machine": hardware.describe(), "settings": settings, "teachers": rows}
     series = {
-        name: (np.array(row["steps"]), np.array(row["success"])) for name, row in rows.items()
+        name: (np.array(row["steps"]), np.array(row["success"])) for name, row in chosen.items()
     }
     training_curves.learning_curves(
         folder / "curves.png", series, y_label="success on the test tasks", y_limits=(0, 1.02)
     )
-    with replacing(folder / "curves.json") as draft:
-        draft.write_text(json.dumps(result, indent=1))
-    return result
+    resumed_results.write(path, result)
+    return result | {"teachers": chosen}
+
+
+def _is_row(row: Any, seeds: int) -> bool:
+    """Whether a value read from a file is a result of `learn`."""
+    curves = np.array(row["success"], float)
+    scores = [np.array(row[name], float) for name in ("final", "average")]
+    steps = np.array(row["steps"], float)
+    fits = curves.shape == (seeds, steps.size) and all(x.shape == (seeds,) for x in scores)
+    known = all(np.isfinite(x).all() for x in (curves, *scores, steps))
+    return fits and known and steps.size > 0 and isinstance(row["seconds"], (int, float))
 
 
 def _settings(name: str, config: CurriculumConfig) -> TrainConfig:

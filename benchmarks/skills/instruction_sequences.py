@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from didact.benchmarks import hardware
+from didact.common import display, strict_json
 from didact.environments import with_propositions
 from didact.environments.grid import cells
 from didact.environments.grid.object_propositions import PROPOSITIONS
@@ -184,7 +184,10 @@ def main() -> None:
     """Run the command line."""
     config = tyro.cli(InstructionSequencesConfig, description=InstructionSequencesConfig.__doc__)
     result = compare(config)
-    print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))
+    if config.json:
+        print(strict_json.dumps(result, indent=1))
+    else:
+        display.console().print(table(result))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ References:
 """
 
 import dataclasses
-import json
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -19,10 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from didact.benchmarks import hardware
+from didact.common import display, strict_json
 from didact.common.files import replacing, writable
 from didact.environments import Environment, Wrapper, make, register
 from didact.environments.registry import registered
@@ -163,7 +162,7 @@ def compare(config: PreferencesConfig) -> dict[str, Any]:
         rows[wish] = row | {"seconds": round(time.perf_counter() - begun, 1)}
     result = {"machine": hardware.describe(), "settings": vars(config), "wishes": rows}
     with replacing(folder / "preferences.json") as draft:
-        draft.write_text(json.dumps(result, indent=1))
+        draft.write_text(strict_json.dumps(result, indent=1))
     return result
 
 
@@ -194,7 +193,10 @@ def main() -> None:
     """Run the command line."""
     config = tyro.cli(PreferencesConfig, description=PreferencesConfig.__doc__)
     result = compare(config)
-    print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))
+    if config.json:
+        print(strict_json.dumps(result, indent=1))
+    else:
+        display.console().print(table(result))
 
 
 if __name__ == "__main__":

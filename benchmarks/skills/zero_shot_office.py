@@ -7,7 +7,6 @@ References:
 """
 
 import dataclasses
-import json
 from typing import Any
 
 import jax
@@ -15,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from jaxtyping import Float
-from rich.console import Console
 from rich.table import Table
 
 from didact.benchmarks import hardware
+from didact.common import display, strict_json
 from didact.environments.toys.office import Office
 from didact.experiments.skills.exploration import explore
 from didact.experiments.skills.formula_q_learning import q_learning
@@ -170,7 +169,10 @@ def main() -> None:
     """Run the command line."""
     config = tyro.cli(OfficeConfig, description=OfficeConfig.__doc__)
     result = compare(config)
-    print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))
+    if config.json:
+        print(strict_json.dumps(result, indent=1))
+    else:
+        display.console().print(table(result))
 
 
 if __name__ == "__main__":

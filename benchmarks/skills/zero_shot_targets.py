@@ -8,7 +8,6 @@ References:
 """
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from didact.benchmarks import hardware
+from didact.common import display, strict_json
 from didact.common.files import replacing, writable
 from didact.environments.toys.moving_targets import KINDS, MovingTargets
 from didact.experiments.plotting import training_curves
@@ -121,7 +120,7 @@ def compare(config: TargetsConfig) -> dict[str, Any]:
         "formulas": rows,
     }
     with replacing(folder / "targets.json") as draft:
-        draft.write_text(json.dumps(result, indent=1))
+        draft.write_text(strict_json.dumps(result, indent=1))
     curves = {
         family: (
             np.array(SIZES, float),
@@ -198,7 +197,10 @@ def main() -> None:
     """Run the command line."""
     config = tyro.cli(TargetsConfig, description=TargetsConfig.__doc__)
     result = compare(config)
-    print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))
+    if config.json:
+        print(strict_json.dumps(result, indent=1))
+    else:
+        display.console().print(table(result))
 
 
 if __name__ == "__main__":

@@ -4,18 +4,17 @@ python -m didact.benchmarks.speed.formula_cost
 """
 
 import dataclasses
-import json
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from didact.benchmarks import hardware
 from didact.benchmarks.speed.timing import Loop, interleaved, spread
+from didact.common import display, strict_json
 from didact.environments import Environment, SettingError, make, with_propositions
 from didact.environments.grid.object_propositions import PROPOSITIONS
 from didact.students.skills import automaton, batch_automata, next_states, step_rewards
@@ -136,7 +135,10 @@ def main() -> None:
     """Run the command line."""
     config = tyro.cli(FormulasConfig, description=FormulasConfig.__doc__)
     result = measure(config)
-    print(json.dumps(result, indent=1)) if config.json else Console().print(table(result))
+    if config.json:
+        print(strict_json.dumps(result, indent=1))
+    else:
+        display.console().print(table(result))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from didact.benchmarks import hardware
 from didact.benchmarks.config import BabyAIConfig
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.registry import Benchmark
+from didact.common import strict_json
 from didact.common.files import replacing, writable
 from didact.environments import SettingError, make
 from didact.experiments import setup
@@ -66,7 +67,7 @@ def learn_levels(config: BabyAIConfig) -> dict[str, Any]:
             continue
         result["levels"][name] = learn(name, config)
         with replacing(folder / "babyai.json") as draft:
-            draft.write_text(json.dumps(result, indent=1))
+            draft.write_text(strict_json.dumps(result, indent=1))
     result["levels"] = {name: result["levels"][name] for name in config.levels}
     return result
 

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 
 from didact.benchmarks import hardware
@@ -25,6 +25,7 @@ from didact.benchmarks.config import KickstartingConfig
 from didact.benchmarks.evaluated_training import train_with_evaluations
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import bootstrap_interval
+from didact.common import display, strict_json
 from didact.common.files import replacing, writable
 from didact.common.settings import checked as settings_checked
 from didact.environments import SettingError
@@ -34,7 +35,6 @@ from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.imitation import expert_setup
 from didact.experiments.loop import Loop
 from didact.experiments.plotting import training_curves
-from didact.experiments.runs import logs
 from didact.experiments.training import cache_compilations, train_or_resume
 from didact.students import load_policy
 
@@ -117,7 +117,7 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
 
     def save() -> None:
         with replacing(folder / "kickstarting.json") as draft:
-            draft.write_text(json.dumps(result, indent=1))
+            draft.write_text(strict_json.dumps(result, indent=1))
 
     for name in config.students:
         for row in trial.learn(name, result["students"].get(name)):
@@ -161,10 +161,10 @@ def expert(name: str, config: KickstartingConfig, folder: Path) -> Path:
     """Return the run of a task's expert, and train it unless it is finished."""
     settings = expert_settings(name, config, folder)
     run = Path(settings.run or "")
-    console = logs.terminal()
+    console = display.terminal()
     if not (run / "policy").is_dir():
         console.print(f"expert of {name}")
-    quiet = console if console.is_terminal else Console(file=io.StringIO())
+    quiet = console if console.is_terminal else display.PlainConsole(file=io.StringIO())
     if not train_or_resume(settings, console=quiet)["finished"]:
         raise KeyboardInterrupt  # the run is saved, and the same command resumes it
     return run

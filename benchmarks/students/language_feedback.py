@@ -22,10 +22,11 @@ from didact.benchmarks import hardware
 from didact.benchmarks.config import FeedbackConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.students.kickstarting import TASKS
+from didact.common import display, strict_json
 from didact.common.files import replacing, writable
 from didact.environments import Box, Environment, SettingError
 from didact.environments.feedback.wrapper import RATE
-from didact.experiments import setup
+from didact.experiments import finite, setup
 from didact.experiments.config import TrainConfig, checked, option
 from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.loop import Loop
@@ -80,7 +81,7 @@ def compare(config: FeedbackConfig) -> dict[str, Any]:
             row = Trial(config, name).run() | {"machine": hardware.describe()}
             result["conditions"][name] = row
             with replacing(folder / FILE) as draft:
-                draft.write_text(json.dumps(result, indent=1))
+                draft.write_text(strict_json.dumps(result, indent=1))
     result["conditions"] = {name: result["conditions"][name] for name in config.conditions}
     return result
 
@@ -193,13 +194,15 @@ class Trial:
     def learn(self, loop: Loop, state: Any, updates: int, label: str) -> tuple[Any, float]:
         """Train for some updates; return the state and the mean number of episodes per seed."""
         each = loop.num_envs * loop.rollout_length
-        bar = logs.ProgressBar(logs.terminal(), updates * each, 0, label)
+        bar = logs.ProgressBar(display.terminal(), updates * each, 0, label)
         episodes = 0.0
         with contextlib.closing(bar):
             for number in range(1, updates + 1):
                 begun = time.perf_counter()
                 state, records = loop.chunk(state, 1)
-                metrics = jax.device_get(records.metrics)
+                records = jax.device_get(records)
+                finite.require_finite_records(self.settings, records, number - 1, ())
+                metrics = records.metrics
                 episodes += float(np.mean(np.sum(metrics["episodes"], -1)))
                 row = logs.chunk_row(metrics)
                 seconds = time.perf_counter() - begun

@@ -16,6 +16,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from didact.common.plain_text import shown
+
 PACKAGE = "didact.experiments.cli"
 
 
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         if not isinstance(error, SettingError):
             raise
-        print(f"didact: {error}", file=sys.stderr)
+        print(f"didact: {shown(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("didact: stopped.", file=sys.stderr)
@@ -110,7 +112,7 @@ def _plain_warnings() -> Iterator[None]:
 
     def format(message: Any, category: Any, *where: Any, **more: Any) -> str:
         if category.__name__ == "PluginWarning":
-            return f"didact: {message}\n"
+            return f"didact: {shown(str(message))}\n"
         return before(message, category, *where, **more)
 
     warnings.formatwarning = format

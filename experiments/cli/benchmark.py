@@ -2,10 +2,10 @@
 
 import dataclasses
 import inspect
-import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from didact.common import strict_json
 from didact.common.settings import fields_of
 from didact.experiments.cli._dispatch import choice
 from didact.experiments.cli._options import Importing
@@ -53,13 +53,12 @@ def run(options: Any) -> None:
     Raises:
         SettingError: a setting is invalid.
     """
-    from rich.console import Console
-
+    from didact.common import display
     from didact.common.extensions import import_all
 
     what = options.what
     import_all(what.imports)
     result = what.chosen.run(what.settings)
     if what.json:
-        return print(json.dumps(result, indent=1))
-    return Console().print(what.chosen.table(result))
+        return print(strict_json.dumps(result, indent=1))
+    return display.console().print(what.chosen.table(result))

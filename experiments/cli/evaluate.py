@@ -1,11 +1,11 @@
 """Evaluate a policy: success rate, return and episode length."""
 
 import dataclasses
-import json
 from typing import Any, Literal
 
 import tyro
 
+from didact.common import strict_json
 from didact.experiments.cli._options import RANDOM, Acting
 
 
@@ -28,18 +28,18 @@ def run(options: Options) -> None:
     Raises:
         SettingError: an option is invalid, or the policy cannot be found.
     """
-    from rich.console import Console
+    from didact.common import display
 
     result = evaluated(options)
     if options.json:
-        return print(json.dumps(result, indent=1))
+        return print(strict_json.dumps(result, indent=1))
     success = (
-        f"[bold]{result['success']:.1%}[/] success "
+        f"{result['success']:.1%} success "
         f"(±{result['success_standard_error']:.1%} standard error, {result['episodes']} episodes), "
         if result["success"] is not None
         else f"{result['episodes']} episodes, "
     )
-    return Console().print(
+    return display.console().print(
         f"{result['environment']} in {result['engine']}, {result['actions']} actions: {success}"
         f"return {result['return']:.3f}, {result['length']:.1f} steps",
         highlight=False,

@@ -1,13 +1,13 @@
 """List environments, teachers, students, proposers, benchmarks or policies."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import tyro
 
+from didact.common import strict_json
 from didact.experiments.cli._options import Importing
 
 
@@ -23,19 +23,20 @@ class Options(Importing):
 
 def run(options: Options) -> None:
     """Print names and descriptions."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from didact.common import display
+
     rows = _ROWS[options.what](options.json)
     if options.json:
-        return print(json.dumps(rows, indent=1))
+        return print(strict_json.dumps(rows, indent=1))
     if not rows:
         return print("No policies yet. Run `didact train` to create one under runs/.")
     table = Table(box=None, show_header=False, padding=(0, 2))
     for row in rows:
         table.add_row(Text(row["name"], "bold"), Text(row["description"]))
-    return Console().print(table)
+    return display.console().print(table)
 
 
 def _rows(entries: Any, more: Callable[[Any], dict[str, Any]] | None = None) -> list[dict]:

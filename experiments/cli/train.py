@@ -5,11 +5,11 @@ room and then in up to nine rooms with doors. This takes about five minutes on t
 """
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.common.settings import fields_of
 from didact.experiments.config import TrainConfig, defaults_for, option
@@ -65,8 +65,7 @@ def run(options: Options) -> None:
     Raises:
         SettingError: a setting is invalid, or a folder cannot be used.
     """
-    from rich.console import Console
-
+    from didact.common import display
     from didact.experiments.runs import report
     from didact.experiments.training import train
 
@@ -87,8 +86,8 @@ def run(options: Options) -> None:
     else:
         result = train(config)
     if options.json:
-        return print(json.dumps(result, indent=1))
-    console = Console()
+        return print(strict_json.dumps(result, indent=1))
+    console = display.console()
     if not result["finished"]:
         console.print(
             f"Stopped after {result['steps']:,} steps; all progress is saved. "

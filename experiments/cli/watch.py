@@ -1,9 +1,10 @@
 """Record a video of a policy's episodes, with the instruction as a caption."""
 
 import dataclasses
-import json
 from pathlib import Path
 
+from didact.common import strict_json
+from didact.common.plain_text import shown
 from didact.experiments.cli._options import Acting
 
 
@@ -48,4 +49,4 @@ def run(options: Options) -> None:
         raise SettingError(
             "--out", str(path), f"a writable file ({error.strerror or error})"
         ) from None
-    print(json.dumps({"video": str(path)}) if options.json else path)
+    print(strict_json.dumps({"video": str(path)}) if options.json else shown(str(path)))

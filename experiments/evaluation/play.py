@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import tyro
 
+from didact.common.plain_text import shown
 from didact.environments import Discrete, Environment, SettingError, TaskSpace
 
 # Maps each key to names of actions, of which the first that the environment has is used, or to a
@@ -143,7 +144,7 @@ class Game:
         )
         width = max(len(line) for line in plain)
         map = [line + " " * (width - len(bare)) for line, bare in zip(map, plain, strict=True)]
-        text = [line[: max(columns - width - 2, 0)] for line in self._text()]
+        text = [shown(line)[: max(columns - width - 2, 0)] for line in self._text()]
         height = min(max(len(map), len(text)), rows)
         map += [" " * width] * (height - len(map))
         text += [""] * (height - len(text))
@@ -204,7 +205,7 @@ def play(choice: Play) -> None:
         print("Creating the level ...", flush=True)
         game = Game(world, choice.seed, space, color=not os.environ.get("NO_COLOR"))
         sit(game, keys, show)
-    print(f"{game.level} level{'s' * (game.level > 1)} of {choice.env}.")
+    print(f"{game.level} level{'s' * (game.level > 1)} of {shown(choice.env)}.")
 
 
 def playable(environment: Environment) -> Environment:

@@ -9,10 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from didact.common import display
 from didact.common.files import new_folder
 from didact.common.settings import checked
 from didact.environments import Environment, SettingError, TaskSpace
 from didact.environments.text_settings import make_with_text_settings
+from didact.experiments import finite
 from didact.experiments.evaluation.evaluate import evaluator, summary
 from didact.experiments.runs import logs, report
 from didact.experiments.setup import narrow_task_space
@@ -80,7 +82,7 @@ def clone_recording(
     carry = cloner.student.initial_carry(lanes)
     windows = recording.batches(lanes, LENGTH, seed, repeat=True)
     begun, log = time.perf_counter(), logs.Log(folder, 0)
-    bar = logs.ProgressBar(logs.terminal(), updates * LENGTH * lanes, 0, "cloning")
+    bar = logs.ProgressBar(display.terminal(), updates * LENGTH * lanes, 0, "cloning")
     every = max(1, updates // ROWS)
     # Stop only between updates, because an update donates the state.
     with contextlib.closing(bar), contextlib.closing(log), signals() as asked:
@@ -89,6 +91,9 @@ def clone_recording(
             state, carry, metrics = learn(state, carry, next(windows), key)
             done += 1
             if done % every == 0 or done == updates:
+                metrics = jax.device_get(metrics)
+                rate = f"learning rate than {config.learning_rate:g}"
+                finite.require_finite_metrics(metrics, f"update {done}", rate)
                 _tell(log, bar, done, LENGTH * lanes, time.perf_counter() - begun, metrics)
     seconds = time.perf_counter() - begun
     result: dict[str, Any] = {"run": str(folder), "finished": done == updates}
@@ -117,7 +122,7 @@ def _tasks(recording: Recording) -> tuple[str, ...]:
 
 
 def _tell(log, bar, done: int, size: int, seconds: float, metrics: Any) -> None:
-    learning = {name: float(x) for name, x in jax.device_get(metrics).items()}
+    learning = {name: float(x) for name, x in metrics.items()}
     rate = done * size / seconds
     row = {"updates": done, "steps": done * size, "seconds": round(seconds, 3)}
     row |= {"steps_per_second": rate, "success": None, "learning": learning}

@@ -1,11 +1,11 @@
 """The command `didact distill`: distillation from experts, or behaviour cloning of recordings."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import tyro
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.experiments.option_types import Imports
 from didact.students.config import DistillConfig
@@ -49,14 +49,13 @@ def distill(choice: Distill) -> None:
     Raises:
         SettingError: an option is invalid, or a folder cannot be written.
     """
-    from rich.console import Console
-
+    from didact.common import display
     from didact.experiments.runs import report
 
     result = distilled(choice)
     if choice.json:
-        return print(json.dumps(result, indent=1))
-    console = Console()
+        return print(strict_json.dumps(result, indent=1))
+    console = display.console()
     if not result["finished"]:
         console.print(f"Stopped after {result['steps']:,} steps; all progress is saved.")
     if "evaluation" in result:

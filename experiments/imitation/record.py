@@ -1,13 +1,13 @@
 """The command `didact record`: record episodes to disk."""
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import tyro
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 
 SOLVER, RANDOM = "solver", "random"
@@ -48,14 +48,13 @@ def save_recording(choice: Record) -> None:
         SettingError: an option is invalid, or the folder cannot be written.
         KeyboardInterrupt: recording was stopped before the first shard was complete.
     """
-    from rich.console import Console
-
+    from didact.common import display
     from didact.experiments.runs import logs
 
     bar = None
     first: list[tuple[float, int]] = []  # time and steps once compiled
     if not choice.json:
-        bar = logs.ProgressBar(logs.terminal(), choice.episodes, 0, "recording", unit="episodes")
+        bar = logs.ProgressBar(display.terminal(), choice.episodes, 0, "recording", unit="episodes")
 
     def progress(episodes: int, steps: int, success: float | None) -> None:
         now = time.perf_counter()
@@ -80,13 +79,13 @@ def save_recording(choice: Record) -> None:
     }
     result |= {"shards": len(card["shards"]), "bytes": size}
     if choice.json:
-        return print(json.dumps(result, indent=1))
-    console = Console()
+        return print(strict_json.dumps(result, indent=1))
+    console = display.console()
     if not card["finished"]:
         console.print("Stopped; all complete shards are saved.", soft_wrap=True)
     console.print(
         f"{choice.out}: {card['episodes']:,} episodes of {card['who']} in {card['environment']}, "
-        f"{card['steps']:,} steps, [bold]{card['success']:.1%}[/] success over "
+        f"{card['steps']:,} steps, {card['success']:.1%} success over "
         f"{card['played']:,} episodes played, {size / 1e6:,.1f} MB",
         highlight=False,
         soft_wrap=True,

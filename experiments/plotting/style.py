@@ -21,6 +21,7 @@ JITTER = 0.28  # maximum jitter of points with integer coordinates, to reduce ov
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
+    "text.parse_math": False,  # names of environments and tasks may contain "$"
     "axes.titlesize": 9.5,
     "axes.labelsize": 9,
     "xtick.labelsize": 8,

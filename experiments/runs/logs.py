@@ -1,21 +1,23 @@
 """Metrics, TensorBoard events and the progress bar of a training."""
 
-import json
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TimeRemainingColumn
 from rich.table import Column
 from rich.text import Text
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2
 
+from didact.common import strict_json
+from didact.common.display import Display
 from didact.common.files import replacing
+from didact.common.plain_text import shown
+from didact.experiments.runs.metrics_file import read_rows, set_aside
 
 METRICS = "metrics.jsonl"
 # These classes are generated at import time, so type checkers do not know them.
@@ -29,21 +31,27 @@ class Log:
         run: run folder.
         updates: number of updates of the checkpoint; later rows are dropped, since a resumed run
             writes them again.
+
+    Attributes:
+        damaged: number of damaged lines that were moved from the file to `aside`.
     """
 
     def __init__(self, run: Path, updates: int):
         self.path = run / METRICS
-        kept = [row for row in read(self.path) if row["updates"] <= updates]
+        found = read_rows(self.path)
+        # Set aside before they leave the file, so that nothing is lost in between.
+        self.damaged, self.aside = len(found.damaged), set_aside(self.path, found.damaged)
+        kept = [row for row in found.rows if row["updates"] <= updates]
         with replacing(self.path) as draft:
-            draft.write_text("".join(json.dumps(row) + "\n" for row in kept))
+            draft.write_text("".join(strict_json.dumps(row) + "\n" for row in kept))
         steps = kept[-1]["steps"] + 1 if kept else 0
         self.board = EventWriter(run / "tensorboard", steps)
-        self.seconds = kept[-1]["seconds"] if kept else 0.0
+        self.seconds: float = next((r["seconds"] for r in kept[::-1] if r.get("seconds")), 0.0)
 
     def write(self, row: dict[str, Any]) -> None:
         """Append a row, which must contain `updates`, `steps` and `seconds`."""
         with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(strict_json.dumps(row) + "\n")
             file.flush()
         scalars = {k: v for k, v in flat(row).items() if k not in ("updates", "steps")}
         self.board.scalars(scalars, row["steps"])
@@ -94,16 +102,8 @@ class EventWriter:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Read the rows of a metrics file, up to the first damaged one (for example after a crash)."""
-    rows = []
-    if path.is_file():
-        for line in path.read_text(errors="replace").splitlines():
-            try:
-                row = json.loads(line)
-                rows.append(row | {"steps": int(row["steps"]), "updates": int(row["updates"])})
-            except (ValueError, TypeError, KeyError):
-                break
-    return rows
+    """Read the rows of a metrics file, without damaged ones (for example after a crash)."""
+    return read_rows(path).rows
 
 
 def flat(row: dict[str, Any], prefix: str = "") -> dict[str, float]:
@@ -144,8 +144,8 @@ def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
     return row
 
 
-class ProgressBar:
-    """A progress bar; without a terminal, occasional lines.
+class ProgressBar(Display):
+    """A progress bar; without a terminal, occasional lines. Errors of the display are ignored.
 
     Args:
         console: console to print to.
@@ -158,35 +158,54 @@ class ProgressBar:
     def __init__(
         self, console: Console, total: int, done: int, title: str = "training", unit: str = ""
     ):
-        self.console, self.total, self.title = console, total, title
+        super().__init__(console)
+        self.total, self.title = total, title
         self.progress = Progress(
-            TextColumn("[bold]{task.description}"),
+            _Description(),
             BarColumn(bar_width=None),
             _Count(unit, table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[told]}", table_column=Column(no_wrap=True)),
+            _Numbers(table_column=Column(no_wrap=True)),
             TimeRemainingColumn(compact=True),
             console=console,
             expand=True,
             disable=not console.is_terminal,
         )
-        self.task = self.progress.add_task("compiling", total=total, completed=done, told="")
-        self.progress.start()
+        self.task = self.progress.add_task("compiling", total=total, completed=done, numbers=Text())
+        live, refresh = self.progress.live, self.progress.live.refresh
+
+        def guarded() -> None:  # also called by the thread that redraws the bar
+            with self.guard():
+                refresh()
+
+        live.refresh = guarded
+        with self.guard():
+            self.progress.start()
 
     def update(self, steps: int, row: dict[str, Any]) -> None:
         """Update the bar with a row of metrics."""
-        told = f"[cyan]{row['steps_per_second']:,.0f}[/] steps/s"
+        numbers = Text.assemble((f"{row['steps_per_second']:,.0f}", "cyan"), " steps/s")
         if row.get("return") is not None:
-            told += f"  return [cyan]{row['return']:.2f}[/]"
+            numbers.append("  return ").append(f"{row['return']:.2f}", "cyan")
         if row.get("success") is not None:
-            told += f"  success [cyan]{row['success']:.1%}[/]"
-        self.progress.update(self.task, completed=steps, told=told, description=self.title)
-
-    def line(self, text: str) -> None:
-        """Print a line above the bar."""
-        self.progress.console.print(text)
+            numbers.append("  success ").append(f"{row['success']:.1%}", "cyan")
+        with self.guard():
+            self.progress.update(
+                self.task, completed=steps, numbers=numbers, description=self.title
+            )
 
     def close(self) -> None:
-        self.progress.stop()
+        with self.guard():
+            self.progress.stop()
+
+
+class _Description(ProgressColumn):
+    def render(self, task: Any) -> Text:
+        return Text(shown(task.description), "bold")
+
+
+class _Numbers(ProgressColumn):
+    def render(self, task: Any) -> Text:
+        return task.fields["numbers"]
 
 
 class _Count(ProgressColumn):
@@ -198,8 +217,3 @@ class _Count(ProgressColumn):
         if self.unit:
             return Text(f"{task.completed:,.0f}/{task.total:,.0f} {self.unit}", no_wrap=True)
         return Text(f"{task.completed / 1e6:.2f}/{task.total / 1e6:.2f}M", no_wrap=True)
-
-
-def terminal() -> Console:
-    """Return a console on standard error, so that standard output holds results only."""
-    return Console(stderr=True, width=None if os.isatty(2) else 120)

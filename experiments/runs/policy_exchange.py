@@ -1,11 +1,13 @@
 """The command `didact policies`: export, import, push and pull policies."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+
+from didact.common import strict_json
+from didact.common.plain_text import shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,4 +105,4 @@ def move(choice: Policies) -> None:
         else:
             folder = pull_policy(what.repo, what.name, replace=what.replace, revision=what.revision)
         result = {"name": folder.name, "folder": str(folder)}
-    print(json.dumps(result) if what.json else "\n".join(result.values()))
+    print(strict_json.dumps(result) if what.json else "\n".join(map(shown, result.values())))

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from rich.table import Table
 
+from didact.common.display import Display
 from didact.common.extensions import without_folders
 from didact.environments import SettingError
 from didact.experiments import setup
@@ -93,10 +94,11 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
     if config.video:
         files["video"] = _video(training)
     rows = logs.read(run / logs.METRICS)
+    speeds = [row["steps_per_second"] for row in rows if row.get("steps_per_second") is not None]
     return {
-        "seconds": rows[-1]["seconds"],
-        "compile_seconds": rows[0].get("compile_seconds"),
-        "steps_per_second": float(np.median([row["steps_per_second"] for row in rows])),
+        "seconds": training.log.seconds if not rows else rows[-1].get("seconds") or 0.0,
+        "compile_seconds": rows[0].get("compile_seconds") if rows else None,
+        "steps_per_second": float(np.median(speeds)) if speeds else None,
         "evaluation": evaluation,
         "files": files,
     }
@@ -144,7 +146,7 @@ def curves(
     series = {}
     for label, curve in points.items():
         if curve:
-            values = [row.get(f"{measure}_by_seed", [row[measure]]) for _, row in curve]
+            values = [row.get(f"{measure}_by_seed", [row.get(measure)]) for _, row in curve]
             series[label] = np.array([steps for steps, _ in curve]), np.array(values, float).T
     return measure, series
 
@@ -167,7 +169,7 @@ def pictures(training: Any) -> dict[str, str]:
     try:
         snapshots = load_snapshots(run / "curriculum")
     except SettingError as error:  # a damaged snapshot must not end the training
-        training.console.print(f"The curriculum was not plotted: {error}")
+        Display(training.console).line(f"The curriculum was not plotted: {error}")
         snapshots = []
     space = training.environment.task_space
     shown = space.feature_space

@@ -1,19 +1,20 @@
 """The command `didact transcript`: show the exchanges with a proposer in a run."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tyro
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from didact.common import display, strict_json
 from didact.common.errors import SettingError
+from didact.common.plain_text import shown
 
 TRANSCRIPT = "transcript.jsonl"  # in a run folder
 FEW = 5  # number of tasks and reasons of an exchange that are shown without --full
@@ -53,8 +54,8 @@ def show(choice: Transcript) -> None:
     total, dropped = totals(found), totals(exchanges(path.with_name(DROPPED)))
     if choice.json:
         more = {"unread": len(unread), "dropped": dataclasses.asdict(dropped)}
-        return print(json.dumps(dataclasses.asdict(total) | more, indent=1))
-    console = Console()
+        return print(strict_json.dumps(dataclasses.asdict(total) | more, indent=1))
+    console = display.console()
     if not found and not dropped.calls:
         return console.print("No requests yet.")
     for exchange in found[-choice.last :]:
@@ -76,7 +77,7 @@ def panel(exchange: Any, *, full: bool = False) -> RenderableType:
         parts += _spoken("reply", reply.text)
     if exchange.error:
         last = " (no further requests)" if exchange.over else ""
-        parts.append(Text(_clean(exchange.error) + last, "red"))
+        parts.append(Text(shown(exchange.error) + last, "red"))
     if exchange.accepted:
         parts.append(Text(f"accepted {len(exchange.accepted)}", "bold green"))
         parts.append(_tasks(exchange.accepted, full))
@@ -131,7 +132,7 @@ def _when(exchange: Any) -> Text:
     if exchange.seed:
         text.append(f"  seed +{exchange.seed}", "default")
     name = exchange.reply.model if exchange.reply is not None else ""
-    text.append(f"  {_clean(name or exchange.proposer)}", "cyan")
+    text.append(f"  {shown(name or exchange.proposer)}", "cyan")
     return text
 
 
@@ -158,7 +159,7 @@ def _tasks(tasks: Sequence[Mapping[str, Any]], full: bool) -> RenderableType:
         return Padding(Group(*map(_map, _few(tasks, full))), (0, 0, 0, 2))
     made = Table(box=None, padding=(0, 1), header_style="dim")
     for name in names:
-        made.add_column(_clean(name), justify="right", overflow="fold")
+        made.add_column(shown(name), justify="right", overflow="fold")
     for task in _few(tasks, full):
         cells = (
             ["..."] * len(names) if isinstance(task, str) else [f"{x:.4g}" for x in task.values()]
@@ -171,24 +172,20 @@ def _map(task: Any) -> Text:
     rows = next(iter(task.values())) if isinstance(task, Mapping) and len(task) == 1 else None
     if isinstance(rows, Sequence) and not isinstance(rows, str):
         return _plain("\n".join(map(str, rows)) + "\n")
-    return _plain(task if isinstance(task, str) else json.dumps(task))
+    return _plain(task if isinstance(task, str) else strict_json.dumps(task))
 
 
 def _few(values: Sequence[Any], full: bool) -> Iterator[Any]:
-    shown = len(values) if full or len(values) <= FEW + 1 else FEW
-    yield from values[:shown]
-    if shown < len(values):
-        yield f"... and {len(values) - shown} more (--full shows them)"
+    count = len(values) if full or len(values) <= FEW + 1 else FEW
+    yield from values[:count]
+    if count < len(values):
+        yield f"... and {len(values) - count} more (--full shows them)"
 
 
 def _spoken(who: str, words: str) -> list[RenderableType]:
-    return [Text(_clean(who), "bold magenta"), Padding(_plain(words), (0, 0, 1, 2))]
+    return [Text(shown(who), "bold magenta"), Padding(_plain(words), (0, 0, 1, 2))]
 
 
 def _plain(text: str) -> Text:
-    """Return text without interpreting markup or control characters."""
-    return Text(_clean(text))
-
-
-def _clean(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+    """Return text of others: no markup, and control characters are escaped."""
+    return Text(shown(text, lines=True))

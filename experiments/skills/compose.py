@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import tyro
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.environments.spaces import discrete
 from didact.experiments.option_types import Imports
@@ -60,16 +60,16 @@ def compose(choice: Compose) -> None:
     Raises:
         SettingError: an option is invalid, or a folder cannot be written.
     """
-    from rich.console import Console
+    from didact.common import display
 
     result = composed(choice)
     if choice.json:
-        return print(json.dumps(result, indent=1))
-    console = Console()
+        return print(strict_json.dumps(result, indent=1))
+    console = display.console()
     console.print(
         f"{result['formula']}\n"
         f"{result['states']} states, {result['goals']} skills learned in {result['steps']:,} steps "
-        f"({result['seconds']:.1f} s): [bold]{result['success']:.1%}[/] success, "
+        f"({result['seconds']:.1f} s): {result['success']:.1%} success, "
         f"{result['length']:.1f} steps on average ({result['episodes']} episodes, zero-shot)",
         highlight=False,
         soft_wrap=True,
@@ -205,6 +205,8 @@ def _tabular(choice: Compose, environment: Any, automaton: Any) -> Callable[[], 
 
 def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Learned]:
     """Return a function that trains a network for all goals, or reuses the one of `--skills`."""
+    from didact.common import display
+    from didact.experiments import finite
     from didact.experiments.runs import logs
     from didact.experiments.skills import skill_training
     from didact.students import load_policy
@@ -230,10 +232,12 @@ def _deep(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Lea
     def learn():
         found = skill_training.discover(environment, seed=choice.seed)
         if policy is None:
-            bar = logs.ProgressBar(logs.terminal(), steps, 0, "skills")
+            bar = logs.ProgressBar(display.terminal(), steps, 0, "skills")
             begun = time.perf_counter()
 
             def tell(done, loss):
+                where = f"after {done:,} steps"
+                finite.require_finite_metrics({"loss": loss}, where, "learning rate")
                 seconds = time.perf_counter() - begun
                 bar.update(done, {"steps_per_second": done / seconds})
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from didact.common import strict_json
 from didact.common.files import write_whole
 from didact.environments import ArraySpace, SettingError
 from didact.environments.spaces import action_space_from_json
@@ -287,5 +288,5 @@ class RecordingWriter:
 
     def _write_card(self, **more: Any) -> None:
         card = self.card | more
-        write_whole(self.folder / CARD, (json.dumps(card, indent=1) + "\n").encode())
+        write_whole(self.folder / CARD, (strict_json.dumps(card, indent=1) + "\n").encode())
         self.card = card

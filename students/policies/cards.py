@@ -282,8 +282,11 @@ def _check_spaces(spaces: Any, path: str) -> None:
             allowed = "a numeric dtype, such as 'uint8'"
             raise _error(f"{where}: dtype", path, space["dtype"], allowed)
         for end in ("low", "high"):
-            if type(space[end]) not in (int, float) or math.isnan(space[end]):
-                raise _error(f"{where}: {end}", path, space[end], "a number")
+            bound = space[end]
+            if bound is None and kind == "f":  # unbounded
+                continue
+            if type(bound) not in (int, float) or bound != bound:  # NaN
+                raise _error(f"{where}: {end}", path, bound, "a number")
         kind = space.get("kind")
         if kind is not None and not isinstance(kind, str):
             raise _error(f"{where}: kind", path, kind, "null or the name of a kind")
@@ -293,7 +296,8 @@ def _check_spaces(spaces: Any, path: str) -> None:
         sizes = isinstance(codes, list) and all(_is_whole(x, 1, MAX_NUMBERS) for x in codes)
         if not sizes or math.prod(codes) > MAX_NUMBERS:
             raise _error(f"{where}: codes", path, codes, "a list of code book sizes")
-        if kind in ("tokens", "category") and not 0 <= space["high"] < MAX_NUMBERS:
+        most = math.inf if space["high"] is None else space["high"]
+        if kind in ("tokens", "category") and not 0 <= most < MAX_NUMBERS:
             allowed = f"at least 0 and below {MAX_NUMBERS}"
             raise _error(f"{where}: high", path, space["high"], allowed)
         try:

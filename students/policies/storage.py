@@ -1,6 +1,5 @@
 """Policy folders: a card and parameters. Nothing is executed, and no link leaves the folder."""
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -8,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
+from didact.common import strict_json
 from didact.common.files import replacing
 from didact.environments import SettingError
 from didact.students.data.pytree_storage import CorruptFiles, load_tree, save_tree
@@ -21,16 +23,18 @@ def save_policy(folder: str | os.PathLike[str], card: Mapping[str, Any], params:
     """Write a policy folder; an existing policy is replaced once the new one is complete.
 
     Raises:
-        SettingError: the folder exists and is not a policy folder; it is not changed.
+        SettingError: the folder exists and is not a policy folder, or a parameter is NaN or
+            infinite; nothing is changed.
         OSError: the disk is full or cannot be written; an earlier policy is not changed.
     """
     folder = Path(folder).absolute()
     there = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
     if there and not (folder / CARD).is_file():
         raise SettingError("policy", str(folder), "a new folder, or a policy to replace")
+    require_finite(folder, params)
     with replacing(folder) as draft:
         save_tree(draft / PARAMS, params)
-        (draft / CARD).write_text(json.dumps(dict(card), indent=1) + "\n")
+        (draft / CARD).write_text(strict_json.dumps(dict(card), indent=1) + "\n")
     return folder
 
 
@@ -39,7 +43,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], Any]:
 
     Raises:
         SettingError: a file is missing, was changed or is a link out of the folder, the card is
-            invalid, or the parameters do not match the card.
+            invalid, or the parameters do not match the card or are not finite.
     """
     policy_files(folder)
     card = read_card(folder)
@@ -47,11 +51,22 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], Any]:
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
     try:
-        return card, load_tree(folder / PARAMS, like)
+        params = load_tree(folder / PARAMS, like)
     except CorruptFiles as damage:
         raise SettingError(
             "policy", str(folder), f"a folder with valid parameters ({damage})"
         ) from None
+    require_finite(folder, params)
+    return card, params
+
+
+def require_finite(folder: Path, params: Any) -> None:
+    """Raise a `SettingError` if a parameter of a policy is NaN or infinite."""
+    for path, values in jax.tree_util.tree_leaves_with_path(params):
+        if jnp.issubdtype(values.dtype, jnp.inexact) and not np.isfinite(values).all():
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            allowed = f"made of finite parameters ({name} contains NaN or infinity)"
+            raise SettingError("policy", str(folder), allowed)
 
 
 def policy_files(folder: Path) -> list[str]:

@@ -1,10 +1,10 @@
 """Atomic writing of JSON files."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
+from didact.common import strict_json
 from didact.common.files import write_whole
 from didact.environments import SettingError
 
@@ -29,7 +29,7 @@ def write_json(
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, (json.dumps(content, indent=indent) + "\n").encode())
+        write_whole(path, (strict_json.dumps(content, indent=indent) + "\n").encode())
     except (OSError, ValueError) as error:  # an invalid file name raises a ValueError
         why = getattr(error, "strerror", None) or str(error)
         raise SettingError(setting, str(path), f"a file that can be written ({why})") from None

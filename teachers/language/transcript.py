@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.common.files import write_whole
 from didact.teachers.language.proposer import Proposer, ProposerError, Reply, Report
@@ -54,7 +55,7 @@ class Exchange:
         for name in ("reply", "spent"):
             if values[name] is not None:
                 values[name] = vars(values[name]) | {"text": values[name].text[:MAX_LENGTH]}
-        return json.dumps(values) + "\n"
+        return strict_json.dumps(values) + "\n"
 
     @classmethod
     def of_line(cls, line: str) -> "Exchange":
@@ -183,7 +184,7 @@ class Replayed:
         if number >= len(found):
             raise ProposerError(f"The transcript has nothing for update {report.updates}.")
         self._replayed[now] = number + 1
-        return Reply(json.dumps({"tasks": found[number]}), model=self.name)
+        return Reply(strict_json.dumps({"tasks": found[number]}), model=self.name)
 
 
 def replayed(path: Path | str) -> Proposer:

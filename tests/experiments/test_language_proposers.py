@@ -1,6 +1,7 @@
 """Trainings whose tasks a language model writes: real HTTP, the real client, a server of ours."""
 
 import dataclasses
+import io
 import json
 import os
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from proposer_runs import SETTINGS
+from rich.console import Console
 
 from didact.environments import SettingError
 from didact.experiments import proposers
@@ -57,6 +59,29 @@ def asked(monkeypatch):
     yield start
     for one in servers:
         one.close()
+
+
+HOSTILE = "quota [/nope] [red]exceeded :bomb: \x1b]0;title\x07\x1b[2J\u202e"
+
+
+class BrokenStream(io.StringIO):
+    def write(self, text):
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, BrokenStream])
+def test_an_error_text_of_a_server_is_neither_markup_nor_lost(asked, tmp_path, stream):
+    """On a console of the user that interprets markup, or that fails."""
+    _, llm = asked(chat_server.error(418, HOSTILE))
+    file = stream()
+    more = {"proposer": "language-model", "llm": llm, "steps": 64 * 20, "propose_every": 0.2}
+    result = train(**SETTINGS | more, run=tmp_path / "run", console=Console(file=file, width=300))
+    assert result["finished"]
+    found = exchanges(tmp_path / "run" / "transcript.jsonl")
+    assert "[/nope] [red]exceeded :bomb:" in found[0].error
+    if stream is io.StringIO:
+        assert "[/nope] [red]exceeded :bomb:" in file.getvalue()
+        assert "\x1b" not in file.getvalue()
 
 
 def test_a_training_goes_on_whatever_comes(asked, tmp_path):

@@ -283,7 +283,8 @@ def _loop(axes: Any, place: np.ndarray, label: str) -> None:
 
 def _label(axes: Any, place: Any, text: str, colour: str) -> None:
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
-    axes.text(*place, text, ha="center", va="center", fontsize=7, color=colour, bbox=box, zorder=2)
+    font: dict[str, Any] = {"fontsize": 7, "color": colour, "parse_math": False}
+    axes.text(*place, text, ha="center", va="center", bbox=box, zorder=2, **font)
 
 
 def _wrapped(label: str) -> str:
@@ -318,5 +319,6 @@ def _figure(
     height = (top - bottom) * 0.62 + 0.3
     figure.set_size_inches(min(width, 24), height)
     axes.set_position((0, 0, 1, 1 - 0.3 / height))
-    figure.text(0.5, 1 - 0.08 / height, title, ha="center", va="top", fontsize=9, color=INK)
+    font: dict[str, Any] = {"fontsize": 9, "color": INK, "parse_math": False}
+    figure.text(0.5, 1 - 0.08 / height, title, ha="center", va="top", **font)
     return figure

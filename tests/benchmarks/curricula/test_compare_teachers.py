@@ -1,5 +1,6 @@
 """The comparison of teachers, on a world in which it is over in seconds."""
 
+import dataclasses
 import io
 import json
 import sys
@@ -12,6 +13,7 @@ from scipy import stats
 
 from didact.benchmarks.config import CurriculumConfig
 from didact.benchmarks.curricula import compare_teachers
+from didact.environments import SettingError
 from didact.experiments.config import LLMConfig
 from didact.teachers.language import LanguageModel
 from didact.teachers.language.transcript import exchanges
@@ -129,3 +131,82 @@ def test_what_is_written_and_shown(compared):
     mean = np.mean(result["teachers"]["alp_gmm"]["average"])
     for part in ("ToyGrid", "alp_gmm", "uniform", f"{mean:.1%}"):
         assert part in text
+
+
+def fake(calls, stop=None):
+    def learn(name, config):
+        if name == stop:
+            raise KeyboardInterrupt
+        calls.append(name)
+        final = [0.25 + len(name) / 100, 0.5]
+        curves = {"success": [[0.0, x] for x in final], "final": final, "average": final}
+        return {"steps": [10, 20], "seconds": 1.0} | curves
+
+    return learn
+
+
+TEACHERS = ("pool:scripted", "alp_gmm", "uniform")
+
+
+@pytest.fixture
+def interrupted(monkeypatch, tmp_path):
+    """A comparison that was stopped while its last teacher was trained."""
+    config = CurriculumConfig(env="ToyGrid", teachers=TEACHERS, seeds=2, out=str(tmp_path))
+    calls = []
+    monkeypatch.setattr(compare_teachers, "learn", fake(calls, stop="uniform"))
+    with pytest.raises(KeyboardInterrupt):
+        compare_teachers.compare(config)
+    monkeypatch.setattr(compare_teachers, "learn", fake(calls))
+    return config, calls
+
+
+def test_each_result_is_written_when_it_is_there(interrupted):
+    config, calls = interrupted
+    path = Path(config.out) / "curves.json"
+    assert list(json.loads(path.read_text())["teachers"]) == calls == [*TEACHERS[:2]]
+    result = compare_teachers.compare(config)
+    assert calls == [*TEACHERS]
+    assert list(result["teachers"]) == [*TEACHERS]
+    assert compare_teachers.compare(config)["teachers"] == result["teachers"]
+    assert calls == [*TEACHERS]  # nothing was left to do
+    compare_teachers.table(result)
+    # Another baseline, and a new teacher: only that one is trained, and no result is removed.
+    fewer = dataclasses.replace(config, teachers=("uniform", "alp_gmm"))
+    assert list(compare_teachers.compare(fewer)["teachers"]) == ["uniform", "alp_gmm"]
+    assert set(json.loads(path.read_text())["teachers"]) == {*TEACHERS}
+    assert calls == [*TEACHERS]
+
+
+@pytest.mark.parametrize("more", [{"steps": 7}, {"seeds": 3}, {"llm": LLMConfig("m")}])
+def test_results_for_other_settings_are_kept(interrupted, more):
+    config, calls = interrupted
+    path = Path(config.out) / "curves.json"
+    before = path.read_text()
+    with pytest.raises(SettingError, match="different settings"):
+        compare_teachers.compare(dataclasses.replace(config, **more))
+    assert (path.read_text(), len(calls)) == (before, 2)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:100],
+        lambda text: "",
+        lambda text: "[" * 100_000,
+        lambda text: text.replace("20", "1e400"),
+        lambda text: text.replace('"final"', '"last"'),
+        lambda text: text.replace("0.5", "null"),
+        lambda text: text.replace("0.5", '"x"'),
+        lambda text: text.replace('"teachers": {', '"rows": {'),
+        lambda text: "[]",
+        lambda text: '{"settings": [], "teachers": [1]}',
+    ],
+)
+def test_a_damaged_file_is_kept(interrupted, damage):
+    config, _ = interrupted
+    path = Path(config.out) / "curves.json"
+    path.write_text(damage(path.read_text()))
+    before = path.read_text()
+    with pytest.raises(SettingError, match="undamaged"):
+        compare_teachers.compare(config)
+    assert path.read_text() == before

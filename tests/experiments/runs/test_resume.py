@@ -1,5 +1,6 @@
 """Runs that are interrupted and gone on with, on the command line, in processes of their own."""
 
+import io
 import json
 import os
 import shutil
@@ -11,10 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rich.console import Console
 
 from didact.experiments import setup
 from didact.experiments.config import read_run
+from didact.experiments.evaluation.evaluate import Results
+from didact.experiments.runs import report
 from didact.experiments.runs.checkpoints import Checkpoints
+from didact.experiments.training import train
 
 UPDATES, CHUNK = 60, 2
 SETTINGS = (
@@ -221,13 +226,36 @@ def test_damaged_logs_and_pictures_do_not_end_a_training(copy, finished):
     settings = json.loads((run / "config.json").read_text()) | {"pictures": True}
     (run / "config.json").write_text(json.dumps(settings))
     Checkpoints(run / "checkpoints")._remove(60)
-    with (run / "metrics.jsonl").open("ab") as file:
-        file.write(b"\xff\xfe\n[]\n3\n")
+    metrics = run / "metrics.jsonl"
+    lines = metrics.read_bytes().splitlines()
+    metrics.write_bytes(b"\n".join([*lines[:2], b"\xff\xfe", b"[" * 100_000, *lines[3:], b"3"]))
     for snapshot in (run / "curriculum").glob("*.npz"):
         snapshot.write_bytes(snapshot.read_bytes()[:50])
     code, _, err = finished("train", "--resume", run, folder=copy.parent)
     assert code == 0, err
     assert "Traceback" not in err
+    assert "3 lines of metrics.jsonl could not be read" in err
+    kept = [json.loads(line)["updates"] for line in [*lines[:2], *lines[3:]]]
+    assert [row["updates"] for row in rows(run)] == kept
+    aside = (run / "metrics-damaged.jsonl").read_bytes()
+    assert aside == b"\xff\xfe\n" + b"[" * 100_000 + b"\n3\n"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\0\0"])
+def test_a_finished_training_without_metrics_can_be_reported(copy, content, monkeypatch):
+    monkeypatch.setattr("didact.experiments.training.Training.play", no_episodes)
+    if content is None:
+        (copy / "metrics.jsonl").unlink()
+    else:
+        (copy / "metrics.jsonl").write_bytes(content)
+    result = train(resume=copy)
+    assert result["finished"] is True
+    assert result["steps_per_second"] is None
+    assert Console(file=io.StringIO()).print(report.table(result)) is None
+
+
+def no_episodes(training, state, updates, episodes, greedy):
+    return Results(*np.zeros((3, len(training.evaluation_tasks), 1)))
     assert_each_update_once(run)
 
 

@@ -11,6 +11,7 @@ from small_policy import SPACES, edit, observation
 
 from didact.environments import ArraySpace, Continuous, Discrete, SettingError
 from didact.students import NetworkConfig, Policy, PPOConfig, card, load_policy, save_policy
+from didact.students.policies import storage
 
 
 def test_what_was_saved_acts_the_same(policy, saved):
@@ -275,3 +276,38 @@ def test_saving_replaces_a_policy_and_nothing_else(policy, copy, tmp_path):
     (tmp_path / "empty").mkdir()
     save_policy(tmp_path / "empty", other, policy.params)
     assert load_policy(tmp_path / "empty").environment == "Elsewhere"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_parameters_that_are_not_finite_are_neither_saved_nor_loaded(
+    policy, saved, tmp_path, bad, monkeypatch
+):
+    leaves, tree = jax.tree.flatten(policy.params)
+    for number in (0, len(leaves) - 1):
+        spoilt = [np.array(x) for x in leaves]
+        spoilt[number].flat[-1] = bad
+        params = jax.tree.unflatten(tree, spoilt)
+        before = sorted(saved.rglob("*"))
+        with pytest.raises(SettingError, match="finite parameters"):
+            save_policy(saved, policy.card, params)
+        assert sorted(saved.rglob("*")) == before
+        load_policy(saved)
+        with pytest.raises(SettingError, match="finite parameters"):
+            save_policy(tmp_path / "new", policy.card, params)
+        assert not (tmp_path / "new").exists()
+    with monkeypatch.context() as patch:  # as earlier versions wrote them
+        patch.setattr(storage, "require_finite", lambda folder, params: None)
+        save_policy(tmp_path / "old", policy.card, params)
+    with pytest.raises(SettingError, match="finite parameters"):
+        load_policy(tmp_path / "old")
+
+
+def test_cards_have_no_infinite_numbers(tmp_path):
+    spaces = {"numbers": ArraySpace((3,), np.float32, -np.inf, np.inf)}
+    blank = Policy(small_policy.told(spaces), None)
+    params = jax.device_get(jax.jit(blank.student.init)(jax.random.key(0)).params)
+    folder = save_policy(tmp_path / "policy", blank.card | {"scores": {"A": {"x": np.nan}}}, params)
+    text = (folder / "policy.json").read_text()
+    assert "Infinity" not in text
+    assert "NaN" not in text
+    assert load_policy(folder).observation_space == spaces
