@@ -87,6 +87,22 @@ def load_tree(folder: Path, like: Any) -> Any:
             raise CorruptFiles("its arrays cannot be read") from None
 
 
+def unlisted_files(folder: Path) -> list[str]:
+    """Return what a folder holds that `save_tree` did not write, as relative paths."""
+    try:
+        known = set(json.loads((folder / MANIFEST).read_text())["files"]) | {MANIFEST}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        known = set()
+    inner = {str(parent) for name in known for parent in Path(str(name)).parents}
+    found = sorted((path.relative_to(folder), path) for path in folder.rglob("*"))
+    return [
+        str(name)
+        for name, path in found
+        if str(name) not in (inner if path.is_dir() and not path.is_symlink() else known)
+        or path.is_symlink()
+    ]
+
+
 def _without_empty(tree: Any) -> Any:
     """Replace arrays without elements, which orbax refuses to write, by None."""
     return jax.tree.map(lambda x: None if 0 in x.shape else x, tree)
