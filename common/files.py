@@ -122,13 +122,17 @@ def writable(setting: str, folder: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def new_folder(setting: str, folder: str | os.PathLike[str] | None, name: str) -> Path:
+def new_folder(
+    setting: str, folder: str | os.PathLike[str] | None, name: str, *, ignore: str = ""
+) -> Path:
     """Return a new or empty folder: the given one, or the next numbered one under runs/.
 
     Args:
         setting: the name of the setting, for errors.
         folder: a new or empty folder; None for `runs/NAME-N` with the first free number N.
         name: the prefix of numbered folders under runs/.
+        ignore: the name of a file that an empty folder may hold, as it may hold temporary files of
+            killed processes.
 
     Raises:
         SettingError: the folder is not empty or not writable.
@@ -137,12 +141,21 @@ def new_folder(setting: str, folder: str | os.PathLike[str] | None, name: str) -
         return _numbered(setting, Path("runs"), name)
     folder = Path(folder)
     try:
-        used = os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir()))
+        used = os.path.lexists(folder) and (
+            not folder.is_dir()
+            or any(p.name != ignore and not _LEFTOVER.fullmatch(p.name) for p in folder.iterdir())
+        )
     except (OSError, ValueError):
         used = False  # `writable` reports why
     if used:
         raise SettingError(setting, str(folder), "a new or empty folder")
     return writable(setting, folder)
+
+
+def home_folder() -> Path | None:
+    """Return the user's home folder; None if there is none, as in some containers."""
+    home = os.path.expanduser("~")
+    return Path(home) if os.path.isabs(home) else None
 
 
 def _numbered(setting: str, parent: Path, name: str) -> Path:

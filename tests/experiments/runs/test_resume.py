@@ -220,7 +220,7 @@ def test_damaged_logs_and_pictures_do_not_end_a_training(copy, finished):
     run = copy
     settings = json.loads((run / "config.json").read_text()) | {"pictures": True}
     (run / "config.json").write_text(json.dumps(settings))
-    Checkpoints(run / "checkpoints")._remove(60)
+    shutil.rmtree(Checkpoints(run / "checkpoints").path(60))
     with (run / "metrics.jsonl").open("ab") as file:
         file.write(b"\xff\xfe\n[]\n3\n")
     for snapshot in (run / "curriculum").glob("*.npz"):
