@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 import zlib
@@ -37,7 +38,7 @@ def import_one(text: str, option: str = OPTION) -> str:
         _search(Path.cwd())
         _guarded(lambda: importlib.import_module(text), text, option)
         return text
-    path = Path(text).expanduser().absolute()
+    path = Path(os.path.expanduser(text)).absolute()
     if not path.is_file():
         raise SettingError(option, text, "a module, or a .py file that exists")
     _search(path.parent)

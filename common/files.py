@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from didact.common.errors import SettingError
+
+_LEFTOVER = re.compile(r"\.(.+\.)?[0-9a-f]{12}\.(part|old|probe)(\..*)?", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -31,12 +34,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # A unique name, so that no existing file is overwritten and no link is followed. The suffix
     # stays last, because writers infer the format from it.
-    mark = uuid.uuid4().hex[:12]
-    draft = path.parent / f".{path.stem}.{mark}.part{path.suffix}"
+    draft = _unique(path, "part", path.suffix)
     try:
         yield draft
         if draft.is_dir() and os.path.lexists(path):
-            _swap_folder(draft, path, path.parent / f".{path.stem}.{mark}.old")
+            _swap_folder(draft, path)
         else:
             os.replace(draft, path)
     finally:
@@ -53,6 +55,53 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
         draft.write_bytes(data if isinstance(data, bytes) else data.encode())
 
 
+def write_new(path: str | os.PathLike[str], data: str) -> None:
+    """Create a file with its complete content, exclusively: of several processes, one succeeds.
+
+    Raises:
+        FileExistsError: there is a file, folder or link of this name.
+        OSError: the disk is full or not writable.
+    """
+    path = Path(path)
+    draft = _unique(path, "part", path.suffix)
+    try:
+        with draft.open("x", encoding="utf-8") as file:
+            file.write(data)
+        try:
+            os.link(draft, path)  # unlike a rename, this never replaces a file
+        except OSError as error:
+            if os.path.lexists(path):
+                raise FileExistsError(*error.args[:2], str(path)) from None
+            with path.open("x", encoding="utf-8") as file:  # there may be no hard links
+                file.write(data)
+    finally:
+        _remove(draft)
+
+
+def remove(path: str | os.PathLike[str]) -> None:
+    """Remove a file or folder, which is renamed first so that it never looks complete.
+
+    Links are removed and not followed.
+
+    Raises:
+        OSError: the file or folder does not exist, or its parent is not writable.
+    """
+    old = _unique(Path(path), "old")
+    os.replace(path, old)
+    _remove(old)
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files and folders of killed processes, directly in a folder.
+
+    No other process may be writing to the folder.
+    """
+    with contextlib.suppress(OSError):
+        for path in Path(folder).iterdir():
+            if _LEFTOVER.fullmatch(path.name):
+                _remove(path)
+
+
 def writable(setting: str, folder: str | os.PathLike[str]) -> Path:
     """Create a folder if it does not exist, and check that files can be written to it.
 
@@ -65,36 +114,72 @@ def writable(setting: str, folder: str | os.PathLike[str]) -> Path:
         probe = folder / f".{uuid.uuid4().hex[:12]}.probe"
         probe.touch(exist_ok=False)
         probe.unlink()
-    except OSError as error:
-        allowed = f"a folder that can be written to ({error.strerror or error})"
-        raise SettingError(setting, str(folder), allowed) from None
+    except (OSError, ValueError) as error:  # a ValueError if a name contains a null character
+        why = getattr(error, "strerror", None) or error
+        raise SettingError(
+            setting, str(folder), f"a folder that can be written to ({why})"
+        ) from None
     return folder
 
 
-def new_folder(setting: str, folder: str | os.PathLike[str] | None, name: str) -> Path:
+def new_folder(
+    setting: str, folder: str | os.PathLike[str] | None, name: str, *, ignore: str = ""
+) -> Path:
     """Return a new or empty folder: the given one, or the next numbered one under runs/.
 
     Args:
         setting: the name of the setting, for errors.
         folder: a new or empty folder; None for `runs/NAME-N` with the first free number N.
         name: the prefix of numbered folders under runs/.
+        ignore: the name of a file that an empty folder may hold, as it may hold temporary files of
+            killed processes.
 
     Raises:
         SettingError: the folder is not empty or not writable.
     """
     if folder is None:
-        number = 1
-        while (Path("runs") / f"{name}-{number}").exists():
-            number += 1
-        folder = Path("runs") / f"{name}-{number}"
+        return _numbered(setting, Path("runs"), name)
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    try:
+        used = os.path.lexists(folder) and (
+            not folder.is_dir()
+            or any(p.name != ignore and not _LEFTOVER.fullmatch(p.name) for p in folder.iterdir())
+        )
+    except (OSError, ValueError):
+        used = False  # `writable` reports why
+    if used:
         raise SettingError(setting, str(folder), "a new or empty folder")
     return writable(setting, folder)
 
 
-def _swap_folder(draft: Path, path: Path, old: Path) -> None:
+def home_folder() -> Path | None:
+    """Return the user's home folder; None if there is none, as in some containers."""
+    home = os.path.expanduser("~")
+    return Path(home) if os.path.isabs(home) else None
+
+
+def _numbered(setting: str, parent: Path, name: str) -> Path:
+    """Create the next numbered folder; processes that start together get different ones."""
+    # Checked first, so that the loop ends: below, a folder can only fail if it exists.
+    writable(setting, (parent / name).parent)
+    number = 1
+    while True:
+        with contextlib.suppress(FileExistsError):
+            folder = parent / f"{name}-{number}"
+            folder.mkdir()
+            return folder
+        number += 1
+
+
+def _unique(path: Path, kind: str, suffix: str = "") -> Path:
+    """Return an unused hidden path next to `path`; `remove_leftovers` knows such names."""
+    stem = (path.stem if suffix else path.name)[:48]  # file systems limit the length
+    return path.parent / f".{stem}.{uuid.uuid4().hex[:12]}.{kind}{suffix}"
+
+
+def _swap_folder(draft: Path, path: Path) -> None:
     """Move a folder to its place. If that fails, restore what was there, even if it is a link."""
+    old = _unique(path, "old")
     os.replace(path, old)
     try:
         os.replace(draft, path)

@@ -24,6 +24,7 @@ from didact.environments import SettingError
 from didact.experiments.config import KickstartConfig, TrainConfig
 from didact.experiments.plotting import training_curves
 from didact.experiments.runs import logs
+from didact.experiments.runs.stopping import Terminated
 from didact.experiments.training import train_or_resume
 
 
@@ -58,18 +59,17 @@ def generations(choice: Generations) -> list[dict[str, Any]]:
 
     Returns:
         The result of `train_or_resume` for each generation, with its `success` over the last tenth
-        of its training (None if no episode ended). The list is shorter if training was stopped.
+        of its training (None if no episode ended).
 
     Raises:
         SettingError: a setting is invalid, or the folder holds runs with different settings.
+        Interrupted, Terminated: training was stopped; the same call resumes it.
     """
     if choice.generations < 1:
         raise SettingError("--generations", choice.generations, "at least 1")
     done: list[dict[str, Any]] = []
     for number in range(1, choice.generations + 1):
         result = train_or_resume(settings(choice, number))
-        if not result["finished"]:
-            break
         success = curve(choice, number)[1]
         last = success[-max(1, len(success) // 10) :]
         done.append(result | {"success": float(last.mean()) if last.size else None})
@@ -136,5 +136,5 @@ if __name__ == "__main__":
         main()
     except SettingError as error:
         sys.exit(f"didact: {error}")
-    except KeyboardInterrupt:
-        sys.exit("didact: stopped.")
+    except (KeyboardInterrupt, Terminated):
+        sys.exit("didact: stopped. Run the same command again to resume.")

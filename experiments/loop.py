@@ -4,7 +4,8 @@ Everything between two log lines is one XLA program. `vmap` over seeds and `shar
 devices wrap the same `update`.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -102,22 +103,26 @@ class Loop:
         ready = prepared_proposals.Prepared._make([split, split, split, whole, whole])
         specs: list[Any] = [whole, whole, split, ready if teacher.batch else (), whole, whole]
         self.specs = TrainState._make(specs)
+        # Replaced by callers that handle signals during compilations.
+        self.compile: Callable[[Any], Any] = lambda lowered: lowered.compile()
         self._chunks: dict[int, Any] = {}
 
     def init(self, seed: int) -> TrainState:
         """Return the state before the first update; the seeds are `seed`, `seed` + 1, ..."""
         if self.num_seeds == 1:
             key, student_key = jax.random.split(jax.random.key(seed))
-            student_state = jax.jit(self.student.init)(student_key)
-            state = jax.jit(self._init)(key, student_state)
+            student_state = self._compiled(self.student.init, student_key)(student_key)
+            state = self._compiled(self._init, key, student_state)(key, student_state)
         else:
             keys = jax.vmap(jax.random.key)(jnp.arange(seed, seed + self.num_seeds))
             keys, student_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
             # Students are initialised one after another: batched factorisations (of orthogonal
             # weights) that run concurrently can deadlock, each waiting for the threads of the other
             # (jax 0.10, CPU).
-            students = jax.jit(lambda keys: jax.lax.map(self.student.init, keys))(student_keys)
-            state = jax.jit(jax.vmap(self._init, axis_name=SEEDS))(keys, students)
+            init = functools.partial(jax.lax.map, self.student.init)
+            students = self._compiled(init, student_keys)(student_keys)
+            init = jax.vmap(self._init, axis_name=SEEDS)
+            state = self._compiled(init, keys, students)(keys, students)
         return self.place(state)
 
     def place(self, state: TrainState) -> TrainState:
@@ -148,8 +153,12 @@ class Loop:
                 out_specs=(self.specs, PartitionSpec()),
                 check_vma=False,
             )
-            self._chunks[num_updates] = jax.jit(program, donate_argnums=0).lower(state).compile()
+            lowered = jax.jit(program, donate_argnums=0).lower(state)
+            self._chunks[num_updates] = self.compile(lowered)
         return self._chunks[num_updates]
+
+    def _compiled(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return self.compile(jax.jit(function).lower(*arguments))
 
     def _init(self, key: PRNGKeyArray, student_state: Any) -> TrainState:
         key, teacher_key = jax.random.split(key)

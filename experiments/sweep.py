@@ -13,15 +13,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from didact.common import display
 from didact.common.errors import SettingError
 from didact.common.files import writable, write_whole
 from didact.experiments import proposers, setup
 from didact.experiments.config import TrainConfig, read_run
 from didact.experiments.plotting import run_comparison
 from didact.experiments.plotting.training_curves import bootstrap_band
-from didact.experiments.runs import logs
+from didact.experiments.runs.folder import CONFIG
 from didact.experiments.sweep_files import Combination, read_sweep
-from didact.experiments.training import CONFIG, settled, train_or_resume
+from didact.experiments.training import settled, train_or_resume
 
 RESULTS = "sweep.json"
 
@@ -48,7 +49,7 @@ def sweep(
     Raises:
         SettingError: the file or a setting is invalid, or a run in the folder has other settings.
     """
-    console = console or logs.terminal()
+    console = console or display.terminal()
     read = read_sweep(Path(file))
     folder = writable("--out", read.out if out is None else out)
     configs = {}

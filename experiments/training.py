@@ -4,7 +4,6 @@ between them."""
 import contextlib
 import dataclasses
 import os
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,20 +14,21 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
-from didact.common import display, strict_json
+from didact.common import display
 from didact.common.extensions import import_all
-from didact.common.files import new_folder, writable, write_whole
+from didact.common.files import home_folder
 from didact.environments import SettingError
 from didact.experiments import finite, population, proposers, setup
 from didact.experiments.config import TrainConfig, checked, defaults_for, read_run, to_dict
 from didact.experiments.evaluation.evaluate import Results, evaluator
 from didact.experiments.imitation import expert_setup
-from didact.experiments.runs import logs, report
+from didact.experiments.runs import folder, logs, report
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.experiments.runs.curriculum_snapshots import CurriculumSnapshot, save_snapshot
+from didact.experiments.runs.folder import CONFIG
+from didact.experiments.runs.stopping import Abandoned, Stop, signals
 from didact.experiments.runs.warm_up import WarmUp
 
-CONFIG = "config.json"
 DRAW_EVERY = 30.0  # seconds, at least, between figures
 
 
@@ -37,6 +37,7 @@ def train(
     *,
     resume: Path | str | None = None,
     checkpoint: int | None = None,
+    linked_checkpoints: bool = False,
     console: Console | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def train(
         resume: run folder to resume. The run's own settings are used; only `imports` may be given
             as well, in case the imported code has moved.
         checkpoint: number of updates of the checkpoint to resume from; the latest if None.
+        linked_checkpoints: whether `checkpoints` in the run folder may be a link to another folder.
         console: console that shows the progress.
 
     Returns:
@@ -56,7 +58,26 @@ def train(
 
     Raises:
         SettingError: a setting is invalid, or a folder cannot be used.
+        Interrupted, Terminated: the training was stopped by Ctrl-C, SIGTERM or SIGHUP, and is
+            saved. They are a `KeyboardInterrupt` and a `SystemExit`.
     """
+    with contextlib.ExitStack() as held:
+        if resume is not None:
+            links = {"linked_checkpoints": linked_checkpoints}
+            held.enter_context(folder.reopened("--resume", Path(resume), **links))
+        training = _training(held, config, resume, console, settings)
+        with _system_errors(training.run, training.config.num_envs):
+            return training.go(resume is not None, checkpoint)
+
+
+def _training(
+    held: contextlib.ExitStack,
+    config: TrainConfig | None,
+    resume: Path | str | None,
+    console: Console | None,
+    settings: dict[str, Any],
+) -> "Training":
+    """Make the components of a training, and its run folder; see `train`."""
     if resume is not None:
         imports = settings.pop("imports", None)
         if config is not None or settings:
@@ -74,13 +95,16 @@ def train(
     loop = setup.loop_of(config, environment, jax.devices())
     evaluation_tasks = setup.evaluation_tasks_of(config, environment)
     proposers.proposer_of(config, environment, None if resume is None else Path(resume))
-    run = Path(resume) if resume is not None else _new_folder(config)
-    with _write_errors(run):
-        if resume is None:
+    if resume is not None:
+        run = Path(resume)
+    else:
+        name = f"{config.env}-{config.teacher}"
+        run = folder.created("--run", config.run and Path(config.run), name, to_dict(config))
+        run = held.enter_context(run)
+        with _system_errors(run, config.num_envs):
             expert_setup.keep_policies(config, run)
             proposers.keep_transcript(config, run)
-        training = Training(config, run, environment, loop, evaluation_tasks, console)
-        return training.go(resume is not None, checkpoint)
+    return Training(config, run, environment, loop, evaluation_tasks, console)
 
 
 def train_or_resume(config: TrainConfig, *, console: Console | None = None) -> dict[str, Any]:
@@ -113,11 +137,30 @@ class Training:
         self.student = setup.student_of(config, environment, alone=True)
         self.figures: dict[str, str] = {}  # paths of the latest figures by name
         self._drawn = time.monotonic()
-        self._evaluators: dict[bool, Any] = {}
+        self._evaluators: dict[tuple[bool, int], Any] = {}
+        self.stop = Stop()
 
     def go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
+        """Train to the end, or until a signal arrives; see `train`."""
+        with signals() as self.stop:
+            self.loop.compile = lambda lowered: self.stop.wait_for(lowered.compile)
+            try:
+                result = self._go(resumed, checkpoint)
+            except Abandoned:  # before the first update
+                saved = checkpoint or (self.checkpoints.saved() or [0])[-1]
+                result = self._result(saved)
+        if not result["finished"]:
+            self.stop.check(result)
+        return result
+
+    def _result(self, done: int, *, finished: bool = False) -> dict[str, Any]:
+        steps = done * self.config.steps_per_update
+        return {"run": str(self.run), "finished": finished, "updates": done, "steps": steps}
+
+    def _go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
         config, loop = self.config, self.loop
-        state = loop.init(config.seed)
+        with self.stop.compiling():
+            state = loop.init(config.seed)
         if config.exploit_every:
             state = loop.place(population.randomise_weights(state, self._key(0)))
         if resumed and (self.checkpoints.saved() or logs.read(self.run / logs.METRICS)):
@@ -145,61 +188,63 @@ class Training:
         }
         seconds = self.log.seconds
         try:
-            with signals() as asked:
-                if done == 0:
-                    self.checkpoints.save(0, state)
+            if done == 0:
+                self.checkpoints.save(0, state)
+            with self.stop.compiling():
                 loop.compiled(state, k)
-                compiled = time.perf_counter() - begun
-                while done < total and not asked:
-                    start = time.perf_counter()
-                    state, records = loop.chunk(state, k)
-                    records = jax.device_get(records)
-                    seconds += time.perf_counter() - start
-                    saved = self.checkpoints.saved()
-                    finite.require_finite_records(config, records, done, saved)
-                    before, done = done, done + k
-                    steps = done * config.steps_per_update
-                    row = {"updates": done, "steps": steps, "seconds": round(seconds, 3)}
-                    row["steps_per_second"] = (k * config.steps_per_update * config.num_seeds) / (
-                        time.perf_counter() - start
-                    )
-                    row |= logs.chunk_row(records.metrics)
-                    row |= self.warm_up.row(state.teacher, steps, bar.line)
-                    if before == 0:
-                        row["compile_seconds"] = round(compiled, 2)
-                    evaluates = _crossed(before, done, every["evaluate"]) or done == total
-                    if evaluates:
-                        self.snapshot(state, records, steps)
+            compiled = time.perf_counter() - begun
+            while done < total and not self.stop:
+                start = time.perf_counter()
+                state, records = loop.chunk(state, k)
+                records = jax.device_get(records)
+                seconds += time.perf_counter() - start
+                finite.require_finite_records(config, records, done, self.checkpoints.saved())
+                before, done = done, done + k
+                steps = done * config.steps_per_update
+                row = {"updates": done, "steps": steps, "seconds": round(seconds, 3)}
+                row["steps_per_second"] = (k * config.steps_per_update * config.num_seeds) / (
+                    time.perf_counter() - start
+                )
+                row |= logs.chunk_row(records.metrics)
+                row |= self.warm_up.row(state.teacher, steps, bar.line)
+                if before == 0:
+                    row["compile_seconds"] = round(compiled, 2)
+                evaluates = _crossed(before, done, every["evaluate"]) or done == total
+                if evaluates:
+                    self.snapshot(state, records, steps)
+                    with contextlib.suppress(Abandoned):
                         row["evaluation"] = self.evaluate(state, done)
-                    # Not after the last update, since the copies would not be trained.
-                    exploits = config.exploit_every and done < total
-                    if exploits and _crossed(before, done, every["exploit"]):
-                        state, row["exploited"] = self.exploit(state, records, done)
-                    state, came = proposals(state, before, done)
-                    row |= {"proposed": came} if came else {}
-                    self.log.write(row)
-                    bar.update(steps, row)
-                    if row.get("evaluation") and not self.console.is_terminal:
-                        bar.line(report.progress_line(row))
-                    if _crossed(before, done, every["checkpoint"]) or done == total:
-                        self.checkpoints.save(done, state)
-                    if done == total or (evaluates and time.monotonic() > self._drawn + DRAW_EVERY):
-                        self.show(steps)
-                if done < total:
+                # Not after the last update, since the copies would not be trained.
+                exploits = config.exploit_every and done < total
+                if exploits and _crossed(before, done, every["exploit"]):
+                    state, row["exploited"] = self.exploit(state, records, done)
+                state, came = proposals(state, before, done)
+                row |= {"proposed": came} if came else {}
+                self.log.write(row)
+                bar.update(steps, row)
+                if row.get("evaluation") and not self.console.is_terminal:
+                    bar.line(report.progress_line(row))
+                if _crossed(before, done, every["checkpoint"]) or done == total:
                     self.checkpoints.save(done, state)
+                if done == total or (evaluates and time.monotonic() > self._drawn + DRAW_EVERY):
+                    self.show(steps)
+            if done < total:
+                self.checkpoints.save(done, state)
         finally:
-            bar.close()
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                bar.close()
             self.log.close()
             proposals.close(done)
-        result = {"run": str(self.run), "finished": done >= total, "updates": done}
-        result["steps"] = done * config.steps_per_update
-        if done < total:
-            return result
+        self.stop.at_once = True  # the last state is saved
+        if done < total or self.stop:
+            return self._result(done)
         self.warm_up.finish(self.console.print)
         try:
-            return result | report.finish(self, state)
-        except KeyboardInterrupt:  # the last state is saved
-            return result | {"finished": False}
+            return self._result(done, finished=True) | report.finish(self, state)
+        except (KeyboardInterrupt, SystemExit):
+            if not self.stop:
+                raise
+            return self._result(done)
 
     def exploit(self, state: Any, records: Any, updates: int) -> tuple[Any, list[int]]:
         """Replace the worst seeds of the last chunk by copies of the best; return their sources."""
@@ -245,10 +290,14 @@ class Training:
 
         Returns:
             Arrays [tasks, episodes], with a leading axis of seeds if there are several.
+
+        Raises:
+            Abandoned: a stop was requested.
         """
         tasks = jnp.repeat(jnp.stack(list(self.evaluation_tasks.values())), episodes, axis=0)
         key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
-        if greedy not in self._evaluators:
+        arguments = state.student, key, tasks
+        if (greedy, episodes) not in self._evaluators:
             run = evaluator(self.environment, self.student, greedy=greedy)
 
             def one(student_state, key, tasks):
@@ -257,8 +306,12 @@ class Training:
             def each(student_states, key, tasks):
                 return jax.lax.map(lambda s: one(s, key, tasks), student_states)
 
-            self._evaluators[greedy] = jax.jit(each if self.config.num_seeds > 1 else one)
-        results = self._evaluators[greedy](state.student, key, tasks)
+            program = jax.jit(each if self.config.num_seeds > 1 else one)
+            with self.stop.compiling():
+                lowered = program.lower(*arguments)
+            self._evaluators[greedy, episodes] = self.loop.compile(lowered)
+        play = self._evaluators[greedy, episodes]
+        results = self.stop.wait_for(lambda: jax.device_get(play(*arguments)))
         shape = (len(self.evaluation_tasks), episodes)
         return Results(*(np.asarray(x).reshape(*x.shape[:-1], *shape) for x in results))
 
@@ -299,30 +352,25 @@ def settled(config: TrainConfig) -> TrainConfig:
 
 
 def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
-    if not (run / CONFIG).is_file():
-        raise SettingError("--resume", str(run), "a run folder")
-    writable("--resume", run)
     config = read_run(run / CONFIG, run)
     import_all(config.imports if imports is None else imports)
     return config
 
 
-def _new_folder(config: TrainConfig) -> Path:
-    """Create the folder of a new run and save its settings there."""
-    if config.run is not None and (Path(config.run) / CONFIG).exists():
-        run = str(config.run)
-        raise SettingError("--run", run, f"a new folder; it holds a run: --resume {run} resumes it")
-    run = new_folder("--run", config.run, f"{config.env}-{config.teacher}")
-    with _write_errors(run):
-        write_whole(run / CONFIG, strict_json.dumps(to_dict(config), indent=1) + "\n")
-    return run
-
-
 @contextlib.contextmanager
-def _write_errors(run: Path) -> Iterator[None]:
-    """Report an `OSError` as a `SettingError` that names the last valid checkpoint."""
+def _system_errors(run: Path, num_envs: int) -> Iterator[None]:
+    """Report errors of the disk and full memory as a `SettingError`.
+
+    Errors of the disk name the last valid checkpoint.
+    """
     try:
         yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        why = str(error).splitlines()[0][:200]
+        allowed = f"small enough for the memory ({why})"
+        raise SettingError("--num-envs", num_envs, allowed) from None
     except OSError as error:
         saved = Checkpoints(run / "checkpoints").saved()
         safe = f"the last checkpoint is {saved[-1]}" if saved else "no checkpoint was saved"
@@ -331,37 +379,14 @@ def _write_errors(run: Path) -> Iterator[None]:
         ) from error
 
 
-@contextlib.contextmanager
-def signals() -> Iterator[list[int]]:
-    """Yield a list that becomes non-empty when a stop is requested (Ctrl-C or SIGTERM).
-
-    The current chunk is finished and saved first; a second Ctrl-C interrupts immediately.
-    """
-    asked: list[int] = []
-
-    def note(number, frame):
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    try:
-        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # signal handlers can only be set in the main thread
-        yield asked
-        return
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def cache_compilations() -> None:
     """Enable JAX's persistent compilation cache, unless the user has configured one."""
+    home = home_folder()
+    cache = os.environ.get("XDG_CACHE_HOME") or (home and home / ".cache")
     if (
-        jax.config.values["jax_compilation_cache_dir"] is None
+        cache
+        and jax.config.values["jax_compilation_cache_dir"] is None
         and "JAX_COMPILATION_CACHE_DIR" not in os.environ
     ):
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         jax.config.update("jax_compilation_cache_dir", str(Path(cache) / "didact" / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

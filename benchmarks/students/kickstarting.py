@@ -165,8 +165,7 @@ def expert(name: str, config: KickstartingConfig, folder: Path) -> Path:
     if not (run / "policy").is_dir():
         console.print(f"expert of {name}")
     quiet = console if console.is_terminal else display.PlainConsole(file=io.StringIO())
-    if not train_or_resume(settings, console=quiet)["finished"]:
-        raise KeyboardInterrupt  # the run is saved, and the same command resumes it
+    train_or_resume(settings, console=quiet)
     return run
 
 

@@ -27,6 +27,8 @@ class Options(TrainConfig):
     checkpoint: int | None = None
     """with --resume: number of updates of the checkpoint to resume from; later checkpoints are
     deleted; defaults to the latest checkpoint"""
+    linked_checkpoints: bool = False
+    """with --resume: allow the run's folder `checkpoints` to be a link, such as to a larger disk"""
     json: bool = False
     """print the result as JSON"""
 
@@ -67,6 +69,7 @@ def run(options: Options) -> None:
     """
     from didact.common import display
     from didact.experiments.runs import report
+    from didact.experiments.runs.stopping import ending
     from didact.experiments.training import train
 
     config = options.settings
@@ -80,11 +83,14 @@ def run(options: Options) -> None:
                 allowed = "omitted with --resume: the run has its own settings"
                 raise SettingError(option(name), value, allowed)
         more: dict[str, Any] = {"imports": config.imports} if config.imports else {}
-        result = train(resume=options.resume, checkpoint=options.checkpoint, **more)
+        more |= {"linked_checkpoints": options.linked_checkpoints}
+        result = ending(train, resume=options.resume, checkpoint=options.checkpoint, **more)
     elif options.checkpoint is not None:
         raise SettingError("--checkpoint", options.checkpoint, "given together with --resume")
+    elif options.linked_checkpoints:
+        raise SettingError("--linked-checkpoints", True, "given together with --resume")
     else:
-        result = train(config)
+        result = ending(train, config)
     if options.json:
         return print(strict_json.dumps(result, indent=1))
     console = display.console()

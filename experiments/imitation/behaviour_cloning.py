@@ -17,8 +17,9 @@ from didact.environments.text_settings import make_with_text_settings
 from didact.experiments import finite
 from didact.experiments.evaluation.evaluate import evaluator, summary
 from didact.experiments.runs import logs, report
+from didact.experiments.runs.stopping import signals
 from didact.experiments.setup import narrow_task_space
-from didact.experiments.training import cache_compilations, signals
+from didact.experiments.training import cache_compilations
 from didact.students import DistillConfig, behaviour_cloning, card, open_recording, save_policy
 from didact.students.data.recordings import Recording
 
@@ -48,10 +49,11 @@ def clone_recording(
         run: new folder for the run; a folder under runs/ if None.
 
     Returns:
-        `run`, `finished`, `steps`, `seconds`, `evaluation` and `files`, as for `train`. If
-        interrupted, the current policy is saved without an evaluation.
+        `run`, `finished`, `steps`, `seconds`, `evaluation` and `files`, as for `train`.
 
     Raises:
+        Interrupted, Terminated: cloning was stopped, as for `train`; the current policy is saved
+            without an evaluation.
         SettingError: the recording cannot be used, or a setting is invalid.
     """
     config = checked(config or DistillConfig(), "distill.")
@@ -85,8 +87,8 @@ def clone_recording(
     bar = logs.ProgressBar(display.terminal(), updates * LENGTH * lanes, 0, "cloning")
     every = max(1, updates // ROWS)
     # Stop only between updates, because an update donates the state.
-    with contextlib.closing(bar), contextlib.closing(log), signals() as asked:
-        while done < updates and not asked:
+    with contextlib.closing(bar), contextlib.closing(log), signals() as stop:
+        while done < updates and not stop:
             key = jax.random.fold_in(jax.random.key(seed), done)
             state, carry, metrics = learn(state, carry, next(windows), key)
             done += 1
@@ -106,6 +108,8 @@ def clone_recording(
     about = _card(recording, environment, config, result, own=env is None)
     params = jax.tree.map(np.asarray, state.params)
     result["files"] = {"policy": str(save_policy(folder / "policy", about, params))}
+    if not result["finished"]:
+        stop.check(result)
     return result
 
 

@@ -51,8 +51,9 @@ def distill(choice: Distill) -> None:
     """
     from didact.common import display
     from didact.experiments.runs import report
+    from didact.experiments.runs.stopping import ending
 
-    result = distilled(choice)
+    result = ending(distilled, choice)
     if choice.json:
         return print(strict_json.dumps(result, indent=1))
     console = display.console()
@@ -66,7 +67,11 @@ def distill(choice: Distill) -> None:
 
 
 def distilled(choice: Distill) -> dict:
-    """Distill and return the result of `train` or `clone_recording`."""
+    """Distill and return the result of `train` or `clone_recording`.
+
+    Raises:
+        Interrupted, Terminated: distillation was stopped, and what was learned is saved.
+    """
     from didact.common.settings import checked
     from didact.experiments.config import TrainConfig
     from didact.experiments.imitation.behaviour_cloning import clone_recording

@@ -5,14 +5,15 @@ each of its files. A truncated or edited checkpoint is rejected, and the error n
 one.
 """
 
-import os
-import shutil
+import re
 from pathlib import Path
 from typing import Any
 
-from didact.common.files import replacing
+from didact.common.files import remove, remove_leftovers, replacing
 from didact.environments import SettingError
 from didact.students.data.pytree_storage import CorruptFiles, MismatchedArrays, load_tree, save_tree
+
+_NAME = re.compile("[0-9]{8}|[1-9][0-9]{8,9}")  # a number of updates, in 32 bits
 
 
 class Checkpoints:
@@ -30,7 +31,11 @@ class Checkpoints:
         """Return the numbers of updates of all checkpoints, in ascending order."""
         if not self.folder.is_dir():
             return []
-        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
+        return sorted(
+            int(path.name)
+            for path in self.folder.iterdir()
+            if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        )
 
     def path(self, updates: int) -> Path:
         return self.folder / f"{updates:08d}"
@@ -42,20 +47,20 @@ class Checkpoints:
             OSError: the checkpoint could not be written; earlier checkpoints are untouched.
         """
         final = self.path(updates)
-        if final.exists():
+        if final.is_dir():
             return final
-        self._remove_leftovers()
+        remove_leftovers(self.folder)
         with replacing(final) as draft:
             save_tree(draft, state)
         for old in self.saved()[: -self.keep]:
-            self._remove(old)
+            remove(self.path(old))
         return final
 
     def remove_after(self, updates: int) -> None:
         """Remove the checkpoints after `updates`, which a resumed training will write again."""
         for later in self.saved():
             if later > updates:
-                self._remove(later)
+                remove(self.path(later))
 
     def restore(self, like: Any, updates: int | None = None) -> Any:
         """Load a checkpoint.
@@ -89,16 +94,3 @@ class Checkpoints:
             raise SettingError(
                 "checkpoint", str(self.path(updates)), f"undamaged ({damage}; {offer})"
             ) from None
-
-    def _remove_leftovers(self) -> None:
-        """Delete what a process left that was killed while it saved or removed a checkpoint."""
-        if self.folder.is_dir():
-            for path in self.folder.glob(".*"):
-                shutil.rmtree(path, ignore_errors=True)
-
-    def _remove(self, updates: int) -> None:
-        # Renamed first: a checkpoint that is half deleted must not look like a whole one.
-        trash = self.folder / f".{updates:08d}.old"
-        shutil.rmtree(trash, ignore_errors=True)
-        os.replace(self.path(updates), trash)
-        shutil.rmtree(trash)

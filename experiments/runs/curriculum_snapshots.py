@@ -1,6 +1,7 @@
 """Snapshots of a curriculum over the course of training, and their analysis."""
 
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from jaxtyping import Float
 from didact.common.errors import SettingError
 from didact.common.files import replacing
 from didact.environments.task_spaces import Box
+
+_UNREADABLE = OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, MemoryError
 
 
 class CurriculumSnapshot(NamedTuple):
@@ -38,11 +41,17 @@ def save_snapshot(path: str | os.PathLike[str], snapshot: CurriculumSnapshot) ->
     return path
 
 
-def load_snapshots(folder: str | os.PathLike[str]) -> list[CurriculumSnapshot]:
+def load_snapshots(
+    folder: str | os.PathLike[str], dimensions: int | None = None
+) -> list[CurriculumSnapshot]:
     """Load all snapshots of a folder, ordered by steps.
 
+    Args:
+        folder: the folder.
+        dimensions: the size of the task space; any if None.
+
     Raises:
-        SettingError: a file in the folder is not a snapshot.
+        SettingError: a file in the folder is not a snapshot, or not one of this task space.
     """
     snapshots = []
     for path in sorted(Path(folder).glob("[!.]*.npz")):
@@ -52,10 +61,45 @@ def load_snapshots(folder: str | os.PathLike[str]) -> list[CurriculumSnapshot]:
             beliefs = {k.removeprefix("beliefs."): v for k, v in fields.items() if "." in k}
             plain = {k: v for k, v in fields.items() if "." not in k}
             plain["steps"] = int(plain["steps"])
-            snapshots.append(CurriculumSnapshot(**plain, beliefs=beliefs))
-        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
-            raise SettingError("snapshot", str(path), f"a readable snapshot ({error})") from error
+            snapshot = CurriculumSnapshot(**plain, beliefs=beliefs)
+            _check(snapshot, dimensions)
+            snapshots.append(snapshot)
+        except (*_UNREADABLE, BadZipFile, zlib.error) as error:
+            why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise SettingError("snapshot", str(path), f"a readable snapshot ({why})") from error
     return sorted(snapshots, key=lambda snapshot: snapshot.steps)
+
+
+def _check(snapshot: CurriculumSnapshot, dimensions: int | None) -> None:
+    """Raise a ValueError unless shapes fit each other and all numbers are finite."""
+    tasks = snapshot.tasks
+    if tasks.ndim != 2 or dimensions not in (None, tasks.shape[1]):
+        raise ValueError(f"tasks have shape {tasks.shape}")
+    for name, values in {"returns": snapshot.returns, "success": snapshot.success}.items():
+        if values.shape != tasks.shape[:1]:
+            raise ValueError(f"{name} have shape {values.shape} for tasks of shape {tasks.shape}")
+    if snapshot.steps < 0:
+        raise ValueError(f"steps are {snapshot.steps}")
+    arrays = {"tasks": tasks, "returns": snapshot.returns, "success": snapshot.success}
+    for name, values in (arrays | dict(snapshot.beliefs)).items():
+        if values.dtype.kind not in "biuf":
+            raise ValueError(f"{name} are not numbers")
+        if name in arrays and not np.isfinite(values).all():
+            raise ValueError(f"{name} are not finite")
+    _check_mixture(snapshot.beliefs, tasks.shape[1])
+
+
+def _check_mixture(beliefs: Mapping[str, np.ndarray], d: int) -> None:
+    """Check the Gaussian mixture of a teacher, if its beliefs contain one."""
+    if "weights" not in beliefs:
+        return
+    k = beliefs["weights"].shape
+    expected = {"weights": k, "progress": k, "means": (*k, d), "covariances": (*k, d, d)}
+    for name, shape in expected.items():
+        if name in beliefs and (len(k) != 1 or beliefs[name].shape != shape):
+            raise ValueError(f"{name} have shape {beliefs[name].shape}")
+        if name in beliefs and not np.isfinite(beliefs[name][beliefs["weights"] > 0]).all():
+            raise ValueError(f"{name} are not finite")
 
 
 def most_informative_dimensions(

@@ -60,7 +60,7 @@ class Log:
         """Add a PNG file to TensorBoard."""
         import imageio.v3 as imageio
 
-        self.board.image(name, imageio.imread(path)[..., :3], steps)
+        self.board.image(name, imageio.imread(path.absolute())[..., :3], steps)
 
     def close(self) -> None:
         self.board.close()
@@ -79,7 +79,8 @@ class EventWriter:
 
     def __init__(self, folder: Path, begin: int = 0):
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = EventsWriter(str(folder / "events"))
+        # An absolute path: tensorboardX reads relative ones such as "gs:run" as addresses.
+        self._file = EventsWriter(str(folder.absolute() / "events"))
         if begin:
             self._write(_event(session_log=_log(status=_log.START)), begin)
 

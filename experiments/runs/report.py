@@ -167,7 +167,7 @@ def pictures(training: Any) -> dict[str, str]:
         )
         files["learning curve"] = str(path)
     try:
-        snapshots = load_snapshots(run / "curriculum")
+        snapshots = load_snapshots(run / "curriculum", training.environment.task_space.size)
     except SettingError as error:  # a damaged snapshot must not end the training
         Display(training.console).line(f"The curriculum was not plotted: {error}")
         snapshots = []

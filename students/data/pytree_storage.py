@@ -16,6 +16,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
+import tensorstore
+
+from didact.students.data.safe_paths import safe_path
 
 MANIFEST = "manifest.json"
 FILE_BYTES = 4096  # maximum overhead of an array on disk, in bytes
@@ -37,8 +40,9 @@ def save_tree(folder: Path, tree: Any) -> None:
     """
     folder = Path(folder).absolute()
     _require_room(folder, tree)
-    with _unlogged():
-        failure = _save(folder / "arrays", tree)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _unlogged(), safe_path(folder) as place:
+        failure = _save(place / "arrays", tree)
         if failure is not None:
             gc.collect()  # the failed writer logs its error again when collected: do so unlogged
             raise failure
@@ -74,17 +78,33 @@ def load_tree(folder: Path, like: Any) -> Any:
             raise CorruptFiles(f"{name} was changed")
     if shapes != _shapes(like):
         raise MismatchedArrays("its arrays do not match these settings")
-    with _unlogged():
+    with _unlogged(), safe_path(folder) as place:
         try:
             with ocp.StandardCheckpointer() as reader:
                 like = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-                found = reader.restore(folder / "arrays", _without_empty(like))
+                found = reader.restore(place / "arrays", _without_empty(like))
                 return jax.tree.map(
                     lambda x, y: jnp.zeros(x.shape, x.dtype) if y is None else y, like, found
                 )
         except Exception:  # orbax may raise any exception on files that it did not write
             gc.collect()
             raise CorruptFiles("its arrays cannot be read") from None
+
+
+def unlisted_files(folder: Path) -> list[str]:
+    """Return what a folder holds that `save_tree` did not write, as relative paths."""
+    try:
+        known = set(json.loads((folder / MANIFEST).read_text())["files"]) | {MANIFEST}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        known = set()
+    inner = {str(parent) for name in known for parent in Path(str(name)).parents}
+    found = sorted((path.relative_to(folder), path) for path in folder.rglob("*"))
+    return [
+        str(name)
+        for name, path in found
+        if str(name) not in (inner if path.is_dir() and not path.is_symlink() else known)
+        or path.is_symlink()
+    ]
 
 
 def _without_empty(tree: Any) -> Any:
@@ -113,6 +133,8 @@ def _save(folder: Path, tree: Any) -> OSError | None:
         with ocp.StandardCheckpointer() as writer:
             writer.save(folder, _without_empty(tree))
             writer.wait_until_finished()
+        if not _complete(folder, tree):
+            return _error(errno.EIO, folder)
     except (ValueError, RuntimeError) as error:
         # tensorstore reports file errors by codes such as "RESOURCE_EXHAUSTED: ...".
         code = re.match(r"([A-Z_]{5,}): ", str(error))
@@ -120,6 +142,19 @@ def _save(folder: Path, tree: Any) -> OSError | None:
             raise
         return _no_room(folder) if code[1] == "RESOURCE_EXHAUSTED" else _error(errno.EIO, folder)
     return None
+
+
+def _complete(folder: Path, tree: Any) -> bool:
+    """Whether the database of arrays can be opened and holds all; orbax does not always notice."""
+    arrays = [x for x in jax.tree.leaves(tree) if 0 not in x.shape]
+    if not arrays:
+        return True
+    specification = {"driver": "ocdbt", "base": f"file://{folder}/"}
+    try:
+        names = tensorstore.KvStore.open(specification).result().list().result()
+    except (ValueError, RuntimeError):
+        return False
+    return sum(name.endswith(b"/.zarray") for name in names) == len(arrays)
 
 
 def _require_room(folder: Path, tree: Any) -> None:

@@ -17,7 +17,7 @@ from didact.common.files import replacing
 from didact.environments import SettingError
 from didact.students.policies.cards import CARD, MAX_SIZE, NAME_RULE, is_name, read_card
 from didact.students.policies.lookup import locate, shipped, user_folder
-from didact.students.policies.storage import PARAMS, policy_files, read_folder
+from didact.students.policies.storage import PARAMS, check_replaceable, policy_files, read_folder
 
 MAX_FILES = 10_000
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same policy makes the same file
@@ -149,8 +149,10 @@ def _check_name(name: str, replace: bool) -> None:
     place = user_folder() / name
     if os.path.lexists(place) and not replace:
         raise SettingError("--name", name, "a new name (use --replace to replace the policy)")
-    if os.path.lexists(place) and not (place / CARD).is_file():
-        raise SettingError("--name", name, f"a new name: {place} is not a policy")
+    try:
+        check_replaceable(place)
+    except SettingError as error:
+        raise SettingError("--name", name, f"a new name: {place} must be {error.allowed}") from None
 
 
 @contextlib.contextmanager

@@ -83,19 +83,32 @@ def read_card(folder: Path) -> dict[str, Any]:
         SettingError: the card is missing or invalid.
     """
     path = folder / CARD
+    content = _content(path)
+    check_card(content, str(path))
+    return content
+
+
+def is_card(folder: Path) -> bool:
+    """Whether a folder has a card, possibly an invalid one or one of another version."""
+    try:
+        content = _content(folder / CARD)
+    except SettingError:
+        return False
+    return isinstance(content, dict) and {"format", "environment"} <= set(content)
+
+
+def _content(path: Path) -> Any:
     try:
         if path.stat().st_size > CARD_BYTES:
             raise SettingError(
                 "policy", str(path), f"a policy card (of at most {CARD_BYTES} bytes)"
             )
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, SettingError):
             raise
         why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
         raise SettingError("policy", str(path), f"a policy card in JSON ({why})") from None
-    check_card(content, str(path))
-    return content
 
 
 def check_card(card: Any, path: str = CARD) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from didact.common.files import home_folder
 from didact.environments import SettingError
 from didact.students.policies.cards import CARD, is_name, read_card
 
@@ -17,14 +18,23 @@ def user_folder() -> Path:
     """Return the folder of imported policies.
 
     It is `$DIDACT_POLICIES` if set, else didact/policies in the user's data folder.
+
+    Raises:
+        SettingError: the variable is not set, and the user has no home folder.
     """
     chosen = os.environ.get("DIDACT_POLICIES")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        # `os.path.expanduser` keeps a "~" without a home folder; `Path.expanduser` raises.
+        return Path(os.path.expanduser(chosen)).absolute()
     data = os.environ.get("XDG_DATA_HOME", "")
     # The XDG specification says to ignore relative paths.
-    base = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
-    return base / "didact" / "policies"
+    if os.path.isabs(data):
+        return Path(data) / "didact" / "policies"
+    home = home_folder()
+    if home is None:
+        allowed = "set to a folder for imported policies, since this user has no home folder"
+        raise SettingError("DIDACT_POLICIES", chosen, allowed)
+    return home / ".local" / "share" / "didact" / "policies"
 
 
 def shipped() -> dict[str, Path]:
@@ -34,7 +44,10 @@ def shipped() -> dict[str, Path]:
 
 def imported() -> dict[str, Path]:
     """Return the folders of imported and pulled policies, by name."""
-    return _named(user_folder())
+    try:
+        return _named(user_folder())
+    except SettingError:  # there is no such folder
+        return {}
 
 
 def named_policies() -> dict[str, Path]:

@@ -13,8 +13,13 @@ import numpy as np
 from didact.common import strict_json
 from didact.common.files import replacing
 from didact.environments import SettingError
-from didact.students.data.pytree_storage import CorruptFiles, load_tree, save_tree
-from didact.students.policies.cards import CARD, MAX_SIZE, parameters_of, read_card
+from didact.students.data.pytree_storage import (
+    CorruptFiles,
+    load_tree,
+    save_tree,
+    unlisted_files,
+)
+from didact.students.policies.cards import CARD, MAX_SIZE, is_card, parameters_of, read_card
 
 PARAMS = "params"
 
@@ -23,19 +28,57 @@ def save_policy(folder: str | os.PathLike[str], card: Mapping[str, Any], params:
     """Write a policy folder; an existing policy is replaced once the new one is complete.
 
     Raises:
-        SettingError: the folder exists and is not a policy folder, or a parameter is NaN or
+        SettingError: the folder exists and holds anything but a policy, or a parameter is NaN or
             infinite; nothing is changed.
         OSError: the disk is full or cannot be written; an earlier policy is not changed.
     """
     folder = Path(folder).absolute()
-    there = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
-    if there and not (folder / CARD).is_file():
-        raise SettingError("policy", str(folder), "a new folder, or a policy to replace")
+    check_replaceable(folder)
     require_finite(folder, params)
     with replacing(folder) as draft:
         save_tree(draft / PARAMS, params)
         (draft / CARD).write_text(strict_json.dumps(dict(card), indent=1) + "\n")
     return folder
+
+
+def check_replaceable(folder: Path, setting: str = "policy") -> None:
+    """Check that nothing but a policy is lost if a folder is replaced.
+
+    Args:
+        folder: a folder, which may be missing.
+        setting: the name of the setting, for errors.
+
+    Raises:
+        SettingError: the folder is not empty, and holds other files than those of a policy.
+    """
+    try:
+        foreign = _foreign(folder)
+    except OSError as error:
+        raise SettingError(setting, str(folder), f"readable ({error.strerror or error})") from None
+    if foreign:
+        allowed = f"a new folder, or one with nothing but a policy to replace ({foreign})"
+        raise SettingError(setting, str(folder), allowed)
+
+
+def _foreign(folder: Path) -> str:
+    """Describe what a folder holds besides a policy; "" if there is nothing."""
+    if not os.path.lexists(folder):
+        return ""
+    if not folder.is_dir():
+        return "it is not a folder"
+    names = sorted(path.name for path in folder.iterdir())
+    other = [name for name in names if name not in (CARD, PARAMS)]
+    if names and (other or CARD not in names):
+        return f"it holds {other[0]!r}" if other else f"it has no {CARD}"
+    for place in (folder / CARD, folder / PARAMS):
+        if place.is_symlink():
+            return f"{place.name!r} is a link"
+    if names and not is_card(folder):
+        return f"{CARD} is not a policy card"
+    if (folder / PARAMS).is_dir():
+        unknown = unlisted_files(folder / PARAMS)
+        return f"it holds {os.path.join(PARAMS, unknown[0])!r}" if unknown else ""
+    return f"{PARAMS!r} is a file" if PARAMS in names else ""
 
 
 def read_folder(folder: Path) -> tuple[dict[str, Any], Any]:

@@ -11,6 +11,7 @@ from didact.environments import SettingError
 from didact.experiments import generations, training
 from didact.experiments.config import to_dict
 from didact.experiments.generations import Generations
+from didact.experiments.runs.stopping import Interrupted
 from didact.students import load_policy
 
 TINY = {"env": "ToyGrid", "steps": 3 * 16 * 32, "num_envs": 16, "teacher": "uniform"}
@@ -76,16 +77,18 @@ def test_one_that_was_stopped_goes_on(tmp_path, monkeypatch):
 
     def stopped(config=None, *, resume=None, console=None):
         calls.append((config, resume))
-        return {"run": "", "finished": False}
+        raise Interrupted({"run": "", "finished": False})
 
     monkeypatch.setattr(training, "train", stopped)
-    assert generations.generations(choice) == []
+    with pytest.raises(KeyboardInterrupt):
+        generations.generations(choice)
     config, resume = calls[0]
     assert config.run == tmp_path / "generation-1"
     assert resume is None
     config.run.mkdir()
     (config.run / "config.json").write_text(json.dumps(to_dict(config)))
-    assert generations.generations(choice) == []
+    with pytest.raises(KeyboardInterrupt):
+        generations.generations(choice)
     assert calls[1] == (None, tmp_path / "generation-1")
 
 

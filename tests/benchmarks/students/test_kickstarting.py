@@ -132,13 +132,6 @@ def test_results_of_other_settings_are_left_alone(trained):
         kickstarting.expert("go-to", other, Path(config.out))
 
 
-def test_stopped_in_an_expert_it_ends(tmp_path, monkeypatch):
-    """And does not go on with an expert that was not finished."""
-    monkeypatch.setattr(kickstarting, "train_or_resume", lambda *_, **__: {"finished": False})
-    with pytest.raises(KeyboardInterrupt):
-        kickstarting.expert("go-to", KickstartingConfig(**SMALL), tmp_path)
-
-
 def test_each_task_says_what_its_name_says():
     environment = didact.make("MiniSynth")
     reset = jax.jit(environment.reset)

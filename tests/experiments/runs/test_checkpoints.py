@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from didact.common.files import replacing
@@ -151,7 +152,7 @@ def test_half_written_ones_are_not_seen(folder):
     """What a process leaves that was killed while it saved."""
     with contextlib.suppress(KeyboardInterrupt), replacing(folder / "00000012") as draft:
         raise KeyboardInterrupt  # only the name of what is written is wanted
-    leftovers = (draft, folder / ".00000004.old")
+    leftovers = (draft, folder / ".00000004.0123456789ab.old")
     for path in leftovers:
         shutil.copytree(folder / "00000008", path)
     checkpoints = Checkpoints(folder)
@@ -163,18 +164,17 @@ def test_half_written_ones_are_not_seen(folder):
 
 @pytest.mark.parametrize("when", ["arrays", "manifest", "rename"])
 def test_a_full_disk_leaves_the_earlier_ones(folder, monkeypatch, when):
-    from didact.experiments.runs import checkpoints as module
 
     def full(*arguments, **more):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
         if when == "arrays":
-            patch.setattr(pytree_storage.ocp.StandardCheckpointer, "save", full)
+            patch.setattr(ocp.StandardCheckpointer, "save", full)
         elif when == "manifest":
-            patch.setattr(module.Path, "write_text", full)
+            patch.setattr(Path, "write_text", full)
         else:
-            patch.setattr(module.os, "replace", full)
+            patch.setattr(os, "replace", full)
         with pytest.raises(OSError, match="No space left"):
             Checkpoints(folder).save(12, state(12))
     checkpoints = Checkpoints(folder)
@@ -199,3 +199,49 @@ def test_a_disk_that_is_really_full(small_disk, monkeypatch, looked):
     assert caught.value.errno == errno.ENOSPC
     assert files(checkpoints.folder) == before
     assert_same(checkpoints.restore(state()), state(1))
+
+
+NAMES = [
+    "y[red]z",
+    "[lr]",
+    "back\\slash",
+    "gs:",
+    "gs:run",
+    "a*b?",
+    "{a,b}",
+    "50%",
+    "#1",
+    "zoë",
+    "a\nb",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_folders_of_any_name(name, tmp_path):
+    """Patterns and addresses to the libraries that write arrays, plain names to us."""
+    checkpoints = Checkpoints(tmp_path / name / "checkpoints")
+    checkpoints.save(4, state(4))
+    assert_same(checkpoints.restore(state()), state(4))
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["y[red]z", "[lr]", "back\\slash"])
+def test_a_checkpoint_that_was_not_written_completely_is_noticed(name, tmp_path, monkeypatch):
+    """These names make orbax write a part of a checkpoint without an error."""
+    monkeypatch.setattr(pytree_storage, "safe_path", contextlib.nullcontext)
+    checkpoints = Checkpoints(tmp_path / name / "checkpoints")
+    with pytest.raises(OSError, match="Input/output error"):
+        checkpoints.save(4, state(4))
+    assert list(checkpoints.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["²", "٣", "8", "00000012x", "9" * 200, "-0000001", "000000012"])
+def test_other_names_among_checkpoints_are_ignored(folder, name):
+    (folder / name).mkdir()
+    (folder / "00000016").write_text("a file")
+    (folder / "00000020").symlink_to(folder / "00000008")
+    checkpoints = Checkpoints(folder)
+    assert checkpoints.saved() == [4, 8]
+    checkpoints.remove_after(0)
+    assert (folder / name).is_dir()
+    assert (folder / "00000020").is_symlink()

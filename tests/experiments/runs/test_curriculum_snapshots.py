@@ -125,3 +125,36 @@ def test_the_telling_dimensions_are_those_that_move_or_decide():
     still = [snapshot(t, noise[t], success[t]) for t in range(6)]
     assert most_informative_dimensions(still, space)[0] == 1
     assert most_informative_dimensions(still[:1], space.restricted(u=0, w=0, x=0)) == (1,)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": np.float64(np.inf)},
+        {"steps": np.int64(-1)},
+        {"steps": np.zeros(3)},
+        {"tasks": np.zeros(4)},
+        {"tasks": np.zeros((4, 5))},
+        {"tasks": np.full((4, 2), np.inf)},
+        {"tasks": np.array([["a", "b"]] * 4)},
+        {"returns": np.zeros((4, 1))},
+        {"returns": np.full(4, -np.inf)},
+        {"success": np.full(4, np.nan)},
+        {"success": np.zeros(3)},
+        {"beliefs.weights": np.float64(1)},
+        {"beliefs.weights": np.array([np.inf, 1])},
+        {"beliefs.means": np.zeros((2, 3))},
+        {"beliefs.covariances": np.zeros((2, 2))},
+        {"beliefs.progress": np.full(2, np.nan)},
+    ],
+)
+def test_snapshots_with_other_shapes_or_infinite_values(change, tmp_path):
+    fields = {"steps": 1, "tasks": np.zeros((4, 2)), "returns": np.zeros(4), "success": np.ones(4)}
+    mixture = {"weights": np.ones(2), "progress": np.ones(2), "means": np.zeros((2, 2))}
+    mixture["covariances"] = np.zeros((2, 2, 2))
+    fields |= {f"beliefs.{name}": values for name, values in mixture.items()}
+    np.savez(tmp_path / "1.npz", **fields)
+    assert len(load_snapshots(tmp_path, 2)) == 1
+    np.savez(tmp_path / "1.npz", **fields | change)
+    with pytest.raises(SettingError, match="snapshot is"):
+        load_snapshots(tmp_path, 2)

@@ -225,7 +225,7 @@ def test_damaged_logs_and_pictures_do_not_end_a_training(copy, finished):
     run = copy
     settings = json.loads((run / "config.json").read_text()) | {"pictures": True}
     (run / "config.json").write_text(json.dumps(settings))
-    Checkpoints(run / "checkpoints")._remove(60)
+    shutil.rmtree(Checkpoints(run / "checkpoints").path(60))
     metrics = run / "metrics.jsonl"
     lines = metrics.read_bytes().splitlines()
     metrics.write_bytes(b"\n".join([*lines[:2], b"\xff\xfe", b"[" * 100_000, *lines[3:], b"3"]))

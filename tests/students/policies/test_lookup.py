@@ -131,3 +131,16 @@ def test_what_didact_brings_along_loads():
         assert policy.card["scores"]
         assert all(score["command"] for score in policy.card["scores"].values())
         assert sum(path.stat().st_size for path in folder.rglob("*")) < 3_000_000
+
+
+def test_a_user_without_home(monkeypatch):
+    from didact.students.policies import lookup
+
+    monkeypatch.delenv("DIDACT_POLICIES", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as for an unknown user
+    assert lookup.imported() == {}
+    with pytest.raises(SettingError, match="DIDACT_POLICIES"):
+        lookup.user_folder()
+    monkeypatch.setenv("DIDACT_POLICIES", "~nobody-of-this-name/policies")
+    assert lookup.user_folder().is_absolute()

@@ -311,3 +311,49 @@ def test_cards_have_no_infinite_numbers(tmp_path):
     assert "Infinity" not in text
     assert "NaN" not in text
     assert load_policy(folder).observation_space == spaces
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "notes.txt",
+        ".git/config",
+        "params/notes.txt",
+        "params/arrays/notes.txt",
+        "params/results/table.csv",
+        "policy.json.orig",
+    ],
+)
+def test_a_policy_with_foreign_files_is_not_replaced(policy, copy, foreign):
+    (copy / foreign).parent.mkdir(parents=True, exist_ok=True)
+    (copy / foreign).write_text("years of work")
+    before = sorted(copy.rglob("*"))
+    top = foreign if foreign.startswith("params") else foreign.partition("/")[0]
+    with pytest.raises(SettingError, match="nothing but a policy to replace") as error:
+        save_policy(copy, policy.card, policy.params)
+    assert repr(top) in str(error.value) or repr("params/results") in str(error.value)
+    assert sorted(copy.rglob("*")) == before
+    assert (copy / foreign).read_text() == "years of work"
+
+
+@pytest.mark.parametrize("what", ["other json", "not json", "empty", "no manifest", "links"])
+def test_folders_that_only_look_like_policies_are_not_replaced(policy, copy, tmp_path, what):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "thesis.txt").write_text("years of work")
+    if what == "no manifest":
+        (copy / "params" / "manifest.json").unlink()
+    elif what == "links":
+        shutil.rmtree(copy / "params")
+        (copy / "params").symlink_to(outside)
+    else:
+        shutil.rmtree(copy)
+        copy.mkdir()
+        text = {"other json": '{"Version": 1}', "not json": "{", "empty": ""}[what]
+        (copy / "policy.json").write_text(text)
+    before = sorted(copy.rglob("*"))
+    with pytest.raises(SettingError, match="nothing but a policy to replace"):
+        save_policy(copy, policy.card, policy.params)
+    assert sorted(copy.rglob("*")) == before
+    assert (outside / "thesis.txt").read_text() == "years of work"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
