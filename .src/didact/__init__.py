@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from didact.teachers.gymnasium import make_vec as make_vec
     from didact.teachers.gymnasium import with_teacher as with_teacher
 
+from didact.common.gymnasium_ids import register_when_imported
+
 __version__ = "0.1.0"
 __all__ = ["load_policy", "make", "make_vec", "with_teacher"]
 
@@ -32,3 +34,6 @@ def __getattr__(name: str):
 
         return getattr(gymnasium, name)
     raise AttributeError(f"module 'didact' has no attribute {name!r}")
+
+
+register_when_imported()
