@@ -69,7 +69,7 @@ def register_known() -> None:
 
 
 def register_when_imported() -> None:
-    """Call `register_known` now if gymnasium is imported already, or else right after its import."""
+    """Call `register_known` if gymnasium is imported already, or else right after its import."""
     if "gymnasium" in sys.modules:
         register_known()
     elif not any(isinstance(finder, _AfterImport) for finder in sys.meta_path):

@@ -9,8 +9,7 @@ import didact.experiments.imitation.expert_setup as expert_setup
 import didact.teachers as teachers
 from didact.common.registry import suggest
 from didact.common.settings import pairs, parsed
-from didact.environments import Box, Environment, SettingError, TaskSpace, make
-from didact.environments.registry import ENVIRONMENTS
+from didact.environments import Box, Environment, SettingError, TaskSpace
 from didact.environments.text_settings import make_with_text_settings
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import DEVICES, SEEDS, Loop
@@ -225,26 +224,3 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
 
 def _like(init: Any) -> Any:
     return jax.eval_shape(init, jax.random.key(0))
-
-
-def evaluation_tasks_of(config: TrainConfig, environment: Environment) -> dict[str, Any]:
-    """Return the tasks to evaluate on, by name: `--evaluate-on`, or all of the environment's.
-
-    Raises:
-        SettingError: a name is unknown, or is not a single task of the environment.
-    """
-    known = environment.evaluation_tasks
-    return {
-        name: known[name] if name in known else _task_called(name, environment)
-        for name in config.evaluate_on or known
-    }
-
-
-def _task_called(name: str, environment: Environment) -> Any:
-    """Return the single task of the environment registered as `name`, as a task of this one."""
-    ENVIRONMENTS.find(name, "--evaluate-on", more=tuple(environment.evaluation_tasks))
-    task = environment.single_task(make(name).task_space)
-    if task is None:
-        allowed = f"a single task in the task space of {environment.name}"
-        raise SettingError("--evaluate-on", name, allowed)
-    return task

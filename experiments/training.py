@@ -15,17 +15,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
+from rich.text import Text
 
 from didact.common.extensions import import_all
 from didact.common.files import new_folder, writable, write_whole
 from didact.environments import SettingError
+from didact.environments.base import PICTURES, name_of
 from didact.experiments import population, proposers, setup
 from didact.experiments.config import TrainConfig, checked, defaults_for, read_run, to_dict
+from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.evaluation.evaluate import Results, evaluator
 from didact.experiments.imitation import expert_setup
-from didact.experiments.runs import logs, report
+from didact.experiments.runs import logs, policy_files, report
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.experiments.runs.curriculum_snapshots import CurriculumSnapshot, save_snapshot
+from didact.experiments.runs.optional import optional
 from didact.experiments.runs.warm_up import WarmUp
 
 CONFIG = "config.json"
@@ -72,8 +76,11 @@ def train(
     cache_compilations()
     environment = setup.environment_of(config)
     loop = setup.loop_of(config, environment, jax.devices())
-    evaluation_tasks = setup.evaluation_tasks_of(config, environment)
+    evaluation_tasks = fixed_tasks.evaluation_tasks_of(config, environment)
     proposers.proposer_of(config, environment, None if resume is None else Path(resume))
+    policy_files.check(config, environment)
+    if config.video and PICTURES not in environment.render_modes:
+        console.print(Text(f"No video: {name_of(environment)} does not implement render."))
     run = Path(resume) if resume is not None else _new_folder(config)
     with _write_errors(run):
         if resume is None:
@@ -163,7 +170,8 @@ class Training:
                         row["compile_seconds"] = round(compiled, 2)
                     evaluates = _crossed(before, done, every["evaluate"]) or done == total
                     if evaluates:
-                        self.snapshot(state, records, steps)
+                        with optional("The picture of the curriculum", self.console):
+                            self.snapshot(state, records, steps)
                         row["evaluation"] = self.evaluate(state, done)
                     # Not after the last update, since the copies would not be trained.
                     exploits = config.exploit_every and done < total
@@ -208,11 +216,12 @@ class Training:
 
     def show(self, steps: int) -> None:
         """Plot the learning curves and the curriculum, to the run folder and TensorBoard."""
-        if self.config.pictures:
-            self.figures = report.pictures(self)
         self._drawn = time.monotonic()
-        for name, path in self.figures.items():
-            self.log.picture(name.replace(" ", "_"), Path(path), steps)
+        with optional("The figures", self.console):
+            if self.config.pictures:
+                self.figures = report.pictures(self)
+            for name, path in self.figures.items():
+                self.log.picture(name.replace(" ", "_"), Path(path), steps)
 
     def evaluate(
         self, state: Any, updates: int, *, episodes: int | None = None, greedy: bool = False
@@ -234,12 +243,13 @@ class Training:
         return scores
 
     def play(self, state: Any, updates: int, episodes: int, greedy: bool) -> Results:
-        """Play episodes of every evaluation task.
+        """Play episodes of every evaluation task (or set of tasks).
 
         Returns:
             Arrays [tasks, episodes], with a leading axis of seeds if there are several.
         """
-        tasks = jnp.repeat(jnp.stack(list(self.evaluation_tasks.values())), episodes, axis=0)
+        parts = [fixed_tasks.repeated(x, episodes) for x in self.evaluation_tasks.values()]
+        tasks = jnp.asarray(np.concatenate(parts))
         key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
         if greedy not in self._evaluators:
             run = evaluator(self.environment, self.student, greedy=greedy)

@@ -51,7 +51,8 @@ def _pictures(environment: Environment, render_mode: str | None) -> dict[str, An
     """Return the rendering metadata of an environment, in gymnasium's format."""
     modes = list(environment.render_modes)
     if render_mode not in (None, *modes):
-        raise SettingError("render_mode", render_mode, f"None or one of {', '.join(modes)}")
+        allowed = f"None or one of {', '.join(modes)}" if modes else "None: it implements no render"
+        raise SettingError("render_mode", render_mode, allowed)
     return {"render_modes": modes, "render_fps": environment.render_fps}
 
 

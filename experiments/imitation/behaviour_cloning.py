@@ -14,7 +14,7 @@ from didact.common.settings import checked
 from didact.environments import Environment, SettingError, TaskSpace
 from didact.environments.text_settings import make_with_text_settings
 from didact.experiments.evaluation.evaluate import evaluator, summary
-from didact.experiments.runs import logs, report
+from didact.experiments.runs import logs, policy_files
 from didact.experiments.setup import narrow_task_space
 from didact.experiments.training import cache_compilations, signals
 from didact.students import DistillConfig, behaviour_cloning, card, open_recording, save_policy
@@ -156,5 +156,5 @@ def _card(recording: Recording, environment, config, result, *, own: bool) -> di
             "settings": {"tasks": tasks},
         },
         scores=scores,
-        versions=report.versions(),
+        versions=policy_files.versions(),
     )

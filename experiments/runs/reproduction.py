@@ -17,10 +17,17 @@ def train_command(config: TrainConfig) -> str:
     return shlex.join(words)
 
 
-def score_command(policy: str, environment: str, settings: tuple[str, ...], episodes: int) -> str:
+def score_command(
+    policy: str,
+    environment: str,
+    settings: tuple[str, ...],
+    episodes: int,
+    tasks: tuple[str, ...] = (),
+) -> str:
     """Return the `didact evaluate` command for a score; append `--greedy` for the greedy score."""
     words = ["didact", "evaluate", policy, "--env", environment, "--episodes", str(episodes)]
-    return shlex.join([*words, *(["--env-settings", *settings] if settings else [])])
+    words += ["--env-settings", *settings] if settings else []
+    return shlex.join([*words, *(["--tasks", *tasks] if tasks else [])])
 
 
 def _options(values: Any, usual: Any, prefix: str = "") -> Iterator[str]:

@@ -97,6 +97,8 @@ def composed(choice: Compose) -> dict[str, Any]:
     from didact.experiments.evaluation.evaluate import evaluator, summary
     from didact.experiments.evaluation.watch import record
     from didact.experiments.plotting.value_maps import value_maps
+    from didact.experiments.runs import logs
+    from didact.experiments.runs.optional import optional
     from didact.experiments.setup import make_environment
     from didact.experiments.training import cache_compilations
     from didact.students import Policy, card, save_policy
@@ -160,13 +162,16 @@ def composed(choice: Compose) -> dict[str, Any]:
     open_ = [i for i in range(automaton.num_states) if plan.wanted[i].any()] if readable else []
     titles = {i: f"state {i}: {plan.skill(i)}" for i in open_}
     state, _ = world.reset(key, tasks)
-    picture = value_maps(run / "values.png", policy, world, state, titles) if open_ else None
-    if picture is not None:
-        files["values"] = picture
-    files["video"] = record(
-        policy, world, run / "video.gif", episodes=min(choice.episodes, 4), seed=choice.seed,
-        greedy=True,
-    )  # fmt: skip
+    console = logs.terminal()
+    with optional("The value map", console):
+        picture = value_maps(run / "values.png", policy, world, state, titles) if open_ else None
+        if picture is not None:
+            files["values"] = picture
+    with optional("The video", console):
+        files["video"] = record(
+            policy, world, run / "video.gif", episodes=min(choice.episodes, 4), seed=choice.seed,
+            greedy=True,
+        )  # fmt: skip
     return {
         "formula": str(automaton.formula),
         "environment": environment.name,

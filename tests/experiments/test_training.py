@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from didact.experiments.cli import main
+from didact.experiments.evaluation.fixed_tasks import UNIFORM
 from didact.experiments.runs import logs
 from didact.experiments.runs.curriculum_snapshots import load_snapshots
 from didact.experiments.training import train
@@ -160,14 +161,19 @@ SMALL = (
 
 
 @pytest.mark.parametrize(("env", "teacher"), [("Counting", "alp_gmm"), ("ToyGrid", "uniform")])
-def test_environments_without_landmarks(env, teacher, tmp_path, capsys):
-    """No task to evaluate on: all ends well, and only JSON is printed."""
+def test_environments_without_evaluation_tasks(env, teacher, tmp_path, capsys):
+    """Students are tested on a sample of all tasks, and only JSON is printed."""
     arguments = f"train --env {env} --teacher {teacher} --run {tmp_path / 'run'} {SMALL} --json"
     main(arguments.split())
     result = json.loads(capsys.readouterr().out)
     assert_whole(tmp_path / "run", result)
-    assert result["evaluation"] == {}
+    assert set(result["evaluation"]) == {UNIFORM}
     assert "curriculum" in result["files"]
+    row = logs.read(tmp_path / "run" / "metrics.jsonl")[-1]
+    assert set(row["evaluation"]) == {UNIFORM}
+    policy = load_policy(tmp_path / "run")
+    command = policy.card["scores"][UNIFORM]["command"]
+    assert command == f"didact evaluate {tmp_path}/run/policy --env {env} --episodes 16"
 
 
 def test_an_environment_of_one_task_and_the_table_at_the_end(tmp_path, capsys):
