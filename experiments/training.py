@@ -153,6 +153,7 @@ class Training:
                     self.checkpoints.save(0, state)
                 loop.compiled(state, k)
                 compiled = time.perf_counter() - begun
+                bar.compiled()
                 while done < total and not asked:
                     start = time.perf_counter()
                     state, records = loop.chunk(state, k)

@@ -16,6 +16,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2
 
 from didact.common.files import replacing
+from didact.experiments.runs.waiting import Waiting
 
 METRICS = "metrics.jsonl"
 # These classes are generated at import time, so type checkers do not know them.
@@ -171,9 +172,20 @@ class ProgressBar:
         )
         self.task = self.progress.add_task("compiling", total=total, completed=done, told="")
         self.progress.start()
+        if console.is_terminal:
+            self._waiting = Waiting(self._show_seconds, 1.0)
+        else:
+            console.print("compiling ...")
+            self._waiting = Waiting(lambda seconds: self.line(f"compiling ... {seconds:.0f} s"))
+
+    def compiled(self) -> None:
+        """Report that the program is compiled; `update` implies it."""
+        if self._waiting.stop() and not self.console.is_terminal:
+            self.line(f"compiled in {self._waiting.seconds:.1f} s")
 
     def update(self, steps: int, row: dict[str, Any]) -> None:
         """Update the bar with a row of metrics."""
+        self.compiled()
         told = f"[cyan]{row['steps_per_second']:,.0f}[/] steps/s"
         if row.get("return") is not None:
             told += f"  return [cyan]{row['return']:.2f}[/]"
@@ -186,7 +198,11 @@ class ProgressBar:
         self.progress.console.print(text)
 
     def close(self) -> None:
+        self._waiting.stop()
         self.progress.stop()
+
+    def _show_seconds(self, seconds: float) -> None:
+        self.progress.update(self.task, told=f"{seconds:.0f} s")
 
 
 class _Count(ProgressColumn):

@@ -11,7 +11,6 @@ from typing import Any
 import tyro
 
 from didact.common.errors import SettingError
-from didact.environments.spaces import discrete
 from didact.experiments.option_types import Imports
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
@@ -188,6 +187,7 @@ def composed(choice: Compose) -> dict[str, Any]:
 
 def _tabular(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Learned]:
     """Return a function that learns a value table of all goals."""
+    from didact.environments.spaces import discrete
     from didact.experiments.skills.exploration import explore, number_of_places
     from didact.students.skills import compose, tabular
 

@@ -12,7 +12,8 @@ import jax
 from didact.common.files import replacing
 from didact.environments import SettingError
 from didact.students.data.pytree_storage import CorruptFiles, load_tree, save_tree
-from didact.students.policies.cards import CARD, MAX_SIZE, parameters_of, read_card
+from didact.students.policies.cards import MAX_SIZE, parameters_of, read_card
+from didact.students.policies.names import CARD
 
 PARAMS = "params"
 

@@ -160,11 +160,9 @@ SMALL = (
 )
 
 
-@pytest.mark.parametrize(("env", "teacher"), [("Counting", "alp_gmm"), ("ToyGrid", "uniform")])
-def test_environments_without_evaluation_tasks(env, teacher, tmp_path, capsys):
+def test_environments_without_evaluation_tasks(tmp_path, capsys):
     """Students are tested on a sample of all tasks, and only JSON is printed."""
-    arguments = f"train --env {env} --teacher {teacher} --run {tmp_path / 'run'} {SMALL} --json"
-    main(arguments.split())
+    main(f"train --env Counting --run {tmp_path / 'run'} {SMALL} --json".split())
     result = json.loads(capsys.readouterr().out)
     assert_whole(tmp_path / "run", result)
     assert set(result["evaluation"]) == {UNIFORM}
@@ -173,7 +171,7 @@ def test_environments_without_evaluation_tasks(env, teacher, tmp_path, capsys):
     assert set(row["evaluation"]) == {UNIFORM}
     policy = load_policy(tmp_path / "run")
     command = policy.card["scores"][UNIFORM]["command"]
-    assert command == f"didact evaluate {tmp_path}/run/policy --env {env} --episodes 16"
+    assert command == f"didact evaluate {tmp_path}/run/policy --env Counting --episodes 16"
 
 
 def test_an_environment_of_one_task_and_the_table_at_the_end(tmp_path, capsys):
