@@ -227,7 +227,9 @@ def checked(config: TrainConfig) -> TrainConfig:
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
     """Convert settings to JSON-compatible values, without the run folder."""
-    return settings.plain(config) | {"run": None}
+    names = [field.name for field in dataclasses.fields(TrainConfig)]
+    own = TrainConfig(**{name: getattr(config, name) for name in names})
+    return settings.plain(own) | {"run": None}
 
 
 def from_dict(values: Any, source: str = "", base: TrainConfig | None = None) -> TrainConfig:

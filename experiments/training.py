@@ -21,14 +21,15 @@ from didact.common.extensions import import_all
 from didact.common.files import new_folder, writable, write_whole
 from didact.environments import SettingError
 from didact.environments.base import PICTURES, name_of
-from didact.experiments import population, proposers, setup
-from didact.experiments.config import TrainConfig, checked, defaults_for, read_run, to_dict
+from didact.experiments import objects, population, proposers, setup
+from didact.experiments.callbacks import Callbacks, TensorBoard
+from didact.experiments.config import TrainConfig, checked, read_run, to_dict
 from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.evaluation.evaluate import Results, evaluator
 from didact.experiments.imitation import expert_setup
 from didact.experiments.runs import logs, policy_files, report
 from didact.experiments.runs.checkpoints import Checkpoints
-from didact.experiments.runs.curriculum_snapshots import CurriculumSnapshot, save_snapshot
+from didact.experiments.runs.curriculum_snapshots import save_snapshot, snapshot_of
 from didact.experiments.runs.optional import optional
 from didact.experiments.runs.warm_up import WarmUp
 
@@ -42,17 +43,24 @@ def train(
     resume: Path | str | None = None,
     checkpoint: int | None = None,
     console: Console | None = None,
+    callbacks: Sequence[Any] = (),
     **settings: Any,
 ) -> dict[str, Any]:
     """Train a student and return a summary.
 
     Args:
-        config: training settings; alternatively pass them by name, as in
-            `train(env="GoTo", steps=1_000_000)`.
+        config: training settings.
         resume: run folder to resume. The run's own settings are used; only `imports` may be given
-            as well, in case the imported code has moved.
+            as well, in case the imported code has moved, and the objects that the run was made
+            with.
         checkpoint: number of updates of the checkpoint to resume from; the latest if None.
         console: console that shows the progress.
+        callbacks: `Callback` objects, or functions of a row of metrics; one that returns True for a
+            row ends the training early.
+        settings: fields of `TrainConfig` that replace those of `config`, as in
+            `train(env="GoTo", tasks={"rows": (1, 2)}, ppo={"learning_rate": 1e-3})`. An
+            environment, teacher or student can be an object instead of a name; see
+            `didact.experiments.objects.read`.
 
     Returns:
         `run` (the folder), `finished`, `steps`, `evaluation` by evaluation task (`success`,
@@ -63,15 +71,15 @@ def train(
     """
     if resume is not None:
         imports = settings.pop("imports", None)
-        if config is not None or settings:
+        given = {name: settings.pop(name) for name in objects.KINDS if name in settings}
+        if config is not None or settings or any(isinstance(x, str) for x in given.values()):
             allowed = "given without other settings: the run has its own"
             raise SettingError("--resume", str(resume), allowed)
         config = _resumed(Path(resume), imports)
+        config = objects.attached(config, objects.objects_of(objects.read(given)), resume)
     else:
-        if config is None:
-            usual = defaults_for(settings.get("student", TrainConfig.student))
-            config = dataclasses.replace(usual, **settings)
-        config = settled(config)
+        config = settled(objects.read(settings, config))
+    called = Callbacks([TensorBoard(), *callbacks])
     console = console or logs.terminal()
     cache_compilations()
     environment = setup.environment_of(config)
@@ -86,8 +94,9 @@ def train(
         if resume is None:
             expert_setup.keep_policies(config, run)
             proposers.keep_transcript(config, run)
-        training = Training(config, run, environment, loop, evaluation_tasks, console)
-        return training.go(resume is not None, checkpoint)
+        training = Training(config, run, environment, loop, evaluation_tasks, console, called)
+        with called.ended() as end:
+            return end(training.go(resume is not None, checkpoint))
 
 
 def train_or_resume(config: TrainConfig, *, console: Console | None = None) -> dict[str, Any]:
@@ -102,18 +111,21 @@ def train_or_resume(config: TrainConfig, *, console: Console | None = None) -> d
     run = Path(config.run or "")
     if config.run is None or not (run / CONFIG).is_file():
         return train(config, console=console)
-    if _resumed(run) != dataclasses.replace(settled(config), run=run):
+    given = objects.objects_of(config)
+    if objects.attached(_resumed(run), given) != dataclasses.replace(settled(config), run=run):
         allowed = "another folder: it holds a run with different settings"
         raise SettingError("--run", str(run), allowed)
     if (run / "policy").is_dir():
         return {"run": str(run), "finished": True}
-    return train(resume=run, console=console)
+    passed = {part: value for part, value in given._asdict().items() if value is not None}
+    return train(resume=run, console=console, **passed)
 
 
 class Training:
     """The host side of a training; see `train`."""
 
-    def __init__(self, config, run, environment, loop, evaluation_tasks, console):
+    def __init__(self, config, run, environment, loop, evaluation_tasks, console, callbacks):
+        self.callbacks = callbacks
         self.config, self.run, self.environment, self.loop = config, run, environment, loop
         self.evaluation_tasks, self.console = evaluation_tasks, console
         self.checkpoints = Checkpoints(run / "checkpoints")
@@ -134,6 +146,7 @@ class Training:
         self.warm_up = WarmUp(config, state.teacher)
         total, k = config.num_updates, config.updates_per_chunk
         self.log = logs.Log(self.run, done)
+        self.callbacks.on_start(self.run, config, done * config.steps_per_update)
         begun = time.perf_counter()
         bar = logs.ProgressBar(
             self.console, total * config.steps_per_update, done * config.steps_per_update
@@ -146,7 +159,7 @@ class Training:
             "checkpoint": max(k, round(total * config.checkpoint_every)),
             "exploit": max(k, round(total * config.exploit_every)),
         }
-        seconds = self.log.seconds
+        seconds, enough = self.log.seconds, False
         try:
             with signals() as asked:
                 if done == 0:
@@ -154,7 +167,7 @@ class Training:
                 loop.compiled(state, k)
                 compiled = time.perf_counter() - begun
                 bar.compiled()
-                while done < total and not asked:
+                while done < total and not asked and not enough:
                     start = time.perf_counter()
                     state, records = loop.chunk(state, k)
                     records = jax.device_get(records)
@@ -182,27 +195,37 @@ class Training:
                     row |= {"proposed": came} if came else {}
                     self.log.write(row)
                     bar.update(steps, row)
+                    enough = self.stops(row, state, done)
                     if row.get("evaluation") and not self.console.is_terminal:
                         bar.line(report.progress_line(row))
                     if _crossed(before, done, every["checkpoint"]) or done == total:
                         self.checkpoints.save(done, state)
-                    if done == total or (evaluates and time.monotonic() > self._drawn + DRAW_EVERY):
+                    ends = done == total or enough
+                    if ends or (evaluates and time.monotonic() > self._drawn + DRAW_EVERY):
                         self.show(steps)
                 if done < total:
                     self.checkpoints.save(done, state)
         finally:
             bar.close()
-            self.log.close()
             proposals.close(done)
-        result = {"run": str(self.run), "finished": done >= total, "updates": done}
+        finished = done >= total or enough
+        result = {"run": str(self.run), "finished": finished, "updates": done}
         result["steps"] = done * config.steps_per_update
-        if done < total:
+        if not finished:
             return result
         self.warm_up.finish(self.console.print)
         try:
             return result | report.finish(self, state)
         except KeyboardInterrupt:  # the last state is saved
             return result | {"finished": False}
+
+    def stops(self, row: dict[str, Any], state: Any, done: int) -> bool:
+        """Pass a row to the callbacks, and return whether one of them ends the training."""
+        try:
+            return bool(self.callbacks.on_row(row))
+        except BaseException:
+            self.checkpoints.save(done, state)
+            raise
 
     def exploit(self, state: Any, records: Any, updates: int) -> tuple[Any, list[int]]:
         """Replace the worst seeds of the last chunk by copies of the best; return their sources."""
@@ -221,8 +244,8 @@ class Training:
         with optional("The figures", self.console):
             if self.config.pictures:
                 self.figures = report.pictures(self)
-            for name, path in self.figures.items():
-                self.log.picture(name.replace(" ", "_"), Path(path), steps)
+                paths = {name: Path(path) for name, path in self.figures.items()}
+                self.callbacks.on_figures(paths, steps)
 
     def evaluate(
         self, state: Any, updates: int, *, episodes: int | None = None, greedy: bool = False
@@ -270,21 +293,9 @@ class Training:
         """Save recent tasks and outcomes, and the teacher's beliefs (of the first seed)."""
         first = (lambda x: x[0]) if self.config.num_seeds > 1 else (lambda x: x)
         records, teacher_state = jax.tree.map(first, (records, state.teacher))
-        finished = np.asarray(records.outcomes.weights) > 0
         beliefs = jax.device_get(self.loop.teacher.picture(teacher_state))
-        # A few hundred evenly spaced rows are enough for a plot.
-        chosen = np.flatnonzero(finished)
-        chosen = chosen[np.linspace(0, chosen.size - 1, min(chosen.size, 400)).astype(int)]
-
-        def pick(x):
-            x = np.asarray(x)
-            return x.reshape(-1, *x.shape[2:])[chosen]
-
-        outcomes = records.outcomes
-        snapshot = CurriculumSnapshot(
-            steps, pick(records.tasks), pick(outcomes.returns), pick(outcomes.success), beliefs
-        )
-        if chosen.size:
+        snapshot = snapshot_of(steps, records.tasks, records.outcomes, beliefs)
+        if snapshot.tasks.size:
             save_snapshot(self.run / "curriculum" / f"{steps:012d}.npz", snapshot)
 
 
@@ -311,12 +322,17 @@ def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
     return config
 
 
+def default_name(config: TrainConfig) -> str:
+    """Return the name of numbered folders of runs."""
+    return "-".join(map(objects.without_label, (config.env, config.teacher))).replace(os.sep, "-")
+
+
 def _new_folder(config: TrainConfig) -> Path:
     """Create the folder of a new run and save its settings there."""
     if config.run is not None and (Path(config.run) / CONFIG).exists():
         run = str(config.run)
         raise SettingError("--run", run, f"a new folder; it holds a run: --resume {run} resumes it")
-    run = new_folder("--run", config.run, f"{config.env}-{config.teacher}")
+    run = new_folder("--run", config.run, default_name(config))
     with _write_errors(run):
         write_whole(run / CONFIG, json.dumps(to_dict(config), indent=1) + "\n")
     return run

@@ -80,16 +80,17 @@ def clone_recording(
     carry = cloner.student.initial_carry(lanes)
     windows = recording.batches(lanes, LENGTH, seed, repeat=True)
     begun, log = time.perf_counter(), logs.Log(folder, 0)
+    board = logs.EventWriter(folder / "tensorboard")
     bar = logs.ProgressBar(logs.terminal(), updates * LENGTH * lanes, 0, "cloning")
     every = max(1, updates // ROWS)
     # Stop only between updates, because an update donates the state.
-    with contextlib.closing(bar), contextlib.closing(log), signals() as asked:
+    with contextlib.closing(bar), contextlib.closing(board), signals() as asked:
         while done < updates and not asked:
             key = jax.random.fold_in(jax.random.key(seed), done)
             state, carry, metrics = learn(state, carry, next(windows), key)
             done += 1
             if done % every == 0 or done == updates:
-                _tell(log, bar, done, LENGTH * lanes, time.perf_counter() - begun, metrics)
+                _tell(log, board, bar, done, LENGTH * lanes, time.perf_counter() - begun, metrics)
     seconds = time.perf_counter() - begun
     result: dict[str, Any] = {"run": str(folder), "finished": done == updates}
     result |= {"steps": done * LENGTH * lanes, "seconds": seconds}
@@ -116,12 +117,13 @@ def _tasks(recording: Recording) -> tuple[str, ...]:
     return tuple(tasks)
 
 
-def _tell(log, bar, done: int, size: int, seconds: float, metrics: Any) -> None:
+def _tell(log, board, bar, done: int, size: int, seconds: float, metrics: Any) -> None:
     learning = {name: float(x) for name, x in jax.device_get(metrics).items()}
     rate = done * size / seconds
     row = {"updates": done, "steps": done * size, "seconds": round(seconds, 3)}
     row |= {"steps_per_second": rate, "success": None, "learning": learning}
     log.write(row)
+    board.scalars(logs.numbers(row), row["steps"])
     bar.update(done * size, row)
 
 

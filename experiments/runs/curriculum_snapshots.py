@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -12,6 +12,8 @@ from jaxtyping import Float
 from didact.common.errors import SettingError
 from didact.common.files import replacing
 from didact.environments.task_spaces import Box
+
+MOST = 400  # episodes of a snapshot
 
 
 class CurriculumSnapshot(NamedTuple):
@@ -22,6 +24,29 @@ class CurriculumSnapshot(NamedTuple):
     returns: Float[np.ndarray, " m"]
     success: Float[np.ndarray, " m"]  # from 0 to 1
     beliefs: Mapping[str, np.ndarray]  # result of `Teacher.picture`; may be empty
+
+
+def snapshot_of(
+    steps: int, tasks: Any, outcomes: Any, beliefs: Mapping[str, np.ndarray]
+) -> CurriculumSnapshot:
+    """Make a snapshot of a few hundred evenly spaced episodes, which are enough for a plot.
+
+    Args:
+        steps: environment steps so far.
+        tasks: tasks of episodes [..., d].
+        outcomes: their `Outcomes`, each [...]; those of weight 0 are left out.
+        beliefs: result of `Teacher.picture`.
+    """
+    chosen = np.flatnonzero(np.asarray(outcomes.weights) > 0)
+    chosen = chosen[np.linspace(0, chosen.size - 1, min(chosen.size, MOST)).astype(int)]
+    tasks = np.asarray(tasks)
+    return CurriculumSnapshot(
+        steps,
+        tasks.reshape(-1, tasks.shape[-1])[chosen],
+        np.asarray(outcomes.returns).reshape(-1)[chosen],
+        np.asarray(outcomes.success).reshape(-1)[chosen],
+        beliefs,
+    )
 
 
 def save_snapshot(path: str | os.PathLike[str], snapshot: CurriculumSnapshot) -> Path:

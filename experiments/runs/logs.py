@@ -24,7 +24,7 @@ _event, _log = (getattr(event_pb2, name) for name in ("Event", "SessionLog"))
 
 
 class Log:
-    """Writes rows of metrics as JSON lines and as TensorBoard scalars.
+    """Writes rows of metrics as JSON lines.
 
     Args:
         run: run folder.
@@ -37,8 +37,6 @@ class Log:
         kept = [row for row in read(self.path) if row["updates"] <= updates]
         with replacing(self.path) as draft:
             draft.write_text("".join(json.dumps(row) + "\n" for row in kept))
-        steps = kept[-1]["steps"] + 1 if kept else 0
-        self.board = EventWriter(run / "tensorboard", steps)
         self.seconds = kept[-1]["seconds"] if kept else 0.0
 
     def write(self, row: dict[str, Any]) -> None:
@@ -46,17 +44,6 @@ class Log:
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
-        scalars = {k: v for k, v in flat(row).items() if k not in ("updates", "steps")}
-        self.board.scalars(scalars, row["steps"])
-
-    def picture(self, name: str, path: Path, steps: int) -> None:
-        """Add a PNG file to TensorBoard."""
-        import imageio.v3 as imageio
-
-        self.board.image(name, imageio.imread(path)[..., :3], steps)
-
-    def close(self) -> None:
-        self.board.close()
 
 
 class EventWriter:
@@ -105,6 +92,11 @@ def read(path: Path) -> list[dict[str, Any]]:
             except (ValueError, TypeError, KeyError):
                 break
     return rows
+
+
+def numbers(row: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers of a row of metrics other than its position, by flat name."""
+    return {k: v for k, v in flat(row).items() if k not in ("updates", "steps")}
 
 
 def flat(row: dict[str, Any], prefix: str = "") -> dict[str, float]:

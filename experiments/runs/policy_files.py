@@ -13,6 +13,7 @@ from didact.environments import Environment
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig, to_dict
 from didact.experiments.evaluation.fixed_tasks import UNIFORM
+from didact.experiments.objects import objects_of
 from didact.experiments.runs.reproduction import score_command, train_command
 from didact.students import card, save_policy
 from didact.students.policies.cards import check_card, parameters_of
@@ -30,7 +31,7 @@ def check(config: TrainConfig, environment: Environment) -> None:
     policy_card = card_of(config, environment, Path("policy"), 0, 0, {})
     policy_card = json.loads(json.dumps(policy_card))
     check_card(policy_card, "the policy")
-    parameters_of(policy_card, "the policy")
+    parameters_of(policy_card, "the policy", objects_of(config).student)
 
 
 def save(training: Any, state: Any, updates: int, evaluation: dict[str, Any]) -> str:
@@ -77,7 +78,9 @@ def card_of(
         ),
         **({"imports": without_folders(config.imports)} if config.imports else {}),
         name=_name(run if seed == 0 else f"{run}-{folder.name}"),
-        description=f"Trained in {config.env} by {config.teacher} and {config.student}",
+        description="Trained in {} by {} and {}".format(
+            *(name.strip("<>") for name in (config.env, config.teacher, config.student))
+        ),
         made_by=train_command(config),
         environment_settings=list(config.env_settings),
         training={
@@ -95,6 +98,8 @@ def card_of(
 
 def _score_command(config: TrainConfig, environment: Environment, folder: Path, place: str) -> str:
     """Return the command that measures a score; it samples new tasks where they are a sample."""
+    if objects_of(config).env is not None:
+        return "didact.evaluate in Python, with the same environment object"
     episodes, tasks = FINAL_EPISODES * config.evaluation_episodes, config.tasks
     if place != UNIFORM:
         return score_command(str(folder), place, config.env_settings, episodes)

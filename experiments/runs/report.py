@@ -11,6 +11,7 @@ from rich.table import Table
 from didact.environments import SettingError
 from didact.environments.base import PICTURES
 from didact.experiments.evaluation import watch
+from didact.experiments.objects import objects_of, without_label
 from didact.experiments.plotting import training_curves
 from didact.experiments.runs import logs, policy_files
 from didact.experiments.runs.curriculum_snapshots import load_snapshots
@@ -65,7 +66,7 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
 def _video(training: Any) -> str:
     """Record a video of the policy on the evaluation tasks, and return its path."""
     run = Path(training.run)
-    policy = load_policy(run / "policy")
+    policy = load_policy(run / "policy", objects_of(training.config).student)
     named = [np.atleast_2d(tasks) for tasks in training.evaluation_tasks.values()]
     tasks = np.concatenate(named) if named else None
     video = watch.record(
@@ -121,7 +122,7 @@ def pictures(training: Any) -> dict[str, str]:
             series,
             y_label="success rate" if measure == "success" else "episode return",
             y_limits=(0, 1.02) if measure == "success" else None,
-            title=training.config.env,
+            title=without_label(training.config.env),
         )
         files["learning curve"] = str(path)
     try:

@@ -229,14 +229,20 @@ def acting(
     return _architectures[architecture](observation_space, action_space, network, seeds_axis)
 
 
-def parameters_of(card: Mapping[str, Any], path: str = CARD) -> Any:
+def parameters_of(card: Mapping[str, Any], path: str = CARD, student: Student | None = None) -> Any:
     """Return the shapes and dtypes of a card's parameters without allocating them.
+
+    Args:
+        card: a checked card.
+        path: the card's path, for error sentences.
+        student: the student, if it is not made from the card.
 
     Raises:
         SettingError: the parameters exceed `MAX_SIZE` bytes, or the network cannot be made.
     """
     try:
-        like = jax.eval_shape(student_of(card).init, jax.random.key(0)).params
+        made = student_of(card) if student is None else student
+        like = jax.eval_shape(made.init, jax.random.key(0)).params
     except SettingError as error:
         raise SettingError(f"{error.setting} in {path}", error.value, error.allowed) from None
     except (TypeError, ValueError, OverflowError, AttributeError) as error:

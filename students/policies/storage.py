@@ -11,6 +11,7 @@ import jax
 
 from didact.common.files import replacing
 from didact.environments import SettingError
+from didact.students.base import Student
 from didact.students.data.pytree_storage import CorruptFiles, load_tree, save_tree
 from didact.students.policies.cards import MAX_SIZE, parameters_of, read_card
 from didact.students.policies.names import CARD
@@ -35,7 +36,7 @@ def save_policy(folder: str | os.PathLike[str], card: Mapping[str, Any], params:
     return folder
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Any], Any]:
+def read_folder(folder: Path, student: Student | None = None) -> tuple[dict[str, Any], Any]:
     """Read the card and the parameters in a policy folder, after checking all files.
 
     Raises:
@@ -44,7 +45,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], Any]:
     """
     policy_files(folder)
     card = read_card(folder)
-    like = parameters_of(card, str(folder / CARD))
+    like = parameters_of(card, str(folder / CARD), student)
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
     try:

@@ -262,19 +262,12 @@ def test_logs_go_on(tmp_path):
     for updates in (2, 4, 6):
         row = {"updates": updates, "steps": 10 * updates, "seconds": updates / 2}
         log.write(row | {"a": {"b": 1}})
-    log.close()
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"updates": 8, "st')
     log = logs.Log(tmp_path, 4)
     assert log.seconds == 2.0
     log.write({"updates": 6, "steps": 60, "seconds": 3.5})
-    log.close()
     assert [row["updates"] for row in logs.read(tmp_path / "metrics.jsonl")] == [2, 4, 6]
-
-
-def test_unknown_settings_are_a_mistake_in_the_program():
-    with pytest.raises(TypeError, match="colour"):
-        train(colour="red")
 
 
 @pytest.mark.slow
