@@ -175,7 +175,7 @@ def test_environments_without_evaluation_tasks(tmp_path, capsys):
 
 
 def test_an_environment_of_one_task_and_the_table_at_the_end(tmp_path, capsys):
-    """It is its own landmark, and there is no curriculum to draw."""
+    """It is its own evaluation task, and there is no curriculum to draw."""
     run = tmp_path / "run"
     main(f"train --env Point --teacher uniform --run {run} {SMALL}".split())
     out = capsys.readouterr().out
