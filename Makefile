@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # What pip is asked for when stable-baselines3 is wanted; it brings torch, which is large.
 TORCH ?= torch
 
-.PHONY: train test test-slow lint install install-test install-sb3 clean
+.PHONY: train test test-slow lint install install-test install-sb3 catalogue clean
 
 install: $(VENV)/.installed
 install-test: $(VENV)/.installed-test
@@ -43,6 +43,10 @@ lint: install-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+# After registering an environment, teacher, student or proposer in this repository.
+catalogue: install
+	$(BIN)/python -m didact.experiments.catalogue
 
 clean:
 	rm -rf $(VENV) .pytest_cache

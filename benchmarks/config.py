@@ -1,8 +1,14 @@
-"""Settings of the benchmarks."""
+"""Settings of the benchmarks. This module does not import JAX."""
 
 import dataclasses
+from pathlib import Path
+from typing import Annotated
 
+from didact.benchmarks.speed.commits_worker import CASES
+from didact.common.setting_types import Positive, Range, Seed
 from didact.experiments.config import LLMConfig
+
+Steps = Annotated[int, Range(1, 10**8)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,3 +198,41 @@ class FeedbackConfig:
     """episodes per task, test and seed"""
     out: str = "runs/feedback"
     """folder for the results; conditions with results for the same settings are not run again"""
+
+
+@dataclasses.dataclass(frozen=True)
+class SACBenchmarkConfig:
+    """Compare SAC with Stable-Baselines3 on Pendulum-v1, at the same settings.
+
+    Both alternate between one step in one environment and one gradient step. Training times exclude
+    compilation. Policies are tested with greedy actions.
+    """
+
+    seeds: Annotated[int, Range(2, 1000)] = 5
+    """number of seeds per library"""
+    seed: Seed = 0
+    """first random seed"""
+    steps: Steps = 10_000
+    """environment steps per training"""
+    learning_rate: Positive = 1e-3
+    """learning rate of both; all other settings are the defaults of Stable-Baselines3"""
+    episodes: Steps = 100
+    """test episodes per training"""
+    peer: bool = True
+    """also train with Stable-Baselines3; requires pip install 'didact[sb3]'"""
+
+
+@dataclasses.dataclass(frozen=True)
+class CommitsConfig:
+    """Compare the speed of this checkout with that of another one.
+
+    Both run at once in processes of their own, and take turns. The other checkout needs its own
+    virtual environment: run `make install` in it first.
+    """
+
+    old: Path = Path("../old")
+    """the other checkout, with a virtual environment in its folder .venv"""
+    rounds: Annotated[int, Range(3, 1000)] = 9
+    """times that each case is timed in each checkout"""
+    cases: tuple[str, ...] = tuple(CASES)
+    """what to time: environments by id, GoTo with feedback, or training"""

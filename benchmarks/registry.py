@@ -1,9 +1,10 @@
 """The registry of benchmarks, run by `didact benchmark NAME`.
 
 A benchmark is a module with a constant `BENCHMARK` and an entry in this file. Its module is
-imported only when the benchmark is selected, so that help pages stay fast.
+imported only when the benchmark runs; help pages need only its settings, and stay fast.
 """
 
+import dataclasses
 import functools
 import importlib
 from collections.abc import Callable
@@ -31,33 +32,53 @@ def load(module: str) -> Benchmark:
     return importlib.import_module(module).BENCHMARK
 
 
-# `make()` returns a `Benchmark`.
-BENCHMARKS: Registry[Entry] = Registry("benchmark")
+@dataclasses.dataclass(frozen=True)
+class BenchmarkEntry(Entry):
+    """A registered benchmark; `make()` returns the `Benchmark`.
+
+    Attributes:
+        settings: the class of its settings as MODULE:CLASS, or None to get it from the benchmark.
+    """
+
+    settings: str | None = None
+
+    @property
+    def config(self) -> type:
+        """The dataclass of its settings."""
+        if self.settings is None:
+            return self.make().config
+        module, _, name = self.settings.partition(":")
+        return getattr(importlib.import_module(module), name)
 
 
-def register(name: str, module: str, description: str) -> None:
+BENCHMARKS: Registry[BenchmarkEntry] = Registry("benchmark", BenchmarkEntry)
+
+
+def register(name: str, module: str, description: str, settings: str | None = None) -> None:
     """Register a benchmark as `didact benchmark NAME`.
 
     Args:
         name: name of the benchmark.
         module: full name of the module that defines `BENCHMARK`.
         description: one-line description.
+        settings: the class of the settings as MODULE:CLASS, if it can be imported without `module`.
 
     Raises:
         SettingError: the name is already registered.
     """
-    BENCHMARKS.register(name, functools.partial(load, module), description)
+    BENCHMARKS.register(name, functools.partial(load, module), description, settings=settings)
 
 
-_MODULES = {
-    "throughput": "speed.throughput",
-    "curriculum": "curricula.compare_teachers",
-    "babyai": "students.babyai",
-    "experts": "students.expert_vs_bot",
-    "kickstarting": "students.kickstarting",
-    "feedback": "students.language_feedback",
-    "sac": "students.sac",
-    "commits": "speed.commits",
+_PACKAGE = "didact.benchmarks"
+_MODULES = {  # and the classes of their settings
+    "throughput": ("speed.throughput", "ThroughputConfig"),
+    "curriculum": ("curricula.compare_teachers", "CurriculumConfig"),
+    "babyai": ("students.babyai", "BabyAIConfig"),
+    "experts": ("students.expert_vs_bot", "ExpertsConfig"),
+    "kickstarting": ("students.kickstarting", "KickstartingConfig"),
+    "feedback": ("students.language_feedback", "FeedbackConfig"),
+    "sac": ("students.sac", "SACBenchmarkConfig"),
+    "commits": ("speed.commits", "CommitsConfig"),
 }
 for _name, _description in {
     "throughput": "Steps per second of the grid environments, compared with other packages.",
@@ -69,4 +90,5 @@ for _name, _description in {
     "sac": "SAC, compared with Stable-Baselines3 on Pendulum-v1.",
     "commits": "The speed of this checkout, compared with that of another one.",
 }.items():
-    register(_name, f"didact.benchmarks.{_MODULES[_name]}", _description)
+    _module, _config = _MODULES[_name]
+    register(_name, f"{_PACKAGE}.{_module}", _description, f"{_PACKAGE}.config:{_config}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import importlib
 import importlib.metadata
 import types
 import warnings
@@ -39,10 +40,18 @@ class Registry(Mapping[str, E], Generic[E]):
         kind: what is registered, such as "teacher"; used in errors.
         entry: the class of entries. Fields beyond those of `Entry` are arguments of `register`.
         group: the entry point group, such as "didact.teachers"; None for no entry points.
+        builtin: a module that registers the built-in entries and is imported when the registry is
+            first used; None if they are registered where the registry is defined.
     """
 
-    def __init__(self, kind: str, entry: Callable[..., E] = Entry, group: str | None = None):
-        self.kind, self.group = kind, group
+    def __init__(
+        self,
+        kind: str,
+        entry: Callable[..., E] = Entry,
+        group: str | None = None,
+        builtin: str | None = None,
+    ):
+        self.kind, self.group, self.builtin = kind, group, builtin
         self._entry, self._entries, self._loaded = entry, {}, False
 
     def register(self, name: str, make: Callable[..., Any], description: str, **more: Any) -> None:
@@ -59,6 +68,7 @@ class Registry(Mapping[str, E], Generic[E]):
         """
         if not isinstance(name, str) or not name or any(c.isspace() or c == "=" for c in name):
             raise SettingError(self.kind, name, "a name without spaces or '='")
+        self._register_builtin()
         if name in self._entries:
             raise SettingError(self.kind, name, "a name that is not registered yet")
         if not callable(make):
@@ -90,6 +100,7 @@ class Registry(Mapping[str, E], Generic[E]):
 
     def loaded(self) -> tuple[E, ...]:
         """Return the entries registered so far, without loading entry points."""
+        self._register_builtin()
         return tuple(self._entries.values())
 
     def __getitem__(self, name: str) -> E:
@@ -101,7 +112,12 @@ class Registry(Mapping[str, E], Generic[E]):
     def __len__(self) -> int:
         return len(self._all())
 
+    def _register_builtin(self) -> None:
+        if self.builtin is not None:
+            importlib.import_module(self.builtin)  # does nothing while it is being imported
+
     def _all(self) -> dict[str, E]:
+        self._register_builtin()
         if not self._loaded and self.group is not None:
             self._loaded = True  # set first, because plugins may look up names while they load
             for point in importlib.metadata.entry_points(group=self.group or ""):

@@ -20,9 +20,11 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 import annotated_types
-import pydantic
 
 from didact.common.errors import SettingError
+
+if typing.TYPE_CHECKING:
+    import pydantic
 
 HIDDEN = "[hidden]"
 _PLAIN = {
@@ -33,7 +35,6 @@ _PLAIN = {
     pathlib.Path: "a path",
     types.NoneType: "null",
 }
-_STRICT = pydantic.ConfigDict(strict=True, allow_inf_nan=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,5 +218,8 @@ def _plain(value: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=512)
-def _adapter(kind: Any) -> pydantic.TypeAdapter[Any]:
-    return pydantic.TypeAdapter(kind, config=_STRICT)
+def _adapter(kind: Any) -> "pydantic.TypeAdapter[Any]":
+    import pydantic  # imported here so that help pages stay fast
+
+    strict = pydantic.ConfigDict(strict=True, allow_inf_nan=False)
+    return pydantic.TypeAdapter(kind, config=strict)

@@ -4,7 +4,6 @@ import didact.environments.grid  # noqa: F401  (registers its environments)
 from didact.common.errors import SettingError
 from didact.environments import control
 from didact.environments.adapters import brax as _brax  # noqa: F401  (registers them)
-from didact.environments.adapters.gymnasium import register_all as _register_with_gymnasium
 from didact.environments.base import (
     Environment,
     Restart,
@@ -44,5 +43,3 @@ __all__ = [
     "with_feedback",
     "with_propositions",
 ]
-
-_register_with_gymnasium(plugins=False)

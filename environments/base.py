@@ -13,6 +13,7 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from didact.common.errors import SettingError
 from didact.environments import backends
 from didact.environments.capabilities import (
     AchievedInstructions,
@@ -26,6 +27,7 @@ from didact.environments.spaces import ActionSpace, ArraySpace
 from didact.environments.task_spaces import TaskSpace
 
 State = TypeVar("State")
+PICTURES = "rgb_array"  # the render mode of environments that implement `render`
 PLACE = "place"  # the observation with the number of the agent's place, where places are numbered
 
 
@@ -60,9 +62,10 @@ class Map(NamedTuple):
 class Environment(Generic[State]):
     """A batch of worlds that are stepped together; the base class of all environments.
 
-    Subclasses set the attributes and implement `reset`, `step` and `render`. All three are
-    deterministic functions of their arguments, and the first two can be jitted. Everything else is
-    optional: the methods of optional capabilities (see `capabilities`) return None by default.
+    Subclasses set the attributes and implement `reset` and `step`, and `render` for pictures and
+    videos. All three are deterministic functions of their arguments, and the first two can be
+    jitted. Everything else is optional: the methods of optional capabilities (see `capabilities`)
+    return None by default.
 
     Attributes:
         name: the id under which the environment is registered.
@@ -78,7 +81,8 @@ class Environment(Generic[State]):
             a CPU.
         official: the corresponding environment in gymnasium, if there is one.
         render_fps: the steps per second at which videos run at natural speed.
-        render_modes: "rgb_array", and "ansi" if `render_ansi` is implemented.
+        render_modes: "rgb_array" if `render` is implemented, which is the default of a subclass
+            that defines it, and "ansi" if `render_ansi` is.
         phrasing: the split of paraphrases that instructions are drawn from; None for the original
             wording.
         help_parameter: the task parameter that controls how much help a student gets, if there is
@@ -95,9 +99,16 @@ class Environment(Generic[State]):
     restart_group_size: int = 16
     official: Counterpart | None = None
     render_fps: int = 6
-    render_modes: tuple[str, ...] = ("rgb_array",)
+    render_modes: tuple[str, ...] = ()
     phrasing: str | None = None
     help_parameter: str | None = None
+
+    def __init_subclass__(cls, **more: Any):
+        super().__init_subclass__(**more)
+        if "render_modes" not in vars(cls):
+            others = tuple(mode for mode in cls.render_modes if mode != PICTURES)
+            draws = cls.render is not Environment.render
+            cls.render_modes = (PICTURES, *others) if draws else others
 
     @property
     def easy_space(self) -> TaskSpace:
@@ -143,8 +154,12 @@ class Environment(Generic[State]):
         raise NotImplementedError
 
     def render(self, state: State, index: int) -> np.ndarray:
-        """Draw world `index` on the host, as uint8[height, width, 3]."""
-        raise NotImplementedError
+        """Draw world `index` on the host, as uint8[height, width, 3].
+
+        Raises:
+            SettingError: the environment does not implement it; see `render_modes`.
+        """
+        raise SettingError("environment", name_of(self), "one that implements render")
 
     def render_ansi(
         self,

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from didact.common import gymnasium_ids
 from didact.common.errors import SettingError
 from didact.common.registry import Entry, Registry, suggest
 from didact.common.setting_types import kinds_of
@@ -32,7 +33,20 @@ __all__ = [
     "wrapper_settings",
 ]
 
-ENVIRONMENTS: Registry[Entry] = Registry("environment", Entry, "didact.environments")
+
+class Environments(Registry[Entry]):
+    """The registry of environments. Each one is also registered with gymnasium."""
+
+    def register(self, name: str, make: Callable[..., Any], description: str, **more: Any) -> None:
+        super().register(name, make, description, **more)
+        try:
+            gymnasium_ids.register(name)
+        except SettingError:
+            del self._entries[name]
+            raise
+
+
+ENVIRONMENTS: Registry[Entry] = Environments("environment", Entry, "didact.environments")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +69,7 @@ WRAPPER_SETTINGS: Registry[WrapperSetting] = Registry("setting", WrapperSetting,
 
 
 def register(name: str, make: Callable[..., Environment], description: str) -> None:
-    """Register an environment.
+    """Register an environment, also with gymnasium as `didact/NAME`.
 
     Args:
         name: the name to register.

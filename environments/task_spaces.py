@@ -51,6 +51,12 @@ class Dimension:
             allowed = "integer bounds for an integer dimension"
             raise SettingError(self.name, (self.low, self.high), allowed)
 
+    def __str__(self) -> str:
+        """Return the name and the bounds, in the format of `--tasks`."""
+        ends = (self.low,) if self.low == self.high else (self.low, self.high)
+        kind = int if self.integer else float
+        return f"{self.name}={'..'.join(str(kind(end)) for end in ends)}"
+
     def parse(self, value: Any) -> float:
         """Validate a value of this dimension.
 
@@ -158,6 +164,9 @@ class Box:
             raise SettingError("dimensions", (), "at least one dimension")
         if len(set(self.names)) != len(self.names):
             raise SettingError("dimensions", self.names, "different names")
+
+    def __repr__(self) -> str:
+        return f"Box({', '.join(map(str, self.dimensions))})"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -21,9 +21,7 @@ from didact.common.setting_types import (
     Share,
 )
 from didact.experiments.option_types import Imports
-from didact.students.config import DistillConfig, PPOConfig, SACConfig
-from didact.teachers.language.client.api_keys import check_variable
-from didact.teachers.language.client.checks import check_address
+from didact.students.config import TRAINING_DEFAULTS, DistillConfig, PPOConfig, SACConfig
 
 MAX_UPDATES = 2**31 - 1  # updates are counted in 32 bits
 Steps = Annotated[int, Range(1, 10**15)]
@@ -140,7 +138,8 @@ class TrainConfig:
     rates that the tasks set; requires an environment with --env-settings feedback=..."""
     evaluate_on: tuple[str, ...] = ()
     """tasks to evaluate on: names of the environment's evaluation tasks, or of environments with a
-    single task; defaults to all evaluation tasks"""
+    single task; defaults to all evaluation tasks or, if there are none, to a fixed uniform sample
+    of 64 tasks"""
     evaluation_episodes: Count = 128
     """episodes per evaluation task during training; four times as many at the end"""
     evaluate_every: PositiveShare = 0.05
@@ -203,6 +202,10 @@ def checked(config: TrainConfig) -> TrainConfig:
     Raises:
         SettingError: a setting is invalid; the error names it as on the command line.
     """
+    # Imported here so that help pages do not have to import JAX.
+    from didact.teachers.language.client.api_keys import check_variable
+    from didact.teachers.language.client.checks import check_address
+
     config = settings.checked(config, "--")
     # Checked even if no language model is used, since runs and policies store these settings.
     check_variable(config.llm.api_key_env, "--llm.api-key-env")
@@ -224,7 +227,9 @@ def checked(config: TrainConfig) -> TrainConfig:
 
 def to_dict(config: TrainConfig) -> dict[str, Any]:
     """Convert settings to JSON-compatible values, without the run folder."""
-    return settings.plain(config) | {"run": None}
+    names = [field.name for field in dataclasses.fields(TrainConfig)]
+    own = TrainConfig(**{name: getattr(config, name) for name in names})
+    return settings.plain(own) | {"run": None}
 
 
 def from_dict(values: Any, source: str = "", base: TrainConfig | None = None) -> TrainConfig:
@@ -244,11 +249,12 @@ def from_dict(values: Any, source: str = "", base: TrainConfig | None = None) ->
 
 def defaults_for(student: str) -> TrainConfig:
     """Return the default settings for a registered student, such as fewer environments."""
+    if student in TRAINING_DEFAULTS:
+        return TrainConfig(student=student, **TRAINING_DEFAULTS[student])
     # Imported here so that help pages do not have to import JAX.
-    import didact.students  # noqa: F401  (registers the built-in students)
     from didact.students.registry import STUDENTS
 
-    if student == TrainConfig.student or student not in STUDENTS:
+    if student not in STUDENTS:
         return TrainConfig(student=student)
     return TrainConfig(student=student, **STUDENTS[student].defaults)
 

@@ -9,9 +9,9 @@ import didact.experiments.imitation.expert_setup as expert_setup
 import didact.teachers as teachers
 from didact.common.registry import suggest
 from didact.common.settings import pairs, parsed
-from didact.environments import Box, Environment, SettingError, TaskSpace, make
-from didact.environments.registry import ENVIRONMENTS
+from didact.environments import Box, Environment, SettingError, TaskSpace
 from didact.environments.text_settings import make_with_text_settings
+from didact.experiments import objects
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import DEVICES, SEEDS, Loop
 from didact.students import Expert, Student
@@ -23,7 +23,10 @@ from didact.teachers.registry import TEACHERS
 
 
 def environment_of(config: TrainConfig) -> Environment:
-    """Make the environment given by `--env` and `--env-settings`."""
+    """Make the environment given by `--env` and `--env-settings`, or return the given object."""
+    given = objects.objects_of(config).env
+    if given is not None:
+        return given
     return make_environment(config.env, config.env_settings)
 
 
@@ -38,6 +41,8 @@ def make_environment(name: str, texts: tuple[str, ...] = (), option: str = "--en
     Raises:
         SettingError: the environment, a setting or a value is unknown.
     """
+    if objects.is_label(name):
+        raise objects.missing(option, name, "env")
     return make_with_text_settings(name, texts, option, "--env-settings")
 
 
@@ -103,6 +108,12 @@ def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
             allowed = f"omitted with --teacher {expert_setup.TEACHER}"
             raise SettingError("--teacher-settings", config.teacher_settings, allowed)
         return expert_setup.teacher_of(config, space_of(config, environment))
+    given = objects.objects_of(config).teacher
+    if given is not None:
+        objects.check_teacher(given, space)
+        return _warmed_up(given, config, environment, space)
+    if objects.is_label(config.teacher):
+        raise objects.missing("--teacher", config.teacher, "teacher")
     name = TEACHERS.find(config.teacher, "--teacher", more=(expert_setup.TEACHER,)).name
     kinds = teachers.settings_of(name)
     settings = parsed("--teacher-settings", config.teacher_settings, kinds, "teacher")
@@ -115,6 +126,13 @@ def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
         raise SettingError(
             f"--teacher-settings {error.setting}", error.value, error.allowed
         ) from None
+    return _warmed_up(teacher, config, environment, space)
+
+
+def _warmed_up(
+    teacher: Teacher, config: TrainConfig, environment: Environment, space: TaskSpace
+) -> Teacher:
+    """Add the warm-up on the easy tasks, if it is enabled and there are any."""
     easy = environment.easy_space.intersection(space)
     if config.warm_up and easy is not None and easy != space:
         teacher = teachers.warm_started(teacher, easy, until=config.warm_up)
@@ -127,6 +145,11 @@ def student_entry(config: TrainConfig) -> StudentEntry:
     Raises:
         SettingError: no student of that name is registered.
     """
+    given = objects.objects_of(config).student
+    if given is not None:
+        return objects.student_entry(given)
+    if objects.is_label(config.student):
+        raise objects.missing("--student", config.student, "student")
     return STUDENTS.find(config.student, "--student")
 
 
@@ -225,26 +248,3 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
 
 def _like(init: Any) -> Any:
     return jax.eval_shape(init, jax.random.key(0))
-
-
-def evaluation_tasks_of(config: TrainConfig, environment: Environment) -> dict[str, Any]:
-    """Return the tasks to evaluate on, by name: `--evaluate-on`, or all of the environment's.
-
-    Raises:
-        SettingError: a name is unknown, or is not a single task of the environment.
-    """
-    known = environment.evaluation_tasks
-    return {
-        name: known[name] if name in known else _task_called(name, environment)
-        for name in config.evaluate_on or known
-    }
-
-
-def _task_called(name: str, environment: Environment) -> Any:
-    """Return the single task of the environment registered as `name`, as a task of this one."""
-    ENVIRONMENTS.find(name, "--evaluate-on", more=tuple(environment.evaluation_tasks))
-    task = environment.single_task(make(name).task_space)
-    if task is None:
-        allowed = f"a single task in the task space of {environment.name}"
-        raise SettingError("--evaluate-on", name, allowed)
-    return task

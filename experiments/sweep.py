@@ -18,11 +18,13 @@ from didact.common.errors import SettingError
 from didact.common.files import writable, write_whole
 from didact.experiments import proposers, setup
 from didact.experiments.config import TrainConfig, read_run
+from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.plotting import run_comparison
 from didact.experiments.plotting.training_curves import bootstrap_band
+from didact.experiments.preparation import settled
 from didact.experiments.runs.folder import CONFIG
 from didact.experiments.sweep_files import Combination, read_sweep
-from didact.experiments.training import settled, train_or_resume
+from didact.experiments.training import train_or_resume
 
 RESULTS = "sweep.json"
 
@@ -113,7 +115,7 @@ def _validated(config: TrainConfig) -> TrainConfig:
             return config
     environment = setup.environment_of(config)
     setup.loop_of(config, environment, jax.devices())
-    setup.evaluation_tasks_of(config, environment)
+    fixed_tasks.evaluation_tasks_of(config, environment)
     proposers.proposer_of(config, environment)
     return config
 

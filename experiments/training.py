@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
+from rich.text import Text
 
 from didact.common import display
 from didact.common.extensions import import_all
-from didact.common.files import home_folder
 from didact.environments import SettingError
-from didact.experiments import finite, population, proposers, setup
-from didact.experiments.config import TrainConfig, checked, defaults_for, read_run, to_dict
+from didact.environments.base import PICTURES, name_of
+from didact.experiments import finite, objects, population, proposers, setup
+from didact.experiments.callbacks import Callbacks, TensorBoard
+from didact.experiments.config import TrainConfig, read_run, to_dict
+from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.evaluation.evaluate import Results, evaluator
 from didact.experiments.imitation import expert_setup
-from didact.experiments.runs import folder, logs, report
+from didact.experiments.preparation import cache_compilations, settled, system_errors
+from didact.experiments.runs import folder, logs, policy_files, report
 from didact.experiments.runs.checkpoints import Checkpoints
-from didact.experiments.runs.curriculum_snapshots import CurriculumSnapshot, save_snapshot
+from didact.experiments.runs.curriculum_snapshots import save_snapshot, snapshot_of
 from didact.experiments.runs.folder import CONFIG
+from didact.experiments.runs.optional import optional
 from didact.experiments.runs.stopping import Abandoned, Stop, signals
 from didact.experiments.runs.warm_up import WarmUp
 
@@ -39,18 +44,25 @@ def train(
     checkpoint: int | None = None,
     linked_checkpoints: bool = False,
     console: Console | None = None,
+    callbacks: Sequence[Any] = (),
     **settings: Any,
 ) -> dict[str, Any]:
     """Train a student and return a summary.
 
     Args:
-        config: training settings; alternatively pass them by name, as in
-            `train(env="GoTo", steps=1_000_000)`.
+        config: training settings.
         resume: run folder to resume. The run's own settings are used; only `imports` may be given
-            as well, in case the imported code has moved.
+            as well, in case the imported code has moved, and the objects that the run was made
+            with.
         checkpoint: number of updates of the checkpoint to resume from; the latest if None.
         linked_checkpoints: whether `checkpoints` in the run folder may be a link to another folder.
         console: console that shows the progress.
+        callbacks: `Callback` objects, or functions of a row of metrics; one that returns True for a
+            row ends the training early.
+        settings: fields of `TrainConfig` that replace those of `config`, as in
+            `train(env="GoTo", tasks={"rows": (1, 2)}, ppo={"learning_rate": 1e-3})`. An
+            environment, teacher or student can be an object instead of a name; see
+            `didact.experiments.objects.read`.
 
     Returns:
         `run` (the folder), `finished`, `steps`, `evaluation` by evaluation task (`success`,
@@ -65,9 +77,11 @@ def train(
         if resume is not None:
             links = {"linked_checkpoints": linked_checkpoints}
             held.enter_context(folder.reopened("--resume", Path(resume), **links))
-        training = _training(held, config, resume, console, settings)
-        with _system_errors(training.run, training.config.num_envs):
-            return training.go(resume is not None, checkpoint)
+        called = Callbacks([TensorBoard(), *callbacks])
+        training = _training(held, config, resume, console, called, settings)
+        errors = system_errors(training.run, training.config.num_envs)
+        with errors, called.ended() as end:
+            return end(training.go(resume is not None, checkpoint))
 
 
 def _training(
@@ -75,36 +89,39 @@ def _training(
     config: TrainConfig | None,
     resume: Path | str | None,
     console: Console | None,
+    called: Callbacks,
     settings: dict[str, Any],
 ) -> "Training":
     """Make the components of a training, and its run folder; see `train`."""
     if resume is not None:
         imports = settings.pop("imports", None)
-        if config is not None or settings:
+        given = {name: settings.pop(name) for name in objects.KINDS if name in settings}
+        if config is not None or settings or any(isinstance(x, str) for x in given.values()):
             allowed = "given without other settings: the run has its own"
             raise SettingError("--resume", str(resume), allowed)
         config = _resumed(Path(resume), imports)
+        config = objects.attached(config, objects.objects_of(objects.read(given)), resume)
     else:
-        if config is None:
-            usual = defaults_for(settings.get("student", TrainConfig.student))
-            config = dataclasses.replace(usual, **settings)
-        config = settled(config)
+        config = settled(objects.read(settings, config))
     console = console or display.terminal()
     cache_compilations()
     environment = setup.environment_of(config)
     loop = setup.loop_of(config, environment, jax.devices())
-    evaluation_tasks = setup.evaluation_tasks_of(config, environment)
+    evaluation_tasks = fixed_tasks.evaluation_tasks_of(config, environment)
     proposers.proposer_of(config, environment, None if resume is None else Path(resume))
+    policy_files.check(config, environment)
+    if config.video and PICTURES not in environment.render_modes:
+        console.print(Text(f"No video: {name_of(environment)} does not implement render."))
     if resume is not None:
         run = Path(resume)
     else:
-        name = f"{config.env}-{config.teacher}"
-        run = folder.created("--run", config.run and Path(config.run), name, to_dict(config))
-        run = held.enter_context(run)
-        with _system_errors(run, config.num_envs):
+        place = config.run and Path(config.run)
+        made = folder.created("--run", place, default_name(config), to_dict(config))
+        run = held.enter_context(made)
+        with system_errors(run, config.num_envs):
             expert_setup.keep_policies(config, run)
             proposers.keep_transcript(config, run)
-    return Training(config, run, environment, loop, evaluation_tasks, console)
+    return Training(config, run, environment, loop, evaluation_tasks, console, called)
 
 
 def train_or_resume(config: TrainConfig, *, console: Console | None = None) -> dict[str, Any]:
@@ -119,18 +136,21 @@ def train_or_resume(config: TrainConfig, *, console: Console | None = None) -> d
     run = Path(config.run or "")
     if config.run is None or not (run / CONFIG).is_file():
         return train(config, console=console)
-    if _resumed(run) != dataclasses.replace(settled(config), run=run):
+    given = objects.objects_of(config)
+    if objects.attached(_resumed(run), given) != dataclasses.replace(settled(config), run=run):
         allowed = "another folder: it holds a run with different settings"
         raise SettingError("--run", str(run), allowed)
     if (run / "policy").is_dir():
         return {"run": str(run), "finished": True}
-    return train(resume=run, console=console)
+    passed = {part: value for part, value in given._asdict().items() if value is not None}
+    return train(resume=run, console=console, **passed)
 
 
 class Training:
     """The host side of a training; see `train`."""
 
-    def __init__(self, config, run, environment, loop, evaluation_tasks, console):
+    def __init__(self, config, run, environment, loop, evaluation_tasks, console, callbacks):
+        self.callbacks = callbacks
         self.config, self.run, self.environment, self.loop = config, run, environment, loop
         self.evaluation_tasks, self.console = evaluation_tasks, console
         self.checkpoints = Checkpoints(run / "checkpoints")
@@ -171,6 +191,7 @@ class Training:
         finite.require_finite_state(config, state, done)
         total, k = config.num_updates, config.updates_per_chunk
         self.log = logs.Log(self.run, done)
+        self.callbacks.on_start(self.run, config, done * config.steps_per_update)
         begun = time.perf_counter()
         bar = logs.ProgressBar(
             self.console, total * config.steps_per_update, done * config.steps_per_update
@@ -186,14 +207,15 @@ class Training:
             "checkpoint": max(k, round(total * config.checkpoint_every)),
             "exploit": max(k, round(total * config.exploit_every)),
         }
-        seconds = self.log.seconds
+        seconds, enough = self.log.seconds, False
         try:
             if done == 0:
                 self.checkpoints.save(0, state)
             with self.stop.compiling():
                 loop.compiled(state, k)
             compiled = time.perf_counter() - begun
-            while done < total and not self.stop:
+            bar.compiled()
+            while done < total and not self.stop and not enough:
                 start = time.perf_counter()
                 state, records = loop.chunk(state, k)
                 records = jax.device_get(records)
@@ -211,7 +233,8 @@ class Training:
                     row["compile_seconds"] = round(compiled, 2)
                 evaluates = _crossed(before, done, every["evaluate"]) or done == total
                 if evaluates:
-                    self.snapshot(state, records, steps)
+                    with optional("The picture of the curriculum", self.console):
+                        self.snapshot(state, records, steps)
                     with contextlib.suppress(Abandoned):
                         row["evaluation"] = self.evaluate(state, done)
                 # Not after the last update, since the copies would not be trained.
@@ -222,21 +245,22 @@ class Training:
                 row |= {"proposed": came} if came else {}
                 self.log.write(row)
                 bar.update(steps, row)
+                enough = self.stops(row, state, done)
                 if row.get("evaluation") and not self.console.is_terminal:
                     bar.line(report.progress_line(row))
                 if _crossed(before, done, every["checkpoint"]) or done == total:
                     self.checkpoints.save(done, state)
-                if done == total or (evaluates and time.monotonic() > self._drawn + DRAW_EVERY):
+                ends = done == total or enough
+                if ends or (evaluates and time.monotonic() > self._drawn + DRAW_EVERY):
                     self.show(steps)
             if done < total:
                 self.checkpoints.save(done, state)
         finally:
             with contextlib.suppress(OSError):  # the terminal may be gone
                 bar.close()
-            self.log.close()
             proposals.close(done)
         self.stop.at_once = True  # the last state is saved
-        if done < total or self.stop:
+        if (done < total and not enough) or self.stop:
             return self._result(done)
         self.warm_up.finish(self.console.print)
         try:
@@ -245,6 +269,14 @@ class Training:
             if not self.stop:
                 raise
             return self._result(done)
+
+    def stops(self, row: dict[str, Any], state: Any, done: int) -> bool:
+        """Pass a row to the callbacks, and return whether one of them ends the training."""
+        try:
+            return bool(self.callbacks.on_row(row))
+        except BaseException:
+            self.checkpoints.save(done, state)
+            raise
 
     def exploit(self, state: Any, records: Any, updates: int) -> tuple[Any, list[int]]:
         """Replace the worst seeds of the last chunk by copies of the best; return their sources."""
@@ -259,11 +291,12 @@ class Training:
 
     def show(self, steps: int) -> None:
         """Plot the learning curves and the curriculum, to the run folder and TensorBoard."""
-        if self.config.pictures:
-            self.figures = report.pictures(self)
         self._drawn = time.monotonic()
-        for name, path in self.figures.items():
-            self.log.picture(name.replace(" ", "_"), Path(path), steps)
+        with optional("The figures", self.console):
+            if self.config.pictures:
+                self.figures = report.pictures(self)
+                paths = {name: Path(path) for name, path in self.figures.items()}
+                self.callbacks.on_figures(paths, steps)
 
     def evaluate(
         self, state: Any, updates: int, *, episodes: int | None = None, greedy: bool = False
@@ -286,7 +319,7 @@ class Training:
         return scores
 
     def play(self, state: Any, updates: int, episodes: int, greedy: bool) -> Results:
-        """Play episodes of every evaluation task.
+        """Play episodes of every evaluation task (or set of tasks).
 
         Returns:
             Arrays [tasks, episodes], with a leading axis of seeds if there are several.
@@ -294,7 +327,8 @@ class Training:
         Raises:
             Abandoned: a stop was requested.
         """
-        tasks = jnp.repeat(jnp.stack(list(self.evaluation_tasks.values())), episodes, axis=0)
+        parts = [fixed_tasks.repeated(x, episodes) for x in self.evaluation_tasks.values()]
+        tasks = jnp.asarray(np.concatenate(parts))
         key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
         arguments = state.student, key, tasks
         if (greedy, episodes) not in self._evaluators:
@@ -319,36 +353,14 @@ class Training:
         """Save recent tasks and outcomes, and the teacher's beliefs (of the first seed)."""
         first = (lambda x: x[0]) if self.config.num_seeds > 1 else (lambda x: x)
         records, teacher_state = jax.tree.map(first, (records, state.teacher))
-        finished = np.asarray(records.outcomes.weights) > 0
         beliefs = jax.device_get(self.loop.teacher.picture(teacher_state))
-        # A few hundred evenly spaced rows are enough for a plot.
-        chosen = np.flatnonzero(finished)
-        chosen = chosen[np.linspace(0, chosen.size - 1, min(chosen.size, 400)).astype(int)]
-
-        def pick(x):
-            x = np.asarray(x)
-            return x.reshape(-1, *x.shape[2:])[chosen]
-
-        outcomes = records.outcomes
-        snapshot = CurriculumSnapshot(
-            steps, pick(records.tasks), pick(outcomes.returns), pick(outcomes.success), beliefs
-        )
-        if chosen.size:
+        snapshot = snapshot_of(steps, records.tasks, records.outcomes, beliefs)
+        if snapshot.tasks.size:
             save_snapshot(self.run / "curriculum" / f"{steps:012d}.npz", snapshot)
 
 
 def _crossed(before: int, now: int, every: int) -> bool:
     return before // every != now // every
-
-
-def settled(config: TrainConfig) -> TrainConfig:
-    """Validate settings and import the user code that they name.
-
-    Raises:
-        SettingError: a setting is invalid, or the code cannot be imported.
-    """
-    config = checked(config)
-    return dataclasses.replace(config, imports=import_all(config.imports))
 
 
 def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
@@ -357,36 +369,6 @@ def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
     return config
 
 
-@contextlib.contextmanager
-def _system_errors(run: Path, num_envs: int) -> Iterator[None]:
-    """Report errors of the disk and full memory as a `SettingError`.
-
-    Errors of the disk name the last valid checkpoint.
-    """
-    try:
-        yield
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        why = str(error).splitlines()[0][:200]
-        allowed = f"small enough for the memory ({why})"
-        raise SettingError("--num-envs", num_envs, allowed) from None
-    except OSError as error:
-        saved = Checkpoints(run / "checkpoints").saved()
-        safe = f"the last checkpoint is {saved[-1]}" if saved else "no checkpoint was saved"
-        raise SettingError(
-            "run", str(run), f"on a writable disk ({error.strerror or error}; {safe})"
-        ) from error
-
-
-def cache_compilations() -> None:
-    """Enable JAX's persistent compilation cache, unless the user has configured one."""
-    home = home_folder()
-    cache = os.environ.get("XDG_CACHE_HOME") or (home and home / ".cache")
-    if (
-        cache
-        and jax.config.values["jax_compilation_cache_dir"] is None
-        and "JAX_COMPILATION_CACHE_DIR" not in os.environ
-    ):
-        jax.config.update("jax_compilation_cache_dir", str(Path(cache) / "didact" / "compiled"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+def default_name(config: TrainConfig) -> str:
+    """Return the name of numbered folders of runs."""
+    return "-".join(map(objects.without_label, (config.env, config.teacher))).replace(os.sep, "-")

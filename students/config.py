@@ -5,7 +5,7 @@ student is made.
 """
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from didact.common.setting_types import NotNegative, Positive, PositiveShare, Range, Share
 
@@ -118,3 +118,11 @@ class SACConfig:
         default_factory=lambda: NetworkConfig(hidden=256, memory=0, normalise_observations=False)
     )
     """sizes of the networks; memory must be 0"""
+
+
+# Training settings that suit a built-in student better than the general defaults.
+TRAINING_DEFAULTS: dict[str, dict[str, Any]] = {
+    "ppo": {},
+    "distill": {},
+    "sac": {"num_envs": 16, "rollout_length": 16, "chunk": 8},
+}

@@ -144,7 +144,9 @@ class Entry(AnyEntry):
         return self.make(observation_space, action_space, **known)
 
 
-STUDENTS: Registry[Entry] = Registry("student", Entry, "didact.students")
+STUDENTS: Registry[Entry] = Registry(
+    "student", Entry, "didact.students", builtin="didact.students.public"
+)
 
 
 def register(

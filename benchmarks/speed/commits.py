@@ -6,37 +6,21 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from rich.table import Table
 
 from didact.benchmarks import hardware
+from didact.benchmarks.config import CommitsConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.speed.commits_worker import CASES
-from didact.common.setting_types import Range
 from didact.common.settings import checked
 from didact.environments import SettingError
 
 WORKER = Path(__file__).with_name("commits_worker.py")
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """Compare the speed of this checkout with that of another one.
-
-    Both run at once in processes of their own, and take turns. The other checkout needs its own
-    virtual environment: run `make install` in it first.
-    """
-
-    old: Path = Path("../old")
-    """the other checkout, with a virtual environment in its folder .venv"""
-    rounds: Annotated[int, Range(3, 1000)] = 9
-    """times that each case is timed in each checkout"""
-    cases: tuple[str, ...] = tuple(CASES)
-    """what to time: environments by id, GoTo with feedback, or training"""
-
-
-def compare(config: Config) -> dict[str, Any]:
+def compare(config: CommitsConfig) -> dict[str, Any]:
     """Time all cases.
 
     Returns:
@@ -120,4 +104,4 @@ def table(result: dict[str, Any]) -> Table:
     return made
 
 
-BENCHMARK = Benchmark(Config, compare, table)
+BENCHMARK = Benchmark(CommitsConfig, compare, table)

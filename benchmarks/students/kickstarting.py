@@ -35,7 +35,8 @@ from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.imitation import expert_setup
 from didact.experiments.loop import Loop
 from didact.experiments.plotting import training_curves
-from didact.experiments.training import cache_compilations, train_or_resume
+from didact.experiments.preparation import cache_compilations
+from didact.experiments.training import train_or_resume
 from didact.students import load_policy
 
 SCRATCH, POPULATION, DISTILLED = "scratch", "population", "distilled"

@@ -30,8 +30,8 @@ from didact.experiments import finite, setup
 from didact.experiments.config import TrainConfig, checked, option
 from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.loop import Loop
+from didact.experiments.preparation import cache_compilations
 from didact.experiments.runs import logs
-from didact.experiments.training import cache_compilations
 from didact.students.config import PPOConfig
 from didact.teachers import annealed, mixture, uniform
 

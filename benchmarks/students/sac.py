@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from typing import Annotated, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +10,9 @@ import numpy as np
 from rich.table import Table
 
 from didact.benchmarks import hardware
+from didact.benchmarks.config import SACBenchmarkConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import welch_test
-from didact.common.setting_types import Positive, Range, Seed
 from didact.common.settings import checked
 from didact.environments import SettingError, make
 from didact.experiments.evaluation.evaluate import evaluator
@@ -22,32 +22,9 @@ from didact.teachers import uniform
 
 ENVIRONMENT, TASK = "Pendulum", "gymnasium"
 CHUNKS = 10
-Count = Annotated[int, Range(1, 10**8)]
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """Compare SAC with Stable-Baselines3 on Pendulum-v1, at the same settings.
-
-    Both alternate between one step in one environment and one gradient step. Training times exclude
-    compilation. Policies are tested with greedy actions.
-    """
-
-    seeds: Annotated[int, Range(2, 1000)] = 5
-    """number of seeds per library"""
-    seed: Seed = 0
-    """first random seed"""
-    steps: Count = 10_000
-    """environment steps per training"""
-    learning_rate: Positive = 1e-3
-    """learning rate of both; all other settings are the defaults of Stable-Baselines3"""
-    episodes: Count = 100
-    """test episodes per training"""
-    peer: bool = True
-    """also train with Stable-Baselines3; requires pip install 'didact[sb3]'"""
-
-
-def compare(config: Config) -> dict[str, Any]:
+def compare(config: SACBenchmarkConfig) -> dict[str, Any]:
     """Train policies with both libraries.
 
     Returns:
@@ -85,7 +62,7 @@ def compare(config: Config) -> dict[str, Any]:
     return result
 
 
-def _joined(config: Config, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _joined(config: SACBenchmarkConfig, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "returns": [row["return"] for row in rows],
         "seconds": [row["seconds"] for row in rows],
@@ -93,7 +70,7 @@ def _joined(config: Config, rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _train(config: Config, seed: int) -> dict[str, Any]:
+def _train(config: SACBenchmarkConfig, seed: int) -> dict[str, Any]:
     environment = make(ENVIRONMENT)
     task = environment.evaluation_tasks[TASK]
     names = environment.task_space.names
@@ -121,7 +98,7 @@ def _train(config: Config, seed: int) -> dict[str, Any]:
     return {"return": float(returns.mean()), "seconds": seconds, "compile_seconds": compiled}
 
 
-def _train_peer(config: Config, seed: int) -> dict[str, Any]:
+def _train_peer(config: SACBenchmarkConfig, seed: int) -> dict[str, Any]:
     import gymnasium
     from stable_baselines3 import SAC  # type: ignore
     from stable_baselines3.common.evaluation import evaluate_policy  # type: ignore
@@ -164,4 +141,4 @@ def table(result: dict[str, Any]) -> Table:
     return made
 
 
-BENCHMARK = Benchmark(Config, compare, table)
+BENCHMARK = Benchmark(SACBenchmarkConfig, compare, table)

@@ -1,7 +1,8 @@
 """Gymnasium environments: `gymnasium.make("didact/GoTo")` and `gymnasium.make_vec(...)`.
 
-All environments are registered with gymnasium when `didact.environments` is imported. Both classes
-run compiled code. The vector environment steps all worlds in one call, which is much faster.
+All environments are registered with gymnasium once `didact` and `gymnasium` are imported, see
+`didact.common.gymnasium_ids`. Both classes run compiled code. The vector environment steps all
+worlds in one call, which is much faster.
 """
 
 from typing import Any
@@ -15,36 +16,8 @@ from gymnasium.vector.utils import batch_space
 from didact.common.errors import SettingError
 from didact.environments.adapters.stateful import StatefulEnvironments, key_from, needed
 from didact.environments.base import Environment
-from didact.environments.registry import ENVIRONMENTS
 from didact.environments.spaces import ActionSpace, ArraySpace, Continuous
 from didact.environments.task_spaces import TaskSpace
-
-NAMESPACE = "didact"
-
-
-def register_all(plugins: bool = True) -> None:
-    """Register all environments with gymnasium as `didact/NAME`.
-
-    Call it again for environments that are registered after the import of `didact.environments`.
-
-    Args:
-        plugins: whether to load the environments of other packages (entry points), too.
-    """
-    here = f"{__name__}:"
-    for entry in ENVIRONMENTS.entries() if plugins else ENVIRONMENTS.loaded():
-        name = gymnasium_name(entry.name)
-        if name not in gymnasium.registry:
-            gymnasium.register(
-                name,
-                entry_point=here + "SingleEnvironment",
-                vector_entry_point=here + "VectorEnvironment",
-                kwargs={"name": entry.name},
-            )
-
-
-def gymnasium_name(name: str) -> str:
-    """Return the gymnasium id of an environment; `brax/ant` becomes `didact/brax-ant`."""
-    return f"{NAMESPACE}/{name.replace('/', '-')}"
 
 
 def gymnasium_space(space: ArraySpace) -> gymnasium.Space:
@@ -78,7 +51,8 @@ def _pictures(environment: Environment, render_mode: str | None) -> dict[str, An
     """Return the rendering metadata of an environment, in gymnasium's format."""
     modes = list(environment.render_modes)
     if render_mode not in (None, *modes):
-        raise SettingError("render_mode", render_mode, f"None or one of {', '.join(modes)}")
+        allowed = f"None or one of {', '.join(modes)}" if modes else "None: it implements no render"
+        raise SettingError("render_mode", render_mode, allowed)
     return {"render_modes": modes, "render_fps": environment.render_fps}
 
 

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from jaxtyping import Bool, Float
 
 from didact.common.errors import SettingError
-from didact.environments.adapters.gymnasium import NAMESPACE
+from didact.common.gymnasium_ids import NAMESPACE
 from didact.environments.base import Environment
 from didact.environments.counterpart import Counterpart
 from didact.environments.spaces import Continuous

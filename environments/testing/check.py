@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from didact.environments.base import Environment, Restart
+from didact.environments.base import PICTURES, Environment, Restart
 from didact.environments.spaces import Continuous
 from didact.environments.testing.comparing import difference, differing_shapes, require, rows
 from didact.environments.testing.declared import (
@@ -34,7 +34,8 @@ def check(
     through JSON; results depend on keys and arguments only; compiled and interpreted steps agree;
     the worlds of a batch are independent, also under `vmap`; `Restart` replaces finished worlds and
     no others; episodes end within `max_steps`, and a success ends an episode; continuous actions
-    that are out of bounds or NaN are handled; rendering works; and gymnasium's own checker passes.
+    that are out of bounds or NaN are handled; rendering works, where it is implemented; and
+    gymnasium's own checker passes.
     Each function is traced and compiled as few times as possible.
 
     Args:
@@ -215,13 +216,14 @@ class _Checking:
         """Check that pictures are uint8[h, w, 3] and depend on the state only; texts are `str`."""
         environment, name = self.environment, self.name
         state = jax.device_get(self.state)
-        drawn = environment.render(state, self.n - 1)
-        require(
-            drawn.dtype == np.uint8 and drawn.ndim == 3 and drawn.shape[2] == 3,
-            f"{name}: a picture is {drawn.dtype}{list(drawn.shape)}, not uint8[h, w, 3].",
-        )
-        again = environment.render(state, self.n - 1)
-        require(np.array_equal(drawn, again), f"{name}: two pictures of the same state differ.")
+        if PICTURES in environment.render_modes:
+            drawn = environment.render(state, self.n - 1)
+            require(
+                drawn.dtype == np.uint8 and drawn.ndim == 3 and drawn.shape[2] == 3,
+                f"{name}: a picture is {drawn.dtype}{list(drawn.shape)}, not uint8[h, w, 3].",
+            )
+            again = environment.render(state, self.n - 1)
+            require(np.array_equal(drawn, again), f"{name}: two pictures of the same state differ.")
         observation = rows(jax.device_get(self.first.observation), 0)
         for text in (environment.instruction_text, environment.feedback_text):
             require(isinstance(text(observation), str), f"{name}: {text.__name__} returns no text.")
@@ -232,7 +234,8 @@ class _Checking:
 
         from didact.environments.adapters.gymnasium import SingleEnvironment
 
-        world = SingleEnvironment(self.environment, render_mode="rgb_array")
+        draws = PICTURES in self.environment.render_modes
+        world = SingleEnvironment(self.environment, render_mode=PICTURES if draws else None)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # advice, such as bounds of -1 and 1 for actions

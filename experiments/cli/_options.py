@@ -7,8 +7,6 @@ import tyro
 
 from didact.experiments.option_types import Imports
 
-RANDOM = "random"  # policy name that selects random actions
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Importing:
@@ -52,14 +50,6 @@ class Acting(Importing):
         Raises:
             SettingError: the environment or one of its settings is unknown.
         """
-        from didact.environments import SettingError
-        from didact.environments.registry import ENVIRONMENTS
-        from didact.experiments.setup import make_environment
-        from didact.students.registry import hint
+        from didact.experiments.evaluation.measure import environment_for
 
-        texts = self.env_settings
-        if self.env is None:
-            name, texts = policy.environment, texts or policy.environment_settings
-            if name not in ENVIRONMENTS and policy.card.get("imports"):
-                raise SettingError("--env", name, f"registered{hint(policy.card)}")
-        return make_environment(self.env or policy.environment, tuple(texts))
+        return environment_for(policy, self.env, self.env_settings)

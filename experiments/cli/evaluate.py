@@ -6,7 +6,7 @@ from typing import Any, Literal
 import tyro
 
 from didact.common import strict_json
-from didact.experiments.cli._options import RANDOM, Acting
+from didact.experiments.cli._options import Acting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,72 +49,16 @@ def run(options: Options) -> None:
 
 def evaluated(options: Options) -> dict[str, Any]:
     """Evaluate a policy and return the result as a dictionary."""
-    from didact.common.errors import SettingError
-    from didact.experiments.evaluation.evaluate import summary
-    from didact.experiments.evaluation.official import play_official
-    from didact.students import load_policy
+    from didact.experiments.evaluation.measure import evaluate
 
-    options.check(options.episodes)
-    policy = None if options.policy == RANDOM else load_policy(options.policy)
-    name = options.env or (policy.environment if policy else "")
-    engine = options.engine
-    elsewhere = "--official" if options.official else f"--engine {engine}"
-    if options.official:
-        if options.engine not in ("didact", "minigrid"):
-            raise SettingError("--engine", options.engine, "omitted with --official")
-        engine = "minigrid"
-        counterpart = policy.make_environment().official if policy else None
-        if counterpart is not None:
-            engine, name = "gymnasium", options.env or counterpart.name
-    if policy is None and engine != "didact":
-        raise SettingError("policy", RANDOM, f"a trained policy with {elsewhere}")
-    if policy is None and not name:
-        raise SettingError("--env", None, f"given with the policy {RANDOM}")
-    if engine != "didact" and policy is not None:
-        for option, texts in (("--tasks", options.tasks), ("--env-settings", options.env_settings)):
-            if texts:
-                raise SettingError(option, texts, f"omitted with {elsewhere}")
-        results = play_official(
-            policy,
-            name,
-            episodes=options.episodes,
-            seed=options.seed,
-            greedy=options.greedy,
-            engine=engine,
-        )
-    else:
-        results = _played(options, policy)
-    return {
-        "policy": options.policy,
-        "environment": name,
-        "engine": engine,
-        "actions": "greedy" if options.greedy else "sampled",
-        **{key: None if value != value else value for key, value in summary(results).items()},
-    }
-
-
-def _played(options: Options, policy: Any) -> Any:
-    """Play the episodes in didact's own environment, in batches of at most 1024."""
-    import jax
-    import numpy as np
-
-    from didact.experiments.evaluation.evaluate import Results, evaluator
-    from didact.experiments.setup import narrow_task_space
-    from didact.students import random_actions
-
-    environment = options.environment(policy)
-    if policy is None:
-        student, state = random_actions(environment.action_space), ()
-    else:
-        policy.check(environment.observation_space, environment.action_space)
-        student, state = policy.student, policy.state
-    space = narrow_task_space(environment.task_space, options.tasks)
-    key = jax.random.key(options.seed)
-    play = jax.jit(evaluator(environment, student, greedy=options.greedy))
-    parts, left = [], options.episodes
-    while left > 0:
-        key, task_key, play_key = jax.random.split(key, 3)
-        n = min(left, 1024)
-        parts.append(play(state, play_key, space.sample(task_key, n)))
-        left -= n
-    return Results(*(np.concatenate(x) for x in zip(*parts, strict=True)))
+    return evaluate(
+        options.policy,
+        options.env,
+        episodes=options.episodes,
+        greedy=options.greedy,
+        tasks=options.tasks,
+        env_settings=options.env_settings,
+        seed=options.seed,
+        engine=options.engine,
+        official=options.official,
+    )

@@ -28,7 +28,7 @@ def run(options: Options) -> None:
 
     from didact.common import display
 
-    rows = _ROWS[options.what](options.json)
+    rows = _known(options) or _ROWS[options.what](options.json)
     if options.json:
         return print(strict_json.dumps(rows, indent=1))
     if not rows:
@@ -37,6 +37,17 @@ def run(options: Options) -> None:
     for row in rows:
         table.add_row(Text(row["name"], "bold"), Text(row["description"]))
     return display.console().print(table)
+
+
+def _known(options: Options) -> list[dict[str, Any]]:
+    """Return the rows of built-in parts, if there are no others, without importing JAX."""
+    from didact.common import catalogue
+
+    kind = {"envs": "environments"}.get(options.what, options.what)
+    if options.json or options.imports or catalogue.has_plugins(kind):
+        return []
+    described = catalogue.read().get(kind, {})
+    return [{"name": name, "description": text} for name, text in described.items()]
 
 
 def _rows(entries: Any, more: Callable[[Any], dict[str, Any]] | None = None) -> list[dict]:
@@ -93,9 +104,9 @@ def _benchmarks(full: bool) -> list[dict]:
 
 
 def _policies(full: bool) -> list[dict]:
-    from didact.students.policies.lookup import all_policies
+    from didact.students.policies.lookup import all_policies, policy_descriptions
 
-    return all_policies(Path("runs"))
+    return all_policies(Path("runs")) if full else policy_descriptions(Path("runs"))
 
 
 _ROWS: dict[str, Callable[[bool], list[dict]]] = {

@@ -3,7 +3,7 @@
 import dataclasses
 
 from didact.experiments.cli._options import Importing
-from didact.experiments.evaluation.play import Play, play
+from didact.experiments.evaluation.play_options import Play
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,4 +11,12 @@ class Options(Importing, Play):
     """Options of the command `play`."""
 
 
-run = play
+def run(options: Options) -> None:
+    """Play in the terminal until the player quits.
+
+    Raises:
+        SettingError: there is no terminal, or the environment cannot be played in one.
+    """
+    from didact.experiments.evaluation.play import play
+
+    play(options)

@@ -5,7 +5,6 @@ environment that renders as text and has discrete, named actions can be played.
 """
 
 import contextlib
-import dataclasses
 import os
 import select
 import shutil
@@ -15,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import jax
 import numpy as np
-import tyro
 
 from didact.common.plain_text import shown
 from didact.environments import Discrete, Environment, SettingError, TaskSpace
+from didact.experiments.evaluation.play_options import Play
 
 # Maps each key to names of actions, of which the first that the environment has is used, or to a
 # command. The number keys select the actions that have no key here.
@@ -48,20 +47,6 @@ _PANEL = 34  # width in characters of the text to the right of the map, after tw
 _ESCAPE = "\x1b"
 _SEQUENCES = {"A": "up", "B": "down", "C": "right", "D": "left"}
 _CONTROLS = {"\r": "enter", "\n": "enter", "\x04": "q"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Play:
-    """Play an environment with the keyboard, in the terminal."""
-
-    env: tyro.conf.Positional[str]
-    """environment that renders as text, such as a grid world; see `didact list envs`"""
-    env_settings: tuple[str, ...] = ()
-    """environment settings as NAME=VALUE, such as phrasing=train done_action=true"""
-    tasks: tuple[str, ...] = ()
-    """restrict the task space: NAME=VALUE or NAME=LOW..HIGH"""
-    seed: int = 0
-    """random seed of the levels"""
 
 
 class Game:

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from didact.environments import Environment, Restart, TaskSpace, Timestep
+from didact.environments import Environment, Restart, SettingError, TaskSpace, Timestep
+from didact.environments.base import PICTURES, name_of
 from didact.experiments.actors import student_actor
 from didact.experiments.plotting.video import caption, status, write_video
 from didact.experiments.rollout import RolloutState, Runner, advance, new_worlds
@@ -49,7 +50,13 @@ def record(
 
     Returns:
         The path of the video.
+
+    Raises:
+        SettingError: the environment cannot be drawn, or the file type is not supported.
     """
+    if PICTURES not in environment.render_modes:
+        allowed = "one that implements render"
+        raise SettingError("environment", name_of(environment), allowed)
     every = 1
     if fps is None:
         every = math.ceil(environment.render_fps / MAX_FPS)

@@ -16,10 +16,10 @@ from didact.environments import Environment, SettingError, TaskSpace
 from didact.environments.text_settings import make_with_text_settings
 from didact.experiments import finite
 from didact.experiments.evaluation.evaluate import evaluator, summary
-from didact.experiments.runs import logs, report
+from didact.experiments.preparation import cache_compilations
+from didact.experiments.runs import logs, policy_files
 from didact.experiments.runs.stopping import signals
 from didact.experiments.setup import narrow_task_space
-from didact.experiments.training import cache_compilations
 from didact.students import DistillConfig, behaviour_cloning, card, open_recording, save_policy
 from didact.students.data.recordings import Recording
 
@@ -84,10 +84,11 @@ def clone_recording(
     carry = cloner.student.initial_carry(lanes)
     windows = recording.batches(lanes, LENGTH, seed, repeat=True)
     begun, log = time.perf_counter(), logs.Log(folder, 0)
+    board = logs.EventWriter(folder / "tensorboard")
     bar = logs.ProgressBar(display.terminal(), updates * LENGTH * lanes, 0, "cloning")
     every = max(1, updates // ROWS)
     # Stop only between updates, because an update donates the state.
-    with contextlib.closing(bar), contextlib.closing(log), signals() as stop:
+    with contextlib.closing(bar), contextlib.closing(board), signals() as stop:
         while done < updates and not stop:
             key = jax.random.fold_in(jax.random.key(seed), done)
             state, carry, metrics = learn(state, carry, next(windows), key)
@@ -96,7 +97,7 @@ def clone_recording(
                 metrics = jax.device_get(metrics)
                 rate = f"learning rate than {config.learning_rate:g}"
                 finite.require_finite_metrics(metrics, f"update {done}", rate)
-                _tell(log, bar, done, LENGTH * lanes, time.perf_counter() - begun, metrics)
+                _tell(log, board, bar, done, LENGTH * lanes, time.perf_counter() - begun, metrics)
     seconds = time.perf_counter() - begun
     result: dict[str, Any] = {"run": str(folder), "finished": done == updates}
     result |= {"steps": done * LENGTH * lanes, "seconds": seconds}
@@ -125,12 +126,13 @@ def _tasks(recording: Recording) -> tuple[str, ...]:
     return tuple(tasks)
 
 
-def _tell(log, bar, done: int, size: int, seconds: float, metrics: Any) -> None:
+def _tell(log, board, bar, done: int, size: int, seconds: float, metrics: Any) -> None:
     learning = {name: float(x) for name, x in metrics.items()}
     rate = done * size / seconds
     row = {"updates": done, "steps": done * size, "seconds": round(seconds, 3)}
     row |= {"steps_per_second": rate, "success": None, "learning": learning}
     log.write(row)
+    board.scalars(logs.numbers(row), row["steps"])
     bar.update(done * size, row)
 
 
@@ -165,5 +167,5 @@ def _card(recording: Recording, environment, config, result, *, own: bool) -> di
             "settings": {"tasks": tasks},
         },
         scores=scores,
-        versions=report.versions(),
+        versions=policy_files.versions(),
     )

@@ -4,7 +4,7 @@ import os
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -15,6 +15,7 @@ from didact.common.files import replacing
 from didact.environments.task_spaces import Box
 
 _UNREADABLE = OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, MemoryError
+MOST = 400  # episodes of a snapshot
 
 
 class CurriculumSnapshot(NamedTuple):
@@ -25,6 +26,29 @@ class CurriculumSnapshot(NamedTuple):
     returns: Float[np.ndarray, " m"]
     success: Float[np.ndarray, " m"]  # from 0 to 1
     beliefs: Mapping[str, np.ndarray]  # result of `Teacher.picture`; may be empty
+
+
+def snapshot_of(
+    steps: int, tasks: Any, outcomes: Any, beliefs: Mapping[str, np.ndarray]
+) -> CurriculumSnapshot:
+    """Make a snapshot of a few hundred evenly spaced episodes, which are enough for a plot.
+
+    Args:
+        steps: environment steps so far.
+        tasks: tasks of episodes [..., d].
+        outcomes: their `Outcomes`, each [...]; those of weight 0 are left out.
+        beliefs: result of `Teacher.picture`.
+    """
+    chosen = np.flatnonzero(np.asarray(outcomes.weights) > 0)
+    chosen = chosen[np.linspace(0, chosen.size - 1, min(chosen.size, MOST)).astype(int)]
+    tasks = np.asarray(tasks)
+    return CurriculumSnapshot(
+        steps,
+        tasks.reshape(-1, tasks.shape[-1])[chosen],
+        np.asarray(outcomes.returns).reshape(-1)[chosen],
+        np.asarray(outcomes.success).reshape(-1)[chosen],
+        beliefs,
+    )
 
 
 def save_snapshot(path: str | os.PathLike[str], snapshot: CurriculumSnapshot) -> Path:

@@ -18,6 +18,7 @@ from didact.common.display import Display
 from didact.common.files import replacing
 from didact.common.plain_text import shown
 from didact.experiments.runs.metrics_file import read_rows, set_aside
+from didact.experiments.runs.waiting import Waiting
 
 METRICS = "metrics.jsonl"
 # These classes are generated at import time, so type checkers do not know them.
@@ -25,7 +26,7 @@ _event, _log = (getattr(event_pb2, name) for name in ("Event", "SessionLog"))
 
 
 class Log:
-    """Writes rows of metrics as JSON lines and as TensorBoard scalars.
+    """Writes rows of metrics as JSON lines.
 
     Args:
         run: run folder.
@@ -44,8 +45,6 @@ class Log:
         kept = [row for row in found.rows if row["updates"] <= updates]
         with replacing(self.path) as draft:
             draft.write_text("".join(strict_json.dumps(row) + "\n" for row in kept))
-        steps = kept[-1]["steps"] + 1 if kept else 0
-        self.board = EventWriter(run / "tensorboard", steps)
         self.seconds: float = next((r["seconds"] for r in kept[::-1] if r.get("seconds")), 0.0)
 
     def write(self, row: dict[str, Any]) -> None:
@@ -53,17 +52,6 @@ class Log:
         with self.path.open("a") as file:
             file.write(strict_json.dumps(row) + "\n")
             file.flush()
-        scalars = {k: v for k, v in flat(row).items() if k not in ("updates", "steps")}
-        self.board.scalars(scalars, row["steps"])
-
-    def picture(self, name: str, path: Path, steps: int) -> None:
-        """Add a PNG file to TensorBoard."""
-        import imageio.v3 as imageio
-
-        self.board.image(name, imageio.imread(path.absolute())[..., :3], steps)
-
-    def close(self) -> None:
-        self.board.close()
 
 
 class EventWriter:
@@ -105,6 +93,11 @@ class EventWriter:
 def read(path: Path) -> list[dict[str, Any]]:
     """Read the rows of a metrics file, without damaged ones (for example after a crash)."""
     return read_rows(path).rows
+
+
+def numbers(row: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers of a row of metrics other than its position, by flat name."""
+    return {k: v for k, v in flat(row).items() if k not in ("updates", "steps")}
 
 
 def flat(row: dict[str, Any], prefix: str = "") -> dict[str, float]:
@@ -181,9 +174,20 @@ class ProgressBar(Display):
         live.refresh = guarded
         with self.guard():
             self.progress.start()
+        if console.is_terminal:
+            self._waiting = Waiting(self._show_seconds, 1.0)
+        else:
+            self.line("compiling ...")
+            self._waiting = Waiting(lambda seconds: self.line(f"compiling ... {seconds:.0f} s"))
+
+    def compiled(self) -> None:
+        """Report that the program is compiled; `update` implies it."""
+        if self._waiting.stop() and not self.console.is_terminal:
+            self.line(f"compiled in {self._waiting.seconds:.1f} s")
 
     def update(self, steps: int, row: dict[str, Any]) -> None:
         """Update the bar with a row of metrics."""
+        self.compiled()
         numbers = Text.assemble((f"{row['steps_per_second']:,.0f}", "cyan"), " steps/s")
         if row.get("return") is not None:
             numbers.append("  return ").append(f"{row['return']:.2f}", "cyan")
@@ -195,8 +199,13 @@ class ProgressBar(Display):
             )
 
     def close(self) -> None:
+        self._waiting.stop()
         with self.guard():
             self.progress.stop()
+
+    def _show_seconds(self, seconds: float) -> None:
+        with self.guard():
+            self.progress.update(self.task, numbers=Text(f"{seconds:.0f} s"))
 
 
 class _Description(ProgressColumn):

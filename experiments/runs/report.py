@@ -2,28 +2,22 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from rich.table import Table
 
 from didact.common.display import Display
-from didact.common.extensions import without_folders
 from didact.environments import SettingError
-from didact.experiments import setup
-from didact.experiments.config import to_dict
+from didact.environments.base import PICTURES
 from didact.experiments.evaluation import watch
+from didact.experiments.objects import objects_of, without_label
 from didact.experiments.plotting import training_curves
-from didact.experiments.runs import logs
+from didact.experiments.runs import logs, policy_files
 from didact.experiments.runs.curriculum_snapshots import load_snapshots
-from didact.experiments.runs.reproduction import score_command, train_command
-from didact.students import card, load_policy, save_policy
-from didact.students.registry import for_card
-
-FINAL_EPISODES = 4  # number of episodes relative to an evaluation during training
+from didact.experiments.runs.optional import optional
+from didact.students import load_policy
 
 
 def progress_line(row: dict[str, Any]) -> str:
@@ -42,8 +36,8 @@ def short_name(name: str) -> str:
 def finish(training: Any, state: Any) -> dict[str, Any]:
     """Run the final evaluation, and save policy, figures and video."""
     config, run = training.config, Path(training.run)
-    episodes = FINAL_EPISODES * config.evaluation_episodes
-    updates = config.num_updates
+    episodes = policy_files.FINAL_EPISODES * config.evaluation_episodes
+    updates = int(np.max(np.asarray(state.updates)))
     evaluation: dict[str, Any] = {}
     for mode, greedy in (("sampled", False), ("greedy", True)):
         scores = training.evaluate(state, updates + 1 + greedy, episodes=episodes, greedy=greedy)
@@ -52,47 +46,14 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
                 band = training_curves.bootstrap_band(np.asarray(row["success_by_seed"])[:, None])
                 row["interval"] = [float(x[0]) for x in band]
             evaluation.setdefault(name, {})[mode] = row
-    files = {}
-    entry, learner = setup.student_entry(config), setup.student_settings(config)
-    seeds = range(config.num_seeds)
-    for i in seeds:
-        params = state.student.params
-        if config.num_seeds > 1:
-            params = jax.tree.map(lambda x, i=i: x[i], params)
-        name = "policy" if i == 0 else f"policy-seed-{config.seed + i}"
-        policy_card = card(
-            config.env,
-            training.environment.observation_space,
-            training.environment.action_space,
-            entry.network(learner) if entry.network else None,
-            **(
-                {"architecture": entry.architecture}
-                if entry.network
-                else {"student": for_card(entry, learner)}
-            ),
-            **({"imports": without_folders(config.imports)} if config.imports else {}),
-            name=_name(run.resolve().name if i == 0 else f"{run.resolve().name}-{name}"),
-            description=f"Trained in {config.env} by {config.teacher} and {config.student}",
-            made_by=train_command(config),
-            environment_settings=list(config.env_settings),
-            training={
-                "settings": to_dict(config) | {"imports": without_folders(config.imports)},
-                "steps": updates * config.steps_per_update,
-                "seed": config.seed + i,
-            },
-            scores={
-                place: rates
-                | {"command": score_command(str(run / name), place, config.env_settings, episodes)}
-                for place, rates in _scores(evaluation, i).items()
-            },
-            versions=versions(),
-        )
-        save_policy(run / name, policy_card, jax.device_get(params))
-        files.setdefault("policy", str(run / name))
-    if config.pictures:
-        files |= training.figures or pictures(training)
-    if config.video:
-        files["video"] = _video(training)
+    files: dict[str, str] = {"policy": policy_files.save(training, state, updates, evaluation)}
+    if config.pictures and not training.figures:
+        with optional("The figures", training.console):
+            training.figures = pictures(training)
+    files |= training.figures
+    if config.video and PICTURES in training.environment.render_modes:
+        with optional("The video", training.console):
+            files["video"] = _video(training)
     rows = logs.read(run / logs.METRICS)
     speeds = [row["steps_per_second"] for row in rows if row.get("steps_per_second") is not None]
     return {
@@ -107,9 +68,9 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
 def _video(training: Any) -> str:
     """Record a video of the policy on the evaluation tasks, and return its path."""
     run = Path(training.run)
-    policy = load_policy(run / "policy")
-    names = list(training.evaluation_tasks)
-    tasks = np.stack(list(training.evaluation_tasks.values())) if names else None
+    policy = load_policy(run / "policy", objects_of(training.config).student)
+    named = [np.atleast_2d(tasks) for tasks in training.evaluation_tasks.values()]
+    tasks = np.concatenate(named) if named else None
     video = watch.record(
         policy,
         training.environment,
@@ -163,7 +124,7 @@ def pictures(training: Any) -> dict[str, str]:
             series,
             y_label="success rate" if measure == "success" else "episode return",
             y_limits=(0, 1.02) if measure == "success" else None,
-            title=training.config.env,
+            title=without_label(training.config.env),
         )
         files["learning curve"] = str(path)
     try:
@@ -212,29 +173,3 @@ def _rate(row: dict[str, Any]) -> str:
         low, high = row["interval"]
         text += f" [{low:.1%}, {high:.1%}]"
     return text
-
-
-def _scores(evaluation: dict[str, Any], seed: int) -> dict[str, Any]:
-    return {
-        name: {
-            mode: row.get("success_by_seed", {seed: row["success"]})[seed]
-            for mode, row in modes.items()
-        }
-        for name, modes in evaluation.items()
-    }
-
-
-def _name(text: str) -> str:
-    """Turn a folder name into a valid policy name."""
-    return re.sub("[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:100] or "policy"
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that a policy depends on."""
-    found = {}
-    for package in ("didact", "jax", "flax", "minigrid"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -8,24 +8,38 @@ from typing import Any
 from didact.common.extensions import OPTION as IMPORT
 from didact.common.extensions import without_folders
 from didact.experiments.config import TrainConfig, option
+from didact.experiments.objects import objects_of
 
 
 def train_command(config: TrainConfig) -> str:
-    """Return the `didact train` command for these settings, without the run folder."""
+    """Return the `didact train` command for these settings, without the run folder.
+
+    Objects have no names on the command line; for them, it describes the call in Python.
+    """
+    parts = [part for part, value in objects_of(config)._asdict().items() if value is not None]
+    if parts:
+        return f"didact.train in Python, with objects as {', '.join(parts)}"
     config = dataclasses.replace(config, run=None, imports=tuple(without_folders(config.imports)))
     words = ["didact", "train", *_options(config, TrainConfig())]
     return shlex.join(words)
 
 
-def score_command(policy: str, environment: str, settings: tuple[str, ...], episodes: int) -> str:
+def score_command(
+    policy: str,
+    environment: str,
+    settings: tuple[str, ...],
+    episodes: int,
+    tasks: tuple[str, ...] = (),
+) -> str:
     """Return the `didact evaluate` command for a score; append `--greedy` for the greedy score."""
     words = ["didact", "evaluate", policy, "--env", environment, "--episodes", str(episodes)]
-    return shlex.join([*words, *(["--env-settings", *settings] if settings else [])])
+    words += ["--env-settings", *settings] if settings else []
+    return shlex.join([*words, *(["--tasks", *tasks] if tasks else [])])
 
 
 def _options(values: Any, usual: Any, prefix: str = "") -> Iterator[str]:
     """Yield the settings that differ from the defaults, as command-line words."""
-    for field in dataclasses.fields(values):
+    for field in dataclasses.fields(usual):
         value, default = getattr(values, field.name), getattr(usual, field.name)
         if dataclasses.is_dataclass(value):
             yield from _options(value, default, f"{prefix}{field.name}.")

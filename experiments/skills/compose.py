@@ -9,9 +9,8 @@ from typing import Any
 
 import tyro
 
-from didact.common import strict_json
+from didact.common import display, strict_json
 from didact.common.errors import SettingError
-from didact.environments.spaces import discrete
 from didact.experiments.option_types import Imports
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
@@ -97,8 +96,9 @@ def composed(choice: Compose) -> dict[str, Any]:
     from didact.experiments.evaluation.evaluate import evaluator, summary
     from didact.experiments.evaluation.watch import record
     from didact.experiments.plotting.value_maps import value_maps
+    from didact.experiments.preparation import cache_compilations
+    from didact.experiments.runs.optional import optional
     from didact.experiments.setup import make_environment
-    from didact.experiments.training import cache_compilations
     from didact.students import Policy, card, save_policy
     from didact.students.skills import draw, letters_of_goals, skill_machine, with_formula
     from didact.students.skills.composed_policy import sizes_of
@@ -160,13 +160,16 @@ def composed(choice: Compose) -> dict[str, Any]:
     open_ = [i for i in range(automaton.num_states) if plan.wanted[i].any()] if readable else []
     titles = {i: f"state {i}: {plan.skill(i)}" for i in open_}
     state, _ = world.reset(key, tasks)
-    picture = value_maps(run / "values.png", policy, world, state, titles) if open_ else None
-    if picture is not None:
-        files["values"] = picture
-    files["video"] = record(
-        policy, world, run / "video.gif", episodes=min(choice.episodes, 4), seed=choice.seed,
-        greedy=True,
-    )  # fmt: skip
+    console = display.terminal()
+    with optional("The value map", console):
+        picture = value_maps(run / "values.png", policy, world, state, titles) if open_ else None
+        if picture is not None:
+            files["values"] = picture
+    with optional("The video", console):
+        files["video"] = record(
+            policy, world, run / "video.gif", episodes=min(choice.episodes, 4), seed=choice.seed,
+            greedy=True,
+        )  # fmt: skip
     return {
         "formula": str(automaton.formula),
         "environment": environment.name,
@@ -183,6 +186,7 @@ def composed(choice: Compose) -> dict[str, Any]:
 
 def _tabular(choice: Compose, environment: Any, automaton: Any) -> Callable[[], Learned]:
     """Return a function that learns a value table of all goals."""
+    from didact.environments.spaces import discrete
     from didact.experiments.skills.exploration import explore, number_of_places
     from didact.students.skills import compose, tabular
 

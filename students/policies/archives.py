@@ -15,8 +15,9 @@ from pathlib import Path
 
 from didact.common.files import replacing
 from didact.environments import SettingError
-from didact.students.policies.cards import CARD, MAX_SIZE, NAME_RULE, is_name, read_card
+from didact.students.policies.cards import MAX_SIZE, read_card
 from didact.students.policies.lookup import locate, shipped, user_folder
+from didact.students.policies.names import CARD, NAME_RULE, is_name
 from didact.students.policies.storage import PARAMS, check_replaceable, policy_files, read_folder
 
 MAX_FILES = 10_000

@@ -7,7 +7,6 @@ network is made.
 import dataclasses
 import json
 import math
-import re
 import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,16 +22,12 @@ from didact.students.algorithms.ppo import ppo
 from didact.students.algorithms.sac import actor_student
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
+from didact.students.policies.names import CARD, CARD_BYTES, FORMAT, NAME_RULE, is_name
 from didact.students.registry import check_on_card, from_card
 from didact.students.skills.composed_policy import NETWORK, TABLE, composed_student
 from didact.students.skills.formula_task import PROGRESS
 
-CARD = "policy.json"
-FORMAT = 2
 ACTOR_CRITIC, ACTOR = "actor_critic", "actor"  # the networks of PPO and SAC
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a policy; a file name, never a path
-NAME_RULE = "a name of at most 100 letters, digits, '.', '_' and '-'"
-CARD_BYTES = 1 << 20
 MAX_SIZE = 1 << 30  # maximum bytes of the parameters, and of all files of a policy
 MAX_WIDTH = 8192  # maximum of each size of a network
 MAX_NUMBERS = 1 << 24  # maximum number of elements of an observation
@@ -170,11 +165,6 @@ def check_card(card: Any, path: str = CARD) -> None:
         raise _error("environment settings", path, settings, "a list of NAME=VALUE")
 
 
-def is_name(name: Any) -> bool:
-    """Whether a string is a valid policy name; such a name is a folder name and never a path."""
-    return isinstance(name, str) and NAME.fullmatch(name) is not None
-
-
 def environment_settings(card: Mapping[str, Any]) -> Any:
     """Return the environment's settings in training as NAME=VALUE texts."""
     if "environment_settings" in card:
@@ -252,14 +242,20 @@ def acting(
     return _architectures[architecture](observation_space, action_space, network, seeds_axis)
 
 
-def parameters_of(card: Mapping[str, Any], path: str = CARD) -> Any:
+def parameters_of(card: Mapping[str, Any], path: str = CARD, student: Student | None = None) -> Any:
     """Return the shapes and dtypes of a card's parameters without allocating them.
+
+    Args:
+        card: a checked card.
+        path: the card's path, for error sentences.
+        student: the student, if it is not made from the card.
 
     Raises:
         SettingError: the parameters exceed `MAX_SIZE` bytes, or the network cannot be made.
     """
     try:
-        like = jax.eval_shape(student_of(card).init, jax.random.key(0)).params
+        made = student_of(card) if student is None else student
+        like = jax.eval_shape(made.init, jax.random.key(0)).params
     except SettingError as error:
         raise SettingError(f"{error.setting} in {path}", error.value, error.allowed) from None
     except (TypeError, ValueError, OverflowError, AttributeError) as error:

@@ -9,8 +9,9 @@ from typing import Any
 
 from didact.environments import SettingError
 from didact.students.policies.archives import MAX_FILES, install_policy
-from didact.students.policies.cards import CARD, MAX_SIZE
+from didact.students.policies.cards import MAX_SIZE
 from didact.students.policies.lookup import describe, locate
+from didact.students.policies.names import CARD
 from didact.students.policies.storage import PARAMS, copy_policy, read_folder
 
 REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")

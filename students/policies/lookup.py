@@ -1,14 +1,15 @@
 """Lookup of policies by name: shipped with didact, imported by the user, or saved by runs."""
 
 import difflib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from didact.common.errors import SettingError
 from didact.common.files import home_folder
-from didact.environments import SettingError
-from didact.students.policies.cards import CARD, is_name, read_card
+from didact.students.policies.names import CARD, CARD_BYTES, FORMAT, is_name
 
 SHIPPED = Path(__file__).parent / "pretrained"
 FOLDER_RULE = "a policy folder, or a run with a final policy"
@@ -91,6 +92,8 @@ def all_policies(runs: Path) -> list[dict[str, Any]]:
         line), `source` ("shipped", "imported" or "run"), `folder` and `card`. Folders with an
         invalid card are left out.
     """
+    from didact.students.policies.cards import read_card
+
     rows = []
     for source, name, folder in _places(runs):
         try:
@@ -99,6 +102,25 @@ def all_policies(runs: Path) -> list[dict[str, Any]]:
             continue
         row = {"name": name, "description": describe(card), "source": source}
         rows.append({**row, "folder": str(folder), "card": card})
+    return rows
+
+
+def policy_descriptions(runs: Path) -> list[dict[str, str]]:
+    """Return `name` and `description` of the same policies, without importing JAX.
+
+    Cards are not checked in full, so some of these policies may be invalid.
+    """
+    rows = []
+    for _, name, folder in _places(runs):
+        path = folder / CARD
+        try:
+            if path.stat().st_size > CARD_BYTES:
+                continue
+            card = json.loads(path.read_text(encoding="utf-8"))
+            if card["format"] == FORMAT:
+                rows.append({"name": name, "description": describe(card)})
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            continue
     return rows
 
 

@@ -13,7 +13,7 @@ from didact.environments import ActionSpace, ArraySpace, Environment, SettingErr
 from didact.environments.text_settings import make_with_text_settings
 from didact.students.base import Student
 from didact.students.policies.cards import actions_of, environment_settings, spaces_of, student_of
-from didact.students.policies.lookup import locate
+from didact.students.policies.lookup import describe, locate
 from didact.students.policies.storage import read_folder
 
 
@@ -27,13 +27,18 @@ class Policy:
         student, params: its functions and parameters.
     """
 
-    def __init__(self, card: dict[str, Any], params: Any):
+    def __init__(self, card: dict[str, Any], params: Any, student: Student | None = None):
         self.card = card
         self.observation_space = spaces_of(card)
         self.action_space = actions_of(card)
-        self.student: Student = student_of(card)
+        self.student: Student = student_of(card) if student is None else student
         self.params = params
         self._act = jax.jit(self._choose, static_argnames="greedy")
+
+    def __repr__(self) -> str:
+        name = self.card.get("name", "unnamed")
+        count = sum(np.size(x) for x in jax.tree.leaves(self.params))
+        return f"Policy({name!r}, {describe(self.card)!r}, {count:,} parameters)"
 
     @property
     def environment(self) -> str:
@@ -145,17 +150,22 @@ class Policy:
         return action, carry
 
 
-def load_policy(policy: str | os.PathLike[str]) -> Policy:
+def load_policy(policy: str | os.PathLike[str], student: Student | None = None) -> Policy:
     """Load a policy by name, from a policy folder, or the final policy of a run folder.
 
     `didact list policies` lists the names. An existing folder takes precedence over a policy of the
     same name.
 
+    Args:
+        policy: the name or folder.
+        student: the student object that was trained, if it was passed to `train` as an object and
+            can therefore not be made from the policy's card.
+
     Raises:
         SettingError: there is no such policy, its card is invalid, or its parameters do not match
             the card.
     """
-    return Policy(*read_folder(locate(policy)))
+    return Policy(*read_folder(locate(policy), student), student)
 
 
 def _fits(space: ArraySpace, shape: tuple[int, ...]) -> bool:

@@ -13,13 +13,15 @@ import numpy as np
 from didact.common import strict_json
 from didact.common.files import replacing
 from didact.environments import SettingError
+from didact.students.base import Student
 from didact.students.data.pytree_storage import (
     CorruptFiles,
     load_tree,
     save_tree,
     unlisted_files,
 )
-from didact.students.policies.cards import CARD, MAX_SIZE, is_card, parameters_of, read_card
+from didact.students.policies.cards import MAX_SIZE, is_card, parameters_of, read_card
+from didact.students.policies.names import CARD
 
 PARAMS = "params"
 
@@ -81,7 +83,7 @@ def _foreign(folder: Path) -> str:
     return f"{PARAMS!r} is a file" if PARAMS in names else ""
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Any], Any]:
+def read_folder(folder: Path, student: Student | None = None) -> tuple[dict[str, Any], Any]:
     """Read the card and the parameters in a policy folder, after checking all files.
 
     Raises:
@@ -90,7 +92,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], Any]:
     """
     policy_files(folder)
     card = read_card(folder)
-    like = parameters_of(card, str(folder / CARD))
+    like = parameters_of(card, str(folder / CARD), student)
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), like)
     try:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from didact.experiments.cli import main
+from didact.experiments.evaluation.fixed_tasks import UNIFORM
 from didact.experiments.runs import logs
 from didact.experiments.runs.curriculum_snapshots import load_snapshots
 from didact.experiments.training import train
@@ -159,19 +160,22 @@ SMALL = (
 )
 
 
-@pytest.mark.parametrize(("env", "teacher"), [("Counting", "alp_gmm"), ("ToyGrid", "uniform")])
-def test_environments_without_landmarks(env, teacher, tmp_path, capsys):
-    """No task to evaluate on: all ends well, and only JSON is printed."""
-    arguments = f"train --env {env} --teacher {teacher} --run {tmp_path / 'run'} {SMALL} --json"
-    main(arguments.split())
+def test_environments_without_evaluation_tasks(tmp_path, capsys):
+    """Students are tested on a sample of all tasks, and only JSON is printed."""
+    main(f"train --env Counting --run {tmp_path / 'run'} {SMALL} --json".split())
     result = json.loads(capsys.readouterr().out)
     assert_whole(tmp_path / "run", result)
-    assert result["evaluation"] == {}
+    assert set(result["evaluation"]) == {UNIFORM}
     assert "curriculum" in result["files"]
+    row = logs.read(tmp_path / "run" / "metrics.jsonl")[-1]
+    assert set(row["evaluation"]) == {UNIFORM}
+    policy = load_policy(tmp_path / "run")
+    command = policy.card["scores"][UNIFORM]["command"]
+    assert command == f"didact evaluate {tmp_path}/run/policy --env Counting --episodes 16"
 
 
 def test_an_environment_of_one_task_and_the_table_at_the_end(tmp_path, capsys):
-    """It is its own landmark, and there is no curriculum to draw."""
+    """It is its own evaluation task, and there is no curriculum to draw."""
     run = tmp_path / "run"
     main(f"train --env Point --teacher uniform --run {run} {SMALL}".split())
     out = capsys.readouterr().out
@@ -258,19 +262,12 @@ def test_logs_go_on(tmp_path):
     for updates in (2, 4, 6):
         row = {"updates": updates, "steps": 10 * updates, "seconds": updates / 2}
         log.write(row | {"a": {"b": 1}})
-    log.close()
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"updates": 8, "st')
     log = logs.Log(tmp_path, 4)
     assert log.seconds == 2.0
     log.write({"updates": 6, "steps": 60, "seconds": 3.5})
-    log.close()
     assert [row["updates"] for row in logs.read(tmp_path / "metrics.jsonl")] == [2, 4, 6]
-
-
-def test_unknown_settings_are_a_mistake_in_the_program():
-    with pytest.raises(TypeError, match="colour"):
-        train(colour="red")
 
 
 @pytest.mark.slow

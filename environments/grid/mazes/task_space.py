@@ -46,6 +46,12 @@ class Levels:
             raise SettingError("size", (self.height, self.width), "at least 3 cells")
         self.sampler.check(self.height, self.width)
 
+    def __repr__(self) -> str:
+        sampler = repr(self.sampler)
+        if len(sampler) > 80:  # it holds a whole map
+            sampler = type(self.sampler).__name__
+        return f"Levels({self.height} x {self.width}, {sampler})"
+
     @property
     def shape(self) -> tuple[int, int]:
         return self.height, self.width

@@ -11,10 +11,10 @@ import pytest
 from didact.environments import SettingError, make
 from didact.environments.adapters import OfficialMinigrid
 from didact.environments.language import vocabulary
-from didact.experiments import setup
 from didact.experiments.config import TrainConfig
 from didact.experiments.evaluation import official
 from didact.experiments.evaluation.evaluate import Results, evaluator, summary
+from didact.experiments.evaluation.fixed_tasks import UNIFORM, evaluation_tasks_of, repeated
 from didact.experiments.evaluation.official import play_official
 from didact.students import Policy, card
 from didact.students.config import NetworkConfig
@@ -119,15 +119,15 @@ def test_success_counts_once():
 def test_evaluation_tasks():
     """The environment's own, or those of environments that are one of its tasks."""
     names = ("BabyAI-GoToLocal-v0", "BabyAI-GoTo-v0")
-    told = setup.evaluation_tasks_of(TrainConfig(evaluate_on=names), go_to := make("GoTo"))
+    told = evaluation_tasks_of(TrainConfig(evaluate_on=names), go_to := make("GoTo"))
     assert tuple(told) == names
     for name, task in told.items():
         np.testing.assert_array_equal(task, make(name).task_space.low)
         assert set(make(name).evaluation_tasks) == {name}
     assert list(go_to.evaluation_tasks) == ["BabyAI-GoToRedBallGrey-v0", *names]
-    assert setup.evaluation_tasks_of(TrainConfig(), go_to).keys() == go_to.evaluation_tasks.keys()
+    assert evaluation_tasks_of(TrainConfig(), go_to).keys() == go_to.evaluation_tasks.keys()
     other = "BabyAI-GoToObj-v0"  # not among them, but a point of the space
-    told = setup.evaluation_tasks_of(TrainConfig(evaluate_on=(other,)), go_to)
+    told = evaluation_tasks_of(TrainConfig(evaluate_on=(other,)), go_to)
     np.testing.assert_array_equal(told[other], make(other).task_space.low)
     assert fakes.Counting().evaluation_tasks == {}
     for environment, name, message in (
@@ -136,7 +136,42 @@ def test_evaluation_tasks():
         (go_to, "BabyAI-GoToNowhere-v0", "a known name"),
     ):
         with pytest.raises(SettingError, match=message):
-            setup.evaluation_tasks_of(TrainConfig(evaluate_on=(name,)), environment)
+            evaluation_tasks_of(TrainConfig(evaluate_on=(name,)), environment)
+
+
+def test_environments_without_evaluation_tasks_are_tested_on_a_fixed_sample():
+    counting = fakes.Counting()
+    ((name, rows),) = evaluation_tasks_of(TrainConfig(env="Counting"), counting).items()
+    assert name == UNIFORM == "uniform sample of tasks"
+    assert rows.shape == (64, 3)
+    assert counting.task_space.contains(jnp.asarray(rows)).all()
+    assert len(np.unique(rows, axis=0)) == 64
+    again = evaluation_tasks_of(TrainConfig(env="Counting", seed=9), counting)
+    np.testing.assert_array_equal(again[UNIFORM], rows)
+    few = evaluation_tasks_of(TrainConfig(tasks=("length=2..3",)), counting)[UNIFORM]
+    assert set(few[:, 0]) == {2, 3}
+    told = evaluation_tasks_of(TrainConfig(evaluate_on=("Point",)), counting)
+    assert {k: v.tolist() for k, v in told.items()} == {"Point": [3, 0, 5]}
+    # Without help, as all other evaluations.
+    helped = make("Maze", size=9)
+    helped.help_parameter = "absent"  # of a space without it
+    assert evaluation_tasks_of(TrainConfig(), helped)[UNIFORM].shape[0] == 64
+    counting.help_parameter = "serial"
+    assert set(evaluation_tasks_of(TrainConfig(), counting)[UNIFORM][:, 2]) == {0}
+
+
+def test_tasks_are_repeated_for_episodes():
+    assert repeated(np.array([1.0, 2.0]), 3).tolist() == [[1, 2]] * 3
+    assert repeated(np.array([[1.0, 2.0], [3.0, 4.0]]), 3).tolist() == [[1, 2], [3, 4], [1, 2]]
+
+
+@pytest.mark.parametrize("task", [[1, 2], [99, 0, 0], [1.5, 0, 0], [np.nan, 0, 0]])
+def test_evaluation_tasks_outside_of_the_task_space(task):
+    class Wrong(fakes.Counting):
+        evaluation_tasks = {"odd": np.array(task)}  # noqa: RUF012
+
+    with pytest.raises(SettingError, match=r"evaluation task odd is .* task space of Counting"):
+        evaluation_tasks_of(TrainConfig(), Wrong())
 
 
 # The official package.

@@ -1,0 +1,36 @@
+"""Outputs that a training can do without, such as figures: a failure costs one line."""
+
+import contextlib
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from didact.common.errors import SettingError
+
+
+@contextlib.contextmanager
+def optional(what: str, console: Console) -> Iterator[None]:
+    """Print one line if the block fails, and continue.
+
+    Args:
+        what: what the block makes, such as "The video".
+        console: where to print the line.
+    """
+    try:
+        yield
+    except Exception as error:  # drawing runs the code of environments and teachers
+        line = f"{what} was not made: {_reason(error)}"
+        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+        console.print(Text(line), soft_wrap=True)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, SettingError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    message = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}{': ' if message else ''}{message}{place}"
