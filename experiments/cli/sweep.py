@@ -6,7 +6,6 @@ an interrupted sweep: finished runs are skipped, and an unfinished one is resume
 """
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
 
@@ -29,18 +28,18 @@ def run(options: Options) -> None:
     Raises:
         SettingError: the file or a setting is invalid.
     """
-    from rich.console import Console
-
+    from didact.common import display, strict_json
     from didact.experiments.sweep import sweep, table
 
     result = sweep(options.file, options.out)
     failed = [run for run in result["runs"] if run["error"]]
     if options.json:
-        print(json.dumps(result, indent=1))
+        print(strict_json.dumps(result, indent=1))
     else:
-        Console().print(table(result))
+        console = display.console()
+        console.print(table(result))
         for each in failed:
-            print(f"{each['name']}: {each['error']}")
-        print(f"Plot the learning curves with: didact plot {result['out']}/*/")
+            console.print(f"{each['name']}: {each['error']}")
+        console.print(f"Plot the learning curves with: didact plot {result['out']}/*/")
     if failed:
         sys.exit(1)

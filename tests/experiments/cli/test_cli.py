@@ -246,12 +246,12 @@ def test_resuming_what_is_no_run(here, refused):
 
 
 def test_a_full_disk_at_the_very_start(here, refused, monkeypatch):
-    from didact.experiments import training
+    from didact.experiments.runs import folder
 
     def full(path, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(training, "write_whole", full)
+    monkeypatch.setattr(folder, "write_new", full)
     message = refused("train", *TINY, "--run", "new")
     assert "No space left on device; no checkpoint was saved" in message
 

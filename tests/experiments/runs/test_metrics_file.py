@@ -91,7 +91,6 @@ def used(path, seeds):
         assert np.isfinite(values).all()
     log = logs.Log(path.parent, 10**9)
     assert log.seconds >= 0
-    log.close()
     assert logs.read(path) == rows
     assert read_rows(path).damaged == []
     return log
@@ -152,7 +151,6 @@ def test_a_file_without_a_row(tmp_path, content):
     log = logs.Log(tmp_path, 8)
     assert (log.seconds, log.damaged) == (0.0, int(bool(content.strip())))
     log.write(row(10))
-    log.close()
     assert logs.read(path) == [row(10)]
 
 
