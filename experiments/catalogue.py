@@ -6,7 +6,7 @@ from didact.common.catalogue import PATH
 from didact.common.files import write_whole
 from didact.environments.registry import ENVIRONMENTS
 from didact.experiments.imitation import expert_setup
-from didact.experiments.proposers import PROPOSERS
+from didact.experiments.tasks.proposers import PROPOSERS
 from didact.students.registry import STUDENTS
 from didact.teachers.registry import TEACHERS
 

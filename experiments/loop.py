@@ -15,10 +15,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.environments import Environment, Restart, SettingError
-from didact.experiments import prepared_proposals, rollout, task_sources
+from didact.experiments import rollout
 from didact.experiments.actors import PrivilegedObservations, student_actor
 from didact.experiments.finite import Magnitudes, magnitudes
 from didact.experiments.rollout import MAX, Episodes, RolloutState, Runner, collect
+from didact.experiments.tasks import prepared_proposals, task_sources
 from didact.students import Student
 from didact.teachers import Outcomes, Proposals, Teacher, propose
 

@@ -19,7 +19,7 @@ from didact.common import display
 from didact.common.extensions import import_all
 from didact.environments import SettingError
 from didact.environments.base import PICTURES, name_of
-from didact.experiments import finite, objects, population, proposers, setup
+from didact.experiments import finite, objects, population, setup
 from didact.experiments.callbacks import Callbacks, TensorBoard
 from didact.experiments.config import TrainConfig, read_run, to_dict
 from didact.experiments.evaluation import fixed_tasks
@@ -33,6 +33,7 @@ from didact.experiments.runs.folder import CONFIG
 from didact.experiments.runs.optional import optional
 from didact.experiments.runs.stopping import Abandoned, Stop, signals
 from didact.experiments.runs.warm_up import WarmUp
+from didact.experiments.tasks import proposers
 
 DRAW_EVERY = 30.0  # seconds, at least, between figures
 

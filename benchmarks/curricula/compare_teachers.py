@@ -17,11 +17,12 @@ from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
 from didact.common.files import writable
 from didact.environments import SettingError
-from didact.experiments import proposers, setup
+from didact.experiments import setup
 from didact.experiments.config import TrainConfig, checked, option
 from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.plotting import training_curves
 from didact.experiments.runs.transcripts import TRANSCRIPT
+from didact.experiments.tasks import proposers
 from didact.teachers.language.transcript import DROPPED
 
 FILE = "curves.json"

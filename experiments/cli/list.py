@@ -82,7 +82,7 @@ def _teachers(full: bool) -> list[dict]:
 
 
 def _proposers(full: bool) -> list[dict]:
-    from didact.experiments.proposers import PROPOSERS
+    from didact.experiments.tasks.proposers import PROPOSERS
 
     return _rows(PROPOSERS.entries())
 

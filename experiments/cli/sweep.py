@@ -29,7 +29,7 @@ def run(options: Options) -> None:
         SettingError: the file or a setting is invalid.
     """
     from didact.common import display, strict_json
-    from didact.experiments.sweep import sweep, table
+    from didact.experiments.sweeps.sweep import sweep, table
 
     result = sweep(options.file, options.out)
     failed = [run for run in result["runs"] if run["error"]]

@@ -21,7 +21,7 @@ from didact.experiments.rollout import (
     play,
     zeros_like_shape,
 )
-from didact.experiments.task_sources import Numbered, level_keys, numbered, tasks_of
+from didact.experiments.tasks.task_sources import Numbered, level_keys, numbered, tasks_of
 from didact.students.data.shards import OBSERVATION, stored_actions, stored_dtype
 
 STEPS_PER_CHUNK = 64

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from didact.environments import Environment, Restart, backends
 from didact.experiments.actors import student_actor
 from didact.experiments.rollout import Runner, advance, new_worlds
-from didact.experiments.task_sources import once
+from didact.experiments.tasks.task_sources import once
 from didact.students import Student
 
 SIDE_BY_SIDE = 512  # parallel environments on a CPU

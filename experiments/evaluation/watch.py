@@ -13,7 +13,7 @@ from didact.environments.base import PICTURES, name_of
 from didact.experiments.actors import student_actor
 from didact.experiments.plotting.video import caption, status, write_video
 from didact.experiments.rollout import RolloutState, Runner, advance, new_worlds
-from didact.experiments.task_sources import once
+from didact.experiments.tasks.task_sources import once
 from didact.students import Policy
 
 MAX_SECONDS = 13  # maximum length of an episode; of longer ones only the last frame follows

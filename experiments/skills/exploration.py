@@ -7,7 +7,7 @@ from didact.environments import Environment, Restart, SettingError
 from didact.environments.base import PLACE
 from didact.experiments.actors import student_actor
 from didact.experiments.rollout import Runner, Step, new_worlds, play
-from didact.experiments.task_sources import random_tasks
+from didact.experiments.tasks.task_sources import random_tasks
 from didact.students import random_actions
 from didact.students.skills.tabular import Transitions
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool
 from didact.environments import Environment, Restart, SettingError
 from didact.experiments.actors import student_actor
 from didact.experiments.rollout import Runner, Step, new_worlds, play
-from didact.experiments.task_sources import once
+from didact.experiments.tasks.task_sources import once
 from didact.students import random_actions
 from didact.students.skills.preferences import (
     Prefer,

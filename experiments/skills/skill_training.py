@@ -12,7 +12,7 @@ from didact.environments import Environment, Restart, SettingError
 from didact.environments.spaces import discrete
 from didact.experiments.actors import student_actor
 from didact.experiments.rollout import Actor, Runner, Step, advance, new_worlds, play
-from didact.experiments.task_sources import random_tasks
+from didact.experiments.tasks.task_sources import random_tasks
 from didact.students import random_actions
 from didact.students.skills.deep import (
     GoalLearnerConfig,

@@ -13,7 +13,7 @@ from didact.environments import Restart, SettingError, make
 from didact.experiments.actors import student_actor
 from didact.experiments.loop import DEVICES, SEEDS, Loop
 from didact.experiments.rollout import Runner, collect, new_worlds
-from didact.experiments.task_sources import by_step
+from didact.experiments.tasks.task_sources import by_step
 from didact.students import NetworkConfig, PPOConfig, ppo
 from didact.teachers import Proposals, alp_gmm
 

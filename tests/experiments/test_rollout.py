@@ -16,7 +16,7 @@ from didact.experiments.rollout import (
     episode_totals,
     new_worlds,
 )
-from didact.experiments.task_sources import by_step, once
+from didact.experiments.tasks.task_sources import by_step, once
 from didact.teachers import Proposals
 
 T, N, ROLLOUTS = 9, 13, 4

@@ -21,7 +21,7 @@ from didact.experiments.actors import solver_actor, student_actor
 from didact.experiments.imitation import record
 from didact.experiments.imitation.recording import Sorter, record_episodes
 from didact.experiments.rollout import Actor
-from didact.experiments.task_sources import level_keys, tasks_of
+from didact.experiments.tasks.task_sources import level_keys, tasks_of
 from didact.students import load_policy, random_actions
 from didact.students.data import shards
 from didact.students.data.recordings import CARD, RecordingWriter, open_recording

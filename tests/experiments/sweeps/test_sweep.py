@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from didact.environments import SettingError
-from didact.experiments import sweep as sweeps
 from didact.experiments.cli import main
 from didact.experiments.config import TrainConfig, to_dict
-from didact.experiments.sweep_files import read_sweep
+from didact.experiments.sweeps import sweep as sweeps
+from didact.experiments.sweeps.sweep_files import read_sweep
 
 TOY = {
     "env": "ToyGrid",

@@ -1,6 +1,6 @@
 """Generations: each new student is kickstarted by the previous one, then learns from rewards alone.
 
-`python -m didact.experiments.generations --env MiniSynth --generations 3`
+`python -m didact.experiments.sweeps.generations --env MiniSynth --generations 3`
 
 A freshly initialized student has not lost plasticity: it quickly matches the previous generation
 and has the rest of its training to surpass it.

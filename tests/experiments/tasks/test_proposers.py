@@ -14,11 +14,12 @@ from proposer_runs import SETTINGS
 
 from didact.environments import Box, SettingError, register
 from didact.environments.feedback.wrapper import RATE
-from didact.experiments import proposers, setup
+from didact.experiments import setup
 from didact.experiments.cli import main
 from didact.experiments.config import TrainConfig, from_dict, read_run
 from didact.experiments.runs import logs
 from didact.experiments.runs.checkpoints import Checkpoints
+from didact.experiments.tasks import proposers
 from didact.experiments.training import train
 from didact.teachers.language.background import BackgroundProposer
 from didact.teachers.language.proposer import BudgetSpent, ProposerError, Reply
@@ -326,7 +327,7 @@ def test_several_devices(finished, tmp_path):
 SLEEPER = """
 import time, fakes
 fakes.register_all()
-from didact.experiments import proposers
+from didact.experiments.tasks import proposers
 class Sleeper:
     name, immediate = "sleeper", False
     def propose(self, report, n):

@@ -8,10 +8,11 @@ import re
 import pytest
 
 from didact.environments import SettingError
-from didact.experiments import generations, training
+from didact.experiments import training
 from didact.experiments.config import to_dict
-from didact.experiments.generations import Generations
 from didact.experiments.runs.stopping import Interrupted
+from didact.experiments.sweeps import generations
+from didact.experiments.sweeps.generations import Generations
 from didact.students import load_policy
 
 TINY = {"env": "ToyGrid", "steps": 3 * 16 * 32, "num_envs": 16, "teacher": "uniform"}

@@ -12,10 +12,10 @@ from proposer_runs import SETTINGS
 from rich.console import Console
 
 from didact.environments import SettingError
-from didact.experiments import proposers
 from didact.experiments.cli import main
 from didact.experiments.config import LLMConfig, TrainConfig, from_dict, to_dict
 from didact.experiments.runs.checkpoints import Checkpoints
+from didact.experiments.tasks import proposers
 from didact.experiments.training import train
 from didact.teachers.language import LanguageModel
 from didact.teachers.language.transcript import exchanges, totals

@@ -16,14 +16,15 @@ from rich.text import Text
 from didact.common import display
 from didact.common.errors import SettingError
 from didact.common.files import writable, write_whole
-from didact.experiments import proposers, setup
+from didact.experiments import setup
 from didact.experiments.config import TrainConfig, read_run
 from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.plotting import run_comparison
 from didact.experiments.plotting.training_curves import bootstrap_band
 from didact.experiments.preparation import settled
 from didact.experiments.runs.folder import CONFIG
-from didact.experiments.sweep_files import Combination, read_sweep
+from didact.experiments.sweeps.sweep_files import Combination, read_sweep
+from didact.experiments.tasks import proposers
 from didact.experiments.training import train_or_resume
 
 RESULTS = "sweep.json"

@@ -1,0 +1,1 @@
+"""Several trainings: sweeps over settings, and generations of students."""
