@@ -20,7 +20,7 @@ from didact.experiments.training import train
 from didact.teachers.language import LanguageModel
 from didact.teachers.language.transcript import exchanges, totals
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "teachers" / "support"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "teachers" / "support"))
 
 import chat_server
 
