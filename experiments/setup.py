@@ -225,7 +225,7 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
         raise SettingError(
             "--num-envs",
             config.num_envs,
-            f"a multiple of {parts} ({minibatches} minibatches, {len(devices)} devices)",
+            f"a multiple of {parts} ({minibatches} minibatches, {len(devices)} {'device' if len(devices) == 1 else 'devices'})",
         )
     experts = expert_setup.experts_of(config, environment)
     student = student_of(config, environment, experts=experts)

@@ -95,9 +95,8 @@ def _worlds(policy: Policy, name: str, n: int, seed: int, engine: str) -> Any:
     instruction = policy.observation_space.get("instruction")
     read = {"image", "direction", "instruction"}
     if instruction is None or set(policy.observation_space) != read:
-        raise SettingError(
-            "policy", policy.environment, "a policy that reads image, direction and instruction"
-        )
+        allowed = f"a policy for {engine}, which reads image, direction and instruction"
+        raise SettingError("policy", policy.environment, allowed)
     return kinds[engine](name, n, instruction.shape[0], seed)
 
 

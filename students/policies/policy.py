@@ -79,9 +79,11 @@ class Policy:
         for name, space in self.observation_space.items():
             other = observation_space.get(name)
             allowed = f"of shape {space.shape} with values up to {space.high}, as in training"
-            if other is None or not _fits(space, other.shape):
-                shape = None if other is None else other.shape
-                raise SettingError(f"observation {name!r}", shape, allowed)
+            if other is None:
+                offered = "offered by the environment, since the policy reads it, as in training"
+                raise SettingError(f"observation {name!r}", None, offered)
+            if not _fits(space, other.shape):
+                raise SettingError(f"observation {name!r}", other.shape, allowed)
             if (other.meaning, other.codes) != (space.meaning, space.codes):
                 found = other.meaning, other.codes
                 allowed = f"{(space.meaning, space.codes)}: kind and codes, as in training"
