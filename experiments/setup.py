@@ -222,11 +222,9 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
     minibatches = entry.minibatches(student_settings(config))
     parts = len(devices) * minibatches
     if config.num_envs % parts:
-        raise SettingError(
-            "--num-envs",
-            config.num_envs,
-            f"a multiple of {parts} ({minibatches} minibatches, {len(devices)} {'device' if len(devices) == 1 else 'devices'})",
-        )
+        count = "1 device" if len(devices) == 1 else f"{len(devices)} devices"
+        allowed = f"a multiple of {parts} ({minibatches} minibatches, {count})"
+        raise SettingError("--num-envs", config.num_envs, allowed)
     experts = expert_setup.experts_of(config, environment)
     student = student_of(config, environment, experts=experts)
     if entry.network is None and not hasattr(_like(student.init), "params"):
