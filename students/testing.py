@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from didact.common.conformance import equal, is_key, name_of, numbers, require, require_same_shapes
 from didact.environments import ActionSpace, ArraySpace, Continuous
 from didact.students.base import Rollout, Student
 from didact.students.random_environment import RandomEnvironment, where
@@ -98,25 +99,27 @@ class _Check:
     def state_is_a_pytree(self) -> Any:
         plain, state = self.student.init(self.key), self.init(self.key)
         for path, leaf in jax.tree_util.tree_leaves_with_path(plain):
-            _require(
+            require(
                 isinstance(leaf, jax.Array | np.ndarray),
-                f"state{_name(path)} has type {type(leaf).__name__}, but must be an array",
+                f"state{name_of(path)} has type {type(leaf).__name__}, but must be an array",
             )
-        _same_shapes("compiled init", plain, state)
+        require_same_shapes("compiled init", plain, state)
         params = getattr(state, "params", None)
-        _require(jax.tree.leaves(params), "the state must have a field params with the parameters")
+        require(jax.tree.leaves(params), "the state must have a field params with the parameters")
         return state
 
     def carry_has_a_row_for_each_environment(self) -> None:
         one, carry = self.student.initial_carry(1), self.student.initial_carry(self.n)
         repeated = jax.tree.map(lambda x: jnp.repeat(x, self.n, axis=0), one)
-        _same_shapes(f"initial_carry({self.n}), compared to initial_carry(1),", repeated, carry)
-        _require(_equal(repeated, carry), "initial_carry must be the same for each environment")
+        require_same_shapes(
+            f"initial_carry({self.n}), compared to initial_carry(1),", repeated, carry
+        )
+        require(equal(repeated, carry), "initial_carry must be the same for each environment")
 
     def apply_returns_what_it_should(self, state: Any) -> None:
         carry = self.student.initial_carry(self.n)
         distribution, value, after = self.apply(state, carry, self.observation)
-        _same_shapes("apply", carry, after)
+        require_same_shapes("apply", carry, after)
         mode = distribution.mode()
         self.valid(mode, "the mode of the distribution of apply")
         numbers = {
@@ -127,22 +130,22 @@ class _Check:
         if value is not None:
             numbers["value"] = value
         for name, x in numbers.items():
-            _require(
+            require(
                 x.shape == (self.n,) and jnp.issubdtype(x.dtype, jnp.floating),
                 f"apply: {name} is {x.dtype}{list(x.shape)}, but must be float32[{self.n}]",
             )
-            _require(np.all(np.isfinite(x)), f"apply: {name} must be finite")
+            require(np.all(np.isfinite(x)), f"apply: {name} must be finite")
         apart = np.abs(numbers["kl"]).max()
         problem = f"the kl of a distribution to itself is {apart:g}, but must be 0"
-        _require(apart < 1e-3, f"apply: {problem}")
+        require(apart < 1e-3, f"apply: {problem}")
 
     def nothing_to_learn_changes_no_parameters(self, state: Any) -> None:
         worlds = self.world.begin(self.key)
         rollout, _ = self.play(state, worlds, self.key, 0.0, self.steps)
         after, metrics = self.learn(state, rollout, self.key)
         self.finite_scalars(metrics)
-        _require(
-            _equal(state.params, after.params),
+        require(
+            equal(state.params, after.params),
             "learn: a rollout with learn 0 in all rows must not change params",
         )
 
@@ -153,18 +156,18 @@ class _Check:
             keys = jax.random.split(jax.random.fold_in(self.key, number))
             rollout, worlds = self.play(state, worlds, keys[0], 1.0, self.steps)
             for name, x in self.student.step_scores(rollout).items():
-                _require(
+                require(
                     x.shape == (self.steps, self.n) and np.all(np.isfinite(x)),
                     f"step_scores: {name!r} must be finite numbers [T, n]",
                 )
             after, metrics = self.learn(state, rollout, keys[1])
-            _same_shapes("learn", state, after)
+            require_same_shapes("learn", state, after)
             self.finite_scalars(metrics)
             names = set(metrics) if names is None else names
-            _require(names == set(metrics), "learn: metrics must have the same names each time")
+            require(names == set(metrics), "learn: metrics must have the same names each time")
             state = after
-        _require(
-            not _equal(before.params, state.params),
+        require(
+            not equal(before.params, state.params),
             f"learn: {self.rounds} rollouts of {self.steps} x {self.n} steps must change params",
         )
         return state, worlds
@@ -183,35 +186,35 @@ class _Check:
             key = jax.random.fold_in(self.key, number)
             action, after, extras = self.act(state, carry, self.shown, key)
             self.valid(action, "act")
-            _same_shapes("act", carry, after)
+            require_same_shapes("act", carry, after)
             for path, x in jax.tree_util.tree_leaves_with_path(extras):
-                _require(
+                require(
                     x.ndim >= 1 and len(x) == self.n,
-                    f"act: extras{_name(path)} must have a row for each environment",
+                    f"act: extras{name_of(path)} must have a row for each environment",
                 )
         greedy, after, _ = self.greedy(state, carry, self.shown, self.key)
         self.valid(greedy, "act_greedily")
-        _same_shapes("act_greedily", carry, after)
+        require_same_shapes("act_greedily", carry, after)
         mode = self.apply(state, carry, self.observation)[0].mode()
         self.alike(greedy, mode, "act_greedily, compared to the mode of the distribution,")
 
     def keys_decide(self, state: Any, rollout: Rollout) -> None:
         leaves, tree = jax.tree.flatten(state)
-        stored = [(jnp.array(np.array(_numbers(x))), _is_key(x)) for x in leaves]
+        stored = [(jnp.array(np.array(numbers(x))), is_key(x)) for x in leaves]
         restored = jax.tree.unflatten(
             tree, [jax.random.wrap_key_data(y) if key else y for y, key in stored]
         )
         carry = self.student.initial_carry(self.n)
         acted = [self.act(s, carry, self.shown, self.key) for s in (state, state, restored)]
         same = "must give the same results"
-        _require(_equal(acted[0], acted[1]), f"act: the same state and key {same}")
-        _require(_equal(acted[0], acted[2]), f"act: a stored and restored state {same}")
+        require(equal(acted[0], acted[1]), f"act: the same state and key {same}")
+        require(equal(acted[0], acted[2]), f"act: a stored and restored state {same}")
         learned = [self.learn(s, rollout, self.key) for s in (state, state, restored)]
-        _require(_equal(learned[0], learned[1]), f"learn: the same state and key {same}")
-        _require(_equal(learned[0], learned[2]), f"learn: a stored and restored state {same}")
+        require(equal(learned[0], learned[1]), f"learn: the same state and key {same}")
+        require(equal(learned[0], learned[2]), f"learn: a stored and restored state {same}")
 
     def rows_that_must_not_be_learned_from_do_not_matter(self, state: Any, rollout: Any) -> None:
-        _require(0 < float(rollout.learn.mean()) < 1, "choose another seed, or longer rollouts")
+        require(0 < float(rollout.learn.mean()) < 1, "choose another seed, or longer rollouts")
         noise = iter(jax.random.split(self.key, 1000))
 
         def spoilt(x):
@@ -235,7 +238,7 @@ class _Check:
             final_observation=seen(rollout.final_observation),
         )
         one, two = (self.learn(state, x, self.key)[0].params for x in (rollout, other))
-        _require(_equal(one, two), "learn: rows with learn 0 must be ignored")
+        require(equal(one, two), "learn: rows with learn 0 must be ignored")
 
     def reading_is_applying_step_by_step(self, state: Any, rollout: Rollout) -> None:
         if self.student.read is None:
@@ -277,23 +280,23 @@ class _Check:
     def valid(self, action: Any, where: str) -> None:
         """Require valid actions of the space, one for each environment."""
         space, shape = self.world.actions, (self.n, *self.world.actions.shape)
-        _require(
+        require(
             action.shape == shape and action.dtype == space.dtype,
             f"{where} is {action.dtype}{list(action.shape)}, "
             f"but must be {np.dtype(space.dtype)}{list(shape)}",
         )
         low, high = (space.lows, space.highs) if isinstance(space, Continuous) else (0, space.n - 1)
         inside = np.all((np.asarray(action) >= low) & (np.asarray(action) <= high))
-        _require(inside, f"{where} must lie within the action space")
+        require(inside, f"{where} must lie within the action space")
 
     def finite_scalars(self, metrics: Any) -> None:
         for name, x in metrics.items():
-            _require(jnp.shape(x) == (), f"learn: the metric {name!r} must be a scalar")
-            _require(np.isfinite(x), f"learn: the metric {name!r} is {x}, but must be finite")
+            require(jnp.shape(x) == (), f"learn: the metric {name!r} must be a scalar")
+            require(np.isfinite(x), f"learn: the metric {name!r} is {x}, but must be finite")
 
     def alike(self, one: Any, other: Any, where: str, before: Any = None) -> None:
         """Require equal numbers up to rounding, relative to their change from `before`."""
-        _same_shapes(where, other, one)
+        require_same_shapes(where, other, one)
         before = jax.tree.map(jnp.zeros_like, other) if before is None else before
         close, total = 0, 0
         for a, b, c in zip(*map(jax.tree.leaves, (one, other, before)), strict=True):
@@ -303,40 +306,4 @@ class _Check:
             close += int(np.sum((np.abs(a - b) <= 2e-2 * extent) | (a == b)))
             total += b.size
         same = f"{where} must give the same results: {total - close} of {total} numbers differ"
-        _require(close >= ALIKE * total, same)
-
-
-def _require(holds: Any, sentence: str) -> None:
-    """Raise an AssertionError; unlike `assert`, this works with optimised Python (-O), too."""
-    if not holds:
-        raise AssertionError(sentence)
-
-
-def _same_shapes(where: str, before: Any, after: Any) -> None:
-    one, other = jax.tree.structure(before), jax.tree.structure(after)
-    _require(one == other, f"{where} must keep the structure: {one} became {other}")
-    leaves = jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after)
-    for (path, a), b in zip(*leaves, strict=True):
-        _require(
-            (a.shape, a.dtype) == (b.shape, b.dtype),
-            f"{where} must keep shapes and dtypes: {_name(path)} was {a.dtype}{list(a.shape)} "
-            f"and became {b.dtype}{list(b.shape)}",
-        )
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Whether two pytrees are equal bit for bit."""
-    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
-    return all(np.array(_numbers(a)).tobytes() == np.array(_numbers(b)).tobytes() for a, b in pairs)
-
-
-def _is_key(x: Any) -> bool:
-    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-
-
-def _numbers(x: Any) -> Any:
-    return jax.random.key_data(x) if _is_key(x) else x
-
-
-def _name(path: Any) -> str:
-    return jax.tree_util.keystr(path)
+        require(close >= ALIKE * total, same)

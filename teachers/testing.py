@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from didact.common.conformance import equal, is_key, name_of, numbers, require, require_same_shapes
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
 
@@ -70,7 +71,7 @@ class _Check:
 
     def run(self) -> None:
         batch = self.teacher.batch
-        _require(
+        require(
             batch is None or (isinstance(batch, int) and batch >= 1),
             f"batch is {batch!r}, but must be None or a whole number of at least 1",
         )
@@ -89,11 +90,11 @@ class _Check:
     def state_is_a_pytree(self) -> Any:
         plain, state = self.teacher.init(self.key), self.init(self.key)
         for path, leaf in jax.tree_util.tree_leaves_with_path(plain):
-            _require(
+            require(
                 isinstance(leaf, jax.Array | np.ndarray),
-                f"state{_name(path)} is of type {type(leaf).__name__}, but must be an array",
+                f"state{name_of(path)} is of type {type(leaf).__name__}, but must be an array",
             )
-        _same_shapes("init, when it is compiled,", plain, state)
+        require_same_shapes("init, when it is compiled,", plain, state)
         return state
 
     def proposals_are_tasks(self, state: Any) -> None:
@@ -101,7 +102,7 @@ class _Check:
             run = jax.jit(lambda state, key, count=count: propose(self.teacher, state, key, count))
             proposals, after = run(state, self.key)
             self.valid(proposals, count, f"propose(state, key, {count})")
-            _same_shapes("propose", state, after)
+            require_same_shapes("propose", state, after)
 
     def life(self) -> Any:
         """Return the state after some rounds of proposals and outcomes."""
@@ -111,36 +112,36 @@ class _Check:
             proposals, state = self.propose(state, key)
             self.valid(proposals, self.n, f"propose in round {number}")
             after = self.observe(state, *self.finished(proposals, key))
-            _same_shapes("observe", state, after)
+            require_same_shapes("observe", state, after)
             state = after
         return state
 
     def picture_can_be_drawn(self, state: Any) -> None:
         drawn = {name: np.asarray(x) for name, x in self.teacher.picture(state).items()}
         for name, x in drawn.items():
-            _require(np.all(np.isfinite(x)), f"picture: {name!r} must be finite")
+            require(np.all(np.isfinite(x)), f"picture: {name!r} must be finite")
         if "means" in drawn:
             k, d = len(drawn["means"]), self.space.size
             shapes = {"means": (k, d), "covariances": (k, d, d), "weights": (k,), "progress": (k,)}
             for name, shape in shapes.items():
-                _require(
+                require(
                     name in drawn and drawn[name].shape == shape,
                     f"picture: means require {name!r} of the shape {shape}",
                 )
 
     def same_keys_give_the_same(self, state: Any) -> None:
-        _require(
-            _equal(self.propose(state, self.key), self.propose(state, self.key)),
+        require(
+            equal(self.propose(state, self.key), self.propose(state, self.key)),
             "propose: the same state and key must give the same proposals",
         )
-        _require(
-            _equal(state, self.life()),
+        require(
+            equal(state, self.life()),
             "the same keys and outcomes must lead to the same state",
         )
 
     def stored_state_goes_on(self, state: Any) -> None:
         leaves, tree = jax.tree.flatten(state)
-        stored = [(np.array(_numbers(leaf)), _is_key(leaf)) for leaf in leaves]
+        stored = [(np.array(numbers(leaf)), is_key(leaf)) for leaf in leaves]
         restored = jax.tree.unflatten(
             tree,
             [
@@ -149,10 +150,10 @@ class _Check:
             ],
         )
         one, other = self.propose(state, self.key), self.propose(restored, self.key)
-        _require(_equal(one, other), "a restored state must propose the same tasks")
+        require(equal(one, other), "a restored state must propose the same tasks")
         rows = self.finished(one[0], self.key)
-        _require(
-            _equal(self.observe(one[1], *rows), self.observe(other[1], *rows)),
+        require(
+            equal(self.observe(one[1], *rows), self.observe(other[1], *rows)),
             "a restored state must observe in the same way",
         )
 
@@ -167,13 +168,13 @@ class _Check:
 
         other = jax.tree.map(spoilt, (proposals, outcomes))
         other = other[0], other[1]._replace(weights=outcomes.weights)
-        _require(
-            _equal(self.observe(state, proposals, outcomes), self.observe(state, *other)),
+        require(
+            equal(self.observe(state, proposals, outcomes), self.observe(state, *other)),
             "observe: the content of rows of weight 0 must not matter, even if it is NaN",
         )
         nothing = outcomes._replace(weights=jnp.zeros(self.n))
-        _require(
-            _equal(state, self.observe(state, proposals, nothing)),
+        require(
+            equal(state, self.observe(state, proposals, nothing)),
             "observe: rows of weight 0 must not change the state",
         )
 
@@ -245,62 +246,25 @@ class _Check:
         shapes["tag"] = (n,), np.int32
         for name, (shape, dtype) in shapes.items():
             x = getattr(proposals, name)
-            _require(
+            require(
                 x.shape == shape and x.dtype == dtype,
                 f"{where}: {name} is {x.dtype}{list(x.shape)}, "
                 f"but must be {np.dtype(dtype)}{list(shape)}",
             )
         tasks, learn, tag = (np.asarray(x) for x in proposals)
         bad = tasks[~np.all(np.isfinite(tasks), axis=1)]
-        _require(not len(bad), f"{where}: the task {bad[:1].tolist()} is not finite")
+        require(not len(bad), f"{where}: the task {bad[:1].tolist()} is not finite")
         bad = tasks[~np.asarray(self.space.contains(proposals.tasks))]
-        _require(not len(bad), f"{where}: the task {bad[:1].tolist()} is not in the task space")
-        _require(np.all((learn >= 0) & (learn <= 1)), f"{where}: learn must be from 0 to 1")
-        _require(np.all(tag >= 0), f"{where}: tags must be at least 0")
+        require(not len(bad), f"{where}: the task {bad[:1].tolist()} is not in the task space")
+        require(np.all((learn >= 0) & (learn <= 1)), f"{where}: learn must be from 0 to 1")
+        require(np.all(tag >= 0), f"{where}: tags must be at least 0")
 
     def alike(self, one: Proposals, other: Proposals, where: str) -> None:
         """Check that proposals agree, except for a few draws that rounding errors may change."""
         extent = np.maximum(np.asarray(self.space.high) - np.asarray(self.space.low), 1e-6)
         close = np.all(np.abs(np.asarray(one.tasks - other.tasks)) <= 1e-3 * extent, axis=1)
         close &= np.asarray((one.learn == other.learn) & (one.tag == other.tag))
-        _require(
+        require(
             close.mean() >= ALIKE,
             f"{where} must propose the same: {np.sum(~close)} of {self.n} tasks differ",
         )
-
-
-def _require(holds: Any, sentence: str) -> None:
-    """Raise an AssertionError unless a condition holds; unlike `assert`, also with -O."""
-    if not holds:
-        raise AssertionError(sentence)
-
-
-def _same_shapes(where: str, before: Any, after: Any) -> None:
-    """Check that a state keeps its structure, shapes and dtypes, as loops require."""
-    one, other = jax.tree.structure(before), jax.tree.structure(after)
-    _require(one == other, f"{where} must keep the structure of the state: {one} became {other}")
-    leaves = jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after)
-    for (path, a), b in zip(*leaves, strict=True):
-        _require(
-            (a.shape, a.dtype) == (b.shape, b.dtype),
-            f"{where} must keep shapes and types of the state: state{_name(path)} was "
-            f"{a.dtype}{list(a.shape)} and became {b.dtype}{list(b.shape)}",
-        )
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Whether two trees are equal bit for bit."""
-    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
-    return all(np.array(_numbers(a)).tobytes() == np.array(_numbers(b)).tobytes() for a, b in pairs)
-
-
-def _is_key(x: Any) -> bool:
-    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-
-
-def _numbers(x: Any) -> Any:
-    return jax.random.key_data(x) if _is_key(x) else x
-
-
-def _name(path: Any) -> str:
-    return jax.tree_util.keystr(path)
