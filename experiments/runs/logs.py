@@ -21,6 +21,7 @@ from didact.experiments.runs.metrics_file import read_rows, set_aside
 from didact.experiments.runs.waiting import Waiting
 
 METRICS = "metrics.jsonl"
+FIRST = 3.0  # seconds until compilation is reported, for output that is not a terminal
 # These classes are generated at import time, so type checkers do not know them.
 _event, _log = (getattr(event_pb2, name) for name in ("Event", "SessionLog"))
 
@@ -177,12 +178,13 @@ class ProgressBar(Display):
         if console.is_terminal:
             self._waiting = Waiting(self._show_seconds, 1.0)
         else:
-            self.line("compiling ...")
-            self._waiting = Waiting(lambda seconds: self.line(f"compiling ... {seconds:.0f} s"))
+            self._waiting = Waiting(
+                lambda seconds: self.line(f"compiling ... {seconds:.0f} s"), first=FIRST
+            )
 
     def compiled(self) -> None:
         """Report that the program is compiled; `update` implies it."""
-        if self._waiting.stop() and not self.console.is_terminal:
+        if self._waiting.stop() and self._waiting.reported and not self.console.is_terminal:
             self.line(f"compiled in {self._waiting.seconds:.1f} s")
 
     def update(self, steps: int, row: dict[str, Any]) -> None:

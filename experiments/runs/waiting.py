@@ -12,12 +12,19 @@ class Waiting:
 
     Args:
         report: receives the elapsed seconds.
-        every: seconds between two reports; none is made at the start.
+        every: seconds between two reports.
+        first: seconds until the first one, so that short waits are not reported at all.
+
+    Attributes:
+        reported: whether there was a report.
     """
 
-    def __init__(self, report: Callable[[float], None], every: float = EVERY):
+    def __init__(
+        self, report: Callable[[float], None], every: float = EVERY, first: float | None = None
+    ):
         self._begun, self._over = time.perf_counter(), threading.Event()
         self._report, self._every = report, every
+        self._first, self.reported = every if first is None else first, False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -34,5 +41,7 @@ class Waiting:
         return first
 
     def _run(self) -> None:
-        while not self._over.wait(self._every):
+        wait = self._first
+        while not self._over.wait(wait):
+            self.reported, wait = True, self._every
             self._report(self.seconds)

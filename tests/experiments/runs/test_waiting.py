@@ -10,7 +10,7 @@ from didact.experiments.runs import logs, waiting
 
 
 def test_lines_where_there_is_no_terminal(monkeypatch):
-    monkeypatch.setattr(waiting.Waiting.__init__, "__defaults__", (0.01,))
+    monkeypatch.setattr(logs, "FIRST", 0.01)
     file = io.StringIO()
     bar = logs.ProgressBar(Console(file=file), 10, 0)
     try:
@@ -21,7 +21,7 @@ def test_lines_where_there_is_no_terminal(monkeypatch):
         bar.update(5, {"steps_per_second": 1.0})
     finally:
         bar.close()
-    assert told.startswith("compiling ...\ncompiling ... 0 s\n")
+    assert told.startswith("compiling ... 0 s\n")
     assert told.endswith("compiled in 0.0 s\n") or "compiled in 0." in told
     assert file.getvalue() == told
 
@@ -31,7 +31,7 @@ def test_seconds_on_a_terminal():
     try:
         bar._show_seconds(12.3)
         assert bar.progress.tasks[0].description == "compiling"
-        assert bar.progress.tasks[0].fields["told"] == "12 s"
+        assert bar.progress.tasks[0].fields["numbers"].plain == "12 s"
         bar.update(5, {"steps_per_second": 1.0})
         assert bar.progress.tasks[0].description == "training"
     finally:
@@ -49,3 +49,11 @@ def test_nothing_is_reported_afterwards():
     assert len(told) == count
     assert not wait.stop()
     assert told == pytest.approx(sorted(told))
+
+
+def test_a_short_compilation_is_not_reported():
+    file = io.StringIO()
+    bar = logs.ProgressBar(Console(file=file), 10, 0)
+    bar.compiled()
+    bar.close()
+    assert file.getvalue() == ""
