@@ -21,7 +21,7 @@ from didact.experiments.runs.metrics_file import read_rows, set_aside
 from didact.experiments.runs.waiting import Waiting
 
 METRICS = "metrics.jsonl"
-FIRST = 3.0  # seconds until compilation is reported, for output that is not a terminal
+FIRST = 5.0  # seconds until compilation is reported, for output that is not a terminal
 # These classes are generated at import time, so type checkers do not know them.
 _event, _log = (getattr(event_pb2, name) for name in ("Event", "SessionLog"))
 

@@ -102,6 +102,8 @@ def refused(capsys):
         out, err = capsys.readouterr()
         assert exit.value.code == 2, err
         assert out == ""
+        # A machine may be so slow that it reports compilations.
+        err = "".join(line for line in err.splitlines(True) if not line.startswith("compil"))
         assert err.count("\n") == 1, err
         assert err.startswith("didact: ")
         assert err.endswith(".\n")

@@ -181,7 +181,9 @@ def test_stopped_before_the_first_update_it_begins_anew(whole, process, finished
     assert_each_update_once(run)
 
 
-@pytest.mark.parametrize("module", ["didact.experiments.cli", "tyro", "didact.experiments.loop"])
+@pytest.mark.parametrize(
+    "module", ["didact.experiments.cli", "tyro", "didact.experiments.cli.list"]
+)
 def test_stopped_while_it_imports_it_says_one_word(finished, tmp_path, module):
     code = (
         "import os, signal, sys\n"
@@ -295,6 +297,7 @@ def test_settings_that_are_none(copy, text, refused):
 def test_a_disk_that_fills_up(small_disk, finished, whole):
     """The run ends with one sentence, its checkpoints are whole, and it goes on with more room."""
     run = small_disk / "run"
+    (small_disk / "other files").write_bytes(bytes(700_000))
     code, _, err = finished("train", *SETTINGS, "--run", run, folder=small_disk)
     assert code == 2, err
     message = [line for line in err.splitlines() if line.startswith("didact: ")]

@@ -128,7 +128,8 @@ def test_samples_are_squashed_normals(mean, std):
     inside = abs(unit) < 1 - 1e-6
     masses = stats.norm.cdf([-BEYOND, -BEYOND], [mean, -mean], std)
     found = [np.mean(~inside & (unit < 0)), np.mean(~inside & (unit > 0))]
-    np.testing.assert_allclose(found, masses, atol=0.012)
+    # Near the bounds, compilers round tanh of float32 in different ways.
+    np.testing.assert_allclose(found, masses, atol=0.02)
     if inside.all():  # elsewhere float32 cannot resolve the tail
         assert stats.kstest(np.arctanh(unit), stats.norm(mean, std).cdf).pvalue > 1e-3
     middle = low + (high - low) * (np.tanh(mean) + 1) / 2
