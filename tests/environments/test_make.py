@@ -46,7 +46,11 @@ def test_typed_settings_and_words_make_the_same(name, settings, texts):
         ("GoTo", {"colour": 3}, "setting is 'colour', but must be one of .*phrasing.*facts"),
         ("Office", {"facts": True}, "facts is True, but must be omitted with Office"),
         ("GoTo", {"formula": "F x"}, "formula is 'F x', but must be omitted with GoTo"),
-        ("Office", {"formula": "F tea"}, "formula is 'F tea', but must be of the propositions"),
+        (
+            "Office",
+            {"formula": "F tea"},
+            "formula is 'F tea', but must be a formula over the propositions",
+        ),
         ("GoTo", {"phrasing": 3}, "phrasing is 3, but must be a string, or null"),
         ("GoTo", {"phrasing": "loud"}, "phrasing is 'loud'"),
         ("Office", {"max_steps": 0}, "max_steps is 0, but must be at least 1"),

@@ -200,7 +200,7 @@ def test_goes_where_regret_is_high():
         state = observe(state, tasks, outcomes(tasks[:, 1] < 2, positive_value_loss=regret))
     near = np.mean(np.abs(np.asarray(state.pool)[:, 0] - 0.7) < 0.15)
     assert near > 0.6, near
-    with pytest.raises(SettingError, match=r"^score is 'positive_value_loss', .* be max_mc\."):
+    with pytest.raises(SettingError, match=r"^score is 'positive_value_loss', .* be one of max_mc"):
         observe(state, tasks, outcomes(tasks[:, 0], max_mc=regret))
 
 
