@@ -127,7 +127,7 @@ def believing(state, proposals, outcomes):
         ({"propose": negative}, "tags must be at least 0"),
         ({"propose": eager}, "learn must be from 0 to 1"),
         ({"propose": forgetful}, "propose must keep the structure of the state"),
-        ({"propose": changing}, "state.total was float32.* and became int32"),
+        ({"propose": changing}, "dtypes: .total was float32.* and became int32"),
         ({"propose": by_tracing}, "propose, when it is compiled, must propose the same"),
         ({"propose": global_state}, "the same state and key must give the same proposals"),
         ({"observe": weightless}, "the content of rows of weight 0 must not matter"),
