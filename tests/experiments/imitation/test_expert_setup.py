@@ -208,6 +208,7 @@ def test_hindsight_needs_instructions(env):
         train(hindsight=0.1, student="distill", experts=("solver",))
 
 
+@pytest.mark.slow
 def test_hindsight_in_a_training(tmp_path):
     """What was done by chance is imitated under the words that the verifier finds for it."""
     result = train(**EASY, ppo=PPO, hindsight=1.0, steps=60_000, run=tmp_path / "run")
@@ -324,6 +325,7 @@ def test_weights_start_spread_out():
     assert abs(logs.mean()) < 0.05
 
 
+@pytest.mark.slow
 def test_a_population_trains_and_resumes(trained, tmp_path):
     run = trained
     settings = EASY | {"num_seeds": 4, "ppo": PPO, "steps": 8192, "experts": (str(run),)}

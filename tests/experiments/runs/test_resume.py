@@ -140,6 +140,7 @@ def test_a_damaged_checkpoint_is_refused(copy, how, refused):
     assert Checkpoints(copy / "checkpoints").saved() == [48, 54, 60]
 
 
+@pytest.mark.slow
 def test_going_on_from_the_one_before_ends_the_same(copy, whole, finished, refused):
     damage(copy, "edited")
     code, _, err = finished("train", "--resume", copy, "--checkpoint", 54, folder=copy.parent)
@@ -160,7 +161,7 @@ def test_checkpoints_that_are_not_there(copy, refused, tmp_path):
 @pytest.mark.parametrize(
     "number",
     [
-        signal.SIGINT,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
     ],
@@ -294,6 +295,7 @@ def test_settings_that_are_none(copy, text, refused):
     assert "config.json" in refused("train", "--resume", copy)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up(small_disk, finished, whole):
     """The run ends with one sentence, its checkpoints are whole, and it goes on with more room."""
     run = small_disk / "run"
