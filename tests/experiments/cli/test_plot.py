@@ -31,7 +31,9 @@ def row(steps, *successes, returns=0.0, tasks=("A", "B"), training=0.1):
     each = {"success": float(np.mean(successes)), "return": returns, "length": 3.0}
     if len(successes) > 1:
         each["success_by_seed"] = list(successes)
+    seeds = {"success_by_seed": [training] * len(successes)} if len(successes) > 1 else {}
     return {
+        **seeds,
         "steps": steps,
         "success": training,
         "return": returns,
@@ -110,7 +112,7 @@ def test_settings_of_strangers_are_text(here, capsys):
 def test_what_is_refused(here, refused):
     a = made(here / "a", [row(0, 0.1), row(4, 0.2)])
     b = made(here / "b", [row(4, 0.2, tasks=("B", "C"))])
-    bare = made(here / "bare", [{"steps": 3, "success": None, "evaluation": 3}])
+    bare = made(here / "bare", [{"steps": 3, "success": None, "return": None, "length": None}])
     none = made(here / "none", [])
     (here / "file").touch()
     for arguments, message in (

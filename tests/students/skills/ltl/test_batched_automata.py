@@ -125,7 +125,11 @@ def test_rewards():
         (("a", "b"), {}, "proposition is 'c', but must be one of a, b."),
         (tuple("abc"), {"max_states": 3}, "at most 3 states (it has 4)."),
         (tuple("abc"), {"max_propositions": 1}, "at most 1 propositions (it has 2)."),
-        (tuple("abc"), {"max_states": 2**20, "max_propositions": 11}, "less than 2**31."),
+        (
+            tuple("abc"),
+            {"max_states": 2**20, "max_propositions": 11},
+            "fewer than 2**31 transitions in total.",
+        ),
     ],
 )
 def test_bounds(labels, settings, told):
