@@ -47,8 +47,8 @@ class CurriculumConfig:
     env: str = "GoTo"
     """environment to train in"""
     teachers: tuple[str, ...] = ("alp_gmm", "uniform")
-    """teachers to compare, with a proposer as in `pool:scripted`; the last one is the baseline of
-    the statistical tests"""
+    """teachers to compare, with a proposer as in `pool:scripted` and settings as in
+    `"alp_gmm fit_rate=100"`; the last one is the baseline of the statistical tests"""
     steps: int = 1_500_000
     """environment steps per seed"""
     seeds: int = 8
@@ -59,6 +59,9 @@ class CurriculumConfig:
     """number of parallel environments per seed"""
     warm_up: float = 0.0
     """success rate on easy tasks at which the teacher takes over; 0 disables the warm-up"""
+    train_config: Path | None = None
+    """YAML or JSON file with other training settings, as for `didact train --config`; the options
+    of this command take precedence"""
     test_tasks: int = 256
     """number of test tasks, sampled uniformly from the task space"""
     num_evaluations: int = 10

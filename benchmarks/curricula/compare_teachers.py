@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from typing import Any
 
 import jax
@@ -19,6 +20,7 @@ from didact.common.files import writable
 from didact.environments import SettingError
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig, checked, option
+from didact.experiments.config_files import read_file
 from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.plotting import training_curves
 from didact.experiments.runs.transcripts import TRANSCRIPT
@@ -26,6 +28,7 @@ from didact.experiments.tasks import proposers
 from didact.teachers.language.transcript import DROPPED
 
 FILE = "curves.json"
+OPTION = "--train-config"
 
 
 def compare(config: CurriculumConfig) -> dict[str, Any]:
@@ -47,7 +50,8 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         if getattr(config, name) < least:
             raise SettingError(option(name), getattr(config, name), f"at least {least}")
     if len(set(config.teachers)) != len(config.teachers) or len(config.teachers) < 2:
-        raise SettingError("--teachers", config.teachers, "at least two different teachers")
+        given = " ".join(config.teachers)
+        raise SettingError("--teachers", given, "at least two different teachers")
     # Validate the settings of all teachers before the first long training.
     for name in config.teachers:
         settings = _settings(name, config)
@@ -56,7 +60,9 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         proposers.proposer_of(settings, environment)
     folder = writable("--out", config.out)
     values = dataclasses.asdict(config)
-    settings = {k: v for k, v in values.items() if k not in ("out", "teachers")}
+    settings = {k: v for k, v in values.items() if k not in ("out", "teachers", "train_config")}
+    if config.train_config is not None:  # its values, because the file may change
+        settings["train_config"] = dataclasses.asdict(read_file(config.train_config, OPTION))
     path, complete = folder / FILE, functools.partial(_is_row, seeds=config.seeds)
     rows = resumed_results.rows_of(path, "teachers", settings, complete)
     settings["teachers"] = list(config.teachers)
@@ -91,12 +97,18 @@ def _is_row(row: Any, seeds: int) -> bool:
     return fits and known and steps.size > 0 and isinstance(row["seconds"], (int, float))
 
 
-def _settings(name: str, config: CurriculumConfig) -> TrainConfig:
+def _settings(label: str, config: CurriculumConfig) -> TrainConfig:
+    """Return the training settings for a teacher: NAME, NAME:PROPOSER, "NAME SETTING=VALUE ..."."""
+    name, *settings = label.split()
     teacher, _, proposer = name.partition(":")
+    path = config.train_config
+    base = TrainConfig() if path is None else read_file(path, OPTION)
     return checked(
-        TrainConfig(
+        dataclasses.replace(
+            base,
             env=config.env,
             teacher=teacher,
+            teacher_settings=tuple(settings),
             proposer=proposer or "none",
             steps=config.steps,
             seed=config.seed,
@@ -118,7 +130,7 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
     test = jax.jit(lambda states, key: _each(evaluator(environment, student), states, key, tasks))
     folder = writable("--out", config.out)
     if settings.proposer != "none":
-        folder = writable("--out", str(folder / teacher.replace(":", "-")))
+        folder = writable("--out", str(folder / re.sub(r"[^\w.-]+", "-", teacher)))
         for name in (TRANSCRIPT, DROPPED):  # from an earlier comparison
             (folder / name).unlink(missing_ok=True)
     proposals = proposers.ProposerRunner(settings, environment, loop, folder)
@@ -161,7 +173,8 @@ def table(result: dict[str, Any]) -> Table:
         f"{settings['steps']:,} steps, {settings['seeds']} seeds",
         title_style="bold",
     )
-    for name in ("teacher", "final (95 %)", "p", "along the curve (95 %)", "p", "seconds"):
+    scores = ("final (95 %)", "p (final)", "along the curve (95 %)", "p (curve)")
+    for name in ("teacher", *scores, "seconds"):
         made.add_column(name, justify="left" if name == "teacher" else "right")
     for name, row in result["teachers"].items():
         cells = []

@@ -84,25 +84,48 @@ def choice(known: Mapping[str, str], chosen: Mapping[str, Any]) -> Any:
 def _read(words: list[str]) -> tuple[Any, Any]:
     """Return the module of the selected command and its parsed options."""
     known = commands()
+    name = words[0] if words else ""
+    if name in known:
+        module, kind, default = _command(name, words[1:])
+        command = getattr(kind, "command", name)
+        options = tyro.cli(
+            kind,
+            prog=f"didact {command}",
+            description=kind.__doc__ if command != name else module.__doc__,
+            args=words[len(command.split()) :],
+            default=default,
+            config=(tyro.conf.OmitSubcommandPrefixes,),
+        )
+        return module, options
+    if name and not name.startswith("-"):
+        from didact.common.registry import suggest
+
+        raise suggest("command", name, tuple(known))
     # Shell completion scripts cover all commands.
-    names = list(known) if words and words[0].startswith("--tyro") else words[:1]
-    modules = {
-        name: importlib.import_module(f"{PACKAGE}.{name}") for name in names if name in known
-    }
-    chosen, docs = {}, {}
-    for name, module in modules.items():
-        make = getattr(module, "options", None)
-        chosen[name] = make(words[1:]) if make is not None else module.Options
-        docs[name] = module.__doc__ or ""
-    options = tyro.cli(
-        choice(known | docs, chosen),
+    chosen = {}
+    if name.startswith("--tyro"):
+        commanded = {each: _command(each, ()) for each in known}
+        chosen = {
+            each: kind if default is None else default
+            for each, (_, kind, default) in commanded.items()
+        }
+    tyro.cli(
+        choice(known, chosen),
         prog="didact",
         description="Teach embodied agents: compiled environments, curricula and language "
         "instructions.",
-        args=words,
+        args=words or ["--help"],
         config=(tyro.conf.OmitSubcommandPrefixes,),
     )
-    return modules[words[0]], options
+    raise AssertionError(words)
+
+
+def _command(name: str, arguments: Sequence[str]) -> tuple[Any, Any, Any]:
+    """Return a command's module, the class of its options, and their defaults or None."""
+    module = importlib.import_module(f"{PACKAGE}.{name}")
+    make = getattr(module, "options", None)
+    kind = make(arguments) if make is not None else module.Options
+    return (module, kind, None) if isinstance(kind, type) else (module, type(kind), kind)
 
 
 @contextlib.contextmanager

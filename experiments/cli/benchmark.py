@@ -12,17 +12,19 @@ from didact.experiments.cli._options import Importing
 
 
 def options(arguments: Sequence[str]) -> type:
-    """Return a dataclass whose subcommands are the benchmarks."""
+    """Return the options of the benchmark that is named first, or else the choice of benchmarks.
+
+    Raises:
+        SettingError: there is no benchmark of this name.
+    """
     # `benchmarks` may import `experiments`, so the reverse import must stay inside functions.
     from didact.benchmarks.registry import BENCHMARKS
 
+    name = arguments[0] if arguments else "-"
+    if not name.startswith("-"):
+        return _options(BENCHMARKS.find(name))
     known = {entry.name: entry.description for entry in BENCHMARKS.entries()}
-    chosen = {}
-    for name in arguments[:1]:
-        if name in known:
-            chosen[name] = _options(BENCHMARKS[name])
-            known[name] = chosen[name].__doc__
-    return dataclasses.make_dataclass("Options", [("what", choice(known, chosen))], frozen=True)
+    return dataclasses.make_dataclass("Options", [("what", choice(known, {}))], frozen=True)
 
 
 def _options(benchmark: Any) -> type:
@@ -32,6 +34,7 @@ def _options(benchmark: Any) -> type:
     @dataclasses.dataclass(frozen=True)
     class Options(Importing, config):
         __doc__ = inspect.cleandoc(config.__doc__ or "")
+        command: ClassVar[str] = f"benchmark {benchmark.name}"
         chosen: ClassVar[Any] = benchmark
 
         json: bool = False
@@ -56,10 +59,9 @@ def run(options: Any) -> None:
     from didact.common import display
     from didact.common.extensions import import_all
 
-    what = options.what
-    import_all(what.imports)
-    benchmark = what.chosen.make()
-    result = benchmark.run(what.settings)
-    if what.json:
+    import_all(options.imports)
+    benchmark = options.chosen.make()
+    result = benchmark.run(options.settings)
+    if options.json:
         return print(strict_json.dumps(result, indent=1))
     return display.console().print(benchmark.table(result))

@@ -33,7 +33,8 @@ def run(options: Options) -> None:
         return print(strict_json.dumps(rows, indent=1))
     if not rows:
         return print("No policies yet. Run `didact train` to create one under runs/.")
-    table = Table(box=None, show_header=False, padding=(0, 2))
+    table = Table("name", "description", box=None, show_header=False, padding=(0, 2))
+    table.columns[0].no_wrap, table.columns[0].overflow = True, "fold"  # names can be copied
     for row in rows:
         table.add_row(Text(row["name"], "bold"), Text(row["description"]))
     return display.console().print(table)

@@ -210,3 +210,29 @@ def test_a_damaged_file_is_kept(interrupted, damage):
     with pytest.raises(SettingError, match="undamaged"):
         compare_teachers.compare(config)
     assert path.read_text() == before
+
+
+def test_teachers_with_settings_and_training_settings_of_a_file(monkeypatch, tmp_path):
+    file = tmp_path / "training.yaml"
+    file.write_text("ppo: {learning_rate: 0.0005}\nsteps: 7\n")
+    labels = ("alp_gmm", "alp_gmm fit_rate=100 k_max=4")
+    config = CurriculumConfig(
+        env="ToyGrid", teachers=labels, seeds=2, train_config=file, out=str(tmp_path / "out")
+    )
+    plain, changed = (compare_teachers._settings(label, config) for label in labels)
+    assert changed.teacher_settings == ("fit_rate=100", "k_max=4")
+    assert changed.ppo.learning_rate == 0.0005
+    assert changed.steps == config.steps
+    assert dataclasses.replace(changed, teacher_settings=()) == plain
+
+    calls = []
+    monkeypatch.setattr(compare_teachers, "learn", fake(calls))
+    compare_teachers.compare(config)
+    compare_teachers.compare(config)
+    assert calls == [*labels]
+    file.write_text("ppo: {learning_rate: 0.001}\n")
+    with pytest.raises(SettingError, match="different settings"):
+        compare_teachers.compare(config)
+    wrong = dataclasses.replace(config, teachers=("uniform", "alp_gmm fit_rate=x"))
+    with pytest.raises(SettingError, match="fit_rate is 'x'"):
+        compare_teachers.compare(wrong)
