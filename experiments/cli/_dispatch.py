@@ -24,7 +24,8 @@ PACKAGE = "didact.experiments.cli"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line.
 
-    A `SettingError` is printed as one sentence, with exit code 2.
+    A `SettingError` is printed as one sentence, with exit code 2. A training that was stopped and
+    saved ends with 128 plus the number of the signal.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 from didact.common.extensions import import_all
 
                 import_all(options.imports)
-            module.run(options)
+            code = module.run(options)
     except ValueError as error:
         # Imported here so that help pages stay fast.
         from didact.common.errors import SettingError
@@ -47,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         print("didact: stopped.", file=sys.stderr)
-        sys.exit(130)
+        code = 130
+    if code:
+        sys.exit(code)
 
 
 def commands() -> dict[str, str]:

@@ -61,14 +61,12 @@ def options(arguments: Sequence[str]) -> Options:
     return Options(**fields_of(defaults_for(student))) if student else Options()
 
 
-def run(options: Options) -> None:
-    """Train a student and print a summary.
+def run(options: Options) -> int:
+    """Train a student, print a summary, and return the exit code.
 
     Raises:
         SettingError: a setting is invalid, or a folder cannot be used.
     """
-    from didact.common import display
-    from didact.experiments.runs import report
     from didact.experiments.runs.stopping import ending
     from didact.experiments.training import train
 
@@ -84,14 +82,22 @@ def run(options: Options) -> None:
                 raise SettingError(option(name), value, allowed)
         more: dict[str, Any] = {"imports": config.imports} if config.imports else {}
         more |= {"linked_checkpoints": options.linked_checkpoints}
-        result = ending(train, resume=options.resume, checkpoint=options.checkpoint, **more)
+        result, code = ending(train, resume=options.resume, checkpoint=options.checkpoint, **more)
     elif options.checkpoint is not None:
         raise SettingError("--checkpoint", options.checkpoint, "given together with --resume")
     elif options.linked_checkpoints:
         raise SettingError("--linked-checkpoints", True, "given together with --resume")
     else:
-        result = ending(train, config)
-    if options.json:
+        result, code = ending(train, config)
+    _show(result, options.json)
+    return code
+
+
+def _show(result: dict[str, Any], as_json: bool) -> None:
+    from didact.common import display
+    from didact.experiments.runs import report
+
+    if as_json:
         return print(strict_json.dumps(result, indent=1))
     console = display.console()
     if not result["finished"]:

@@ -43,8 +43,8 @@ class Distill:
     """print the result as JSON"""
 
 
-def distill(choice: Distill) -> None:
-    """Distill and print a summary.
+def distill(choice: Distill) -> int:
+    """Distill, print a summary, and return the exit code.
 
     Raises:
         SettingError: an option is invalid, or a folder cannot be written.
@@ -53,9 +53,10 @@ def distill(choice: Distill) -> None:
     from didact.experiments.runs import report
     from didact.experiments.runs.stopping import ending
 
-    result = ending(distilled, choice)
+    result, code = ending(distilled, choice)
     if choice.json:
-        return print(strict_json.dumps(result, indent=1))
+        print(strict_json.dumps(result, indent=1))
+        return code
     console = display.console()
     if not result["finished"]:
         console.print(f"Stopped after {result['steps']:,} steps; all progress is saved.")
@@ -63,7 +64,7 @@ def distill(choice: Distill) -> None:
         console.print(report.table(result))
     for name, path in {"run": result["run"], **result.get("files", {})}.items():
         console.print(f"  {name:<15} {path}", highlight=False, soft_wrap=True)
-    return None
+    return code
 
 
 def distilled(choice: Distill) -> dict:

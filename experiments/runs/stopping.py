@@ -166,16 +166,21 @@ def _handled(handler: Callable[[int, Any], Any]) -> Iterator[None]:
             signal.signal(number, old)
 
 
-def ending(train: Callable[..., dict[str, Any]], *arguments: Any, **more: Any) -> dict[str, Any]:
-    """Call a function that raises `Interrupted` or `Terminated`, and return its result in any case.
+def ending(
+    train: Callable[..., dict[str, Any]], *arguments: Any, **more: Any
+) -> tuple[dict[str, Any], int]:
+    """Call a function that raises `Interrupted` or `Terminated`.
 
-    For the command line, which reports the result and ends with exit code 0.
+    Returns:
+        Its result in any case, and the exit code for the command line: 0 if it finished, 130 after
+        Ctrl-C, 143 after SIGTERM, and 129 after SIGHUP.
     """
     try:
-        return train(*arguments, **more)
+        return train(*arguments, **more), 0
     except STOPPED as stopped:
-        ends_with(0)
-        return stopped.result
+        code = stopped.code if isinstance(stopped, Terminated) else 128 + signal.SIGINT
+        ends_with(int(code or 0))
+        return stopped.result, int(code or 0)
 
 
 def ends_with(code: int) -> None:

@@ -85,14 +85,14 @@ def test_interrupted_in_every_way_it_ends_the_same(whole, process, finished, tmp
     run = tmp_path / "run"
     started = process("train", *SETTINGS, "--run", "run", folder=tmp_path)
     code, out, err = interrupt(started, run, 8, signal.SIGTERM)
-    assert code == 0, err
+    assert code == 143, err
     assert "didact train --resume run" in out
     first = rows(run)[-1]["updates"]
     assert Checkpoints(run / "checkpoints").saved()[-1] == first < UPDATES
 
     started = process("train", "--resume", "run", "--json", folder=tmp_path)
     code, out, err = interrupt(started, run, first + 6, signal.SIGINT)
-    assert code == 0, err
+    assert code == 130, err
     told = json.loads(out)
     second = rows(run)[-1]["updates"]
     assert told["finished"] is False

@@ -112,7 +112,13 @@ def test_the_command_line_ends_with_a_result():
     def train(result):
         raise Terminated(result, signal.SIGTERM)
 
-    assert stopping.ending(train, RESULT) == RESULT
+    assert stopping.ending(train, RESULT) == (RESULT, 143)
+    assert stopping.ending(lambda: RESULT) == (RESULT, 0)
+
+    def interrupted():
+        raise Interrupted(RESULT)
+
+    assert stopping.ending(interrupted) == (RESULT, 130)
 
 
 def test_a_process_ends_although_abandoned_work_continues(finished, tmp_path):

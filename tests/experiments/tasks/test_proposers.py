@@ -356,7 +356,7 @@ def test_ctrl_c_during_a_slow_call(process, tmp_path):
         spent = time.monotonic() - begun
     finally:
         started.kill()
-    assert started.returncode == 0, err
+    assert started.returncode == 130, err
     # On a machine with other work to do everything takes longer.
     busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert spent < 2 * busy, spent
