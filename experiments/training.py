@@ -200,6 +200,11 @@ class Training:
         if self.log.damaged:
             count = "1 line" if self.log.damaged == 1 else f"{self.log.damaged} lines"
             bar.line(f"{count} of {logs.METRICS} could not be read: moved to {self.log.aside}")
+        if (rounded := total * config.steps_per_update) != config.steps and done == 0:
+            chunk = k * config.steps_per_update
+            bar.line(
+                f"--steps {config.steps:,} becomes {rounded:,}: whole chunks of {chunk:,} steps"
+            )
         proposals = proposers.ProposerRunner(
             config, self.environment, loop, self.run, done, tell=bar.line
         )

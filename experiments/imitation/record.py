@@ -48,6 +48,8 @@ def save_recording(choice: Record) -> None:
         SettingError: an option is invalid, or the folder cannot be written.
         KeyboardInterrupt: recording was stopped before the first shard was complete.
     """
+    from rich.filesize import decimal
+
     from didact.common import display
     from didact.experiments.runs import logs
 
@@ -86,7 +88,7 @@ def save_recording(choice: Record) -> None:
     console.print(
         f"{choice.out}: {card['episodes']:,} episodes of {card['who']} in {card['environment']}, "
         f"{card['steps']:,} steps, {card['success']:.1%} success over "
-        f"{card['played']:,} episodes played, {size / 1e6:,.1f} MB",
+        f"{card['played']:,} episodes played, {decimal(size)}",
         highlight=False,
         soft_wrap=True,
     )

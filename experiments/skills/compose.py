@@ -14,6 +14,7 @@ from didact.common.errors import SettingError
 from didact.experiments.option_types import Imports
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
+FEW = 0.5  # success rate below which more training is recommended
 MIN = 64  # minimum number of steps, one for each environment
 Learned = tuple[dict[str, Any], Any, int]  # parameters, goals, and number of steps taken
 
@@ -73,6 +74,13 @@ def compose(choice: Compose) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if result["success"] < FEW:
+        console.print(
+            f"  Few episodes succeeded. The skills may need more training than {result['steps']:,} "
+            "steps (--steps), or the formula may be impossible from many starts.",
+            highlight=False,
+            soft_wrap=True,
+        )
     if "automaton" not in result["files"]:
         console.print("  No figures were drawn: the automaton has too many states.")
     for name, path in result["files"].items():

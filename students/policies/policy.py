@@ -104,7 +104,12 @@ class Policy:
         return carry if n else jax.tree.map(lambda x: x[0], carry)
 
     def act(
-        self, observation: Mapping[str, Any], carry: Any = None, key: Array | None = None
+        self,
+        observation: Mapping[str, Any],
+        carry: Any = None,
+        key: Array | None = None,
+        *,
+        start: Any = None,
     ) -> tuple[Array, Any]:
         """Choose the next action.
 
@@ -113,6 +118,9 @@ class Policy:
                 environments.
             carry: the carry returned by the previous call; None at the start of an episode.
             key: random key to sample the action; None for the greedy action.
+            start: whether an episode starts with this observation, for one environment or each;
+                its carry is replaced by the initial one. With gymnasium's vector environments,
+                `terminated | truncated` of the step before.
 
         Returns:
             The action and the carry.
@@ -138,12 +146,25 @@ class Policy:
             carry = jax.tree.map(lambda x: x[None], carry)
         n = next(iter(arrays.values())).shape[0]
         carry = self.initial_carry(n) if carry is None else carry
+        if start is not None:
+            start = jnp.asarray(start, bool)
+            if start.shape not in ((), (n,)):
+                raise SettingError("start", start.shape, f"of shape {(n,)}, or a single bool")
+            carry = self._restarted(carry, jnp.broadcast_to(start, (n,)))
         greedy = key is None
         key = jax.random.key(0) if key is None else key
         action, carry = self._act(self.params, arrays, carry, key, greedy=greedy)
         if single:
             return action[0], jax.tree.map(lambda x: x[0], carry)
         return action, carry
+
+    def _restarted(self, carry: Any, start: Array) -> Any:
+        """Replace the carry by the initial one where `start`, bool[n], holds."""
+
+        def chosen(initial, now):
+            return jnp.where(start.reshape(-1, *[1] * (now.ndim - 1)), initial, now)
+
+        return jax.tree.map(chosen, self.initial_carry(len(start)), carry)
 
     def _choose(self, params, observation, carry, key, *, greedy):
         state = self.student.init(jax.random.key(0))._replace(params=params)

@@ -38,7 +38,7 @@ FILLERS = frozenset(
         *("stepping", "take", "pick", "up", "grab", "collect", "find", "see", "bring", "deliver"),
         *("carry", "make", "way", "return", "back", "enter", "entering", "hit", "hitting", "on"),
         *("onto", "into", "in", "at", "of", "over", "with", "hold", "holding", "break", "breaking"),
-        *("anything", "something", "thing", "things"),
+        *("anything", "something", "thing", "things", "room", "place", "spot", "location"),
     ]
 )
 # Verbs of single actions, unlike "hold" and "be", which can also describe a lasting state.

@@ -54,6 +54,20 @@ def test_one_world_is_one_of_many(policy, key):
     assert policy.initial_carry(5).shape == carry.shape
 
 
+def test_episodes_that_start_have_the_initial_carry(policy):
+    seen = observation()
+    _, carry = policy.act(seen)
+    start = np.arange(5) % 2 == 0
+    _, mixed = policy.act(seen, carry, start=start)
+    (_, new), (_, later) = policy.act(seen), policy.act(seen, carry)
+    np.testing.assert_array_equal(mixed, np.where(start[:, None], new, later))
+    single = {name: x[1] for name, x in seen.items()}
+    _, memory = policy.act(single, carry[1], start=True)
+    np.testing.assert_allclose(memory, new[1], atol=1e-6)
+    with pytest.raises(SettingError, match="start is"):
+        policy.act(seen, carry, start=[True])
+
+
 def test_numpy_and_jax_are_the_same_to_it(policy):
     seen = observation()
     one, _ = policy.act(seen)

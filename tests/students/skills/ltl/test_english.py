@@ -26,6 +26,7 @@ OFFICE = lexicon(
         ("deliver the coffee to the office without breaking a vase",
          "F(coffee & X F office) & G !decoration"),
         ("first A, then B", "F(A & X F B)"),
+        ("go to room A, then to the place B", "F(A & X F B)"),
         ("first go to A, and then to B", "F(A & X F B)"),
         ("A, then B, then C", "F(A & X F(B & X F C))"),
         ("A next B", "F(A & X F B)"),
