@@ -31,6 +31,8 @@ def pytest_configure(config):
 
     Numbers are compared closely, so GPUs must not round what they multiply to 10 bits.
     """
+    # Traces and programs are millions of objects, which are searched for garbage time and again.
+    gc.set_threshold(100_000, 50, 100)
     jax.config.update("jax_default_matmul_precision", "highest")
     os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"  # of processes that tests start
     # Kept from one test and process to the next. Set before anything is compiled, because jax

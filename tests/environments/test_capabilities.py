@@ -337,6 +337,7 @@ def rows(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_students_learn_from_its_expert(registered, tmp_path):
     run = tmp_path / "run"
     result = train(

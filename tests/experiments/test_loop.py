@@ -412,6 +412,7 @@ def learn_on_both():
     }
 
 
+@pytest.mark.slow
 def test_learning_is_the_same_on_two_devices(finished, tmp_path):
     told = on_two_devices(finished, tmp_path, "learn_on_both")
     assert told["moved"] > 1e-3

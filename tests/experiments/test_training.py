@@ -139,6 +139,7 @@ def test_evaluations_that_are_refused(trained, refused, arguments, words):
         assert word in message
 
 
+@pytest.mark.slow
 def test_watch(trained, capsys, tmp_path, refused):
     import imageio.v3 as imageio
 

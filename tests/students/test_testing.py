@@ -63,7 +63,11 @@ def distilled(spaces, actions):
 @pytest.mark.parametrize(
     ("make", "actions"),
     [
-        (functools.partial(ppo, config=PPO, num_updates=9), small_policy.JOINTS),
+        pytest.param(
+            functools.partial(ppo, config=PPO, num_updates=9),
+            small_policy.JOINTS,
+            marks=pytest.mark.slow,
+        ),
         pytest.param(kickstarted, small_policy.ACTIONS, marks=pytest.mark.slow),
         pytest.param(distilled, small_policy.JOINTS, marks=pytest.mark.slow),
         (functools.partial(sac, config=SAC), small_policy.JOINTS),

@@ -145,6 +145,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_two_devices_share_the_worlds():
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
     flags = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}

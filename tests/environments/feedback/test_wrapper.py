@@ -91,6 +91,7 @@ def followed(name):
     return world.environment, first, success, steps
 
 
+@pytest.mark.slow
 def test_who_does_what_is_said_fulfils_the_instruction():
     *_, success, _ = followed(BOSS)
     assert success.all()
@@ -235,6 +236,7 @@ def test_the_rate_says_how_often():
     assert share[2] == 1
 
 
+@pytest.mark.slow
 def test_advice_kept_up_is_that_of_a_solver_asked_anew():
     """But for steps too many in front of doors that the agent has opened and left."""
     world, reset, step = compiled(BOSS, hindsight=False, phrasing="train")

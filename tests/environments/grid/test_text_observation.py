@@ -14,8 +14,8 @@ import didact.environments as environments
 from didact.environments.grid import GridWorld, cells, text_observation
 from didact.environments.language import vocabulary
 
-FAMILIES = ["Playground", "ObstructedMaze", "Crossing"]
-MORE = ["GoTo", "DynamicObstacles", "ObjectMissions"]
+FAMILIES = ["Playground"]
+MORE = ["ObstructedMaze", "Crossing", "GoTo", "DynamicObstacles", "ObjectMissions"]
 N = 32
 
 STATES = {i: name for name, i in STATE_TO_IDX.items()}
@@ -180,6 +180,7 @@ def test_where_there_is_no_room_the_farthest_things_are_left_out(length):
     assert cut > 20
 
 
+@pytest.mark.slow
 def test_the_longest_text_is_that_of_a_view_full_of_doors():
     image = np.full((7, 7, 3), (4, 0, 1), np.uint8)
     image[3, 6] = (5, 0, 0)
@@ -193,6 +194,7 @@ def test_the_longest_text_is_that_of_a_view_full_of_doors():
     assert text_observation.decode(ids) == sentences
 
 
+@pytest.mark.slow
 def test_packed_views_are_told_alike():
     images = random_views(20)
     packed = cells.pack(images)
@@ -221,6 +223,7 @@ def test_an_environment_has_texts_only_if_asked_for():
         GridWorld(text=True, text_length=0)
 
 
+@pytest.mark.slow
 def test_texts_come_with_every_transformation_of_the_program():
     world = environments.make("BabyAI-GoToLocal-v0", packed=True, text=True, text_length=90)
     n = 6

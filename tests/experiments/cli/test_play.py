@@ -218,27 +218,28 @@ class Terminal:
         os.close(self.other)
 
 
-def test_a_terminal_is_as_it_was_afterwards(compiled):
+@pytest.mark.parametrize(
+    "end", ["q", *(pytest.param(x, marks=pytest.mark.slow) for x in ("ctrl-c", "term"))]
+)
+def test_a_terminal_is_as_it_was_afterwards(compiled, end):
     """By "q", by Ctrl-C and by a signal that asks it to end."""
-    terminals = [Terminal("play", SMALL, "--seed", "1", cache=compiled) for _ in range(3)]
+    terminal = Terminal("play", SMALL, "--seed", "1", cache=compiled)
     try:
-        for end, terminal in zip(("q", "ctrl-c", "term"), terminals, strict=True):
-            assert "go to the" in terminal.read_until("q: quit")
-            assert "\x1b[?1049h\x1b[?25l" in terminal.seen
-            during = termios.tcgetattr(terminal.file)
-            assert during[3] & (termios.ICANON | termios.ECHO) == 0
-            for number, key in enumerate((b"a", b"\x1b[C", b"d"), 1):
-                terminal.press(key)
-                terminal.read_until(f"step {number} of 16")
-            if end == "term":
-                terminal.process.send_signal(signal.SIGTERM)
-            else:
-                terminal.press({"q": b"q", "ctrl-c": b"\x03"}[end])
-            last = terminal.read_until("1 level of" if end == "q" else "stopped.")
-            assert "\x1b[?25h\x1b[?1049l" in last
-            assert "Traceback" not in terminal.seen
-            assert terminal.process.wait(30) == (0 if end == "q" else 130)
-            assert termios.tcgetattr(terminal.file) == terminal.before
+        assert "go to the" in terminal.read_until("q: quit")
+        assert "\x1b[?1049h\x1b[?25l" in terminal.seen
+        during = termios.tcgetattr(terminal.file)
+        assert during[3] & (termios.ICANON | termios.ECHO) == 0
+        for number, key in enumerate((b"a", b"\x1b[C", b"d"), 1):
+            terminal.press(key)
+            terminal.read_until(f"step {number} of 16")
+        if end == "term":
+            terminal.process.send_signal(signal.SIGTERM)
+        else:
+            terminal.press({"q": b"q", "ctrl-c": b"\x03"}[end])
+        last = terminal.read_until("1 level of" if end == "q" else "stopped.")
+        assert "\x1b[?25h\x1b[?1049l" in last
+        assert "Traceback" not in terminal.seen
+        assert terminal.process.wait(30) == (0 if end == "q" else 130)
+        assert termios.tcgetattr(terminal.file) == terminal.before
     finally:
-        for terminal in terminals:
-            terminal.close()
+        terminal.close()

@@ -178,6 +178,7 @@ def test_several_experts_are_asked_equally_often(trained, tmp_path):
     assert 0.45 < share[0] < 0.55
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_experts(trained, tmp_path):
     """So that it goes on where they no longer are."""
     run = trained
@@ -315,6 +316,7 @@ def test_the_worst_go_on_from_the_best():
     assert seen == {1.25, 0.8}
 
 
+@pytest.mark.slow
 def test_weights_start_spread_out():
     weights = np.asarray(
         population.randomise_weights(people(2000), jax.random.key(0)).student.weights["kickstart"]

@@ -114,6 +114,7 @@ def test_an_expert_s_episodes_hold_in_the_official_minigrid(tmp_path):
         assert episode["success"]
 
 
+@pytest.mark.slow
 def test_the_solver_always_succeeds_in_one_room(tmp_path):
     card = record.recorded(record.Record("solver", tmp_path / "r", env=LOCAL, episodes=600))
     assert card["success"] == 1
@@ -126,6 +127,7 @@ def test_the_solver_always_succeeds_in_one_room(tmp_path):
     assert card == json.loads((tmp_path / "r" / CARD).read_text())
 
 
+@pytest.mark.slow
 def test_the_same_seed_writes_the_same_bytes(tmp_path):
     environment = make(ROOM)
 

@@ -132,6 +132,7 @@ def test_bad_input_gets_one_sentence(arguments, sentence, tmp_path, monkeypatch,
     assert not [path for path in tmp_path.glob("runs/*") if path.is_dir()]
 
 
+@pytest.mark.slow
 def test_an_automaton_too_large_to_be_read_is_composed_all_the_same(tmp_path, capsys):
     places = ("coffee", "mail", "office", "A", "B", "C", "D")
     formula = " & ".join(f"F {place}" for place in places)

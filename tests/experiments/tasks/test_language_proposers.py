@@ -116,6 +116,7 @@ def test_a_training_goes_on_whatever_comes(asked, tmp_path):
         assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
 
 
+@pytest.mark.slow
 def test_a_run_that_is_gone_on_with_knows_what_was_spent(asked, tmp_path, capsys):
     place, llm = asked(wrote(1), chat_server.error(500), wrote(2), wrote(3), max_calls=3)
     settings = SETTINGS | {"proposer": "language-model", "llm": llm, "steps": 64 * 40}

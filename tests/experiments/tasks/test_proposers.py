@@ -56,7 +56,11 @@ def arrays(run):
     return [np.asarray(x) for x in leaves]
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one seed", "two seeds"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(1, marks=pytest.mark.slow), 2],
+    ids=["one seed", "two seeds"],
+)
 def scripted(request, tmp_path_factory):
     """A run with the scripted proposer: its folder, and its settings."""
     with pytest.MonkeyPatch.context() as patch:
@@ -195,6 +199,7 @@ def test_answers_from_a_thread_come_when_they_come(with_proposer, tmp_path):
     assert curves(tmp_path / "again") == curves(run)
 
 
+@pytest.mark.slow
 def test_two_answers_at_the_same_update_are_repeated(with_proposer, monkeypatch, tmp_path):
     """Of the first question, and of the next one, which is answered at once."""
     asked = Slow(lambda number: tasks(*range(10 * number, 10 * number + 6)))
@@ -228,6 +233,7 @@ def test_errors_do_not_end_a_training_and_are_asked_about_less_and_less(with_pro
     assert not any(e.accepted for e in found)
 
 
+@pytest.mark.slow
 def test_an_outage_of_two_rounds_with_two_seeds(with_proposer):
     asked = Slow(lambda number: ProposerError("Nobody is there.") if number <= 4 else tasks(number))
     asked.immediate = True
@@ -236,6 +242,7 @@ def test_an_outage_of_two_rounds_with_two_seeds(with_proposer):
     assert [e.asked for e in found if e.seed == 1] == [4, 8, *range(16, 40, 4)]
 
 
+@pytest.mark.slow
 def test_when_the_budget_is_spent_nobody_is_asked_any_more(with_proposer, tmp_path):
     def answer(number):
         return tasks(1) if number == 1 else BudgetSpent("All calls are spent.")
@@ -293,6 +300,7 @@ class Told(fakes.Counting):
         return super().reset(key, tasks[:, :3])
 
 
+@pytest.mark.slow
 def test_while_feedback_fades_proposers_are_told_how_students_fare(tmp_path):
     register("Told", Told, "counts, and is told")
     train(**SETTINGS | {"env": "Told", "anneal_help": 0.5}, run=tmp_path / "run")

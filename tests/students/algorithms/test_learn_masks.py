@@ -96,7 +96,10 @@ def spoilt(rollout, seed=7):
     return rollout._replace(**more)
 
 
-NAMES = ["ppo", "kickstart", "distill", "hindsight"]
+OTHERS = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("kickstart", "distill", "hindsight")
+]
+NAMES = ["ppo", *OTHERS]
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -176,6 +179,7 @@ def test_fractions_weigh_rows():
         np.testing.assert_allclose(a, weight * b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_masks_on_two_devices(two_devices):
     """As on one device, also where one of the two has nothing to learn from."""
     for name in ("all", "mixed", "one device"):

@@ -152,6 +152,7 @@ def taught(name, **settings):
     return teacher, jax.tree.map(np.asarray, (skill, away)), state
 
 
+@pytest.mark.slow
 def test_proposals_follow_a_frontier_that_moves():
     _, (skill, away), _ = taught("transformer")
     _, (least, aimless), _ = taught("uniform")
