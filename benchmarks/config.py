@@ -223,6 +223,9 @@ class SACBenchmarkConfig:
     """test episodes per training"""
     peer: bool = True
     """also train with Stable-Baselines3; requires pip install 'didact[sb3]'"""
+    out: str = "runs/sac"
+    """folder for the results as JSON; seeds whose results are there already, for the same settings,
+    are not trained again"""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from rich.table import Table
 
-from didact.benchmarks import hardware
+from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.config import SACBenchmarkConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import welch_test
+from didact.common.files import writable
 from didact.common.settings import checked
 from didact.environments import SettingError, make
 from didact.experiments.evaluation.evaluate import evaluator
@@ -21,11 +22,16 @@ from didact.students import SACConfig, sac
 from didact.teachers import uniform
 
 ENVIRONMENT, TASK = "Pendulum", "gymnasium"
+OURS, PEER = "didact", "stable-baselines3"
+FILE = "sac.json"
 CHUNKS = 10
 
 
 def compare(config: SACBenchmarkConfig) -> dict[str, Any]:
     """Train policies with both libraries.
+
+    The results of each seed are written to `sac.json` in `config.out`; seeds whose results are
+    there already, for the same settings, are not trained again.
 
     Returns:
         `machine`, `settings`, and for "didact" and "stable-baselines3" the mean test `returns`,
@@ -33,7 +39,8 @@ def compare(config: SACBenchmarkConfig) -> dict[str, Any]:
         the peer the `ratio` of speeds and the p-value `p` of Welch's test for equal returns.
 
     Raises:
-        SettingError: a setting is invalid, or Stable-Baselines3 is not installed.
+        SettingError: a setting is invalid, Stable-Baselines3 is not installed, or the folder holds
+            results for other settings.
     """
     config = checked(config)
     if config.peer:
@@ -41,25 +48,42 @@ def compare(config: SACBenchmarkConfig) -> dict[str, Any]:
             import stable_baselines3  # type: ignore  # noqa: F401
         except ModuleNotFoundError:
             raise SettingError("--peer", True, "False without stable-baselines3") from None
+    path = writable("--out", config.out) / FILE
+    values = dataclasses.asdict(config)
+    settings = {k: v for k, v in values.items() if k not in ("out", "seed", "seeds")}
+    libraries = (OURS, PEER) if config.peer else (OURS,)
+    rows = resumed_results.rows_of(path, "seeds", settings, lambda row: _is_row(row, libraries))
+    seeds = [str(seed) for seed in range(config.seed, config.seed + config.seeds)]
     # Seeds of the two alternate, so that a busy machine slows down both equally.
-    ours, theirs = [], []
-    for seed in range(config.seed, config.seed + config.seeds):
-        ours.append(_train(config, seed))
-        if config.peer:
-            theirs.append(_train_peer(config, seed))
+    for seed in seeds:
+        if seed not in rows:
+            row = {OURS: _train(config, int(seed))}
+            if config.peer:
+                row[PEER] = _train_peer(config, int(seed))
+            rows[seed] = row
+            machine = hardware.describe()
+            resumed_results.write(path, {"machine": machine, "settings": settings, "seeds": rows})
+    ours = [rows[seed][OURS] for seed in seeds]
     result: dict[str, Any] = {
         "machine": hardware.describe(),
-        "settings": dataclasses.asdict(config),
-        "didact": _joined(config, ours),
+        "settings": values,
+        OURS: _joined(config, ours),
     }
-    result["didact"]["compile_seconds"] = [row["compile_seconds"] for row in ours]
-    if theirs:
-        peer = _joined(config, theirs)
-        speeds = zip(result["didact"]["steps_per_second"], peer["steps_per_second"], strict=True)
+    result[OURS]["compile_seconds"] = [row["compile_seconds"] for row in ours]
+    if config.peer:
+        peer = _joined(config, [rows[seed][PEER] for seed in seeds])
+        speeds = zip(result[OURS]["steps_per_second"], peer["steps_per_second"], strict=True)
         peer["ratio"] = float(np.median([a / b for a, b in speeds]))
-        peer["p"] = float(welch_test(result["didact"]["returns"], peer["returns"]).p_value)
-        result["stable-baselines3"] = peer
+        peer["p"] = float(welch_test(result[OURS]["returns"], peer["returns"]).p_value)
+        result[PEER] = peer
     return result
+
+
+def _is_row(row: Any, libraries: tuple[str, ...]) -> bool:
+    """Whether a value read from a file has the results of one seed."""
+    names = {OURS: ("return", "seconds", "compile_seconds"), PEER: ("return", "seconds")}
+    numbers = [row[library][name] for library in libraries for name in names[library]]
+    return bool(np.isfinite(np.array(numbers, float)).all())
 
 
 def _joined(config: SACBenchmarkConfig, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -127,7 +151,7 @@ def table(result: dict[str, Any]) -> Table:
     )
     for name in ("library", "return of each seed", "mean", "p", "steps/s", "ratio"):
         made.add_column(name, justify="left" if name == "library" else "right")
-    for name in ("didact", "stable-baselines3"):
+    for name in (OURS, PEER):
         if name in result:
             row = result[name]
             made.add_row(
