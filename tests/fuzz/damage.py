@@ -46,7 +46,7 @@ def json_damage(draw, value, edits=3):
         path = draw(st.sampled_from(places(value)))
         if not path:
             if draw(st.integers(0, 9)) == 0:
-                value = draw(st.sampled_from([*ODD_VALUES, deep(200)]))
+                value = copy.deepcopy(draw(st.sampled_from([*ODD_VALUES, deep(200)])))
             continue
         part = value
         for name in path[:-1]:
@@ -64,7 +64,8 @@ def json_damage(draw, value, edits=3):
 
 
 def odd():
-    return st.sampled_from([*ODD_VALUES, deep(50)]) | st.integers() | st.floats() | st.text()
+    made = st.sampled_from([*ODD_VALUES, deep(50)]) | st.integers() | st.floats() | st.text()
+    return made.map(copy.deepcopy)  # it may be changed in turn
 
 
 @st.composite
