@@ -8,16 +8,18 @@ import functools
 import importlib.metadata
 import json
 from pathlib import Path
+from typing import Any
 
 KINDS = ("environments", "teachers", "students", "proposers")
 PATH = Path(__file__).parent / "catalogue.json"
 
 
 @functools.cache
-def read() -> dict[str, dict[str, str]]:
+def read() -> dict[str, dict[str, Any]]:
     """Return the descriptions of all built-in parts, by kind (see `KINDS`) and name.
 
-    They are empty if the file cannot be read, so that it can be written anew.
+    Those of teachers are mappings with the fields `description`, `needs`, ... of the registry. They
+    are empty if the file cannot be read, so that it can be written anew.
     """
     try:
         return json.loads(PATH.read_text(encoding="utf-8"))

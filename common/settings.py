@@ -214,6 +214,12 @@ def described(kinds: Kinds) -> dict[str, str]:
     return {name: in_words(kind) for name, kind in kinds.items() if has_text(kind)}
 
 
+def defaults(make: Callable[..., Any]) -> dict[str, Any]:
+    """Return the default values of the parameters of a function, by name."""
+    parameters = inspect.signature(make).parameters.items()
+    return {name: p.default for name, p in parameters if p.default is not p.empty}
+
+
 def flat_kinds(settings: Any, prefix: str = "") -> dict[str, Any]:
     """Return the kinds of a dataclass's settings by dotted name, such as "network.hidden".
 

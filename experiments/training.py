@@ -28,6 +28,7 @@ from didact.experiments.imitation import expert_setup
 from didact.experiments.preparation import cache_compilations, settled, system_errors
 from didact.experiments.runs import folder, logs, policy_files, report
 from didact.experiments.runs.checkpoints import Checkpoints
+from didact.experiments.runs.curriculum_pictures import thumbnails_of
 from didact.experiments.runs.curriculum_snapshots import save_snapshot, snapshot_of
 from didact.experiments.runs.folder import CONFIG
 from didact.experiments.runs.optional import optional
@@ -157,6 +158,7 @@ class Training:
         self.checkpoints = Checkpoints(run / "checkpoints")
         self.student = setup.student_of(config, environment, alone=True)
         self.figures: dict[str, str] = {}  # paths of the latest figures by name
+        self.thumbnails = thumbnails_of(environment)
         self._drawn = time.monotonic()
         self._evaluators: dict[tuple[bool, int], Any] = {}
         self.stop = Stop()

@@ -1,36 +1,77 @@
 """The registry of teachers."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from didact.common.registry import Entry, Registry
+from didact.common import registry
+from didact.common.registry import Registry
 from didact.common.setting_types import kinds_of
 from didact.common.settings import UnknownSetting, accepted, require
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Teacher
+from didact.teachers.descriptions import ABOUT
 
-__all__ = ["TEACHERS", "Entry", "make", "register", "registered", "settings_of"]
+__all__ = ["FIELDS", "TEACHERS", "Entry", "about", "make", "register", "registered", "settings_of"]
 
+
+@dataclasses.dataclass(frozen=True)
+class Entry(registry.Entry):
+    """A registered teacher.
+
+    Attributes:
+        paper: the source of the algorithm.
+        needs: what it requires beyond a task space and outcomes: expert knowledge, levels, scores
+            of the student, a solver, a proposer.
+        good: what it is good at.
+        bad: what it is bad at.
+    """
+
+    paper: str = ""
+    needs: str = ""
+    good: str = ""
+    bad: str = ""
+
+
+FIELDS = ("paper", "needs", "good", "bad")  # of an entry, in the order in which they are shown
 TEACHERS: Registry[Entry] = Registry("teacher", Entry, "didact.teachers")
 
 
-def register(name: str, make: Callable[..., Teacher], description: str) -> None:
+def register(
+    name: str,
+    make: Callable[..., Teacher],
+    description: str,
+    *,
+    paper: str = "",
+    needs: str = "",
+    good: str = "",
+    bad: str = "",
+) -> None:
     """Register a teacher.
 
     Args:
         name: the name to register.
         make: a function; `make(space, **settings)` must return a `Teacher`.
         description: one line.
+        paper, needs, good, bad: see `Entry`; one line each. They appear in `didact list teachers`.
 
     Raises:
         SettingError: the name is taken.
     """
-    TEACHERS.register(name, make, description)
+    given = dict(zip(FIELDS, (paper, needs, good, bad), strict=True))
+    fields = ABOUT.get(name, {}) | {key: text for key, text in given.items() if text}
+    TEACHERS.register(name, make, description, **fields)
 
 
 def registered() -> tuple[Entry, ...]:
     """Return all entries, in the order of registration."""
     return TEACHERS.entries()
+
+
+def about(entry: Entry) -> dict[str, str]:
+    """Return the description of a teacher and the fields that are not empty, by name."""
+    names = ("description", *FIELDS)
+    return {name: getattr(entry, name) for name in names if getattr(entry, name)}
 
 
 def settings_of(name: str) -> dict[str, Any]:

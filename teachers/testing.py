@@ -16,6 +16,7 @@ from jaxtyping import PRNGKeyArray
 
 from didact.common.conformance import equal, is_key, name_of, numbers, require, require_same_shapes
 from didact.environments.task_spaces import TaskSpace
+from didact.teachers import pictures
 from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
 
 SCORES = ("value", "positive_value_loss", "mean_negative_advantage", "max_negative_advantage")
@@ -41,7 +42,7 @@ def check(
     - Rows of weight 0 change nothing, whatever they contain.
     - Proposals remain tasks of the space after returns and scores that are infinite or NaN, and
       after episodes that were proposed by other teachers.
-    - The picture is finite and has the documented shapes.
+    - The picture is finite and has the documented shapes (see `pictures`).
 
     Args:
         make_teacher: creates the teacher for a task space, such as
@@ -120,14 +121,12 @@ class _Check:
         drawn = {name: np.asarray(x) for name, x in self.teacher.picture(state).items()}
         for name, x in drawn.items():
             require(np.all(np.isfinite(x)), f"picture: {name!r} must be finite")
-        if "means" in drawn:
-            k, d = len(drawn["means"]), self.space.size
-            shapes = {"means": (k, d), "covariances": (k, d, d), "weights": (k,), "progress": (k,)}
-            for name, shape in shapes.items():
-                require(
-                    name in drawn and drawn[name].shape == shape,
-                    f"picture: means require {name!r} of the shape {shape}",
-                )
+        wrong = pictures.fault(drawn, self.space.size)
+        require(wrong is None, f"picture: {wrong}")
+        if "levels" in drawn:
+            real = drawn["levels"][pictures.used(drawn, pictures.LEVELS)]
+            inside = np.all(np.asarray(self.space.contains(jnp.asarray(real))))
+            require(inside, "picture: levels that may be replayed must be tasks of the space")
 
     def same_keys_give_the_same(self, state: Any) -> None:
         require(

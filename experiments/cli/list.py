@@ -1,4 +1,4 @@
-"""List environments, teachers, students, proposers, benchmarks or policies."""
+"""List environments, teachers, students, proposers, benchmarks or policies, or describe one."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,17 +17,26 @@ class Options(Importing):
         Literal["envs", "teachers", "proposers", "students", "benchmarks", "policies"]
     ]
     """what to list"""
+    name: tyro.conf.Positional[str | None] = None
+    """describe only this one, with its settings; of a teacher also the paper, what it needs, and
+    what it is good and bad at"""
     json: bool = False
     """print as JSON, including settings and the JSON schemas of task spaces"""
 
 
 def run(options: Options) -> None:
-    """Print names and descriptions."""
+    """Print names and descriptions.
+
+    Raises:
+        SettingError: there is nothing of the name.
+    """
     from rich.table import Table
     from rich.text import Text
 
     from didact.common import display
 
+    if options.name is not None:
+        return _describe(options)
     rows = _known(options) or _ROWS[options.what](options.json)
     if options.json:
         return print(strict_json.dumps(rows, indent=1))
@@ -36,8 +45,29 @@ def run(options: Options) -> None:
     table = Table("name", "description", box=None, show_header=False, padding=(0, 2))
     table.columns[0].no_wrap, table.columns[0].overflow = True, "fold"  # names can be copied
     for row in rows:
-        table.add_row(Text(row["name"], "bold"), Text(row["description"]))
-    return display.console().print(table)
+        needs = f"needs {row['needs']}" if row.get("needs", "nothing") != "nothing" else ""
+        parts = (Text(row["description"]), Text(f"\n{needs}" if needs else "", "dim"))
+        table.add_row(Text(row["name"], "bold"), Text.assemble(*parts))
+    display.console().print(table)
+    if options.what == "teachers":
+        print("\n`didact list teachers NAME` describes one: paper, needs, strengths, settings.")
+    return None
+
+
+def _describe(options: Options) -> None:
+    """Print everything about one entry."""
+    from didact.common import display
+    from didact.common.registry import suggest
+    from didact.experiments.cli import _description
+
+    found = {row["name"]: row for row in _ROWS[options.what](True)}
+    lower = {name.lower(): row for name, row in found.items()}
+    row = found.get(str(options.name)) or lower.get(str(options.name).lower())
+    if row is None:
+        raise suggest("NAME", options.name, list(found))
+    if options.json:
+        return print(strict_json.dumps(row, indent=1))
+    return display.console().print(_description.table(row))
 
 
 def _known(options: Options) -> list[dict[str, Any]]:
@@ -48,7 +78,10 @@ def _known(options: Options) -> list[dict[str, Any]]:
     if options.json or options.imports or catalogue.has_plugins(kind):
         return []
     described = catalogue.read().get(kind, {})
-    return [{"name": name, "description": text} for name, text in described.items()]
+    return [
+        {"name": name, **(about if isinstance(about, dict) else {"description": about})}
+        for name, about in described.items()
+    ]
 
 
 def _rows(entries: Any, more: Callable[[Any], dict[str, Any]] | None = None) -> list[dict]:
@@ -72,14 +105,23 @@ def _envs(full: bool) -> list[dict]:
 
 def _teachers(full: bool) -> list[dict]:
     from didact import teachers
-    from didact.common.settings import described
+    from didact.common.settings import defaults, described
     from didact.experiments.imitation import expert_setup
+    from didact.teachers.registry import about
 
     def more(entry: Any) -> dict[str, Any]:
-        return {"settings": described(teachers.settings_of(entry.name))}
+        if not full:
+            return about(entry)
+        kinds = described(teachers.settings_of(entry.name))
+        usual = {
+            name: value
+            for name, value in defaults(entry.make).items()
+            if name in kinds and isinstance(value, bool | int | float | str | tuple | None)
+        }
+        return about(entry) | {"settings": kinds, "defaults": usual}
 
-    rows = _rows(teachers.registered(), more if full else None)
-    return [*rows, {"name": expert_setup.TEACHER, "description": expert_setup.DESCRIPTION}]
+    rows = _rows(teachers.registered(), more)
+    return [*rows, {"name": expert_setup.TEACHER, **expert_setup.ABOUT}]
 
 
 def _proposers(full: bool) -> list[dict]:

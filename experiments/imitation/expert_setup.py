@@ -27,7 +27,10 @@ from didact.teachers import Teacher, mixture, uniform
 SOLVER = "solver"  # name of the environment's privileged expert
 TEACHER = "experts"  # name of the teacher that samples the experts' tasks
 KEPT = "experts"  # subfolder of a run with copies of its expert policies
-DESCRIPTION = "samples the tasks that the --experts were trained on, each expert equally often"
+ABOUT = {
+    "description": "samples the tasks of the --experts' trainings, each expert equally often",
+    "needs": "experts that are policies (--experts)",
+}
 LAST = 0.01  # final value of an exponential schedule, relative to the initial value
 
 

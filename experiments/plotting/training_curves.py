@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from didact.common.errors import SettingError
-from didact.experiments.plotting.curriculum_plot import curriculum, ellipse
+from didact.experiments.plotting.beliefs_plot import ellipse
+from didact.experiments.plotting.curriculum_plot import curriculum
 from didact.experiments.plotting.style import (
     COLOURS,
     DASHES,

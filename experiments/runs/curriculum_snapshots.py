@@ -13,6 +13,7 @@ from jaxtyping import Float
 from didact.common.errors import SettingError
 from didact.common.files import replacing
 from didact.environments.task_spaces import Box
+from didact.teachers import pictures
 
 _UNREADABLE = OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, MemoryError
 MOST = 400  # episodes of a snapshot
@@ -110,20 +111,9 @@ def _check(snapshot: CurriculumSnapshot, dimensions: int | None) -> None:
             raise ValueError(f"{name} are not numbers")
         if name in arrays and not np.isfinite(values).all():
             raise ValueError(f"{name} are not finite")
-    _check_mixture(snapshot.beliefs, tasks.shape[1])
-
-
-def _check_mixture(beliefs: Mapping[str, np.ndarray], d: int) -> None:
-    """Check the Gaussian mixture of a teacher, if its beliefs contain one."""
-    if "weights" not in beliefs:
-        return
-    k = beliefs["weights"].shape
-    expected = {"weights": k, "progress": k, "means": (*k, d), "covariances": (*k, d, d)}
-    for name, shape in expected.items():
-        if name in beliefs and (len(k) != 1 or beliefs[name].shape != shape):
-            raise ValueError(f"{name} have shape {beliefs[name].shape}")
-        if name in beliefs and not np.isfinite(beliefs[name][beliefs["weights"] > 0]).all():
-            raise ValueError(f"{name} are not finite")
+    wrong = pictures.fault(snapshot.beliefs, tasks.shape[1])
+    if wrong is not None:
+        raise ValueError(wrong)
 
 
 def most_informative_dimensions(
@@ -131,19 +121,23 @@ def most_informative_dimensions(
 ) -> tuple[int, ...]:
     """Return the (at most two) columns that show a curriculum best, the best first.
 
-    A dimension is informative if the proposals move along it over time and if learning progress
-    (or success, if there are no beliefs) varies along it.
+    A dimension is informative if the proposals move along it over time and if the values of a
+    success model, or else the learning progress expected by Gaussians, or else success, vary along
+    it.
     """
     tasks = [_unit(s.tasks, space) for s in snapshots]
     values = [expected_progress(s.tasks, s.beliefs, space) for s in snapshots]
     if not np.isfinite(np.concatenate(values)).any():
         values = [np.asarray(s.success, float) for s in snapshots]
+    modelled = [s.beliefs for s in snapshots if "points" in s.beliefs]
+    places = [_unit(b["points"], space) for b in modelled] or tasks
+    values = [np.asarray(b["values"], float) for b in modelled] or values
     scores = {}
     for column, dimension in enumerate(space.dimensions):
         if dimension.high > dimension.low:
             range_ = [np.quantile(t[:, column], (0.1, 0.5, 0.9)) for t in tasks]
             moved = np.std(range_, axis=0).mean()
-            pooled = np.concatenate([t[:, column] for t in tasks]), np.concatenate(values)
+            pooled = np.concatenate([t[:, column] for t in places]), np.concatenate(values)
             scores[column] = 2 * moved + _explained(*pooled)
     return tuple(sorted(scores, key=lambda column: -scores[column])[:2])
 
@@ -157,7 +151,7 @@ def expected_progress(
     beliefs.
     """
     tasks = np.asarray(tasks, float)
-    used = np.asarray(beliefs.get("weights", ())) > 0
+    used = np.asarray(beliefs["weights"] if "means" in beliefs else ()) > 0
     active = space.high > space.low
     if not used.any():
         return np.full(len(tasks), np.nan)

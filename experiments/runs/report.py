@@ -14,7 +14,7 @@ from didact.environments.base import PICTURES
 from didact.experiments.evaluation import watch
 from didact.experiments.objects import objects_of, without_label
 from didact.experiments.plotting import training_curves
-from didact.experiments.runs import logs, policy_files
+from didact.experiments.runs import curriculum_pictures, logs, policy_files
 from didact.experiments.runs.curriculum_snapshots import load_snapshots
 from didact.experiments.runs.optional import optional
 from didact.students import load_policy
@@ -132,16 +132,11 @@ def pictures(training: Any) -> dict[str, str]:
     except SettingError as error:  # a damaged snapshot must not end the training
         Display(training.console).line(f"The curriculum was not plotted: {error}")
         snapshots = []
-    space = training.environment.task_space
-    shown = space.feature_space
-    if snapshots and (shown.low < shown.high).any():
-        if shown is not space:  # beliefs about tasks do not apply to their features
-            features = [np.asarray(space.features(s.tasks)) for s in snapshots]
-            pairs = zip(snapshots, features, strict=True)
-            snapshots = [s._replace(tasks=values, beliefs={}) for s, values in pairs]
-        label = "critic value" if training.config.teacher == "transformer" else "learning progress"
-        path = training_curves.curriculum(run / "curriculum.png", snapshots, shown, progress=label)
-        files["curriculum"] = str(path)
+    seen = curriculum_pictures.view(training.environment, snapshots)
+    if seen is not None:
+        label = curriculum_pictures.progress_of(training.config.teacher)
+        drawn = curriculum_pictures.draw(run, seen, training.thumbnails, progress=label)
+        files |= {name: str(path) for name, path in drawn.items()}
     return files
 
 

@@ -1,0 +1,63 @@
+"""The sources, requirements, strengths and weaknesses of the built-in teachers.
+
+`register` adds these fields to the entry of the same name, and `didact list teachers` shows them.
+`docs/which_teacher.md` has the measurements behind the statements about results.
+"""
+
+ABOUT: dict[str, dict[str, str]] = {
+    "uniform": {
+        "paper": "Tobin et al., Domain randomization, IROS 2017 (arXiv:1703.06907)",
+        "needs": "nothing",
+        "good": "the baseline; spaces in which most tasks teach something, such as GoTo",
+        "bad": "spaces in which most tasks are out of reach of a beginner",
+    },
+    "alp_gmm": {
+        "paper": "Portelas et al., Teacher algorithms for curriculum learning of deep RL in "
+        "continuously parameterized environments, CoRL 2019 (arXiv:1910.07224)",
+        "needs": "a Box",
+        "good": "dimensions without effect: it masters as many cells of the toy grid with five of "
+        "them as without",
+        "bad": "a student that never succeeds, where all progress is 0; many episodes between two "
+        "updates",
+    },
+    "pool": {
+        "paper": "score: Rutherford et al., No regrets, NeurIPS 2024 (arXiv:2408.15099)",
+        "needs": "a proposer (--proposer), or a list of first tasks",
+        "good": "few, discrete tasks that something else writes, such as a language model",
+        "bad": "large continuous spaces, of which the pool holds only `capacity` tasks",
+    },
+    "transformer": {
+        "paper": "reward: Xia et al., Agent0, 2025 (arXiv:2511.16043); regret: Dennis et al., "
+        "PAIRED, NeurIPS 2020 (arXiv:2012.02096)",
+        "needs": "a Box; the score positive_value_loss of the student for reward=regret",
+        "good": "spaces with several separate regions of useful tasks; it mastered most cells of "
+        "the toy grid",
+        "bad": "it trains two networks while the student learns; on grid worlds it was not better "
+        "than uniform",
+    },
+    "mixture": {
+        "needs": "other teachers by name, as in teachers=alp_gmm,uniform",
+        "good": "a fixed share of one teacher's tasks among those of another",
+        "bad": "proposing costs as much as all parts together",
+    },
+    "bandit": {
+        "paper": "after Graves et al., Automated curriculum learning for neural networks, ICML "
+        "2017 (arXiv:1704.03003)",
+        "needs": "other teachers by name, as in teachers=alp_gmm,uniform",
+        "good": "when it is unknown which teacher suits a space, or this changes in training",
+        "bad": "proposing costs as much as all parts together; a few thousand episodes pass before "
+        "it prefers one",
+    },
+    "shuffled": {
+        "paper": "Romac et al., TeachMyAgent, ICML 2021 (arXiv:2103.09815): rugged difficulty",
+        "needs": "a Box; another teacher by name, as in teacher=alp_gmm",
+        "good": "measuring how much a teacher relies on neighboring tasks being alike",
+        "bad": "not meant to help a student",
+    },
+    "solvable_first": {
+        "paper": "the control of ATLAS, AAAI 2026 (arXiv:2511.12706)",
+        "needs": "a task space that knows which tasks are solvable, such as mazes",
+        "good": "separating what a curriculum contributes from avoiding unsolvable tasks",
+        "bad": "spaces in which almost no task is solvable: it asks a limited number of times",
+    },
+}
