@@ -81,12 +81,12 @@ class Teacher(NamedTuple):
             of weight 0 must not change the state. Rows with the tag `FOREIGN` were proposed by
             another teacher.
         picture: `picture(state) -> dict` of arrays for plots of the teacher's beliefs; empty if it
-            has none. The names say what kind of beliefs they are (see `pictures`), with k items and
-            tasks in task units: Gaussians (`means` [k, d], `covariances` [k, d, d], `weights` [k],
-            `progress` [k]), boxes (`low` [k, d], `high` [k, d], `weights` [k]), a success model
-            (`points` [k, d], `values` [k]), or levels (`levels` [k, d], `scores` [k],
-            `probabilities` [k]). All numbers are finite; unused items have the weight or
-            probability 0.
+            has none. The names determine the kind of beliefs (see `didact.common.pictures`), with k
+            items and tasks in task units: Gaussians (`means` [k, d], `covariances` [k, d, d],
+            `weights` [k], `progress` [k]), boxes (`low` [k, d], `high` [k, d], `weights` [k]), a
+            success model (`points` [k, d], `values` [k]), levels (`levels` [k, d], `scores` [k],
+            `probabilities` [k]), or parts of a combinator (`arms` [k]). All numbers are finite;
+            unused items have the weight or probability 0.
         batch: None if proposals are cheap: the training loop then requests new ones in every update
             and uses only a few of them. A number if proposals are expensive: the loop requests
             that many at once, and replaces only those that were used.

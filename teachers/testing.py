@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from didact.common import pictures
 from didact.common.conformance import equal, is_key, name_of, numbers, require, require_same_shapes
 from didact.environments.task_spaces import TaskSpace
-from didact.teachers import pictures
 from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
 
 SCORES = ("value", "positive_value_loss", "mean_negative_advantage", "max_negative_advantage")
@@ -42,7 +42,7 @@ def check(
     - Rows of weight 0 change nothing, whatever they contain.
     - Proposals remain tasks of the space after returns and scores that are infinite or NaN, and
       after episodes that were proposed by other teachers.
-    - The picture is finite and has the documented shapes (see `pictures`).
+    - The picture is finite and has the documented shapes (see `didact.common.pictures`).
 
     Args:
         make_teacher: creates the teacher for a task space, such as

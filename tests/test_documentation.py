@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,50 @@ def test_blocks_run(name, tmp_path, compiled):
         pytest.skip(f"there is no {name}")
     done = run(program(page.read_text()), tmp_path, compiled)
     assert done.returncode == 0, f"{name} (line numbers are those of the page)\n{done.stderr}"
+
+
+def commands(page: str) -> list[list[str]]:
+    """The words of each `didact` command of the page, without the name of the program."""
+    codes = [m["code"] for m in FENCE.finditer(page) if m["language"] == "sh"]
+    lines = [line for code in codes for line in code.replace("\\\n", " ").splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.startswith("didact ")]
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_commands_of_the_page_on_writing_a_teacher_run(tmp_path, compiled):
+    page = (ROOT / "docs" / "write_a_teacher.md").read_text()
+    file = next(code for _, code in python_blocks(page) if code.startswith("# my_teacher.py"))
+    (tmp_path / "my_teacher.py").write_text(file)
+    found = commands(page)
+    assert [words[0] for words in found] == ["list", "train", "picture", "benchmark"]
+    for words in found:
+        done = run(f"from didact.experiments.cli import main; main({words})", tmp_path, compiled)
+        assert done.returncode == 0, (words, done.stderr)
+    for name in ("mine/curriculum.gif", "mine/levels.png", "comparison/curves.json"):
+        assert (tmp_path / "runs" / name).stat().st_size > 1000, name
+
+
+def test_the_page_on_teachers_names_all_of_them_and_settings_that_exist():
+    from didact import teachers
+    from didact.experiments import setup
+    from didact.experiments.config import TrainConfig
+
+    page = (ROOT / "docs" / "which_teacher.md").read_text()
+    for entry in teachers.registered():
+        if entry.make.__module__.startswith("didact."):
+            assert f"`{entry.name}`" in page, entry.name
+    combined = [words for words in commands(page) if words[0] == "train"]
+    assert len(combined) >= 4
+    for words in combined:
+        options = {"--env": "ToyGrid"} | dict(zip(words[1::2], words[2::2], strict=False))
+        at = words.index("--teacher-settings")
+        config = TrainConfig(
+            env=options["--env"],
+            teacher=options["--teacher"],
+            teacher_settings=tuple(words[at + 1 :]),
+        )
+        setup.teacher_of(config, setup.environment_of(config))
 
 
 def test_contributing_has_examples():

@@ -1,6 +1,6 @@
 """Draw a teacher's beliefs over one or two dimensions of the task space.
 
-The kinds of beliefs are those of `didact.teachers.pictures`.
+The kinds of beliefs are those of `didact.common.pictures`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,9 +14,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.patches import Ellipse, Rectangle
 
+from didact.common import pictures
 from didact.environments.task_spaces import Box
 from didact.experiments.plotting.style import JITTER
-from didact.teachers import pictures
 
 # Pale where learning progress is low, so that high progress stands out on white.
 PROGRESS = LinearSegmentedColormap.from_list(
@@ -30,7 +30,7 @@ WORDS = {
     pictures.GAUSSIANS: "ellipses: the teacher's Gaussians",
     pictures.BOXES: "rectangles: the teacher's boxes, darker where more tasks are drawn",
     pictures.MODEL: "contours: the teacher's model, {low:.2g} (pale) to {high:.2g}",
-    pictures.LEVELS: "squares: levels of the buffer, larger where replayed more often",
+    pictures.LEVELS: "squares: levels of the buffer, larger if replayed more often, darker if of higher score",
     pictures.ARMS: "bars: probability of each part",
 }
 
@@ -186,7 +186,7 @@ def _model(
     if len(columns) == 2:
         grid = values.reshape(GRID, GRID).T
         style = {"levels": np.linspace(*limits, 9), "extend": "both"}
-        axes.contourf(*real, grid, cmap=PROGRESS, alpha=0.45, zorder=0.6, **style)
+        axes.contourf(*real, grid, cmap=PROGRESS, alpha=0.35, zorder=0.6, **style)
         axes.contour(*real, grid, colors="#444a52", linewidths=0.5, zorder=0.7, **style)
     else:
         height = 0.02 + 0.2 * (values - limits[0]) / (limits[1] - limits[0])

@@ -9,13 +9,13 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from didact.common import pictures
 from didact.common.errors import SettingError
 from didact.experiments.plotting.beliefs_plot import INK
 from didact.experiments.plotting.curriculum_plot import evenly
 from didact.experiments.plotting.style import COLOURS, drawing_style, save_figure, short_steps
 from didact.experiments.plotting.video import Frame
 from didact.experiments.runs.curriculum_snapshots import CurriculumSnapshot
-from didact.teachers import pictures
 
 Thumbnails = Callable[[Float[np.ndarray, "m d"]], list[Frame]]
 

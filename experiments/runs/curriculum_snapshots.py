@@ -10,10 +10,10 @@ from zipfile import BadZipFile
 import numpy as np
 from jaxtyping import Float
 
+from didact.common import pictures
 from didact.common.errors import SettingError
 from didact.common.files import replacing
 from didact.environments.task_spaces import Box
-from didact.teachers import pictures
 
 _UNREADABLE = OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, MemoryError
 MOST = 400  # episodes of a snapshot

@@ -8,7 +8,9 @@ import pytest
 
 from didact import teachers
 from didact.environments import Box, Dimension, SettingError
-from didact.teachers import testing
+from didact.environments.grid.mazes.samplers import Blocks
+from didact.environments.grid.mazes.task_space import Levels
+from didact.teachers import descriptions, registry, testing
 
 SPACE = Box((Dimension("x", -1, 3), Dimension("n", 0, 2, integer=True), Dimension("c", 5, 5)))
 NAMES = [entry.name for entry in teachers.registered()]
@@ -26,7 +28,12 @@ SETTINGS = {
         "layers": 1,
         "heads": 2,
     },
+    "mixture": {"teachers": "pool:capacity=8,uniform", "weights": (0.3, 0.7)},
+    "bandit": {"teachers": "uniform,pool:capacity=8", "horizon": 50, "history": 64},
+    "shuffled": {"teacher": "pool:capacity=8", "cells": 3},
+    "solvable_first": {"teacher": "uniform"},
 }
+SPACES = {"solvable_first": Levels(4, 4, Blocks(0, 8))}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +41,7 @@ SETTINGS = {
 )
 def test_every_teacher_keeps_its_promises(name):
     make = functools.partial(teachers.make, name, **SETTINGS.get(name, {}))
-    testing.check(make, SPACE)
+    testing.check(make, SPACES.get(name, SPACE))
 
 
 def test_uniform_is_uniform():
@@ -48,8 +55,27 @@ def test_uniform_is_uniform():
 def test_every_entry_describes_itself():
     assert {"uniform", "alp_gmm"} <= set(NAMES)
     for entry in teachers.registered():
-        assert entry.description
-        assert "\n" not in entry.description
+        for text in registry.about(entry).values():
+            assert text
+            assert "\n" not in text
+
+
+def test_what_is_described_is_registered_and_the_other_way_round():
+    """With what each needs, and what it is good and bad at."""
+    assert set(descriptions.ABOUT) == set(NAMES)
+    for name in NAMES:
+        about = registry.about(registry.TEACHERS[name])
+        assert {"description", "needs", "good", "bad"} <= set(about), name
+        assert {k: v for k, v in about.items() if k != "description"} == descriptions.ABOUT[name]
+
+
+def test_fields_of_a_users_teacher(monkeypatch):
+    monkeypatch.setattr(registry.TEACHERS, "_entries", dict(registry.TEACHERS._entries))
+    teachers.register("short", teachers.uniform, "short")
+    teachers.register("long", teachers.uniform, "long", paper="mine", needs="time", bad="all")
+    short, long = (registry.about(registry.TEACHERS[name]) for name in ("short", "long"))
+    assert short == {"description": "short"}
+    assert long == {"description": "long", "paper": "mine", "needs": "time", "bad": "all"}
 
 
 def test_an_unknown_name_is_told_with_its_neighbours():

@@ -1,0 +1,137 @@
+"""Shuffled cells: a permutation of the space that moves whole cells, and comes back."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from didact import teachers
+from didact.environments import Box, Dimension, SettingError
+from didact.teachers import Outcomes, Proposals, Teacher, propose, testing
+
+SPACE = Box(
+    (
+        Dimension("x", -2, 6),
+        Dimension("n", 1, 6, integer=True),
+        Dimension("still", 3, 3),
+        Dimension("flag", 0, 1, integer=True),
+    )
+)
+
+
+def echo(space, tasks):
+    """Proposes given tasks; its state is the tasks that it observed."""
+    tasks = jnp.asarray(tasks, jnp.float32)
+    return Teacher(
+        lambda key: tasks,
+        lambda state, key, n: (tasks[:n], state),
+        lambda state, proposals, outcomes: proposals.tasks,
+    )
+
+
+def outcomes(n):
+    one = jnp.ones(n)
+    return Outcomes(one, one, one, one, {})
+
+
+def played(tasks, space=SPACE, **settings):
+    teacher = teachers.shuffled(echo(space, tasks), space, **settings)
+    state = teacher.init(jax.random.key(0))
+    proposals, state = propose(teacher, state, jax.random.key(0), len(tasks))
+    return np.asarray(proposals.tasks), teacher, state
+
+
+def cells_of(tasks, sides):
+    """The cell of each task, where all whole numbers of a cell are alike."""
+    extent = SPACE.high - SPACE.low + SPACE.integer
+    return np.clip(((tasks - SPACE.low) / np.maximum(extent, 1e-9) * sides), 0, sides - 1).astype(
+        int
+    )
+
+
+@pytest.mark.parametrize("jointly", [True, False])
+def test_cells_are_permuted_as_a_whole(jointly):
+    tasks = np.asarray(SPACE.sample(jax.random.key(0), 4000))
+    moved, _, _ = played(tasks, cells=4, seed=3, jointly=jointly)
+    assert np.asarray(SPACE.contains(jnp.asarray(moved))).all()
+    sides = np.array([4, 3, 1, 2])  # 6 whole numbers have no 4 equal parts
+    before, after = cells_of(tasks, sides), cells_of(moved, sides)
+    pairs = {(tuple(a), tuple(b)) for a, b in zip(before.tolist(), after.tolist(), strict=True)}
+    assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}) == 24
+    assert sum(a != b for a, b in pairs) > 12
+    # The place within the cell stays.
+    within = lambda x: ((x[:, 0] + 2) % 2, (x[:, 1] - 1) % 2)  # noqa: E731
+    for old, new in zip(within(tasks), within(moved), strict=True):
+        np.testing.assert_allclose(new, old, atol=2.1 / 1024)
+    if not jointly:  # each dimension by itself
+        for column in range(4):
+            maps = {(a[column], b[column]) for a, b in pairs}
+            assert len(maps) == sides[column]
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**20), st.integers(0, 30), st.booleans(), st.integers(2, 6))
+def test_tasks_come_back(key, seed, jointly, cells):
+    tasks = np.array(SPACE.sample(jax.random.key(key), 32))
+    tasks[0], tasks[1] = SPACE.low, SPACE.high  # on the faces of cells
+    tasks[2, 0] = 2.0
+    moved, teacher, state = played(tasks, cells=cells, seed=seed, jointly=jointly)
+    back = teacher.observe(state, Proposals.of(jnp.asarray(moved)), outcomes(32))
+    width = 8 / cells
+    np.testing.assert_allclose(back, tasks, atol=1.01 * width / 1024)
+    np.testing.assert_array_equal(np.asarray(back)[:, 1:], tasks[:, 1:])
+
+
+def test_seeds_permute_differently_and_neighbours_part():
+    tasks = np.stack([[x, 1, 3, 0] for x in np.linspace(-2, 6, 40, endpoint=False)])
+    first, second = (played(tasks, cells=8, seed=s)[0] for s in (0, 1))
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, played(tasks, cells=8, seed=0)[0])
+    jumps = np.abs(np.diff(first[:, 0])) > 1
+    assert jumps.sum() >= 5
+
+
+def test_only_named_dimensions_are_cut():
+    tasks = np.asarray(SPACE.sample(jax.random.key(0), 500))
+    moved, _, _ = played(tasks, cells=4, names=["x"])
+    np.testing.assert_array_equal(moved[:, 1:], tasks[:, 1:])
+    assert np.abs(moved[:, 0] - tasks[:, 0]).max() > 1
+
+
+def test_spaces_of_many_dimensions_are_cut_one_by_one():
+    space = Box(tuple(Dimension(f"d{i}", 0, 1) for i in range(15)))
+    with pytest.raises(SettingError, match=r"cells is 4, .*jointly=False"):
+        teachers.shuffled(teachers.uniform(space), space)
+    testing.check(lambda s: teachers.shuffled(teachers.uniform(s), s, jointly=False), space)
+
+
+def test_points_and_levels_move_with_their_cells():
+    tasks = np.asarray(SPACE.sample(jax.random.key(0), 8))
+    moved, _, state = played(tasks, cells=4)
+    drawn = {"means": jnp.zeros((1, 4)), "levels": jnp.asarray(tasks), "points": jnp.asarray(tasks)}
+    drawn |= {"scores": jnp.ones(8), "probabilities": jnp.ones(8) / 8, "values": jnp.arange(8.0)}
+    inner = echo(SPACE, tasks)._replace(picture=lambda state: drawn)
+    picture = teachers.shuffled(inner, SPACE, cells=4).picture(state)
+    assert set(picture) == {"levels", "points", "scores", "probabilities", "values"}
+    for name in ("levels", "points"):
+        np.testing.assert_array_equal(picture[name], moved)
+
+
+@pytest.mark.parametrize("jointly", [True, False])
+def test_it_keeps_the_promises_of_a_teacher(jointly):
+    def make(space):
+        inner = teachers.pool(space, 8, space_fraction=0.2)
+        return teachers.shuffled(inner, space, jointly=jointly)
+
+    testing.check(make, SPACE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [({"cells": 1}, "cells"), ({"seed": -1}, "seed"), ({"names": ["z"]}, "dimension")],
+)
+def test_bad_settings_are_named(settings, name):
+    with pytest.raises(SettingError, match=f"^{name} is .*, but must be .*\\.$"):
+        teachers.shuffled(teachers.uniform(SPACE), SPACE, **settings)
