@@ -32,6 +32,18 @@ def best(beliefs: Mapping[str, np.ndarray], count: int) -> np.ndarray:
     return order[: min(count, int(pictures.used(beliefs, pictures.LEVELS).sum()))]
 
 
+def informative(
+    thumbnails: Thumbnails | None, snapshots: Sequence[CurriculumSnapshot]
+) -> Thumbnails | None:
+    """Return the function if it draws different levels differently, otherwise None."""
+    found = [s.beliefs for s in snapshots if has_levels(s)]
+    if thumbnails is None or not found:
+        return None
+    drawn = thumbnails(np.asarray(found[-1]["levels"])[best(found[-1], 8)])
+    differ = any(not np.array_equal(drawn[0], other) for other in drawn[1:])
+    return thumbnails if differ or len(drawn) == 1 else None
+
+
 def levels(
     path: str | os.PathLike[str],
     snapshots: Sequence[CurriculumSnapshot],
@@ -64,7 +76,7 @@ def levels(
         raise SettingError("snapshots", "empty", "at least one snapshot with levels")
     chosen = evenly(found, panels)
     rows = count if thumbnails is not None else 0
-    width = 1.75 * max(3, len(chosen))
+    width = max(3.4, 1.75 * len(chosen))
     with drawing_style():
         figure = Figure(figsize=(width, 1.75 * rows + 1.9), layout="constrained")
         if title:
@@ -80,7 +92,7 @@ def levels(
 def _draw_pictures(
     figure: SubFigure, chosen: list[CurriculumSnapshot], thumbnails: Thumbnails, rows: int
 ) -> None:
-    grid = figure.subplots(rows, max(3, len(chosen)), squeeze=False)
+    grid = figure.subplots(rows, len(chosen), squeeze=False)
     for axes in grid.ravel():
         axes.set_axis_off()
     for column, snapshot in enumerate(chosen):
@@ -102,13 +114,11 @@ def show_level(axes: Axes, beliefs: Mapping[str, np.ndarray], index: int, pictur
 
 
 def _draw_ranks(figure: SubFigure, chosen: list[CurriculumSnapshot], *, headed: bool) -> None:
-    grid = figure.subplots(1, max(3, len(chosen)), sharey=True, squeeze=False)[0]
-    for axes in grid[len(chosen) :]:
-        axes.set_visible(False)
+    grid = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
     scores = np.concatenate([np.ravel(s.beliefs["scores"])[_ranked(s)] for s in chosen])
     low, high = float(scores.min()), float(scores.max())
     margin = 0.05 * (high - low or 1)
-    for column, (axes, snapshot) in enumerate(zip(grid, chosen, strict=False)):
+    for column, (axes, snapshot) in enumerate(zip(grid, chosen, strict=True)):
         draw_ranks(axes, snapshot, (low - margin, high + margin), named=column == len(chosen) - 1)
         if headed:
             axes.set_title(f"{short_steps(snapshot.steps)} steps", loc="left")

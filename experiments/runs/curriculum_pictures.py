@@ -37,8 +37,8 @@ class View(NamedTuple):
 def view(environment: Environment, snapshots: Sequence[CurriculumSnapshot]) -> View | None:
     """Return snapshots as they are drawn, or None if there is nothing to draw.
 
-    In a space of features, levels of a buffer are drawn as their features. Other beliefs about
-    tasks do not apply to features.
+    In a space of features, which is narrowed to the tasks that occur, levels of a buffer are drawn
+    as their features. Other beliefs about tasks do not apply to features.
     """
     space = environment.task_space
     shown = space.feature_space
@@ -47,7 +47,8 @@ def view(environment: Environment, snapshots: Sequence[CurriculumSnapshot]) -> V
     whole = list(snapshots)
     if shown is space:
         return View(shown, whole, whole)
-    return View(shown, [_featured(s, space) for s in whole], whole)
+    drawn = [_featured(s, space) for s in whole]
+    return View(_narrowed(shown, drawn), drawn, whole)
 
 
 def progress_of(teacher: str) -> str:
@@ -93,6 +94,7 @@ def draw(
     played. If it has a buffer of levels, `levels.png` shows the most probable ones.
     """
     files = {}
+    thumbnails = levels_plot.informative(thumbnails, seen.whole)
     path = run / "curriculum.png"
     files["curriculum"] = curriculum(path, seen.drawn, seen.space, names=names, progress=progress)
     if any(s.beliefs for s in seen.whole):
@@ -109,6 +111,20 @@ def draw(
     if any(map(has_levels, seen.whole)):
         files["levels"] = levels_plot.levels(run / "levels.png", seen.whole, thumbnails)
     return files
+
+
+def _narrowed(space: Box, snapshots: Sequence[CurriculumSnapshot]) -> Box:
+    """Return the part of a space in which tasks and levels are, unless a dimension is constant."""
+    rows = [s.tasks for s in snapshots]
+    rows += [s.beliefs["levels"] for s in snapshots if "levels" in s.beliefs]
+    points = np.concatenate(rows)
+    if not len(points):
+        return space
+    low, high = points.min(axis=0), points.max(axis=0)
+    if not (low < high).all():
+        return space
+    ends = [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    return space.restricted(**dict(zip(space.names, ends, strict=True)))
 
 
 def _featured(snapshot: CurriculumSnapshot, space: Any) -> CurriculumSnapshot:
@@ -164,7 +180,7 @@ def draw_run(
         seen.drawn,
         seen.space,
         names=names,
-        thumbnails=thumbnails,
+        thumbnails=levels_plot.informative(thumbnails, seen.whole),
         levels=seen.whole,
         title=f"{without_label(config.env)}, {without_label(config.teacher)}",
         progress=progress,

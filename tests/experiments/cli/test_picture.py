@@ -59,13 +59,13 @@ def test_a_film_of_mazes_with_their_pictures(tmp_path, capsys):
 def test_levels_of_mazes_are_drawn_by_their_features():
     world = make("Maze", size=5)
     space = world.task_space
-    given = [
-        CurriculumSnapshot(
-            0, space.sample(jax.random.key(0), 4), *[np.ones(4)] * 2, replay(space, 0)
-        )
-    ]
+    tasks = np.asarray(space.sample(jax.random.key(0), 4))
+    given = [CurriculumSnapshot(0, tasks, np.ones(4), np.ones(4), replay(space, 0))]
     seen = view(world, given)
     assert seen.space.names == ("walls", "shortest_path")
+    reached = np.asarray(space.features(np.concatenate([tasks, replay(space, 0)["levels"][3:]])))
+    np.testing.assert_array_equal(seen.space.low, reached.min(axis=0))
+    np.testing.assert_array_equal(seen.space.high, reached.max(axis=0))
     beliefs = seen.drawn[0].beliefs
     np.testing.assert_array_equal(beliefs["levels"], space.features(given[0].beliefs["levels"][3:]))
     assert beliefs["levels"].shape == (7, 2)

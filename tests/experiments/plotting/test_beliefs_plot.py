@@ -148,6 +148,20 @@ def test_thumbnails_are_those_of_the_most_probable_levels(tmp_path):
             assert np.asarray(image).std() > 5
 
 
+def test_thumbnails_that_are_all_alike_are_left_out():
+    given = [snapshot(0, levels(0))]
+
+    def alike(tasks):
+        return [np.zeros((4, 4, 3), np.uint8)] * len(tasks)
+
+    def different(tasks):
+        return [np.full((4, 4, 3), i, np.uint8) for i in range(len(tasks))]
+
+    assert levels_plot.informative(alike, given) is None
+    assert levels_plot.informative(different, given) is different
+    assert levels_plot.informative(different, [snapshot(0, {})]) is None
+
+
 def test_a_film_has_a_frame_for_each_snapshot_and_holds_the_last(tmp_path):
     given = [snapshot(1000 * t, boxes(t)) for t in range(4)]
     path = curriculum_film.film(
