@@ -30,7 +30,7 @@ WORDS = {
     pictures.GAUSSIANS: "ellipses: the teacher's Gaussians",
     pictures.BOXES: "rectangles: the teacher's boxes, darker where more tasks are drawn",
     pictures.MODEL: "contours: the teacher's model, {low:.2g} (pale) to {high:.2g}",
-    pictures.LEVELS: "squares: levels of the buffer, larger if more probable, darker if of higher score",
+    pictures.LEVELS: "squares: levels of the buffer, large if probable, dark if of a high score",
     pictures.ARMS: "bars: probability of each part",
 }
 

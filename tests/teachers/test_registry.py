@@ -29,7 +29,7 @@ SETTINGS = {
         "heads": 2,
     },
     "mixture": {"teachers": "pool:capacity=8,uniform", "weights": (0.3, 0.7)},
-    "bandit": {"teachers": "uniform,pool:capacity=8", "horizon": 50, "history": 64},
+    "bandit": {"teachers": "uniform,uniform", "horizon": 50, "history": 64},
     "shuffled": {"teacher": "pool:capacity=8", "cells": 3},
     "solvable_first": {"teacher": "uniform"},
 }

@@ -117,17 +117,16 @@ def test_the_best_levels_come_first():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize("dimensions", [1, 3])
 def test_every_kind_in_every_space(kind, dimensions, tmp_path):
     fixed = {name: float(SPACE.low[i]) for i, name in enumerate(SPACE.names) if i >= dimensions}
     space = SPACE.restricted(**fixed)
-    given = [snapshot(t, KINDS[kind](t) if t else {}) for t in range(3)]
+    given = [snapshot(t, KINDS[kind](t) if t else {}) for t in range(2)]
     given = [s._replace(tasks=np.asarray(space.clip(s.tasks))) for s in given]
     curriculum(tmp_path / "a.png", given, space, dpi=40)
     frames = list(curriculum_film.frames(given, space, dpi=40))
-    assert len(frames) == 3
-    assert len({frame.shape for frame in frames}) == 1
-    assert not np.array_equal(frames[1], frames[2])
+    assert len(frames) == 2
+    assert frames[0].shape == frames[1].shape
 
 
 def test_thumbnails_are_those_of_the_most_probable_levels(tmp_path):
