@@ -75,7 +75,8 @@ def pool(
             dropped.
 
     Returns:
-        The teacher.
+        The teacher, whose picture contains the tasks of the pool with their scores and
+        probabilities.
 
     Raises:
         SettingError: a setting is out of range, or a row of `first` is not a task of the space.
@@ -121,12 +122,16 @@ def pool(
         tasks = space.sample(key, capacity) if given is None else jnp.asarray(given)
         return refill(empty, tasks, len(tasks))._replace(entered=nothing, refills=none)
 
-    def propose(state, key, n):
-        which_key, row_key, space_key = jax.random.split(key, 3)
+    def chances(state):
+        """Return the probability of each row; the sum is that of not sampling the space."""
         even = state.filled / jnp.sum(state.filled)
         total = jnp.sum(state.worth)
         scored = jnp.where(total > 0, state.worth / jnp.where(total > 0, total, 1), even)
-        cumulative = jnp.cumsum((most - space_fraction) * scored + pool_fraction * even)
+        return (most - space_fraction) * scored + pool_fraction * even
+
+    def propose(state, key, n):
+        which_key, row_key, space_key = jax.random.split(key, 3)
+        cumulative = jnp.cumsum(chances(state))
         # The draw may be rounded up to the total, so rows are limited to the last one in use.
         drawn = jax.random.uniform(row_key, (n,)) * cumulative[-1]
         last = jnp.max(jnp.where(state.filled, jnp.arange(capacity), 0))
@@ -170,8 +175,11 @@ def pool(
         doubt = jnp.where(attempts > 0, optimism / jnp.maximum(optimism + attempts, 1), 1)
         return jnp.where(filled, value + doubt * (best - value), 0)
 
-    # No picture: so many points would hide the tasks and their success rates in plots.
-    return Teacher(init, propose, observe)
+    def picture(state):
+        chance = jnp.where(state.filled, chances(state), 0)
+        return {"levels": state.tasks, "scores": state.worth, "probabilities": chance}
+
+    return Teacher(init, propose, observe, picture)
 
 
 def refill(

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.patches import Ellipse, Rectangle
 
 from didact.common import pictures
@@ -125,7 +125,7 @@ def _gaussians(
     used = np.flatnonzero(weights > 1e-3)
     for k in used[np.argsort(np.asarray(beliefs["progress"])[used])] if used.size else ():
         share = weights[k] / weights.max()
-        colour = scale.to_rgba(float(beliefs["progress"][k]))
+        colour = scale.to_rgba(np.asarray(beliefs["progress"], float)[k])
         width = 0.6 + 1.8 * share
         casing = [patheffects.withStroke(linewidth=width + 1.6, foreground="white")]
         mean = np.asarray(beliefs["means"], float)[k, list(shown)]
@@ -160,7 +160,7 @@ def _boxes(axes: Axes, beliefs: Mapping[str, np.ndarray], space: Box, shown: Seq
     for k in used[np.argsort(-extent[used].prod(axis=1))]:  # large ones below
         share = weights[k] / weights.max()
         style = {"edgecolor": INK, "linewidth": 0.5 + 1.1 * share}
-        style["facecolor"] = (*matplotlib.colors.to_rgb(INK), 0.03 + 0.22 * share)
+        style["facecolor"] = (*to_rgb(INK), 0.03 + 0.22 * share)
         if len(columns) == 2:
             axes.add_patch(Rectangle(tuple(low[k]), *extent[k], zorder=0.8, **style))
         else:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -127,7 +128,7 @@ def frames(
                 ha="left",
                 fontsize=9,
             )
-            sides = figure.subfigures(1, 2, width_ratios=[2, 1]) if replayed else [figure]
+            sides: Any = figure.subfigures(1, 2, width_ratios=[2, 1]) if replayed else [figure]
             main, below = sides[0].subplots(2, 1, height_ratios=[4, 1])
             set_axes(main, snapshots, space, shown)
             main.set_xlabel(name_of(space, shown[0]))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from didact.common.errors import SettingError
 from didact.common.settings import UnknownSetting
-from didact.environments.task_spaces import TaskSpace
+from didact.environments.task_spaces import Box, TaskSpace
 from didact.teachers.base import Teacher
 from didact.teachers.combinators.bandit import bandit_over
 from didact.teachers.combinators.mixture import mixture
@@ -89,7 +89,7 @@ def bandit(
 
 
 def shuffled_by_name(
-    space: TaskSpace,
+    space: Box,
     *,
     teacher: str = "alp_gmm",
     cells: int = 4,

@@ -101,7 +101,7 @@ def shuffled(
             target = jnp.take_along_axis(jnp.asarray(table), position, axis=0)
         else:
             target = jnp.asarray(table)[jnp.sum(position * strides.astype(np.int32), axis=-1)]
-        return space.clip(space.low + target * width + within)
+        return space.clip(jnp.asarray(space.low + target * width + within))
 
     def proposed(state, key, n):
         proposals, state = propose(teacher, state, key, n)

@@ -267,3 +267,18 @@ def test_it_finds_the_tasks_that_are_halfway():
     late = np.asarray(x[100:]).reshape(-1)
     near = np.abs(late - 0.6) < 0.15
     assert near.mean() > 0.6  # of all tasks, 0.3 are there
+
+
+def test_the_picture_has_the_chances_of_the_tasks():
+    """As counted in proposals; the free row has none."""
+    teacher, state = started(pool_fraction=0.1, space_fraction=0.2)
+    rows = np.array([FIRST[0]] * 8 + [FIRST[1]] * 8)
+    state = teacher.observe(state, rows, outcomes([1, 0] * 4 + [1] * 8))
+    drawn = teacher.picture(state)
+    tasks = np.asarray(teacher.propose(state, jax.random.key(1), 20_000)[0])
+    for row, chance in zip(FIRST, drawn["probabilities"], strict=False):
+        assert np.mean((tasks == row).all(axis=1)) == pytest.approx(float(chance), abs=0.015)
+    assert float(drawn["probabilities"][3]) == 0
+    assert float(jnp.sum(drawn["probabilities"])) == pytest.approx(0.8)
+    np.testing.assert_array_equal(drawn["scores"], state.worth)
+    np.testing.assert_array_equal(drawn["levels"][:3], FIRST)
