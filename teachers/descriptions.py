@@ -45,8 +45,8 @@ ABOUT: dict[str, dict[str, str]] = {
         "2017 (arXiv:1704.03003)",
         "needs": "other teachers by name, as in teachers=alp_gmm,uniform",
         "good": "when it is unknown which teacher suits a space, or this changes in training",
-        "bad": "proposing costs as much as all parts together; a few thousand episodes pass before "
-        "it prefers one",
+        "bad": "proposing costs as much as all parts together; changes are noticed after about "
+        "`horizon` episodes",
     },
     "shuffled": {
         "paper": "Romac et al., TeachMyAgent, ICML 2021 (arXiv:2103.09815): rugged difficulty",

@@ -66,7 +66,7 @@ def choice_in_words(space: Box, shown: Sequence[int]) -> str:
     if total <= len(shown):
         return ""
     names = " and ".join(name_of(space, i, unit=False) for i in shown)
-    return f"{names} of {total} parameters"
+    return f"{names}, of {total} parameters"
 
 
 def colouring(

@@ -78,7 +78,7 @@ def test_boxes_are_drawn_where_they_are(tmp_path, drawn):
         dark = {p.get_xy()[0]: p.get_facecolor()[3] for p in shapes}
         assert dark[1] > dark[0]
     words = drawn[0].subfigs[0].get_suptitle()
-    assert words.startswith("a and b of 3 parameters; rectangles")
+    assert words.startswith("a and b, of 3 parameters; rectangles")
 
 
 def test_a_model_is_averaged_over_what_is_not_shown():
