@@ -6,8 +6,9 @@ tasks are in task units.
 
 - Gaussians: `means` [k, d], `covariances` [k, d, d], `weights` [k], `progress` [k] (what the
   teacher expects of each, such as learning progress).
-- Boxes: `low` [k, d], `high` [k, d], `weights` [k]. An overlap is drawn darker, so nested boxes (a
-  tree) and a single one (bounds) are both fine.
+- Boxes: `low` [k, d], `high` [k, d], `weights` [k], and optionally `progress` [k], which is then
+  shown instead of the weights. An overlap is drawn darker, so nested boxes (a tree) and a single
+  one (bounds) are both fine.
 - A success model: `points` [k, d] spread over the space, `values` [k] there, such as predicted
   probabilities of success.
 - Levels, the tasks of a buffer: `levels` [k, d], `scores` [k], `probabilities` [k] of being
@@ -77,6 +78,10 @@ def fault(picture: Mapping[str, np.ndarray], d: int) -> str | None:
         for name in ("probabilities", "arms"):
             if name in SHAPES[kind] and picture[name].sum() > 1 + 1e-3:
                 return f"{name!r} must have a sum of at most 1"
+    if BOXES in kinds and "progress" in picture:
+        values, there = picture["progress"], used(picture, BOXES)
+        if values.shape != there.shape or not np.isfinite(values[there]).all():
+            return f"'progress' of boxes must be finite and of the shape {there.shape}"
     if BOXES in kinds and not (picture["low"] <= picture["high"])[used(picture, BOXES)].all():
         return "'low' must be at most 'high'"
     return None

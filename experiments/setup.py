@@ -117,6 +117,8 @@ def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     name = TEACHERS.find(config.teacher, "--teacher", more=(expert_setup.TEACHER,)).name
     kinds = teachers.settings_of(name)
     settings = parsed("--teacher-settings", config.teacher_settings, kinds, "teacher")
+    if "easy" in kinds:
+        settings["easy"] = environment.easy_space.intersection(space)
     try:
         teacher = teachers.make(name, space, **settings)
     except SettingError as error:

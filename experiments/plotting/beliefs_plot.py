@@ -28,7 +28,7 @@ BANDWIDTH = 0.06  # of the kernel that averages over the dimensions that are not
 
 WORDS = {
     pictures.GAUSSIANS: "ellipses: the teacher's Gaussians",
-    pictures.BOXES: "rectangles: the teacher's boxes, darker where more tasks are drawn",
+    pictures.BOXES: "rectangles: the teacher's boxes, darker if of more weight or progress",
     pictures.MODEL: "contours: the teacher's model, {low:.2g} (pale) to {high:.2g}",
     pictures.LEVELS: "squares: levels of the buffer, large if probable, dark if of a high score",
     pictures.ARMS: "bars: probability of each part",
@@ -151,14 +151,15 @@ def _gaussians(
 
 
 def _boxes(axes: Axes, beliefs: Mapping[str, np.ndarray], space: Box, shown: Sequence[int]) -> None:
-    weights = np.asarray(beliefs["weights"], float)
+    values = np.asarray(beliefs.get("progress", beliefs["weights"]), float)
     columns = list(shown)
     margin = np.where(space.integer, 0.5, 0)[columns]  # a whole number is a cell
     low = np.asarray(beliefs["low"], float)[:, columns] - margin
     extent = np.asarray(beliefs["high"], float)[:, columns] + margin - low
     used = np.flatnonzero(pictures.used(beliefs, pictures.BOXES))
+    most = max(values[used].max(initial=0), 1e-12)
     for k in used[np.argsort(-extent[used].prod(axis=1))]:  # large ones below
-        share = weights[k] / weights.max()
+        share = float(max(values[k], 0) / most)
         style = {"edgecolor": INK, "linewidth": 0.5 + 1.1 * share}
         style["facecolor"] = (*to_rgb(INK), 0.03 + 0.22 * share)
         if len(columns) == 2:

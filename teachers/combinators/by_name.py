@@ -5,6 +5,7 @@ The parts are one text: names separated by commas, each with settings of its own
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from didact.common.errors import SettingError
 from didact.common.settings import UnknownSetting
@@ -14,23 +15,26 @@ from didact.teachers.combinators.bandit import bandit_over
 from didact.teachers.combinators.mixture import mixture
 from didact.teachers.combinators.shuffled import shuffled
 from didact.teachers.combinators.solvable_first import solvable_first
-from didact.teachers.registry import make
+from didact.teachers.registry import make, settings_of
 
 FORM = "NAME[:SETTING=VALUE...], separated by commas"
 
 
-def named(text: str, space: TaskSpace, setting: str = "teachers") -> tuple[Teacher, ...]:
+def named(
+    text: str, space: TaskSpace, easy: TaskSpace | None = None, setting: str = "teachers"
+) -> tuple[Teacher, ...]:
     """Make the teachers that a text names.
 
     Args:
         text: for example `alp_gmm:fit_rate=100,uniform`.
         space: the tasks to choose from.
+        easy: the easy part of the space, for teachers that have a setting `easy`.
         setting: the name of the setting, for errors.
 
     Raises:
         SettingError: the text is not of this form, or a name, a setting or a value is invalid.
     """
-    return tuple(_one(part, space, setting) for part in _split(text, ","))
+    return tuple(_one(part, space, easy, setting) for part in _split(text, ","))
 
 
 def mixture_of(
@@ -38,6 +42,7 @@ def mixture_of(
     *,
     teachers: str = "alp_gmm,uniform",
     weights: tuple[float, ...] | None = None,
+    easy: TaskSpace | None = None,
 ) -> Teacher:
     """Draw each task from one of several registered teachers; see `mixture`.
 
@@ -45,11 +50,12 @@ def mixture_of(
         space: the task space.
         teachers: names and settings of the teachers; see `named`.
         weights: one for each teacher; equal by default. They are divided by their sum.
+        easy: see `named`.
 
     Raises:
         SettingError: a part or a weight is invalid.
     """
-    parts = named(teachers, space)
+    parts = named(teachers, space, easy)
     given = (1.0,) * len(parts) if weights is None else weights
     if len(given) != len(parts) or not sum(given) > 0:
         allowed = f"{len(parts)} numbers, one for each teacher, with a sum above 0"
@@ -66,19 +72,21 @@ def bandit(
     temperature: float = 0.25,
     history: int = 1024,
     outcome: str = "return",
+    easy: TaskSpace | None = None,
 ) -> Teacher:
     """Draw tasks from the registered teacher that helps most; see `bandit_over`.
 
     Args:
         space: the task space.
         teachers: names and settings of the teachers; see `named`.
+        easy: see `named`.
         horizon, exploration, temperature, history, outcome: as for `bandit_over`.
 
     Raises:
         SettingError: a part or a setting is invalid.
     """
     return bandit_over(
-        named(teachers, space),
+        named(teachers, space, easy),
         space,
         horizon=horizon,
         exploration=exploration,
@@ -95,6 +103,7 @@ def shuffled_by_name(
     cells: int = 4,
     shuffle_seed: int = 0,
     jointly: bool = True,
+    easy: TaskSpace | None = None,
 ) -> Teacher:
     """Let a registered teacher see the task space with its cells permuted; see `shuffled`.
 
@@ -102,22 +111,30 @@ def shuffled_by_name(
         space: the task space.
         teacher: name and settings of the teacher; see `named`.
         cells, jointly: as for `shuffled`.
+        easy: see `named`.
         shuffle_seed: the seed of the permutation.
 
     Raises:
         SettingError: the teacher or a setting is invalid, or the space is not a `Box`.
     """
-    inner = _one(teacher, space, "teacher")
+    inner = _one(teacher, space, easy, "teacher")
     return shuffled(inner, space, cells=cells, seed=shuffle_seed, jointly=jointly)
 
 
-def solvable_by_name(space: TaskSpace, *, teacher: str = "uniform", tries: int = 16) -> Teacher:
+def solvable_by_name(
+    space: TaskSpace,
+    *,
+    teacher: str = "uniform",
+    tries: int = 16,
+    easy: TaskSpace | None = None,
+) -> Teacher:
     """Reject the unsolvable tasks of a registered teacher; see `solvable_first`.
 
     Args:
         space: a task space with a method `solvable`, such as that of mazes.
         teacher: name and settings of the teacher; see `named`.
         tries: as for `solvable_first`.
+        easy: see `named`.
 
     Raises:
         SettingError: the teacher or a setting is invalid, or the space has no such method.
@@ -125,13 +142,13 @@ def solvable_by_name(space: TaskSpace, *, teacher: str = "uniform", tries: int =
     predicate = getattr(space, "solvable", None)
     if predicate is None:
         raise SettingError("space", type(space).__name__, "one that knows which tasks are solvable")
-    return solvable_first(_one(teacher, space, "teacher"), predicate, tries=tries)
+    return solvable_first(_one(teacher, space, easy, "teacher"), predicate, tries=tries)
 
 
-def _one(text: str, space: TaskSpace, setting: str) -> Teacher:
+def _one(text: str, space: TaskSpace, easy: TaskSpace | None, setting: str) -> Teacher:
     """Make the teacher of a text without commas."""
     name, *pairs = _split(text, ":")
-    settings: dict[str, str] = {}
+    settings: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = (x.strip() for x in pair.partition("="))
         if not (key and equals and value):
@@ -141,6 +158,8 @@ def _one(text: str, space: TaskSpace, setting: str) -> Teacher:
         raise SettingError(setting, text, FORM)
     name = name.strip()
     try:
+        if easy is not None and "easy" in settings_of(name):
+            settings["easy"] = easy
         return make(name, space, **settings)
     except UnknownSetting as error:
         where = f"setting of {name} in {setting}"

@@ -50,6 +50,7 @@ def test_unused_items_may_hold_anything_in_old_snapshots():
         ({**LEVELS, "probabilities": np.full(5, 0.3)}, "a sum of at most 1"),
         ({**LEVELS, "probabilities": np.array([0.5, -0.1, 0, 0, 0])}, "at least 0"),
         ({**BOXES, "high": -np.ones((2, 2))}, "'low' must be at most 'high'"),
+        ({**BOXES, "progress": np.zeros(3)}, "'progress' of boxes must be"),
         ({"low": np.zeros((2, 2)), "weights": np.ones(2)}, "low require 'high'"),
         ({**MODEL, "values": np.full(4, np.inf)}, "'values' must be finite"),
         ({"points": np.zeros((0, 2)), "values": np.zeros(0)}, "at least one item"),

@@ -81,6 +81,15 @@ def test_boxes_are_drawn_where_they_are(tmp_path, drawn):
     assert words.startswith("a and b, of 3 parameters; rectangles")
 
 
+def test_the_progress_of_boxes_is_shown_instead_of_their_weights(tmp_path, drawn):
+    beliefs = boxes(0) | {"weights": np.array([0.5, 0.5, 0]), "progress": np.array([0.3, 0, 0])}
+    curriculum(tmp_path / "a.png", [snapshot(0, beliefs)], SPACE, names=("a", "b"))
+    (axes,) = moments(drawn[0])
+    shapes = [p for p in axes.patches if isinstance(p, Rectangle)]
+    dark = {p.get_xy()[0]: p.get_facecolor()[3] for p in shapes}
+    assert dark[0] > 0.2 > dark[1]
+
+
 def test_a_model_is_averaged_over_what_is_not_shown():
     rng = np.random.default_rng(0)
     points = rng.random((2000, 2))

@@ -55,6 +55,28 @@ def test_a_bandit_by_name(received):
     np.testing.assert_allclose(teacher.picture(state)["arms"], 1 / 3)
 
 
+def test_easy_tasks_reach_the_parts_that_take_them(received):
+    from didact.experiments import setup
+    from didact.experiments.config import TrainConfig
+
+    seen = []
+
+    def led(space, easy: Box, pace: float = 1.0):
+        seen.append((easy, pace))
+        return teachers.uniform(space)
+
+    teachers.register("led", led, "for this test")
+    for name in ("mixture", "bandit"):
+        config = TrainConfig(
+            env="GoTo", teacher=name, teacher_settings=("teachers=led:pace=2,uniform",)
+        )
+        world = setup.environment_of(config)
+        setup.teacher_of(config, world)
+        assert seen.pop() == (world.easy_space, 2.0)
+    with pytest.raises(SettingError, match="teachers led:easy is None"):
+        teachers.make("mixture", SPACE, teachers="led")
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "words"),
     [
