@@ -84,9 +84,24 @@ def test_bad_settings_of_a_training(arguments, words, refused, here):
     assert contents(here) == []  # nothing was written
 
 
+def test_without_a_command_there_is_help(capsys):
+    with pytest.raises(SystemExit) as exit:
+        main([])
+    assert exit.value.code == 0
+    assert "usage: didact" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "near"), [("trian", "train"), ("benchmark sca", "sac")])
+def test_unknown_commands_name_the_nearest(arguments, near, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments.split())
+    assert exit.value.code == 2
+    assert f"such as {near}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
-    ["train --stepz 5", "train --steps many", "train --steps 1e6", "list cats", "", "evaluate"],
+    ["train --stepz 5", "train --steps many", "train --steps 1e6", "list cats", "evaluate", "benchmark"],
 )
 def test_what_cannot_be_read_is_refused(arguments, here, capsys):
     with pytest.raises(SystemExit) as exit:
