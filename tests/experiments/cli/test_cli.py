@@ -101,7 +101,14 @@ def test_unknown_commands_name_the_nearest(arguments, near, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    ["train --stepz 5", "train --steps many", "train --steps 1e6", "list cats", "evaluate", "benchmark"],
+    [
+        "train --stepz 5",
+        "train --steps many",
+        "train --steps 1e6",
+        "list cats",
+        "evaluate",
+        "benchmark",
+    ],
 )
 def test_what_cannot_be_read_is_refused(arguments, here, capsys):
     with pytest.raises(SystemExit) as exit:
