@@ -12,7 +12,7 @@ from scipy import optimize
 
 from didact import teachers
 from didact.environments import Box, Dimension, SettingError
-from didact.teachers import FOREIGN, Outcomes, Proposals, propose, testing
+from didact.teachers import FOREIGN, Outcomes, Proposals, propose
 from didact.teachers.gaussian_trust_region import Gaussian, divergence, log_density, maximized
 from didact.teachers.self_paced import PAPER, TEACH_MY_AGENT
 
@@ -244,11 +244,6 @@ def test_the_standard_deviation_has_a_minimum_far_from_the_target():
     state, _ = taught(teacher, peak, 60)
     assert np.all(np.diag(state.factor) >= 0.08 - 1e-6)
     assert np.all(np.diag(state.factor) < 0.12)
-
-
-def test_it_keeps_the_contract():
-    make = functools.partial(teachers.self_paced, update_every=50, iterations=5)
-    testing.check(make, MIXED)
 
 
 def test_picture_is_in_task_units():

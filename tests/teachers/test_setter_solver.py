@@ -9,13 +9,13 @@ import pytest
 
 from didact import teachers
 from didact.environments import Box, Dimension, SettingError
-from didact.teachers import FOREIGN, Outcomes, Proposals, propose, testing
+from didact.teachers import FOREIGN, Outcomes, Proposals, propose
 from didact.teachers.real_nvp import RealNvp
 from didact.teachers.setter_losses import GRADES, Judge, feasibility, judge_loss, setter_loss
 from didact.teachers.setter_solver import TEACH_MY_AGENT
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
-MIXED = Box((Dimension("x", -1, 3), Dimension("n", 0, 4, integer=True), Dimension("c", 5, 5)))
+OTHER = Box((Dimension("z", 0, 1),))
 
 
 @functools.cache
@@ -94,7 +94,9 @@ def test_losses_are_those_of_numpy():
     success = rng.random(30) < 0.4
     p = 1 / (1 + np.exp(-logits))
     expected = -np.mean(np.where(success, np.log(p), np.log(1 - p)))
-    np.testing.assert_allclose(judge_loss(jnp.asarray(logits), jnp.asarray(success, jnp.float32)), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        judge_loss(jnp.asarray(logits), jnp.asarray(success, jnp.float32)), expected, rtol=1e-5
+    )
     f = rng.random(30)
     expected = np.mean((logits - np.log(f / (1 - f))) ** 2) + densities.mean()
     valid = expected - likelihoods[success].mean()
@@ -187,20 +189,13 @@ def test_solved_tasks_of_other_teachers_train_the_judge_only():
     assert not any(jax.tree.leaves(same))
 
 
-def test_it_keeps_the_contract():
-    make = functools.partial(
-        teachers.setter_solver, steps=2, batch=16, width=8, judge_width=8, blocks=1, pool=32
-    )
-    testing.check(make, MIXED)
-
-
 def test_presets_are_settings():
     teachers.make("setter_solver", UNIT, **TEACH_MY_AGENT)
 
 
 @pytest.mark.parametrize(
     "bad",
-    [{"update_every": 0}, {"noise": 1.0}, {"learning_rate": 0.0}, {"pool": 0}, {"easy": MIXED}],
+    [{"update_every": 0}, {"noise": 1.0}, {"learning_rate": 0.0}, {"pool": 0}, {"easy": OTHER}],
 )
 def test_bad_settings_are_named(bad):
     (name,) = bad
