@@ -97,7 +97,7 @@ def features_of(
     if vectors is None:
         if goals.free.any():
             return np.eye(len(goals), dtype=np.float32)
-        vectors = np.asarray(goals.space.normalise(goals.rows))
+        vectors = np.asarray(goals.space.normalise(jnp.asarray(goals.rows)))
     rows = np.asarray(vectors, np.float32)
     fits = rows.ndim == 2 and len(rows) == len(goals) and bool(np.isfinite(rows).all())
     require("vectors", rows.shape, fits, f"finite numbers, [{len(goals)}, f]")

@@ -135,7 +135,7 @@ def self_paced(
 
     def gaussian_of(part):
         mean, std = box_parts.center_and_std(space, part)
-        return Gaussian(mean[columns], np.diag(std[columns]))
+        return Gaussian(jnp.asarray(mean[columns]), jnp.diag(std[columns]))
 
     goal = gaussian_of(target or space)
     beginning = None if easy is None else gaussian_of(easy)
@@ -145,8 +145,8 @@ def self_paced(
         unknown = Gaussian(jax.random.uniform(key, (k,)), WIDTH * jnp.eye(k))
         first = unknown if beginning is None else beginning
         return SelfPacedState(
-            mean=jnp.asarray(first.mean, jnp.float32),
-            factor=jnp.asarray(first.factor, jnp.float32),
+            mean=first.mean,
+            factor=first.factor,
             fallback=jnp.float32(0),
             updates=jnp.int32(0),
             progress=jnp.float32(0),

@@ -186,7 +186,7 @@ def setter_solver(
             points, success, grades = (x[rows] for x in (state.points, state.success, state.grades))
             gradient = jax.grad(lambda p: judge_loss(judge.apply(p, points), success))(judged)
             updates, judge_moments = optimizer.update(gradient, judge_moments, judged)
-            judged = optax.apply_updates(judged, updates)
+            judged: Any = optax.apply_updates(judged, updates)
             f = feasibility(jax.random.randint(grade_key, (batch,), 0, GRADES))
             latent = jax.random.normal(latent_key, (batch, d))
             moved = points + noise * (jax.random.uniform(noise_key, points.shape) - 0.5)
@@ -199,12 +199,8 @@ def setter_solver(
 
             gradient = jax.grad(loss)(setter)
             updates, setter_moments = optimizer.update(gradient, setter_moments, setter)
-            return (
-                optax.apply_updates(setter, updates),
-                setter_moments,
-                judged,
-                judge_moments,
-            ), None
+            changed: Any = optax.apply_updates(setter, updates)
+            return (changed, setter_moments, judged, judge_moments), None
 
         start = state.setter, state.setter_moments, state.judge, state.judge_moments
         networks, _ = jax.lax.scan(step, start, jax.random.split(step_key, steps))

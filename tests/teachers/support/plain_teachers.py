@@ -235,7 +235,7 @@ class SelfPaced:
 
         size = 2 * d + len(below[0])
         limit = {"type": "ineq", "fun": lambda theta: 0.1 - divergence(old, unpacked(theta))}
-        bounds = optimize.Bounds(np.full(size, -0.6), np.full(size, 0.6))
+        bounds = [(-0.6, 0.6)] * size
         scale = max(abs(loss(np.full(size, 0.05)) - loss(np.zeros(size))), 1e-9)
         found_ = optimize.minimize(
             lambda theta: loss(theta) / scale,
