@@ -30,8 +30,8 @@ def toy_grid(teacher, rng, episodes=20_000, side=10, dimensions=2):
 class Network:
     """A perceptron with two hidden layers, and its gradients."""
 
-    def __init__(self, sizes, rng, slope=0.0, zero_last=False, xavier=False):
-        self.slope, self.parts = slope, []
+    def __init__(self, sizes, rng, slope=0.0, zero_last=False, xavier=False, tanh=False):
+        self.slope, self.tanh, self.parts = slope, tanh, []
         for i, (a, b) in enumerate(itertools.pairwise(sizes)):
             last = i == len(sizes) - 2
             scale = np.sqrt(2 / (a + b)) if xavier else np.sqrt(1 / a)
@@ -43,7 +43,7 @@ class Network:
         for i in range(0, len(self.parts), 2):
             x = x @ self.parts[i] + self.parts[i + 1]
             if i < len(self.parts) - 2:
-                x = np.where(x > 0, x, self.slope * x)
+                x = np.tanh(x) if self.tanh else np.where(x > 0, x, self.slope * x)
                 self.inputs.append(x)
         return x
 
@@ -55,7 +55,7 @@ class Network:
             gradients[i], gradients[i + 1] = x.T @ delta, delta.sum(0)
             delta = delta @ self.parts[i].T
             if i:
-                delta = delta * np.where(x > 0, 1, self.slope)
+                delta = delta * (1 - x**2 if self.tanh else np.where(x > 0, 1, self.slope))
         return gradients, delta
 
 
@@ -182,6 +182,128 @@ class GoalGan:
         self.lost, self.labeled = not y.any(), []
         if y.any():
             self.train(x, y.astype(float), 250, rng)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+class Coupling:
+    """One affine coupling, both ways, with its gradients."""
+
+    def __init__(self, change, width, rng, rate):
+        self.change, d = change, len(change)
+        self.network = Network([d + 1, width, width, 2 * d], rng, zero_last=True, tanh=True)
+        self.adam = Adam(self.network, rate)
+        self.gradients = [np.zeros_like(p) for p in self.network.parts]
+
+    def terms(self, x, f):
+        d = len(self.change)
+        out = self.network.forward(np.concatenate([np.where(self.change, 0, x), f[:, None]], 1))
+        raw = out[:, :d] + np.log(np.expm1(0.99))
+        return 0.01 + np.log1p(np.exp(raw)), out[:, d:], raw
+
+    def forward(self, x, f):
+        self.x, (self.scale, shift, self.raw) = x, self.terms(x, f)
+        logs = np.where(self.change, np.log(self.scale), 0).sum(1)
+        return np.where(self.change, x * self.scale + shift, x), logs
+
+    def inverse(self, y, f):
+        self.scale, shift, self.raw = self.terms(y, f)
+        self.x = np.where(self.change, (y - shift) / self.scale, y)
+        return self.x, np.where(self.change, np.log(self.scale), 0).sum(1)
+
+    def learn(self, scale_delta, shift_delta):
+        """Collect the gradient for those of scale and shift; return that of the fixed numbers."""
+        deltas = np.where(self.change, scale_delta * sigmoid(self.raw), 0)
+        deltas = np.concatenate([deltas, np.where(self.change, shift_delta, 0)], 1)
+        gradients, delta = self.network.backward(deltas)
+        for total, more in zip(self.gradients, gradients, strict=True):
+            total += more
+        return np.where(self.change, 0, delta[:, :-1])
+
+    def backward(self, delta, log_delta):
+        """Return the gradient of the input of `forward`; `log_delta` is that of the logs."""
+        scale_delta = delta * self.x + log_delta[:, None] / self.scale
+        return np.where(self.change, delta * self.scale, delta) + self.learn(scale_delta, delta)
+
+    def backward_inverse(self, delta, log_delta):
+        """Return the gradient of the input of `inverse`."""
+        back = delta / self.scale
+        scale_delta = -back * self.x + log_delta[:, None] / self.scale
+        return np.where(self.change, back, delta) + self.learn(scale_delta, -back)
+
+    def step(self):
+        self.adam.step(self.gradients)
+        self.gradients = [np.zeros_like(p) for p in self.network.parts]
+
+
+class SetterSolver:
+    """A conditional flow and a judge, trained every 50 episodes."""
+
+    def __init__(self, d, rng):
+        numbers = np.arange(d)
+        block = [numbers >= d // 2, numbers < d // 2, numbers % 2 == 0]
+        self.couplings = [Coupling(change, 64, rng, 1e-3) for change in block * 3]
+        self.judge = Network([d, 64, 64, 64, 1], rng)
+        self.adam = Adam(self.judge, 1e-3)
+        self.d, self.rows, self.lost, self.count = d, [], False, 0
+
+    def sample(self, z, f):
+        x, logs = z, 0.0
+        for coupling in self.couplings:
+            x, more = coupling.forward(x, f)
+            logs = logs + more
+        return x, logs
+
+    def propose(self, rng):
+        self.f = (rng.integers(1024) + 0.5) / 1024
+        if not self.lost:
+            return sigmoid(self.sample(rng.normal(size=(1, self.d)), np.array([self.f]))[0])[0]
+        task = rng.random(self.d)
+        chance = sigmoid(self.judge.forward(2 * task[None] - 1)[0, 0])
+        self.f = (np.floor(min(chance, 0.9999) * 1024) + 0.5) / 1024
+        return task
+
+    def observe(self, task, reward, success, rng):
+        self.rows = [*self.rows[-511:], (task, self.f, success)]
+        self.count += 1
+        if self.count % 50:
+            return
+        self.lost = not any(success for *_, success in self.rows[-50:])
+        x, f, y = map(np.array, zip(*self.rows, strict=True))
+        for _ in range(8):
+            rows = rng.integers(len(x), size=64)
+            logits = self.judge.forward(2 * x[rows] - 1)[:, 0]
+            delta = (sigmoid(logits) - y[rows])[:, None] / 64
+            self.adam.step(self.judge.backward(delta)[0])
+            self.generate_and_learn((rng.integers(1024, size=64) + 0.5) / 1024, rng)
+            rows = rows[y[rows] > 0.5]
+            if len(rows):
+                noise = 0.1 * (rng.random((len(rows), self.d)) - 0.5)
+                self.remember(np.clip(x[rows] + noise, 1e-4, 1 - 1e-4), f[rows])
+            for coupling in self.couplings:
+                coupling.step()
+
+    def generate_and_learn(self, f, rng):
+        """The gradients of the losses of feasibility and coverage."""
+        x, _ = self.sample(rng.normal(size=(64, self.d)), f)
+        points = sigmoid(x)
+        logits = self.judge.forward(2 * points - 1)[:, 0]
+        wanted = np.log(f) - np.log1p(-f)
+        _, delta = self.judge.backward(2 * (logits - wanted)[:, None] / 64)
+        delta = 2 * delta * points * (1 - points) - (1 - 2 * points) / 64
+        for coupling in reversed(self.couplings):
+            delta = coupling.backward(delta, np.full(64, -1 / 64))
+
+    def remember(self, points, f):
+        """The gradient of the loss of validity."""
+        x, n = np.log(points) - np.log1p(-points), len(points)
+        for coupling in reversed(self.couplings):
+            x, _ = coupling.inverse(x, f)
+        delta = x / n
+        for coupling in self.couplings:
+            delta = coupling.backward_inverse(delta, np.full(n, 1 / n))
 
 
 class SelfPaced:
