@@ -19,29 +19,11 @@ GENERATIONS = 3  # generations of goals whose outcomes are still counted
 EXAMPLES = 1000  # tasks that the networks are trained on before the first episode
 WIDTH = 0.1  # standard deviation of an unknown start, as a fraction of each range
 
+WIDE = {"generator_width": 256, "discriminator_width": 128}
 # Those of the authors' code for goals in a maze; the noise has 4 dimensions there, and d here.
-PAPER = {
-    "generator_width": 256,
-    "discriminator_width": 128,
-    "update_every": 200,
-    "replay_fraction": 1 / 3,
-    "lowest": 0.1,
-    "highest": 0.9,
-    "noise": 0.5 / 14,
-    "distance": 0.015,
-    "rollouts": 2,
-    "steps": 300,
-}
-TEACH_MY_AGENT = {
-    "generator_width": 256,
-    "discriminator_width": 128,
-    "replay_fraction": 0.1,
-    "noise": 0.1,
-    "update_every": 100,
-    "rollouts": 2,
-    "steps": 250,
-    "pretrain": 500,
-}
+LABELS = {"update_every": 200, "rollouts": 2, "lowest": 0.1, "highest": 0.9, "steps": 300}
+PAPER = WIDE | LABELS | {"replay_fraction": 1 / 3, "noise": 0.5 / 14, "distance": 0.015}
+TEACH_MY_AGENT = WIDE | {"update_every": 100, "rollouts": 2, "replay_fraction": 0.1, "noise": 0.1}
 
 
 class GoalGanState(NamedTuple):
