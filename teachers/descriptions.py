@@ -15,10 +15,10 @@ ABOUT: dict[str, dict[str, str]] = {
         "paper": "Portelas et al., Teacher algorithms for curriculum learning of deep RL in "
         "continuously parameterized environments, CoRL 2019 (arXiv:1910.07224)",
         "needs": "a Box",
-        "good": "dimensions without effect: it masters as many cells of the toy grid with five of "
-        "them as without",
-        "bad": "a student that never succeeds, where all progress is 0; many episodes between two "
-        "updates",
+        "good": "dimensions without effect: it masters as many cells of the toy grid with five "
+        "of them as without",
+        "bad": "a student that never succeeds, where all progress is 0; many episodes between "
+        "two updates",
     },
     "pool": {
         "paper": "score: Rutherford et al., No regrets, NeurIPS 2024 (arXiv:2408.15099)",
@@ -30,10 +30,10 @@ ABOUT: dict[str, dict[str, str]] = {
         "paper": "reward: Xia et al., Agent0, 2025 (arXiv:2511.16043); regret: Dennis et al., "
         "PAIRED, NeurIPS 2020 (arXiv:2012.02096)",
         "needs": "a Box; the score positive_value_loss of the student for reward=regret",
-        "good": "spaces with several separate regions of useful tasks; it mastered most cells of "
-        "the toy grid",
-        "bad": "it trains two networks while the student learns; on grid worlds it was not better "
-        "than uniform",
+        "good": "spaces with several separate regions of useful tasks; it mastered most cells "
+        "of the toy grid",
+        "bad": "it trains two networks while the student learns; on grid worlds it was not "
+        "better than uniform",
     },
     "mixture": {
         "needs": "other teachers by name, as in teachers=alp_gmm,uniform",
@@ -45,8 +45,8 @@ ABOUT: dict[str, dict[str, str]] = {
         "2017 (arXiv:1704.03003)",
         "needs": "other teachers by name, as in teachers=alp_gmm,uniform",
         "good": "when it is unknown which teacher suits a space, or this changes in training",
-        "bad": "proposing costs as much as all parts together; changes are noticed after about "
-        "`horizon` episodes",
+        "bad": "proposing costs as much as all parts together; changes are noticed after about"
+        " `horizon` episodes",
     },
     "shuffled": {
         "paper": "Romac et al., TeachMyAgent, ICML 2021 (arXiv:2103.09815): rugged difficulty",
@@ -59,5 +59,49 @@ ABOUT: dict[str, dict[str, str]] = {
         "needs": "a task space that knows which tasks are solvable, such as mazes",
         "good": "separating what a curriculum contributes from avoiding unsolvable tasks",
         "bad": "spaces in which almost no task is solvable: it asks a limited number of times",
+    },
+    "self_paced": {
+        "paper": "Klink et al., Self-paced deep reinforcement learning, NeurIPS 2020 "
+        "(arXiv:2004.11812)",
+        "needs": "a Box; an initial and a target distribution; the score value of the student",
+        "good": "moving from easy tasks to a given target distribution, at a bounded rate",
+        "bad": "spaces with several separate easy regions: its distribution is one Gaussian",
+    },
+    "goal_gan": {
+        "paper": "Florensa et al., Automatic goal generation for reinforcement learning agents, "
+        "ICML 2018 (arXiv:1705.06366)",
+        "needs": "a Box; samples of easy tasks for its start (recommended)",
+        "good": "useful tasks on a thin set, such as a line through a space of many dimensions",
+        "bad": "it trains two networks; each task is tried more than once for a label",
+    },
+    "setter_solver": {
+        "paper": "Racaniere et al., Automated curricula through setter-solver interactions, ICLR"
+        " 2020 (arXiv:1909.12892)",
+        "needs": "a Box",
+        "good": "tasks of a wanted difficulty that still cover the feasible part of the space",
+        "bad": "it trains two networks, and three losses must balance",
+    },
+    "learnability": {
+        "paper": "score: Rutherford et al., No regrets, NeurIPS 2024 (arXiv:2408.15099); a "
+        "learned model of it: this package",
+        "needs": "a Box; an easy part to fall back to, or none (then uniform)",
+        "good": "outcomes that are success or failure, of which it learns the probability over "
+        "the whole space",
+        "bad": "sharp or rugged borders of difficulty, which a small network smooths",
+    },
+    "magellan": {
+        "paper": "Gaven et al., MAGELLAN: metacognitive predictions of learning progress guide "
+        "autotelic LLM agents in large goal spaces, ICML 2025 (arXiv:2502.07709)",
+        "needs": "instructions as tokens or sentence vectors",
+        "good": "thousands of instructions, most of which are never tried: progress generalizes"
+        " between them",
+        "bad": "few instructions, for which a table (learning_progress) is exact",
+    },
+    "rarity": {
+        "paper": "Ammanabrolu et al., Situated dialogue learning through procedural environment "
+        "generation, ACL 2022 (arXiv:2110.03262)",
+        "needs": "a set of tasks or instructions, whose density is estimated",
+        "good": "covering the tail of a given set, which uniform sampling of the set rarely visits",
+        "bad": "it ignores outcomes: rare tasks may be hopeless",
     },
 }

@@ -19,7 +19,27 @@ NAMES = [entry.name for entry in teachers.registered()]
 # Those that fit or train something do so often and quickly here.
 SETTINGS = {
     "alp_gmm": {"fit_rate": 50, "k_max": 3, "history": 128, "iterations": 5},
+    "goal_gan": {
+        "update_every": 16,
+        "goals": 16,
+        "generator_width": 8,
+        "discriminator_width": 8,
+        "batch": 16,
+        "pretrain": 5,
+        "steps": 5,
+    },
+    "learnability": {"train_every": 50, "steps": 4, "width": 8, "candidates": 64, "delay": 2},
+    "magellan": {"train_every": 50, "steps": 4, "width": 8, "delay": 2},
     "pool": {"capacity": 8, "space_fraction": 0.2},
+    "self_paced": {"update_every": 50, "iterations": 5},
+    "setter_solver": {
+        "steps": 2,
+        "batch": 16,
+        "width": 8,
+        "judge_width": 8,
+        "blocks": 1,
+        "pool": 32,
+    },
     "transformer": {
         "steps": 2,
         "batch": 32,
@@ -36,8 +56,11 @@ SETTINGS = {
 SPACES = {"solvable_first": Levels(4, 4, Blocks(0, 8))}
 
 
+SLOW = ("transformer", "goal_gan", "setter_solver")  # to compile
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "transformer")) for n in NAMES]
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in NAMES]
 )
 def test_every_teacher_keeps_its_promises(name):
     make = functools.partial(teachers.make, name, **SETTINGS.get(name, {}))
