@@ -74,6 +74,43 @@ class CurriculumConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ToyConfig:
+    """Compare teachers on the toy grid, where counters take the place of a student.
+
+    The score is the percentage of mastered cells. Figures of the authors' own implementations are
+    shown where they were measured in the same way: for `uniform`, and for the presets of `alp_gmm`,
+    `riac` and `covar_gmm`, with 0 or 5 useless dimensions.
+    """
+
+    teachers: tuple[str, ...] = (
+        *("alp_gmm preset=paper", "alp_gmm preset=tma", "riac preset=tma_class"),
+        *("covar_gmm preset=paper", "alp_gmm", "growing_box", "uniform"),
+    )
+    """teachers to compare, with settings as in `"alp_gmm fit_rate=100"` and published ones as in
+    `"alp_gmm preset=paper"`; the last one is the baseline of the statistical tests"""
+    seeds: Annotated[int, Range(2, 4096)] = 32
+    """number of seeds per teacher, run side by side in one program"""
+    seed: Seed = 0
+    """random seed of all of them"""
+    episodes: Steps = 20_000
+    """episodes per seed"""
+    every: Steps = 2_000
+    """episodes between points of the curve, a divisor of --episodes"""
+    dimensions: Annotated[int, Range(1, 6)] = 2
+    """dimensions of the grid"""
+    side: Annotated[int, Range(1, 100)] = 10
+    """number of cells along each dimension"""
+    useless: Annotated[int, Range(0, 100)] = 0
+    """number of further task dimensions, which have no effect"""
+    infeasible: Annotated[float, Range(0, 0.99)] = 0.0
+    """part of the first dimension in which every episode fails; the cells fill the rest"""
+    batch: Annotated[int, Range(1, 65_536)] = 1
+    """episodes that are proposed and observed at once"""
+    simultaneous: bool = False
+    """reward all episodes of a batch by the competence before it, as if they ran in parallel"""
+
+
+@dataclasses.dataclass(frozen=True)
 class BabyAIConfig:
     """Train and test a student on each of the BabyAI paper's 19 levels, with a short budget."""
 

@@ -73,6 +73,7 @@ _PACKAGE = "didact.benchmarks"
 _MODULES = {  # and the classes of their settings
     "throughput": ("speed.throughput", "ThroughputConfig"),
     "curriculum": ("curricula.compare_teachers", "CurriculumConfig"),
+    "toy": ("curricula.toy_teachers", "ToyConfig"),
     "babyai": ("students.babyai", "BabyAIConfig"),
     "experts": ("students.expert_vs_bot", "ExpertsConfig"),
     "kickstarting": ("students.kickstarting", "KickstartingConfig"),
@@ -83,6 +84,7 @@ _MODULES = {  # and the classes of their settings
 for _name, _description in {
     "throughput": "Steps per second of the grid environments, compared with other packages.",
     "curriculum": "Teachers, compared by training the same student on a fixed set of tasks.",
+    "toy": "Teachers, compared on the toy grid, where counters take the place of a student.",
     "babyai": "Students on each of the BabyAI paper's 19 levels, with a short budget.",
     "experts": "The privileged expert, compared with BabyAI's bot on official levels.",
     "kickstarting": "Students with and without experts of single tasks.",

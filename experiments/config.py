@@ -124,7 +124,8 @@ class TrainConfig:
     before names are resolved, and again when the run is resumed"""
     warm_up: Share = 0.985
     """success rate on the environment's easy tasks (those within --tasks) at which the teacher
-    takes over; 0 disables the warm-up; the teacher `experts` has no warm-up"""
+    takes over; 0 disables the warm-up; `experts` and teachers that start from the easy tasks
+    themselves, such as `paced`, have no warm-up"""
     proposer: str = "none"
     """proposer that writes new tasks for the teacher `pool`; see `didact list proposers`"""
     propose_every: PositiveShare = 0.05

@@ -117,7 +117,10 @@ def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     name = TEACHERS.find(config.teacher, "--teacher", more=(expert_setup.TEACHER,)).name
     kinds = teachers.settings_of(name)
     settings = parsed("--teacher-settings", config.teacher_settings, kinds, "teacher")
-    if "easy" in kinds:
+    starts_easy = teachers.starts_easy(name)
+    if starts_easy:
+        settings["easy"] = _easy_tasks(config, environment, space)
+    elif "easy" in kinds:
         settings["easy"] = environment.easy_space.intersection(space)
     try:
         teacher = teachers.make(name, space, **settings)
@@ -128,7 +131,22 @@ def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
         raise SettingError(
             f"--teacher-settings {error.setting}", error.value, error.allowed
         ) from None
-    return _warmed_up(teacher, config, environment, space)
+    return teacher if starts_easy else _warmed_up(teacher, config, environment, space)
+
+
+def _easy_tasks(
+    config: TrainConfig, environment: Environment, space: TaskSpace
+) -> TaskSpace | None:
+    """Return the easy tasks for a teacher that starts from them, and so needs no warm-up.
+
+    Raises:
+        SettingError: there are none, or they are the whole task space.
+    """
+    easy = environment.easy_space.intersection(space)
+    if isinstance(space, Box) and (easy is None or easy == space):
+        allowed = f"one that does not start from easy tasks: {config.env} has none within --tasks"
+        raise SettingError("--teacher", config.teacher, allowed)
+    return easy
 
 
 def _warmed_up(

@@ -1,5 +1,6 @@
 """Teachers. They depend on task spaces and outcomes, not on environments or networks."""
 
+from didact.teachers.adr import adr
 from didact.teachers.adversary.transformer import transformer
 from didact.teachers.alp_gmm import alp_gmm
 from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
@@ -13,19 +14,34 @@ from didact.teachers.combinators import (
     solvable_first,
     warm_started,
 )
+from didact.teachers.covar_gmm import covar_gmm
 from didact.teachers.goal_gan import goal_gan
+from didact.teachers.growing_box import growing_box
 from didact.teachers.learnability import learnability
+from didact.teachers.learning_progress import learning_progress
 from didact.teachers.magellan import magellan
+from didact.teachers.oracle import oracle
+from didact.teachers.paced import paced
 from didact.teachers.pool import pool
 from didact.teachers.rarity import rarity
-from didact.teachers.registry import Entry, make, register, registered, settings_of
+from didact.teachers.registry import Entry, make, register, registered, settings_of, starts_easy
 from didact.teachers.regret_scores import max_mc, no_returns
+from didact.teachers.riac import riac
 from didact.teachers.self_paced import self_paced
 from didact.teachers.setter_solver import setter_solver
 from didact.teachers.uniform import uniform
 
 register("uniform", uniform, "the baseline: uniform sampling of tasks")
 register("alp_gmm", alp_gmm, "sampling by absolute learning progress (Portelas et al. 2019)")
+register("covar_gmm", covar_gmm, "sampling where outcomes improve with time (Moulin-Frier 2014)")
+register("riac", riac, "a tree of regions, sampled by learning progress (Baranes & Oudeyer 2009)")
+register("adr", adr, "a box whose bounds move by thresholds (Akkaya et al. 2019)")
+register("oracle", oracle, "a hand-made window from easy to hard tasks (Portelas et al. 2019)")
+register("paced", paced, "Gaussian tasks, from the easy corner to the whole space by success")
+register("growing_box", growing_box, "a box that grows from the easy tasks where its faces succeed")
+register(
+    "learning_progress", learning_progress, "progress in each of many cells (Zhang et al. 2024)"
+)
 register("pool", pool, "tasks written by a --proposer, sampled at the frontier of learning")
 register("transformer", transformer, "a small transformer, rewarded for uncertain tasks")
 register("self_paced", self_paced, "SPDL: a Gaussian that moves to a target (Klink et al. 2020)")
@@ -48,27 +64,35 @@ __all__ = [
     "Outcomes",
     "Proposals",
     "Teacher",
+    "adr",
     "alp_gmm",
     "annealed",
     "bandit_over",
+    "covar_gmm",
     "goal_gan",
+    "growing_box",
     "learnability",
+    "learning_progress",
     "magellan",
     "make",
     "max_mc",
     "mixture",
     "no_returns",
+    "oracle",
+    "paced",
     "pool",
     "propose",
     "rarity",
     "register",
     "registered",
     "restricted",
+    "riac",
     "self_paced",
     "setter_solver",
     "settings_of",
     "shuffled",
     "solvable_first",
+    "starts_easy",
     "transformer",
     "uniform",
     "warm_started",

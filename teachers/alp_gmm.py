@@ -1,5 +1,6 @@
 """ALP-GMM: Gaussian mixtures over tasks and absolute learning progress."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -7,9 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from didact.common.errors import SettingError, require
 from didact.environments.task_spaces import Box
-from didact.teachers import gaussian_mixtures, ring_buffer
+from didact.teachers import (
+    gaussian_mixtures,
+    mixture_curricula,
+    outcome_values,
+    rare_work,
+    ring_buffer,
+)
 from didact.teachers.base import Teacher
 
 
@@ -40,6 +46,7 @@ def alp_gmm(
     return_range: tuple[float, float] = (0.0, 1.0),
     restarts: int = 1,
     iterations: int = 15,
+    fallback: Box | None = None,
 ) -> Teacher:
     """A Gaussian mixture over tasks and learning progress, sampled where progress is high.
 
@@ -49,15 +56,17 @@ def alp_gmm(
     probability `random_fraction` (always before the first fit). Otherwise a component is drawn in
     proportion to its mean progress, and a task is drawn from that component.
 
-    With one episode per call of `observe`, this is the algorithm of the paper. With many episodes
-    per call, as from parallel environments, progress is measured against the episodes of earlier
-    calls, and a call fits at most once, on the latest `window` rows.
+    Progress does not depend on how episodes are divided into calls of `observe`: those of a call
+    are compared with each other, too, in the order in which they ended. With one episode per call,
+    this is the algorithm of the paper. A call fits at most once, on the latest `window` rows.
+
+    While no component shows progress, tasks are uniform, or those of `fallback`. The paper
+    draws from all components alike then, and so circles around its own proposals.
 
     The default history is shorter than in the paper, which keeps all episodes. Relative to old
     episodes, tasks that were mastered since then show progress indefinitely. On the toy grid, the
-    short history masters 1.5 times as many cells (`python -m
-    didact.benchmarks.curricula.toy_teachers --defaults`), and it matters more with noisier
-    outcomes.
+    short history masters 1.5 times as many cells (`didact benchmark toy`), and it matters more with
+    noisier outcomes.
 
     Args:
         space: the task space.
@@ -74,6 +83,8 @@ def alp_gmm(
         restarts: the number of fits of each size, from different initializations.
         iterations: the maximum number of expectation-maximization iterations in a fit. The paper's
             code allows 100; more than 15 make little difference.
+        fallback: the tasks before the first fit, and while there is no progress. The default is the
+            whole space.
 
     Returns:
         A teacher whose `picture` contains the mixture in task units.
@@ -85,29 +96,21 @@ def alp_gmm(
         Portelas, Colas, Hofmann and Oudeyer, Teacher algorithms for curriculum learning of deep
         RL in continuously parameterized environments, CoRL 2019, algorithm 1.
     """
-    if not isinstance(space, Box):
-        allowed = "a Box of named numbers, to which Gaussians can be fitted"
-        raise SettingError("space", type(space).__name__, allowed)
-    shortest = fit_rate if window is None else window
-    history = max(1024, shortest) if history is None else history
-    require("k_min", k_min, k_min >= 1, "at least 1")
-    require("k_max", k_max, k_max >= k_min, f"at least k_min, {k_min}")
-    require("fit_rate", fit_rate, fit_rate > k_min, f"more than k_min, {k_min}")
-    require("window", window, shortest > k_min, f"more than k_min, {k_min}")
-    require("history", history, history >= shortest, f"at least the window, {shortest}")
-    require("random_fraction", random_fraction, 0 <= random_fraction <= 1, "from 0 to 1")
-    require("outcome", outcome, outcome in ("return", "success"), '"return" or "success"')
-    require(
-        "return_range",
-        return_range,
-        len(return_range) == 2 and return_range[0] < return_range[1],
-        "(low, high) with low < high",
+    history = mixture_curricula.check_settings(
+        space,
+        fit_rate=fit_rate,
+        window=window,
+        k_min=k_min,
+        k_max=k_max,
+        random_fraction=random_fraction,
+        history=history,
+        outcome=outcome,
+        return_range=return_range,
+        restarts=restarts,
+        iterations=iterations,
+        fallback=fallback,
     )
-    require("restarts", restarts, restarts >= 1, "at least 1")
-    require("iterations", iterations, iterations >= 1, "at least 1")
-
     d = space.size
-    extent = space.high - space.low
     sizes = np.repeat(np.arange(k_min, k_max + 1), restarts)
 
     def rows_in_fit(n):
@@ -128,50 +131,30 @@ def alp_gmm(
         )
 
     def propose(state, key, n):
-        uniform_key, choice_key, normal_key = jax.random.split(key, 3)
-        anywhere = space.sample(uniform_key, n)
-        which, component = jax.random.uniform(choice_key, (2, n))
-        cumulative = jnp.cumsum(_chances(state))
-        component = jnp.sum(component[:, None] * cumulative[-1] >= cumulative, axis=1)
-        component = jnp.minimum(component, k_max - 1)
-        # The progress column is last, so the leading block is the distribution of tasks alone.
-        covariances = state.covariances[:, :d, :d]
-        covariances = jnp.where(state.weights[:, None, None] > 0, covariances, jnp.eye(d))
-        factors = gaussian_mixtures.cholesky(covariances)
-        noise = jax.random.normal(normal_key, (n, d))
-        # Compute mean + factor @ noise for all components and then select one: gathering a factor
-        # for each row takes several times longer.
-        maps = factors.swapaxes(1, 2).swapaxes(0, 1).reshape(d, -1)
-        points = jnp.dot(noise, maps, precision="highest").reshape(n, k_max, d)
-        points = jnp.take_along_axis(points + state.means[:, :d], component[:, None, None], axis=1)[
-            :, 0
-        ]
-        uniform = (which < random_fraction) | ~jnp.any(state.weights > 0)
-        return jnp.where(uniform[:, None], anywhere, space.denormalise(points)), state
+        chances = mixture_curricula.chances(state.weights, state.means[:, d])
+        tasks = mixture_curricula.propose(
+            space, key, n, mixture_of(state), chances, random_fraction, fallback
+        )
+        return tasks, state
 
     def observe(state, proposals, outcomes):
         window = rows_in_fit(proposals.tasks.shape[0])
         state = remember(state, proposals.tasks, outcomes, window)
         due = state.count - state.fitted >= fit_rate
-        # A `cond` would always fit under `vmap`, because it becomes a select.
-        state, _ = jax.lax.while_loop(
-            lambda carry: carry[1],
-            lambda carry: (refit(carry[0], window), jnp.zeros_like(carry[1])),
-            (state, due),
+        fit = rare_work.when(
+            due, lambda state: refit(state, window), (mixture_of(state), state.fitted), state
         )
-        return state
+        return state._replace(**fit[0]._asdict(), fitted=fit[1])
 
     def remember(state, tasks, outcomes, window):
-        values = outcomes.success if outcome == "success" else outcomes.returns
-        if outcome == "return":
-            values = (values - return_range[0]) / (return_range[1] - return_range[0])
         # Only the latest `history` rows are stored, and only the latest `window` rows can be used
         # in a fit, so progress is not computed for earlier rows.
-        counts = (outcomes.weights > 0) & jnp.isfinite(values)
+        counts, values = outcome_values.values_of(outcomes, outcome, return_range)
         order, at, total = ring_buffer.slots(counts, state.count, history)
         points, values = space.normalise(tasks)[order], values[order]
         latest = jnp.maximum(total - window, 0) + jnp.arange(min(tasks.shape[0], window))
-        reference, known = nearest_value(state.tasks, state.outcomes, state.count, points[latest])
+        ring = Episodes(state.tasks, state.outcomes, state.count)
+        reference, known = nearest_value(ring, points, values, latest)
         progress = jnp.where(known, jnp.abs(values[latest] - reference), 0)
         return state._replace(
             tasks=state.tasks.at[at].set(points, mode="drop"),
@@ -186,67 +169,67 @@ def alp_gmm(
         rows = jnp.concatenate([state.tasks, state.progress[:, None]], axis=1)[number % history]
         rows = jnp.where(mask[:, None], rows, 0)
         key = jax.random.fold_in(state.key, state.count)
-        mixtures, mean = gaussian_mixtures.fit(key, rows, mask, sizes, iterations=iterations)
-        total = jnp.sum(mask)
-        aic = 2 * gaussian_mixtures.parameters(sizes, d + 1) - 2 * total * mean
-        aic = jnp.where((sizes <= total) & jnp.isfinite(aic), aic, jnp.inf)
-        best = jnp.argmin(aic)
-        old = gaussian_mixtures.Mixtures(state.weights, state.means, state.covariances)
-        chosen = jax.tree.map(
-            lambda new, kept: jnp.where(jnp.isfinite(aic[best]), new[best], kept), mixtures, old
-        )
-        return state._replace(**chosen._asdict(), fitted=state.count)
+        old = mixture_of(state)
+        return mixture_curricula.refit(key, rows, mask, sizes, old, iterations), state.count
+
+    def mixture_of(state):
+        return gaussian_mixtures.Mixtures(state.weights, state.means, state.covariances)
 
     def picture(state):
-        used = state.weights > 0
-        scale = np.where(extent > 0, extent, 0)
-        covariances = state.covariances[:, :d, :d] * np.outer(scale, scale)
-        return {
-            "weights": state.weights,
-            "means": jnp.where(used[:, None], space.low + state.means[:, :d] * scale, 0),
-            "covariances": jnp.where(used[:, None, None], covariances, 0),
-            "progress": jnp.where(used, state.means[:, d], 0),
-        }
+        return mixture_curricula.picture(space, mixture_of(state), state.means[:, d])
 
     return Teacher(init, propose, observe, picture)
 
 
-def nearest_value(
-    tasks: Float[Array, "h d"],
-    values: Float[Array, " h"],
-    count: Int[Array, ""],
-    points: Float[Array, "n d"],
-) -> tuple[Float[Array, " n"], Bool[Array, ""]]:
-    """Return the value of the nearest stored task for each point; of ties, the latest.
+class Episodes(NamedTuple):
+    """A ring buffer of the latest h episodes; number i is in row i modulo h."""
 
-    Integer tasks often repeat exactly, so ties are common, and using the earliest of them would
-    compare with ever older episodes.
+    tasks: Float[Array, "h d"]  # inf in unused rows
+    values: Float[Array, " h"]
+    count: Int[Array, ""]  # episodes so far
+
+
+def nearest_value(
+    ring: Episodes,
+    tasks: Float[Array, "n d"],
+    values: Float[Array, " n"],
+    rows: Int[Array, " m"],
+) -> tuple[Float[Array, " m"], Bool[Array, " m"]]:
+    """Return the value of the nearest of the h episodes before each of some new ones.
+
+    Of equally near episodes, the latest counts: integer tasks often repeat exactly, and the
+    earliest of them would compare with ever older episodes.
 
     Args:
-        tasks: a ring buffer; entry number k is stored in row k modulo h, and unused rows are inf.
-        values: one value for each task.
-        count: the total number of entries written.
-        points: n points to look up.
+        ring: the earlier episodes.
+        tasks, values: the new episodes in the order in which they ended.
+        rows: the new episodes to look up, by row.
 
     Returns:
-        The values, and whether there is any stored task.
+        The values, and whether there is any earlier episode.
     """
-    h = tasks.shape[0]
-    distance = jnp.zeros((points.shape[0], h))
-    for column in range(tasks.shape[1]):
-        distance += (points[:, column, None] - tasks[:, column]) ** 2
-    least = jnp.min(distance, axis=1, keepdims=True)
-    age = (count - 1 - jnp.arange(h)) % h
-    # Two reductions that vectorize are faster than an argmin, which does not.
-    youngest = jnp.min(jnp.where(distance <= least * (1 + 1e-6), age, h), axis=1)
-    return values[(count - 1 - youngest) % h], count > 0
-
-
-def _chances(state: AlpGmmState) -> Float[Array, " K"]:
-    """Return the probability of each component: its share of progress, or equal if all are 0."""
-    used = state.weights > 0
-    progress = jnp.where(used, jnp.maximum(state.means[:, -1], 0), 0)
-    total = jnp.sum(progress)
-    even = used / jnp.maximum(jnp.sum(used), 1)
-    # Means have rounding errors of about 1e-8 even if all progress is 0.
-    return jnp.where(total > 1e-6, progress / jnp.maximum(total, 1e-6), even)
+    h, n = ring.tasks.shape[0], tasks.shape[0]
+    # How many episodes ago each of the others was, for the ring and for the new ones.
+    slot_ago = 1 + (ring.count - 1 - jnp.arange(h)) % h
+    blocks = [(ring.tasks, slot_ago + rows[:, None])]
+    if n > 1:
+        blocks.append((tasks, rows[:, None] - jnp.arange(n)))
+    distances = []
+    for others, ago in blocks:
+        distance = jnp.zeros(ago.shape)
+        for column in range(tasks.shape[1]):
+            distance += (tasks[rows, column, None] - others[:, column]) ** 2
+        distances.append(jnp.where((ago >= 1) & (ago <= h), distance, jnp.inf))
+    least = functools.reduce(jnp.minimum, [jnp.min(x, axis=1) for x in distances])
+    limit = least[:, None] * (1 + 1e-6)
+    # Reductions that vectorize are faster than an argmin, which does not.
+    latest = functools.reduce(
+        jnp.minimum,
+        [
+            jnp.min(jnp.where(distance <= limit, ago, h), axis=1)
+            for distance, (_, ago) in zip(distances, blocks, strict=True)
+        ],
+    )
+    own = values[jnp.clip(rows - latest, 0, n - 1)]
+    old = ring.values[(ring.count + rows - latest) % h]
+    return jnp.where(latest <= rows, own, old), jnp.isfinite(least)

@@ -17,8 +17,52 @@ ABOUT: dict[str, dict[str, str]] = {
         "needs": "a Box",
         "good": "dimensions without effect: it masters as many cells of the toy grid with five "
         "of them as without",
-        "bad": "a student that never succeeds, where all progress is 0; many episodes between "
-        "two updates",
+        "bad": "a student that never succeeds, where all progress is 0 (then it is uniform); many "
+        "episodes between two updates",
+    },
+    "covar_gmm": {
+        "paper": "Moulin-Frier et al., Self-organization of early vocal development in infants and "
+        "machines, Frontiers in Psychology 2014; Portelas et al., CoRL 2019 (arXiv:1910.07224)",
+        "needs": "a Box",
+        "good": "outcomes that improve steadily: on the toy grid it masters more cells than ALP-GMM",
+        "bad": "many episodes between two updates, which show little change with time",
+    },
+    "riac": {
+        "paper": "Baranes and Oudeyer, R-IAC, IEEE TAMD 2009; Portelas et al., CoRL 2019 "
+        "(arXiv:1910.07224)",
+        "needs": "a Box",
+        "good": "few dimensions; of the progress teachers, it lost least in batches of 1,024",
+        "bad": "dimensions without effect: its splits are along one dimension at a time",
+    },
+    "adr": {
+        "paper": "Akkaya et al., Solving Rubik's cube with a robot hand, 2019 (arXiv:1910.07113)",
+        "needs": "a Box; easy tasks to start from; thresholds on the outcome",
+        "good": "difficulty that grows from the easy tasks towards the ends of the ranges",
+        "bad": "infeasible ends; tasks inside the box that were forgotten",
+    },
+    "oracle": {
+        "paper": "Portelas et al., CoRL 2019 (arXiv:1910.07224), the hand-made curriculum",
+        "needs": "a Box; easy tasks to start from; a threshold on the outcome",
+        "good": "a reference where difficulty is known to increase along every dimension",
+        "bad": "it never returns to earlier tasks, and moves all dimensions at once",
+    },
+    "paced": {
+        "needs": "a Box; easy tasks that touch an end of its ranges",
+        "good": "spaces that are mostly out of reach of a beginner, with one easy corner",
+        "bad": "beginners that fail in the corner itself; several separate easy regions",
+    },
+    "growing_box": {
+        "paper": "after Akkaya et al., 2019 (arXiv:1910.07113)",
+        "needs": "a Box; easy tasks to start from",
+        "good": "as paced, where some dimensions are harder than others: its faces move separately",
+        "bad": "many dimensions, because every face needs episodes of its own",
+    },
+    "learning_progress": {
+        "paper": "Kanitscheider et al., 2021 (arXiv:2106.14876); Zhang et al., OMNI, ICLR 2024 "
+        "(arXiv:2306.01711)",
+        "needs": "a Box with at most 4,096 cells",
+        "good": "finite sets of tasks, such as a few whole numbers",
+        "bad": "many dimensions; tasks that never succeed by chance",
     },
     "pool": {
         "paper": "score: Rutherford et al., No regrets, NeurIPS 2024 (arXiv:2408.15099)",

@@ -87,7 +87,8 @@ def with_teacher(
             without a task.
         teacher: the registered name of a teacher, or a teacher.
         space: the task space. May be omitted for environments of this package.
-        teacher_settings: the settings of the teacher, if it is given by name.
+        teacher_settings: the settings of the teacher, if it is given by name. A teacher that starts
+            from easy tasks requires them as `easy`; environments of this package provide them.
         seed: the random seed of the teacher, and of a first `reset` without a seed.
         success: the name in `infos` that holds the success of each environment. Without it, every
             episode counts as unsuccessful, and only teachers that use returns are of use.
@@ -96,13 +97,16 @@ def with_teacher(
         SettingError: a name or a setting is invalid, or the teacher requires scores that only
             students of this package provide.
     """
+    environment = getattr(envs.unwrapped, "environment", None)
     if space is None:
-        environment = getattr(envs.unwrapped, "environment", None)
         if not isinstance(environment, Environment):
             raise SettingError("space", None, "the task space of the environments, such as a Box")
         space = environment.task_space
     if isinstance(teacher, str):
-        teacher = registry.make(teacher, space, **(teacher_settings or {}))
+        settings = dict(teacher_settings or {})
+        if registry.starts_easy(teacher) and isinstance(environment, Environment):
+            settings.setdefault("easy", environment.easy_space.intersection(space))
+        teacher = registry.make(teacher, space, **settings)
     elif teacher_settings:
         allowed = "omitted with a teacher that is already made"
         raise SettingError("teacher_settings", dict(teacher_settings), allowed)

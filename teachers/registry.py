@@ -1,8 +1,9 @@
 """The registry of teachers."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from didact.common import registry
 from didact.common.registry import Registry
@@ -11,8 +12,19 @@ from didact.common.settings import UnknownSetting, accepted, require
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Teacher
 from didact.teachers.descriptions import ABOUT
+from didact.teachers.presets import PRESETS
 
-__all__ = ["FIELDS", "TEACHERS", "Entry", "about", "make", "register", "registered", "settings_of"]
+__all__ = [
+    "FIELDS",
+    "TEACHERS",
+    "Entry",
+    "about",
+    "make",
+    "register",
+    "registered",
+    "settings_of",
+    "starts_easy",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,10 +89,25 @@ def about(entry: Entry) -> dict[str, str]:
 def settings_of(name: str) -> dict[str, Any]:
     """Return the kinds of a teacher's settings by name: its parameters after the space.
 
+    A teacher with presets also has the setting `preset`.
+
     Raises:
         SettingError: the name is unknown.
     """
-    return dict(list(kinds_of(TEACHERS.find(name).make).items())[1:])
+    entry = TEACHERS.find(name)
+    kinds = dict(list(kinds_of(entry.make).items())[1:])
+    presets = tuple(PRESETS.get(entry.name, {}))
+    return kinds | ({"preset": Literal[presets]} if presets else {})
+
+
+def starts_easy(name: str) -> bool:
+    """Whether a teacher requires easy tasks to start from: a setting `easy` without default.
+
+    Raises:
+        SettingError: the name is unknown.
+    """
+    parameter = inspect.signature(TEACHERS.find(name).make).parameters.get("easy")
+    return parameter is not None and parameter.default is parameter.empty
 
 
 def make(name: str, space: TaskSpace, **settings: Any) -> Teacher:
@@ -90,6 +117,7 @@ def make(name: str, space: TaskSpace, **settings: Any) -> Teacher:
         name: the registered name.
         space: the tasks to choose from.
         settings: the teacher's settings. Values may also be strings, as on the command line.
+            `preset` selects published settings, see `presets`; others take precedence.
 
     Raises:
         SettingError: the name, a setting or a value is invalid.
@@ -99,6 +127,8 @@ def make(name: str, space: TaskSpace, **settings: Any) -> Teacher:
         settings = accepted(settings, kinds, "teacher")
     except UnknownSetting as error:
         raise UnknownSetting(f"setting of {name}", error.value, error.known, "teacher") from None
+    if "preset" in kinds:
+        settings = PRESETS[entry.name].get(settings.pop("preset", ""), {}) | settings
     first = next(iter(kinds_of(entry.make)))
     require(entry.make, {first, *settings}, kinds)
     return entry.make(space, **settings)

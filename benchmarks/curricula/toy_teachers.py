@@ -1,41 +1,41 @@
-"""Compare teachers on the toy grid: `python -m didact.benchmarks.curricula.toy_teachers`.
+"""Compare teachers on the toy grid: `didact benchmark toy`.
 
-The whole experiment is one compiled program, vmapped over seeds.
+The whole experiment with one teacher is one compiled program, vmapped over seeds.
 """
 
-import argparse
-import json
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
+from rich.table import Table
 
 from didact import teachers
-from didact.environments import SettingError
+from didact.benchmarks import hardware
+from didact.benchmarks.config import ToyConfig
+from didact.benchmarks.registry import Benchmark
+from didact.benchmarks.statistics import area_under_curve, t_interval, welch_test
+from didact.common.settings import checked, fields_of, parsed
+from didact.environments import SettingError, TaskSpace
 from didact.environments.toys import toy_grid
+from didact.experiments.config import option
 from didact.teachers import Outcomes, Teacher, propose
 
 # Percentage of mastered cells after 20,000 episodes in 2-D with 10 x 10 cells (mean, standard
-# deviation), measured with the authors' implementations on 8 seeds, without and with 5 useless
-# dimensions.
+# deviation), measured with the authors' implementations (8 seeds without and 4 with 5 useless
+# dimensions), by teacher, preset and useless dimensions.
 PUBLISHED = {
-    ("uniform", 0): (5.0, 0.8),
-    ("uniform", 5): (4.0, 0.4),
-    ("alp_gmm", 0): (37.0, 2.1),
-    ("alp_gmm", 5): (51.0, 1.9),
-}
-# The settings behind these figures; the paper keeps every episode in the history.
-PAPER = {
-    "alp_gmm": {
-        "fit_rate": 250,
-        "k_min": 2,
-        "k_max": 10,
-        "random_fraction": 0.2,
-        "history": 20_000,
-        "iterations": 100,
-    },
+    ("uniform", "", 0): (5.0, 0.8),
+    ("uniform", "", 5): (4.0, 0.4),
+    ("alp_gmm", "paper", 0): (37.0, 2.1),
+    ("alp_gmm", "paper", 5): (51.0, 1.9),
+    ("alp_gmm", "tma", 0): (29.0, 4.6),
+    ("riac", "tma_class", 0): (47.0, 2.2),
+    ("riac", "tma_class", 5): (16.0, 1.9),
+    ("covar_gmm", "paper", 0): (69.0, 3.7),
+    ("covar_gmm", "paper", 5): (52.0, 2.4),
 }
 
 
@@ -47,116 +47,191 @@ def run(
     every: int = 2_000,
     dimensions: int = 2,
     side: int = 10,
+    batch: int = 1,
+    simultaneous: bool = False,
+    infeasible: float = 0.0,
 ) -> Float[Array, " s"]:
     """Return the score of one learner after every `every` episodes.
 
     To run several seeds, `vmap` the whole function: the episode count is then the same for all
     seeds, and teachers only run a fit when it is needed.
+
+    Args:
+        teacher: the teacher.
+        key: the key of the teacher and its proposals.
+        episodes, every: numbers of episodes; both are rounded to whole batches.
+        dimensions, side: the size of the grid.
+        batch: episodes per call of `propose` and `observe`.
+        simultaneous: whether the learner changes only between batches: all episodes of a batch are
+            rewarded by its competence before the batch.
+        infeasible: the part of the first dimension, at its upper end, in which every episode fails.
+            The cells of the grid fill the rest.
     """
     if every < 1 or episodes % every:
         raise SettingError("every", every, f"a divisor of episodes, {episodes}")
+    if not 0 <= infeasible < 1:
+        raise SettingError("infeasible", infeasible, "at least 0 and below 1")
+    if batch < 1:
+        raise SettingError("batch", batch, "at least 1")
     init_key, key = jax.random.split(key)
-    one = jnp.ones(1)
+    one = jnp.ones(batch)
+    points, calls = episodes // every, max(1, round(every / batch))
 
-    def episode(carry, key):
+    def visit(competence, task, before):
+        feasible = task[0] <= 1 - infeasible
+        place = task.at[0].divide(1 - infeasible)
+        after, reward = toy_grid.visit(competence, place)
+        if simultaneous:
+            _, reward = toy_grid.visit(before, place)
+        return jnp.where(feasible, after, competence), jnp.where(feasible, reward, 0)
+
+    def call(carry, key):
         state, competence = carry
-        proposals, state = propose(teacher, state, key, 1)
-        competence, reward = toy_grid.visit(competence, proposals.tasks[0])
-        success = (reward > 0).astype(jnp.float32)
-        outcomes = Outcomes(one * reward, one * success, one, one, {})
+        proposals, state = propose(teacher, state, key, batch)
+        competence, reward = jax.lax.scan(
+            lambda now, task: visit(now, task, competence), competence, proposals.tasks
+        )
+        outcomes = Outcomes(reward, (reward > 0).astype(jnp.float32), one, one, {})
         state = teacher.observe(state, proposals, outcomes)
         return (state, competence), None
 
     def stretch(carry, keys):
-        carry, _ = jax.lax.scan(episode, carry, keys)
+        carry, _ = jax.lax.scan(call, carry, keys)
         return carry, toy_grid.score(carry[1])
 
     start = (teacher.init(init_key), toy_grid.initial_competence(dimensions, side))
-    _, scores = jax.lax.scan(stretch, start, jax.random.split(key, (episodes // every, every)))
+    _, scores = jax.lax.scan(stretch, start, jax.random.split(key, (points, calls)))
     return scores
 
 
-def measure(
-    name: str,
-    *,
-    seeds: int = 8,
-    episodes: int = 20_000,
-    every: int = 2_000,
-    useless: int = 0,
-    paper: bool = True,
-) -> dict:
-    """Measure the scores and the run time of a registered teacher.
+def teacher_of(label: str, space: TaskSpace, easy: TaskSpace) -> Teacher:
+    """Make a teacher from its name and settings.
 
     Args:
-        name: name of the teacher.
-        seeds: number of learners.
-        episodes, every: as for `run`.
-        useless: number of task dimensions without effect.
-        paper: use the settings of the paper instead of the teacher's defaults.
+        label: NAME, or "NAME SETTING=VALUE ...".
+        space: the task space.
+        easy: the tasks to start from, for teachers that need them.
+
+    Raises:
+        SettingError: the name, a setting or a value is invalid.
     """
-    settings = PAPER.get(name, {}) if paper else {}
-    teacher = teachers.make(name, toy_grid.task_space(2, useless), **settings)
-    keys = jax.random.split(jax.random.key(0), seeds)
-    program = jax.jit(jax.vmap(lambda key: run(teacher, key, episodes=episodes, every=every)))
+    name, *texts = label.split() or [label]
+    settings = parsed("--teachers", texts, teachers.settings_of(name), "teacher")
+    if teachers.starts_easy(name):
+        settings["easy"] = easy
+    return teachers.make(name, space, **settings)
+
+
+def measure(config: ToyConfig, label: str) -> dict[str, Any]:
+    """Measure the scores and the run time of one teacher, see `teacher_of`."""
+    space = toy_grid.task_space(config.dimensions, config.useless)
+    easy = toy_grid.easy_space(space, config.dimensions, config.side)
+    teacher = teacher_of(label, space, easy)
+    keys = jax.random.split(jax.random.key(config.seed), config.seeds)
+
+    def one(key):
+        return run(
+            teacher,
+            key,
+            episodes=config.episodes,
+            every=config.every,
+            dimensions=config.dimensions,
+            side=config.side,
+            batch=config.batch,
+            simultaneous=config.simultaneous,
+            infeasible=config.infeasible,
+        )
+
+    program = jax.jit(jax.vmap(one))
     start = time.perf_counter()
     compiled = program.lower(keys).compile()
     ready = time.perf_counter()
-    scores = np.asarray(compiled(keys))
+    scores = np.asarray(compiled(keys), float)
+    seconds = time.perf_counter() - ready
+    calls = max(1, round(config.every / config.batch))
     return {
-        "teacher": name,
-        "useless": useless,
-        "seeds": seeds,
-        "episodes": list(range(every, episodes + 1, every)),
+        "episodes": [calls * config.batch * i for i in range(1, scores.shape[1] + 1)],
         "scores": scores.tolist(),
-        "mean": float(scores[:, -1].mean()),
-        "sd": float(scores[:, -1].std(ddof=1)) if seeds > 1 else 0.0,
-        "published": PUBLISHED.get((name, useless)) if paper and episodes == 20_000 else None,
+        "published": _published(config, label),
         "compile_seconds": ready - start,
-        "seconds": time.perf_counter() - ready,
+        "seconds": seconds,
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m didact.benchmarks.curricula.toy_teachers", description=__doc__
+def compare(config: ToyConfig) -> dict[str, Any]:
+    """Measure all teachers and return their scores and statistics.
+
+    Returns:
+        `machine`, `settings`, and `teachers`: for each the number of `episodes` [p], the `scores`
+        [seeds, p] in percent of the cells, `final` and `average` scores of each seed with their
+        95 % t-intervals, the p-values of Welch's tests against the last teacher, the published mean
+        and standard deviation if there are any, and seconds.
+
+    Raises:
+        SettingError: a setting is invalid.
+    """
+    if not config.teachers or len(set(config.teachers)) != len(config.teachers):
+        given = " ".join(config.teachers)
+        raise SettingError("--teachers", given, "different teachers, at least one")
+    checked(config, "--")
+    space = toy_grid.task_space(config.dimensions, config.useless)
+    for label in config.teachers:  # check all settings before the first measurement
+        teacher_of(label, space, toy_grid.easy_space(space, config.dimensions, config.side))
+    if config.episodes % config.every:
+        allowed = f"a divisor of {option('episodes')}, {config.episodes}"
+        raise SettingError("--every", config.every, allowed)
+    rows = {label: measure(config, label) for label in config.teachers}
+    for row in rows.values():
+        scores, steps = np.array(row["scores"]), np.array([0, *row["episodes"]])
+        row["final"] = scores[:, -1].tolist()
+        row["average"] = area_under_curve(steps, np.pad(scores, ((0, 0), (1, 0)))).tolist()
+    for score in ("final", "average"):
+        baseline = list(rows.values())[-1][score]
+        for row in rows.values():
+            row[f"{score}_interval"] = [float(x) for x in t_interval(row[score])]
+            row[f"{score}_p"] = float(welch_test(row[score], baseline).p_value)
+    return {"machine": hardware.describe(), "settings": fields_of(config), "teachers": rows}
+
+
+def _published(config: ToyConfig, label: str) -> tuple[float, float] | None:
+    """Return the published score of a teacher, if it was measured in the same way."""
+    default = ToyConfig()
+    names = ("episodes", "dimensions", "side", "batch", "simultaneous", "infeasible")
+    if any(getattr(config, name) != getattr(default, name) for name in names):
+        return None
+    name, _, preset = label.partition(" preset=")
+    return PUBLISHED.get((name, preset, config.useless))
+
+
+def table(result: dict[str, Any]) -> Table:
+    """Return the scores as a table."""
+    settings = result["settings"]
+    size = " x ".join([str(settings["side"])] * settings["dimensions"])
+    made = Table(
+        title=f"Toy grid, {size} cells, {settings['useless']} useless dimensions: % mastered after "
+        f"{settings['episodes']:,} episodes in batches of {settings['batch']:,}, "
+        f"{settings['seeds']} seeds",
+        title_style="bold",
     )
-    parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--episodes", type=int, default=20_000)
-    parser.add_argument("--every", type=int, default=2_000)
-    parser.add_argument(
-        "--useless", type=int, default=0, help="number of task dimensions without effect"
-    )
-    parser.add_argument("--json", metavar="PATH", help="write the results to this file")
-    parser.add_argument(
-        "--defaults", action="store_true", help="use the teachers' defaults, not the papers'"
-    )
-    options = parser.parse_args(arguments)
-    rows = []
-    for entry in teachers.registered():
-        try:
-            row = measure(
-                entry.name,
-                seeds=options.seeds,
-                episodes=options.episodes,
-                every=options.every,
-                useless=options.useless,
-                paper=not options.defaults,
-            )
-        except SettingError as error:
-            if error.setting != "space":  # a teacher of other task spaces
-                raise
-            continue
-        rows.append(row)
-        curve = " ".join(f"{score:3.0f}" for score in np.mean(row["scores"], axis=0))
-        paper = "{:g} ({:g})".format(*row["published"]) if row["published"] else "-"
-        print(
-            f"{row['teacher']:10} {row['mean']:5.1f} ({row['sd']:.1f})  published {paper:9} "
-            f"curve {curve}  {row['seconds']:.1f} s + compile {row['compile_seconds']:.1f} s"
+    columns = ("teacher", "mean (sd)", "95 %", "p", "published", "curve", "seconds", "compiling")
+    for name in columns:
+        made.add_column(name, justify="left" if name in ("teacher", "curve") else "right")
+    for name, row in result["teachers"].items():
+        final = np.array(row["final"])
+        low, high = row["final_interval"]
+        published = row["published"]
+        last = name == settings["teachers"][-1]
+        made.add_row(
+            name,
+            f"{final.mean():.1f} ({final.std(ddof=1):.1f})",
+            f"{low:.1f} to {high:.1f}",
+            "-" if last else f"{row['final_p']:.2g}",
+            "{:g} ({:g})".format(*published) if published else "-",
+            " ".join(f"{x:.0f}" for x in np.mean(row["scores"], axis=0)),
+            f"{row['seconds']:.1f}",
+            f"{row['compile_seconds']:.1f}",
         )
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(rows, file, indent=1)
+    return made
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(ToyConfig, compare, table)

@@ -39,6 +39,11 @@ def task_space(dimensions: int = 2, useless: int = 0) -> Box:
     return Box((*real, *idle))
 
 
+def easy_space(space: TaskSpace, dimensions: int = 2, side: int = 10) -> TaskSpace:
+    """Return the tasks in the first half of the cell that is unlocked from the start."""
+    return space.restricted(**{f"x{i}": (0.0, 0.5 / side) for i in range(dimensions)})
+
+
 def initial_competence(dimensions: int = 2, side: int = 10) -> Float[Array, "..."]:
     """Return the competence of an untrained learner: 0 in `side` ** `dimensions` cells."""
     return jnp.zeros((side,) * dimensions)
@@ -114,9 +119,7 @@ class ToyGrid(Environment[ToyGridState]):
     @property
     def easy_space(self) -> TaskSpace:
         """The cell that is unlocked from the start."""
-        return self.task_space.restricted(
-            **{f"x{i}": (0.0, 0.5 / self.side) for i in range(self.dimensions)}
-        )
+        return easy_space(self.task_space, self.dimensions, self.side)
 
     def reset(self, key, tasks):
         blank = initial_competence(self.dimensions, self.side)

@@ -16,6 +16,7 @@ from didact.benchmarks.statistics import (
     interquartile_mean,
     median_time,
     probability_of_improvement,
+    t_interval,
     welch_test,
 )
 from didact.environments import SettingError
@@ -49,6 +50,15 @@ def test_welch_has_the_level_it_states():
 def test_incomplete_beta_is_scipys(a, b, x):
     expected = scipy.special.betainc(a, b, x)
     np.testing.assert_allclose(incomplete_beta(a, b, x), expected, rtol=1e-8, atol=1e-13)
+
+
+@pytest.mark.parametrize("n", [2, 5, 32])
+def test_t_interval_is_scipys(n):
+    values = scores(7, n, 20) + np.arange(20)
+    ours = t_interval(values, 0.9)
+    error = scipy.stats.sem(values)
+    theirs = scipy.stats.t.interval(0.9, n - 1, values.mean(axis=0), error)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9)
 
 
 def test_bootstrap_is_scipys_percentile_interval():

@@ -15,7 +15,7 @@ from didact.benchmarks.curricula import toy_teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.environments.toys import toy_grid
 from didact.teachers import Outcomes, Proposals
-from didact.teachers.alp_gmm import nearest_value
+from didact.teachers.alp_gmm import Episodes, nearest_value
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 
@@ -39,16 +39,14 @@ def observing(teacher):
     return jax.jit(lambda state, tasks, rows: teacher.observe(state, Proposals.of(tasks), rows))
 
 
-def plain_progress(tasks, returns, batch, history):
-    """The absolute learning progress of every row, by the definition."""
+def plain_progress(tasks, returns, history):
+    """The absolute learning progress of every row, by the definition, one after the other."""
     progress = np.zeros(len(tasks))
-    for start in range(0, len(tasks), batch):
-        known = slice(max(0, start - history), start)
-        for i in range(start, min(start + batch, len(tasks))):
-            if start:
-                away = ((tasks[known] - tasks[i]) ** 2).sum(axis=1)
-                latest = np.flatnonzero(away <= away.min() * (1 + 1e-6))[-1]
-                progress[i] = abs(returns[i] - returns[known][latest])
+    for i in range(1, len(tasks)):
+        known = slice(max(0, i - history), i)
+        away = ((tasks[known] - tasks[i]) ** 2).sum(axis=1)
+        latest = np.flatnonzero(away <= away.min() * (1 + 1e-6))[-1]
+        progress[i] = abs(returns[i] - returns[known][latest])
     return progress
 
 
@@ -69,7 +67,7 @@ def test_progress_is_that_of_numpy(batch, history, whole):
         rows = slice(start, start + batch)
         state = observe(state, jnp.asarray(tasks[rows]), outcomes(returns[rows]))
     unit = (tasks - space.low) / (space.high - space.low)
-    expected = plain_progress(unit, returns, batch, history)
+    expected = plain_progress(unit, returns, history)
     latest = np.arange(max(0, 259 - history), 259)
     assert int(state.count) == 259
     np.testing.assert_allclose(state.progress[latest % history], expected[latest], atol=1e-6)
@@ -78,9 +76,15 @@ def test_progress_is_that_of_numpy(batch, history, whole):
 
 def test_of_equally_near_tasks_the_latest_counts():
     tasks = jnp.array([[0.5], [0.1], [0.5], [0.5]])  # entries 4, 5, 2 and 3 of a ring of 4
-    value, known = nearest_value(tasks, jnp.array([4.0, 5, 2, 3]), jnp.int32(6), jnp.array([[0.6]]))
-    assert bool(known)
-    assert float(value[0]) == 4
+    ring = Episodes(tasks, jnp.array([4.0, 5, 2, 3]), jnp.int32(6))
+    new, values = jnp.array([[0.6], [0.2], [0.6]]), jnp.array([6.0, 7, 8])
+    value, known = nearest_value(ring, new, values, jnp.arange(3))
+    assert np.all(known)
+    assert value.tolist() == [4, 5, 6]
+    empty = Episodes(jnp.full((4, 1), jnp.inf), jnp.zeros(4), jnp.int32(0))
+    value, known = nearest_value(empty, new, values, jnp.arange(3))
+    assert known.tolist() == [False, True, True]
+    assert value.tolist()[1:] == [6, 6]
 
 
 def test_outcomes_that_are_not_finite_are_no_episodes():
@@ -167,14 +171,19 @@ def test_proposals_have_the_distribution_of_the_mixture():
     np.testing.assert_allclose(np.cov(tasks.T), covariance, atol=1e-4)
 
 
-def test_without_progress_components_are_alike():
-    teacher, observe = made(fit_rate=300, random_fraction=0.0, k_min=2, k_max=2)
+@pytest.mark.parametrize("easy", [None, UNIT.restricted(x=(0, 0.1), y=(0, 0.1))])
+def test_without_progress_tasks_are_uniform_or_easy(easy):
+    """Not samples of a mixture that was fitted to the teacher's own tasks."""
+    teacher = teachers.alp_gmm(UNIT, random_fraction=0.0, k_max=2, fallback=easy)
     rng = np.random.default_rng(0)
-    tasks = np.where(np.arange(300)[:, None] < 270, 0.1, 0.8) + 0.02 * rng.random((300, 2))
+    tasks = jnp.asarray(0.8 + 0.02 * rng.random((300, 2)), jnp.float32)
     state = teacher.init(jax.random.key(0))
-    state = observe(state, jnp.asarray(tasks, jnp.float32), outcomes(np.zeros(300)))
-    proposed, _ = teacher.propose(state, jax.random.key(1), 4000)
-    assert abs(float(jnp.mean(proposed[:, 0] > 0.5)) - 0.5) < 0.03
+    after = teacher.observe(state, Proposals.of(tasks), outcomes(np.zeros(300)))
+    assert int(after.fitted) == 300
+    for each in (state, after):
+        proposed, _ = teacher.propose(each, jax.random.key(1), 4000)
+        mean = 0.5 if easy is None else 0.05
+        np.testing.assert_allclose(np.mean(proposed, axis=0), mean, atol=0.02)
 
 
 def test_is_uniform_before_the_first_fit():
@@ -193,7 +202,10 @@ def test_learns_from_returns_in_their_range_or_from_success():
         state = teacher.init(jax.random.key(0))
         state = observe(state, tasks, outcomes(first, success=np.zeros(300)))
         state = observe(state, tasks, outcomes(second, success=np.ones(300)))
-        np.testing.assert_allclose(state.progress[300:600], progress, atol=1e-6)
+        # Of equal tasks, only the first shows the change: the others are compared with it.
+        np.testing.assert_allclose(
+            state.progress[300:600], progress * (np.arange(300) == 0), atol=1e-6
+        )
         scaled = {"return": [0.3, 0.4], "success": [0, 1]}[outcome]
         np.testing.assert_allclose(state.outcomes[jnp.array([0, 300])], scaled, atol=1e-6)
 
@@ -261,6 +273,7 @@ def test_picture_is_in_task_units():
         {"return_range": (1.0, 1.0)},
         {"restarts": 0},
         {"iterations": 0},
+        {"fallback": UNIT},
     ],
 )
 def test_bad_settings_are_named(bad):
@@ -283,8 +296,8 @@ def curves(name, seeds, useless=0, **settings):
 
 
 def test_masters_the_toy_grid_as_published(optimised):
-    scores = curves("alp_gmm", 16, **toy_teachers.PAPER["alp_gmm"])
-    mean, sd = toy_teachers.PUBLISHED["alp_gmm", 0]
+    scores = curves("alp_gmm", 16, preset="paper")
+    mean, sd = toy_teachers.PUBLISHED["alp_gmm", "paper", 0]
     assert abs(scores[:, -1].mean() - mean) < 2 * sd
     # The way there, as the authors' teacher went: figures rounded to whole cells.
     published = np.array([2, 4, 7, 11, 14, 19, 23, 27, 32, 37])
@@ -296,12 +309,12 @@ def test_defaults_master_more_of_the_toy_grid(optimised):
 
 
 def test_uniform_masters_as_little_of_the_toy_grid_as_published(optimised):
-    mean, sd = toy_teachers.PUBLISHED["uniform", 0]
+    mean, sd = toy_teachers.PUBLISHED["uniform", "", 0]
     assert abs(curves("uniform", 16)[:, -1].mean() - mean) < 2 * sd
 
 
 @pytest.mark.slow
 def test_masters_the_toy_grid_with_useless_dimensions(optimised):
-    scores = curves("alp_gmm", 16, 5, **toy_teachers.PAPER["alp_gmm"])
-    mean, sd = toy_teachers.PUBLISHED["alp_gmm", 5]
+    scores = curves("alp_gmm", 16, 5, preset="paper")
+    mean, sd = toy_teachers.PUBLISHED["alp_gmm", "paper", 5]
     assert abs(scores[:, -1].mean() - mean) < 2 * sd

@@ -109,6 +109,28 @@ def test_fits_as_well_as_scikit_learn_from_its_own_start():
     assert np.mean(ours) >= np.mean(theirs) - 0.02
 
 
+@pytest.mark.parametrize("d", [2, 7, 20])
+def test_best_of_ten_starts_is_scikit_learns(d):
+    rng = np.random.default_rng(d)
+    centres, shapes = rng.random((4, d)), rng.normal(size=(4, d, d)) * 0.1 / np.sqrt(d)
+    which = rng.integers(4, size=1000)
+    noise = np.einsum("nij,nj->ni", shapes[which], rng.normal(size=(1000, d)))
+    rows = (centres[which] + noise).astype(np.float32)
+    fit = jax.jit(
+        lambda key: gaussian_mixtures.fit(
+            key,
+            jnp.asarray(rows),
+            jnp.ones(1000, bool),
+            np.full(10, 4),
+            tolerance=1e-6,
+            iterations=300,
+        )
+    )
+    ours = np.asarray(fit(jax.random.key(0))[1])
+    model = GaussianMixture(4, tol=1e-6, max_iter=300, n_init=10, random_state=0).fit(rows)
+    assert ours.max() >= model.score(rows) - 1e-3
+
+
 @pytest.mark.parametrize("n", [200, 3000])
 def test_keeps_components_as_tight_as_the_floor(n):
     """Two values of progress, 0 and 1, are components without any extent in that column."""

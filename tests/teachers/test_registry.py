@@ -11,8 +11,10 @@ from didact.environments import Box, Dimension, SettingError
 from didact.environments.grid.mazes.samplers import Blocks
 from didact.environments.grid.mazes.task_space import Levels
 from didact.teachers import descriptions, registry, testing
+from didact.teachers.presets import PRESETS
 
 SPACE = Box((Dimension("x", -1, 3), Dimension("n", 0, 2, integer=True), Dimension("c", 5, 5)))
+EASY = SPACE.restricted(x=(-1, 0), n=0)
 NAMES = [entry.name for entry in teachers.registered()]
 
 
@@ -30,6 +32,12 @@ SETTINGS = {
     },
     "learnability": {"train_every": 50, "steps": 4, "width": 8, "candidates": 64, "delay": 2},
     "magellan": {"train_every": 50, "steps": 4, "width": 8, "delay": 2},
+    "covar_gmm": {"fit_rate": 50, "k_max": 3, "history": 128, "iterations": 5},
+    "riac": {"max_region_size": 20, "max_regions": 9},
+    "adr": {"queue": 4, "easy": EASY},
+    "growing_box": {"minimum": 4, "horizon": 16, "easy": EASY},
+    "oracle": {"every": 10, "threshold": 0.4, "easy": EASY},
+    "paced": {"minimum": 10, "horizon": 20, "episodes": 100, "up": 0.4, "easy": EASY},
     "pool": {"capacity": 8, "space_fraction": 0.2},
     "self_paced": {"update_every": 50, "iterations": 5},
     "setter_solver": {
@@ -115,6 +123,28 @@ def test_settings_reach_the_teacher():
         teachers.make("alp_gmm", SPACE, fit_rate=0)
     with pytest.raises(SettingError, match="this teacher has no settings"):
         teachers.make("uniform", SPACE, fit_rate=3)
+
+
+def test_teachers_that_start_easy_require_easy_tasks():
+    names = {name for name in NAMES if teachers.starts_easy(name)}
+    assert names >= {"adr", "growing_box", "oracle", "paced"}
+    assert not names & {"alp_gmm", "uniform", "riac"}
+    for name in names:
+        with pytest.raises(SettingError, match=r"^easy is None, but must be given"):
+            teachers.make(name, SPACE)
+
+
+def test_presets_are_settings_of_their_teachers():
+    for name, presets in PRESETS.items():
+        for preset, settings in presets.items():
+            assert settings.keys() <= teachers.settings_of(name).keys()
+            easy = {"easy": EASY} if teachers.starts_easy(name) else {}
+            teachers.make(name, SPACE, preset=preset, **easy)
+    with pytest.raises(SettingError, match="preset is 'best', but must be one of paper, tma"):
+        teachers.make("alp_gmm", SPACE, preset="best")
+    assert "preset" not in teachers.settings_of("uniform")
+    state = teachers.make("alp_gmm", SPACE, preset="paper", history=300).init(jax.random.key(0))
+    assert state.tasks.shape == (300, 3)
 
 
 def test_a_name_is_registered_once():

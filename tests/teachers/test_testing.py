@@ -137,6 +137,7 @@ def believing(state, proposals, outcomes):
         ({"batch": 0}, "batch is 0"),
         ({"picture": lambda state: {"means": jnp.zeros((1, 2))}}, "means require 'covariances'"),
         ({"picture": lambda state: {"means": jnp.full((1, 2), jnp.nan)}}, "must be finite"),
+        ({"picture": lambda state: {"low": jnp.zeros((1, 2))}}, "boxes require 'high'"),
         ({"observe": counted}, "rows of weight 0 must not change the state"),
     ],
     ids=lambda x: (

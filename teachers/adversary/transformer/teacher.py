@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.common.errors import SettingError, require
 from didact.environments.task_spaces import Box
-from didact.teachers import gaussian_mixtures, ring_buffer
+from didact.teachers import gaussian_mixtures, rare_work, ring_buffer
 from didact.teachers.adversary.transformer.critic import Critic, critic_loss, uncertainty
 from didact.teachers.adversary.transformer.model import Transformer, draw, log_probabilities
 from didact.teachers.adversary.transformer.tokens import Tokens
@@ -174,13 +174,7 @@ def transformer(
     def observe(state, proposals, outcomes):
         state = remember(state, proposals.tasks, outcomes)
         due = state.count - state.trained >= train_every
-        # A `cond` would always train under `vmap`, because it becomes a select.
-        state, _ = jax.lax.while_loop(
-            lambda carry: carry[1],
-            lambda carry: (train(carry[0]), jnp.zeros_like(carry[1])),
-            (state, due),
-        )
-        return state
+        return rare_work.when(due, train, state, state)
 
     def target_of(outcomes):
         if reward == "uncertainty":

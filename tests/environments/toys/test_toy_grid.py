@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from didact import environments
-from didact.benchmarks.curricula import toy_teachers
 from didact.environments import SettingError
 from didact.environments.toys import toy_grid
 
@@ -88,14 +87,3 @@ def test_bad_settings_are_named(bad):
     (name,) = bad
     with pytest.raises(SettingError, match=f"^{name} is"):
         environments.make("ToyGrid", **bad)
-
-
-@pytest.mark.slow
-def test_the_benchmark_prints_and_writes_its_rows(tmp_path, capsys):
-    path = tmp_path / "rows.json"
-    arguments = ["--seeds", "2", "--episodes", "400", "--every", "200", "--json", str(path)]
-    toy_teachers.main(arguments)
-    assert "alp_gmm" in capsys.readouterr().out
-    assert '"uniform"' in path.read_text()
-    with pytest.raises(SettingError, match="every"):
-        toy_teachers.main(["--episodes", "400", "--every", "300"])
