@@ -24,7 +24,7 @@ ABOUT: dict[str, dict[str, str]] = {
         "paper": "Moulin-Frier et al., Self-organization of early vocal development in infants and "
         "machines, Frontiers in Psychology 2014; Portelas et al., CoRL 2019 (arXiv:1910.07224)",
         "needs": "a Box",
-        "good": "outcomes that improve steadily: on the toy grid it masters more cells than ALP-GMM",
+        "good": "outcomes that improve steadily: on the toy grid it masters more than ALP-GMM",
         "bad": "many episodes between two updates, which show little change with time",
     },
     "riac": {
