@@ -13,6 +13,7 @@ from didact.teachers import box_parts
 from didact.teachers.base import Proposals, Teacher
 from didact.teachers.distant_tasks import DistantTasks
 from didact.teachers.least_squares_gan import Gan, GanState
+from didact.teachers.rare_work import when
 
 REPLAY = 0  # the tag of replayed tasks; goal i has the tag i + 1
 GENERATIONS = 3  # generations of goals whose outcomes are still counted
@@ -181,13 +182,7 @@ def goal_gan(
     def observe(state, proposals, outcomes):
         state = count(state, proposals, outcomes)
         labeled = jnp.sum(state.fresh & (state.tries >= rollouts))
-        # A `cond` would always train under `vmap`, because it becomes a select.
-        state, _ = jax.lax.while_loop(
-            lambda carry: carry[1],
-            lambda carry: (train(carry[0]), jnp.zeros_like(carry[1])),
-            (state, labeled >= update_every),
-        )
-        return state
+        return when(labeled >= update_every, train, state, state)
 
     def count(state, proposals, outcomes):
         goal = jnp.clip(proposals.tag - 1, 0, total - 1)
@@ -213,14 +208,13 @@ def goal_gan(
         rate = rates(state)
         good = labeled & (rate >= lowest) & (rate <= highest)
         some = jnp.any(good)
-        networks = jax.lax.while_loop(
-            lambda carry: carry[1],
-            lambda carry: (
-                gan.train(carry[0], train_key, space.normalise(state.goals), good, labeled, steps),
-                jnp.zeros_like(carry[1]),
-            ),
-            (state.networks, some),
-        )[0]
+        networks = when(
+            some,
+            lambda networks, points: gan.train(networks, train_key, points, good, labeled, steps),
+            state.networks,
+            state.networks,
+            space.normalise(state.goals),
+        )
         anywhere = space.sample(else_key, goals)
         if easy is not None:
             hard = jnp.sum(jnp.where(labeled, rate, 0)) < 0.5 * jnp.sum(labeled)

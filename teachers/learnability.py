@@ -12,6 +12,7 @@ from didact.environments.task_spaces import Box
 from didact.teachers import box_parts
 from didact.teachers.adversary.transformer.critic import Critic
 from didact.teachers.base import Teacher
+from didact.teachers.rare_work import when
 from didact.teachers.success_models import SuccessModel, SuccessState, drawn
 
 PROBES = 256  # tasks in the picture
@@ -139,13 +140,7 @@ def learnability(
         counts = (outcomes.weights > 0) & jnp.isfinite(outcomes.returns)
         points = space.normalise(proposals.tasks)
         state = state._replace(model=model.remember(state.model, points, targets, counts))
-        # A `cond` would always train under `vmap`, because it becomes a select.
-        state, _ = jax.lax.while_loop(
-            lambda carry: carry[1],
-            lambda carry: (train(carry[0]), jnp.zeros_like(carry[1])),
-            (state, state.model.count - state.model.trained >= train_every),
-        )
-        return state
+        return when(state.model.count - state.model.trained >= train_every, train, state, state)
 
     def train(state):
         key, train_key, pool_key, easy_key = jax.random.split(state.key, 4)

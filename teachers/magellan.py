@@ -12,6 +12,7 @@ from didact.common.errors import require
 from didact.environments.task_spaces import Box
 from didact.teachers.base import FOREIGN, Proposals, Teacher
 from didact.teachers.goal_sets import GoalSet, features_of
+from didact.teachers.rare_work import when
 from didact.teachers.success_models import SuccessModel, SuccessState, drawn
 
 EMBEDDING = 32  # numbers of the vector of a token
@@ -150,13 +151,7 @@ def magellan(
         counts = (outcomes.weights > 0) & (index >= 0) & (index < m)
         success = outcomes.success.astype(jnp.float32)
         state = state._replace(model=model.remember(state.model, index, success, counts))
-        # A `cond` would always train under `vmap`, because it becomes a select.
-        state, _ = jax.lax.while_loop(
-            lambda carry: carry[1],
-            lambda carry: (train(carry[0]), jnp.zeros_like(carry[1])),
-            (state, state.model.count - state.model.trained >= train_every),
-        )
-        return state
+        return when(state.model.count - state.model.trained >= train_every, train, state, state)
 
     def train(state):
         key, train_key = jax.random.split(state.key)

@@ -12,6 +12,7 @@ from didact.environments.task_spaces import Box
 from didact.teachers import box_parts, ring_buffer
 from didact.teachers.base import Proposals, Teacher
 from didact.teachers.gaussian_trust_region import Gaussian, divergence, log_density, maximized
+from didact.teachers.rare_work import when
 
 OWN, FALLBACK = 0, 1  # tags: tasks of the Gaussian, and tasks that were drawn without it
 WIDTH = 0.1  # standard deviation of an unknown start, as a fraction of each range
@@ -187,13 +188,7 @@ def self_paced(
             amount=state.amount + jnp.sum(jnp.where(counts, each, 0)),
         )
         due = (state.amount >= update_every) & (state.count > state.updated)
-        # A `cond` would always update under `vmap`, because it becomes a select.
-        state, _ = jax.lax.while_loop(
-            lambda carry: carry[1],
-            lambda carry: (update(carry[0]), jnp.zeros_like(carry[1])),
-            (state, due),
-        )
-        return state
+        return when(due, update, state, state)
 
     def update(state):
         old = Gaussian(state.mean, state.factor)

@@ -11,6 +11,7 @@ from didact.common.errors import require
 from didact.environments.task_spaces import Box
 from didact.teachers import box_parts, ring_buffer
 from didact.teachers.base import Proposals, Teacher
+from didact.teachers.rare_work import when
 from didact.teachers.real_nvp import Couplings, RealNvp
 from didact.teachers.setter_losses import (
     GRADES,
@@ -167,13 +168,7 @@ def setter_solver(
             success=put(state.success, outcomes.success),
             count=state.count + total,
         )
-        # A `cond` would always train under `vmap`, because it becomes a select.
-        state, _ = jax.lax.while_loop(
-            lambda carry: carry[1],
-            lambda carry: (train(carry[0]), jnp.zeros_like(carry[1])),
-            (state, state.count - state.trained >= update_every),
-        )
-        return state
+        return when(state.count - state.trained >= update_every, train, state, state)
 
     def train(state):
         key, step_key, pool_key, else_key = jax.random.split(state.key, 4)
