@@ -35,7 +35,7 @@ RUNS = {
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 KILLS = 6  # of each kind
 NOT_REPEATED = ("seconds", "steps_per_second", "compile_seconds")
-CODE = "from didact.experiments.cli import main; main()"
+CODE = "from didact.__main__ import main; main()"
 
 
 def start(command, folder):
