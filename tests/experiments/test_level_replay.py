@@ -119,6 +119,7 @@ def test_every_step_counts(teacher):
     assert records.metrics["length_sum"].sum() + running == updates * n * steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "teacher",
     [
