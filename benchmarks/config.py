@@ -74,8 +74,8 @@ class CurriculumConfig:
     """settings of the language model for `pool:language-model`"""
 
 
-# The settings of PPO for mazes in JaxUED, as far as the student has them: it has a GRU instead of an
-# LSTM, does not clip the value loss, and does not center advantages.
+# The settings of PPO for mazes in JaxUED, as far as the student has them: it has a GRU instead of
+# an LSTM, does not clip the value loss, and does not center advantages.
 MAZE_PPO = PPOConfig(
     learning_rate=1e-4,
     final_learning_rate=0.0,

@@ -163,7 +163,7 @@ def learn(name: str, seed: int, config: MazesConfig, end: float = float("inf")) 
     named = environment.evaluation_tasks
     tasks = np.stack([named[maze] for maze in MAZES])
     rates = success_rates(play, state, tasks, 4 * config.episodes, seed)
-    space = Levels(*environment.task_space.shape, RepeatedBlocks(config.level_draws))
+    space = Levels(sampler=RepeatedBlocks(config.level_draws))
     levels = solvable_levels(space, config.levels, LEVEL_SEED)
     first, second = (
         success_rates(play, state, levels, config.level_episodes, 2 * seed + i) for i in (0, 1)
