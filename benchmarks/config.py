@@ -99,7 +99,7 @@ class MazesConfig:
     """
 
     teachers: tuple[str, ...] = ("uniform", "plr_robust", "accel", "sfl")
-    """teachers to compare, with settings as in `sfl:keep=50,tries=4`; `uniform`, or else the last
+    """teachers to compare, with settings as in `"sfl keep=50 tries=4"`; `uniform`, or else the last
     one, is the baseline of the statistical tests"""
     steps: Steps = 30_000_000
     """environment steps per training"""

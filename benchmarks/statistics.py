@@ -124,39 +124,6 @@ def welch_test(a: ArrayLike, b: ArrayLike) -> Welch:
     return Welch(statistic, degrees, incomplete_beta(finite / 2, 0.5, share))
 
 
-def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Return Student's t interval of the mean over runs.
-
-    For a handful of runs, this covers the true mean as often as stated; percentile bootstrap
-    intervals are too narrow.
-
-    Args:
-        values: scores `[runs, ...]` with at least two runs.
-        confidence: confidence level.
-
-    Returns:
-        Bounds `[...]`.
-
-    References:
-        Student, The probable error of a mean, 1908.
-    """
-    values = _runs("values", values, 2)
-    if not 0 < confidence < 1:
-        raise SettingError("confidence", confidence, "between 0 and 1")
-    degrees = len(values) - 1
-    # P(|T| > t) decreases in t; halve the interval that contains the quantile.
-    low, high = 0.0, 1.0
-    for _ in range(200):
-        # The variable is t / (1 + t), which is bounded.
-        middle = (low + high) / 2
-        t = middle / (1 - middle)
-        outside = float(incomplete_beta(degrees / 2, 0.5, degrees / (degrees + t * t)))
-        low, high = (middle, high) if outside > 1 - confidence else (low, middle)
-    t = low / (1 - low)
-    mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / math.sqrt(len(values))
-    return Interval(mean - t * error, mean + t * error)
-
-
 def incomplete_beta(a: ArrayLike, b: ArrayLike, x: ArrayLike) -> np.ndarray:
     """Evaluate the regularised incomplete beta function I_x(a, b), elementwise.
 

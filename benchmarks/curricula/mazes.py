@@ -15,7 +15,7 @@ from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.config import MazesConfig
 from didact.benchmarks.curricula.worst_levels import solvable_levels, success_rates, worst_success
 from didact.benchmarks.registry import Benchmark
-from didact.benchmarks.statistics import interquartile_mean, mean_interval, welch_test
+from didact.benchmarks.statistics import interquartile_mean, t_interval, welch_test
 from didact.common import display
 from didact.common.files import writable
 from didact.environments import SettingError
@@ -119,14 +119,14 @@ def _is_row(row: Any) -> bool:
 
 
 def _settings(name: str, seed: int, config: MazesConfig) -> TrainConfig:
-    """Return the settings of a training; a teacher may have settings: sfl:keep=50,tries=4."""
-    teacher, _, given = name.partition(":")
+    """Return the training settings for a teacher: NAME, or "NAME SETTING=VALUE ..."."""
+    teacher, *given = name.split() or [""]
     return checked(
         TrainConfig(
             env="Maze",
             env_settings=("view_size=5", f"draws={config.draws}"),
             teacher=teacher,
-            teacher_settings=tuple(filter(None, given.split(","))),
+            teacher_settings=tuple(given),
             steps=config.steps,
             seed=seed,
             run=Path(config.out) / f"{re.sub(r'[^A-Za-z0-9_.=-]+', '-', name)}-{seed}",
@@ -199,8 +199,8 @@ def summaries(teachers: tuple[str, ...], rows: dict[str, dict[str, Any]]) -> dic
             "seconds": float(np.mean([row["seconds"] for row in of])),
         }
         if len(of) > 1:
-            made["mean_interval"] = [float(x) for x in mean_interval(means)]
-            made["worst_intervals"] = [[float(x) for x in mean_interval(w)] for w in worst.T]
+            made["mean_interval"] = [float(x) for x in t_interval(means)]
+            made["worst_intervals"] = [[float(x) for x in t_interval(w)] for w in worst.T]
             if len(baseline) > 1 and baseline is not of:
                 others = [row["mean"] for row in baseline]
                 made["p"] = float(welch_test(means, others).p_value)

@@ -14,7 +14,6 @@ from didact.benchmarks.statistics import (
     first_time_above,
     incomplete_beta,
     interquartile_mean,
-    mean_interval,
     median_time,
     probability_of_improvement,
     t_interval,

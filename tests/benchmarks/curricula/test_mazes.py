@@ -18,7 +18,7 @@ from didact.environments.grid.mazes import EVALUATION, Levels, RepeatedBlocks
 from didact.experiments.evaluation.evaluate import Results
 from didact.students.config import NetworkConfig, PPOConfig
 
-TEACHERS = ("uniform", "plr_robust", "accel:edits=3", "sfl:keep=10")
+TEACHERS = ("uniform", "plr_robust", "accel edits=3", "sfl keep=10")
 
 
 def test_the_worst_levels_are_chosen_by_one_pass_and_scored_by_another():
@@ -95,8 +95,8 @@ def test_it_continues_where_it_was_stopped(stopped):
     config, calls, result = stopped
     assert calls == [*((name, 0) for name in TEACHERS), (TEACHERS[0], 1)]
     assert result["unfinished"] == 7
-    assert result["teachers"]["sfl:keep=10"]["seeds"] == 1
-    assert "p" not in result["teachers"]["sfl:keep=10"]
+    assert result["teachers"]["sfl keep=10"]["seeds"] == 1
+    assert "p" not in result["teachers"]["sfl keep=10"]
     shown(result)
     complete = mazes.compare(config)
     assert complete["unfinished"] == 0
@@ -134,7 +134,7 @@ def test_the_statistics_are_scipys(stopped):
         rates = [list(result["trainings"][f"{name}/{s}"]["mazes"].values()) for s in range(3)]
         assert row["iqm"] == pytest.approx(stats.trim_mean(rates, 0.25, axis=None))
     text = shown(result)
-    for part in ("uniform", "accel:edits=3", "26", "published", "0.1 %", "Std3"):
+    for part in ("uniform", "accel edits=3", "26", "published", "0.1 %", "Std3"):
         assert part in text
 
 
@@ -162,7 +162,7 @@ def test_a_short_comparison(tmp_path):
         hidden=8, memory=8, cell_embedding=4, token_embedding=4, instruction_features=4
     )
     config = MazesConfig(
-        teachers=("sfl:candidates=40,keep=10,tries=2",),
+        teachers=("sfl candidates=40 keep=10 tries=2",),
         steps=40 * 32 * 8,
         seeds=1,
         num_envs=32,

@@ -19,13 +19,14 @@ MAZES = Levels(5, 5, Blocks(0, 20))
 SCORES = ("value", "positive_value_loss", "mean_negative_advantage", "max_negative_advantage")
 
 
-@pytest.mark.parametrize("space", [BOX, MAZES], ids=["box", "mazes"])
 @pytest.mark.parametrize(
-    ("make", "settings"),
+    ("make", "settings", "space"),
     [
-        (plr, {"capacity": 32}),
-        (plr_robust, {"capacity": 200, "minimum_fill": 0.2, "score": "learnability"}),
-        (accel, {"capacity": 32, "score": "traced", "edits": 2}),
+        (plr, {"capacity": 32}, BOX),
+        pytest.param(plr, {"capacity": 32}, MAZES, marks=pytest.mark.slow),
+        (plr_robust, {"capacity": 200, "minimum_fill": 0.2, "score": "learnability"}, BOX),
+        (accel, {"capacity": 32, "score": "traced", "edits": 2}, MAZES),
+        pytest.param(accel, {"capacity": 32, "edits": 2}, BOX, marks=pytest.mark.slow),
     ],
 )
 def test_conformance(make, settings, space):
