@@ -70,7 +70,6 @@ def compare(config: MazesConfig) -> dict[str, Any]:
     Raises:
         SettingError: a setting is invalid, or the folder holds results for other settings.
     """
-    end = time.monotonic() + 60 * config.minutes if config.minutes else float("inf")
     if len(set(config.teachers)) != len(config.teachers) or not config.teachers:
         raise SettingError("--teachers", config.teachers, "different teachers, at least one")
     for name, least in {"seeds": 1, "num_evaluations": 1, "episodes": 1, "levels": 1}.items():
@@ -86,6 +85,7 @@ def compare(config: MazesConfig) -> dict[str, Any]:
     path = folder / FILE
     rows = resumed_results.rows_of(path, "trainings", settings, _is_row)
     seeds = range(config.seed, config.seed + config.seeds)
+    end = time.monotonic() + 60 * config.minutes if config.minutes else float("inf")
     # Seed by seed, so that an interrupted comparison is one of fewer seeds.
     wanted = [(name, seed) for seed in seeds for name in config.teachers]
     try:

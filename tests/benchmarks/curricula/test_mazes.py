@@ -174,7 +174,7 @@ def test_a_short_comparison(tmp_path):
         out=str(tmp_path / "pieces"),
         ppo=PPOConfig(num_minibatches=1, network=small),
     )
-    first = mazes.compare(dataclasses.replace(config, minutes=0.001))
+    first = mazes.compare(dataclasses.replace(config, minutes=0.02))
     assert first["unfinished"] == 1
     (run,) = [path for path in Path(config.out).iterdir() if path.is_dir()]
     assert (run / "checkpoints").is_dir()
