@@ -59,18 +59,6 @@ def test_t_interval_is_scipys(n):
     error = scipy.stats.sem(values)
     theirs = scipy.stats.t.interval(0.9, n - 1, values.mean(axis=0), error)
     np.testing.assert_allclose(ours, theirs, rtol=1e-9)
-@pytest.mark.parametrize("n", [2, 5, 30])
-def test_the_interval_of_a_mean_is_scipys(n):
-    values = scores(5, n, 4)
-    for confidence in (0.5, 0.95, 0.99):
-        low, high = scipy.stats.t.interval(
-            confidence, n - 1, values.mean(0), scipy.stats.sem(values, axis=0)
-        )
-        ours = mean_interval(values, confidence)
-        np.testing.assert_allclose(ours.low, low, rtol=1e-9)
-        np.testing.assert_allclose(ours.high, high, rtol=1e-9)
-    with pytest.raises(SettingError, match="at least 2"):
-        mean_interval([1.0])
 
 
 def test_bootstrap_is_scipys_percentile_interval():
