@@ -7,6 +7,7 @@ from typing import Annotated
 from didact.benchmarks.speed.commits_worker import CASES
 from didact.common.setting_types import Positive, Range, Seed
 from didact.experiments.config import LLMConfig
+from didact.students.config import NetworkConfig, PPOConfig
 
 Steps = Annotated[int, Range(1, 10**8)]
 
@@ -71,6 +72,63 @@ class CurriculumConfig:
     the same settings, are not trained again"""
     llm: LLMConfig = dataclasses.field(default_factory=LLMConfig)
     """settings of the language model for `pool:language-model`"""
+
+
+# The settings of PPO for mazes in JaxUED, as far as the student has them: it has a GRU instead of
+# an LSTM, does not clip the value loss, and does not center advantages.
+MAZE_PPO = PPOConfig(
+    learning_rate=1e-4,
+    final_learning_rate=0.0,
+    num_epochs=5,
+    num_minibatches=1,
+    discount=0.995,
+    gae_lambda=0.98,
+    entropy_coefficient=1e-3,
+    final_entropy_coefficient=1e-3,
+    network=NetworkConfig(memory=256),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class MazesConfig:
+    """Compare teachers on 13x13 mazes, by the protocol of unsupervised environment design.
+
+    Students with a 5x5 view are trained on levels that each teacher chooses, and tested in eight
+    mazes of the literature and in the worst of many solvable levels. Every step counts, also those
+    in levels that are only looked at. Each training can be interrupted; the same command continues.
+    """
+
+    teachers: tuple[str, ...] = ("uniform", "plr_robust", "accel", "sfl")
+    """teachers to compare, with settings as in `"sfl keep=50 tries=4"`; `uniform`, or else the last
+    one, is the baseline of the statistical tests"""
+    steps: Steps = 30_000_000
+    """environment steps per training"""
+    seeds: Annotated[int, Range(1, 1000)] = 5
+    """number of seeds per teacher; more can be added later"""
+    seed: Seed = 0
+    """first random seed"""
+    minutes: Annotated[float | None, Range(0, above=True)] = None
+    """stop after this time, finished or not; None for no limit"""
+    num_envs: int = 32
+    """number of parallel environments"""
+    rollout_length: int = 256
+    """steps per environment and update"""
+    draws: Annotated[int, Range(0, 167)] = 25
+    """wall blocks of training levels; several may be drawn for the same cell"""
+    num_evaluations: int = 10
+    """number of evaluations during each training"""
+    episodes: int = 25
+    """episodes per maze and evaluation; four times as many at the end"""
+    levels: Annotated[int, Range(1, 10**6)] = 10_000
+    """number of solvable test levels, of which the worst are reported"""
+    level_draws: Annotated[int, Range(0, 167)] = 60
+    """wall blocks of test levels"""
+    level_episodes: Annotated[int, Range(1, 1000)] = 10
+    """episodes per test level to choose the worst, and as many to score them"""
+    out: str = "runs/mazes"
+    """folder for the run of each training and the results; complete ones are not repeated"""
+    ppo: PPOConfig = MAZE_PPO
+    """settings of the student"""
 
 
 @dataclasses.dataclass(frozen=True)

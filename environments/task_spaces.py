@@ -132,8 +132,10 @@ class TaskSpace(Protocol):
         """Return which rows are tasks of the space."""
         ...
 
-    def mutate(self, key: PRNGKeyArray, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """Return tasks that differ slightly from the given ones."""
+    def mutate(
+        self, key: PRNGKeyArray, tasks: Float[Array, "n d"], *, edits: int = ...
+    ) -> Float[Array, "n d"]:
+        """Return tasks that differ from the given ones by a number of random edits."""
         ...
 
     def json_schema(self) -> dict[str, Any]:
@@ -255,14 +257,29 @@ class Box:
         return jnp.all(inside & (~self.integer | (tasks == jnp.round(tasks))), axis=-1)
 
     def mutate(
-        self, key: PRNGKeyArray, tasks: Float[Array, "n d"], scale: float = 0.1
+        self,
+        key: PRNGKeyArray,
+        tasks: Float[Array, "n d"],
+        scale: float = 0.1,
+        edits: int | None = None,
     ) -> Float[Array, "n d"]:
         """Add Gaussian noise with a standard deviation of `scale` times each range, and clip.
 
         Integer dimensions change by at least one where the noise exceeds one standard deviation, so
         that dimensions with a small range change, too.
+
+        Args:
+            key: a PRNG key.
+            tasks: the tasks.
+            scale: the standard deviation, in ranges.
+            edits: the number of random dimensions of each task to which noise is added; None for
+                all.
         """
         noise = jax.random.normal(key, tasks.shape)
+        if edits is not None and edits < self.size:
+            draws = jax.random.uniform(jax.random.fold_in(key, 1), tasks.shape)
+            chosen = jnp.argsort(jnp.argsort(draws, axis=-1), axis=-1) < edits
+            noise = jnp.where(chosen, noise, 0)
         step = noise * scale * (self.high - self.low)
         whole = jnp.where(jnp.abs(noise) > 1, jnp.sign(noise) * jnp.maximum(jnp.abs(step), 1), step)
         return self.clip(tasks + jnp.where(self.integer, whole, step))

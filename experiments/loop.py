@@ -56,7 +56,8 @@ class Loop:
         num_envs: number of environments, over all devices.
         rollout_length: steps per environment and update.
         outcomes_per_update: number of finished episodes that the teacher observes in each update;
-            if more finish, an evenly spaced subset is used. Defaults to `num_envs`.
+            if more finish, an evenly spaced subset is used. Defaults to one per environment and 32
+            steps, and at least one per environment.
         devices: devices over which the environments are sharded; parameters are replicated.
         num_seeds: number of trainings that run side by side in the same program.
         group_size: how many environments are restarted at once, see `Restart`.
@@ -94,7 +95,7 @@ class Loop:
         if slots < 1:
             raise SettingError("slots", slots, "at least 1")
         self.local_envs = num_envs // len(devices)
-        rows = outcomes_per_update or num_envs
+        rows = outcomes_per_update or num_envs * max(1, rollout_length // 32)
         self.local_outcomes = max(1, rows // len(devices))
         self.restart = Restart(environment, group_size)
         self.actor = student_actor(student, reveal=reveal)

@@ -126,8 +126,14 @@ def _training(
     return Training(config, run, environment, loop, evaluation_tasks, console, called)
 
 
-def train_or_resume(config: TrainConfig, *, console: Console | None = None) -> dict[str, Any]:
+def train_or_resume(
+    config: TrainConfig, *, console: Console | None = None, callbacks: Sequence[Any] = ()
+) -> dict[str, Any]:
     """Call `train`, or resume an unfinished run in `config.run`; leave a finished run alone.
+
+    Args:
+        config: training settings.
+        console, callbacks: see `train`.
 
     Returns:
         The result of `train`; for a run that was already finished, only `run` and `finished`.
@@ -137,7 +143,7 @@ def train_or_resume(config: TrainConfig, *, console: Console | None = None) -> d
     """
     run = Path(config.run or "")
     if config.run is None or not (run / CONFIG).is_file():
-        return train(config, console=console)
+        return train(config, console=console, callbacks=callbacks)
     given = objects.objects_of(config)
     if objects.attached(_resumed(run), given) != dataclasses.replace(settled(config), run=run):
         allowed = "another folder: it holds a run with different settings"
@@ -145,7 +151,7 @@ def train_or_resume(config: TrainConfig, *, console: Console | None = None) -> d
     if (run / "policy").is_dir():
         return {"run": str(run), "finished": True}
     passed = {part: value for part, value in given._asdict().items() if value is not None}
-    return train(resume=run, console=console, **passed)
+    return train(resume=run, console=console, callbacks=callbacks, **passed)
 
 
 class Training:

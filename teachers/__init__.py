@@ -26,12 +26,13 @@ from didact.teachers.pool import pool
 from didact.teachers.rarity import rarity
 from didact.teachers.registry import Entry, make, register, registered, settings_of, starts_easy
 from didact.teachers.regret_scores import max_mc, no_returns
+from didact.teachers.replay import accel, ncc, plr, plr_robust, sfl
 from didact.teachers.riac import riac
 from didact.teachers.self_paced import self_paced
 from didact.teachers.setter_solver import setter_solver
 from didact.teachers.uniform import uniform
 
-register("uniform", uniform, "the baseline: uniform sampling of tasks")
+register("uniform", uniform, "the baseline: uniform sampling of tasks (domain randomization)")
 register("alp_gmm", alp_gmm, "sampling by absolute learning progress (Portelas et al. 2019)")
 register("covar_gmm", covar_gmm, "sampling where outcomes improve with time (Moulin-Frier 2014)")
 register("riac", riac, "a tree of regions, sampled by learning progress (Baranes & Oudeyer 2009)")
@@ -52,6 +53,11 @@ register(
 register("learnability", learnability, "tasks whose predicted success is uncertain or changes")
 register("magellan", magellan, "instructions by predicted progress (Gaven et al. 2025)")
 register("rarity", rarity, "rare tasks of a given set (Ammanabrolu et al. 2022)")
+register("plr", plr, "replay of random levels by score and staleness (Jiang et al. 2021)")
+register("plr_robust", plr_robust, "PLR that learns from replayed levels only (Jiang et al. 2021)")
+register("accel", accel, "PLR with edited copies of levels (Parker-Holder et al. 2022)")
+register("sfl", sfl, "random levels of the highest learnability p(1-p) (Rutherford et al. 2024)")
+register("ncc", ncc, "optimized weights over a buffer of levels (Monette et al. 2025)")
 
 register("mixture", by_name.mixture_of, "several teachers in fixed proportions")
 register("bandit", by_name.bandit, "mostly the one of several teachers that now helps most")
@@ -64,6 +70,7 @@ __all__ = [
     "Outcomes",
     "Proposals",
     "Teacher",
+    "accel",
     "adr",
     "alp_gmm",
     "annealed",
@@ -77,9 +84,12 @@ __all__ = [
     "make",
     "max_mc",
     "mixture",
+    "ncc",
     "no_returns",
     "oracle",
     "paced",
+    "plr",
+    "plr_robust",
     "pool",
     "propose",
     "rarity",
@@ -90,6 +100,7 @@ __all__ = [
     "self_paced",
     "setter_solver",
     "settings_of",
+    "sfl",
     "shuffled",
     "solvable_first",
     "starts_easy",

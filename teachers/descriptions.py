@@ -79,6 +79,39 @@ ABOUT: dict[str, dict[str, str]] = {
         "bad": "it trains two networks while the student learns; on grid worlds it was not "
         "better than uniform",
     },
+    "plr": {
+        "paper": "Jiang et al., Prioritized level replay, ICML 2021 (arXiv:2010.03934)",
+        "needs": "scores of the student, such as value, except for score=learnability",
+        "good": "tasks that are whole levels, of which most are too easy or unsolvable",
+        "bad": "a Box whose tasks stand for many levels: a score is that of few episodes",
+    },
+    "plr_robust": {
+        "paper": "Jiang et al., Replay-guided adversarial environment design, NeurIPS 2021 "
+        "(arXiv:2110.02439)",
+        "needs": "scores of the student, such as value, except for score=learnability",
+        "good": "as plr; the student never learns from levels that were not chosen",
+        "bad": "as plr; a fifth of the steps teach the student nothing",
+    },
+    "accel": {
+        "paper": "Parker-Holder et al., Evolving curricula with regret-based environment design, "
+        "ICML 2022 (arXiv:2203.01302)",
+        "needs": "scores of the student, such as value, except for score=learnability",
+        "good": "levels that random sampling does not find, reached by small edits",
+        "bad": "more than half of the steps teach the student nothing",
+    },
+    "sfl": {
+        "paper": "Rutherford et al., No regrets, NeurIPS 2024 (arXiv:2408.15099)",
+        "needs": "outcomes that are successes or failures",
+        "good": "random levels of which few are neither too easy nor unsolvable",
+        "bad": "looking at levels takes a quarter of the steps, unless learn_from_looks=true",
+    },
+    "ncc": {
+        "paper": "Monette et al., An optimisation framework for unsupervised environment design, "
+        "RLC 2025 (arXiv:2505.20659)",
+        "needs": "outcomes that are successes or failures",
+        "good": "as sfl, with a distribution that changes smoothly",
+        "bad": "looking at levels takes a quarter of the steps",
+    },
     "mixture": {
         "needs": "other teachers by name, as in teachers=alp_gmm,uniform",
         "good": "a fixed share of one teacher's tasks among those of another",

@@ -20,6 +20,11 @@ NAMES = [entry.name for entry in teachers.registered()]
 
 # Those that fit or train something do so often and quickly here.
 SETTINGS = {
+    "plr": {"capacity": 32},
+    "plr_robust": {"capacity": 32},
+    "accel": {"capacity": 32, "edits": 1},
+    "sfl": {"candidates": 8, "keep": 3, "tries": 2},
+    "ncc": {"capacity": 32, "candidates": 8, "tries": 2},
     "alp_gmm": {"fit_rate": 50, "k_max": 3, "history": 128, "iterations": 5},
     "goal_gan": {
         "update_every": 16,

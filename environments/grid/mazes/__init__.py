@@ -15,6 +15,7 @@ from didact.environments.grid.mazes.samplers import (
     FourRooms,
     OneOf,
     Perfect,
+    RepeatedBlocks,
     Sampler,
 )
 from didact.environments.grid.mazes.task_space import Levels
@@ -29,6 +30,7 @@ __all__ = [
     "Maze",
     "OneOf",
     "Perfect",
+    "RepeatedBlocks",
     "Sampler",
     "all_named",
     "evaluation_set",

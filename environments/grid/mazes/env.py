@@ -13,9 +13,9 @@ from didact.environments.grid.levels import minigrid_drafts
 from didact.environments.grid.levels.family import Family, Level
 from didact.environments.grid.levels.minigrid_drafts import Start
 from didact.environments.grid.mazes import narrow_view
-from didact.environments.grid.mazes.named import USUAL, named
+from didact.environments.grid.mazes.named import EVALUATION, named
 from didact.environments.grid.mazes.narrow_view import NarrowWorld
-from didact.environments.grid.mazes.samplers import Blocks
+from didact.environments.grid.mazes.samplers import Blocks, RepeatedBlocks
 from didact.environments.grid.mazes.task_space import Levels
 from didact.environments.language.templates import Templates
 
@@ -121,7 +121,7 @@ def maze_world(
     if view_size not in (narrow_view.SIZE, view.SIZE):
         raise SettingError("view_size", view_size, "5 or 7")
     world = NarrowWorld if view_size == narrow_view.SIZE else GridWorld
-    usual: Any = {f"Maze-{name}": named(name) for name in USUAL}
+    usual: Any = {f"Maze-{name}": named(name) for name in EVALUATION}
     settings.setdefault("evaluation", usual)
     return world(space, family=family(max_steps, see_through_walls), **settings)
 
@@ -129,6 +129,7 @@ def maze_world(
 def random_mazes(
     size: int | tuple[int, int] = SIZE,
     max_walls: int | None = None,
+    draws: int | None = None,
     **settings: Unpack[MazeSettings],
 ) -> GridWorld:
     """Make mazes of randomly placed wall blocks, the usual domain randomization baseline.
@@ -137,11 +138,17 @@ def random_mazes(
         size: height and width in cells, without the outer wall; one number sets both.
         max_walls: the maximum number of blocks; the number is uniform from 0. None for 60 in a
             13x13 maze, and for the same density in other sizes.
+        draws: the number of blocks if they may be placed in the same cell more than once, as in
+            JaxUED; `max_walls` must then be None.
         settings: see `maze_world`.
 
     Raises:
         SettingError: there are too many blocks for the size, or a setting is out of range.
     """
     height, width = (size, size) if isinstance(size, int) else size
+    if draws is not None:
+        if max_walls is not None:
+            raise SettingError("max_walls", max_walls, "omitted with draws")
+        return maze_world(Levels(height, width, RepeatedBlocks(draws)), **settings)
     most = height * width * MAX_BLOCKS // SIZE**2 if max_walls is None else max_walls
     return maze_world(Levels(height, width, Blocks(0, most)), **settings)

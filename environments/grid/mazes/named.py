@@ -23,13 +23,11 @@ from didact.environments.grid.mazes.samplers import Crossings, FourRooms, OneOf,
 from didact.environments.grid.mazes.task_space import Levels
 from didact.environments.registry import suggest
 
-# The single mazes for which results are most often reported.
+# The single mazes for which results are most often reported; evaluated during training by default.
 EVALUATION = (
     *("SixteenRooms", "SixteenRooms2", "Labyrinth", "LabyrinthFlipped", "Labyrinth2"),
     *("StandardMaze", "StandardMaze2", "StandardMaze3"),
 )
-# The default evaluation tasks during training.
-USUAL = ("SixteenRooms", "Labyrinth", "StandardMaze")
 _PACKAGE = "didact.environments.grid.mazes"
 
 

@@ -109,6 +109,34 @@ class Blocks(Sampler):
 
 
 @dataclasses.dataclass(frozen=True)
+class RepeatedBlocks(Sampler):
+    """Wall blocks in random cells that may repeat; agent and goal in different free cells.
+
+    This is JaxUED's distribution: 25 draws place 23.3 blocks on average in a 13x13 maze, and 60
+    draws place 50.7.
+
+    Args:
+        draws: the number of random cells.
+
+    References:
+        Coward, Beukman and Foerster, JaxUED: a simple and useable UED library in Jax, 2024.
+    """
+
+    draws: int = 25
+
+    def check(self, height: int, width: int) -> None:
+        if not 0 <= self.draws <= height * width - 2:
+            raise SettingError("draws", self.draws, f"from 0 to {height * width - 2}")
+
+    def __call__(self, key: PRNGKeyArray, n: int, height: int, width: int) -> Maze:
+        walls_key, places_key = jax.random.split(key)
+        u = jax.random.uniform(walls_key, (n, self.draws))
+        cells = uniform_index(u, height * width)
+        walls = jnp.zeros((n, height * width), bool).at[jnp.arange(n)[:, None], cells].set(True)
+        return with_random_agent_and_goal(places_key, walls.reshape(n, height, width))
+
+
+@dataclasses.dataclass(frozen=True)
 class Perfect(Sampler):
     """Perfect mazes: exactly one path between any two free cells. Sides must be odd.
 

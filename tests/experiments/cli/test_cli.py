@@ -162,7 +162,9 @@ def test_settings_of_mazes_are_taken(here, capsys):
         setup.make_environment("Maze-Labyrinth", ("view_size=6",))
     with pytest.raises(SettingError, match="--env-settings size is '9x9'"):
         setup.make_environment("Maze", ("size=9x9",))
-    with pytest.raises(SettingError, match=r"'easy_space', .* one of size, max_walls, packed"):
+    with pytest.raises(
+        SettingError, match=r"'easy_space', .* one of size, max_walls, draws, packed"
+    ):
         setup.make_environment("Maze", ("easy_space=null",))
     arguments = "evaluate random --env Maze --episodes 2 --env-settings max_steps=3 --json"
     main(arguments.split())

@@ -12,6 +12,7 @@ from didact import teachers
 from didact.environments import SettingError
 from didact.environments.grid import cells
 from didact.environments.grid.mazes import (
+    EVALUATION,
     Levels,
     all_named,
     named,
@@ -126,7 +127,7 @@ def test_smaller_mazes_are_points_of_larger_spaces():
     assert Levels().single_task(environments.make("BabyAI-GoToObjS4-v0").task_space) is None
     assert environments.make("GoTo").task_space.single_task(named("Labyrinth")) is None
     usual = environments.make("Maze", size=(15, 14)).evaluation_tasks
-    assert list(usual) == ["Maze-SixteenRooms", "Maze-Labyrinth", "Maze-StandardMaze"]
+    assert list(usual) == [f"Maze-{name}" for name in EVALUATION]
     np.testing.assert_array_equal(
         usual["Maze-Labyrinth"], Levels(15, 14).single_task(named("Labyrinth"))
     )

@@ -25,6 +25,7 @@ from didact.environments.grid.mazes import (
     Levels,
     OneOf,
     Perfect,
+    RepeatedBlocks,
     named,
 )
 from didact.environments.grid.mazes import shortest_paths as solver
@@ -48,6 +49,24 @@ def test_whatever_is_sampled_or_edited_is_a_level(name):
         assert ((rows >= space.low) & (rows <= space.high)).all()
     if space.cells > 4:
         assert (np.asarray(edited) != tasks).any(axis=1).mean() > 0.95
+
+
+def test_blocks_in_cells_that_repeat():
+    """The number of distinct cells among k draws: the chance of each is 1 - (1 - 1/c)^k."""
+    space, n = Levels(13, 13, RepeatedBlocks(25)), 4000
+    tasks = sample(space, n)
+    assert space.contains(tasks).all()
+    walls = tasks[:, :169].sum(1)
+    assert walls.max() <= 25
+    c, k = 169, 25
+    mean = c * (1 - (1 - 1 / c) ** k)
+    variance = c * (1 - 1 / c) ** k + c * (c - 1) * (1 - 2 / c) ** k - (c * (1 - 1 / c) ** k) ** 2
+    assert walls.mean() == pytest.approx(mean, abs=4 * np.sqrt(variance / n))
+    assert walls.var() == pytest.approx(variance, rel=0.15)
+    per_cell = tasks[:, :169].mean(0)
+    assert np.abs(per_cell - mean / c).max() < 5 * np.sqrt(mean / c / n)
+    with pytest.raises(SettingError, match="draws"):
+        Levels(3, 3, RepeatedBlocks(8))
 
 
 def test_the_number_of_blocks_is_uniform_and_so_are_all_places():
