@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from didact.common.errors import SettingError, require
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers import ring_buffer
-from didact.teachers.alp_gmm import nearest_value
+from didact.teachers.alp_gmm import Episodes, nearest_value
 from didact.teachers.base import Teacher, propose
 from didact.teachers.combinators.tags import chosen, largest_batch, shown_to
 
@@ -136,7 +136,13 @@ def bandit_over(
         counts = (outcomes.weights > 0) & jnp.isfinite(values)
         tasks = jnp.where(counts[:, None], proposals.tasks, space.low)
         points = features.normalise(space.features(tasks))
-        earlier, known = nearest_value(state.tasks, state.outcomes, state.count, points)
+        ring = Episodes(state.tasks, state.outcomes, state.count)
+        # Each by itself: between episodes of one call there is no progress, which would count as 0.
+        first = jnp.zeros(1, jnp.int32)
+        earlier, known = jax.vmap(lambda x: nearest_value(ring, x[None], jnp.zeros(1), first))(
+            points
+        )
+        earlier, known = earlier[:, 0], known[:, 0]
         own = (proposals.tag % k)[None] == jnp.arange(k)[:, None]
         own &= (counts & known & (proposals.tag >= 0))[None]
         progress = jnp.where(counts, values - earlier, 0)
