@@ -7,7 +7,7 @@ import threading
 
 
 def main() -> None:
-    """Runs the command line. Its imports take a second, in which it can be interrupted, too."""
+    """Run the command line, which can also be interrupted while it imports its modules."""
     sys.unraisablehook = _ask_again
     try:
         from didact.experiments.cli import main
@@ -16,23 +16,30 @@ def main() -> None:
     except KeyboardInterrupt:
         print("didact: stopped.", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # whoever reads, as `head` does, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    finally:
+        # An exception while the interpreter shuts down would abort it with a core dump.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _ask_again(lost: "sys.UnraisableHookArgs") -> None:
-    """Interrupts once more, a moment later, where an interrupt was lost.
+    """Interrupt once more, a moment later, where an interrupt was lost.
 
     Python drops what is raised in callbacks of its garbage collector, of which JAX has one, and in
-    finalizers: who presses Ctrl-C just then would wait for ever.
+    finalizers: a user who presses Ctrl-C at that moment would wait forever.
     """
-    if lost.exc_type is KeyboardInterrupt:
-        again = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
-        again.daemon = True
-        again.start()
-    else:
-        sys.__unraisablehook__(lost)
+    # By SIGTERM where a stop is noted already, because a second SIGINT means to stop at once.
+    signals = {"KeyboardInterrupt": signal.SIGINT, "Abandoned": signal.SIGTERM}
+    number = signals.get(lost.exc_type.__name__)
+    if number is None:
+        return sys.__unraisablehook__(lost)
+    again = threading.Timer(0.02, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()
+    return None
 
 
 if __name__ == "__main__":
