@@ -340,8 +340,9 @@ class TeachingConfig:
     """
 
     teachers: tuple[str, ...] = (
-        *("alp_gmm fit_rate=25 k_max=4", "alp_gmm fit_rate=50 k_max=5"),
-        *("transformer train_every=10", "uniform"),
+        *("learnability train_every=20", "learning_progress bins=5"),
+        *("riac max_region_size=20 max_regions=63", "transformer train_every=10"),
+        *("covar_gmm fit_rate=25 k_max=4", "alp_gmm fit_rate=25 k_max=4", "uniform"),
     )
     """teachers to compare with the trained one, with settings as in `"alp_gmm fit_rate=50"`"""
     steps: Annotated[int, Range(0, 10**9)] = 3_000_000

@@ -184,8 +184,8 @@ def arrays(tree):
     ]
 
 
-def test_chunks_seeds_and_students():
-    """Two chunks are one; a seed among others is itself; the students differ and all learn."""
+def test_chunks_and_students():
+    """Two chunks are one; the students differ and all learn."""
     loop = learning()
     begun = loop.init(4)
     before = jax.device_get((begun.student.params, begun.antagonists[0].params))
@@ -201,6 +201,11 @@ def test_chunks_seeds_and_students():
     assert any((a != b).any() for a, b in pairs)
     assert set(records.metrics) >= {"loss", "antagonist_loss", "regret", "levels"}
     assert records.metrics["levels"].sum() == np.asarray(records.outcomes.weights).sum() > 0
+
+
+@pytest.mark.slow
+def test_a_seed_among_others_is_itself():
+    whole, records = learning().chunk(learning().init(4), 4)
     many = learning(num_seeds=2)
     state, told = many.chunk(many.init(3), 4)
     mine = jax.tree.map(lambda x: x[1], (state.student.params, state.antagonists, told.tasks))
