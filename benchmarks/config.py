@@ -10,6 +10,14 @@ from didact.experiments.config import LLMConfig
 from didact.students.config import NetworkConfig, PPOConfig
 
 Steps = Annotated[int, Range(1, 10**8)]
+TEACHING_PPO = PPOConfig(
+    learning_rate=1e-3,
+    num_epochs=2,
+    num_minibatches=4,
+    discount=1.0,
+    scale_rewards=True,
+    network=NetworkConfig(hidden=128, memory=0),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -321,6 +329,44 @@ class SACBenchmarkConfig:
     out: str = "runs/sac"
     """folder for the results as JSON; seeds whose results are there already, for the same settings,
     are not trained again"""
+
+
+@dataclasses.dataclass(frozen=True)
+class TeachingConfig:
+    """Compare teachers of pupils that live for a few hundred episodes, one of them trained by PPO.
+
+    The pupils are those of the toy grid, of several kinds that teachers do not know. PPO is trained
+    on the lives of many of them; all other teachers start anew with each pupil.
+    """
+
+    teachers: tuple[str, ...] = (
+        *("learnability train_every=20", "learning_progress bins=5"),
+        *("riac max_region_size=20 max_regions=63", "transformer train_every=10"),
+        *("covar_gmm fit_rate=25 k_max=4", "alp_gmm fit_rate=25 k_max=4", "uniform"),
+    )
+    """teachers to compare with the trained one, with settings as in `"alp_gmm fit_rate=50"`"""
+    steps: Annotated[int, Range(0, 10**9)] = 3_000_000
+    """lessons to train on, per seed; 0 measures the other teachers only"""
+    seeds: Annotated[int, Range(2, 1000)] = 5
+    """number of trainings, and of tests of the other teachers"""
+    seed: Seed = 0
+    """first random seed"""
+    lives: Annotated[int, Range(1, 10**6)] = 128
+    """number of pupils in a test, the same for all teachers"""
+    budget: Annotated[int, Range(1, 10**4)] = 40
+    """lessons in a pupil's life"""
+    lesson_size: Annotated[int, Range(1, 10**4)] = 10
+    """tasks in a lesson"""
+    regions: Annotated[int, Range(1, 64)] = 5
+    """regions along each dimension that the trained teacher chooses from"""
+    num_envs: int = 512
+    """number of pupils that PPO teaches in parallel"""
+    rollout_length: int = 20
+    """lessons per pupil and update"""
+    num_evaluations: int = 8
+    """number of evaluations during the training"""
+    ppo: PPOConfig = TEACHING_PPO
+    """settings of PPO"""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -81,6 +81,7 @@ _MODULES = {  # and the classes of their settings
     "feedback": ("students.language_feedback", "FeedbackConfig"),
     "sac": ("students.sac", "SACBenchmarkConfig"),
     "commits": ("speed.commits", "CommitsConfig"),
+    "teaching": ("curricula.teaching", "TeachingConfig"),
 }
 for _name, _description in {
     "throughput": "Steps per second of the grid environments, compared with other packages.",
@@ -93,6 +94,7 @@ for _name, _description in {
     "feedback": "Students with and without language feedback.",
     "sac": "SAC, compared with Stable-Baselines3 on Pendulum-v1.",
     "commits": "The speed of this checkout, compared with that of another one.",
+    "teaching": "A teacher trained by PPO on many short lives, compared with others.",
 }.items():
     _module, _config = _MODULES[_name]
     register(_name, f"{_PACKAGE}.{_module}", _description, f"{_PACKAGE}.config:{_config}")

@@ -109,7 +109,7 @@ class TrainConfig:
     run: Path | None = None
     """run folder for all outputs; defaults to a new folder under runs/"""
     num_envs: Count = 1024
-    """number of parallel environments, over all devices"""
+    """number of parallel environments, over all devices and students of the teacher"""
     rollout_length: Count = 32
     """steps per environment and update"""
     tasks: tuple[str, ...] = ()

@@ -19,9 +19,11 @@ from didact.experiments import rollout
 from didact.experiments.actors import PrivilegedObservations, student_actor
 from didact.experiments.finite import Magnitudes, magnitudes
 from didact.experiments.rollout import MAX, Episodes, RolloutState, Runner, collect
-from didact.experiments.tasks import prepared_proposals, task_sources
+from didact.experiments.tasks import prepared_proposals, shared_levels, task_sources
 from didact.students import Student
+from didact.students.algorithms.side_by_side import side_by_side
 from didact.teachers import Outcomes, Proposals, Teacher, propose
+from didact.teachers.adversary.regrets import REGRETS
 
 DEVICES = "devices"
 SEEDS = "seeds"
@@ -36,6 +38,9 @@ class TrainState(NamedTuple):
     prepared: Any  # `prepared_proposals.Prepared` for a teacher with a `batch`, else ()
     key: PRNGKeyArray
     updates: Int[Array, ""]
+    # For a teacher with several students: the states of the others, and the levels that all play.
+    antagonists: tuple[Any, ...] = ()
+    levels: Any = ()
 
 
 class Records(NamedTuple):
@@ -52,12 +57,14 @@ class Loop:
 
     Args:
         environment, teacher, student: the components of the training. A student for several
-            devices or seeds must be made with `axes=(DEVICES,)` and `seeds_axis=SEEDS`.
-        num_envs: number of environments, over all devices.
+            devices or seeds must be made with `axes=(DEVICES,)` and `seeds_axis=SEEDS`. A teacher
+            with several students trains further students of the same design side by side.
+        num_envs: number of environments, over all devices and students.
         rollout_length: steps per environment and update.
         outcomes_per_update: number of finished episodes that the teacher observes in each update;
             if more finish, an evenly spaced subset is used. Defaults to one per environment and 32
-            steps, and at least one per environment.
+            steps, and at least one per environment; and to the number of levels at once if several
+            students play each of them.
         devices: devices over which the environments are sharded; parameters are replicated.
         num_seeds: number of trainings that run side by side in the same program.
         group_size: how many environments are restarted at once, see `Restart`.
@@ -68,7 +75,8 @@ class Loop:
             share.
 
     Raises:
-        SettingError: `num_envs` is not a multiple of the number of devices, or `slots` is below 1.
+        SettingError: `num_envs` is not a multiple of the number of devices (times that of students,
+            if there are several), or `slots` is below 1.
     """
 
     def __init__(
@@ -92,18 +100,28 @@ class Loop:
         devices = devices or jax.devices()[:1]
         if num_envs % len(devices):
             raise SettingError("num_envs", num_envs, f"a multiple of the {len(devices)} devices")
+        self.students = teacher.students
+        if num_envs % (len(devices) * self.students):
+            parts = f"{len(devices)} times the {self.students} students of the teacher"
+            raise SettingError("num_envs", num_envs, f"a multiple of {parts}")
         if slots < 1:
             raise SettingError("slots", slots, "at least 1")
         self.local_envs = num_envs // len(devices)
-        rows = outcomes_per_update or num_envs * max(1, rollout_length // 32)
+        # Environments that play different levels: all, or those of one student.
+        self.num_levels = num_envs // self.students
+        self.local_levels = self.local_envs // self.students
+        rows = num_envs * max(1, rollout_length // 32) if self.students == 1 else self.num_levels
+        rows = outcomes_per_update or rows
         self.local_outcomes = max(1, rows // len(devices))
         self.restart = Restart(environment, group_size)
-        self.actor = student_actor(student, reveal=reveal)
+        self.team = side_by_side(student, self.students) if self.students > 1 else student
+        self.actor = student_actor(self.team, reveal=reveal)
         self.mesh = Mesh(np.array(devices), (DEVICES,))
         split = PartitionSpec(None, DEVICES) if num_seeds > 1 else PartitionSpec(DEVICES)
         whole = PartitionSpec()
         ready = prepared_proposals.Prepared._make([split, split, split, whole, whole])
         specs: list[Any] = [whole, whole, split, ready if teacher.batch else (), whole, whole]
+        specs += [whole, split] if self.students > 1 else [(), ()]
         self.specs = TrainState._make(specs)
         # Replaced by callers that handle signals during compilations.
         self.compile: Callable[[Any], Any] = lambda lowered: lowered.compile()
@@ -113,7 +131,7 @@ class Loop:
         """Return the state before the first update; the seeds are `seed`, `seed` + 1, ..."""
         if self.num_seeds == 1:
             key, student_key = jax.random.split(jax.random.key(seed))
-            student_state = self._compiled(self.student.init, student_key)(student_key)
+            student_state = self._compiled(self.team.init, student_key)(student_key)
             state = self._compiled(self._init, key, student_state)(key, student_state)
         else:
             keys = jax.vmap(jax.random.key)(jnp.arange(seed, seed + self.num_seeds))
@@ -121,7 +139,7 @@ class Loop:
             # Students are initialised one after another: batched factorisations (of orthogonal
             # weights) that run concurrently can deadlock, each waiting for the threads of the other
             # (jax 0.10, CPU).
-            init = functools.partial(jax.lax.map, self.student.init)
+            init = functools.partial(jax.lax.map, self.team.init)
             students = self._compiled(init, student_keys)(student_keys)
             init = jax.vmap(self._init, axis_name=SEEDS)
             state = self._compiled(init, keys, students)(keys, students)
@@ -170,19 +188,30 @@ class Loop:
         take, queue = task_sources.by_step(Proposals.of(jnp.zeros((1, n, size))))
         runner = Runner(self.environment, self.restart, self.actor, take)
         shapes = jax.eval_shape(
-            lambda worlds: collect(runner, self.student, student_state, worlds, queue, key, 1)[0],
+            lambda worlds: collect(runner, self.team, student_state, worlds, queue, key, 1)[0],
             worlds,
         )
         totals = {name: jnp.full(n, rollout.no_total(name)) for name in shapes.totals}
-        batch = self.teacher.batch
+        batch, m = self.teacher.batch, self.num_levels
+        first, others = self.separate(student_state)
         return TrainState(
-            student_state,
+            first,
             self.teacher.init(teacher_key),
             worlds._replace(totals=totals),
-            prepared_proposals.empty(size, n, self.slots, batch) if batch else (),
+            prepared_proposals.empty(size, m, self.slots, batch) if batch else (),
             key,
             jnp.zeros((), jnp.int32),
+            others,
+            shared_levels.empty(size, m, self.students, totals) if self.students > 1 else (),
         )
+
+    def together(self, state: TrainState) -> Any:
+        """Return the state of `team`: all students."""
+        return (state.student, *state.antagonists) if self.students > 1 else state.student
+
+    def separate(self, state: Any) -> tuple[Any, tuple[Any, ...]]:
+        """Return the states of the student and of the antagonists; the inverse of `together`."""
+        return (state[0], tuple(state[1:])) if self.students > 1 else (state, ())
 
     def update(self, state: TrainState) -> tuple[TrainState, Records]:
         """Propose, act, observe and learn, on one device's share of the environments."""
@@ -191,18 +220,27 @@ class Loop:
         ready, teacher_state = self.propose(state, propose_key)
         act_key = jax.random.fold_in(act_key, device)
         worlds, queue, taken, episodes, waited = self.collect(state, ready, act_key)
-        proposals, outcomes = self.report(episodes)
+        levels, finished = (), episodes
+        if self.students > 1:
+            queue, levels = queue
+            levels, finished = shared_levels.observe(levels, episodes)
+        proposals, outcomes = self.report(finished)
         teacher_state = self.teacher.observe(teacher_state, proposals, outcomes)
-        student_state, metrics = self.student.learn(
-            state.student, taken, jax.random.fold_in(learn_key, device)
+        learned, metrics = self.team.learn(
+            self.together(state), taken, jax.random.fold_in(learn_key, device)
         )
-        metrics = jax.lax.pmean(metrics, DEVICES) | _episode_metrics(episodes)
+        student_state, others = self.separate(learned)
+        own = jax.tree.map(lambda x: x[:, : self.local_levels], episodes)
+        metrics = jax.lax.pmean(metrics, DEVICES) | _episode_metrics(own)
+        if self.students > 1:
+            metrics |= _level_metrics(finished)
         left = ()
         if self.teacher.batch:
             left = ready._replace(at=queue[0], left=queue[1])
             metrics["waiting"] = jax.lax.pmean(waited / episodes.done.size, DEVICES)
         sizes = magnitudes(proposals, outcomes, taken, student_state, DEVICES)
-        state = TrainState(student_state, teacher_state, worlds, left, key, state.updates + 1)
+        updates = state.updates + 1
+        state = TrainState(student_state, teacher_state, worlds, left, key, updates, others, levels)
         return state, Records(metrics, proposals.tasks, outcomes, sizes)
 
     def propose(self, state: TrainState, key: PRNGKeyArray) -> tuple[Any, Any]:
@@ -211,20 +249,21 @@ class Loop:
         All devices call the teacher with the same state and key, and each takes its own part.
 
         Returns:
-            `Proposals` for each step and environment, or `Prepared` ones for a teacher with a
-            `batch`; and the teacher's new state.
+            `Proposals` for each step and environment (if several students play each level: for
+            each group of environments), or `Prepared` ones for a teacher with a `batch`; and the
+            teacher's new state.
         """
         if self.teacher.batch:
             return prepared_proposals.refill(
                 self.teacher, state.teacher, state.prepared, key, DEVICES
             )
-        shape = (self.rollout_length, self.num_envs)
+        shape = (self.rollout_length if self.students == 1 else 1, self.num_levels)
         proposals, teacher_state = propose(self.teacher, state.teacher, key, shape[0] * shape[1])
-        first = jax.lax.axis_index(DEVICES) * self.local_envs
+        first = jax.lax.axis_index(DEVICES) * self.local_levels
 
         def mine(x):
             x = x.reshape(*shape, *x.shape[1:])
-            return jax.lax.dynamic_slice_in_dim(x, first, self.local_envs, 1)
+            return jax.lax.dynamic_slice_in_dim(x, first, self.local_levels, 1)
 
         return jax.tree.map(mine, proposals), teacher_state
 
@@ -232,9 +271,11 @@ class Loop:
         """Collect a rollout with the result of `propose`; see `rollout.collect`."""
         source = prepared_proposals.from_slots if self.teacher.batch else task_sources.by_step
         take, queue = source(ready)
+        if self.students > 1:
+            take, queue = shared_levels.begin(state.levels, take, queue, key)
         runner = Runner(self.environment, self.restart, self.actor, take)
-        steps = self.rollout_length
-        return collect(runner, self.student, state.student, state.worlds, queue, key, steps)
+        together, steps = self.together(state), self.rollout_length
+        return collect(runner, self.team, together, state.worlds, queue, key, steps)
 
     def report(self, episodes: Episodes) -> tuple[Proposals, Outcomes]:
         """Return the finished episodes of all devices as rows, in the order in which they ended."""
@@ -254,11 +295,12 @@ class Loop:
         totals = {name: pick(x) for name, x in episodes.totals.items()}
         returns, lengths = totals.pop("return"), totals.pop("length")
         steps = jnp.maximum(lengths, 1)
-        scores = {k: x if k.startswith(MAX) else x / steps for k, x in totals.items()}
+        whole = {k for k in totals if k.startswith(MAX) or k in REGRETS}
+        scores = {k: x if k in whole else x / steps for k, x in totals.items()}
         success = pick(episodes.success).astype(jnp.float32)
         proposals = Proposals(pick(episodes.tasks), pick(episodes.learn), pick(episodes.tag))
         outcomes = Outcomes(returns, success, lengths, weights, scores)
-        ended = jnp.where(weights > 0, index // self.local_envs, self.rollout_length)
+        ended = jnp.where(weights > 0, index // episodes.done.shape[1], self.rollout_length)
         ended, *all_rows = jax.lax.all_gather((ended, proposals, outcomes), DEVICES, tiled=True)
         if self.mesh.size > 1:
             order = jnp.argsort(ended, stable=True)
@@ -279,3 +321,11 @@ def _episode_metrics(episodes: Episodes) -> dict[str, Array]:
         "length_sum": total(episodes.totals["length"]),
         "success_sum": total(episodes.success),
     }
+
+
+def _level_metrics(levels: Episodes) -> dict[str, Array]:
+    """Return the number of levels that several students have finished, and their mean regret."""
+    count = jax.lax.psum(jnp.sum(levels.done, dtype=jnp.float32), DEVICES)
+    regret = jnp.where(levels.done, levels.totals["regret"], 0)
+    regret = jax.lax.psum(jnp.sum(regret), DEVICES) / jnp.maximum(count, 1)
+    return {"levels": count, "regret": regret}

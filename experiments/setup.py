@@ -240,9 +240,12 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
         allowed = f"a student with a parameter `axes` when training on {len(devices)} devices"
         raise SettingError("--student", entry.name, allowed)
     minibatches = entry.minibatches(student_settings(config))
-    parts = len(devices) * minibatches
+    teacher = teacher_of(config, environment)
+    parts = len(devices) * minibatches * teacher.students
     if config.num_envs % parts:
         count = "1 device" if len(devices) == 1 else f"{len(devices)} devices"
+        if teacher.students > 1:
+            count += f", {teacher.students} students"
         allowed = f"a multiple of {parts} ({minibatches} minibatches, {count})"
         raise SettingError("--num-envs", config.num_envs, allowed)
     experts = expert_setup.experts_of(config, environment)
@@ -252,7 +255,7 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
         raise SettingError("--student", entry.name, allowed)
     return Loop(
         environment,
-        teacher_of(config, environment),
+        teacher,
         student,
         num_envs=config.num_envs,
         rollout_length=config.rollout_length,

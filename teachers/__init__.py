@@ -1,7 +1,7 @@
 """Teachers. They depend on task spaces and outcomes, not on environments or networks."""
 
 from didact.teachers.adr import adr
-from didact.teachers.adversary.transformer import transformer
+from didact.teachers.adversary import minimax, paired, transformer
 from didact.teachers.alp_gmm import alp_gmm
 from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
 from didact.teachers.combinators import (
@@ -45,6 +45,8 @@ register(
 )
 register("pool", pool, "tasks written by a --proposer, sampled at the frontier of learning")
 register("transformer", transformer, "a small transformer, rewarded for uncertain tasks")
+register("paired", paired, "a transformer, rewarded for the regret to an antagonist (PAIRED)")
+register("minimax", minimax, "a transformer, rewarded for the student's failure")
 register("self_paced", self_paced, "SPDL: a Gaussian that moves to a target (Klink et al. 2020)")
 register("goal_gan", goal_gan, "a GAN of goals of intermediate difficulty (Florensa et al. 2018)")
 register(
@@ -83,11 +85,13 @@ __all__ = [
     "magellan",
     "make",
     "max_mc",
+    "minimax",
     "mixture",
     "ncc",
     "no_returns",
     "oracle",
     "paced",
+    "paired",
     "plr",
     "plr_robust",
     "pool",

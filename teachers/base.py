@@ -60,7 +60,7 @@ class Outcomes(NamedTuple):
     """
 
     returns: Float[Array, " n"]  # undiscounted
-    success: Float[Array, " n"]  # 1 where the instruction was fulfilled, else 0
+    success: Float[Array, " n"]  # 1 where the instruction was fulfilled, else 0; see `students`
     lengths: Float[Array, " n"]  # steps
     weights: Float[Array, " n"]  # 1 where the row is a finished episode, else 0
     scores: dict[str, Float[Array, " n"]]  # by name, see above
@@ -90,6 +90,12 @@ class Teacher(NamedTuple):
         batch: None if proposals are cheap: the training loop then requests new ones in every update
             and uses only a few of them. A number if proposals are expensive: the loop requests
             that many at once, and replaces only those that were used.
+        students: the number of students that play each level. With more than one, the first is the
+            student that is trained, and the others are antagonists: students of the same design
+            that learn from the same levels. They play a level until each has finished at least one
+            episode, and the teacher then observes a single row for it, with the means over the
+            first student's episodes (`success` is a share) and the scores `regret` and
+            `population_regret`, see `adversary.regrets`.
     """
 
     init: Callable[[PRNGKeyArray], Any]
@@ -97,6 +103,7 @@ class Teacher(NamedTuple):
     observe: Callable[[Any, Proposals, Outcomes], Any]
     picture: Callable[[Any], dict[str, Array]] = lambda state: {}
     batch: int | None = None
+    students: int = 1
 
 
 def propose(teacher: Teacher, state: Any, key: PRNGKeyArray, n: int) -> tuple[Proposals, Any]:

@@ -79,6 +79,20 @@ ABOUT: dict[str, dict[str, str]] = {
         "bad": "it trains two networks while the student learns; on grid worlds it was not "
         "better than uniform",
     },
+    "paired": {
+        "paper": "Dennis et al., Emergent complexity and zero-shot transfer via unsupervised "
+        "environment design, NeurIPS 2020 (arXiv:2012.02096)",
+        "needs": "a Box; a second student, which is trained with half of the environments",
+        "good": "spaces with unsolvable tasks, which it avoids",
+        "bad": "two students that fail alike leave no regret to follow; each of them sees half of "
+        "the steps",
+    },
+    "minimax": {
+        "paper": "Dennis et al., NeurIPS 2020 (arXiv:2012.02096): the minimax adversary",
+        "needs": "a Box",
+        "good": "the baseline of paired; robustness where every task can be solved",
+        "bad": "spaces with unsolvable tasks, which it prefers",
+    },
     "plr": {
         "paper": "Jiang et al., Prioritized level replay, ICML 2021 (arXiv:2010.03934)",
         "needs": "scores of the student, such as value, except for score=learnability",

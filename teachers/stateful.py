@@ -37,11 +37,15 @@ class StatefulTeacher:
         seed: the random seed.
 
     Raises:
-        SettingError: the seed is out of range, the teacher proposes tasks of another length, or it
-            requires scores that only students of this package provide.
+        SettingError: the seed is out of range, the teacher proposes tasks of another length, it
+            compares several students, or it requires scores that only students of this package
+            provide.
     """
 
     def __init__(self, teacher: Teacher, num_envs: int, size: int, seed: int = 0):
+        if teacher.students > 1:
+            allowed = "1: only the training loop of didact trains several students"
+            raise SettingError("students of the teacher", teacher.students, allowed)
         key, first = jax.random.split(jax.random.key(value_of("seed", seed, Seed)))
         self.teacher, self.num_envs = teacher, num_envs
         group = teacher.batch or num_envs

@@ -17,6 +17,7 @@ from jaxtyping import PRNGKeyArray
 from didact.common import pictures
 from didact.common.conformance import equal, is_key, name_of, numbers, require, require_same_shapes
 from didact.environments.task_spaces import TaskSpace
+from didact.teachers.adversary.regrets import REGRETS
 from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
 
 SCORES = ("value", "positive_value_loss", "mean_negative_advantage", "max_negative_advantage")
@@ -75,6 +76,11 @@ class _Check:
         require(
             batch is None or (isinstance(batch, int) and batch >= 1),
             f"batch is {batch!r}, but must be None or a whole number of at least 1",
+        )
+        students = self.teacher.students
+        require(
+            isinstance(students, int) and students >= 1,
+            f"students is {students!r}, but must be a whole number of at least 1",
         )
         state = self.state_is_a_pytree()
         self.proposals_are_tasks(state)
@@ -225,8 +231,8 @@ class _Check:
 
     def finished(self, proposals: Proposals, key: PRNGKeyArray) -> tuple[Proposals, Outcomes]:
         """Shuffle proposals and add outcomes; a random number of rows are episodes."""
-        n = (self.n,)
-        keys = jax.random.split(key, 6 + len(SCORES))
+        n, names = (self.n,), (*SCORES, *(REGRETS if self.teacher.students > 1 else ()))
+        keys = jax.random.split(key, 6 + len(names))
         order = jax.random.permutation(keys[0], self.n)
         success = jax.random.bernoulli(keys[1], 0.5, n).astype(jnp.float32)
         part = jax.random.uniform(keys[2], minval=0.3)
@@ -235,7 +241,7 @@ class _Check:
             success,
             jax.random.randint(keys[4], n, 1, 50).astype(jnp.float32),
             jax.random.bernoulli(keys[5], part, n).astype(jnp.float32),
-            {name: jax.random.uniform(k, n) for name, k in zip(SCORES, keys[6:], strict=True)},
+            {name: jax.random.uniform(k, n) for name, k in zip(names, keys[6:], strict=True)},
         )
         return jax.tree.map(lambda x: x[order], proposals), outcomes
 

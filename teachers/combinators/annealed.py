@@ -65,4 +65,4 @@ def annealed(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher
     def picture(state):
         return teacher.picture(state.inner)
 
-    return Teacher(init, proposed, observe, picture, teacher.batch)
+    return Teacher(init, proposed, observe, picture, teacher.batch, teacher.students)

@@ -13,7 +13,7 @@ from didact.environments.task_spaces import TaskSpace
 from didact.teachers import ring_buffer
 from didact.teachers.alp_gmm import Episodes, nearest_value
 from didact.teachers.base import Teacher, propose
-from didact.teachers.combinators.tags import chosen, largest_batch, shown_to
+from didact.teachers.combinators.tags import chosen, largest_batch, most_students, shown_to
 
 
 class BanditState(NamedTuple):
@@ -170,4 +170,5 @@ def bandit_over(
         pictures = [part.picture(s) for part, s in zip(teachers, state.parts, strict=True)]
         return next((drawn for drawn in pictures if drawn), {}) | {"arms": probabilities(state)}
 
-    return Teacher(init, proposed, observe, picture, largest_batch(*teachers))
+    sizes = largest_batch(*teachers), most_students(*teachers)
+    return Teacher(init, proposed, observe, picture, *sizes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from didact.common.errors import SettingError
 from didact.teachers.base import Teacher, propose
-from didact.teachers.combinators.tags import chosen, largest_batch, shown_to
+from didact.teachers.combinators.tags import chosen, largest_batch, most_students, shown_to
 
 
 def mixture(parts: Sequence[tuple[float, Teacher]]) -> Teacher:
@@ -60,4 +60,5 @@ def mixture(parts: Sequence[tuple[float, Teacher]]) -> Teacher:
         pictures = [teacher.picture(s) for teacher, s in zip(teachers, state, strict=True)]
         return next((drawn for drawn in pictures if drawn), {})
 
-    return Teacher(init, proposed, observe, picture, largest_batch(*teachers))
+    sizes = largest_batch(*teachers), most_students(*teachers)
+    return Teacher(init, proposed, observe, picture, *sizes)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 from didact.common.errors import require
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Proposals, Teacher, propose
-from didact.teachers.combinators.tags import chosen, largest_batch, shown_to
+from didact.teachers.combinators.tags import chosen, largest_batch, most_students, shown_to
 from didact.teachers.uniform import uniform
 
 
@@ -113,4 +113,5 @@ def solvable_first(
     def picture(state):
         return teacher.picture(state[0])
 
-    return Teacher(init, proposed_or_other, observe, picture, largest_batch(teacher, other))
+    sizes = largest_batch(teacher, other), most_students(teacher, other)
+    return Teacher(init, proposed_or_other, observe, picture, *sizes)

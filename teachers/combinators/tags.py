@@ -43,3 +43,8 @@ def shown_to(part: int, parts: int, proposals: Proposals) -> Proposals:
 def largest_batch(*teachers: Teacher) -> int | None:
     """Return the largest batch of the parts, or None if proposals of all parts are cheap."""
     return max((t.batch for t in teachers if t.batch is not None), default=None)
+
+
+def most_students(*teachers: Teacher) -> int:
+    """Return the number of students that play each level, the largest of the parts."""
+    return max(t.students for t in teachers)

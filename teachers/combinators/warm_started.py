@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from didact.common.errors import SettingError
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Teacher, propose
-from didact.teachers.combinators.tags import chosen, largest_batch, shown_to
+from didact.teachers.combinators.tags import chosen, largest_batch, most_students, shown_to
 from didact.teachers.uniform import uniform
 
 
@@ -105,4 +105,5 @@ def warm_started(
     def picture(state):
         return teacher.picture(state.inner)
 
-    return Teacher(init, proposed, observe, picture, largest_batch(beginner, teacher))
+    both = beginner, teacher
+    return Teacher(init, proposed, observe, picture, largest_batch(*both), most_students(*both))

@@ -66,10 +66,11 @@ SETTINGS = {
     "shuffled": {"teacher": "pool:capacity=8", "cells": 3},
     "solvable_first": {"teacher": "uniform"},
 }
+SETTINGS |= dict.fromkeys(("paired", "minimax"), SETTINGS["transformer"])
 SPACES = {"solvable_first": Levels(4, 4, Blocks(0, 8))}
 
 
-SLOW = ("transformer", "goal_gan", "setter_solver")  # to compile
+SLOW = ("transformer", "paired", "minimax", "goal_gan", "setter_solver")  # to compile
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from didact.teachers.base import Teacher
 
 EPISODES = 256  # the batch size of the critic
 COMPONENTS = 5  # of the mixture in the picture
+REWARDS = ("uncertainty", "regret", "minimax")
 
 
 class TransformerState(NamedTuple):
@@ -28,7 +29,7 @@ class TransformerState(NamedTuple):
     critic: Any  # the parameters of the critic
     critic_moments: Any  # the optimizer state of the critic
     points: Float[Array, "h d"]  # the tasks of episodes, in the unit cube
-    targets: Float[Array, " h"]  # their successes or regrets
+    targets: Float[Array, " h"]  # their successes, regrets or negative returns
     count: Int[Array, ""]  # episodes so far
     trained: Int[Array, ""]  # episodes at the latest training; 0 before the first
     pool: Float[Array, "m d"]  # the tasks that are proposed
@@ -76,7 +77,7 @@ def transformer(
     call of `observe`):
 
     - A critic learns the success probability p of a task from the latest `memory` episodes. The
-      value of a task is 4 p (1 - p), or the expected regret.
+      value of a task is 4 p (1 - p), or the expected regret, or minus the expected return.
     - The transformer takes `steps` policy gradient steps (REINFORCE with a leave-one-out baseline),
       each on `batch` new sentences that the critic evaluates. The objective is the mean value plus
       `temperature` times the entropy. Its maximum, a distribution proportional to
@@ -92,7 +93,8 @@ def transformer(
 
     Args:
         space: the task space.
-        reward: "uncertainty", or "regret" (as in PAIRED).
+        reward: "uncertainty"; "regret", scaled by its 95 % quantile and clipped; or "minimax",
+            minus the return, scaled to [0, 1]. See `paired` and `minimax`.
         score: the score of the outcomes that is used as regret.
         temperature: the weight of the entropy. The best tasks are proposed at most
             exp(1 / temperature) times as often as the worst.
@@ -122,7 +124,7 @@ def transformer(
         regret. Kool, van Hoof and Welling, Buy 4 REINFORCE samples, get a baseline for free,
         2019. Racaniere et al., 2020 (see `critic`).
     """
-    require("reward", reward, reward in ("uncertainty", "regret"), '"uncertainty" or "regret"')
+    require("reward", reward, reward in REWARDS, "one of " + ", ".join(REWARDS))
     require("temperature", temperature, 0 < temperature < float("inf"), "above 0")
     require("random_fraction", random_fraction, 0 <= random_fraction <= 1, "from 0 to 1")
     require("learning_rate", learning_rate, 0 < learning_rate < 1, "between 0 and 1")
@@ -179,6 +181,8 @@ def transformer(
     def target_of(outcomes):
         if reward == "uncertainty":
             return outcomes.success.astype(jnp.float32)
+        if reward == "minimax":
+            return -outcomes.returns
         if score not in outcomes.scores:
             known = ", ".join(sorted(outcomes.scores))
             allowed = f"one of {known}" if known else "used with outcomes that have scores"
@@ -199,10 +203,13 @@ def transformer(
         critic_key, policy_key = jax.random.split(jax.random.fold_in(state.key, state.count))
         known = jnp.minimum(state.count, memory)
         targets = state.targets
+        there = jnp.where(jnp.arange(memory) < known, targets, jnp.nan)
         if reward == "regret":
             # Scale by the 95 % quantile of the latest regrets, and clip those above it.
-            there = jnp.where(jnp.arange(memory) < known, targets, jnp.nan)
             targets = jnp.clip(targets / jnp.maximum(jnp.nanquantile(there, 0.95), 1e-6), 0, 1)
+        if reward == "minimax":
+            low, high = jnp.nanmin(there), jnp.nanmax(there)
+            targets = jnp.clip((targets - low) / jnp.maximum(high - low, 1e-6), 0, 1)
 
         def judge(carry, key):
             parameters, moments = carry
