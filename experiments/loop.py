@@ -156,7 +156,9 @@ class Loop:
 
         With several seeds, metrics and rows of the records have a leading axis of seeds.
         """
-        return self.compiled(state, num_updates)(state)
+        state, records = self.compiled(state, num_updates)(state)
+        # XLA replicates arrays without elements, such as the carry of a student without memory.
+        return self.place(state) if self.mesh.size > 1 else state, records
 
     def compiled(self, state: TrainState, num_updates: int) -> Any:
         """Return the compiled program for chunks of `num_updates` updates."""

@@ -462,6 +462,17 @@ def train_on_both():
     }
 
 
+def without_memory():
+    """Whether a student whose carry has no elements goes on after its first chunk."""
+    network = NetworkConfig(hidden=16, memory=0)
+    config = PPOConfig(network=network, num_minibatches=2)
+    loop = learning(1, "Matching", num_updates=4, config=config, num_envs=8, devices=jax.devices())
+    state = loop.init(0)
+    for _ in range(2):
+        state, _ = loop.chunk(state, 2)
+    return int(state.updates)
+
+
 def costly_on_both():
     """Whether prepared proposals go to the same environments on one device and on two."""
     ends = []
@@ -488,6 +499,10 @@ def test_training_on_two_devices(finished, tmp_path):
     one, two, seeds = (told["success"][k] for k in ("one", "two", "seeds"))
     # Acting at random: 0.25. Of ten seeds, alone and on two devices, the worst had 0.6.
     assert min(one, two, *seeds) > 0.5
+
+
+def test_a_student_without_memory_on_two_devices(finished, tmp_path):
+    assert on_two_devices(finished, tmp_path, "without_memory") == 4
 
 
 @pytest.mark.slow
