@@ -66,7 +66,7 @@ def fault(picture: Mapping[str, np.ndarray], d: int) -> str | None:
         for name, letters in SHAPES[kind].items():
             shape = tuple(k if letter == "k" else d for letter in letters)
             if name not in picture or picture[name].shape != shape:
-                return f"{first} require {name!r} of the shape {shape}"
+                return f"{first!r} requires {name!r} of the shape {shape}"
         if k == 0:
             return f"{first!r} must have at least one item"
         there = used(picture, kind)

@@ -45,17 +45,17 @@ def test_unused_items_may_hold_anything_in_old_snapshots():
     [
         ({"mean": np.zeros(2)}, "mean are no kind of beliefs"),
         ({**GAUSSIANS, **BOXES}, "cannot be combined"),
-        ({**LEVELS, "scores": np.zeros(4)}, "levels require 'scores' of the shape (5,)"),
-        ({**LEVELS, "levels": np.zeros((5, 3))}, "levels require 'levels' of the shape (5, 2)"),
+        ({**LEVELS, "scores": np.zeros(4)}, "'levels' requires 'scores' of the shape (5,)"),
+        ({**LEVELS, "levels": np.zeros((5, 3))}, "'levels' requires 'levels' of the shape (5, 2)"),
         ({**LEVELS, "probabilities": np.full(5, 0.3)}, "a sum of at most 1"),
         ({**LEVELS, "probabilities": np.array([0.5, -0.1, 0, 0, 0])}, "at least 0"),
         ({**BOXES, "high": -np.ones((2, 2))}, "'low' must be at most 'high'"),
         ({**BOXES, "progress": np.zeros(3)}, "'progress' of boxes must be"),
-        ({"low": np.zeros((2, 2)), "weights": np.ones(2)}, "low require 'high'"),
+        ({"low": np.zeros((2, 2)), "weights": np.ones(2)}, "'low' requires 'high'"),
         ({**MODEL, "values": np.full(4, np.inf)}, "'values' must be finite"),
         ({"points": np.zeros((0, 2)), "values": np.zeros(0)}, "at least one item"),
         ({"arms": np.ones(2)}, "a sum of at most 1"),
-        ({"arms": np.float64(1)}, "arms require 'arms' of the shape"),
+        ({"arms": np.float64(1)}, "'arms' requires 'arms' of the shape"),
     ],
 )
 def test_mistakes_are_named(picture, words):

@@ -1,6 +1,8 @@
 """Teachers by name, and what every registered teacher keeps to."""
 
 import functools
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -12,6 +14,10 @@ from didact.environments.grid.mazes.samplers import Blocks
 from didact.environments.grid.mazes.task_space import Levels
 from didact.teachers import descriptions, registry, testing
 from didact.teachers.presets import PRESETS
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "environments" / "support"))
+
+import families
 
 SPACE = Box((Dimension("x", -1, 3), Dimension("n", 0, 2, integer=True), Dimension("c", 5, 5)))
 EASY = SPACE.restricted(x=(-1, 0), n=0)
@@ -70,12 +76,12 @@ SETTINGS |= dict.fromkeys(("paired", "minimax"), SETTINGS["transformer"])
 SPACES = {"solvable_first": Levels(4, 4, Blocks(0, 8))}
 
 
-SLOW = ("transformer", "paired", "minimax", "goal_gan", "setter_solver")  # to compile
+# The others take long to compile: a few are drawn for each commit, the rest is slow.
+QUICK = ("uniform", "pool", "oracle", "learning_progress", "rarity", "mixture", "shuffled")
+CHOSEN = [*QUICK, *families.drawn(set(NAMES) - {*QUICK}, 4)]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in NAMES]
-)
+@pytest.mark.parametrize("name", families.marked(NAMES, CHOSEN))
 def test_every_teacher_keeps_its_promises(name):
     make = functools.partial(teachers.make, name, **SETTINGS.get(name, {}))
     testing.check(make, SPACES.get(name, SPACE))

@@ -135,9 +135,9 @@ def believing(state, proposals, outcomes):
         ({"observe": trusting}, "after returns and scores of nan, propose: the task"),
         ({"observe": believing}, "after episodes of other teachers, propose: the task"),
         ({"batch": 0}, "batch is 0"),
-        ({"picture": lambda state: {"means": jnp.zeros((1, 2))}}, "means require 'covariances'"),
+        ({"picture": lambda state: {"means": jnp.zeros((1, 2))}}, "'means' requires 'covariances'"),
         ({"picture": lambda state: {"means": jnp.full((1, 2), jnp.nan)}}, "must be finite"),
-        ({"picture": lambda state: {"low": jnp.zeros((1, 2))}}, "boxes require 'high'"),
+        ({"picture": lambda state: {"low": jnp.zeros((1, 2))}}, "'low' requires 'high'"),
         ({"observe": counted}, "rows of weight 0 must not change the state"),
     ],
     ids=lambda x: (
