@@ -229,6 +229,10 @@ class Training:
                 loop.compiled(state, k)
             compiled = time.perf_counter() - begun
             bar.compiled()
+            crossed = _crossed(done - k, done, every["evaluate"]) or done == total
+            if self.log.unevaluated and crossed:
+                with contextlib.suppress(Abandoned):
+                    self.log.add_evaluation(self.evaluate(state, done))
             while done < total and not self.stop and not enough:
                 start = time.perf_counter()
                 state, records = loop.chunk(state, k)

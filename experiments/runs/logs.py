@@ -36,6 +36,8 @@ class Log:
 
     Attributes:
         damaged: number of damaged lines that were moved from the file to `aside`.
+        unevaluated: whether the row of the checkpoint has no evaluation, as after a stop while it
+            was evaluated.
     """
 
     def __init__(self, run: Path, updates: int):
@@ -46,6 +48,7 @@ class Log:
         kept = [row for row in found.rows if row["updates"] <= updates]
         with replacing(self.path) as draft:
             draft.write_text("".join(strict_json.dumps(row) + "\n" for row in kept))
+        self.unevaluated = bool(kept) and "evaluation" not in kept[-1]
         self.seconds: float = next((r["seconds"] for r in kept[::-1] if r.get("seconds")), 0.0)
 
     def write(self, row: dict[str, Any]) -> None:
@@ -53,6 +56,13 @@ class Log:
         with self.path.open("a") as file:
             file.write(strict_json.dumps(row) + "\n")
             file.flush()
+
+    def add_evaluation(self, evaluation: dict[str, Any]) -> None:
+        """Add an evaluation to the last row."""
+        *rows, last = read_rows(self.path).rows
+        with replacing(self.path) as draft:
+            rows = [*rows, last | {"evaluation": evaluation}]
+            draft.write_text("".join(strict_json.dumps(row) + "\n" for row in rows))
 
 
 class EventWriter:

@@ -149,6 +149,17 @@ def test_going_on_from_the_one_before_ends_the_same(copy, whole, finished, refus
     assert_each_update_once(copy)
 
 
+def test_an_evaluation_that_was_stopped_is_repeated(copy, whole, finished):
+    *first, last = rows(copy)
+    last.pop("evaluation")
+    lines = [json.dumps(row) for row in (*first, last)]
+    (copy / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    shutil.rmtree(copy / "policy")
+    code, _, err = finished("train", "--resume", copy, folder=copy.parent)
+    assert code == 0, err
+    assert rows(copy) == rows(whole)
+
+
 def test_checkpoints_that_are_not_there(copy, refused, tmp_path):
     assert "one of the saved checkpoints: 48, 54, 60" in refused(
         "train", "--resume", copy, "--checkpoint", 53
