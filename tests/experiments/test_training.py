@@ -161,6 +161,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_environments_without_evaluation_tasks(tmp_path, capsys):
     """Students are tested on a sample of all tasks, and only JSON is printed."""
     main(f"train --env Counting --run {tmp_path / 'run'} {SMALL} --json".split())

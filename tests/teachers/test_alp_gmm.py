@@ -304,6 +304,7 @@ def test_masters_the_toy_grid_as_published(optimised):
     assert np.all(np.abs(scores.mean(axis=0) - published) < 1 + 0.1 * published)
 
 
+@pytest.mark.slow
 def test_defaults_master_more_of_the_toy_grid(optimised):
     assert curves("alp_gmm", 4)[:, -1].mean() > 45
 

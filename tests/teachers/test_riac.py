@@ -155,6 +155,7 @@ def test_proposes_where_progress_is_made():
     assert np.mean(shares[20:]) > 0.55
 
 
+@pytest.mark.slow
 def test_mutates_the_worst_task():
     teacher = teachers.riac(UNIT, random_fraction=0.0, worst_fraction=1.0, noise=0.0)
     rng = np.random.default_rng(0)
