@@ -1,8 +1,6 @@
 """Teachers. They depend on task spaces and outcomes, not on environments or networks."""
 
-from didact.teachers.adr import adr
 from didact.teachers.adversary import minimax, paired, transformer
-from didact.teachers.alp_gmm import alp_gmm
 from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
 from didact.teachers.combinators import (
     annealed,
@@ -14,22 +12,24 @@ from didact.teachers.combinators import (
     solvable_first,
     warm_started,
 )
-from didact.teachers.covar_gmm import covar_gmm
-from didact.teachers.goal_gan import goal_gan
-from didact.teachers.growing_box import growing_box
-from didact.teachers.learnability import learnability
-from didact.teachers.learning_progress import learning_progress
-from didact.teachers.magellan import magellan
-from didact.teachers.oracle import oracle
-from didact.teachers.paced import paced
+from didact.teachers.learned.goal_gan import goal_gan
+from didact.teachers.learned.learnability import learnability
+from didact.teachers.learned.magellan import magellan
+from didact.teachers.learned.rarity import rarity
+from didact.teachers.learned.setter_solver import setter_solver
+from didact.teachers.pacing.adr import adr
+from didact.teachers.pacing.growing_box import growing_box
+from didact.teachers.pacing.oracle import oracle
+from didact.teachers.pacing.paced import paced
+from didact.teachers.pacing.self_paced import self_paced
 from didact.teachers.pool import pool
-from didact.teachers.rarity import rarity
+from didact.teachers.progress.alp_gmm import alp_gmm
+from didact.teachers.progress.covar_gmm import covar_gmm
+from didact.teachers.progress.learning_progress import learning_progress
+from didact.teachers.progress.riac import riac
 from didact.teachers.registry import Entry, make, register, registered, settings_of, starts_easy
 from didact.teachers.regret_scores import max_mc, no_returns
 from didact.teachers.replay import accel, ncc, plr, plr_robust, sfl
-from didact.teachers.riac import riac
-from didact.teachers.self_paced import self_paced
-from didact.teachers.setter_solver import setter_solver
 from didact.teachers.uniform import uniform
 
 register("uniform", uniform, "the baseline: uniform sampling of tasks (domain randomization)")

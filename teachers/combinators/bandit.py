@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, Int
 from didact.common.errors import SettingError, require
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers import ring_buffer
-from didact.teachers.alp_gmm import Episodes, nearest_value
 from didact.teachers.base import Teacher, propose
 from didact.teachers.combinators.tags import chosen, largest_batch, most_students, shown_to
+from didact.teachers.progress.alp_gmm import Episodes, nearest_value
 
 
 class BanditState(NamedTuple):

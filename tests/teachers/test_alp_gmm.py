@@ -15,7 +15,7 @@ from didact.benchmarks.curricula import toy_teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.environments.toys import toy_grid
 from didact.teachers import Outcomes, Proposals
-from didact.teachers.alp_gmm import Episodes, nearest_value
+from didact.teachers.progress.alp_gmm import Episodes, nearest_value
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from didact.teachers import gaussian_mixtures
+from didact.teachers.progress import gaussian_mixtures
 
 SIZES = np.arange(2, 7)
 

@@ -8,9 +8,9 @@ import pytest
 from didact import teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.teachers import Outcomes, propose
-from didact.teachers.distant_tasks import DistantTasks
-from didact.teachers.goal_gan import GENERATIONS, PAPER, REPLAY, TEACH_MY_AGENT
-from didact.teachers.least_squares_gan import Gan, discriminator_loss, generator_loss
+from didact.teachers.learned.distant_tasks import DistantTasks
+from didact.teachers.learned.goal_gan import GENERATIONS, PAPER, REPLAY, TEACH_MY_AGENT
+from didact.teachers.learned.least_squares_gan import Gan, discriminator_loss, generator_loss
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 OTHER = Box((Dimension("z", 0, 1),))

@@ -11,7 +11,7 @@ import pytest
 from didact import teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.teachers import Outcomes, propose
-from didact.teachers.success_models import SuccessModel, cross_entropy, drawn
+from didact.teachers.learned.success_models import SuccessModel, cross_entropy, drawn
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 MIXED = Box((Dimension("x", -1, 3), Dimension("n", 0, 4, integer=True), Dimension("c", 5, 5)))

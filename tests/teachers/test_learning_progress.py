@@ -8,7 +8,7 @@ import pytest
 from didact import teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.teachers import Outcomes, Proposals
-from didact.teachers.learning_progress import cells_of
+from didact.teachers.progress.learning_progress import cells_of
 
 SPACE = Box(
     (

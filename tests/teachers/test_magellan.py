@@ -10,8 +10,8 @@ from didact import teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.environments.language import vocabulary
 from didact.teachers import FOREIGN, Outcomes, Proposals, propose
-from didact.teachers.goal_sets import GoalSet, features_of
-from didact.teachers.rarity import kernel_log_densities, log_densities
+from didact.teachers.learned.goal_sets import GoalSet, features_of
+from didact.teachers.learned.rarity import kernel_log_densities, log_densities
 
 COLORS, THINGS = vocabulary.COLORS, ("ball", "key", "box", "door")
 TEXTS = [f"go to the {c} {t}" for c in COLORS for t in THINGS]

@@ -9,7 +9,9 @@ from didact import teachers
 from didact.benchmarks.curricula import toy_teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.environments.toys import toy_grid
-from didact.teachers import Outcomes, Proposals, region_splits, unit_boxes
+from didact.teachers import Outcomes, Proposals
+from didact.teachers.pacing import unit_boxes
+from didact.teachers.progress import region_splits
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 

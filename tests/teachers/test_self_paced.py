@@ -13,8 +13,13 @@ from scipy import optimize
 from didact import teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.teachers import FOREIGN, Outcomes, Proposals, propose
-from didact.teachers.gaussian_trust_region import Gaussian, divergence, log_density, maximized
-from didact.teachers.self_paced import PAPER, TEACH_MY_AGENT
+from didact.teachers.pacing.gaussian_trust_region import (
+    Gaussian,
+    divergence,
+    log_density,
+    maximized,
+)
+from didact.teachers.pacing.self_paced import PAPER, TEACH_MY_AGENT
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 MIXED = Box(

@@ -10,9 +10,15 @@ import pytest
 from didact import teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.teachers import FOREIGN, Outcomes, Proposals, propose
-from didact.teachers.real_nvp import RealNvp
-from didact.teachers.setter_losses import GRADES, Judge, feasibility, judge_loss, setter_loss
-from didact.teachers.setter_solver import TEACH_MY_AGENT
+from didact.teachers.learned.real_nvp import RealNvp
+from didact.teachers.learned.setter_losses import (
+    GRADES,
+    Judge,
+    feasibility,
+    judge_loss,
+    setter_loss,
+)
+from didact.teachers.learned.setter_solver import TEACH_MY_AGENT
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 OTHER = Box((Dimension("z", 0, 1),))

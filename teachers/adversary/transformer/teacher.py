@@ -10,11 +10,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.common.errors import SettingError, require
 from didact.environments.task_spaces import Box
-from didact.teachers import gaussian_mixtures, rare_work, ring_buffer
+from didact.teachers import rare_work, ring_buffer
 from didact.teachers.adversary.transformer.critic import Critic, critic_loss, uncertainty
 from didact.teachers.adversary.transformer.model import Transformer, draw, log_probabilities
 from didact.teachers.adversary.transformer.tokens import Tokens
 from didact.teachers.base import Teacher
+from didact.teachers.progress import gaussian_mixtures
 
 EPISODES = 256  # the batch size of the critic
 COMPONENTS = 5  # of the mixture in the picture

@@ -9,10 +9,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from didact.common.errors import require
 from didact.environments.task_spaces import Box
-from didact.teachers import box_parts
 from didact.teachers.base import Proposals, Teacher
-from didact.teachers.distant_tasks import DistantTasks
-from didact.teachers.least_squares_gan import Gan, GanState
+from didact.teachers.learned.distant_tasks import DistantTasks
+from didact.teachers.learned.least_squares_gan import Gan, GanState
+from didact.teachers.pacing import box_parts
 from didact.teachers.rare_work import when
 
 REPLAY = 0  # the tag of replayed tasks; goal i has the tag i + 1

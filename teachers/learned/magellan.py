@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from didact.common.errors import require
 from didact.environments.task_spaces import Box
 from didact.teachers.base import FOREIGN, Proposals, Teacher
-from didact.teachers.goal_sets import GoalSet, features_of
+from didact.teachers.learned.goal_sets import GoalSet, features_of
+from didact.teachers.learned.success_models import SuccessModel, SuccessState, drawn
 from didact.teachers.rare_work import when
-from didact.teachers.success_models import SuccessModel, SuccessState, drawn
 
 EMBEDDING = 32  # numbers of the vector of a token
 

@@ -9,17 +9,18 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.common.errors import require
 from didact.environments.task_spaces import Box
-from didact.teachers import box_parts, ring_buffer
+from didact.teachers import ring_buffer
 from didact.teachers.base import Proposals, Teacher
-from didact.teachers.rare_work import when
-from didact.teachers.real_nvp import Couplings, RealNvp
-from didact.teachers.setter_losses import (
+from didact.teachers.learned.real_nvp import Couplings, RealNvp
+from didact.teachers.learned.setter_losses import (
     GRADES,
     Judge,
     feasibility,
     judge_loss,
     setter_loss,
 )
+from didact.teachers.pacing import box_parts
+from didact.teachers.rare_work import when
 
 TEACH_MY_AGENT = {
     "update_every": 50,

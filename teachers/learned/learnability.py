@@ -9,11 +9,11 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from didact.common.errors import require
 from didact.environments.task_spaces import Box
-from didact.teachers import box_parts
 from didact.teachers.adversary.transformer.critic import Critic
 from didact.teachers.base import Teacher
+from didact.teachers.learned.success_models import SuccessModel, SuccessState, drawn
+from didact.teachers.pacing import box_parts
 from didact.teachers.rare_work import when
-from didact.teachers.success_models import SuccessModel, SuccessState, drawn
 
 PROBES = 256  # tasks in the picture
 

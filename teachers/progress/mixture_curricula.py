@@ -13,8 +13,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from didact.common.errors import SettingError, require
 from didact.environments.task_spaces import Box
-from didact.teachers import gaussian_mixtures, outcome_values, unit_boxes
-from didact.teachers.gaussian_mixtures import Mixtures
+from didact.teachers import outcome_values
+from didact.teachers.pacing import unit_boxes
+from didact.teachers.progress import gaussian_mixtures
+from didact.teachers.progress.gaussian_mixtures import Mixtures
 
 NEGLIGIBLE = 1e-6  # means have rounding errors of about 1e-8 even if all progress is 0
 

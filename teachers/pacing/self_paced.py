@@ -9,9 +9,15 @@ from jaxtyping import Array, Bool, Float, Int
 
 from didact.common.errors import require
 from didact.environments.task_spaces import Box
-from didact.teachers import box_parts, ring_buffer
+from didact.teachers import ring_buffer
 from didact.teachers.base import Proposals, Teacher
-from didact.teachers.gaussian_trust_region import Gaussian, divergence, log_density, maximized
+from didact.teachers.pacing import box_parts
+from didact.teachers.pacing.gaussian_trust_region import (
+    Gaussian,
+    divergence,
+    log_density,
+    maximized,
+)
 from didact.teachers.rare_work import when
 
 OWN, FALLBACK = 0, 1  # tags: tasks of the Gaussian, and tasks that were drawn without it

@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 from didact.common.errors import SettingError, require
 from didact.environments.task_spaces import Box
 from didact.teachers.base import FOREIGN, Proposals, Teacher
-from didact.teachers.goal_sets import GoalSet, features_of
-from didact.teachers.success_models import drawn
+from didact.teachers.learned.goal_sets import GoalSet, features_of
+from didact.teachers.learned.success_models import drawn
 
 
 class RarityState(NamedTuple):

@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 
 from didact.common.errors import require
 from didact.environments.task_spaces import Box
-from didact.teachers import success_rates, unit_boxes
 from didact.teachers.base import FOREIGN, Teacher
+from didact.teachers.pacing import success_rates, unit_boxes
 
 SIDES = np.array([[-1.0], [1.0]], np.float32)  # the direction in which each face widens the box
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from didact.teachers.gaussian_mixtures import einsum, inverse_of_lower
+from didact.teachers.progress.gaussian_mixtures import einsum, inverse_of_lower
 
 STEPS = 12  # step sizes that each iteration tries: the radius times 1, 1/2, 1/4, ...
 HALVINGS = 20  # of the interval in which the scale of theta is searched

@@ -9,8 +9,8 @@ from jaxtyping import Array, Bool, Float
 
 from didact.common.errors import require
 from didact.environments.task_spaces import Box
-from didact.teachers import unit_boxes
 from didact.teachers.base import Teacher
+from didact.teachers.pacing import unit_boxes
 
 MOST = 4096  # cells
 SHOWN = 64  # cells in a picture

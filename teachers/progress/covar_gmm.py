@@ -8,14 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.environments.task_spaces import Box
-from didact.teachers import (
-    gaussian_mixtures,
-    mixture_curricula,
-    outcome_values,
-    rare_work,
-    ring_buffer,
-)
+from didact.teachers import outcome_values, rare_work, ring_buffer
 from didact.teachers.base import Teacher
+from didact.teachers.progress import gaussian_mixtures, mixture_curricula
 
 MOST_ROWS = 500  # of a fit, unless `window` is given
 

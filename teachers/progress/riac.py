@@ -9,8 +9,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from didact.common.errors import require
 from didact.environments.task_spaces import Box
-from didact.teachers import outcome_values, rare_work, region_splits, ring_buffer, unit_boxes
+from didact.teachers import outcome_values, rare_work, ring_buffer
 from didact.teachers.base import Teacher
+from didact.teachers.pacing import unit_boxes
+from didact.teachers.progress import region_splits
 
 TOGETHER = 8  # regions whose progress is computed at once
 

@@ -9,8 +9,9 @@ from jaxtyping import Array, Float, Int
 
 from didact.common.errors import require
 from didact.environments.task_spaces import Box
-from didact.teachers import outcome_values, unit_boxes
+from didact.teachers import outcome_values
 from didact.teachers.base import Proposals, Teacher
+from didact.teachers.pacing import unit_boxes
 
 SIDES = np.array([[-1.0], [1.0]], np.float32)  # the direction in which each bound widens the box
 

@@ -8,8 +8,9 @@ from jaxtyping import Array, Float, Int
 
 from didact.common.errors import require
 from didact.environments.task_spaces import Box
-from didact.teachers import outcome_values, ring_buffer, unit_boxes
+from didact.teachers import outcome_values, ring_buffer
 from didact.teachers.base import Proposals, Teacher
+from didact.teachers.pacing import unit_boxes
 
 
 class OracleState(NamedTuple):

@@ -1,0 +1,1 @@
+"""Teachers that follow learning progress."""
