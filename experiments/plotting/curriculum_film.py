@@ -109,7 +109,7 @@ def frames(
     values, scale, label, _ = colouring(snapshots, space, progress)
     beliefs = [s.beliefs for s in snapshots]
     limits, drawn = model_range(beliefs), words(beliefs)
-    told = [part for part in (title, choice_in_words(space, shown)) if part]
+    parts = [part for part in (title, choice_in_words(space, shown)) if part]
     steps = np.array([s.steps for s in snapshots])
     rates = np.array([mean_or_nan(s.success) for s in snapshots])
     replayed = [whole[s.steps] for s in snapshots if has_levels(whole[s.steps])]
@@ -123,7 +123,7 @@ def frames(
             width = 9.6 if replayed else 6.4
             figure = Figure(figsize=(width, 5.8), layout="constrained")
             figure.suptitle(
-                "\n".join([f"{short_steps(snapshot.steps)} steps   {', '.join(told)}", drawn]),
+                "\n".join([f"{short_steps(snapshot.steps)} steps   {', '.join(parts)}", drawn]),
                 x=0.01,
                 ha="left",
                 fontsize=9,

@@ -142,7 +142,7 @@ def trained_pupil(
         m = tasks.shape[0]
         which_key, play_key, learn_key = jax.random.split(key, 3)
         which = jax.random.randint(which_key, (rollout_length, num_envs), 0, m)
-        # Tags from 1, so that episodes that began in an earlier lesson can be told apart.
+        # Tags from 1, so that episodes of earlier lessons can be recognized.
         take, queue = by_step(Proposals.of(tasks[which], 1, which + 1))
         runner = rollout.Runner(environment, restart, actor, take)
         worlds = state.worlds._replace(tag=jnp.zeros_like(state.worlds.tag), totals={})
