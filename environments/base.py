@@ -5,6 +5,7 @@ steps all of them. This is several times faster than `vmap` over a single world.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
@@ -77,6 +78,8 @@ class Environment(Generic[State]):
         propositions: the names of the propositions in `Timestep.labels`.
         adjectives: the propositions that describe the kind of an object, such as blue in "the blue
             ball".
+        proposition_instructions: for propositions that an instruction can ask for, the instruction
+            that is fulfilled by making them true, such as "go to the red ball" for "red_ball".
         restart_group_size: the default number of finished worlds that `Restart` resets at once on
             a CPU.
         official: the corresponding environment in gymnasium, if there is one.
@@ -96,6 +99,7 @@ class Environment(Generic[State]):
     max_steps: int
     propositions: tuple[str, ...] = ()
     adjectives: tuple[str, ...] = ()
+    proposition_instructions: Mapping[str, str] = MappingProxyType({})
     restart_group_size: int = 16
     official: Counterpart | None = None
     render_fps: int = 6

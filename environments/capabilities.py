@@ -8,6 +8,7 @@ them to the state of the wrapper, so wrappers compose in any order.
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jaxtyping import Array, Bool, Float, Int, UInt8
@@ -73,12 +74,14 @@ class OptionalPropositions(NamedTuple):
         holds: `holds(state) -> bool[n, p]`, which propositions hold; fast if few are read.
         rows: the same values; fast if all of them are written to memory.
         adjectives: the names that describe the kind of an object; see `Environment.adjectives`.
+        instructions: see `Environment.proposition_instructions`.
     """
 
     names: tuple[str, ...]
     holds: Callable[[Any], Bool[Array, "n p"]]
     rows: Callable[[Any], Bool[Array, "n p"]]
     adjectives: tuple[str, ...] = ()
+    instructions: Mapping[str, str] = MappingProxyType({})
 
     def within(self, inner_state: InnerState) -> "OptionalPropositions":
         """Return the propositions for states of a wrapper."""

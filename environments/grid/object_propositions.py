@@ -15,6 +15,11 @@ PROPOSITIONS = (
     *(f"holding_{color}_{kind}" for kind, color in HELD),
 )
 
+INSTRUCTIONS = {
+    **{f"{color}_{kind}": f"go to the {color} {kind}" for kind, color in FACED},
+    **{f"holding_{color}_{kind}": f"pick up the {color} {kind}" for kind, color in HELD},
+}
+
 
 def proposition_values(state: GridState, width: int) -> Bool[Array, "n p"]:
     """Return which of `PROPOSITIONS` hold in n worlds.
@@ -58,4 +63,5 @@ def optional_propositions(width: int) -> OptionalPropositions:
         PROPOSITIONS,
         lambda state: proposition_values(state, width),
         lambda state: _rows(state, width),
+        instructions=INSTRUCTIONS,
     )

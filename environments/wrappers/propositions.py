@@ -30,6 +30,10 @@ class WithPropositions(Wrapper[Any]):
         self._more, self._own = found, environment.propositions
         self.propositions = (*self._own, *found.names)
         self.adjectives = (*environment.adjectives, *found.adjectives)
+        self.proposition_instructions = {
+            **environment.proposition_instructions,
+            **found.instructions,
+        }
         labels = ArraySpace((len(self.propositions),), np.bool_, 0, 1)
         self.observation_space = {**environment.observation_space, LABELS: labels}
 

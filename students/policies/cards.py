@@ -7,30 +7,36 @@ network is made.
 import dataclasses
 import json
 import math
-import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from didact.environments import ActionSpace, ArraySpace, Discrete, SettingError
-from didact.environments.base import PLACE
-from didact.environments.spaces import ROLES, action_space_from_json
+from didact.environments.spaces import action_space_from_json
 from didact.students.algorithms.ppo import ppo
 from didact.students.algorithms.sac import actor_student
 from didact.students.base import Student
 from didact.students.config import NetworkConfig, PPOConfig
+from didact.students.policies.card_checks import (
+    check_actions,
+    check_composed,
+    check_network,
+    check_spaces,
+    invalid,
+)
 from didact.students.policies.names import CARD, CARD_BYTES, FORMAT, NAME_RULE, is_name
 from didact.students.registry import check_on_card, from_card
-from didact.students.skills.composed_policy import NETWORK, TABLE, composed_student
+from didact.students.skills.composed_policy import composed_student
 from didact.students.skills.formula_task import PROGRESS
+from didact.students.skills.instructed_policy import (
+    INSTRUCTED,
+    instructed_student,
+)
 
 ACTOR_CRITIC, ACTOR = "actor_critic", "actor"  # the networks of PPO and SAC
 MAX_SIZE = 1 << 30  # maximum bytes of the parameters, and of all files of a policy
-MAX_WIDTH = 8192  # maximum of each size of a network
-MAX_NUMBERS = 1 << 24  # maximum number of elements of an observation
 
 
 def card(
@@ -45,8 +51,8 @@ def card(
     Args:
         environment: the name of the environment that the policy was trained in.
         observation_space, action_space: the spaces of that environment.
-        network: the sizes of the network; None for a composed policy, whose sizes are in the field
-            `composed`, and for a policy with the field `student`.
+        network: the sizes of the network; None for a policy that is composed of values, whose sizes
+            are in the field `composed`, and for a policy with the field `student`.
         more: further, optional fields: `architecture` ("actor_critic" by default); `name` and
             `description` (one line); `made_by` (the command that made the policy);
             `environment_settings` (a list of NAME=VALUE); `scores` by environment or kind of task,
@@ -117,52 +123,53 @@ def check_card(card: Any, path: str = CARD) -> None:
         SettingError: a field is missing, has the wrong type, or is out of bounds.
     """
     if not isinstance(card, dict):
-        raise _error("policy card", path, card, "an object with the fields of a card")
+        raise invalid("policy card", path, card, "an object with the fields of a card")
     if type(card.get("format")) is not int or card["format"] != FORMAT:
         which = ""
         if type(card.get("format")) is int:
             which = "a later" if card["format"] > FORMAT else "an earlier"
             which = f" (the card was written by {which} version of didact)"
-        raise _error("format", path, card.get("format"), f"{FORMAT}{which}")
+        raise invalid("format", path, card.get("format"), f"{FORMAT}{which}")
     if not isinstance(card.get("environment"), str) or not card["environment"]:
-        raise _error("environment", path, card.get("environment"), "the name of an environment")
-    _check_actions(card.get("action_space"), path)
-    _check_spaces(card.get("observation_space"), path)
+        raise invalid("environment", path, card.get("environment"), "the name of an environment")
+    check_actions(card.get("action_space"), path)
+    check_spaces(card.get("observation_space"), path)
     imports = card.get("imports", [])
     if not isinstance(imports, list) or not all(isinstance(x, str) for x in imports):
-        raise _error("imports", path, imports, "a list of modules and files")
+        raise invalid("imports", path, imports, "a list of modules and files")
     if "composed" in card:
-        _check_composed(card["composed"], card["observation_space"], path)
+        check_composed(card["composed"], card["observation_space"], path)
         if not isinstance(actions_of(card), Discrete):
             allowed = "discrete actions, as composed skills have"
-            raise _error("action_space", path, card["action_space"], allowed)
-    elif "student" in card:
+            raise invalid("action_space", path, card["action_space"], allowed)
+    of_values = "composed" in card and not _is_instructed(card)
+    if "student" in card and not of_values:
         check_on_card(card["student"], f"student in {path}")
-    else:
-        _check_network(card.get("network"), path)
+    elif not of_values:
+        check_network(card.get("network"), path)
         architecture = card.get("architecture", ACTOR_CRITIC)
         if architecture not in _architectures:
             names = ", ".join(_architectures)
             allowed = f"one of {names}; register other architectures first"
-            raise _error("architecture", path, architecture, allowed)
+            raise invalid("architecture", path, architecture, allowed)
     for field in ("description", "made_by"):
         if not isinstance(card.get(field, ""), str):
-            raise _error(field, path, card[field], "a string")
+            raise invalid(field, path, card[field], "a string")
     if "name" in card and not is_name(card["name"]):
-        raise _error("name", path, card["name"], NAME_RULE)
+        raise invalid("name", path, card["name"], NAME_RULE)
     for field in ("training", "versions", "scores"):
         if not isinstance(card.get(field, {}), dict):
-            raise _error(field, path, card[field], "an object")
+            raise invalid(field, path, card[field], "an object")
     trained = card.get("training", {}).get("settings", {})
     tasks = trained.get("tasks", []) if isinstance(trained, dict) else None
     if not isinstance(tasks, list) or not all(isinstance(text, str) for text in tasks):
-        raise _error("training", path, trained, "settings with tasks, a list of NAME=VALUE")
+        raise invalid("training", path, trained, "settings with tasks, a list of NAME=VALUE")
     for name, score in card.get("scores", {}).items():
         if not isinstance(score, dict):
-            raise _error("scores", path, {name: score}, "an object of objects")
+            raise invalid("scores", path, {name: score}, "an object of objects")
     settings = environment_settings(card)
     if not isinstance(settings, list) or not all(isinstance(text, str) for text in settings):
-        raise _error("environment settings", path, settings, "a list of NAME=VALUE")
+        raise invalid("environment settings", path, settings, "a list of NAME=VALUE")
 
 
 def environment_settings(card: Mapping[str, Any]) -> Any:
@@ -216,16 +223,20 @@ def student_of(card: Mapping[str, Any], seeds_axis: str | None = None) -> Studen
         card: a checked card.
         seeds_axis: name of the mapped axis of seeds, or None.
     """
+    spaces, actions = spaces_of(card), actions_of(card)
+    if _is_instructed(card):
+        inner = {name: x for name, x in card.items() if name != "composed"}
+        read = {name: x for name, x in card["observation_space"].items() if name != PROGRESS}
+        policy = student_of({**inner, "observation_space": read}, seeds_axis)
+        return instructed_student(policy, card["composed"], actions)
     if "composed" in card:
-        return composed_student(
-            card["composed"], spaces_of(card), len(actions_of(card).action_names)
-        )
+        return composed_student(card["composed"], spaces, len(actions.action_names))
     if "student" in card:
-        return from_card(card, spaces_of(card), actions_of(card))
+        return from_card(card, spaces, actions)
     network: dict[str, Any] = dict(card["network"])
     network["pixel_channels"] = tuple(network["pixel_channels"])
     name = card.get("architecture", ACTOR_CRITIC)
-    return acting(name, spaces_of(card), actions_of(card), NetworkConfig(**network), seeds_axis)
+    return acting(name, spaces, actions, NetworkConfig(**network), seeds_axis)
 
 
 def acting(
@@ -271,108 +282,6 @@ def parameters_of(card: Mapping[str, Any], path: str = CARD, student: Student | 
     return like
 
 
-def _check_spaces(spaces: Any, path: str) -> None:
-    if not isinstance(spaces, dict) or not spaces:
-        raise _error("observation_space", path, spaces, "an object with at least one observation")
-    for name, space in spaces.items():
-        where = f"observation {reprlib.repr(name)}"
-        if not isinstance(space, dict) or not {"shape", "dtype", "low", "high"} <= set(space):
-            raise _error(where, path, space, "an object with shape, dtype, low and high")
-        shape = space["shape"]
-        whole = isinstance(shape, list) and all(_is_whole(x, 0, MAX_NUMBERS) for x in shape)
-        if not whole or len(shape) > 8 or math.prod(shape) > MAX_NUMBERS:
-            allowed = f"a list of at most 8 sizes with at most {MAX_NUMBERS} elements in total"
-            raise _error(f"{where}: shape", path, shape, allowed)
-        try:
-            kind = np.dtype(space["dtype"]).kind if isinstance(space["dtype"], str) else ""
-        except TypeError:
-            kind = ""
-        if kind not in ("b", "i", "u", "f"):
-            allowed = "a numeric dtype, such as 'uint8'"
-            raise _error(f"{where}: dtype", path, space["dtype"], allowed)
-        for end in ("low", "high"):
-            bound = space[end]
-            if bound is None and kind == "f":  # unbounded
-                continue
-            if type(bound) not in (int, float) or bound != bound:  # NaN
-                raise _error(f"{where}: {end}", path, bound, "a number")
-        kind = space.get("kind")
-        if kind is not None and not isinstance(kind, str):
-            raise _error(f"{where}: kind", path, kind, "null or the name of a kind")
-        if space.get("role", "") not in ROLES:
-            raise _error(f"{where}: role", path, space["role"], "one of " + ", ".join(ROLES[1:]))
-        codes = space.get("codes", [])
-        sizes = isinstance(codes, list) and all(_is_whole(x, 1, MAX_NUMBERS) for x in codes)
-        if not sizes or math.prod(codes) > MAX_NUMBERS:
-            raise _error(f"{where}: codes", path, codes, "a list of code book sizes")
-        most = math.inf if space["high"] is None else space["high"]
-        if kind in ("tokens", "category") and not 0 <= most < MAX_NUMBERS:
-            allowed = f"at least 0 and below {MAX_NUMBERS}"
-            raise _error(f"{where}: high", path, space["high"], allowed)
-        try:
-            ArraySpace.from_json(space)
-        except SettingError as error:
-            raise _error(f"{where}: {error.setting}", path, error.value, error.allowed) from None
-
-
-def _check_actions(actions: Any, path: str) -> None:
-    try:
-        space = action_space_from_json(actions)
-    except SettingError as error:
-        raise _error(f"action_space: {error.setting}", path, error.value, error.allowed) from None
-    if len(space.action_names) > MAX_WIDTH:
-        raise _error("action_space", path, len(space.action_names), f"at most {MAX_WIDTH} actions")
-
-
-def _check_composed(sizes: Any, spaces: Mapping[str, Any], path: str) -> None:
-    kinds = [kind for kind in (TABLE, NETWORK) if isinstance(sizes, dict) and set(sizes) == {*kind}]
-    if not kinds:
-        allowed = f"an object with {' and '.join(TABLE)}, or with {', '.join(NETWORK)}"
-        raise _error("composed", path, sizes, allowed)
-    for name in kinds[0]:
-        most = MAX_WIDTH if kinds[0] is NETWORK else MAX_NUMBERS
-        if not _is_whole(sizes[name], 1, most):
-            raise _error(f"composed.{name}", path, sizes[name], f"a whole number from 1 to {most}")
-    read = {PROGRESS: [sizes["states"]], **({PLACE: []} if kinds[0] is TABLE else {"image": None})}
-    for name, shape in read.items():
-        found = spaces[name]["shape"] if name in spaces else None
-        if found is None or (len(found) != 2 if shape is None else found != shape):
-            allowed = "an image with two axes" if shape is None else f"of shape {shape}"
-            raise _error(f"observation {name!r}", path, found, allowed)
-
-
-def _check_network(network: Any, path: str) -> None:
-    if not isinstance(network, dict):
-        raise _error("network", path, network, "an object with the sizes of the network")
-    known = [field.name for field in dataclasses.fields(NetworkConfig)]
-    for name in network:
-        if name not in known:
-            allowed = f"a setting that this version knows: {', '.join(known)}"
-            raise _error("network setting", path, name, allowed)
-    for name in known:
-        value: Any = network.get(name)
-        if name == "pixel_channels":
-            sizes = isinstance(value, list) and 1 <= len(value) <= 8
-            if not sizes or not all(_is_whole(x, 1, MAX_WIDTH) for x in value):
-                raise _error(f"network.{name}", path, value, "a list of 1 to 8 sizes")
-        elif name == "normalise_observations":
-            if not isinstance(value, bool):
-                raise _error(f"network.{name}", path, value, "true or false")
-        elif name == "initial_std":
-            if type(value) not in (int, float) or not 0.02 <= value <= 2:
-                raise _error(f"network.{name}", path, value, "a number from 0.02 to 2")
-        else:
-            least = 0 if name == "memory" else 1
-            if not _is_whole(value, least, MAX_WIDTH):
-                allowed = f"a whole number from {least} to {MAX_WIDTH}"
-                raise _error(f"network.{name}", path, value, allowed)
-
-
-def _is_whole(value: Any, least: int, most: int) -> bool:
-    return type(value) is int and least <= value <= most
-
-
-def _error(what: str, path: str, value: Any, allowed: str) -> SettingError:
-    """Make the error, with a value from the card abbreviated if it is long."""
-    short = value if len(repr(value)) <= 80 else reprlib.repr(value)
-    return SettingError(f"{what} in {path}", short, allowed)
+def _is_instructed(card: Mapping[str, Any]) -> bool:
+    """Whether the policy is composed of instructions rather than of values."""
+    return isinstance(card.get("composed"), dict) and set(card["composed"]) == {*INSTRUCTED}

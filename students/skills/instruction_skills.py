@@ -20,13 +20,12 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray, UInt8
 
 from didact.environments import SettingError
 from didact.students.policies.policy import Policy
+from didact.students.skills.instructed_policy import IDLE, NO_POLICY
 from didact.students.skills.library import Library, static
 from didact.students.skills.ltl.automata import Automaton, automaton
 from didact.students.skills.ltl.formulas import brief
 from didact.students.skills.machines import skill_machine
 
-NO_POLICY = -1  # no skill is active: none makes progress, or none of those can begin
-IDLE = "done"  # the action of grid worlds that has no effect
 MAX_PROPOSITIONS = 8  # maximum number of propositions in a skill's initial condition
 
 
