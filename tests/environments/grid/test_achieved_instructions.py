@@ -22,7 +22,9 @@ def walk(request):
     """A walk in which hands are busy: states, actions, and what is told of each step."""
     world = didact.make(request.param)
     teller = achieved_instructions.describer(world)
-    state, _ = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), N))
+    state, _ = jax.jit(world.reset)(
+        jax.random.key(0), world.task_space.sample(jax.random.key(1), N)
+    )
     likely = jnp.log(jnp.array([0.18, 0.18, 0.3, 0.14, 0.06, 0.14, 0.0]))
 
     @jax.jit
@@ -119,7 +121,9 @@ def test_what_missions_asked_for_is_told():
     """Where a mission of one clause ends well, that step fulfilled something."""
     world = didact.make("BabyAI-GoToLocal-v0")
     teller = achieved_instructions.describer(world)
-    state, _ = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 512))
+    state, _ = jax.jit(world.reset)(
+        jax.random.key(0), world.task_space.sample(jax.random.key(1), 512)
+    )
 
     @jax.jit
     def move(state, key):
@@ -146,7 +150,9 @@ def move_done(state):
 def test_nothing_is_told_of_an_episodes_first_scene():
     world = didact.make("BabyAI-GoToLocal-v0")
     teller = achieved_instructions.describer(world)
-    state, _ = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 64))
+    state, _ = jax.jit(world.reset)(
+        jax.random.key(0), world.task_space.sample(jax.random.key(1), 64)
+    )
     _, fulfilled = teller.describe(teller.initial(64), teller.reveal(state))
     assert not fulfilled.any()
 

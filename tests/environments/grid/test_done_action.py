@@ -94,7 +94,9 @@ def test_each_part_of_a_sequence_is_claimed_by_itself():
     clauses = jnp.array([[grammar.GO_TO, 0, grammar.GO_TO, 0]], jnp.uint8)
     members = jnp.array([[1, 16]], jnp.uint8)
     world = make("BabyAI-GoToObjS4-v0")
-    state, _ = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(0), 1))
+    state, _ = jax.jit(world.reset)(
+        jax.random.key(0), world.task_space.sample(jax.random.key(0), 1)
+    )
     places = jnp.array([[7, 11]], jnp.int16)
     goal = verifier.start(clauses, members, places)
     # The agent at 6 faces right (7 is ahead), or down (11 is ahead).

@@ -17,7 +17,9 @@ N = 64
 def test_what_is_asked_for_holds_in_the_step_that_fulfils_it():
     """ "go to the red ball": in the step of success, and in no step before, an agent faces one."""
     world = with_propositions(make("BabyAI-GoToLocal-v0"))
-    state, seen = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), N))
+    state, seen = jax.jit(world.reset)(
+        jax.random.key(0), world.task_space.sample(jax.random.key(1), N)
+    )
     words = [
         world.instruction_text({k: v[i] for k, v in seen.observation.items()}) for i in range(N)
     ]
@@ -35,7 +37,9 @@ def test_what_is_asked_for_holds_in_the_step_that_fulfils_it():
 
 def test_what_is_carried_is_held():
     world = with_propositions(make("BabyAI-PutNextLocal-v0"))
-    state, seen = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), N))
+    state, seen = jax.jit(world.reset)(
+        jax.random.key(0), world.task_space.sample(jax.random.key(1), N)
+    )
     step, held = jax.jit(world.step), 0
     for t in range(40):
         state, seen = step(None, state, jax.random.randint(jax.random.key(t), (N,), 0, 5))
@@ -53,16 +57,16 @@ def test_what_is_carried_is_held():
 
 def test_doors_count_in_any_state():
     world = with_propositions(make("BabyAI-Open-v0"))
-    state, _ = world.reset(jax.random.key(3), world.task_space.sample(jax.random.key(4), 1))
-    width = world.environment.width
+    state, _ = jax.jit(world.reset)(
+        jax.random.key(3), world.task_space.sample(jax.random.key(4), 1)
+    )
+    step, width = jax.jit(world.step), world.environment.width
     for kind in (cells.DOOR, cells.CLOSED_DOOR, cells.LOCKED_DOOR):
         there = state.world._replace(direction=jnp.zeros(1, jnp.int32))
         place = int(there.position[0]) + 1
         assert place % width
         painted = there.cells.at[0, place].set(cells.code(kind, cells.BLUE))
-        _, seen = world.step(
-            None, state._replace(world=there._replace(cells=painted)), jnp.array([6])
-        )
+        _, seen = step(None, state._replace(world=there._replace(cells=painted)), jnp.array([6]))
         assert [PROPOSITIONS[i] for i in np.flatnonzero(seen.labels[0])] == ["blue_door"]
 
 

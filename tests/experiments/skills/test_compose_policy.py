@@ -32,7 +32,7 @@ def test_the_policy_loads_and_acts_like_any_other(made):
     world = policy.make_environment()
     assert isinstance(world, WithFormula)
     assert world.instruction_text({}) == result["formula"]
-    _, seen = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 4))
+    _, seen = jax.jit(world.reset)(jax.random.key(0), world.task_space.sample(jax.random.key(1), 4))
     action, carry = policy.act(seen.observation)
     assert action.shape == (4,)
     assert np.array_equal(carry.due, np.zeros(4))
@@ -42,7 +42,7 @@ def test_it_acts_as_the_policy_with_the_instruction_that_is_due(made):
     """Its logits are those of goto-local, which reads the instruction from the observation."""
     policy, inner = load_policy(made[0]), load_policy("goto-local")
     world = policy.make_environment()
-    _, seen = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 4))
+    _, seen = jax.jit(world.reset)(jax.random.key(0), world.task_space.sample(jax.random.key(1), 4))
     assert isinstance(world, WithFormula)
     automaton = world.automaton
     after_ball = int(automaton.transitions[automaton.initial, automaton.letter(["red_ball"])])
@@ -81,7 +81,9 @@ def test_where_both_objects_are_there_it_mostly_succeeds(made):
     policy = load_policy(made[0])
     world = policy.make_environment()
     n = 512
-    state, seen = world.reset(jax.random.key(5), world.task_space.sample(jax.random.key(6), n))
+    state, seen = jax.jit(world.reset)(
+        jax.random.key(5), world.task_space.sample(jax.random.key(6), n)
+    )
     objects = np.asarray(state.worlds.world.objects)
     step = jax.jit(world.step)
     carry, ever = None, np.zeros(n, bool)

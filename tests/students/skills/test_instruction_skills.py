@@ -76,8 +76,12 @@ def test_memory_is_lost_with_each_order_and_kept_in_between():
     first, then = (int(s) for s in made[0].run([made[0].letter([]), made[0].letter(["a"])]))
     which = jnp.zeros(2, jnp.int32)
 
+    @jax.jit
+    def step(memory, states):
+        return act([policy], told, memory, seen, none, states, which)[1]
+
     def go(memory, *states):
-        return act([policy], told, memory, seen, none, jnp.array(states), which)[1]
+        return step(memory, jnp.array(states))
 
     memory = go(initial_memory([policy], 2), first, first)
     once, mixed = memory.memory, go(memory, first, then).memory
@@ -101,9 +105,10 @@ def test_skills_begin_where_they_can_and_are_kept_until_they_end():
     seen = {**zeros(policies[1], 3), **zeros(policies[0], 3)}
     at, which = jnp.full(3, made[0].initial), jnp.zeros(3, jnp.int32)
     labels = jnp.array([[0, 0, 0, 0], [0, 0, 0, 1], [1, 0, 0, 1]], bool)
-    _, memory = act(policies, told, initial_memory(policies, 3), seen, labels, at, which)
+    step = jax.jit(lambda memory, labels: act(policies, told, memory, seen, labels, at, which))
+    _, memory = step(initial_memory(policies, 3), labels)
     np.testing.assert_array_equal(memory.due, [1, 0, 1])
-    _, memory = act(policies, told, memory, seen, labels.at[:, 3].set(True), at, which)
+    _, memory = step(memory, labels.at[:, 3].set(True))
     np.testing.assert_array_equal(memory.due, [1, 0, 1])
 
 
@@ -116,7 +121,8 @@ def test_who_is_told_nothing_does_nothing():
     seen = zeros(policy, 2)
     at, which = jnp.full(2, made[0].initial), jnp.zeros(2, jnp.int32)
     labels = jnp.array([[0, 0, 0, 0], [0, 0, 0, 1]], bool)
-    action, memory = act([policy], told, initial_memory([policy], 2), seen, labels, at, which)
+    step = jax.jit(lambda memory: act([policy], told, memory, seen, labels, at, which))
+    action, memory = step(initial_memory([policy], 2))
     np.testing.assert_array_equal(memory.due, [-1, 0])
     # The policy itself, told the same, would walk.
     alone, _ = policy.act({**seen, "instruction": jnp.stack([words(policy)("c")] * 2)})
