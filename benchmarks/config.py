@@ -177,6 +177,34 @@ class ToyConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class TeacherCostConfig:
+    """Time teachers: per episode of the toy grid, and as a share of the updates of a training."""
+
+    teachers: tuple[str, ...] = (
+        *("uniform", "alp_gmm preset=paper", "covar_gmm preset=paper", "riac", "adr", "paced"),
+        *("growing_box", "self_paced", "goal_gan", "setter_solver", "learnability"),
+        *("learning_progress", "plr", "plr_robust", "accel", "sfl"),
+    )
+    """teachers to time, with settings as in `"alp_gmm fit_rate=100"`"""
+    seeds: Annotated[int, Range(1, 4096)] = 32
+    """number of seeds on the toy grid, run side by side in one program"""
+    episodes: Steps = 20_000
+    """episodes per seed on the toy grid, a multiple of 2,000"""
+    peers: bool = True
+    """also time ALP-GMM and Covar-GMM with scikit-learn, one seed at a time"""
+    env: str = "GoTo"
+    """environment of the training; empty to skip it"""
+    num_envs: Annotated[int, Range(16, 65_536)] = 1024
+    """number of parallel environments of the training"""
+    repeats: Annotated[int, Range(1, 100)] = 3
+    """number of timing rounds"""
+    seconds: float = 10.0
+    """total timing per part of an update, over all rounds"""
+    seed: Seed = 0
+    """random seed"""
+
+
+@dataclasses.dataclass(frozen=True)
 class BabyAIConfig:
     """Train and test a student on each of the BabyAI paper's 19 levels, with a short budget."""
 

@@ -82,6 +82,7 @@ _MODULES = {  # and the classes of their settings
     "sac": ("students.sac", "SACBenchmarkConfig"),
     "commits": ("speed.commits", "CommitsConfig"),
     "teaching": ("curricula.teaching", "TeachingConfig"),
+    "teacher_cost": ("curricula.teacher_cost", "TeacherCostConfig"),
 }
 for _name, _description in {
     "throughput": "Steps per second of the grid environments, compared with other packages.",
@@ -95,6 +96,7 @@ for _name, _description in {
     "sac": "SAC, compared with Stable-Baselines3 on Pendulum-v1.",
     "commits": "The speed of this checkout, compared with that of another one.",
     "teaching": "A teacher trained by PPO on many short lives, compared with others.",
+    "teacher_cost": "The time that teachers take, compared with scikit-learn and with training.",
 }.items():
     _module, _config = _MODULES[_name]
     register(_name, f"{_PACKAGE}.{_module}", _description, f"{_PACKAGE}.config:{_config}")

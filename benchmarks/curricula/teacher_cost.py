@@ -1,0 +1,149 @@
+"""The cost of teachers: `didact benchmark teacher_cost`.
+
+Each teacher plays the toy grid, 32 seeds in one program, and ALP-GMM and Covar-GMM also one episode
+at a time with NumPy and scikit-learn. Then its share of the updates of a training is measured.
+"""
+
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from rich.table import Table
+
+from didact.benchmarks import hardware
+from didact.benchmarks.config import TeacherCostConfig, ThroughputConfig
+from didact.benchmarks.curricula import toy_teachers
+from didact.benchmarks.registry import Benchmark
+from didact.benchmarks.speed.timing import compiled, interleaved, spread
+from didact.benchmarks.speed.training_breakdown import training
+from didact.common.settings import checked, fields_of
+from didact.environments import SettingError
+from didact.environments.toys import toy_grid
+from didact.experiments.config import TrainConfig
+from didact.experiments.config import checked as checked_training
+
+MICRO = 1e6
+
+
+def sequential(make: Any, episodes: int, seed: int) -> float:
+    """Return the seconds that a peer takes for one seed of the toy grid, without the learner."""
+    teacher, competence = make(2, seed), np.zeros((10, 10))
+    begun, learner = time.perf_counter(), 0.0
+    for _ in range(episodes):
+        task = teacher.propose()
+        now = time.perf_counter()
+        competence, reward = visit(competence, task)
+        learner += time.perf_counter() - now
+        teacher.observe(task, reward)
+    return time.perf_counter() - begun - learner
+
+
+def visit(competence: np.ndarray, task: np.ndarray) -> tuple[np.ndarray, float]:
+    """Play one episode of the toy grid in NumPy, see `toy_grid.visit`."""
+    at = np.minimum((task * len(competence)).astype(int), len(competence) - 1)
+    neighbours = [at - step for step in ((0, 1), (1, 0), (1, 1))]
+    learned = [competence[tuple(x)] >= toy_grid.UNLOCKING for x in neighbours if np.all(x >= 0)]
+    if not any(learned) and np.any(at > 0):
+        return competence, 0.0
+    competence[tuple(at)] = min(competence[tuple(at)] + 1, toy_grid.MAX_VALUE)
+    return competence, float(competence[tuple(at)]) / toy_grid.MAX_VALUE
+
+
+def peers() -> dict[str, Any]:
+    """Return the sequential teachers by the name of ours.
+
+    Raises:
+        SettingError: scikit-learn is not installed.
+    """
+    try:
+        from didact.benchmarks.curricula.sequential_teachers import (
+            SequentialAlpGmm,
+            SequentialCovarGmm,
+        )
+    except ImportError:
+        allowed = "installed, or pass --no-peers (pip install scikit-learn)"
+        raise SettingError("scikit-learn", "not installed", allowed) from None
+    return {"alp_gmm": SequentialAlpGmm, "covar_gmm": SequentialCovarGmm}
+
+
+def on_the_toy_grid(config: TeacherCostConfig) -> dict[str, dict[str, Any]]:
+    """Time teachers and peers on the toy grid, in interleaved rounds."""
+    space = toy_grid.task_space()
+    keys = jax.random.split(jax.random.key(config.seed), config.seeds)
+    calls, rows = {}, {}
+    for label in config.teachers:
+        teacher = toy_teachers.teacher_of(label, space, toy_grid.easy_space(space))
+
+        def play(keys, teacher=teacher):
+            return jax.vmap(lambda key: toy_teachers.run(teacher, key, episodes=config.episodes))(
+                keys
+            )
+
+        program, seconds = compiled(play, keys)
+        calls[label] = lambda program=program: jax.block_until_ready(program(keys))
+        rows[label] = {"compile_seconds": round(seconds, 2)}
+    times = interleaved(calls, config.repeats, 0.0)
+    scale = MICRO / config.episodes / config.seeds
+    for label, row in rows.items():
+        row["microseconds"] = spread([x * scale for x in times[label]])
+    if not config.peers:
+        return rows
+    for name, make in peers().items():
+        for label in (x for x in config.teachers if x.split()[0] == name):
+            seeds = range(config.seed, config.seed + config.repeats)
+            seconds = [sequential(make, config.episodes, seed) for seed in seeds]
+            theirs = spread([x * MICRO / config.episodes for x in seconds])
+            ratio = round(theirs["median"] / rows[label]["microseconds"]["median"], 1)
+            rows[label] |= {"peer_microseconds": theirs, "ratio": ratio}
+    return rows
+
+
+def measure(config: TeacherCostConfig) -> dict[str, Any]:
+    """Time all teachers.
+
+    Returns:
+        `machine`, `settings`, and `teachers`: for each `compile_seconds` and `microseconds` per
+        episode on the toy grid, with all seeds at once; `peer_microseconds` of the sequential
+        implementation and their `ratio`, where there is one; and `share`, the part of an update of
+        the training that proposals and fits take, with the seconds of the `update`.
+    """
+    checked(config, "--")
+    rows = on_the_toy_grid(config)
+    timing = ThroughputConfig(seconds=config.seconds, repeats=config.repeats, seed=config.seed)
+    for label in config.teachers if config.env else ():
+        name, *settings = label.split()
+        train = TrainConfig(
+            env=config.env, teacher=name, teacher_settings=tuple(settings), warm_up=0,
+            seed=config.seed, num_envs=config.num_envs,
+        )  # fmt: skip
+        result = training(timing, checked_training(train))
+        rows[label] |= {"share": result["shares"]["teacher"], "update": result["seconds"]["update"]}
+    return {"machine": hardware.describe(), "settings": fields_of(config), "teachers": rows}
+
+
+def table(result: dict[str, Any]) -> Table:
+    """Return a table with a row for each teacher."""
+    settings = result["settings"]
+    made = Table(
+        title=f"Toy grid, {settings['seeds']} seeds; {settings['env']}, "
+        f"{settings['num_envs']:,} environments",
+        title_style="bold",
+    )
+    made.add_column("teacher")
+    for name in ("us per episode", "scikit-learn us", "ratio", "compiling s", "share of update"):
+        made.add_column(name, justify="right")
+    for name, row in result["teachers"].items():
+        peer = row.get("peer_microseconds")
+        made.add_row(
+            name,
+            f"{row['microseconds']['median']:.2f}",
+            f"{peer['median']:.0f}" if peer else "-",
+            f"{row['ratio']:.0f}" if peer else "-",
+            f"{row['compile_seconds']:.1f}",
+            f"{row['share']:.2%}" if "share" in row else "-",
+        )
+    return made
+
+
+BENCHMARK = Benchmark(TeacherCostConfig, measure, table)
