@@ -25,11 +25,16 @@ PPO = "--ppo.num-minibatches 1 --ppo.network.memory 8 --ppo.network.hidden 8"
 OFTEN = "--evaluate-every 0.1 --checkpoint-every 0.05"
 TOY = f"train --env ToyGrid --steps 1920 --no-pictures {SMALL} {PPO} {OFTEN} --run run"
 PENDULUM = "train --env Pendulum --student sac --num-envs 4 --steps 2048 --chunk 8 --no-pictures"
+ROOM = TOY.replace("--env ToyGrid", "--env BabyAI-GoToObj-v0 --teacher uniform --experts solver")
+DISTILL = "--student distill --distill.num-minibatches 1"
+DISTILL_NETWORK = "--distill.network.memory 8 --distill.network.hidden 8"
 RUNS = {
     "ppo": TOY,
     "pictures": TOY.replace("--no-pictures ", ""),
     "seeds": f"{TOY} --num-seeds 2",
     "pool": f"{TOY} --teacher pool --proposer scripted --propose-every 0.1",
+    "kickstarting": ROOM,
+    "distillation": ROOM.replace(PPO, f"{DISTILL} {DISTILL_NETWORK}"),
     "sac": f"{PENDULUM} {OFTEN} --warm-up 0 --evaluation-episodes 2 --no-video --run run",
 }
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
@@ -118,6 +123,39 @@ def test_a_recording_that_is_killed_can_be_read(tmp_path, attempt):
     if (tmp_path / "r").exists() and list((tmp_path / "r").glob("*.npz")):
         assert sum(1 for _ in open_recording(tmp_path / "r")) > 0
         assert not list((tmp_path / "r").glob("*.part"))
+
+
+def whole_or_missing(policy):
+    """A policy that was written completely, or not at all."""
+    if policy.exists():
+        assert load_policy(policy).params
+    assert not [p for p in policy.parent.rglob("*") if ".part" in p.name]
+
+
+@pytest.mark.parametrize("attempt", range(KILLS))
+def test_cloning_that_is_killed_leaves_whole_policies(tmp_path, attempt):
+    rng = np.random.default_rng(attempt)
+    code, _, err = finish("record random --env ToyGrid --episodes 200 --out r", tmp_path)
+    assert code == 0, err
+    # An interrupt saves the policy so far; after a kill the run can be repeated in its folder.
+    code = kill(
+        "distill r --steps 100000000 --run run", tmp_path, rng.uniform(4, 30), SIGNALS[attempt % 3]
+    )
+    assert code in (130, 143, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT), code
+    whole_or_missing(tmp_path / "run" / "policy")
+    code, _, err = finish("distill r --steps 2000 --run again", tmp_path)
+    assert code == 0, err
+
+
+@pytest.mark.parametrize("attempt", range(KILLS))
+def test_composing_that_is_killed_leaves_whole_policies(tmp_path, attempt):
+    rng = np.random.default_rng(attempt)
+    command = "compose F(coffee&XFoffice) --run run --json"
+    kill(command, tmp_path, rng.uniform(3, 25), SIGNALS[attempt % 3])
+    whole_or_missing(tmp_path / "run" / "policy")
+    code, out, err = finish(command.replace("--run run", "--run again"), tmp_path)
+    assert code == 0, err
+    assert json.loads(out)["success"] == 1
 
 
 SWEEP = """
