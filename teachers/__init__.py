@@ -10,6 +10,7 @@ from didact.teachers.combinators import (
     restricted,
     shuffled,
     solvable_first,
+    staged,
     warm_started,
 )
 from didact.teachers.learned.goal_gan import goal_gan
@@ -107,6 +108,7 @@ __all__ = [
     "sfl",
     "shuffled",
     "solvable_first",
+    "staged",
     "starts_easy",
     "transformer",
     "uniform",

@@ -2,6 +2,14 @@
 
 from didact.environments.wrappers.instructions import with_instructions
 from didact.environments.wrappers.propositions import with_propositions
+from didact.environments.wrappers.rare_values import WithRareValues
+from didact.environments.wrappers.step_limit import WithStepLimit
 from didact.environments.wrappers.wrapper import Wrapper
 
-__all__ = ["Wrapper", "with_instructions", "with_propositions"]
+__all__ = [
+    "WithRareValues",
+    "WithStepLimit",
+    "Wrapper",
+    "with_instructions",
+    "with_propositions",
+]

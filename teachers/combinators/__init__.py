@@ -6,10 +6,12 @@ from didact.teachers.combinators.mixture import mixture
 from didact.teachers.combinators.restricted import restricted
 from didact.teachers.combinators.shuffled import shuffled
 from didact.teachers.combinators.solvable_first import solvable_first
+from didact.teachers.combinators.staged import StagedState, staged
 from didact.teachers.combinators.warm_started import WarmStartedState, warm_started
 
 __all__ = [
     "BanditState",
+    "StagedState",
     "WarmStartedState",
     "annealed",
     "bandit_over",
@@ -17,5 +19,6 @@ __all__ = [
     "restricted",
     "shuffled",
     "solvable_first",
+    "staged",
     "warm_started",
 ]

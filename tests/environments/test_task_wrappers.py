@@ -1,0 +1,90 @@
+"""Step limits, and parameters with rare values."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from didact import environments
+from didact.environments import Restart, SettingError, make, testing
+from didact.environments.wrappers import WithRareValues
+
+
+def test_episodes_end_at_the_limit():
+    world = make("BabyAI-GoToLocal-v0", step_limit=5)
+    assert world.max_steps == 5
+    state, _ = jax.jit(world.reset)(
+        jax.random.key(0), world.task_space.sample(jax.random.key(1), 8)
+    )
+    step, over = jax.jit(world.step), np.zeros(8, bool)
+    for t in range(5):
+        state, seen = step(None, state, jnp.zeros(8, jnp.int32))
+        over |= np.asarray(seen.terminated)
+        assert np.asarray(seen.truncated)[~over].all() == (t == 4)
+    assert not over.all()
+
+
+def test_a_limit_beyond_that_of_the_environment_has_no_effect():
+    assert make("Pendulum", step_limit=10_000).max_steps == make("Pendulum").max_steps
+
+
+@pytest.mark.parametrize("settings", [{"step_limit": 7}, {"rare": "x0:3"}])
+def test_wrapped_environments_keep_the_promises(settings):
+    testing.check(make("ToyGrid", **settings))
+
+
+def test_low_values_are_rare():
+    world = make("Crossing", rare="size:2")
+    assert isinstance(world, WithRareValues)
+    inner = world.environment.task_space
+    low, high = (int(x) for x in (inner.dimensions[0].low, inner.dimensions[0].high))
+    assert inner.names[0] == "size"
+    tasks = world.task_space.sample(jax.random.key(0), 100_000)
+    sizes = np.asarray(world.inner_tasks(tasks))[:, 0]
+    assert np.asarray(inner.contains(world.inner_tasks(tasks))).all()
+    width = high - low + 1
+    for size in range(low, high + 1):
+        expected = ((size - low + 1) / width) ** 2
+        assert np.mean(sizes <= size) == pytest.approx(expected, abs=0.01)
+        # The ranks of one size are exactly those that give it.
+        ranks = np.linspace(*world.outer_bounds("size", size, size), 50)
+        column = np.tile(np.asarray(tasks[:1]), (50, 1))
+        column[:, 0] = ranks
+        assert set(np.asarray(world.inner_tasks(jnp.asarray(column)))[:, 0].tolist()) == {size}
+        task = np.array([size, *np.asarray(tasks[0, 1:])], np.float32)
+        assert np.asarray(world.inner_tasks(world.outer_task(task)[None]))[0].tolist() == (
+            task.tolist()
+        )
+
+
+def test_easy_tasks_remain_easy():
+    world = make("Crossing", rare="size:2")
+    assert isinstance(world, WithRareValues)
+    easy = world.easy_space.sample(jax.random.key(0), 500)
+    assert np.asarray(world.environment.easy_space.contains(world.inner_tasks(easy))).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("size", "rare is 'size'"),
+        ("size:0", "rare size is 0"),
+        ("sze:2", "sze"),
+        ("size:x", "rare"),
+    ],
+)
+def test_bad_settings(text, message):
+    with pytest.raises(SettingError, match=message):
+        environments.make("Crossing", rare=text)
+
+
+def test_restarts_begin_to_count_anew():
+    world = make("ToyGrid", step_limit=3)
+    restart = Restart(world)
+    key = jax.random.key(0)
+    tasks = world.task_space.sample(key, 4)
+    state, seen = world.reset(key, tasks)
+    for _ in range(3):
+        state, seen = world.step(key, state, jnp.zeros(4, jnp.int32))
+    state, _ = restart(jax.random.split(key, 4), tasks, seen.done, state, seen)
+    assert np.asarray(state.steps).tolist() == np.where(np.asarray(seen.done), 0, 3).tolist()
