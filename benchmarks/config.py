@@ -51,33 +51,48 @@ class ThroughputConfig:
 
 @dataclasses.dataclass(frozen=True)
 class CurriculumConfig:
-    """Compare teachers: train the same student with each and test it on a fixed set of tasks."""
+    """Compare teachers: train the same student with each and test it on a fixed set of tasks.
 
-    env: str = "GoTo"
-    """environment to train in"""
-    teachers: tuple[str, ...] = ("alp_gmm", "uniform")
+    With --suite, everything but the teachers is decided by a suite: worlds in which teachers
+    differ, with test tasks and controls (see docs/suites.md). Without it, any environment will do.
+    """
+
+    suite: str | None = None
+    """suite to run, see `didact list suites`, or a file of your own"""
+    budget: str = "small"
+    """budget of the suite: small or paper"""
+    env: str | None = None
+    """environment to train in without a suite; defaults to GoTo"""
+    teachers: tuple[str, ...] = ()
     """teachers to compare, with a proposer as in `pool:scripted` and settings as in
-    `"alp_gmm fit_rate=100"`; the last one is the baseline of the statistical tests"""
-    steps: int = 1_500_000
-    """environment steps per seed"""
-    seeds: int = 8
-    """number of seeds per teacher, run side by side in one program"""
+    `"alp_gmm fit_rate=100"`; without a suite, the last one is the baseline of the statistical
+    tests. Defaults to those of the suite, or to alp_gmm and uniform"""
+    steps: int | None = None
+    """environment steps per seed; defaults to those of the suite, or to 1,500,000"""
+    seeds: int | None = None
+    """number of seeds per teacher, run side by side in one program; defaults to those of the suite,
+    or to 8"""
     seed: int = 0
     """first random seed"""
-    num_envs: int = 256
-    """number of parallel environments per seed"""
-    warm_up: float = 0.0
-    """success rate on easy tasks at which the teacher takes over; 0 disables the warm-up"""
+    num_envs: int | None = None
+    """number of parallel environments per seed; defaults to 256"""
+    warm_up: float | None = None
+    """success rate on easy tasks at which the teacher takes over; 0, the default, disables it"""
     train_config: Path | None = None
     """YAML or JSON file with other training settings, as for `didact train --config`; the options
     of this command take precedence"""
-    test_tasks: int = 256
-    """number of test tasks, sampled uniformly from the task space"""
+    test_tasks: int | None = None
+    """number of test tasks, sampled uniformly from the task space; defaults to 256"""
     num_evaluations: int = 10
     """number of evaluations during each training"""
     out: str = "runs/curriculum"
     """folder for the learning curves as JSON and PNG; teachers whose results are there already, for
     the same settings, are not trained again"""
+    workers: Annotated[int, Range(1, 256)] = 1
+    """number of teachers of a suite that are trained at the same time, each in its own process"""
+    dry_run: bool = False
+    """only print the command of each teacher of a suite, such as for the tasks of a job array; then
+    run the whole command again, which reads their results"""
     llm: LLMConfig = dataclasses.field(default_factory=LLMConfig)
     """settings of the language model for `pool:language-model`"""
 

@@ -124,6 +124,25 @@ def welch_test(a: ArrayLike, b: ArrayLike) -> Welch:
     return Welch(statistic, degrees, incomplete_beta(finite / 2, 0.5, share))
 
 
+def holm(p_values: ArrayLike) -> list[float]:
+    """Return p-values adjusted for multiple tests by Holm's method.
+
+    The adjusted values of m tests control the probability of any false rejection: in ascending
+    order, the i-th p-value (from 0) is multiplied by m - i, and made non-decreasing and at most 1.
+
+    References:
+        Holm, A simple sequentially rejective multiple test procedure, 1979.
+    """
+    p = np.asarray(p_values, float)
+    if p.ndim != 1 or np.any((p < 0) | (p > 1)):
+        raise SettingError("p_values", p.tolist(), "a list of numbers from 0 to 1")
+    order = np.argsort(p)
+    scaled = p[order] * np.arange(len(p), 0, -1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1) if len(p) else scaled
+    return adjusted.tolist()
+
+
 def incomplete_beta(a: ArrayLike, b: ArrayLike, x: ArrayLike) -> np.ndarray:
     """Evaluate the regularised incomplete beta function I_x(a, b), elementwise.
 

@@ -16,6 +16,7 @@ from didact.benchmarks.config import CurriculumConfig
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
+from didact.benchmarks.suites import comparison
 from didact.common.files import writable
 from didact.environments import SettingError
 from didact.experiments import setup
@@ -29,6 +30,28 @@ from didact.teachers.language.transcript import DROPPED
 
 FILE = "curves.json"
 OPTION = "--train-config"
+
+
+DEFAULTS = {
+    "env": "GoTo",
+    "teachers": ("alp_gmm", "uniform"),
+    "steps": 1_500_000,
+    "seeds": 8,
+    "num_envs": 256,
+    "warm_up": 0.0,
+    "test_tasks": 256,
+}
+
+
+def with_defaults(config: CurriculumConfig) -> CurriculumConfig:
+    """Return the settings of a comparison without a suite, with defaults for those not given."""
+    missing = {name: x for name, x in DEFAULTS.items() if getattr(config, name) in (None, ())}
+    return dataclasses.replace(config, **missing)
+
+
+def run(config: CurriculumConfig) -> dict[str, Any]:
+    """Compare teachers in a suite, if one is given, or in any environment."""
+    return comparison.compare(config) if config.suite is not None else compare(config)
 
 
 def compare(config: CurriculumConfig) -> dict[str, Any]:
@@ -46,6 +69,7 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     Raises:
         SettingError: a setting is invalid, or the folder holds results for other settings.
     """
+    config = with_defaults(config)
     for name, least in {"seeds": 2, "num_evaluations": 1, "test_tasks": 1}.items():
         if getattr(config, name) < least:
             raise SettingError(option(name), getattr(config, name), f"at least {least}")
@@ -60,10 +84,11 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         proposers.proposer_of(settings, environment)
     folder = writable("--out", config.out)
     values = dataclasses.asdict(config)
-    settings = {k: v for k, v in values.items() if k not in ("out", "teachers", "train_config")}
+    without = ("out", "teachers", "train_config", "suite", "budget")
+    settings = {k: v for k, v in values.items() if k not in without}
     if config.train_config is not None:  # its values, because the file may change
         settings["train_config"] = dataclasses.asdict(read_file(config.train_config, OPTION))
-    path, complete = folder / FILE, functools.partial(_is_row, seeds=config.seeds)
+    path, complete = folder / FILE, functools.partial(_is_row, seeds=config.seeds or 0)
     rows = resumed_results.rows_of(path, "teachers", settings, complete)
     settings["teachers"] = list(config.teachers)
     for name in config.teachers:
@@ -99,6 +124,7 @@ def _is_row(row: Any, seeds: int) -> bool:
 
 def _settings(label: str, config: CurriculumConfig) -> TrainConfig:
     """Return the training settings for a teacher: NAME, NAME:PROPOSER, "NAME SETTING=VALUE ..."."""
+    config = with_defaults(config)
     name, *settings = label.split()
     teacher, _, proposer = name.partition(":")
     path = config.train_config
@@ -122,11 +148,12 @@ def _settings(label: str, config: CurriculumConfig) -> TrainConfig:
 
 def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
     """Train all seeds with one teacher; a proposer's transcript is written to `config.out`."""
+    config = with_defaults(config)
     settings = _settings(teacher, config)
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices())
     student = setup.student_of(settings, environment, alone=True)
-    tasks = environment.task_space.sample(jax.random.key(10_000), config.test_tasks)
+    tasks = environment.task_space.sample(jax.random.key(10_000), config.test_tasks or 0)
     test = jax.jit(lambda states, key: _each(evaluator(environment, student), states, key, tasks))
     folder = writable("--out", config.out)
     if settings.proposer != "none":
@@ -167,6 +194,8 @@ def _each(run: Any, states: Any, key: Any, tasks: Any) -> jax.Array:
 
 def table(result: dict[str, Any]) -> Table:
     """Return the comparison as a table."""
+    if "suite" in result:
+        return comparison.table(result)
     settings = result["settings"]
     made = Table(
         title=f"{settings['env']}: success on {settings['test_tasks']} test tasks after "
@@ -187,4 +216,4 @@ def table(result: dict[str, Any]) -> Table:
     return made
 
 
-BENCHMARK = Benchmark(CurriculumConfig, compare, table)
+BENCHMARK = Benchmark(CurriculumConfig, run, table)

@@ -1,4 +1,7 @@
-"""List environments, teachers, students, proposers, benchmarks or policies, or describe one."""
+"""List environments, teachers, students, proposers, benchmarks, suites or policies.
+
+With a name, describe only one of them.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,7 +17,7 @@ from didact.experiments.cli._options import Importing
 @dataclasses.dataclass(frozen=True)
 class Options(Importing):
     what: tyro.conf.Positional[
-        Literal["envs", "teachers", "proposers", "students", "benchmarks", "policies"]
+        Literal["envs", "teachers", "proposers", "students", "benchmarks", "suites", "policies"]
     ]
     """what to list"""
     name: tyro.conf.Positional[str | None] = None
@@ -146,6 +149,23 @@ def _benchmarks(full: bool) -> list[dict]:
     return _rows(BENCHMARKS.entries())
 
 
+def _suites(full: bool) -> list[dict[str, Any]]:
+    from didact.benchmarks.suites.suite_names import descriptions
+
+    rows = []
+    for name, description in descriptions().items():
+        row: dict[str, Any] = {"name": name, "description": description}
+        if full:
+            from didact.benchmarks.suites import suite_files
+
+            suite = suite_files.read_suite(name)
+            tests = {group: len(tasks) for group, tasks in suite.tests.items()}
+            budgets = {name: budget._asdict() for name, budget in suite.budgets.items()}
+            row |= {"env": suite.environment.name, "tests": tests, "budgets": budgets}
+        rows.append(row)
+    return rows
+
+
 def _policies(full: bool) -> list[dict]:
     from didact.students.policies.lookup import all_policies, policy_descriptions
 
@@ -158,5 +178,6 @@ _ROWS: dict[str, Callable[[bool], list[dict]]] = {
     "proposers": _proposers,
     "students": _students,
     "benchmarks": _benchmarks,
+    "suites": _suites,
     "policies": _policies,
 }

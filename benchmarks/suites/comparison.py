@@ -1,0 +1,237 @@
+"""Compare teachers in a suite: `didact benchmark curriculum --suite NAME`.
+
+Each teacher is one job, whose results are a file of its own; a finished job is never run again.
+"""
+
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from didact.benchmarks import hardware, resumed_results
+from didact.benchmarks.config import CurriculumConfig
+from didact.benchmarks.suites import jobs, report, summaries, workers
+from didact.benchmarks.suites.suite_files import Suite, read_suite
+from didact.common import strict_json
+from didact.common.errors import SettingError
+from didact.common.files import writable
+
+RESULT = "suite.json"
+OTHERS = ("env", "num_envs", "warm_up", "train_config", "test_tasks")  # which the suite decides
+
+
+def compare(config: CurriculumConfig) -> dict[str, Any]:
+    """Run the jobs of a suite that are not finished, and write the report.
+
+    Returns:
+        `suite`, `settings`, `tests` (the number of test tasks by group), `teachers` (the results of
+        `jobs.run`), `summary` (see `summaries.summarise`), `verdict`, and `files`. With a dry run,
+        `suite` and `commands`.
+
+    Raises:
+        SettingError: a setting is invalid, or the folder holds results for other settings.
+    """
+    for name in OTHERS:
+        if getattr(config, name) is not None:
+            allowed = "omitted with --suite, which decides it"
+            raise SettingError(f"--{name.replace('_', '-')}", getattr(config, name), allowed)
+    suite = read_suite(str(config.suite))
+    budget = suite.budget(config.budget)
+    if config.num_evaluations < 1:
+        raise SettingError("--num-evaluations", config.num_evaluations, "at least 1")
+    labels = config.teachers or budget.teachers
+    if len(set(labels)) != len(labels):
+        raise SettingError("--teachers", " ".join(labels), "different teachers")
+    seeds = budget.seeds if config.seeds is None else config.seeds
+    if seeds < 2:
+        raise SettingError("--seeds", seeds, "at least 2")
+    planned = [
+        jobs.Job(
+            suite,
+            label,
+            config.steps or budget.steps,
+            seeds,
+            config.seed,
+            config.num_evaluations,
+            config.llm,
+        )
+        for label in labels
+    ]
+    for job in planned:  # validates all settings before the first long training
+        jobs.loop_of(job)
+    if config.dry_run:
+        return {"suite": suite.name, "commands": [command_of(config, x.teacher) for x in planned]}
+    folder = writable("--out", str(Path(config.out) / suite.name / config.budget))
+    if config.workers > 1:
+        missing = [job.teacher for job in planned if not is_finished(job, folder)]
+        workers.run({name: command_of(config, name) for name in missing}, config.workers)
+    rows = {job.teacher: finished(job, folder) for job in planned}
+    return write(suite, planned[0], rows, folder)
+
+
+def command_of(config: CurriculumConfig, teacher: str) -> list[str]:
+    """Return the command that runs the job of one teacher."""
+    plain = CurriculumConfig()
+    words = ["didact", "benchmark", "curriculum", "--teachers", teacher]
+    for name in ("suite", "budget", "steps", "seeds", "seed", "num_evaluations", "out"):
+        value = getattr(config, name)
+        if value != getattr(plain, name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    for name, value in dataclasses.asdict(config.llm).items():
+        if value != getattr(plain.llm, name):
+            words += [f"--llm.{name.replace('_', '-')}", str(value)]
+    return words
+
+
+def is_finished(job: jobs.Job, folder: Path) -> bool:
+    """Whether the results of a job are in its file."""
+    return job.teacher in resumed_results.rows_of(
+        folder / job.file, "rows", fingerprint(job), is_row
+    )
+
+
+def finished(job: jobs.Job, folder: Path) -> dict[str, Any]:
+    """Return the results of a job, from its file if there is one."""
+    path = folder / job.file
+    settings = fingerprint(job)
+    rows = resumed_results.rows_of(path, "rows", settings, is_row)
+    if job.teacher not in rows:
+        rows[job.teacher] = jobs.run(job, folder)
+        resumed_results.write(path, {"settings": settings, "rows": rows})
+    return rows[job.teacher]
+
+
+def fingerprint(job: jobs.Job) -> dict[str, Any]:
+    """Return what the results of a job depend on."""
+    settings = dataclasses.asdict(job.settings)
+    del settings["run"], settings["llm"]["base_url"], settings["llm"]["api_key_env"]
+    return {
+        "suite": job.suite.name,
+        "tests": job.suite.digest,
+        "teacher": job.teacher,
+        "evaluations": job.evaluations,
+        "train": settings,
+    }
+
+
+def is_row(row: Any) -> bool:
+    """Whether a value read from a file is a result of `jobs.run`."""
+    points = len(row["steps"])
+    curves = [curve for curves in row["success"].values() for curve in curves]
+    return points > 0 and all(
+        len(curve) == points and all(0 <= x <= 1 for x in curve) for curve in curves
+    )
+
+
+def write(
+    suite: Suite, job: jobs.Job, rows: Mapping[str, dict[str, Any]], folder: Path
+) -> dict[str, Any]:
+    """Write the results of a suite and its report."""
+    sizes = {name: len(tasks) for name, tasks in suite.tests.items()}
+    summary = summaries.summarise(rows, sizes)
+    result = {
+        "suite": suite.name,
+        "description": suite.description,
+        "machine": hardware.describe(),
+        "settings": {
+            "steps": job.steps, "seeds": job.seeds, "seed": job.seed, "tests": suite.digest,
+        },
+        "tests": sizes,
+        "parameters": list(suite.space.names),
+        "teachers": dict(rows),
+        "summary": summary,
+        "verdict": summaries.verdict(summary),
+    }  # fmt: skip
+    resumed_results.write(folder / RESULT, result)
+    result["files"] = {name: str(path) for name, path in report.write([result], folder).items()}
+    return result
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read the results of a suite from its file or folder.
+
+    Raises:
+        SettingError: there are no results, or they are damaged.
+    """
+    path = path / RESULT if path.is_dir() else path
+    try:
+        result = strict_json.loads(path.read_bytes())
+        summary = summaries.summarise(result["teachers"], result["tests"])
+        if not all(map(is_row, result["teachers"].values())):
+            raise ValueError("a row is incomplete")
+        texts = [result[name] for name in ("suite", "description")]
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("a name is missing")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        allowed = f"a folder with {RESULT}, as `didact benchmark curriculum --suite` writes it"
+        raise SettingError("RESULTS", str(path), allowed) from None
+    return result | {"summary": summary, "verdict": summaries.verdict(summary)}
+
+
+def table(result: dict[str, Any]) -> Table:
+    """Return the summary as a table, in the order of the area under the curve."""
+    if "commands" in result:
+        made = Table(box=None, show_header=False)
+        made.add_column(overflow="fold")
+        for words in result["commands"]:
+            made.add_row(shlex.join(words))
+        return made
+    settings = result["settings"]
+    made = Table(
+        title=f"{result['suite']}: success on {sum(result['tests'].values())} test tasks after "
+        f"{settings['steps']:,} steps, {settings['seeds']} seeds",
+        caption=" ".join(result["verdict"]),
+        title_style="bold",
+    )
+    groups = list(result["tests"])
+    made.add_column("teacher")
+    for name in ("final (95 %)", "p", "area (95 %)", "p", "steps to 50 %", "dead", *groups):
+        made.add_column(name, justify="right")
+    for name in report.ordered(result["summary"]):
+        row = result["summary"][name]
+        made.add_row(name, *cells(row), *(f"{row['groups'][group]:.0%}" for group in groups))
+    return made
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """Return the cells of a row of the table that do not depend on the suite."""
+    made = []
+    for score in ("final", "area"):
+        low, high = row[f"{score}_interval"]
+        p = row[f"{score}_p"]
+        made += [f"{row[f'{score}_mean']:.1%} [{low:.1%}, {high:.1%}]"]
+        made += ["-" if p is None else f"{p:.2g}"]
+    time = row["half_time"]
+    return [*made, "-" if time is None else f"{time / 1000:,.0f} k", str(row["dead"])]
+
+
+def merged(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Merge results of the same suite and settings; their teachers are compared with each other.
+
+    Raises:
+        SettingError: two results of a suite have different settings, or the same teacher.
+    """
+    made: dict[str, dict[str, Any]] = {}
+    for result in results:
+        name = result["suite"]
+        if name not in made:
+            made[name] = dict(result)
+            continue
+        first = made[name]
+        if first["settings"] != result["settings"]:
+            allowed = f"results with the settings of the others of {name}, {first['settings']}"
+            raise SettingError("RESULTS", result["settings"], allowed)
+        twice = set(first["teachers"]) & set(result["teachers"])
+        if twice:
+            raise SettingError("RESULTS", sorted(twice), f"each teacher of {name} once")
+        teachers = first["teachers"] | result["teachers"]
+        summary = summaries.summarise(teachers, first["tests"])
+        first |= {
+            "teachers": teachers,
+            "summary": summary,
+            "verdict": summaries.verdict(summary),
+        }
+    return list(made.values())

@@ -1,0 +1,119 @@
+"""Figures of a suite's results: learning curves, final success, and what teachers proposed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, PercentFormatter
+
+from didact.benchmarks.statistics import t_interval
+from didact.benchmarks.suites.summaries import BASELINE, UPPER, overall
+from didact.experiments.plotting.style import COLOURS, DASHES, GREY, drawing_style, save_figure
+
+DPI = 150
+MOMENTS = 3  # of each curriculum
+LIMITS = (-0.02, 1.02)
+
+
+def styles(names: list[str]) -> dict[str, dict[str, Any]]:
+    """Return the color and dashes of each teacher; the controls are gray."""
+    made, number = {}, 0
+    for name in names:
+        if name in (BASELINE, UPPER):
+            dash = DASHES[2] if name == BASELINE else DASHES[0]
+            made[name] = {"color": GREY, "linestyle": dash}
+            continue
+        color = COLOURS[number % len(COLOURS)]
+        made[name] = {"color": color, "linestyle": DASHES[number // len(COLOURS) % len(DASHES)]}
+        number += 1
+    return made
+
+
+def curves(path: Path, result: Mapping[str, Any], names: list[str]) -> Path:
+    """Plot the success of each teacher over time, with 95 % t-intervals over seeds."""
+    drawn = styles(names)
+    with drawing_style():
+        figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+        axes = figure.add_subplot()
+        for name in names:
+            row = result["teachers"][name]
+            values = overall(row, result["tests"])
+            steps = np.array([0, *row["steps"]])
+            values = np.pad(values, ((0, 0), (1, 0)))
+            band = t_interval(values)
+            axes.fill_between(
+                steps, np.clip(band.low, 0, 1), np.clip(band.high, 0, 1),
+                color=drawn[name]["color"], alpha=0.12, linewidth=0,
+            )  # fmt: skip
+            axes.plot(steps, values.mean(0), linewidth=1.8, label=name, **drawn[name])
+        axes.set_xlabel("environment steps")
+        axes.set_ylabel("success on the test tasks")
+        axes.set_ylim(*LIMITS)
+        axes.margins(x=0.01)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        figure.legend(loc="outside right upper", handlelength=2.4)
+        return save_figure(figure, path, DPI)
+
+
+def bars(path: Path, result: Mapping[str, Any], names: list[str]) -> Path:
+    """Plot the final success and the area under the curve: every seed, mean and 95 % interval."""
+    drawn = styles(names)
+    with drawing_style():
+        figure = Figure(figsize=(7.2, 0.5 + 0.32 * len(names)), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, score, title in zip(
+            panels, ("final", "area"), ("final success", "area under the curve"), strict=True
+        ):
+            for height, name in enumerate(reversed(names)):
+                row, color = result["summary"][name], drawn[name]["color"]
+                low, high = row[f"{score}_interval"]
+                axes.plot(row[score], [height] * row["seeds"], "o", color=color, alpha=0.35, ms=4)
+                axes.plot(np.clip([low, high], 0, 1), [height] * 2, color=color, linewidth=2)
+                axes.plot(row[f"{score}_mean"], height, "D", color=color, ms=6)
+            axes.set_title(title, loc="left")
+            axes.set_xlim(*LIMITS)
+            axes.xaxis.set_major_formatter(PercentFormatter(1))
+            axes.grid(axis="y", visible=False)
+        panels[0].set_yticks(range(len(names)), list(reversed(names)))
+        return save_figure(figure, path, DPI)
+
+
+def curricula(path: Path, result: Mapping[str, Any], names: list[str]) -> Path | None:
+    """Plot the proposals of each teacher at the beginning, in the middle and at the end.
+
+    The axes are the two parameters in which proposals vary most. Returns None if only one varies.
+    """
+    every = {name: [np.array(x) for x in result["teachers"][name]["proposals"]] for name in names}
+    together = np.concatenate([x for moments in every.values() for x in moments])
+    spread = together.std(axis=0)
+    if np.sum(spread > 0) < 2:
+        return None
+    first, second = sorted(np.argsort(-spread)[:2])
+    parameters = result["parameters"]
+    with drawing_style():
+        figure = Figure(figsize=(7.2, 1.9 * len(names)), layout="constrained")
+        grid = figure.subplots(len(names), MOMENTS, sharex=True, sharey=True, squeeze=False)
+        rng = np.random.default_rng(0)
+        for rows, name in zip(grid, names, strict=True):
+            moments = every[name]
+            chosen = np.unique(np.linspace(0, len(moments) - 1, MOMENTS).round().astype(int))
+            for axes, moment in zip(rows, chosen, strict=False):
+                tasks = moments[moment] + rng.normal(0, 0.008, moments[moment].shape)
+                axes.plot(
+                    tasks[:, first], tasks[:, second], ".", ms=3, alpha=0.6,
+                    color=styles(names)[name]["color"],
+                )  # fmt: skip
+                steps = result["teachers"][name]["steps"][moment]
+                axes.set_title(f"{name} after {EngFormatter(sep='')(steps)} steps", fontsize=8)
+                axes.set_xlim(-0.04, 1.04)
+                axes.set_ylim(-0.04, 1.04)
+                axes.set_xticks([0, 1], ["low", "high"])
+                axes.set_yticks([0, 1], ["low", "high"])
+        for axes in grid[-1]:
+            axes.set_xlabel(parameters[first])
+        for axes in grid[:, 0]:
+            axes.set_ylabel(parameters[second])
+        return save_figure(figure, path, DPI)

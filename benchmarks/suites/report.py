@@ -1,0 +1,156 @@
+"""The report of one or several suites: one HTML page that needs no other file, figures and CSV."""
+
+import base64
+import csv
+import html
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from didact.benchmarks.suites import figures, summaries
+from didact.common.files import write_whole
+from didact.common.plain_text import shown
+
+PAGE = "report.html"
+TABLE = "summary.csv"
+STYLE = """
+:root { color-scheme: light dark; --text: #1d2126; --back: #fff; --line: #d9dce1; --soft: #5b616b; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e6e8eb; --back: #16191d; --line: #363b42; --soft: #a2a8b1; }
+}
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back);
+  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.7rem; } h2 { font-size: 1.3rem; margin-top: 2.5rem; }
+h3 { font-size: 1rem; margin: 1.5rem 0 .3rem; }
+.soft { color: var(--soft); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .87rem; width: 100%; }
+th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line);
+  white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line);
+  border-radius: 6px; }
+code { font-size: .85em; overflow-wrap: anywhere; }
+"""
+NOTES = """Success is measured on fixed test tasks that teachers do not see. The area is the mean of
+the curve over the training, from 0 at its beginning. Intervals are Student's t-intervals (95 %) of
+the mean over seeds. p-values are Welch's tests against uniform sampling, corrected by Holm's
+method. IQM is the interquartile mean of the final success, and P(better) the probability that a
+seed is better than one of uniform sampling (Agarwal et al., 2021). A seed is dead if its final
+success is below a tenth of the best teacher's mean."""
+
+
+def write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path]:
+    """Write the report, its figures as PNG and PDF, and the summary as CSV.
+
+    Args:
+        results: results of `comparison.compare`, one for each suite.
+        folder: existing output folder.
+
+    Returns:
+        The paths of the page and of the CSV file, as `report` and `csv`.
+    """
+    page = folder / PAGE
+    parts = [_section(result, folder) for result in results]
+    names = ", ".join(str(result["suite"]) for result in results)
+    title = _text(f"Curriculum benchmark: {names}")
+    body = f"<h1>{title}</h1>\n" + "\n".join(parts) + f"\n<p class=soft>{_text(NOTES)}</p>"
+    head = (
+        "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
+        "<meta name=viewport content='width=device-width, initial-scale=1'>\n"
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n"
+    )
+    write_whole(page, f"{head}<body>\n{body}\n</body>\n</html>\n")
+    write_whole(folder / TABLE, _csv(results))
+    return {"report": page, "csv": folder / TABLE}
+
+
+def ordered(summary: Mapping[str, Any]) -> list[str]:
+    """Return the teachers of a summary, best first."""
+    return sorted(summary, key=lambda name: -summary[name]["area_mean"])
+
+
+def _section(result: Mapping[str, Any], folder: Path) -> str:
+    names = ordered(result["summary"])
+    pictures = {
+        "Learning curves": ("curves", figures.curves),
+        "All seeds": ("seeds", figures.bars),
+        "What teachers proposed": ("curricula", figures.curricula),
+    }
+    parts = [f"<h2>{_text(result['suite'])}</h2>", f"<p>{_text(result['description'])}</p>"]
+    settings = result["settings"]
+    tests = ", ".join(f"{count} {name}" for name, count in result["tests"].items())
+    parts.append(
+        f"<p class=soft>{settings['steps']:,} steps per seed, {settings['seeds']} seeds from "
+        f"{settings['seed']}; test tasks: {_text(tests)} (<code>{_text(settings['tests'][:12])}"
+        f"</code>). {_text(_machine(result['machine']))}</p>"
+    )
+    if result["verdict"]:
+        first, *rest = result["verdict"]
+        items = "".join(f"<li>{_text(line)}</li>" for line in rest)
+        parts.append(f"<p>{_text(first)}</p><ul>{items}</ul>")
+    parts.append(_table(result, names))
+    for title, (stem, draw) in pictures.items():
+        path = draw(folder / f"{result['suite']}-{stem}.png", result, names)
+        if path is None:
+            continue
+        draw(path.with_suffix(".pdf"), result, names)
+        data = base64.b64encode(path.read_bytes()).decode()
+        parts.append(
+            f"<h3>{title}</h3>\n<img alt='{title} of {_text(result['suite'])}' "
+            f"src='data:image/png;base64,{data}'>"
+        )
+    return "\n".join(parts)
+
+
+def _table(result: Mapping[str, Any], names: Sequence[str]) -> str:
+    groups = list(result["tests"])
+    header = [
+        *("teacher", "final", "95 %", "p", "area", "95 %", "p", "IQM", "P(better)"),
+        *("steps to 50 %", "dead", *groups, "seconds"),
+    ]
+    rows = []
+    for name in names:
+        row = result["summary"][name]
+        cells = [name]
+        for score in ("final", "area"):
+            low, high = row[f"{score}_interval"]
+            p = row[f"{score}_p"]
+            cells += [f"{row[f'{score}_mean']:.1%}", f"{low:.1%} to {high:.1%}"]
+            cells += ["-" if p is None else f"{p:.2g}"]
+        better, time = row["improvement"], row["half_time"]
+        cells += [f"{row['iqm']:.1%}", "-" if better is None else f"{better:.2f}"]
+        cells += ["-" if time is None else f"{time:,.0f}", str(row["dead"])]
+        cells += [f"{row['groups'][group]:.0%}" for group in groups]
+        cells += [f"{result['teachers'][name]['seconds']:.0f}"]
+        rows.append("".join(f"<td>{_text(cell)}</td>" for cell in cells))
+    head = "".join(f"<th>{_text(name)}</th>" for name in header)
+    body = "".join(f"<tr>{row}</tr>\n" for row in rows)
+    return f"<div class=scroll><table>\n<tr>{head}</tr>\n{body}</table></div>"
+
+
+def _csv(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return the success of every seed at every evaluation, over all test tasks."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("suite", "teacher", "seed", "steps", "success"))
+    for result in results:
+        for name, row in result["teachers"].items():
+            for seed, curve in enumerate(summaries.overall(row, result["tests"])):
+                for steps, value in zip(row["steps"], curve, strict=True):
+                    number = result["settings"]["seed"] + seed
+                    writer.writerow((result["suite"], name, number, steps, f"{value:.4f}"))
+    return file.getvalue()
+
+
+def _machine(machine: Any) -> str:
+    """Return the machine in one line."""
+    if not isinstance(machine, Mapping):
+        return ""
+    return ", ".join(f"{name} {value}" for name, value in machine.items())
+
+
+def _text(text: Any) -> str:
+    """Escape text for HTML; control characters are shown."""
+    return html.escape(shown(str(text)), quote=True)

@@ -1,0 +1,124 @@
+"""Statistics of the teachers of a suite.
+
+References:
+    Agarwal et al., Deep reinforcement learning at the edge of the statistical precipice, NeurIPS
+    2021 (interquartile mean, probability of improvement); Holm, A simple sequentially rejective
+    multiple test procedure, 1979.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from didact.benchmarks.statistics import (
+    area_under_curve,
+    first_time_above,
+    holm,
+    interquartile_mean,
+    median_time,
+    probability_of_improvement,
+    t_interval,
+    welch_test,
+)
+
+BASELINE = "uniform"
+UPPER = "staged"
+DEAD = 0.1  # final success below this fraction of the best teacher's mean: a seed that died
+LEVEL = 0.05  # of significance
+HALF = 0.5  # success rate whose time is reported
+
+
+def overall(row: Mapping[str, Any], sizes: Mapping[str, int]) -> Float[np.ndarray, "seeds p"]:
+    """Return the success over all test tasks of a row of results."""
+    total = sum(sizes.values())
+    parts = [np.asarray(row["success"][name], float) * n for name, n in sizes.items()]
+    return np.sum(parts, axis=0) / total
+
+
+def summarise(
+    rows: Mapping[str, Mapping[str, Any]], sizes: Mapping[str, int]
+) -> dict[str, dict[str, Any]]:
+    """Return the statistics of each teacher.
+
+    Args:
+        rows: results of `jobs.run` by teacher, with at least two seeds each.
+        sizes: the number of test tasks by group.
+
+    Returns:
+        By teacher: `final` success and `area` under the curve of each seed with means and 95 %
+        t-intervals, `iqm` of the final success, `improvement`, the probability that a seed is
+        better than one of `uniform`, Holm-corrected `final_p` and `area_p` of Welch's tests
+        against `uniform`, `half_time`, the steps by which half of the seeds have reached a success
+        of one half (None if they have not), the number of `dead` seeds, and the final success by
+        `group`. Without `uniform`, comparisons with it are None.
+    """
+    curves = {name: overall(row, sizes) for name, row in rows.items()}
+    made: dict[str, dict[str, Any]] = {}
+    best = max(curve[:, -1].mean() for curve in curves.values())
+    for name, row in rows.items():
+        curve, steps = curves[name], np.array([0, *row["steps"]])
+        padded = np.pad(curve, ((0, 0), (1, 0)))
+        scores = {"final": curve[:, -1], "area": area_under_curve(steps, padded)}
+        entry: dict[str, Any] = {"seeds": len(curve)}
+        for score, values in scores.items():
+            entry[score] = values.tolist()
+            entry[f"{score}_mean"] = float(values.mean())
+            entry[f"{score}_interval"] = [float(x) for x in t_interval(values)]
+        entry["iqm"] = interquartile_mean(scores["final"])
+        time = median_time(first_time_above(steps, padded, HALF))
+        entry["half_time"] = float(time) if np.isfinite(time) else None
+        entry["dead"] = int(np.sum(scores["final"] < DEAD * best))
+        entry["groups"] = {
+            group: float(np.mean(np.asarray(values)[:, -1]))
+            for group, values in row["success"].items()
+        }
+        made[name] = entry
+    for score in ("final", "area"):
+        others = [name for name in made if name != BASELINE and BASELINE in made]
+        p = holm([float(welch_test(made[n][score], made[BASELINE][score]).p_value) for n in others])
+        for name in made:
+            made[name][f"{score}_p"] = p[others.index(name)] if name in others else None
+    for entry in made.values():
+        entry["improvement"] = (
+            probability_of_improvement(entry["final"], made[BASELINE]["final"])
+            if BASELINE in made
+            else None
+        )
+    return made
+
+
+def verdict(summary: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the conclusions in words: which teachers differ from uniform sampling, and how far."""
+    if BASELINE not in summary or len(summary) < 2:
+        return []
+    base = summary[BASELINE]
+    above, below, equal = [], [], []
+    for name, row in summary.items():
+        if name == BASELINE:
+            continue
+        significant = row["area_p"] < LEVEL or row["final_p"] < LEVEL
+        higher = row["area_mean"] > base["area_mean"]
+        (above if significant and higher else below if significant else equal).append(name)
+    seeds = min(row["seeds"] for row in summary.values())
+    said = [f"Welch's tests against {BASELINE} with {seeds} seeds, corrected by Holm's method:"]
+    for names, words in (
+        (above, "better"),
+        (equal, "no significant difference"),
+        (below, "worse"),
+    ):
+        if names:
+            ordered = sorted(names, key=lambda name: -summary[name]["area_mean"])
+            said.append(f"{words}: {', '.join(ordered)}.")
+    if UPPER in summary:
+        gap = summary[UPPER]["area_mean"] - base["area_mean"]
+        learned = {n: r for n, r in summary.items() if n not in (UPPER, BASELINE)}
+        if learned and gap > 0:
+            name = max(learned, key=lambda n: learned[n]["area_mean"])
+            closed = (learned[name]["area_mean"] - base["area_mean"]) / gap
+            said.append(
+                f"{name} closes {closed:.0%} of the gap between {BASELINE} and the hand-made "
+                "stages (area under the curve)."
+            )
+    return said
