@@ -161,7 +161,12 @@ def _suites(full: bool) -> list[dict[str, Any]]:
             suite = suite_files.read_suite(name)
             tests = {group: len(tasks) for group, tasks in suite.tests.items()}
             budgets = {name: budget._asdict() for name, budget in suite.budgets.items()}
-            row |= {"env": suite.environment.name, "tests": tests, "budgets": budgets}
+            row |= {
+                "env": suite.environment.name,
+                "tests": tests,
+                "sha256": suite.digest,
+                "budgets": budgets,
+            }
         rows.append(row)
     return rows
 

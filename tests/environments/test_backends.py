@@ -38,7 +38,9 @@ def played(name):
     return first, jax.jit(lambda s: jax.lax.scan(step, s, jax.random.split(key, 8)))(state)
 
 
-@pytest.mark.parametrize("name", ["GoTo", "BabyAI-KeyCorridorS3R3-v0"])
+@pytest.mark.parametrize(
+    "name", ["GoTo", pytest.param("BabyAI-KeyCorridorS3R3-v0", marks=pytest.mark.slow)]
+)
 def test_worlds_are_the_same(name, monkeypatch):
     ours = played(name)
     for module in (backends, compiler_hints, room_grid, view):

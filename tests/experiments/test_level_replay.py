@@ -42,7 +42,7 @@ def unchanged(one, other):
 
 
 def test_robust_plr_learns_nothing_from_new_levels():
-    """Bitwise: until the buffer is half full, and not after that. Plain PLR learns at once."""
+    """Bitwise: until the buffer is half full, and not after that."""
     loop = loop_of(plr_robust(SPACE, capacity=200, score="positive_value_loss"))
     state = loop.init(0)
     start = jax.tree.map(np.array, state.student)
@@ -59,6 +59,10 @@ def test_robust_plr_learns_nothing_from_new_levels():
     assert new > 20
     assert replayed > 20
     assert not unchanged(start, state.student)
+
+
+@pytest.mark.slow
+def test_plain_plr_learns_at_once():
     loop = loop_of(plr(SPACE, capacity=200, score="positive_value_loss"))
     state = loop.init(0)
     start = jax.tree.map(np.array, state.student)
@@ -66,6 +70,7 @@ def test_robust_plr_learns_nothing_from_new_levels():
     assert not unchanged(start, state.student)
 
 
+@pytest.mark.slow
 def test_success_rates_of_looks_are_those_of_an_evaluation():
     """With a student that does not change; its success rate differs from level to level."""
     m, tries = 24, 12

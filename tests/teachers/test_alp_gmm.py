@@ -295,6 +295,7 @@ def curves(name, seeds, useless=0, **settings):
     return np.asarray(jax.jit(jax.vmap(lambda key: toy_teachers.run(teacher, key)))(keys))
 
 
+@pytest.mark.slow
 def test_masters_the_toy_grid_as_published(optimised):
     scores = curves("alp_gmm", 16, preset="paper")
     mean, sd = toy_teachers.PUBLISHED["alp_gmm", "paper", 0]

@@ -25,6 +25,7 @@ def learned(tmp_path_factory):
     return config, babyai.learn_levels(config)
 
 
+@pytest.mark.slow
 def test_what_is_told_of_a_level(learned):
     config, result = learned
     row = result["levels"]["ToyGrid"]

@@ -16,7 +16,8 @@ GRIDS = [
     for e in registered()
     if not e.name.startswith("brax/") and isinstance(make(e.name), GridWorld)
 ]
-SOME = ["ObstructedMaze", "DynamicObstacles"]  # boxes and locked doors; what moves by itself
+# Boxes and locked doors; what moves by itself.
+SOME = [pytest.param("ObstructedMaze", marks=pytest.mark.slow), "DynamicObstacles"]
 STEPS = 10_000_000
 # Rooms of any size on a larger map, which is empty beyond them, as in MiniGrid.
 SMALLER_ROOMS = ("MiniGrid-GoToDoor-", "ObjectMissions", "MiniGrid-MultiRoom-", "MultiRoom")

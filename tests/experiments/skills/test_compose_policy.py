@@ -76,6 +76,7 @@ def _encoded(text, world):
     return vocabulary.encode(text, world.observation_space["instruction"].shape[0])
 
 
+@pytest.mark.slow
 def test_where_both_objects_are_there_it_mostly_succeeds(made):
     """The share of levels with both objects bounds the success."""
     policy = load_policy(made[0])

@@ -49,6 +49,7 @@ def test_a_rule_reads_the_words_that_count():
     assert rule(WISH)("In 9 steps: nothing.", "In 9 steps: yellow and box.") == 1.0
 
 
+@pytest.mark.slow
 def test_the_reward_is_what_was_wished_for():
     world = make("MovingTargets", max_steps=60)
     model = learn_reward(world, rule(WISH), episodes=200, pairs=400)

@@ -62,6 +62,7 @@ def test_a_mixture_of_continuous_distributions():
             np.testing.assert_allclose(found, cdf @ SHARES[i], atol=0.015)
 
 
+@pytest.mark.slow
 def test_experts_that_do_not_act_do_not_matter():
     """However narrow their distributions are: their densities may be huge or nothing."""
     own = SquashedNormal(jnp.zeros((3, 1)), jnp.zeros((3, 1)), (-1.0,), (1.0,))

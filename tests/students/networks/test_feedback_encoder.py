@@ -63,6 +63,7 @@ def test_messages_are_read_as_by_hand():
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_parts_that_occur_often_are_read_once_with_the_same_result():
     """Few different parts take the short way, many the long one; gradients are the same, too."""
     rng = np.random.default_rng(0)

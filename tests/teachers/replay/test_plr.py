@@ -24,7 +24,12 @@ SCORES = ("value", "positive_value_loss", "mean_negative_advantage", "max_negati
     [
         (plr, {"capacity": 32}, BOX),
         pytest.param(plr, {"capacity": 32}, MAZES, marks=pytest.mark.slow),
-        (plr_robust, {"capacity": 200, "minimum_fill": 0.2, "score": "learnability"}, BOX),
+        pytest.param(
+            plr_robust,
+            {"capacity": 200, "minimum_fill": 0.2, "score": "learnability"},
+            BOX,
+            marks=pytest.mark.slow,
+        ),
         (accel, {"capacity": 32, "score": "traced", "edits": 2}, MAZES),
         pytest.param(accel, {"capacity": 32, "edits": 2}, BOX, marks=pytest.mark.slow),
     ],

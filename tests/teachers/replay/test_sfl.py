@@ -22,7 +22,7 @@ SMALL = {"candidates": 8, "tries": 2}
 @pytest.mark.parametrize(
     ("make", "settings", "space"),
     [
-        (sfl, {"keep": 3, **SMALL}, BOX),
+        pytest.param(sfl, {"keep": 3, **SMALL}, BOX, marks=pytest.mark.slow),
         pytest.param(sfl, {"keep": 3, **SMALL}, MAZES, marks=pytest.mark.slow),
         (sfl, {"keep": 3, "edited": 0.5, "learn_from_looks": True, **SMALL}, MAZES),
         pytest.param(sfl, {"keep": 3, "edited": 0.5, **SMALL}, BOX, marks=pytest.mark.slow),

@@ -50,6 +50,7 @@ def mixed():
     return levels, world, state, jax.jit(functools.partial(planner.solve, world))
 
 
+@pytest.mark.slow
 def test_missions_of_every_kind_are_fulfilled_no_slower_than_by_the_bot(mixed):
     levels, _, state, solve = mixed
     success, steps = (np.asarray(x) for x in solve(state))
