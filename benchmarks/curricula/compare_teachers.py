@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from rich.table import Table
+from rich.text import Text
 
 from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.config import CurriculumConfig
@@ -192,7 +193,7 @@ def _each(run: Any, states: Any, key: Any, tasks: Any) -> jax.Array:
     return jax.lax.map(lambda state: run(state, key, jnp.asarray(tasks)).success, states)
 
 
-def table(result: dict[str, Any]) -> Table:
+def table(result: dict[str, Any]) -> Table | Text:
     """Return the comparison as a table."""
     if "suite" in result:
         return comparison.table(result)

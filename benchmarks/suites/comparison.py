@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.config import CurriculumConfig
@@ -171,19 +172,19 @@ def read(path: Path) -> dict[str, Any]:
     return result | {"summary": summary, "verdict": summaries.verdict(summary)}
 
 
-def table(result: dict[str, Any]) -> Table:
-    """Return the summary as a table, in the order of the area under the curve."""
+def table(result: dict[str, Any]) -> Table | Text:
+    """Return the summary as a table, in the order of the area under the curve.
+
+    Of a dry run, return the commands as text.
+    """
     if "commands" in result:
-        made = Table(box=None, show_header=False)
-        made.add_column(overflow="fold")
-        for words in result["commands"]:
-            made.add_row(shlex.join(words))
-        return made
+        return Text("\n".join(map(shlex.join, result["commands"])))
     settings = result["settings"]
     made = Table(
         title=f"{result['suite']}: success on {sum(result['tests'].values())} test tasks after "
         f"{settings['steps']:,} steps, {settings['seeds']} seeds",
-        caption=" ".join(result["verdict"]),
+        caption="\n".join([*result["verdict"], result.get("files", {}).get("report", "")]).strip(),
+        caption_justify="left",
         title_style="bold",
     )
     groups = list(result["tests"])

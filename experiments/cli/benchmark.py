@@ -56,6 +56,8 @@ def run(options: Any) -> None:
     Raises:
         SettingError: a setting is invalid.
     """
+    from rich.text import Text
+
     from didact.common import display
     from didact.common.extensions import import_all
 
@@ -64,4 +66,6 @@ def run(options: Any) -> None:
     result = benchmark.run(options.settings)
     if options.json:
         return print(strict_json.dumps(result, indent=1))
-    return display.console().print(benchmark.table(result))
+    table = benchmark.table(result)
+    # Text, such as commands to copy, is not wrapped.
+    return display.console().print(table, soft_wrap=isinstance(table, Text))

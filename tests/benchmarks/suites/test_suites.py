@@ -93,7 +93,7 @@ def test_bounds_are_in_the_parameters_of_the_environment():
         (("teachers: [staged, paced, warm-up alp_gmm, uniform]", "teachers: all"), "teachers"),
         (("stages: [{x0: [0, 0.1]}, {x0: [0, 0.5]}, {}]", "stages: 3"), "stages"),
         (("stages:", "sha256: abc\nstages:"), "sha256"),
-        (("num_envs: 8", "num_envs: 0"), "num-envs"),
+        (("num_envs: 8", "num_envs: 0"), "num_envs in own.yaml"),
     ],
 )
 def test_files_that_are_wrong(own, change, message):
