@@ -18,7 +18,9 @@ from didact.teachers.language.proposer import Complete, Message, ProposerError, 
 RETRIED = (408, 409, 429, 500, 502, 503, 504)
 PAUSE = 0.5  # seconds before the first retry; doubled for each further one
 OPENAI = "https://api.openai.com/v1"
-FORMATS = ("json_schema", "json_object", "text")
+# Of the answer; the second one is that of llama.cpp's servers.
+FORMATS = ("json_schema", "json_object with schema", "json_object", "text")
+ABOUT_FORMAT = ("response_format", "json_schema", "json_object", "grammar")  # in refusals
 
 
 class Dialect(NamedTuple):
@@ -53,8 +55,9 @@ def chat(
 ) -> Complete:
     """Create a client of a language model: hosted, or served by vLLM, Ollama, llama.cpp etc.
 
-    The answer is requested as JSON with a schema. If the server refuses that, it is requested as
-    any JSON, and then as text. Refused features are not requested again.
+    The answer is requested as JSON with a schema. If the server refuses that, it is requested in
+    the way of llama.cpp's servers, as any JSON, and then as text. Refused features are not
+    requested again.
 
     Args:
         model: the name of the model on the server.
@@ -106,6 +109,8 @@ def chat(
         if FORMATS[dialect.format] == "json_schema":
             named = {"name": "answer", "schema": schema, "strict": True}
             asked["response_format"] = {"type": "json_schema", "json_schema": named}
+        elif FORMATS[dialect.format] == "json_object with schema":
+            asked["response_format"] = {"type": "json_object", "schema": schema}
         elif FORMATS[dialect.format] == "json_object":
             asked["response_format"] = {"type": "json_object"}
         return asked
@@ -133,8 +138,11 @@ def chat(
                     return received
                 except Refused as refused:
                     why, pause = sentence(refused, key), refused.retry_after
-                    if refused.status in (400, 422):
-                        simpler = dialect.simpler(responses.complaint(refused.body))
+                    said = responses.complaint(refused.body)
+                    # llama-cpp-python refuses formats with status 500.
+                    about_format = any(name in said for name in ABOUT_FORMAT)
+                    if refused.status in (400, 422) or (refused.status >= 500 and about_format):
+                        simpler = dialect.simpler(said)
                         if simpler is not None:
                             dialect = simpler
                             continue

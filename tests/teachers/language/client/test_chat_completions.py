@@ -322,31 +322,51 @@ def test_what_will_not_get_better_is_not_tried_again(serve, behaviour, match):
 
 
 def formats(server):
-    return [asked.get("response_format", {}).get("type", "text") for asked in server.asked]
+    asked = [asked.get("response_format", {"type": "text"}) for asked in server.asked]
+    return [form["type"] + (" with schema" if "schema" in form else "") for form in asked]
 
 
 def test_formats_that_a_server_does_not_know_are_asked_for_once(serve):
     server = serve(servers.refuses_formats("json_schema"))
     complete = chat("small", server.url, retries=0, timeout=5.0)
     assert [complete(MESSAGES, SCHEMA).text for _ in range(2)] == ["as json_object"] * 2
-    assert formats(server) == ["json_schema", "json_object", "json_object"]
+    assert formats(server) == ["json_schema", *["json_object with schema"] * 2]
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_a_server_that_refuses_formats_with_an_error_of_its_own(serve, status):
+    """llama-cpp-python answers 500 to a format that it does not know."""
+    message = "[{'loc': ('body', 'response_format', 'type'), 'msg': \"Input should be 'text'\"}]"
+    server = serve(servers.error(status, message), servers.says("fine"), servers.says("fine"))
+    complete = chat("small", server.url, retries=0, timeout=5.0)
+    assert [complete(MESSAGES, SCHEMA).text for _ in range(2)] == ["fine"] * 2
+    assert formats(server) == ["json_schema", *["json_object with schema"] * 2]
+    assert server.asked[-1]["response_format"]["schema"] == SCHEMA
+
+
+def test_an_error_of_the_server_is_not_a_refusal(serve):
+    server = serve(servers.error(500, "out of memory"), servers.says("fine"))
+    assert ask(server, retries=1, timeout=5.0).text == "fine"
+    assert formats(server) == ["json_schema"] * 2
 
 
 def test_the_last_format_is_none(serve):
     server = serve(servers.refuses_formats("json_schema", "json_object"))
     complete = chat("small", server.url, retries=0, timeout=5.0)
     assert [complete(MESSAGES, SCHEMA).text for _ in range(2)] == ["as text"] * 2
-    assert formats(server) == ["json_schema", "json_object", "text", "text"]
+    refused = ["json_schema", "json_object with schema", "json_object"]
+    assert formats(server) == [*refused, "text", "text"]
 
 
 def test_a_refusal_of_something_else_is_not_remembered(serve):
     bad = servers.error(400, "the prompt is too long")
-    server = serve(bad, bad, bad, servers.says("fine"))
+    server = serve(bad, bad, bad, bad, servers.says("fine"))
     complete = chat("small", server.url, retries=5, timeout=5.0)
     with pytest.raises(ProposerError, match="the prompt is too long"):
         complete(MESSAGES, SCHEMA)
     assert complete(MESSAGES, SCHEMA).text == "fine"
-    assert formats(server) == ["json_schema", "json_object", "text", "json_schema"]
+    refused = ["json_schema", "json_object with schema", "json_object", "text"]
+    assert formats(server) == [*refused, "json_schema"]
 
 
 def test_settings_that_a_model_refuses_are_left_out(serve):
