@@ -1,0 +1,1 @@
+"""The crafting world: Crafter as a compiled, batch-native environment."""
