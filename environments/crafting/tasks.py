@@ -51,9 +51,15 @@ CREATURES = (
 )
 BEGINNING = (
     _whole("time", 0, DAY - 1, 0, "time of day at the start: 60 is noon, 210 is midnight", "steps"),
-    *(_whole(item, 0, MOST, 0, f"{_words(item)} in the inventory at the start") for item in RESOURCES),
-    *(_whole(tool, 0, 1, 0, f"whether the player starts with a {_words(tool)}") for tool in TOOLS),
-)  # fmt: skip
+    *(
+        _whole(f"initial_{item}", 0, MOST, 0, f"{item} in the inventory at the start")
+        for item in RESOURCES
+    ),
+    *(
+        _whole(f"initial_{tool}", 0, 1, 0, f"whether the player starts with a {_words(tool)}")
+        for tool in TOOLS
+    ),
+)
 PAY = tuple(
     _whole(f"pay_{name}", 0, 1, 1, f"whether the achievement '{_words(name)}' is rewarded")
     for name in ACHIEVEMENTS
