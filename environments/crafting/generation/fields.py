@@ -60,7 +60,7 @@ def fields(permutation: Int[Array, "256 n"], tasks: Float[Array, "n d"]) -> Fiel
     """Return the fields of n worlds with the given permutation tables."""
 
     def sample(*octaves: Octave) -> Float[Array, "cells n"]:
-        return noise(permutation, octaves, SIDE).reshape(SIDE * SIDE, -1)
+        return noise(permutation, octaves, SIDE)
 
     near = np.float32(4 - from_start())[:, None]
     start = jax.nn.sigmoid(near + 2 * sample(*_START))

@@ -116,7 +116,7 @@ def _vertices_near(xs: np.ndarray, ys: np.ndarray, z: float):
 
 def noise(
     permutation: Int[Array, "256 n"], octaves: tuple[Octave, ...], side: int
-) -> Float[Array, "t c n"]:
+) -> Float[Array, "points n"]:
     """Return a sum of octaves on `side` x `side` points for n seeds, in the order of `geometry`."""
     known = geometry(octaves, side)
     gradient = _gradients(permutation, known.vertices)[:, known.used]  # [3, t, v, n]
@@ -130,7 +130,8 @@ def noise(
     )
     column, row = np.tile(np.arange(TILE), TILE), np.repeat(np.arange(TILE), TILE)
     along = np.float32(column)[:, None], np.float32(row)[:, None]
-    return sums[:, :, 0] * along[0] + sums[:, :, 1] * along[1] + sums[:, :, 2]
+    values = sums[:, :, 0] * along[0] + sums[:, :, 1] * along[1] + sums[:, :, 2]
+    return values.reshape(side * side, -1)
 
 
 def _gradients(permutation: Int[Array, "256 n"], vertices: np.ndarray) -> Float[Array, "3 u n"]:
@@ -151,7 +152,7 @@ def _gradients(permutation: Int[Array, "256 n"], vertices: np.ndarray) -> Float[
 
 
 def to_rows(values: Array, side: int) -> Array:
-    """Convert arrays [t, c, ...] in the order of `geometry` to rows and columns [y, x, ...]."""
+    """Convert arrays [points, ...] in the order of `geometry` to rows and columns [y, x, ...]."""
     tiles = side // TILE
-    split = values.reshape(tiles, tiles, TILE, TILE, *values.shape[2:])
-    return jnp.swapaxes(split, 1, 2).reshape(side, side, *values.shape[2:])
+    split = values.reshape(tiles, tiles, TILE, TILE, *values.shape[1:])
+    return jnp.swapaxes(split, 1, 2).reshape(side, side, *values.shape[1:])
