@@ -45,6 +45,7 @@ class Crafter(Environment[CraftingState]):
     action_space = layout.ACTION_SPACE
     max_steps = layout.MAX_STEPS
     propositions = ACHIEVEMENTS
+    restart_group_size = 4
 
     def __init__(self):
         self.name = "Crafter"

@@ -29,17 +29,17 @@ _OTHERS = {
 class Fields(NamedTuple):
     """The fields of n worlds, for cells in tiles (see `cell_order`)."""
 
-    start: Float[Array, "cells n"]  # 1 near the start of the player, 0 far away
-    water: Float[Array, "cells n"]
-    mountain: Float[Array, "cells n"]
-    cave: Float[Array, "cells n"]
-    wide_tunnel: Float[Array, "cells n"]
-    high_tunnel: Float[Array, "cells n"]
-    coal: Float[Array, "cells n"]
-    iron: Float[Array, "cells n"]
-    lava: Float[Array, "cells n"]
-    sand: Float[Array, "cells n"]
-    forest: Float[Array, "cells n"]
+    start: Float[Array, "n cells"]  # 1 near the start of the player, 0 far away
+    water: Float[Array, "n cells"]
+    mountain: Float[Array, "n cells"]
+    cave: Float[Array, "n cells"]
+    wide_tunnel: Float[Array, "n cells"]
+    high_tunnel: Float[Array, "n cells"]
+    coal: Float[Array, "n cells"]
+    iron: Float[Array, "n cells"]
+    lava: Float[Array, "n cells"]
+    sand: Float[Array, "n cells"]
+    forest: Float[Array, "n cells"]
 
 
 def cell_order() -> np.ndarray:
@@ -56,15 +56,15 @@ def from_start() -> np.ndarray:
     return np.sqrt(x**2 + y**2)
 
 
-def fields(permutation: Int[Array, "256 n"], tasks: Float[Array, "n d"]) -> Fields:
+def fields(permutation: Int[Array, "n 256"], tasks: Float[Array, "n d"]) -> Fields:
     """Return the fields of n worlds with the given permutation tables."""
 
-    def sample(*octaves: Octave) -> Float[Array, "cells n"]:
+    def sample(*octaves: Octave) -> Float[Array, "n cells"]:
         return noise(permutation, octaves, SIDE)
 
-    near = np.float32(4 - from_start())[:, None]
+    near = np.float32(4 - from_start())
     start = jax.nn.sigmoid(near + 2 * sample(*_START))
-    water = sample(*_WATER) + 0.1 - 2 * start + value(tasks, "water")
-    mountain = sample(*_MOUNTAIN) - 4 * start - 0.3 * water + value(tasks, "mountains")
+    water = sample(*_WATER) + 0.1 - 2 * start + value(tasks, "water")[:, None]
+    mountain = sample(*_MOUNTAIN) - 4 * start - 0.3 * water + value(tasks, "mountains")[:, None]
     others = {name: sample(octave) for name, octave in _OTHERS.items()}
     return Fields(start, water, mountain, **others)

@@ -115,44 +115,46 @@ def _vertices_near(xs: np.ndarray, ys: np.ndarray, z: float):
 
 
 def noise(
-    permutation: Int[Array, "256 n"], octaves: tuple[Octave, ...], side: int
-) -> Float[Array, "points n"]:
+    permutation: Int[Array, "n 256"], octaves: tuple[Octave, ...], side: int
+) -> Float[Array, "n points"]:
     """Return a sum of octaves on `side` x `side` points for n seeds, in the order of `geometry`."""
-    known = geometry(octaves, side)
-    gradient = _gradients(permutation, known.vertices)[:, known.used]  # [3, t, v, n]
-    start = -jnp.sum(gradient * jnp.moveaxis(known.offset, -1, 0)[..., None], 0)
-    slopes = [gradient[axis] * known.scale[..., axis, None] for axis in (0, 1)]
-    sums = jnp.einsum(
-        "tcv,tvkn->tckn",
-        known.falloff,
-        jnp.stack([*slopes, start], 2),
+    known, n = geometry(octaves, side), permutation.shape[0]
+    gradient = _gradients(permutation, known.vertices)[:, known.used]  # [n, t, v, 3]
+    gradient = gradient.transpose(1, 0, 3, 2)  # [t, n, 3, v]
+    start = -jnp.sum(gradient * known.offset.swapaxes(1, 2)[:, None], 2)
+    slopes = [gradient[:, :, axis] * known.scale[:, None, :, axis] for axis in (0, 1)]
+    # Each vertex adds a linear function of the position in its tile, times its falloff.
+    linear = jnp.stack([*slopes, start], 2)  # [t, n, 3, v]
+    sums = jax.lax.dot_general(
+        linear.reshape(linear.shape[0], n * 3, -1),
+        jnp.asarray(known.falloff),
+        (((2,), (2,)), ((0,), (0,))),
         precision=jax.lax.Precision.HIGHEST,
-    )
+    ).reshape(-1, n, 3, TILE * TILE)
     column, row = np.tile(np.arange(TILE), TILE), np.repeat(np.arange(TILE), TILE)
-    along = np.float32(column)[:, None], np.float32(row)[:, None]
-    values = sums[:, :, 0] * along[0] + sums[:, :, 1] * along[1] + sums[:, :, 2]
-    return values.reshape(side * side, -1)
+    values = sums[:, :, 0] * np.float32(column) + sums[:, :, 1] * np.float32(row) + sums[:, :, 2]
+    return values.swapaxes(0, 1).reshape(n, side * side)
 
 
-def _gradients(permutation: Int[Array, "256 n"], vertices: np.ndarray) -> Float[Array, "3 u n"]:
+def _gradients(permutation: Int[Array, "n 256"], vertices: np.ndarray) -> Float[Array, "n u 3"]:
     """Return the gradients of vertices, signed permutations of (11, 4, 4)."""
-    n = permutation.shape[1]
-    flat, seeds = permutation.reshape(-1), jnp.arange(n)
-    hashed = permutation[vertices[:, 0] & 255]
+    flat = permutation.reshape(-1)
+    first = 256 * jnp.arange(permutation.shape[0])[:, None]
+    hashed = permutation[:, vertices[:, 0] & 255]
     for axis in (1, 2):
-        hashed = flat.at[((hashed + vertices[:, axis, None]) & 255) * n + seeds].get(
-            mode="promise_in_bounds"
-        )
+        entry = (hashed + vertices[:, axis]) & 255
+        hashed = flat.at[first + entry].get(mode="promise_in_bounds")
     number = hashed % NUM_GRADIENTS
-    large = number % 3
-    right, down, above = number // 3 % 2 == 1, number // 6 % 2 == 0, number < 12
-    sizes = [jnp.where(large == axis, 11.0, 4.0) for axis in range(3)]
-    signs = [jnp.where(positive, 1.0, -1.0) for positive in (right, down, above)]
-    return jnp.stack([sign * size for sign, size in zip(signs, sizes, strict=True)])
+    positive = number // 3 % 2 == 1, number // 6 % 2 == 0, number < 12
+    parts = [
+        jnp.where(positive[axis], 1.0, -1.0) * jnp.where(number % 3 == axis, 11.0, 4.0)
+        for axis in range(3)
+    ]
+    return jnp.stack(parts, -1)
 
 
 def to_rows(values: Array, side: int) -> Array:
-    """Convert arrays [points, ...] in the order of `geometry` to rows and columns [y, x, ...]."""
+    """Convert arrays [n, points] in the order of `geometry` to rows and columns [n, y, x]."""
     tiles = side // TILE
-    split = values.reshape(tiles, tiles, TILE, TILE, *values.shape[1:])
-    return jnp.swapaxes(split, 1, 2).reshape(side, side, *values.shape[1:])
+    split = values.reshape(-1, tiles, tiles, TILE, TILE)
+    return jnp.swapaxes(split, 2, 3).reshape(-1, side, side)

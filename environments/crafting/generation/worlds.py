@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, PRNGKeyArray, UInt8
 
+from didact.environments.compiler_hints import compile_separately
 from didact.environments.crafting import layout
 from didact.environments.crafting.generation.fields import fields
 from didact.environments.crafting.generation.opensimplex import to_rows
 from didact.environments.crafting.generation.terrain import Draws, Terrain, terrain
 from didact.environments.crafting.layout import CELLS, MAX_OBJECTS, SIDE
+from didact.environments.crafting.rules.bits import WORD, packed
 
 MOST_CREATURES = MAX_OBJECTS - 32  # at the start of an episode; further ones are left out
 
@@ -33,29 +35,33 @@ def new_worlds(keys: PRNGKeyArray, tasks: Float[Array, "n d"]) -> NewWorlds:
         return jax.random.permutation(shuffle, 256), jax.random.uniform(uniform, shape)
 
     permutation, uniform = jax.vmap(draw)(keys)
-    draws = Draws(*jnp.moveaxis(uniform, 0, -1))
-    return from_terrain(terrain(fields(permutation.T, tasks), draws, tasks))
+    draws = Draws(*jnp.moveaxis(uniform, 1, 0))
+    fact = permutation[0, 0] >= 0
+    found = compile_separately(fact, terrain, fields(permutation, tasks), draws, tasks)
+    return compile_separately(fact, from_terrain, found)
 
 
 def from_terrain(found: Terrain) -> NewWorlds:
     """Return worlds with the given terrain; its creatures are created column by column."""
-    material, creature = (jnp.moveaxis(to_rows(x, SIDE), -1, 0) for x in found)
+    material, creature = (to_rows(x, SIDE) for x in found)
     n = material.shape[0]
     creature = jnp.swapaxes(creature, 1, 2)  # [n, x, y]
-    taken = (creature != layout.EMPTY).astype(jnp.float32)
-    before = np.triu(np.ones((SIDE, SIDE), np.float32), 1)
-    in_column = taken @ before  # creatures above, exactly: these are small integers
-    columns = taken.sum(2) @ before  # creatures in the columns to the left
-    slot = jnp.where(taken > 0, in_column + columns[:, :, None], MAX_OBJECTS).astype(jnp.int32)
+    taken = creature != layout.EMPTY
+    words = packed(taken)  # two for each column
+    counts = jax.lax.population_count(words).astype(jnp.int32)
+    ends = jnp.cumsum(counts.reshape(n, -1), 1)
+    earlier = (ends - counts.reshape(n, -1)).reshape(n, SIDE, SIDE // WORD, 1)
+    below = jnp.uint32((1 << np.arange(WORD, dtype=np.uint64)) - 1)
+    earlier += jax.lax.population_count(words[..., None] & below).astype(jnp.int32)
+    slot = jnp.where(taken, earlier.reshape(n, SIDE, SIDE), MAX_OBJECTS)
     slot = jnp.where(slot < MOST_CREATURES, slot, MAX_OBJECTS)
     x, y = np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij")
     kind = creature.astype(jnp.int32)
     health = jnp.where(
         kind == layout.ZOMBIE, layout.HEALTH[layout.ZOMBIE], layout.HEALTH[layout.COW]
     )
-    packed = layout.pack(kind, np.int32(y * SIDE + x), health, jnp.zeros_like(kind))
+    values = layout.pack(kind, np.int32(y * SIDE + x), health, jnp.zeros_like(kind))
     objects = jnp.zeros((n, MAX_OBJECTS), jnp.int32)
     worlds = jnp.arange(n)[:, None]
-    objects = objects.at[worlds, slot.reshape(n, -1)].set(packed.reshape(n, -1), mode="drop")
-    count = jnp.minimum(taken.sum((1, 2)), MOST_CREATURES).astype(jnp.int32)
-    return NewWorlds(material.reshape(n, CELLS), objects, count)
+    objects = objects.at[worlds, slot.reshape(n, -1)].set(values.reshape(n, -1), mode="drop")
+    return NewWorlds(material.reshape(n, CELLS), objects, jnp.minimum(ends[:, -1], MOST_CREATURES))
