@@ -8,7 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Float
 
-from didact.environments.crafting.layout import ACHIEVEMENTS, DAY, MOST, RESOURCES, SIDE, TOOLS
+from didact.environments.crafting.layout import (
+    ACHIEVEMENTS,
+    DAY,
+    MAX_STEPS,
+    MOST,
+    RESOURCES,
+    SIDE,
+    TOOLS,
+)
 from didact.environments.task_spaces import Box, Dimension
 
 
@@ -64,11 +72,14 @@ PAY = tuple(
     _whole(f"pay_{name}", 0, 1, 1, f"whether the achievement '{_words(name)}' is rewarded")
     for name in ACHIEVEMENTS
 )
-GOAL = _whole(
-    *("goal", 1, len(ACHIEVEMENTS), len(ACHIEVEMENTS)),
-    "how many of the rewarded achievements make an episode a success, or all if there are fewer",
+END = (
+    _whole("length", 100, MAX_STEPS, MAX_STEPS, "the time limit of an episode", "steps"),
+    _whole(
+        *("goal", 1, len(ACHIEVEMENTS), len(ACHIEVEMENTS) // 2),
+        "how many rewarded achievements make an episode a success; all of them if there are fewer",
+    ),
 )
-PARAMETERS = (*TERRAIN, *CREATURES, *BEGINNING, *PAY, GOAL)
+PARAMETERS = (*TERRAIN, *CREATURES, *BEGINNING, *PAY, *END)
 SPACE = Box(tuple(parameter.dimension for parameter in PARAMETERS))
 ORIGINAL = np.array([parameter.original for parameter in PARAMETERS], np.float32)
 ORIGINAL.flags.writeable = False

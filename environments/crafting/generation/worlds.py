@@ -36,7 +36,7 @@ def new_worlds(keys: PRNGKeyArray, tasks: Float[Array, "n d"]) -> NewWorlds:
 
     permutation, uniform = jax.vmap(draw)(keys)
     draws = Draws(*jnp.moveaxis(uniform, 1, 0))
-    fact = permutation[0, 0] >= 0
+    fact = tasks[0, 0] > -jnp.inf
     found = compile_separately(fact, terrain, fields(permutation, tasks), draws, tasks)
     return compile_separately(fact, from_terrain, found)
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32
 
+from didact.environments.compiler_hints import varying_as
 from didact.environments.crafting import layout
 from didact.environments.crafting.layout import SIDE
 from didact.environments.crafting.rules.nearby import ABSENT, Nearby, among
@@ -109,4 +110,5 @@ def act_in_turn(
         player_hits=jnp.zeros(n, jnp.int32),
         broken=jnp.full((2, n), ABSENT),
     )
+    start = varying_as(player, start)
     return jax.lax.fori_loop(0, jnp.max(near.count), act, start)

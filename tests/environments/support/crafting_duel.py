@@ -13,7 +13,6 @@ from didact.environments.crafting.original import state_of
 from didact.environments.crafting.rules import balance
 from didact.environments.crafting.rules.creatures import NUM_DRAWS
 from didact.environments.crafting.rules.nearby import REACH, ROWS
-from didact.environments.crafting.tasks import ORIGINAL
 
 KINDS = {"Zombie": 0, "Skeleton": 1, "Cow": 2}
 _advance, _symbols = jax.jit(advance), jax.jit(view.symbols)
@@ -37,19 +36,14 @@ class Script:
 def blank(material="grass"):
     """Return an original environment with a map of one material and no creatures."""
     env = crafter.Env(seed=0)
-    env._local_view = env._item_view = lambda *arguments: np.zeros((9, 0, 3), np.uint8)
     env.render = lambda size=None: None
-    env._episode += 1
-    env._step = 0
-    env._world.reset(seed=1)
-    env._update_time()
-    env._player = crafter.objects.Player(env._world, (32, 32))
-    env._last_health = env._player.health
-    env._world.add(env._player)
-    env._unlocked = set()
-    for x in range(64):
-        for y in range(64):
-            env._world[x, y] = material
+    generate = crafter.worldgen.generate_world
+    crafter.worldgen.generate_world = lambda world, player: None
+    try:
+        env.reset()
+    finally:
+        crafter.worldgen.generate_world = generate
+    env._world._mat_map[:] = env._world._mat_ids[material]
     return env
 
 
@@ -98,7 +92,7 @@ class Duel:
         self.state = state_of(self.original)
 
     def step(self, action, **chosen):
-        """Step both, without balance; `chosen` replaces draws: `sapling`, or `every` for objects."""
+        """Step both without balance; `sapling`, or `every` of the objects, replaces draws."""
         env = self.original
         number = layout.ACTION[action] if isinstance(action, str) else int(action)
         draws = self.rng.random(_NUM_DRAWS).astype(np.float32)
@@ -114,7 +108,7 @@ class Duel:
         for row, thing in enumerate(near):
             self._scripted(thing, own[:, row])
         balancing, env._balance_chunk = env._balance_chunk, lambda chunk, things: None
-        _, reward, over, info = env.step(number)
+        _, reward, over, _ = env.step(number)
         env._balance_chunk = balancing
         before = self.state
         self.state = _advance(before, jnp.array([number]), jnp.asarray(draws)[:, None])
@@ -188,7 +182,9 @@ class Duel:
         for name in theirs._fields:
             a, b = (np.asarray(getattr(state, name)) for state in (self.state, theirs))
             if name in ("objects", "num_slots"):
-                a, b = (np.asarray(s.objects)[np.asarray(s.objects) != 0] for s in (self.state, theirs))
+                a, b = (
+                    np.asarray(s.objects)[np.asarray(s.objects) != 0] for s in (self.state, theirs)
+                )
             if name != "achieved":
                 np.testing.assert_array_equal(a, b, name)
         seen = {name: np.asarray(x)[0] for name, x in _symbols(self.state).items()}
@@ -199,5 +195,24 @@ def _old(thing, slots):
     return int(thing.pos[1]) * 64 + int(thing.pos[0]) in slots
 
 
-def original_task():
-    return jnp.asarray(ORIGINAL)[None]
+def put(env, x, y, material):
+    """Set the material of a cell of the original, relative to the player's start."""
+    env._world[32 + x, 32 + y] = material
+
+
+def have(env, **items):
+    """Set items in the original's inventory."""
+    env._player.inventory.update(items)
+    env._last_health = env._player._last_health = env._player.health
+
+
+def add(env, kind, x, y, **values):
+    """Add an object to the original, relative to the player's start."""
+    place = np.array((32 + x, 32 + y))
+    make = getattr(crafter.objects, kind)
+    more = {"Zombie": [env._player], "Skeleton": [env._player], "Arrow": [values.pop("facing", 0)]}
+    thing = make(env._world, place, *more.get(kind, []))
+    for name, value in values.items():
+        setattr(thing, name, value)
+    env._world.add(thing)
+    return thing
