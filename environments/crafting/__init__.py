@@ -1,9 +1,18 @@
 """The crafting world: Crafter as a compiled, batch-native environment."""
 
+import functools
+
 from didact.environments.crafting.env import Crafter
 from didact.environments.crafting.layout import CraftingState
 from didact.environments.registry import register
 
 __all__ = ["Crafter", "CraftingState"]
 
-register("Crafter", Crafter, "Survive in an open world: gather, craft tools, and unlock 22 skills.")
+register(
+    "Crafter", Crafter, "Survive in worlds of your choice: gather, craft, and unlock 22 skills."
+)
+register(
+    "Crafter-original",
+    functools.partial(Crafter, original=True),
+    "Crafter's original game: survive in an open world, gather, craft, and unlock 22 skills.",
+)

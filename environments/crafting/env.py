@@ -33,6 +33,9 @@ class Crafter(Environment[CraftingState]):
 
     Observations: what the original's picture shows, see `layout.OBSERVATION_SPACE`.
 
+    Args:
+        original: whether the original game is the only task.
+
     Attributes:
         propositions: the achievements, each of which holds in the steps that unlock or repeat it.
 
@@ -40,21 +43,23 @@ class Crafter(Environment[CraftingState]):
         Hafner, Benchmarking the spectrum of agent capabilities, ICLR 2022 (arXiv:2109.06780).
     """
 
-    task_space = tasks.SPACE
     observation_space = layout.OBSERVATION_SPACE
     action_space = layout.ACTION_SPACE
     max_steps = layout.MAX_STEPS
     propositions = ACHIEVEMENTS
+    achievements = ACHIEVEMENTS
     restart_group_size = 4
 
-    def __init__(self):
+    def __init__(self, original: bool = False):
         self.name = "Crafter"
+        self.task_space = tasks.ORIGINAL_SPACE if original else tasks.SPACE
+        self.original = original
         self._reset, self._step = fold_vmap(self._fresh), fold_vmap(self._one_step)
 
     @property
     def easy_space(self) -> TaskSpace:
         """Worlds in daylight in which one achievement is enough."""
-        return self.task_space.restricted(**_EASY)
+        return self.task_space if self.original else self.task_space.restricted(**_EASY)
 
     @property
     def evaluation_tasks(self) -> dict[str, Float[np.ndarray, " d"]]:

@@ -83,6 +83,7 @@ PARAMETERS = (*TERRAIN, *CREATURES, *BEGINNING, *PAY, *END)
 SPACE = Box(tuple(parameter.dimension for parameter in PARAMETERS))
 ORIGINAL = np.array([parameter.original for parameter in PARAMETERS], np.float32)
 ORIGINAL.flags.writeable = False
+ORIGINAL_SPACE = SPACE.restricted(**{p.dimension.name: p.original for p in PARAMETERS})
 _COLUMN = {name: column for column, name in enumerate(SPACE.names)}
 
 
