@@ -9,7 +9,7 @@ from didact.environments.registry import register
 __all__ = ["Crafter", "CraftingState"]
 
 register(
-    "Crafter", Crafter, "Survive in worlds of your choice: gather, craft, and unlock 22 skills."
+    "Crafter", Crafter, "Survive in open worlds of many kinds: gather, craft, and unlock 22 skills."
 )
 register(
     "Crafter-original",
