@@ -2,12 +2,14 @@
 
 import functools
 
+from didact.environments.crafting import official
 from didact.environments.crafting.env import Crafter
 from didact.environments.crafting.layout import CraftingState
 from didact.environments.registry import register
 
 __all__ = ["Crafter", "CraftingState"]
 
+official.register()
 register(
     "Crafter", Crafter, "Survive in open worlds of many kinds: gather, craft, and unlock 22 skills."
 )

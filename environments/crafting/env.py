@@ -10,6 +10,7 @@ from didact.environments.compiler_hints import fold_vmap
 from didact.environments.crafting import layout, tasks, view
 from didact.environments.crafting.generation.worlds import new_worlds
 from didact.environments.crafting.layout import ACHIEVEMENTS, ITEM, MAX_OBJECTS, CraftingState
+from didact.environments.crafting.official import COUNTERPART
 from didact.environments.crafting.rules import balance, creatures, nearby, player
 from didact.environments.task_spaces import TaskSpace
 
@@ -49,6 +50,7 @@ class Crafter(Environment[CraftingState]):
     propositions = ACHIEVEMENTS
     achievements = ACHIEVEMENTS
     restart_group_size = 4
+    official = COUNTERPART
 
     def __init__(self, original: bool = False):
         self.name = "Crafter"
