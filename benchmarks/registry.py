@@ -81,6 +81,7 @@ _MODULES = {  # and the classes of their settings
     "feedback": ("students.language_feedback", "FeedbackConfig"),
     "sac": ("students.sac", "SACBenchmarkConfig"),
     "commits": ("speed.commits", "CommitsConfig"),
+    "crafter": ("crafting.parity", "CrafterConfig"),
     "teaching": ("curricula.teaching", "TeachingConfig"),
 }
 for _name, _description in {
@@ -94,6 +95,7 @@ for _name, _description in {
     "feedback": "Students with and without language feedback.",
     "sac": "SAC, compared with Stable-Baselines3 on Pendulum-v1.",
     "commits": "The speed of this checkout, compared with that of another one.",
+    "crafter": "The crafting world, compared with the original package, Crafter.",
     "teaching": "A teacher trained by PPO on many short lives, compared with others.",
 }.items():
     _module, _config = _MODULES[_name]

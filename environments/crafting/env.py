@@ -205,9 +205,11 @@ def advance(
 def _appended(objects, num_slots, cells, directions):
     """Append a plant and arrows to the objects; `cells` are ABSENT where there is none."""
     arrows = directions.shape[0]
-    kind = np.int32([layout.PLANT] + [layout.ARROW] * arrows)[:, None]
+    kind = np.array([[layout.PLANT]] + [[layout.ARROW]] * arrows, np.int32)
     extra = jnp.concatenate([jnp.zeros_like(directions[:1]), directions])
-    values = layout.pack(kind, jnp.maximum(cells, 0), np.int32(layout.HEALTH)[kind], extra)
+    values = layout.pack(
+        kind, jnp.maximum(cells, 0), np.array(layout.HEALTH, np.int32)[kind], extra
+    )
     exists = cells >= 0
     worlds = jnp.arange(cells.shape[1])
     for row in range(1 + arrows):

@@ -24,7 +24,7 @@ References:
     Hafner, Benchmarking the spectrum of agent capabilities, ICLR 2022 (arXiv:2109.06780).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -190,8 +190,8 @@ class CraftingState(NamedTuple):
     tasks: Float[Array, "n d"]
 
 
-def pack(kind: Array, cell: Array, health: Array, extra: Array) -> Int32[Array, "*s"]:
-    """Return objects as single numbers; the inverse of `unpack`.
+def pack(kind: Any, cell: Any, health: Any, extra: Any) -> Any:
+    """Return objects as single numbers int32[*s]; the inverse of `unpack`.
 
     Bits 0-11 hold the cell, 12-14 the kind, 15-17 the health and 18-26 the extra number.
     """

@@ -38,8 +38,8 @@ class OriginalCrafter(gymnasium.Env[dict[str, np.ndarray], int]):
             raise gymnasium.error.DependencyNotInstalled("crafter is not installed") from error
         self.original: Any = crafter.Env()
         self.original.render = lambda size=None: None  # saves most of the time of a step
-        self.action_space = spaces.Discrete(len(layout.ACTIONS))
-        self.observation_space = spaces.Dict(
+        self.action_space: Any = spaces.Discrete(len(layout.ACTIONS))
+        self.observation_space: Any = spaces.Dict(
             {
                 name: spaces.Box(space.low, space.high, space.shape, np.dtype(space.dtype).type)
                 for name, space in layout.OBSERVATION_SPACE.items()

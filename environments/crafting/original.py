@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,7 +16,7 @@ _DIRECTIONS = {
 
 
 def state_of(env: Any) -> CraftingState:
-    """Return the state of a `crafter.Env` as one world, without axes of worlds left out.
+    """Return the state of a `crafter.Env` as a batch of one world.
 
     Args:
         env: a `crafter.Env` with a map of 64x64 cells, after a reset.
@@ -32,26 +31,26 @@ def state_of(env: Any) -> CraftingState:
         for start in starts
     ]
     done = [name in env._unlocked for name in layout.ACHIEVEMENTS]
-    alone = CraftingState(
-        material=world._mat_map.T.reshape(-1).astype(np.uint8),
-        objects=objects,
-        num_slots=np.int32(len(rows)),
-        chunks=np.asarray(chunk_bits(jnp.asarray(first_cells, jnp.int32)[:, None]))[0],
-        position=np.int32(_cell(player.pos)),
-        facing=np.int32(_direction(player.facing)),
-        inventory=np.array([player.inventory[name] for name in layout.ITEMS], np.int32),
-        sleeping=np.bool_(player.sleeping),
-        hunger=np.float32(player._hunger),
-        thirst=np.float32(player._thirst),
-        fatigue=np.float32(player._fatigue),
-        recovery=np.float32(player._recover),
-        previous_health=np.int32(player._last_health),
-        unlocked=np.array(done),
-        achieved=np.zeros(len(layout.ACHIEVEMENTS), bool),
-        steps=np.int32(env._step),
-        tasks=tasks.ORIGINAL,
-    )
-    return jax.tree.map(lambda x: jnp.asarray(x)[None], alone)
+    alone: dict[str, Any] = {
+        "material": world._mat_map.T.reshape(-1).astype(np.uint8),
+        "objects": objects,
+        "num_slots": np.int32(len(rows)),
+        "chunks": np.asarray(chunk_bits(jnp.asarray(first_cells, jnp.int32)[:, None]))[0],
+        "position": np.int32(_cell(player.pos)),
+        "facing": np.int32(_direction(player.facing)),
+        "inventory": np.array([player.inventory[name] for name in layout.ITEMS], np.int32),
+        "sleeping": np.bool_(player.sleeping),
+        "hunger": np.float32(player._hunger),
+        "thirst": np.float32(player._thirst),
+        "fatigue": np.float32(player._fatigue),
+        "recovery": np.float32(player._recover),
+        "previous_health": np.int32(player._last_health),
+        "unlocked": np.array(done),
+        "achieved": np.zeros(len(layout.ACHIEVEMENTS), bool),
+        "steps": np.int32(env._step),
+        "tasks": tasks.ORIGINAL,
+    }
+    return CraftingState(**{name: jnp.asarray(x)[None] for name, x in alone.items()})
 
 
 def _object(thing: Any) -> int:

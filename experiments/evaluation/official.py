@@ -51,7 +51,7 @@ def play_official(
     key = jax.random.key(seed)
     results = np.zeros((3, episodes))
     environment = policy.make_environment()
-    achieved: dict[str, np.ndarray] = {}
+    achieved: dict[str, Any] = {}
     episode = np.arange(n)  # the episode of each environment
     following = n
     everyone = list(range(n))
@@ -86,7 +86,8 @@ def play_official(
             fresh = np.isin(np.arange(n), over)
             carry = jax.tree.map(partial(_cleared, fresh), carry)
     worlds.close()
-    return Results(*results, achieved)
+    success, returns, lengths = results
+    return Results(success, returns, lengths, achieved)
 
 
 def _worlds(policy: Policy, name: str, n: int, seed: int, engine: str) -> Any:

@@ -42,7 +42,7 @@ class Geometry(NamedTuple):
 
     vertices: np.ndarray  # int32[u, 3]: the lattice coordinates of all vertices
     used: np.ndarray  # int32[t, v]: the vertices of each tile, padded with any
-    falloff: np.ndarray  # float32[t, c, v]: the weights of vertices, 0 for padding
+    falloff: np.ndarray  # float32[t, v, c]: the weights of vertices, 0 for padding
     offset: np.ndarray  # float32[t, v, 3]: the positions of vertices from the tile's first point
     scale: np.ndarray  # float32[t, v, 2]: the distance of neighboring points along x and y
 
@@ -94,7 +94,7 @@ def geometry(octaves: tuple[Octave, ...], side: int) -> Geometry:
     return Geometry(
         vertices=np.array(list(numbers), np.int32),
         used=stacked(0, np.int32),
-        falloff=np.ascontiguousarray(stacked(1, np.float32).transpose(0, 2, 1)),
+        falloff=stacked(1, np.float32),
         offset=stacked(2, np.float32),
         scale=stacked(3, np.float32),
     )
@@ -119,16 +119,19 @@ def noise(
 ) -> Float[Array, "n points"]:
     """Return a sum of octaves on `side` x `side` points for n seeds, in the order of `geometry`."""
     known, n = geometry(octaves, side), permutation.shape[0]
-    gradient = _gradients(permutation, known.vertices)[:, known.used]  # [n, t, v, 3]
-    gradient = gradient.transpose(1, 0, 3, 2)  # [t, n, 3, v]
-    start = -jnp.sum(gradient * known.offset.swapaxes(1, 2)[:, None], 2)
-    slopes = [gradient[:, :, axis] * known.scale[:, None, :, axis] for axis in (0, 1)]
+    number = _gradient_numbers(permutation, known.vertices)
+    # Only the numbers are gathered for each tile: gradients are quick to compute from them.
+    at = known.used[:, None] + number.shape[1] * jnp.arange(n)[None, :, None]
+    number = number.reshape(-1).at[at].get(mode="promise_in_bounds")  # [t, n, v]
+    gradient = _gradients(number)
+    offset = known.offset[:, None]
+    start = -sum(gradient[axis] * offset[..., axis] for axis in range(3))
+    slopes = [gradient[axis] * known.scale[:, None, :, axis] for axis in (0, 1)]
     # Each vertex adds a linear function of the position in its tile, times its falloff.
-    linear = jnp.stack([*slopes, start], 2)  # [t, n, 3, v]
     sums = jax.lax.dot_general(
-        linear.reshape(linear.shape[0], n * 3, -1),
+        jnp.stack([*slopes, start], 2).reshape(len(known.used), n * 3, -1),
         jnp.asarray(known.falloff),
-        (((2,), (2,)), ((0,), (0,))),
+        (((2,), (1,)), ((0,), (0,))),
         precision=jax.lax.Precision.HIGHEST,
     ).reshape(-1, n, 3, TILE * TILE)
     column, row = np.tile(np.arange(TILE), TILE), np.repeat(np.arange(TILE), TILE)
@@ -136,21 +139,24 @@ def noise(
     return values.swapaxes(0, 1).reshape(n, side * side)
 
 
-def _gradients(permutation: Int[Array, "n 256"], vertices: np.ndarray) -> Float[Array, "n u 3"]:
-    """Return the gradients of vertices, signed permutations of (11, 4, 4)."""
+def _gradient_numbers(permutation: Int[Array, "n 256"], vertices: np.ndarray) -> Int[Array, "n u"]:
+    """Return the numbers of the gradients of vertices, below NUM_GRADIENTS."""
     flat = permutation.reshape(-1)
     first = 256 * jnp.arange(permutation.shape[0])[:, None]
     hashed = permutation[:, vertices[:, 0] & 255]
     for axis in (1, 2):
         entry = (hashed + vertices[:, axis]) & 255
         hashed = flat.at[first + entry].get(mode="promise_in_bounds")
-    number = hashed % NUM_GRADIENTS
+    return hashed % NUM_GRADIENTS
+
+
+def _gradients(number: Int[Array, "*s"]) -> list[Float[Array, "*s"]]:
+    """Return gradients by component: signed permutations of (11, 4, 4)."""
     positive = number // 3 % 2 == 1, number // 6 % 2 == 0, number < 12
-    parts = [
+    return [
         jnp.where(positive[axis], 1.0, -1.0) * jnp.where(number % 3 == axis, 11.0, 4.0)
         for axis in range(3)
     ]
-    return jnp.stack(parts, -1)
 
 
 def to_rows(values: Array, side: int) -> Array:

@@ -90,7 +90,7 @@ def _outside(tasks: Float[Array, "n d"]) -> Bool[Array, "n cells"]:
     cell = cell_order()
     first = [START % SIDE - size // 2, START // SIDE - size // 2]
     x, y = cell % SIDE - first[0], cell // SIDE - first[1]
-    return (x < 0) | (y < 0) | (x >= size) | (y >= size)
+    return jnp.asarray((x < 0) | (y < 0) | (x >= size) | (y >= size))
 
 
 def _first(*cases: tuple[Array, Array | int], otherwise: int) -> UInt8[Array, "n cells"]:

@@ -29,16 +29,16 @@ class NewWorlds(NamedTuple):
 def new_worlds(keys: PRNGKeyArray, tasks: Float[Array, "n d"]) -> NewWorlds:
     """Generate n worlds, one for each key and task."""
 
-    def draw(key):
-        shuffle, uniform = jax.random.split(key)
-        shape = (len(Draws._fields), CELLS)
-        return jax.random.permutation(shuffle, 256), jax.random.uniform(uniform, shape)
-
-    permutation, uniform = jax.vmap(draw)(keys)
-    draws = Draws(*jnp.moveaxis(uniform, 1, 0))
+    permutation, draws = jax.vmap(_draw)(keys)
     fact = tasks[0, 0] > -jnp.inf
     found = compile_separately(fact, terrain, fields(permutation, tasks), draws, tasks)
-    return compile_separately(fact, from_terrain, found)
+    return from_terrain(found)
+
+
+def _draw(key: PRNGKeyArray) -> tuple[Int32[Array, "256"], Draws]:
+    shuffle, uniform = jax.random.split(key)
+    numbers = jax.random.uniform(uniform, (len(Draws._fields), CELLS))
+    return jax.random.permutation(shuffle, 256), Draws(*numbers)
 
 
 def from_terrain(found: Terrain) -> NewWorlds:

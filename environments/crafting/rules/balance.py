@@ -44,7 +44,7 @@ KINDS = (
     Kind(layout.COW, layout.GRASS, 5, 5, 0.01, 0.1, 30, _ONE, 1.5 + LIGHT),
 )
 # Slightly more than the exact numbers, so that float32 rounds down to the same integers.
-_TARGETS = np.float32([(kind.minimum, kind.maximum) for kind in KINDS]) + 1e-6
+_TARGETS = np.array([(kind.minimum, kind.maximum) for kind in KINDS], np.float32) + 1e-6
 
 
 class Draws(NamedTuple):
@@ -120,7 +120,7 @@ def balance(
         removed |= _victims(own_area, goes, draws.victim) & (far >= kind.despawn_distance)
     new = jnp.stack(spawned, 1).reshape(n, -1)
     kinds = np.repeat([kind.kind for kind in KINDS], AREAS).astype(np.int32)
-    health = np.int32(layout.HEALTH)[kinds]
+    health = np.array(layout.HEALTH, np.int32)[kinds]
     new = jnp.where(new >= 0, layout.pack(kinds, jnp.maximum(new, 0), health, np.int32(0)), 0)
     return compacted(jnp.concatenate([jnp.where(removed, 0, objects), new], 1))
 

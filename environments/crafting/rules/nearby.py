@@ -1,6 +1,6 @@
 """The objects near the players, which are the only ones that act."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -54,7 +54,7 @@ def scatter(objects: Int32[Array, "n s"], near: Nearby) -> Int32[Array, "n s"]:
     return objects.at[worlds, near.slot].set(values, mode="drop", unique_indices=True)
 
 
-def neighbor(cell: Int32[Array, "*s"], dx: Array, dy: Array) -> Int32[Array, "*s"]:
+def neighbor(cell: Int32[Array, "*s"], dx: Any, dy: Any) -> Int32[Array, "*s"]:
     """Return the cell at an offset, or OFF_MAP."""
     x, y = cell % SIDE + dx, cell // SIDE + dy
     inside = (x >= 0) & (y >= 0) & (x < SIDE) & (y < SIDE)
