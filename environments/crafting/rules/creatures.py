@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
+from didact.environments.compiler_hints import compile_separately
 from didact.environments.crafting import layout
 from didact.environments.crafting.layout import SIDE, CraftingState
 from didact.environments.crafting.rules.nearby import (
@@ -17,9 +18,15 @@ from didact.environments.crafting.rules.nearby import (
     Nearby,
     among,
     material_at,
-    neighbor,
 )
-from didact.environments.crafting.rules.sequence import Plans, act_in_turn
+from didact.environments.crafting.rules.sequence import (
+    NOWHERE,
+    STAY,
+    Plan,
+    act_in_turn,
+    packed_plans,
+    target_of,
+)
 
 NUM_DRAWS = 4  # uniform numbers for each object
 ZOMBIE_DAMAGE, ZOMBIE_DAMAGE_ASLEEP, COOLDOWN = 2, 7, 5
@@ -36,10 +43,12 @@ class Creatures(NamedTuple):
     broken: Int32[Array, "2 n"]  # cells of tables and furnaces that arrows destroyed, or ABSENT
 
 
-def toward(dx: Array, dy: Array, long_axis: Bool[Array, "*s"]) -> tuple[Array, Array]:
-    """Return a step along one axis of an offset: the longer axis, or the other one."""
+def toward(dx: Array, dy: Array, long_axis: Bool[Array, "*s"]) -> Int32[Array, "*s"]:
+    """Return the direction of an offset along its longer axis or the other one, or NOWHERE."""
     horizontal = jnp.where(long_axis, jnp.abs(dx) > jnp.abs(dy), jnp.abs(dx) <= jnp.abs(dy))
-    return jnp.where(horizontal, jnp.sign(dx), 0), jnp.where(horizontal, 0, jnp.sign(dy))
+    along = jnp.where(horizontal, dx, dy)
+    direction = jnp.where(horizontal, 0, 2) + (along > 0)
+    return jnp.where(along == 0, NOWHERE, direction)
 
 
 def update(
@@ -58,7 +67,8 @@ def update(
         planted: the cell of a plant that was placed in this step, or ABSENT.
         draws: uniform numbers in 0..1.
     """
-    plans, extra = _plan(state, near, acts, draws)
+    fact = state.position[0] >= 0
+    plans, extra = compile_separately(fact, _plan, state, near, acts, draws)
     results = act_in_turn(near, plans, state.position, planted)
     cell = jnp.where(results.cell >= 0, results.cell, near.cell)  # also of those that died
     damage, extra = _zombie_hits(near, acts, cell, extra, state)
@@ -72,8 +82,8 @@ def update(
 
 def _plan(
     state: CraftingState, near: Nearby, acts: Bool[Array, "k n"], draws: Float[Array, "4 k n"]
-) -> tuple[Plans, Int32[Array, "k n"]]:
-    """Return what objects intend to do, and their timers, which always count."""
+) -> tuple[Int32[Array, "k n"], Int32[Array, "k n"]]:
+    """Return the packed plans of objects, and their timers, which always count."""
     a, b, c, d = draws
     kind = jnp.where(acts, near.kind, layout.EMPTY)
     cow, zombie, skeleton, arrow, plant = (kind == number for number in range(1, 6))
@@ -92,37 +102,41 @@ def _plan(
     wanders = (cow & (a < 0.5)) | (zombie & ~chases) | (skeleton & ~shoots & ~comes & (again < 0.2))
 
     way = jnp.where(arrow, near.extra, jnp.minimum((d * 4).astype(jnp.int32), 3))
-    random_x, random_y = (
-        jnp.where(way == 0, -1, jnp.where(way == 1, 1, 0)),
-        jnp.where(way == 2, -1, jnp.where(way == 3, 1, 0)),
-    )
     long_axis = shoots | jnp.where(zombie, b < 0.8, d < 0.6)
-    goal_x, goal_y = toward(dx, dy, long_axis)
+    goal = toward(dx, dy, long_axis)
     aims = chases | shoots | comes
-    step_x, step_y = jnp.where(aims, goal_x, random_x), jnp.where(aims, goal_y, random_y)
-    away_x, away_y = toward(dx, dy, a < 0.6)
-
-    first = jnp.where(flees, neighbor(near.cell, -away_x, -away_y), OFF_MAP)
-    second = jnp.where(aims | wanders | arrow, neighbor(near.cell, step_x, step_y), OFF_MAP)
-    first_material = material_at(state.material, first)
-    second_material = material_at(state.material, second)
-    walkable = among(second_material, layout.WALKABLE)
+    stays = (aims & (goal == NOWHERE)) | ~(aims | wanders | arrow)
+    away = toward(-dx, -dy, a < 0.6)
+    # A dying skeleton can "flee" to its own cell, which it has just left, and does not shoot then.
+    first = jnp.where(flees, jnp.where(away == NOWHERE, STAY, away), NOWHERE)
+    second = jnp.where(stays, NOWHERE, jnp.where(aims, goal, way))
+    first_material, first = _ahead(state, near, first)
+    second_material, second = _ahead(state, near, second)
     flyable = among(second_material, layout.FLYABLE)
-    ready = shoots & (extra == 0)
-    plans = Plans(
-        acts=acts,
-        mobile=cow | zombie | skeleton,
-        plant=plant,
-        arrow=arrow,
-        shoots=shoots,
-        first=first,
-        first_free=among(first_material, layout.WALKABLE),
-        second=second,
-        second_free=jnp.where(shoots, ready & flyable, jnp.where(arrow, flyable, walkable)),
-        breaks=arrow & among(second_material, (layout.TABLE, layout.FURNACE)),
-        direction=jnp.where(goal_x != 0, (goal_x > 0) * 1, 2 + (goal_y > 0)),
+    shot = shoots & (extra == 0) & flyable
+    walks = among(second_material, layout.WALKABLE)
+    plans = packed_plans(
+        Plan(
+            mobile=cow | zombie | skeleton,
+            plant=plant,
+            arrow=arrow,
+            shoots=shoots,
+            first_free=among(first_material, layout.WALKABLE),
+            second_free=jnp.where(shoots, shot, jnp.where(arrow, flyable, walks)),
+            breaks=arrow & among(second_material, (layout.TABLE, layout.FURNACE)),
+            first=first,
+            second=second,
+        )
     )
     return plans, extra
+
+
+def _ahead(
+    state: CraftingState, near: Nearby, direction: Int32[Array, "k n"]
+) -> tuple[Int32[Array, "k n"], Int32[Array, "k n"]]:
+    """Return the materials ahead, and the directions; NOWHERE if they lead off the map."""
+    cell = target_of(near.cell, direction)
+    return material_at(state.material, cell), jnp.where(cell == OFF_MAP, NOWHERE, direction)
 
 
 def _zombie_hits(

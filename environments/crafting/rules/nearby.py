@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int32, UInt8
+from jaxtyping import Array, Bool, Int32, UInt8, UInt32
 
+from didact.environments.compiler_hints import compile_separately
 from didact.environments.crafting import layout
 from didact.environments.crafting.layout import CELLS, MAX_OBJECTS, SIDE
 from didact.environments.crafting.rules.bits import nth_flag, packed
@@ -31,11 +32,10 @@ class Nearby(NamedTuple):
 def gather(objects: Int32[Array, "n s"], position: Int32[Array, " n"]) -> Nearby:
     """Return the objects that can act or be in the way after the player has moved by a cell."""
     n = objects.shape[0]
-    fields = layout.unpack(objects)
-    close = layout.distance(fields.cell, position[:, None]) <= REACH + 1
-    words = packed((fields.kind != layout.EMPTY) & close)
+    fact = position[0] >= 0
+    words = compile_separately(fact, _close, objects, position)
     rank = jnp.broadcast_to(np.arange(ROWS, dtype=np.int32)[:, None], (ROWS, n))
-    slot, count = nth_flag(words.T, rank)
+    slot, count = compile_separately(fact, nth_flag, words, rank)
     present = slot < MAX_OBJECTS
     index = jnp.minimum(slot, MAX_OBJECTS - 1) + MAX_OBJECTS * jnp.arange(n)
     found = objects.reshape(-1).at[index].get(mode="promise_in_bounds")
@@ -43,6 +43,13 @@ def gather(objects: Int32[Array, "n s"], position: Int32[Array, " n"]) -> Nearby
     cell = jnp.where(present, rows.cell, ABSENT)
     count = jnp.minimum(count, ROWS)
     return Nearby(slot, present, rows.kind, cell, rows.health, rows.extra, count)
+
+
+def _close(objects: Int32[Array, "n s"], position: Int32[Array, " n"]) -> UInt32[Array, "w n"]:
+    """Return which objects are close, in words of 32 bits."""
+    fields = layout.unpack(objects)
+    close = layout.distance(fields.cell, position[:, None]) <= REACH + 1
+    return packed((fields.kind != layout.EMPTY) & close).T
 
 
 def scatter(objects: Int32[Array, "n s"], near: Nearby) -> Int32[Array, "n s"]:
@@ -63,7 +70,9 @@ def neighbor(cell: Int32[Array, "*s"], dx: Any, dy: Any) -> Int32[Array, "*s"]:
 
 def ahead_of(cell: Int32[Array, "*s"], direction: Int32[Array, "*s"]) -> Int32[Array, "*s"]:
     """Return the next cell in a direction, or OFF_MAP."""
-    return neighbor(cell, jnp.asarray(layout.DX)[direction], jnp.asarray(layout.DY)[direction])
+    step = 2 * (direction & 1) - 1
+    vertical = direction >= 2
+    return neighbor(cell, jnp.where(vertical, 0, step), jnp.where(vertical, step, 0))
 
 
 def material_at(

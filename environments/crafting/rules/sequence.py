@@ -10,28 +10,55 @@ from jaxtyping import Array, Bool, Int32
 from didact.environments.compiler_hints import varying_as
 from didact.environments.crafting import layout
 from didact.environments.crafting.layout import SIDE
-from didact.environments.crafting.rules.nearby import ABSENT, Nearby, among
+from didact.environments.crafting.rules.nearby import (
+    ABSENT,
+    OFF_MAP,
+    Nearby,
+    ahead_of,
+    among,
+)
 
 MOST_ARROWS = 4  # new arrows of a world in one step
 
 
-class Plans(NamedTuple):
-    """What the near objects of n worlds intend to do.
+NOWHERE, STAY = 4, 5  # instead of directions
 
-    A creature tries to move to its first target, and if that fails to its second one.
+
+class Plan(NamedTuple):
+    """What an object intends to do, in arrays of any shape.
+
+    A creature tries to move in its first direction, and if that fails in its second one.
     """
 
-    acts: Bool[Array, "k n"]
-    mobile: Bool[Array, "k n"]  # cows, zombies and skeletons
-    plant: Bool[Array, "k n"]
-    arrow: Bool[Array, "k n"]
-    shoots: Bool[Array, "k n"]  # at the second target, instead of moving there
-    first: Int32[Array, "k n"]  # a cell, or OFF_MAP for none
-    first_free: Bool[Array, "k n"]  # whether its material can be entered
-    second: Int32[Array, "k n"]
-    second_free: Bool[Array, "k n"]
-    breaks: Bool[Array, "k n"]  # arrows at a table or furnace
-    direction: Int32[Array, "k n"]  # of shots
+    mobile: Bool[Array, "*s"]  # cows, zombies and skeletons
+    plant: Bool[Array, "*s"]
+    arrow: Bool[Array, "*s"]
+    shoots: Bool[Array, "*s"]  # in the second direction, instead of moving there
+    first_free: Bool[Array, "*s"]  # whether the material ahead can be entered
+    second_free: Bool[Array, "*s"]
+    breaks: Bool[Array, "*s"]  # arrows at a table or furnace
+    first: Int32[Array, "*s"]  # a direction, NOWHERE or STAY
+    second: Int32[Array, "*s"]
+
+
+_FLAGS = len(Plan._fields) - 2
+
+
+def target_of(cell: Int32[Array, "*s"], direction: Int32[Array, "*s"]) -> Int32[Array, "*s"]:
+    """Return the cell in a direction, which may be NOWHERE or STAY; OFF_MAP if there is none."""
+    ahead = jnp.where(direction == NOWHERE, OFF_MAP, ahead_of(cell, direction))
+    return jnp.where(direction == STAY, cell, ahead)
+
+
+def packed_plans(plan: Plan) -> Int32[Array, "*s"]:
+    """Return plans as single numbers, which are computed once and read in every iteration."""
+    bits = sum(flag.astype(jnp.int32) << bit for bit, flag in enumerate(plan[:_FLAGS]))
+    return bits | (plan.first << _FLAGS) | (plan.second << (_FLAGS + 3))
+
+
+def _unpacked(number: Int32[Array, "*s"]) -> Plan:
+    flags = [(number >> bit) & 1 == 1 for bit in range(_FLAGS)]
+    return Plan(*flags, (number >> _FLAGS) & 7, (number >> (_FLAGS + 3)) & 7)
 
 
 class Results(NamedTuple):
@@ -47,7 +74,10 @@ class Results(NamedTuple):
 
 
 def act_in_turn(
-    near: Nearby, plans: Plans, player: Int32[Array, " n"], planted: Int32[Array, " n"]
+    near: Nearby,
+    plans: Int32[Array, "k n"],
+    player: Int32[Array, " n"],
+    planted: Int32[Array, " n"],
 ) -> Results:
     """Let the near objects act in their order. Costs one loop iteration for each."""
     n = player.shape[0]
@@ -58,7 +88,8 @@ def act_in_turn(
         def mine(values):
             return jax.lax.dynamic_index_in_dim(values, row, keepdims=False)
 
-        plan = Plans(*map(mine, plans))
+        plan, own = _unpacked(mine(plans)), mine(near.cell)
+        first_cell, second_cell = target_of(own, plan.first), target_of(own, plan.second)
         dead = plan.mobile & (mine(now.health) <= 0)
         here = jnp.where(dead, ABSENT, mine(now.cell))
         cell = now.cell.at[row].set(here)
@@ -67,22 +98,22 @@ def act_in_turn(
             others = jnp.any(cell == target, 0) | jnp.any(now.arrows == target, 0)
             return others | (player == target) | (planted == target)
 
-        first = plan.first_free & ~taken(plan.first)
-        obstacle = taken(plan.second)
+        first = plan.first_free & ~taken(first_cell)
+        obstacle = taken(second_cell)
         second = plan.second_free & ~obstacle & ~first
-        moved = jnp.where(first, plan.first, plan.second)
+        moved = jnp.where(first, first_cell, second_cell)
         here = jnp.where((first | (second & ~plan.shoots)) & ~dead, moved, here)
 
         hits = plan.arrow & obstacle
-        hit = hits & (cell == plan.second)
+        hit = hits & (cell == second_cell)
         health = jnp.where(hit, jnp.maximum(now.health - 2, 0), now.health)
         here = jnp.where(plan.arrow & ~second, ABSENT, here)
         breaks = plan.breaks & ~obstacle
         next_broken = (now.broken[0] >= 0).astype(jnp.int32)
         this = breaks & (np.arange(2)[:, None] == next_broken)
-        broken = jnp.where(this, plan.second, now.broken)
+        broken = jnp.where(this, second_cell, now.broken)
 
-        x, y = mine(near.cell) % SIDE, mine(near.cell) // SIDE
+        x, y = own % SIDE, own // SIDE
         beside = jnp.abs(cell % SIDE - x) + jnp.abs(cell // SIDE - y) == 1
         eaten = jnp.any(beside & creature & (cell >= 0), 0)
         withers = plan.plant & (eaten | (mine(health) <= 0))
@@ -95,9 +126,9 @@ def act_in_turn(
             cell=cell.at[row].set(here),
             health=health,
             fired=now.fired.at[row].set(fires),
-            arrows=jnp.where(new, plan.second, now.arrows),
-            directions=jnp.where(new, plan.direction, now.directions),
-            player_hits=now.player_hits + (hits & (player == plan.second)),
+            arrows=jnp.where(new, second_cell, now.arrows),
+            directions=jnp.where(new, plan.second, now.directions),
+            player_hits=now.player_hits + (hits & (player == second_cell)),
             broken=broken,
         )
 
