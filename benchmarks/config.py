@@ -383,21 +383,3 @@ class CommitsConfig:
     """times that each case is timed in each checkout"""
     cases: tuple[str, ...] = tuple(CASES)
     """what to time: environments by id, GoTo with feedback, or training"""
-
-
-@dataclasses.dataclass(frozen=True)
-class CrafterConfig:
-    """Compare the crafting world with the original package, `crafter`."""
-
-    episodes: int = 5000
-    """episodes of the uniform policy, compared with published rates; about 170 steps each"""
-    maps: int = 100
-    """maps of the original to compare with; each takes it about a second"""
-    num_envs: tuple[int, ...] = (256, 1024)
-    """numbers of parallel worlds whose speed is measured"""
-    seconds: float = 20.0
-    """total timing per row, over all repeats; 0 omits the speed"""
-    repeats: int = 4
-    """number of repeats; the repeats of all rows are interleaved"""
-    seed: int = 0
-    """random seed"""

@@ -12,8 +12,8 @@ from rich.console import Group
 from rich.table import Table
 
 from didact.benchmarks import hardware
-from didact.benchmarks.config import CrafterConfig
 from didact.benchmarks.crafting import published
+from didact.benchmarks.crafting.settings import CrafterConfig
 from didact.benchmarks.registry import Benchmark
 from didact.environments import Restart, SettingError, make
 from didact.environments.crafting import layout
