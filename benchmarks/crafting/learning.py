@@ -93,7 +93,7 @@ def table(result: dict[str, Any]) -> Group:
         "here": "trained policy",
         "original": "trained policy, original package",
     }
-    scores = Table("", "score", "return", "length", title=f"{len(seeds)} seeds")
+    scores = Table("", "score", "return", "length", title=f"seeds: {len(seeds)}")
     for part in parts:
         numbers = np.array([[row[part][name] for name in MEASURED] for row in seeds])
         shown = [f"{a:.1f} ± {b:.1f}" for a, b in zip(numbers.mean(0), numbers.std(0), strict=True)]
