@@ -78,6 +78,23 @@ def test_random_and_hostile_actions(crafter, play, hostile):
         check_state(state)
 
 
+@pytest.mark.slow
+def test_a_million_steps(crafter, play):
+    """Random and hostile actions in random tasks and in the original game."""
+    n, steps = 256, 400
+    tasks = np.array(crafter.task_space.sample(jax.random.key(6), n))
+    tasks[::2] = crafter.evaluation_tasks["original"]
+    state, _ = jax.jit(crafter.reset)(jax.random.key(1), jnp.asarray(tasks))
+    rng = np.random.default_rng(1)
+    for part in range(10):
+        actions = rng.integers(0, 17, (steps, n))
+        actions[rng.random(actions.shape) < 0.05] = rng.choice([-(2**31), -1, 17, 2**31 - 1])
+        items = jnp.asarray(rng.integers(0, 10, (n, 12)))
+        state = state._replace(inventory=state.inventory.at[:, 4:].set(items))
+        (_, state), _ = play(jax.random.key(part), state, jnp.asarray(actions, jnp.int32))
+        check_state(state)
+
+
 def test_what_is_seen_is_what_is_there(crafter):
     state, seen = jax.jit(crafter.reset)(
         jax.random.key(3), jnp.asarray(np.tile(crafter.evaluation_tasks["original"], (4, 1)))
