@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, PRNGKeyArray
 
-from didact.environments.base import Environment, Timestep, map_in_groups, split_keys
+from didact.environments.base import Timestep, map_in_groups, split_keys
 from didact.environments.compiler_hints import fold_vmap
 from didact.environments.crafting import layout, tasks, view
 from didact.environments.crafting.generation.worlds import new_worlds
 from didact.environments.crafting.layout import ACHIEVEMENTS, ITEM, MAX_OBJECTS, CraftingState
 from didact.environments.crafting.official import COUNTERPART
+from didact.environments.crafting.offers import Offers
 from didact.environments.crafting.rules import balance, creatures, nearby, player
 from didact.environments.task_spaces import TaskSpace
 
@@ -19,7 +20,7 @@ HEALTH_REWARD = 0.1  # for each unit of health
 _EASY = {"time": (0, 100), "goal": 1, "zombies": (0, 1)}
 
 
-class Crafter(Environment[CraftingState]):
+class Crafter(Offers):
     """Crafter: survive in an open world, gather resources, and make tools.
 
     The rules are those of the original package, `crafter` 1.8.3: a map of 64x64 cells, four needs,
@@ -32,10 +33,13 @@ class Crafter(Environment[CraftingState]):
     many rewarded achievements have been unlocked as the task's `goal` demands, or all of them if
     there are fewer. The original game knows no success; here its goal is half of the achievements.
 
-    Observations: what the original's picture shows, see `layout.OBSERVATION_SPACE`.
+    Observations: what the original's picture shows, as symbols (see `layout.OBSERVATION_SPACE`) or
+    as a picture.
 
     Args:
         original: whether the original game is the only task.
+        picture: whether the observation is `picture`, uint8[n, 64, 64, 3], drawn from the symbols,
+            instead of the symbols; see `picture.draw`.
 
     Attributes:
         propositions: the achievements, each of which holds in the steps that unlock or repeat it.
@@ -44,7 +48,6 @@ class Crafter(Environment[CraftingState]):
         Hafner, Benchmarking the spectrum of agent capabilities, ICLR 2022 (arXiv:2109.06780).
     """
 
-    observation_space = layout.OBSERVATION_SPACE
     action_space = layout.ACTION_SPACE
     max_steps = layout.MAX_STEPS
     propositions = ACHIEVEMENTS
@@ -52,10 +55,11 @@ class Crafter(Environment[CraftingState]):
     restart_group_size = 4
     official = COUNTERPART
 
-    def __init__(self, original: bool = False):
+    def __init__(self, original: bool = False, picture: bool = False):
         self.name = "Crafter"
         self.task_space = tasks.ORIGINAL_SPACE if original else tasks.SPACE
         self.original = original
+        self.choose_observation(picture)
         self._reset, self._step = fold_vmap(self._fresh), fold_vmap(self._one_step)
 
     @property
@@ -102,7 +106,7 @@ class Crafter(Environment[CraftingState]):
             steps=jnp.zeros(n, jnp.int32),
             tasks=chosen,
         )
-        return state, self._timestep(state, zero)
+        return state, self._timestep(keys, state, zero)
 
     def _one_step(self, keys: PRNGKeyArray, state: CraftingState, actions: Int32[Array, " n"]):
         draws = jax.vmap(lambda key: jax.random.uniform(key, (_NUM_DRAWS,)))(keys)
@@ -112,7 +116,7 @@ class Crafter(Environment[CraftingState]):
         gained = state.inventory[:, HEALTH] - before.inventory[:, HEALTH]
         new = state.unlocked & ~before.unlocked & (tasks.paid(state.tasks) > 0)
         reward = HEALTH_REWARD * gained + jnp.any(new, 1)
-        return state, self._timestep(state, reward)
+        return state, self._timestep(keys, state, reward)
 
     def _balanced(self, keys: PRNGKeyArray, state: CraftingState) -> CraftingState:
         """Balance the creatures of the worlds where it is time to do so."""
@@ -144,14 +148,16 @@ class Crafter(Environment[CraftingState]):
         new = map_in_groups(balanced, due, old, _GROUP)
         return state._replace(objects=new.objects, num_slots=new.num_slots)
 
-    def _timestep(self, state: CraftingState, reward: Float[Array, " n"]) -> Timestep:
+    def _timestep(
+        self, keys: PRNGKeyArray, state: CraftingState, reward: Float[Array, " n"]
+    ) -> Timestep:
         paid = tasks.paid(state.tasks) > 0
         count = jnp.sum(state.unlocked & paid, 1)
         goal = jnp.minimum(tasks.value(state.tasks, "goal"), jnp.sum(paid, 1))
         dead = state.inventory[:, HEALTH] <= 0
         over = state.steps >= tasks.value(state.tasks, "length")
         return Timestep(
-            observation=view.symbols(state),
+            observation=self.observe(keys, state),
             reward=reward,
             terminated=dead,
             truncated=over,
