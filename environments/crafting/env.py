@@ -10,8 +10,8 @@ from didact.environments.compiler_hints import fold_vmap
 from didact.environments.crafting import layout, tasks, view
 from didact.environments.crafting.generation.worlds import new_worlds
 from didact.environments.crafting.layout import ACHIEVEMENTS, ITEM, MAX_OBJECTS, CraftingState
-from didact.environments.crafting.official import COUNTERPART
 from didact.environments.crafting.offers import Offers
+from didact.environments.crafting.official import COUNTERPART
 from didact.environments.crafting.rules import balance, creatures, nearby, player
 from didact.environments.task_spaces import TaskSpace
 

@@ -31,7 +31,8 @@ from didact.environments.crafting.rules.nearby import ahead_of, among
 
 DELAYS = (0, 6, 14, 30, 60)  # steps by which goals count as farther away, by their importance
 _FREE = layout.WALKABLE
-NIGHT = 0.45  # daylight below which players sleep if they are tired
+EVENING = 90  # the step of the day after which players prepare for the night
+NIGHT = 0.45  # daylight below which players stay in a shelter
 DAY = 0.8  # daylight above which zombies are rare
 _SIDES = np.arange(4)[:, None]
 
@@ -48,8 +49,8 @@ def act(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Int32[Array, " n"]
     needs = wishes(state.inventory, wanted, places)
     refuge = _shelter(seen)
     rests = _rests(seen, refuge)
-    goals = _goals(seen, needs, wanted, rests)
-    actions = _towards(seen, state, goals, _sites(seen, needs, places, rests))
+    goals, deep = _goals(seen, needs, wanted, rests)
+    actions = _towards(seen, state, goals, _sites(seen, needs, places, rests), deep)
     for condition, action in reversed(_immediate(seen, state, needs, wanted, refuge, rests)):
         actions = jnp.where(condition, action, actions)
     return jnp.where(state.sleeping, ACTION["sleep"], actions).astype(jnp.int32)
@@ -57,30 +58,37 @@ def act(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Int32[Array, " n"]
 
 def _shelter(seen: Scene) -> Shelter:
     material, occupied = seen.material, seen.object >= 0
-    # Lava is no danger to those who stand still, but plants and tables can vanish.
-    open_cell = among(material, _FREE) | occupied
-    solid = among(material, (layout.STONE, layout.COAL, layout.IRON))
-    diggable = solid & (seen.have("wood_pickaxe") > 0)
-    diggable &= (material != layout.IRON) | (seen.have("stone_pickaxe") > 0)
+    free = among(material, _FREE) & ~occupied
+    # Arrows fly over lava, next to which skeletons often live.
+    open_cell = among(material, (*_FREE, layout.LAVA)) | occupied
+    diggable = among(material, (layout.STONE, layout.COAL)) & (seen.have("wood_pickaxe") > 0)
+    diggable |= (material == layout.WATER) & _bridges(seen)
     fillable = can_be_filled(material) & ~occupied & (seen.have("stone") > 0)
-    return shelter(open_cell, diggable, fillable, seen.facing)
+    return shelter(open_cell, free, diggable, fillable, seen.facing)
+
+
+def _bridges(seen: Scene) -> Bool[Array, " n"]:
+    """Return who can place a stone on water, collect it, and still close a shelter."""
+    return (seen.have("wood_pickaxe") > 0) & (seen.have("stone") > 1)
 
 
 def _rests(seen: Scene, refuge: Shelter) -> Bool[Array, " n"]:
-    """Return who should sleep or recover in a shelter."""
+    """Return who should sleep, recover or wait in a shelter."""
     health, energy = seen.have("health"), seen.have("energy")
-    fed = (seen.have("food") > 2) & (seen.have("drink") > 2)
+    least = jnp.minimum(seen.have("food"), seen.have("drink"))
+    night = seen.light < NIGHT
+    fed = (least > 2) | (night & ((least > 0) | (health > 4))) | (energy <= 1)
     can = (seen.have("wood_pickaxe") > 0) & (seen.have("stone") > 0)
-    tired = (energy <= 3) | ((seen.light < NIGHT) & (energy <= 6))
-    hurt = fed & (health <= 3)
-    stays = refuge.sealed & fed & ((energy < 7) | (health < 7))
-    return can & (tired | hurt | stays) & (fed | (energy <= 1))
+    can |= refuge.sealed
+    tired, hurt = (energy <= 4) | night, health <= 4
+    stays = refuge.sealed & ((energy < 8) | (health < 8))
+    return can & fed & (tired | hurt | stays)
 
 
 def _goals(
     seen: Scene, needs: Wishes, wanted: Bool[Array, "n 22"], rests: Bool[Array, " n"]
-) -> UInt32[Array, "5 64 2 n"]:
-    """Return the cells to use by "do", for each delay."""
+) -> tuple[UInt32[Array, "5 64 2 n"], UInt32[Array, "64 2 n"]]:
+    """Return the cells to use, for each delay, and those of them in which to shelter."""
     of, objects = seen.materials, seen.objects
     health, food, drink = (seen.have(item) for item in ("health", "food", "drink"))
     armed = (seen.have("stone_sword") > 0) | (seen.have("iron_sword") > 0)
@@ -89,8 +97,11 @@ def _goals(
     def want(achievement):
         return wanted[:, ACHIEVEMENT[achievement]]
 
+    # The night is spent in a shelter, so players eat and drink in the evening.
+    evening = (seen.phase > EVENING) & (seen.light > NIGHT)
+
     def by_need(value, wish):
-        return [value <= 3, (value <= 4) | wish, value <= 5, no, value <= 7]
+        return [value <= 3, (value <= 5) | wish | (evening & (value <= 7)), no, value <= 6, no]
 
     starving = (food <= 2) | (drink <= 2)
     calm = ~starving & ~rests
@@ -108,26 +119,28 @@ def _goals(
         (objects[ZOMBIES], [no, hunts & calm, no, no, no]),
         (objects[SKELETONS], [no, no, shoots & calm, no, no]),
     ]
-    dug = boards.on(seen.have("wood_pickaxe") > 0, of(layout.STONE))
-    shut = ~(of(*_FREE) | seen.all_objects)
-    deep = dug & boards.surrounded(shut)
-    listed.append((deep, [rests, no, no, no, no]))
+    dug = boards.on(seen.have("wood_pickaxe") > 0, of(layout.STONE, layout.COAL))
+    dug |= boards.on(_bridges(seen), of(layout.WATER))
+    shut = ~(of(*_FREE, layout.LAVA) | seen.all_objects)
+    deep = boards.on(rests, dug & boards.surrounded(shut))
     by_delay = []
     for level in range(len(DELAYS)):
         parts = [boards.on(conditions[level], board) for board, conditions in listed]
         by_delay.append(boards.union(parts))
-    return jnp.stack(by_delay)
+    by_delay[0] |= deep
+    return jnp.stack(by_delay), deep
 
 
 def _sites(
     seen: Scene, needs: Wishes, places: Stations, rests: Bool[Array, " n"]
 ) -> list[UInt32[Array, "64 2 n"]]:
     """Return the cells at which the next tools can be made, for each delay."""
-    calm = needs.ready & ~rests
+    calm = needs.ready & ~rests & (seen.have("food") > 2) & (seen.have("drink") > 2)
     near = jnp.where(needs.smelts & places.both_close, places.both, places.tables)
     none = jnp.zeros_like(near)
     far = boards.on(calm & needs.smelts & ~places.both_close, places.both)
-    return [boards.on(calm & places.table_close, near), none, far, none, boards.on(calm, near)]
+    late = boards.on(needs.ready, near)
+    return [boards.on(calm & places.table_close, near), none, far, none, late]
 
 
 def _ground(seen: Scene) -> paths.Ground:
@@ -153,13 +166,14 @@ def _towards(
     state: CraftingState,
     goals: UInt32[Array, "5 64 2 n"],
     sites: list[UInt32[Array, "64 2 n"]],
+    deep: UInt32[Array, "64 2 n"],
 ) -> Int32[Array, " n"]:
     """Return the actions that lead to the nearest goal and use it."""
     ground = _ground(seen)
     ends = [boards.around(goal) | site for goal, site in zip(goals, sites, strict=True)]
     times = paths.arrivals(ground, jnp.stack(ends), DELAYS, state.position)
     sides = ahead_of(state.position, _SIDES)
-    free, cleared, bridged, *uses = boards.at([*ground, *goals], sides)
+    free, cleared, bridged, inside, *uses = boards.at([*ground, deep, *goals], sides)
     here = boards.at(sites, state.position[None])[:, 0]
     delays = np.array(DELAYS)[:, None]
     use = jnp.min(jnp.where(jnp.stack(uses), delays[:, None], paths.NEVER), 0)
@@ -177,22 +191,29 @@ def _towards(
     def there(values):
         return jnp.take_along_axis(values, side[None], 0, mode="promise_in_bounds")[0]
 
-    acts = (chosen < 4) | there(cleared)
-    ahead = jnp.where(acts, ACTION["do"], ACTION["place_stone"])
+    fills = there(bridged) & ((chosen >= 4) | there(inside))
+    ahead = jnp.where(fills, ACTION["place_stone"], ACTION["do"])
     walks = (chosen >= 4) & there(free)
     action = jnp.where(walks | (side != state.facing), move, ahead)
-    return jnp.where(found & (chosen < 8), action, _wander(state, free, found))
+    aside = _turn_aside(state, free, cleared)
+    return jnp.where(found, jnp.where(chosen < 8, action, aside), _wander(state, free))
 
 
-def _wander(
-    state: CraftingState, free: Bool[Array, "4 n"], turns: Bool[Array, " n"]
+def _turn_aside(
+    state: CraftingState, free: Bool[Array, "4 n"], cleared: Bool[Array, "4 n"]
 ) -> Int32[Array, " n"]:
-    """Return a step in a direction that changes every few steps, or every step."""
-    mixed = (state.steps // jnp.where(turns, 1, 7)) * 7919 % 1009
-    rank = (_SIDES + mixed) % 4
+    """Return an action that leads to a free cell in front, to place something there."""
+    solid = jnp.any(cleared, 0)
+    side = jnp.where(solid, jnp.argmax(cleared, 0), jnp.argmax(free, 0))
+    move = jnp.where(solid | jnp.any(free, 0), ACTION["move_left"] + side, ACTION["noop"])
+    return jnp.where(jnp.any(cleared & (state.facing == _SIDES), 0), ACTION["do"], move)
+
+
+def _wander(state: CraftingState, free: Bool[Array, "4 n"]) -> Int32[Array, " n"]:
+    """Return a step in a direction that changes every few steps."""
+    rank = (_SIDES + state.steps // 7 * 7919 % 1009) % 4
     side = jnp.argmin(jnp.where(free, rank, 4 + rank), 0)
-    can = jnp.any(free, 0)
-    return jnp.where(can, ACTION["move_left"] + side, ACTION["noop"])
+    return jnp.where(jnp.any(free, 0), ACTION["move_left"] + side, ACTION["noop"])
 
 
 def _immediate(
@@ -214,10 +235,11 @@ def _immediate(
     water = vacant & (material == layout.WATER)
     safe = seen.threat > 10
     naps = wanted[:, ACHIEVEMENT["wake_up"]] & (energy < MOST) & (seen.light > DAY) & safe
-    naps |= (energy <= 1) & ~rests & safe
+    naps |= (energy <= 1) & safe & (seen.light > 0.5)
     digs = jnp.any(refuge.dig, 0)
     dig_side = jnp.argmax(refuge.dig, 0)
-    dig = jnp.where(dig_side == state.facing, ACTION["do"], ACTION["move_left"] + dig_side)
+    through = jnp.where(material == layout.WATER, ACTION["place_stone"], ACTION["do"])
+    dig = jnp.where(dig_side == state.facing, through, ACTION["move_left"] + dig_side)
     quiet = (seen.threat > 5) & ~rests
     return [
         (seen.faced(hostile), ACTION["do"]),

@@ -25,6 +25,7 @@ class Scene(NamedTuple):
     facing: Int32[Array, " n"]
     inventory: Int32[Array, "n 16"]
     light: Array
+    phase: Int32[Array, " n"]  # the step of the day
     threat: Int32[Array, " n"]  # the L1 distance to the nearest zombie
 
     def have(self, item: str) -> Int32[Array, " n"]:
@@ -58,6 +59,7 @@ def scene(state: CraftingState) -> Scene:
         facing=state.facing,
         inventory=state.inventory,
         light=view.light(state),
+        phase=view.phase(state),
         threat=jnp.min(jnp.where(fields.kind == layout.ZOMBIE, far, np.int32(999)), 1),
     )
 

@@ -40,6 +40,7 @@ def cells(position: Int32[Array, " n"]) -> Int32[Array, "16 n"]:
 
 def shelter(
     open_cell: Bool[Array, "16 n"],
+    free: Bool[Array, "16 n"],
     diggable: Bool[Array, "16 n"],
     fillable: Bool[Array, "16 n"],
     facing: Int32[Array, " n"],
@@ -47,7 +48,8 @@ def shelter(
     """Return how players can shelter.
 
     Args:
-        open_cell: the cells (see `cells`) that creatures can enter, or that are not safe.
+        open_cell: the cells (see `cells`) through which creatures or arrows can come.
+        free: those that the player can enter.
         diggable: those that the player can dig.
         fillable: those on which the player can place a stone.
         facing: the players' directions.
@@ -66,6 +68,6 @@ def shelter(
     corridor &= ~jnp.any(pocket, 0)  # which would remain open
     stuck = only & ~corridor
     back = stuck[OPPOSITE]
-    go = corridor | (back & pocket)
+    go = (corridor | (back & pocket)) & free[:4]
     dig = back & diggable[:4] & shut
     return Shelter(sealed, close, go, dig)
