@@ -100,17 +100,19 @@ def _goals(
     # The night is spent in a shelter, so players eat and drink in the evening.
     evening = (seen.phase > EVENING) & (seen.light > NIGHT)
 
-    def by_need(value, wish):
-        return [value <= 3, (value <= 5) | wish | (evening & (value <= 7)), no, value <= 6, no]
+    enough = jnp.where(evening, 6, 3)
 
-    starving = (food <= 2) | (drink <= 2)
+    def by_need(value, wish):
+        return [value <= enough, (value <= 5) | wish, no, value <= 7, no]
+
+    starving = jnp.minimum(food, drink) < enough
     calm = ~starving & ~rests
     hunts = want("defeat_zombie") & (health >= 5)
     shoots = want("defeat_skeleton") & (health >= 6) & (armed | (health >= 8))
     listed = [
         (of(layout.WATER), by_need(drink, needs.drink)),
         (objects[COWS], by_need(food, want("eat_cow"))),
-        (objects[RIPE], [want("eat_plant"), food <= 5, no, no, no]),
+        (objects[RIPE], [want("eat_plant") | (food <= enough), food <= 5, no, no, no]),
         (of(layout.TREE), [needs.wood & calm, no, no, needs.wood, no]),
         (of(layout.STONE), [needs.stone & calm, no, no, needs.stone, no]),
         (of(layout.COAL), [needs.coal & calm, no, no, needs.coal, no]),
@@ -253,7 +255,7 @@ def _immediate(
         (naps, ACTION["sleep"]),
         (needs.table & floor & ~rests, ACTION["place_table"]),
         (needs.furnace & floor & ~rests, ACTION["place_furnace"]),
-        (water & (drink < MOST) & ~rests, ACTION["do"]),
+        (water & ((drink < MOST) | needs.drink) & ~rests, ACTION["do"]),
         (needs.place_stone & fillable & ~rests, ACTION["place_stone"]),
         (needs.place_plant & grass & quiet, ACTION["place_plant"]),
         (needs.sapling & grass & quiet, ACTION["do"]),
