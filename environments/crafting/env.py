@@ -40,6 +40,8 @@ class Crafter(Offers):
         original: whether the original game is the only task.
         picture: whether the observation is `picture`, uint8[n, 64, 64, 3], drawn from the symbols,
             instead of the symbols; see `picture.draw`.
+        text: whether observations include `text`, a description as token ids, uint8[n, l], which
+            is not an input of networks; see `text.tokens`.
 
     Attributes:
         propositions: the achievements, each of which holds in the steps that unlock or repeat it.
@@ -55,11 +57,11 @@ class Crafter(Offers):
     restart_group_size = 4
     official = COUNTERPART
 
-    def __init__(self, original: bool = False, picture: bool = False):
+    def __init__(self, original: bool = False, picture: bool = False, text: bool = False):
         self.name = "Crafter"
         self.task_space = tasks.ORIGINAL_SPACE if original else tasks.SPACE
         self.original = original
-        self.choose_observation(picture)
+        self.choose_observation(picture, text)
         self._reset, self._step = fold_vmap(self._fresh), fold_vmap(self._one_step)
 
     @property

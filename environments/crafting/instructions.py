@@ -68,14 +68,20 @@ class CrafterInstructions(Wrapper[InstructedState]):
         phrasing: "train", "validation" or "test" paraphrases instructions with the wordings of this
             split, see `phrases`; None keeps the original wording.
         max_steps: the time limit of an episode.
-        picture: whether observations are pictures, see `Crafter`.
+        picture, text: see `Crafter`.
 
     Raises:
         SettingError: the split does not exist, or `max_steps` is out of range.
     """
 
-    def __init__(self, phrasing: str | None = None, max_steps: int = 1000, picture: bool = False):
-        inner = Crafter(picture=picture)
+    def __init__(
+        self,
+        phrasing: str | None = None,
+        max_steps: int = 1000,
+        picture: bool = False,
+        text: bool = False,
+    ):
+        inner = Crafter(picture=picture, text=text)
         super().__init__(inner)
         if not 1 <= max_steps <= inner.max_steps:
             raise SettingError("max_steps", max_steps, f"1 to {inner.max_steps}")

@@ -31,8 +31,9 @@ from didact.environments.crafting.rules.nearby import ahead_of, among
 
 DELAYS = (0, 6, 14, 30, 60)  # steps by which goals count as farther away, by their importance
 _FREE = layout.WALKABLE
-EVENING = 90  # the step of the day after which players prepare for the night
-NIGHT = 0.45  # daylight below which players stay in a shelter
+# Steps of the day: when players prepare for the night, and when they shelter from the zombies.
+EVENING, DUSK, DAWN = 90, 140, 290
+ARCHERY = 12  # steps to a skeleton, within which arrows can come
 DAY = 0.8  # daylight above which zombies are rare
 _SIDES = np.arange(4)[:, None]
 
@@ -59,8 +60,9 @@ def act(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Int32[Array, " n"]
 def _shelter(seen: Scene) -> Shelter:
     material, occupied = seen.material, seen.object >= 0
     free = among(material, _FREE) & ~occupied
-    # Arrows fly over lava, next to which skeletons often live.
+    # Arrows fly over lava, next to which skeletons often live, and over water.
     open_cell = among(material, (*_FREE, layout.LAVA)) | occupied
+    open_cell |= (material == layout.WATER) & (seen.skeleton <= ARCHERY)
     diggable = among(material, (layout.STONE, layout.COAL)) & (seen.have("wood_pickaxe") > 0)
     diggable |= (material == layout.WATER) & _bridges(seen)
     fillable = can_be_filled(material) & ~occupied & (seen.have("stone") > 0)
@@ -76,7 +78,7 @@ def _rests(seen: Scene, refuge: Shelter) -> Bool[Array, " n"]:
     """Return who should sleep, recover or wait in a shelter."""
     health, energy = seen.have("health"), seen.have("energy")
     least = jnp.minimum(seen.have("food"), seen.have("drink"))
-    night = seen.light < NIGHT
+    night = (seen.phase >= DUSK) & (seen.phase < DAWN)
     fed = (least > 2) | (night & ((least > 0) | (health > 4))) | (energy <= 1)
     can = (seen.have("wood_pickaxe") > 0) & (seen.have("stone") > 0)
     can |= refuge.sealed
@@ -98,7 +100,7 @@ def _goals(
         return wanted[:, ACHIEVEMENT[achievement]]
 
     # The night is spent in a shelter, so players eat and drink in the evening.
-    evening = (seen.phase > EVENING) & (seen.light > NIGHT)
+    evening = (seen.phase >= EVENING) & (seen.phase < DUSK)
 
     enough = jnp.where(evening, 6, 3)
 
@@ -124,7 +126,8 @@ def _goals(
     dug = boards.on(seen.have("wood_pickaxe") > 0, of(layout.STONE, layout.COAL))
     dug |= boards.on(_bridges(seen), of(layout.WATER))
     shut = ~(of(*_FREE, layout.LAVA) | seen.all_objects)
-    deep = boards.on(rests, dug & boards.surrounded(shut))
+    exposed = boards.blocks(objects[SKELETONS], ARCHERY // 2)
+    deep = boards.on(rests, dug & boards.surrounded(shut) & ~exposed)
     by_delay = []
     for level in range(len(DELAYS)):
         parts = [boards.on(conditions[level], board) for board, conditions in listed]
@@ -235,18 +238,22 @@ def _immediate(
     grass = vacant & (material == layout.GRASS)
     fillable = vacant & can_be_filled(material)
     water = vacant & (material == layout.WATER)
-    safe = seen.threat > 10
+    safe = (seen.zombie > 10) & (seen.skeleton > ARCHERY)
     naps = wanted[:, ACHIEVEMENT["wake_up"]] & (energy < MOST) & (seen.light > DAY) & safe
     naps |= (energy <= 1) & safe & (seen.light > 0.5)
     digs = jnp.any(refuge.dig, 0)
     dig_side = jnp.argmax(refuge.dig, 0)
     through = jnp.where(material == layout.WATER, ACTION["place_stone"], ACTION["do"])
     dig = jnp.where(dig_side == state.facing, through, ACTION["move_left"] + dig_side)
-    quiet = (seen.threat > 5) & ~rests
+    quiet = (seen.zombie > 5) & ~rests
+    water_side = (seen.material[:4] == layout.WATER) & (kinds < 0)
+    sips = rests & refuge.sealed & (drink < 7) & jnp.any(water_side, 0)
     return [
         (seen.faced(hostile), ACTION["do"]),
         (jnp.any(hostile, 0), ACTION["move_left"] + jnp.argmax(hostile, 0)),
         *((needs.make[rule.tool], ACTION[f"make_{rule.tool}"]) for rule in MAKES),
+        (sips & (material == layout.WATER), ACTION["do"]),
+        (sips, ACTION["move_left"] + jnp.argmax(water_side, 0)),
         (rests & refuge.sealed & (energy < MOST), ACTION["sleep"]),
         (rests & refuge.sealed, ACTION["noop"]),
         (rests & refuge.close, ACTION["place_stone"]),

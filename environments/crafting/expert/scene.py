@@ -12,6 +12,7 @@ from didact.environments.crafting.expert.shelter import cells
 from didact.environments.crafting.layout import ITEM, CraftingState
 from didact.environments.crafting.rules.nearby import among, material_at
 
+FAR = np.int32(999)
 COWS, ZOMBIES, SKELETONS, ARROWS, PLANTS, RIPE = range(6)  # the groups of objects
 
 
@@ -26,7 +27,8 @@ class Scene(NamedTuple):
     inventory: Int32[Array, "n 16"]
     light: Array
     phase: Int32[Array, " n"]  # the step of the day
-    threat: Int32[Array, " n"]  # the L1 distance to the nearest zombie
+    zombie: Int32[Array, " n"]  # the L1 distance to the nearest zombie
+    skeleton: Int32[Array, " n"]
 
     def have(self, item: str) -> Int32[Array, " n"]:
         return self.inventory[:, ITEM[item]]
@@ -60,7 +62,8 @@ def scene(state: CraftingState) -> Scene:
         inventory=state.inventory,
         light=view.light(state),
         phase=view.phase(state),
-        threat=jnp.min(jnp.where(fields.kind == layout.ZOMBIE, far, np.int32(999)), 1),
+        zombie=jnp.min(jnp.where(fields.kind == layout.ZOMBIE, far, FAR), 1),
+        skeleton=jnp.min(jnp.where(fields.kind == layout.SKELETON, far, FAR), 1),
     )
 
 
