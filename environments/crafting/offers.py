@@ -1,18 +1,22 @@
 """What crafting worlds offer besides `reset` and `step`: observations, pictures, an expert."""
 
+import textwrap
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from didact.environments.base import Environment
-from didact.environments.capabilities import OptionalPropositions, StateExpert
+from didact.environments.capabilities import OptionalPropositions, StateExpert, TextStatus
 from didact.environments.crafting import layout, picture, propositions, text, view
 from didact.environments.crafting.layout import CraftingState
 
 
 class Offers(Environment[CraftingState]):
     """The observations and the optional capabilities of `Crafter`."""
+
+    render_modes = ("rgb_array", "ansi")
 
     def choose_observation(self, as_picture: bool, with_text: bool) -> None:
         """Choose the observation space: the picture, or symbols; and whether there is a text."""
@@ -39,7 +43,38 @@ class Offers(Environment[CraftingState]):
             index: the world to draw.
             scale: pixels of the picture for each pixel of a sprite, along each side.
         """
-        return picture.magnified(view.symbols(_only(state, index)), scale)
+        return picture.magnified(_look(_only(state, index)), scale)
+
+    def render_ansi(
+        self,
+        state: CraftingState,
+        index: int,
+        color: bool = True,
+        window: tuple[int, int] | None = None,
+    ) -> str:
+        """Draw what the player of world `index` sees as text for a terminal; see `ansi.draw`."""
+        from didact.environments.crafting import ansi
+
+        seen = {name: np.asarray(x)[0] for name, x in _look(_only(state, index)).items()}
+        pose = seen["facing"], bool(seen["sleeping"])
+        return ansi.draw(seen["view"], *pose, color=color, window=window)
+
+    def text_status(self, state: CraftingState, index: int) -> TextStatus:
+        from didact.environments.crafting import ansi
+
+        seen = _look(_only(state, index))
+        counts = dict(zip(layout.ITEMS, np.asarray(state.inventory)[index].tolist(), strict=True))
+        vitals = [f"{name} {counts.pop(name)}" for name in layout.VITALS]
+        carried = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items() if n)
+        unlocked = int(np.sum(np.asarray(state.unlocked)[index]))
+        light = "night" if float(seen["light"][0]) < text.DARK else "day"
+        when = f"{light}, asleep" if bool(seen["sleeping"][0]) else light
+        lines = (
+            *("  ".join(vitals[:2]), "  ".join(vitals[2:])),
+            f"{unlocked} of {len(layout.ACHIEVEMENTS)} achievements, {when}",
+            *textwrap.wrap(f"you have {carried or 'nothing'}", _PANEL),
+        )
+        return TextStatus(self.max_steps, lines, ansi.LEGEND)
 
     def expert(self) -> StateExpert:
         """Return the planner, which unlocks the rewarded achievements."""
@@ -52,7 +87,13 @@ class Offers(Environment[CraftingState]):
         return propositions.make()
 
 
+_PANEL = 34  # characters
 _PICTURE = 2  # folded into keys, for the noise of the picture
+
+
+@jax.jit
+def _look(state: CraftingState) -> dict[str, Array]:
+    return view.symbols(state)
 
 
 def _only(state: CraftingState, index: int) -> CraftingState:
