@@ -77,7 +77,8 @@ def test_searches_find_the_shortest_way():
         for side in range(4):
             i, j = y + layout.DY[side], x + layout.DX[side]
             if 0 <= i < SIDE and 0 <= j < SIDE:
-                expected = cost[i, j] if cost[i, j] <= own < paths.LONGEST else paths.NEVER
+                reached = cost[i, j] <= own and cost[i, j] < paths.LONGEST
+                expected = cost[i, j] if reached else paths.NEVER
                 assert times[side, world] == expected
 
 

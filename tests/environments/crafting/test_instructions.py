@@ -52,7 +52,7 @@ NAMES = "collect_wood", "place_table", "make_wood_pickaxe"
 def test_the_planner_fulfills_a_sequence_in_its_order(world):
     first, (reward, success, labels, over, _) = played(world, NAMES, 60)
     reward, success, labels, over = map(np.asarray, (reward, success, labels, over))
-    success &= ~over
+    success = success & ~over
     assert success.any(0).mean() > 0.9
     for i in np.flatnonzero(success.any(0)):
         end = success[:, i].argmax()
