@@ -32,7 +32,7 @@ from didact.environments.crafting.rules.nearby import ahead_of, among
 DELAYS = (0, 6, 14, 30, 60)  # steps by which goals count as farther away, by their importance
 _FREE = layout.WALKABLE
 # Steps of the day: when players prepare for the night, and when they shelter from the zombies.
-EVENING, DUSK, DAWN = 90, 140, 290
+EVENING, DUSK, DAWN = 90, 140, 275
 ARCHERY = 12  # steps to a skeleton, within which arrows can come
 DAY = 0.8  # daylight above which zombies are rare
 _SIDES = np.arange(4)[:, None]
@@ -124,15 +124,17 @@ def _goals(
         (objects[SKELETONS], [no, no, shoots & calm, no, no]),
     ]
     dug = boards.on(seen.have("wood_pickaxe") > 0, of(layout.STONE, layout.COAL))
-    dug |= boards.on(_bridges(seen), of(layout.WATER))
-    shut = ~(of(*_FREE, layout.LAVA) | seen.all_objects)
+    archers = seen.skeleton <= ARCHERY
+    dug |= boards.on(_bridges(seen) & ~archers, of(layout.WATER))
+    shut = ~(of(*_FREE, layout.LAVA) | seen.all_objects | boards.on(archers, of(layout.WATER)))
     exposed = boards.blocks(objects[SKELETONS], ARCHERY // 2)
     deep = boards.on(rests, dug & boards.surrounded(shut) & ~exposed)
     by_delay = []
     for level in range(len(DELAYS)):
         parts = [boards.on(conditions[level], board) for board, conditions in listed]
         by_delay.append(boards.union(parts))
-    by_delay[0] |= deep
+    by_delay[0] |= deep & boards.around(of(layout.WATER))  # with something to drink
+    by_delay[1] |= deep
     return jnp.stack(by_delay), deep
 
 
