@@ -11,11 +11,14 @@ from jaxtyping import Array, Bool, Int32, UInt32
 
 from didact.environments.crafting import layout
 from didact.environments.crafting.expert import boards, paths
+from didact.environments.crafting.expert.camp import Camp, camp
 from didact.environments.crafting.expert.scene import (
     ARROWS,
     COWS,
+    DIAMOND,
     PLANTS,
     RIPE,
+    SIDES,
     SKELETONS,
     ZOMBIES,
     Scene,
@@ -24,7 +27,7 @@ from didact.environments.crafting.expert.scene import (
     scene,
     stations,
 )
-from didact.environments.crafting.expert.shelter import Shelter, shelter
+from didact.environments.crafting.expert.shelter import OPPOSITE, Shelter, shelter
 from didact.environments.crafting.expert.wishes import Wishes, wishes
 from didact.environments.crafting.layout import ACHIEVEMENT, ACTION, MAKES, MOST, CraftingState
 from didact.environments.crafting.rules.nearby import ahead_of, among
@@ -36,6 +39,7 @@ EVENING, DUSK, DAWN = 90, 140, 275
 ARCHERY = 12  # steps to a skeleton, within which arrows can come
 DAY = 0.8  # daylight above which zombies are rare
 _SIDES = np.arange(4)[:, None]
+SOON = 1  # the second of the delays
 
 
 def act(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Int32[Array, " n"]:
@@ -48,16 +52,22 @@ def act(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Int32[Array, " n"]
     seen = scene(state)
     places = stations(seen, state.position)
     needs = wishes(state.inventory, wanted, places)
-    refuge = _shelter(seen)
-    rests = _rests(seen, refuge)
+    refuge, square = _refuges(seen)
+    sealed = refuge.sealed | square.sealed
+    rests = _rests(seen, sealed)
     goals, deep = _goals(seen, needs, wanted, rests)
-    actions = _towards(seen, state, goals, _sites(seen, needs, places, rests), deep)
-    for condition, action in reversed(_immediate(seen, state, needs, wanted, refuge, rests)):
+    gaps = boards.on(needs.farm & ~rests & (seen.have("stone") > 0), _gaps(seen))
+    goals = goals.at[SOON].set(goals[SOON] | gaps)
+    sites = _sites(seen, needs, places, rests)
+    actions, distance = _towards(seen, state, needs, goals, sites, (deep, gaps))
+    actions = jnp.where(rests & square.possible & (distance > square.open), square.action, actions)
+    immediate = _immediate(seen, state, needs, wanted, refuge, sealed, rests)
+    for condition, action in reversed(immediate):
         actions = jnp.where(condition, action, actions)
     return jnp.where(state.sleeping, ACTION["sleep"], actions).astype(jnp.int32)
 
 
-def _shelter(seen: Scene) -> Shelter:
+def _refuges(seen: Scene) -> tuple[Shelter, Camp]:
     material, occupied = seen.material, seen.object >= 0
     free = among(material, _FREE) & ~occupied
     # Arrows fly over lava, next to which skeletons often live, and over water.
@@ -66,7 +76,10 @@ def _shelter(seen: Scene) -> Shelter:
     diggable = among(material, (layout.STONE, layout.COAL)) & (seen.have("wood_pickaxe") > 0)
     diggable |= (material == layout.WATER) & _bridges(seen)
     fillable = can_be_filled(material) & ~occupied & (seen.have("stone") > 0)
-    return shelter(open_cell, free, diggable, fillable, seen.facing)
+    near = (x[DIAMOND] for x in (open_cell, free, diggable, fillable))
+    return shelter(*near, seen.facing), camp(
+        open_cell, free, fillable, seen.facing, seen.have("stone")
+    )
 
 
 def _bridges(seen: Scene) -> Bool[Array, " n"]:
@@ -74,16 +87,16 @@ def _bridges(seen: Scene) -> Bool[Array, " n"]:
     return (seen.have("wood_pickaxe") > 0) & (seen.have("stone") > 1)
 
 
-def _rests(seen: Scene, refuge: Shelter) -> Bool[Array, " n"]:
+def _rests(seen: Scene, sealed: Bool[Array, " n"]) -> Bool[Array, " n"]:
     """Return who should sleep, recover or wait in a shelter."""
     health, energy = seen.have("health"), seen.have("energy")
     least = jnp.minimum(seen.have("food"), seen.have("drink"))
     night = (seen.phase >= DUSK) & (seen.phase < DAWN)
     fed = (least > 2) | (night & ((least > 0) | (health > 4))) | (energy <= 1)
     can = (seen.have("wood_pickaxe") > 0) & (seen.have("stone") > 0)
-    can |= refuge.sealed
+    can |= sealed
     tired, hurt = (energy <= 4) | night, health <= 4
-    stays = refuge.sealed & ((energy < 8) | (health < 8))
+    stays = sealed & ((energy < 8) | (health < 8))
     return can & fed & (tired | hurt | stays)
 
 
@@ -116,7 +129,7 @@ def _goals(
         (objects[COWS], by_need(food, want("eat_cow"))),
         (objects[RIPE], [want("eat_plant") | (food <= enough), food <= 5, no, no, no]),
         (of(layout.TREE), [needs.wood & calm, no, no, needs.wood, no]),
-        (of(layout.STONE), [needs.stone & calm, no, no, needs.stone, no]),
+        (of(layout.STONE), [needs.stone & calm, no, needs.stones & calm, needs.stone, no]),
         (of(layout.COAL), [needs.coal & calm, no, no, needs.coal, no]),
         (of(layout.IRON), [needs.iron & calm, no, no, needs.iron, no]),
         (of(layout.DIAMOND), [needs.diamond & calm, no, no, needs.diamond, no]),
@@ -138,16 +151,24 @@ def _goals(
     return jnp.stack(by_delay), deep
 
 
+def _gaps(seen: Scene) -> UInt32[Array, "64 2 n"]:
+    """Return the cells from which a creature could eat a plant."""
+    return boards.around(seen.objects[PLANTS]) & seen.materials(*_FREE) & ~seen.all_objects
+
+
 def _sites(
     seen: Scene, needs: Wishes, places: Stations, rests: Bool[Array, " n"]
 ) -> list[UInt32[Array, "64 2 n"]]:
-    """Return the cells at which the next tools can be made, for each delay."""
+    """Return the cells at which to make the next tools, or to wait for plants, for each delay."""
     calm = needs.ready & ~rests & (seen.have("food") > 2) & (seen.have("drink") > 2)
     near = jnp.where(needs.smelts & places.both_close, places.both, places.tables)
     none = jnp.zeros_like(near)
     far = boards.on(calm & needs.smelts & ~places.both_close, places.both)
     late = boards.on(needs.ready, near)
-    return [boards.on(calm & places.table_close, near), none, far, none, late]
+    # Plants only grow near the player.
+    fed = (seen.have("food") > 5) & (seen.have("drink") > 5)
+    garden = boards.on(needs.farm & fed & ~rests, boards.blocks(seen.objects[PLANTS], 2))
+    return [boards.on(calm & places.table_close, near), none, far, garden, late]
 
 
 def _ground(seen: Scene) -> paths.Ground:
@@ -171,16 +192,24 @@ def _ground(seen: Scene) -> paths.Ground:
 def _towards(
     seen: Scene,
     state: CraftingState,
+    needs: Wishes,
     goals: UInt32[Array, "5 64 2 n"],
     sites: list[UInt32[Array, "64 2 n"]],
-    deep: UInt32[Array, "64 2 n"],
-) -> Int32[Array, " n"]:
-    """Return the actions that lead to the nearest goal and use it."""
+    filled: tuple[UInt32[Array, "64 2 n"], UInt32[Array, "64 2 n"]],
+) -> tuple[Int32[Array, " n"], Int32[Array, " n"]]:
+    """Return the actions that lead to the nearest goal and use it, and the delayed distance.
+
+    Args:
+        seen, state, needs: the worlds, and what the players need.
+        goals: the cells to use, for each delay.
+        sites: the cells to be at, for each delay.
+        filled: the cells of `goals` in which to shelter, and on which to place stones.
+    """
     ground = _ground(seen)
     ends = [boards.around(goal) | site for goal, site in zip(goals, sites, strict=True)]
     times = paths.arrivals(ground, jnp.stack(ends), DELAYS, state.position)
     sides = ahead_of(state.position, _SIDES)
-    free, cleared, bridged, inside, *uses = boards.at([*ground, deep, *goals], sides)
+    free, cleared, bridged, inside, gaps, *uses = boards.at([*ground, *filled, *goals], sides)
     here = boards.at(sites, state.position[None])[:, 0]
     delays = np.array(DELAYS)[:, None]
     use = jnp.min(jnp.where(jnp.stack(uses), delays[:, None], paths.NEVER), 0)
@@ -198,12 +227,19 @@ def _towards(
     def there(values):
         return jnp.take_along_axis(values, side[None], 0, mode="promise_in_bounds")[0]
 
-    fills = there(bridged) & ((chosen >= 4) | there(inside))
+    uses = chosen < 4
+    fences = uses & there(gaps)
+    fills = (there(bridged) & (~uses | there(inside))) | fences
     ahead = jnp.where(fills, ACTION["place_stone"], ACTION["do"])
+    # To face a free cell, a player takes a step away from it, and back.
+    opposite = jnp.asarray(OPPOSITE)[side]
+    can_leave = jnp.take_along_axis(free, opposite[None], 0, mode="promise_in_bounds")[0]
+    move = jnp.where(fences & can_leave, ACTION["move_left"] + opposite, move)
     walks = (chosen >= 4) & there(free)
     action = jnp.where(walks | (side != state.facing), move, ahead)
-    aside = _turn_aside(state, free, cleared)
-    return jnp.where(found, jnp.where(chosen < 8, action, aside), _wander(state, free))
+    stays = jnp.where(needs.ready, _turn_aside(state, free, cleared), ACTION["noop"])
+    action = jnp.where(chosen < 8, action, stays)
+    return jnp.where(found, action, _wander(state, free)), times[paths.HERE]
 
 
 def _turn_aside(
@@ -229,11 +265,13 @@ def _immediate(
     needs: Wishes,
     wanted: Bool[Array, "n 22"],
     refuge: Shelter,
+    sealed: Bool[Array, " n"],
     rests: Bool[Array, " n"],
 ) -> list[tuple[Bool[Array, " n"], Int32[Array, " n"] | int]]:
     """Return actions that need no search, each with its condition; the first that holds counts."""
     energy, drink = seen.have("energy"), seen.have("drink")
-    kinds, material = seen.object[:4], seen.faced(seen.material[:4])
+    kinds, around = seen.object[SIDES], seen.material[SIDES]
+    material = seen.faced(around)
     vacant = seen.faced(kinds) < 0
     hostile = (kinds == ZOMBIES) | (kinds == SKELETONS)
     floor = vacant & among(material, _FREE)
@@ -248,16 +286,16 @@ def _immediate(
     through = jnp.where(material == layout.WATER, ACTION["place_stone"], ACTION["do"])
     dig = jnp.where(dig_side == state.facing, through, ACTION["move_left"] + dig_side)
     quiet = (seen.zombie > 5) & ~rests
-    water_side = (seen.material[:4] == layout.WATER) & (kinds < 0)
-    sips = rests & refuge.sealed & (drink < 7) & jnp.any(water_side, 0)
+    water_side = (around == layout.WATER) & (kinds < 0)
+    sips = rests & sealed & (drink < 7) & jnp.any(water_side, 0)
     return [
         (seen.faced(hostile), ACTION["do"]),
         (jnp.any(hostile, 0), ACTION["move_left"] + jnp.argmax(hostile, 0)),
         *((needs.make[rule.tool], ACTION[f"make_{rule.tool}"]) for rule in MAKES),
         (sips & (material == layout.WATER), ACTION["do"]),
         (sips, ACTION["move_left"] + jnp.argmax(water_side, 0)),
-        (rests & refuge.sealed & (energy < MOST), ACTION["sleep"]),
-        (rests & refuge.sealed, ACTION["noop"]),
+        (rests & sealed & (energy < MOST), ACTION["sleep"]),
+        (rests & sealed, ACTION["noop"]),
         (rests & refuge.close, ACTION["place_stone"]),
         (rests & jnp.any(refuge.go, 0), ACTION["move_left"] + jnp.argmax(refuge.go, 0)),
         (rests & digs, dig),

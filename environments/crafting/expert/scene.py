@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Int32, UInt32
 
 from didact.environments.crafting import layout, view
-from didact.environments.crafting.expert import boards
-from didact.environments.crafting.expert.shelter import cells
+from didact.environments.crafting.expert import boards, camp
+from didact.environments.crafting.expert.shelter import OFFSETS
 from didact.environments.crafting.layout import ITEM, CraftingState
 from didact.environments.crafting.rules.nearby import among, material_at
 
@@ -21,8 +21,8 @@ class Scene(NamedTuple):
 
     materials: boards.Materials
     objects: UInt32[Array, "6 64 2 n"]  # by group; RIPE plants are not among PLANTS
-    material: Int32[Array, "16 n"]  # of the cells around the player, see `shelter.cells`
-    object: Int32[Array, "16 n"]  # the group of the objects there, or -1
+    material: Int32[Array, "25 n"]  # of the cells around the player, see `camp.cells`
+    object: Int32[Array, "25 n"]  # the group of the objects there, or -1
     facing: Int32[Array, " n"]
     inventory: Int32[Array, "n 16"]
     light: Array
@@ -38,8 +38,13 @@ class Scene(NamedTuple):
         return boards.union(list(self.objects))
 
     def faced(self, values: Array) -> Array:
-        """Return the value of the faced cell, of values [4 or more, n]."""
+        """Return the value of the faced cell, of values of the four neighbors."""
         return jnp.take_along_axis(values, self.facing[None], 0, mode="promise_in_bounds")[0]
+
+
+# The cells of `shelter.OFFSETS` among those of `camp.cells`; the first four are the neighbors.
+DIAMOND = (OFFSETS[:, 1] + camp.REACH) * (2 * camp.REACH + 1) + OFFSETS[:, 0] + camp.REACH
+SIDES = DIAMOND[:4]
 
 
 def scene(state: CraftingState) -> Scene:
@@ -49,7 +54,7 @@ def scene(state: CraftingState) -> Scene:
     group = jnp.where((group == PLANTS) & (fields.extra >= layout.RIPE), RIPE, group)
     group = jnp.where(fields.kind == layout.EMPTY, RIPE + 1, group)
     objects = boards.of_cells(fields.cell, group, RIPE + 1)
-    near = cells(state.position)
+    near = camp.cells(state.position)
     present = boards.at(list(objects), near)
     groups = jnp.arange(RIPE + 1)[:, None, None]
     far = layout.distance(fields.cell, state.position[:, None])
@@ -76,19 +81,22 @@ class Stations(NamedTuple):
     at_both: Bool[Array, " n"]
     table_close: Bool[Array, " n"]  # there is such a cell within CLOSE cells along each axis
     both_close: Bool[Array, " n"]
+    plant_close: Bool[Array, " n"]  # there is a plant that can grow where the player is
 
 
 CLOSE = 9  # within which walking to a station is cheaper than placing another one
+GROWS = 12  # within which plants surely grow
 
 
 def stations(seen: Scene, position: Int32[Array, " n"]) -> Stations:
-    """Return where tools can be made."""
+    """Return where tools can be made, and food can be grown."""
     tables = boards.blocks(seen.materials(layout.TABLE), 1)
     both = tables & boards.blocks(seen.materials(layout.FURNACE), 1)
     window = boards.window(position, CLOSE)
     here = boards.at([tables, both], position[None])[:, 0]
     close = [~boards.empty(board & window) for board in (tables, both)]
-    return Stations(tables, both, here[0], here[1], close[0], close[1])
+    plants = (seen.objects[PLANTS] | seen.objects[RIPE]) & boards.window(position, GROWS)
+    return Stations(tables, both, here[0], here[1], close[0], close[1], ~boards.empty(plants))
 
 
 def can_be_filled(material: Array) -> Bool[Array, "*s"]:

@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Int32
 
 from didact.environments.crafting.layout import DX, DY
-from didact.environments.crafting.rules.nearby import neighbor
 
 # The cells at most two steps away: the four neighbors, then for each neighbor its other three:
 # beyond it, and to its two sides.
@@ -33,11 +32,6 @@ class Shelter(NamedTuple):
     dig: Bool[Array, "4 n"]  # a dead end should be dug in this direction
 
 
-def cells(position: Int32[Array, " n"]) -> Int32[Array, "16 n"]:
-    """Return the cells at most two steps away, in the order of `OFFSETS`."""
-    return neighbor(position, OFFSETS[:, :1], OFFSETS[:, 1:])
-
-
 def shelter(
     open_cell: Bool[Array, "16 n"],
     free: Bool[Array, "16 n"],
@@ -48,7 +42,7 @@ def shelter(
     """Return how players can shelter.
 
     Args:
-        open_cell: the cells (see `cells`) through which creatures or arrows can come.
+        open_cell: the cells at `OFFSETS` through which creatures or arrows can come.
         free: those that the player can enter.
         diggable: those that the player can dig.
         fillable: those on which the player can place a stone.

@@ -8,6 +8,8 @@ from jaxtyping import Array, Bool, Int32
 from didact.environments.crafting.expert.scene import Stations
 from didact.environments.crafting.layout import ACHIEVEMENT, ITEM, MAKES, MOST, PLACES, TOOLS
 
+FENCE = 5  # stones around a plant, and one for a shelter
+FEW = 3  # wanted achievements, with which there is time for growing plants
 SPARE_STONES = 3  # for shelters and bridges
 TABLE_WOOD, FURNACE_STONES = (
     next(rule.uses[1] for rule in PLACES if rule.name == name) for name in ("table", "furnace")
@@ -24,11 +26,13 @@ class Wishes(NamedTuple):
     furnace: Bool[Array, " n"]  # to be placed here
     wood: Bool[Array, " n"]  # to be collected
     stone: Bool[Array, " n"]
+    stones: Bool[Array, " n"]  # more of them, for a camp, if they are near
     coal: Bool[Array, " n"]
     iron: Bool[Array, " n"]
     diamond: Bool[Array, " n"]
     drink: Bool[Array, " n"]
     sapling: Bool[Array, " n"]
+    farm: Bool[Array, " n"]  # plants should be grown, protected by stones
     place_stone: Bool[Array, " n"]
     place_plant: Bool[Array, " n"]
 
@@ -61,7 +65,8 @@ def wishes(
     stone_tools = tools["stone_pickaxe"].astype(jnp.int32) + tools["stone_sword"]
     first_furnace = want("place_furnace")
     digs = want("collect_stone") | want("place_stone") | want("collect_coal") | first_furnace
-    digs |= (stone_tools + smelted > 0) | digs_iron | diamond
+    farm = want("eat_plant") & (jnp.sum(wanted, 1) <= FEW)
+    digs |= (farm & (stone < FENCE)) | (stone_tools + smelted > 0) | digs_iron | diamond
     tools["wood_pickaxe"] |= digs & (have("wood_pickaxe") == 0)
     wood_tools = tools["wood_pickaxe"].astype(jnp.int32) + tools["wood_sword"]
 
@@ -92,6 +97,7 @@ def wishes(
             possible &= have(item) >= amount
         make[rule.tool] = possible
 
+    plants = want("place_plant") | (farm & ~stations.plant_close & (stone >= FENCE))
     digger = have("wood_pickaxe") > 0
     total_wood = wood_tools + stone_tools + smelted
     total_wood += jnp.where(stations.table_close & (wood_tools + stone_tools > 0), 0, TABLE_WOOD)
@@ -102,6 +108,7 @@ def wishes(
     # Before the first pickaxe, no more wood than for the first table and tools.
     total_wood = jnp.where(wood_tools > 0, TABLE_WOOD + wood_tools, total_wood)
     total_stone = stone_tools + SPARE_STONES + want("place_stone")
+    total_stone = jnp.where(farm, jnp.maximum(total_stone, FENCE), total_stone)
     total_stone += jnp.where(first_furnace | (smelted > 0), FURNACE_STONES, 0)
     return Wishes(
         make=make,
@@ -111,11 +118,13 @@ def wishes(
         furnace=furnace,
         wood=want("collect_wood") | (any_tool & (wood < jnp.minimum(total_wood, MOST))),
         stone=digger & (want("collect_stone") | (stone < jnp.minimum(total_stone, MOST))),
+        stones=digger & (stone < MOST),
         coal=digger & (want("collect_coal") | (coal < smelted)),
         iron=(have("stone_pickaxe") > 0) & digs_iron,
         diamond=(have("iron_pickaxe") > 0) & diamond,
         drink=want("collect_drink"),
-        sapling=want("collect_sapling") | (want("place_plant") & (have("sapling") == 0)),
+        sapling=want("collect_sapling") | (plants & (have("sapling") == 0)),
+        farm=farm,
         place_stone=want("place_stone") & (stone > 0),
-        place_plant=want("place_plant") & (have("sapling") > 0),
+        place_plant=plants & (have("sapling") > 0),
     )
