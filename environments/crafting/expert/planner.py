@@ -35,7 +35,7 @@ from didact.environments.crafting.rules.nearby import ahead_of, among
 DELAYS = (0, 6, 14, 30, 60)  # steps by which goals count as farther away, by their importance
 _FREE = layout.WALKABLE
 # Steps of the day: when players prepare for the night, and when they shelter from the zombies.
-EVENING, DUSK, DAWN = 90, 140, 275
+EVENING, DUSK, MORNING = 90, 140, 12
 ARCHERY = 12  # steps to a skeleton, within which arrows can come
 DAY = 0.8  # daylight above which zombies are rare
 _SIDES = np.arange(4)[:, None]
@@ -56,7 +56,8 @@ def act(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Int32[Array, " n"]
     sealed = refuge.sealed | square.sealed
     rests = _rests(seen, sealed)
     goals, deep = _goals(seen, needs, wanted, rests)
-    gaps = boards.on(needs.farm & ~rests & (seen.have("stone") > 0), _gaps(seen))
+    can_fence = needs.farm & ~rests & (seen.have("stone") > 0) & (seen.skeleton > ARCHERY)
+    gaps = boards.on(can_fence, _gaps(seen))
     goals = goals.at[SOON].set(goals[SOON] | gaps)
     sites = _sites(seen, needs, places, rests)
     actions, distance = _towards(seen, state, needs, goals, sites, (deep, gaps))
@@ -91,12 +92,13 @@ def _rests(seen: Scene, sealed: Bool[Array, " n"]) -> Bool[Array, " n"]:
     """Return who should sleep, recover or wait in a shelter."""
     health, energy = seen.have("health"), seen.have("energy")
     least = jnp.minimum(seen.have("food"), seen.have("drink"))
-    night = (seen.phase >= DUSK) & (seen.phase < DAWN)
+    night = (seen.phase >= DUSK) | (seen.phase < MORNING)
     fed = (least > 2) | (night & ((least > 0) | (health > 4))) | (energy <= 1)
     can = (seen.have("wood_pickaxe") > 0) & (seen.have("stone") > 0)
     can |= sealed
     tired, hurt = (energy <= 4) | night, health <= 4
-    stays = sealed & ((energy < 8) | (health < 8))
+    besieged = (seen.zombie <= 6) & (least > 1)
+    stays = sealed & ((energy < 8) | (health < 8) | besieged)
     return can & fed & (tired | hurt | stays)
 
 
@@ -115,7 +117,7 @@ def _goals(
     # The night is spent in a shelter, so players eat and drink in the evening.
     evening = (seen.phase >= EVENING) & (seen.phase < DUSK)
 
-    enough = jnp.where(evening, 6, 3)
+    enough = jnp.where(evening, 7, 3)
 
     def by_need(value, wish):
         return [value <= enough, (value <= 5) | wish, no, value <= 7, no]
@@ -129,7 +131,10 @@ def _goals(
         (objects[COWS], by_need(food, want("eat_cow"))),
         (objects[RIPE], [want("eat_plant") | (food <= enough), food <= 5, no, no, no]),
         (of(layout.TREE), [needs.wood & calm, no, no, needs.wood, no]),
-        (of(layout.STONE), [needs.stone & calm, no, needs.stones & calm, needs.stone, no]),
+        (
+            of(layout.STONE) & ~_fences(seen),
+            [needs.stone & calm, no, needs.stones & calm, needs.stone, no],
+        ),
         (of(layout.COAL), [needs.coal & calm, no, no, needs.coal, no]),
         (of(layout.IRON), [needs.iron & calm, no, no, needs.iron, no]),
         (of(layout.DIAMOND), [needs.diamond & calm, no, no, needs.diamond, no]),
@@ -151,9 +156,14 @@ def _goals(
     return jnp.stack(by_delay), deep
 
 
+def _fences(seen: Scene) -> UInt32[Array, "64 2 n"]:
+    """Return the cells next to plants that are not ripe."""
+    return boards.around(seen.objects[PLANTS])
+
+
 def _gaps(seen: Scene) -> UInt32[Array, "64 2 n"]:
     """Return the cells from which a creature could eat a plant."""
-    return boards.around(seen.objects[PLANTS]) & seen.materials(*_FREE) & ~seen.all_objects
+    return _fences(seen) & seen.materials(*_FREE) & ~seen.all_objects
 
 
 def _sites(
@@ -168,7 +178,7 @@ def _sites(
     # Plants only grow near the player.
     fed = (seen.have("food") > 5) & (seen.have("drink") > 5)
     garden = boards.on(needs.farm & fed & ~rests, boards.blocks(seen.objects[PLANTS], 2))
-    return [boards.on(calm & places.table_close, near), none, far, garden, late]
+    return [boards.on(calm & places.table_close, near), none, far, none, late | garden]
 
 
 def _ground(seen: Scene) -> paths.Ground:
@@ -179,7 +189,7 @@ def _ground(seen: Scene) -> paths.Ground:
     cleared = boards.union(
         [
             of(layout.TREE),
-            boards.on(tools[0], of(layout.STONE, layout.COAL)),
+            boards.on(tools[0], of(layout.STONE, layout.COAL) & ~_fences(seen)),
             boards.on(tools[1], of(layout.IRON)),
             boards.on(tools[2], of(layout.DIAMOND)),
             creatures & of(*_FREE),
@@ -285,7 +295,8 @@ def _immediate(
     dig_side = jnp.argmax(refuge.dig, 0)
     through = jnp.where(material == layout.WATER, ACTION["place_stone"], ACTION["do"])
     dig = jnp.where(dig_side == state.facing, through, ACTION["move_left"] + dig_side)
-    quiet = (seen.zombie > 5) & ~rests
+    least = jnp.minimum(seen.have("food"), drink)
+    quiet = (seen.zombie > 5) & ~rests & (least > 2)
     water_side = (around == layout.WATER) & (kinds < 0)
     sips = rests & sealed & (drink < 7) & jnp.any(water_side, 0)
     return [
