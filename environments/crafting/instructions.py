@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 
 from didact.common.errors import SettingError
 from didact.environments.base import Timestep, split_keys
-from didact.environments.capabilities import AchievedInstructions, StateExpert, TextStatus
+from didact.environments.capabilities import AchievedInstructions, Feedback, StateExpert, TextStatus
 from didact.environments.crafting import achieved, sentences, tasks
 from didact.environments.crafting.env import Crafter
 from didact.environments.crafting.layout import ACHIEVEMENT, ACHIEVEMENTS, CraftingState
@@ -164,8 +164,7 @@ class CrafterInstructions(Wrapper[InstructedState]):
         self, key: PRNGKeyArray, state: InstructedState, actions: Array
     ) -> tuple[InstructedState, Timestep]:
         world, seen = self.environment.step(key, state.world, actions)
-        next_step = _next(state)
-        right = jnp.any(world.achieved & (np.arange(len(ACHIEVEMENTS)) == next_step[:, None]), 1)
+        right = jnp.any(world.achieved & _wanted(state), 1)
         state = state._replace(world=world, done=state.done + right)
         return state, self._timestep(state, seen, right & (_next(state) == NOTHING))
 
@@ -173,10 +172,13 @@ class CrafterInstructions(Wrapper[InstructedState]):
         """Return the planner, which pursues the next achievement of the instruction."""
         from didact.environments.crafting.expert import act
 
-        def choose(state: InstructedState) -> Int32[Array, " n"]:
-            return act(state.world, np.arange(len(ACHIEVEMENTS)) == _next(state)[:, None])
+        return StateExpert("planner", lambda state: act(state.world, _wanted(state)))
 
-        return StateExpert("planner", choose)
+    def feedback(self) -> Feedback:
+        """Return the planner's advice in words, on the next achievement of the instruction."""
+        from didact.environments.crafting.advice.feedback import feedback
+
+        return feedback(self.inner_state, _wanted)
 
     def achieved_instructions(self) -> AchievedInstructions:
         """Return a description of the achievements of steps, as instructions."""
@@ -211,6 +213,11 @@ def _next(state: InstructedState) -> Int32[Array, " n"]:
     """Return the next achievement that is demanded, or NOTHING when all have been achieved."""
     padded = jnp.pad(state.steps, ((0, 0), (0, 1)), constant_values=NOTHING)
     return jnp.take_along_axis(padded, state.done[:, None], 1, mode="clip")[:, 0]
+
+
+def _wanted(state: InstructedState) -> Bool[Array, "n 22"]:
+    """Return the next achievement that is demanded, as a mask."""
+    return np.arange(len(ACHIEVEMENTS)) == _next(state)[:, None]
 
 
 _WORDING = 3  # folded into keys, for the wording of the instruction

@@ -5,11 +5,12 @@ import textwrap
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, Bool, PRNGKeyArray
 
 from didact.environments.base import Environment
-from didact.environments.capabilities import OptionalPropositions, StateExpert, TextStatus
-from didact.environments.crafting import layout, picture, propositions, text, view
+from didact.environments.capabilities import Feedback, OptionalPropositions, StateExpert, TextStatus
+from didact.environments.crafting import layout, picture, propositions, tasks, text, view
+from didact.environments.crafting.achieved import RARITY
 from didact.environments.crafting.layout import CraftingState
 
 
@@ -82,6 +83,12 @@ class Offers(Environment[CraftingState]):
 
         return expert.make(self)
 
+    def feedback(self) -> Feedback:
+        """Return the planner's advice in words, on the way to the next rewarded achievement."""
+        from didact.environments.crafting.advice.feedback import feedback
+
+        return feedback(lambda state: state, _next)
+
     def optional_propositions(self) -> OptionalPropositions:
         """Return propositions about the player and its surroundings."""
         return propositions.make()
@@ -94,6 +101,14 @@ _PICTURE = 2  # folded into keys, for the noise of the picture
 @jax.jit
 def _look(state: CraftingState) -> dict[str, Array]:
     return view.symbols(state)
+
+
+def _next(state: CraftingState) -> Bool[Array, "n 22"]:
+    """Return the most common of the rewarded achievements that are not unlocked yet."""
+    wanted = ~state.unlocked & (tasks.paid(state.tasks) > 0)
+    order = np.array([layout.ACHIEVEMENT[name] for name in reversed(RARITY)])
+    first = jnp.asarray(order)[jnp.argmax(wanted[:, order], 1)]
+    return wanted & (np.arange(len(order)) == first[:, None])
 
 
 def _only(state: CraftingState, index: int) -> CraftingState:

@@ -10,12 +10,12 @@ from didact.environments.language.paraphrase_pool import POOL, SPLITS
 # The wordings of each split, separated by semicolons.
 _TEXTS = {
     "collect_coal": (
-        "collect coal; mine coal; get some coal; dig for coal; gather coal; fetch coal",
+        "collect coal; mine coal; get some coal; dig up coal; gather coal; fetch coal",
         "obtain coal",
         "dig out some coal",
     ),
     "collect_diamond": (
-        "collect a diamond; mine a diamond; get a diamond; dig for a diamond; fetch a diamond",
+        "collect a diamond; mine a diamond; get a diamond; dig up a diamond; fetch a diamond",
         "obtain a diamond",
         "dig out a diamond",
     ),
@@ -25,7 +25,7 @@ _TEXTS = {
         "go and drink",
     ),
     "collect_iron": (
-        "collect iron; mine iron; get some iron; dig for iron; gather iron; fetch iron",
+        "collect iron; mine iron; get some iron; dig up iron; gather iron; fetch iron",
         "obtain iron",
         "dig out some iron",
     ),
@@ -35,7 +35,7 @@ _TEXTS = {
         "find a sapling in the grass",
     ),
     "collect_stone": (
-        "collect stone; mine stone; get some stone; dig for stone; gather stone; fetch stone",
+        "collect stone; mine stone; get some stone; dig up stone; gather stone; fetch stone",
         "obtain stone",
         "dig out some stone",
     ),
@@ -57,12 +57,12 @@ _TEXTS = {
     "eat_cow": (
         "eat a cow; kill and eat a cow; find and eat a cow; get food from a cow; eat some cow",
         "go and eat a cow",
-        "get a cow and eat it",
+        "eat the food of a cow",
     ),
     "eat_plant": (
         "eat a plant; eat a ripe plant; find and eat a plant; get food from a plant",
         "go and eat a plant",
-        "get a ripe plant and eat it",
+        "eat the food of a plant",
     ),
     "make_iron_pickaxe": (
         "make an iron pickaxe; craft an iron pickaxe; build an iron pickaxe; get an iron pickaxe",

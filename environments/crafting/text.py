@@ -1,8 +1,9 @@
 """What a player sees, in words: sentences on the host, token ids on the device.
 
-The sentences are, in this order: "You are asleep" and "It is night"; what the player faces ("You
-face grass"); where the nearest thing of each kind is ("You see a tree 2 north and 1 east"); which
-needs are low ("You are hungry", at 3 or less); and the inventory ("You have 2 wood").
+The sentences are, in this order: "You sleep" and "The sky is dark"; what the player faces ("In
+front of you is grass"); where the nearest thing of each kind is ("You see a tree 2 north and 1
+east"); which needs are low ("You feel hungry", at 3 or less); and the inventory ("You have 2
+wood").
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -78,12 +79,12 @@ def _table(sentences: Iterable[str]) -> Int[np.ndarray, "m w"]:
 
 _WIDTH = 11  # "you see a ripe plant 3 north and 4 east ,"
 _PLACES = [_where(cell) for cell in range(_ROWS * _COLUMNS)]
-_STATES = _table(["", "You are asleep", "", "It is night"]).reshape(2, 2, _WIDTH)
-_FACES = _table([*(f"You face {name}" for name in _NAMES.values()), ""])
+_STATES = _table(["", "You sleep", "", "The sky is dark"]).reshape(2, 2, _WIDTH)
+_FACES = _table([*(f"In front of you is {name}" for name in _NAMES.values()), ""])
 _SEES = _table(
     f"You see {name} {place}" if place else "" for name in _NAMES.values() for place in _PLACES
 ).reshape(len(_NAMES), len(_PLACES), _WIDTH)
-_FEELS = _table([text for name in _NEEDS.values() for text in ("", f"You are {name}")])
+_FEELS = _table([text for name in _NEEDS.values() for text in ("", f"You feel {name}")])
 _FEELS = _FEELS.reshape(len(_NEEDS), 2, _WIDTH)
 _HAS = _table(_item(name, count) for name in _CARRIED for count in range(layout.MOST + 1))
 _HAS = _HAS.reshape(len(_CARRIED), layout.MOST + 1, _WIDTH)

@@ -56,9 +56,8 @@ WORDS = (
     *("sapling", "wood", "stone", "coal", "iron", "diamond", "table", "furnace", "plant"),
     *("zombie", "skeleton", "cow", "drink", "eat", "sleep", "wake", "pickaxe", "sword", "craft"),
     *("build", "mine", "dig", "some", "defeat", "kill", "fight", "chop", "cut", "grass", "food"),
-    *("wooden", "ripe", "long", "it", "water", "sand", "path", "tree", "arrow"),
+    *("wooden", "ripe", "long", "water", "sand", "path", "tree", "arrow", "sky", "dark", "feel"),
     *("north", "south", "east", "west", "7", "8", "9", "hungry", "thirsty", "tired", "hurt"),
-    *("night", "asleep", "are", "face", "for"),
 )
 VOCABULARY_SIZE = 256  # has room for new words, so that existing policies stay compatible
 TOKEN = {word: i for i, word in enumerate(WORDS)}

@@ -3,10 +3,10 @@
 from typing import Any
 
 from didact.environments.capabilities import StateExpert
-from didact.environments.crafting.expert.planner import act
+from didact.environments.crafting.expert.planner import act, plan
 from didact.environments.crafting.tasks import paid
 
-__all__ = ["act", "make"]
+__all__ = ["act", "make", "plan"]
 
 
 def make(environment: Any) -> StateExpert:

@@ -5,6 +5,8 @@ the nearest of it, where things that matter more count as nearer (`paths`). Some
 precedence over the search: creatures next to the player, tools that can be made, and shelters.
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, UInt32
@@ -42,8 +44,20 @@ _SIDES = np.arange(4)[:, None]
 SOON = 1  # the second of the delays
 
 
+class Plan(NamedTuple):
+    """What the planner does in n worlds."""
+
+    action: Int32[Array, " n"]
+    distance: Int32[Array, " n"]  # steps to the next goal, roughly
+
+
 def act(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Int32[Array, " n"]:
-    """Return the actions of the planner.
+    """Return the actions of the planner; see `plan`."""
+    return plan(state, wanted).action
+
+
+def plan(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Plan:
+    """Return the next actions of the planner.
 
     Args:
         state: the worlds.
@@ -65,7 +79,8 @@ def act(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Int32[Array, " n"]
     immediate = _immediate(seen, state, needs, wanted, refuge, sealed, rests)
     for condition, action in reversed(immediate):
         actions = jnp.where(condition, action, actions)
-    return jnp.where(state.sleeping, ACTION["sleep"], actions).astype(jnp.int32)
+    actions = jnp.where(state.sleeping, ACTION["sleep"], actions).astype(jnp.int32)
+    return Plan(actions, distance)
 
 
 def _refuges(seen: Scene) -> tuple[Shelter, Camp]:

@@ -59,8 +59,8 @@ def test_unknown_splits():
 
 def plain_text(view, inventory, facing, sleeping, light):
     """The sentences of one world, written in another way."""
-    found = ["You are asleep"] if sleeping else []
-    found += ["It is night"] if light < 0.5 else []
+    found = ["You sleep"] if sleeping else []
+    found += ["The sky is dark"] if light < 0.5 else []
     names = {"path": "a path", "tree": "a tree", "diamond": "a diamond", "table": "a table"}
     names |= {"furnace": "a furnace"}
 
@@ -76,7 +76,7 @@ def plain_text(view, inventory, facing, sleeping, light):
 
     dx, dy = layout.DX[facing], layout.DY[facing]
     faced = things(3 + dy, 4 + dx)
-    found += [f"You face {faced[-1]}"] if faced else []
+    found += [f"In front of you is {faced[-1]}"] if faced else []
     nearest = {}
     for y in range(7):
         for x in range(9):
@@ -91,7 +91,7 @@ def plain_text(view, inventory, facing, sleeping, light):
         sees.add(f"You see {thing} {' and '.join(parts)}")
     own = dict(zip(layout.ITEMS, inventory.astype(int), strict=True))
     needs = {"health": "hurt", "food": "hungry", "drink": "thirsty", "energy": "tired"}
-    rest = [f"You are {word}" for need, word in needs.items() if own[need] <= 3]
+    rest = [f"You feel {word}" for need, word in needs.items() if own[need] <= 3]
     items = (*layout.RESOURCES, *layout.TOOLS)
     rest += [f"You have {own[i]} {i.replace('_', ' ')}" for i in items if own[i]]
     return found, sees, rest
