@@ -31,10 +31,17 @@ from didact.environments.crafting.expert.scene import (
 )
 from didact.environments.crafting.expert.shelter import OPPOSITE, Shelter, shelter
 from didact.environments.crafting.expert.wishes import Wishes, wishes
-from didact.environments.crafting.layout import ACHIEVEMENT, ACTION, MAKES, MOST, CraftingState
+from didact.environments.crafting.layout import (
+    ACHIEVEMENT,
+    ACHIEVEMENTS,
+    ACTION,
+    MAKES,
+    MOST,
+    CraftingState,
+)
 from didact.environments.crafting.rules.nearby import ahead_of, among
 
-DELAYS = (0, 6, 14, 30, 60)  # steps by which goals count as farther away, by their importance
+DELAYS = (0, 6, 14, 30, 120)  # steps by which goals count as farther away, by their importance
 _FREE = layout.WALKABLE
 # Steps of the day: when players prepare for the night, and when they shelter from the zombies.
 EVENING, DUSK, MORNING = 90, 140, 12
@@ -64,6 +71,7 @@ def plan(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Plan:
         wanted: the achievements to unlock, in the order of `layout.ACHIEVEMENTS`.
     """
     seen = scene(state)
+    wanted = wanted & _possible(seen)
     places = stations(seen, state.position)
     needs = wishes(state.inventory, wanted, places)
     refuge, square = _refuges(seen)
@@ -81,6 +89,18 @@ def plan(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Plan:
         actions = jnp.where(condition, action, actions)
     actions = jnp.where(state.sleeping, ACTION["sleep"], actions).astype(jnp.int32)
     return Plan(actions, distance)
+
+
+def _possible(seen: Scene) -> Bool[Array, "n 22"]:
+    """Return which achievements are possible with what there is on the map."""
+    no_iron = boards.empty(seen.materials(layout.IRON))
+    lacks = {"collect_diamond": boards.empty(seen.materials(layout.DIAMOND))}
+    lacks["collect_iron"] = no_iron
+    for tool in ("iron_pickaxe", "iron_sword"):
+        lacks[f"make_{tool}"] = no_iron & (seen.have("iron") == 0)
+    lacks["collect_diamond"] |= lacks["make_iron_pickaxe"] & (seen.have("iron_pickaxe") == 0)
+    yes = jnp.ones_like(no_iron)
+    return jnp.stack([~lacks[name] if name in lacks else yes for name in ACHIEVEMENTS], 1)
 
 
 def _refuges(seen: Scene) -> tuple[Shelter, Camp]:

@@ -9,7 +9,7 @@ from didact.environments.crafting.expert.scene import Stations
 from didact.environments.crafting.layout import ACHIEVEMENT, ITEM, MAKES, MOST, PLACES, TOOLS
 
 FENCE = 5  # stones around a plant, and one for a shelter
-FEW = 3  # wanted achievements, with which there is time for growing plants
+FEW = 2  # wanted achievements, with which there is time for growing plants
 SPARE_STONES = 3  # for shelters and bridges
 TABLE_WOOD, FURNACE_STONES = (
     next(rule.uses[1] for rule in PLACES if rule.name == name) for name in ("table", "furnace")
