@@ -74,6 +74,8 @@ class CrafterInstructions(Wrapper[InstructedState]):
         SettingError: the split does not exist, or `max_steps` is out of range.
     """
 
+    task_space: Box
+
     def __init__(
         self,
         phrasing: str | None = None,

@@ -34,8 +34,9 @@ SPACE = ArraySpace((SIZE, SIZE, 3), np.uint8, kind="pixels")
 _ROWS, _COLUMNS = VIEW
 _CENTER = _ROWS // 2 * _COLUMNS + _COLUMNS // 2
 _ITEM_ROWS = 2
-_LUMINANCE = np.float32((0.299, 0.587, 0.114))
-_NIGHT, _SLEEP = np.float32((0, 16, 64)), np.float32((0, 0, 16))  # colors, blended in by a half
+_LUMINANCE = np.array((0.299, 0.587, 0.114), np.float32)
+# Colors that are blended in by a half.
+_NIGHT, _SLEEP = (np.array(color, np.float32) for color in ((0, 16, 64), (0, 0, 16)))
 _NIGHT_SATURATION = 0.4
 _DARKEST, _GREYS = 32, 96  # the noise: grey levels from 32 to 127
 
@@ -64,14 +65,14 @@ def tiles(unit: int = UNIT) -> Tiles:
     cells += [over(pose, ground) for ground in scenery for pose in player]
     counts = range(MOST + 1)
     items = [_item(number, count, unit) for number in range(len(ITEMS)) for count in counts]
-    day = np.float32(cells)
+    day = np.array(cells, np.float32)
     night = _toned(day, _NIGHT_SATURATION, _NIGHT)
     seen = [np.concatenate([color, _toned(color, 0, _SLEEP)]) for color in (day, night)]
     return Tiles(*(_packed(np.asarray(images)) for images in (*seen, items)))
 
 
 def _packed(images: np.ndarray) -> UInt32[np.ndarray, "k p"]:
-    channels = np.uint32(images.reshape(len(images), -1, 3))
+    channels = images.reshape(len(images), -1, 3).astype(np.uint32)
     return channels[..., 0] | channels[..., 1] << 8 | channels[..., 2] << 16
 
 

@@ -29,7 +29,7 @@ class Camp(NamedTuple):
 def cells(position: Int32[Array, " n"]) -> Int32[Array, "25 n"]:
     """Return the 5x5 cells around players, in reading order."""
     offset = np.arange(-REACH, REACH + 1, dtype=np.int32)
-    dy, dx = (np.repeat(offset, _WIDTH), np.tile(offset, _WIDTH))
+    dx, dy = jnp.asarray(np.tile(offset, _WIDTH)), jnp.asarray(np.repeat(offset, _WIDTH))
     return neighbor(position, dx[:, None], dy[:, None])
 
 

@@ -50,7 +50,7 @@ def arrivals(
         own cell. Times later than that of the player are `NEVER`.
     """
     n = position.shape[0]
-    sides = ahead_of(position, np.arange(4, dtype=np.int32)[:, None])
+    sides = ahead_of(position, jnp.arange(4)[:, None])
     cells = jnp.concatenate([sides, position[None]])
     begin = np.array(delays)
 

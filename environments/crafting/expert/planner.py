@@ -112,9 +112,10 @@ def _refuges(seen: Scene) -> tuple[Shelter, Camp]:
     diggable = among(material, (layout.STONE, layout.COAL)) & (seen.have("wood_pickaxe") > 0)
     diggable |= (material == layout.WATER) & _bridges(seen)
     fillable = can_be_filled(material) & ~occupied & (seen.have("stone") > 0)
-    near = (x[DIAMOND] for x in (open_cell, free, diggable, fillable))
-    return shelter(*near, seen.facing), camp(
-        open_cell, free, fillable, seen.facing, seen.have("stone")
+    near, mine, fill = open_cell[DIAMOND], diggable[DIAMOND], fillable[DIAMOND]
+    return (
+        shelter(near, free[DIAMOND], mine, fill, seen.facing),
+        camp(open_cell, free, fillable, seen.facing, seen.have("stone")),
     )
 
 
@@ -253,7 +254,7 @@ def _towards(
     ground = _ground(seen)
     ends = [boards.around(goal) | site for goal, site in zip(goals, sites, strict=True)]
     times = paths.arrivals(ground, jnp.stack(ends), DELAYS, state.position)
-    sides = ahead_of(state.position, _SIDES)
+    sides = ahead_of(state.position, jnp.asarray(_SIDES))
     free, cleared, bridged, inside, gaps, *uses = boards.at([*ground, *filled, *goals], sides)
     here = boards.at(sites, state.position[None])[:, 0]
     delays = np.array(DELAYS)[:, None]

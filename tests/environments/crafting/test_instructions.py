@@ -1,6 +1,7 @@
 """Instructions for achievements, formulas about them, and the planner that fulfills them."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -102,7 +103,9 @@ def test_tasks_are_named(world):
 
 def test_formulas_about_achievements():
     inner = make("Crafter", facts=True)
-    world = make("Crafter", facts=True, formula="F(collect_wood & X F(place_table & near_table))")
+    world: Any = make(
+        "Crafter", facts=True, formula="F(collect_wood & X F(place_table & near_table))"
+    )
     assert {"collect_wood", "near_table", "has_wood", "night"} < set(inner.propositions)
     wanted = np.zeros(len(ACHIEVEMENTS), bool)
     wanted[[ACHIEVEMENT["collect_wood"], ACHIEVEMENT["place_table"]]] = True
