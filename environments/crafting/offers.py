@@ -26,6 +26,8 @@ class Offers(Environment[CraftingState]):
         self.observation_space = {"picture": picture.SPACE} if as_picture else symbols
         if with_text:
             self.observation_space["text"] = text.SPACE
+        if as_picture or with_text:
+            self.official = None  # the original package is observed as symbols only
 
     def observe(self, keys: PRNGKeyArray, state: CraftingState) -> dict[str, Array]:
         """Return the observation of n worlds; the keys are those of the step."""
