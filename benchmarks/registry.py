@@ -83,6 +83,7 @@ _MODULES = {  # and the classes of their settings
     "commits": ("speed.commits", "CommitsConfig"),
     "crafter": ("crafting.parity", "crafting.settings:CrafterConfig"),
     "crafter-training": ("crafting.learning", "crafting.settings:CrafterTrainingConfig"),
+    "crafter-expert": ("crafting.planner", "crafting.settings:CrafterExpertConfig"),
     "teaching": ("curricula.teaching", "TeachingConfig"),
 }
 for _name, _description in {
@@ -98,6 +99,7 @@ for _name, _description in {
     "commits": "The speed of this checkout, compared with that of another one.",
     "crafter": "The crafting world, compared with the original package, Crafter.",
     "crafter-training": "PPO in Crafter's original game, by its protocol of 1 M steps.",
+    "crafter-expert": "The planner of the crafting world: achievements, instructions and speed.",
     "teaching": "A teacher trained by PPO on many short lives, compared with others.",
 }.items():
     _module, _config = _MODULES[_name]

@@ -59,3 +59,17 @@ class CrafterTrainingConfig:
     """episodes of the trained policies here; 0 omits them"""
     official_episodes: int = 0
     """their episodes in the original package, a second or more each; 0 omits them"""
+
+
+@dataclasses.dataclass(frozen=True)
+class CrafterExpertConfig:
+    """Measure the planner of the crafting world, the expert that sees the whole state."""
+
+    episodes: int = 256
+    """episodes of the original game, played in parallel"""
+    steps: int = 1000
+    """steps of each episode, unless the player dies earlier"""
+    attempts: int = 16
+    """episodes of each evaluation task of `CrafterInstructions`; 0 omits them"""
+    seed: int = 0
+    """random seed"""
