@@ -78,7 +78,8 @@ def plan(state: CraftingState, wanted: Bool[Array, "n 22"]) -> Plan:
     sealed = refuge.sealed | square.sealed
     rests = _rests(seen, sealed)
     goals, deep = _goals(seen, needs, wanted, rests)
-    can_fence = needs.farm & ~rests & (seen.have("stone") > 0) & (seen.skeleton > ARCHERY)
+    fed = jnp.minimum(seen.have("food"), seen.have("drink")) > 2
+    can_fence = needs.farm & ~rests & fed & (seen.have("stone") > 0) & (seen.skeleton > ARCHERY)
     gaps = boards.on(can_fence, _gaps(seen))
     goals = goals.at[SOON].set(goals[SOON] | gaps)
     sites = _sites(seen, needs, places, rests)
