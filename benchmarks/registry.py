@@ -81,6 +81,9 @@ _MODULES = {  # and the classes of their settings
     "feedback": ("students.language_feedback", "FeedbackConfig"),
     "sac": ("students.sac", "SACBenchmarkConfig"),
     "commits": ("speed.commits", "CommitsConfig"),
+    "crafter": ("crafting.parity", "crafting.settings:CrafterConfig"),
+    "crafter-training": ("crafting.learning", "crafting.settings:CrafterTrainingConfig"),
+    "crafter-expert": ("crafting.planner", "crafting.settings:CrafterExpertConfig"),
     "teaching": ("curricula.teaching", "TeachingConfig"),
     "teacher_cost": ("curricula.teacher_cost", "TeacherCostConfig"),
 }
@@ -95,8 +98,12 @@ for _name, _description in {
     "feedback": "Students with and without language feedback.",
     "sac": "SAC, compared with Stable-Baselines3 on Pendulum-v1.",
     "commits": "The speed of this checkout, compared with that of another one.",
+    "crafter": "The crafting world, compared with the original package, Crafter.",
+    "crafter-training": "PPO in Crafter's original game, by its protocol of 1 M steps.",
+    "crafter-expert": "The planner of the crafting world: achievements, instructions and speed.",
     "teaching": "A teacher trained by PPO on many short lives, compared with others.",
     "teacher_cost": "The time that teachers take, compared with scikit-learn and with training.",
 }.items():
     _module, _config = _MODULES[_name]
-    register(_name, f"{_PACKAGE}.{_module}", _description, f"{_PACKAGE}.config:{_config}")
+    _settings = _config if ":" in _config else f"config:{_config}"
+    register(_name, f"{_PACKAGE}.{_module}", _description, f"{_PACKAGE}.{_settings}")

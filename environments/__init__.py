@@ -1,5 +1,6 @@
 """Environments. They do not depend on teachers or students."""
 
+import didact.environments.crafting
 import didact.environments.grid  # noqa: F401  (registers its environments)
 from didact.common.errors import SettingError
 from didact.environments import control

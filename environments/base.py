@@ -76,6 +76,8 @@ class Environment(Generic[State]):
         action_space: the actions.
         max_steps: the maximum length of an episode.
         propositions: the names of the propositions in `Timestep.labels`.
+        achievements: the propositions that are counted over episodes: trainings and evaluations
+            report the share of episodes in which each of them held at least once.
         adjectives: the propositions that describe the kind of an object, such as blue in "the blue
             ball".
         proposition_instructions: for propositions that an instruction can ask for, the instruction
@@ -98,6 +100,7 @@ class Environment(Generic[State]):
     action_space: ActionSpace
     max_steps: int
     propositions: tuple[str, ...] = ()
+    achievements: tuple[str, ...] = ()
     adjectives: tuple[str, ...] = ()
     proposition_instructions: Mapping[str, str] = MappingProxyType({})
     restart_group_size: int = 16

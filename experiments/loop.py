@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from didact.environments import Environment, Restart, SettingError
 from didact.experiments import rollout
 from didact.experiments.actors import PrivilegedObservations, student_actor
+from didact.experiments.evaluation.achievements import ACHIEVED
 from didact.experiments.finite import Magnitudes, magnitudes
 from didact.experiments.rollout import MAX, Episodes, RolloutState, Runner, collect
 from didact.experiments.tasks import prepared_proposals, shared_levels, task_sources
@@ -294,7 +295,9 @@ class Loop:
         def pick(x):
             return x.reshape(size, *x.shape[2:])[index]
 
-        totals = {name: pick(x) for name, x in episodes.totals.items()}
+        totals = {
+            name: pick(x) for name, x in episodes.totals.items() if not name.startswith(ACHIEVED)
+        }
         returns, lengths = totals.pop("return"), totals.pop("length")
         steps = jnp.maximum(lengths, 1)
         whole = {k for k in totals if k.startswith(MAX) or k in REGRETS}
@@ -322,6 +325,7 @@ def _episode_metrics(episodes: Episodes) -> dict[str, Array]:
         "return_sum": total(episodes.totals["return"]),
         "length_sum": total(episodes.totals["length"]),
         "success_sum": total(episodes.success),
+        **{name: total(x) for name, x in episodes.totals.items() if name.startswith(ACHIEVED)},
     }
 
 

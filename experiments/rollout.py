@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from didact.environments import Environment, Restart, Timestep, map_in_groups
+from didact.experiments.evaluation.achievements import ACHIEVED, achieved_now
 from didact.students import Rollout, Student
 
 MAX = "max_"  # scores with this prefix are maxima over an episode, all others are means
@@ -243,10 +244,11 @@ def collect(
             learn=jnp.where(step.playing, now.learn, 0),
             final_observation=seen.observation if student.bootstraps else {},
         )
-        return row, (now.tasks, now.learn, now.tag, seen.success, step.playing)
+        achieved = achieved_now(runner.environment, seen.labels)
+        return row, (now.tasks, now.learn, now.tag, seen.success, step.playing, achieved)
 
     worlds, queue, notes = play(runner, student_state, worlds, queue, key, steps, record)
-    rollout, (tasks, learn, tag, success, playing) = notes
+    rollout, (tasks, learn, tag, success, playing, achieved) = notes
     last_value = jnp.zeros(playing.shape[1])
     if runner.actor.value is not None:
         last_value = runner.actor.value(student_state, worlds.carry, worlds.observation)
@@ -256,6 +258,7 @@ def collect(
         "return": rollout.reward,
         "length": jnp.ones_like(rollout.reward),
         "success": success.astype(jnp.float32),
+        **{ACHIEVED + name: held.astype(jnp.float32) for name, held in achieved.items()},
         **student.step_scores(rollout),
     }
     totals, running = episode_totals(quantities, done, playing, worlds.totals)

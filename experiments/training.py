@@ -23,6 +23,7 @@ from didact.experiments import finite, objects, population, setup
 from didact.experiments.callbacks import Callbacks, TensorBoard
 from didact.experiments.config import TrainConfig, read_run, to_dict
 from didact.experiments.evaluation import fixed_tasks
+from didact.experiments.evaluation.achievements import reported
 from didact.experiments.evaluation.evaluate import Results, evaluator
 from didact.experiments.imitation import expert_setup
 from didact.experiments.preparation import cache_compilations, settled, system_errors
@@ -331,6 +332,11 @@ class Training:
                 "return": float(np.asarray(results.returns)[..., number, :].mean()),
                 "length": float(np.asarray(results.lengths)[..., number, :].mean()),
             }
+            rates = {
+                achievement: float(np.asarray(x)[..., number, :].mean())
+                for achievement, x in results.achieved.items()
+            }
+            scores[name] |= reported(rates)
             if success.ndim:
                 scores[name]["success_by_seed"] = success.tolist()
         finite.require_finite_scores(scores, self.config)
@@ -365,7 +371,7 @@ class Training:
         play = self._evaluators[greedy, episodes]
         results = self.stop.wait_for(lambda: jax.device_get(play(*arguments)))
         shape = (len(self.evaluation_tasks), episodes)
-        return Results(*(np.asarray(x).reshape(*x.shape[:-1], *shape) for x in results))
+        return jax.tree.map(lambda x: np.asarray(x).reshape(*x.shape[:-1], *shape), results)
 
     def snapshot(self, state: Any, records: Any, steps: int) -> None:
         """Save recent tasks and outcomes, and the teacher's beliefs (of the first seed)."""

@@ -22,6 +22,10 @@ class OfficialGymnasium:
     are applied; otherwise observations and actions are passed on unchanged, so their shapes must be
     the same. Actions are clipped to gymnasium's bounds.
 
+    Attributes:
+        labels: the propositions that hold after the last step, bool[m, p], if `info["labels"]` of
+            the environments contains them.
+
     Args:
         name: the gymnasium id, such as "Pendulum-v1" or "InvertedPendulum-v5".
         n: the number of environments.
@@ -43,6 +47,7 @@ class OfficialGymnasium:
         if spec.namespace == NAMESPACE:
             raise SettingError("--env", name, f"{allowed}, not a didact environment")
         self.name, self.n, self.environment = name, n, environment
+        self.labels: np.ndarray | None = None
         self._same = _counterpart(environment, name)
         # An environment without a time limit gets ours.
         limit = spec.max_episode_steps or environment.max_steps
@@ -87,7 +92,9 @@ class OfficialGymnasium:
             self.worlds[world].step(action)
             for world, action in zip(worlds, self._taken(np.asarray(actions)), strict=True)
         ]
-        seen, reward, terminated, truncated, _ = zip(*rows, strict=True)
+        seen, reward, terminated, truncated, info = zip(*rows, strict=True)
+        known = all("labels" in one for one in info)
+        self.labels = np.stack([one["labels"] for one in info]) if known else None
         return (
             self._seen(seen),
             np.array(reward, np.float32),

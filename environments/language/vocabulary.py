@@ -52,6 +52,12 @@ WORDS = (
     *("want", "would", "like", "also", "additionally", "as", "well", "plus", "besides", "that"),
     *("afterwards", "once", "done", "subsequently", "soon", "only", "but", "first", "before"),
     *("immediately", "beforehand", "hand", "ahead", "out", "back", "rear", "rearward"),
+    # Only in the crafting world: its instructions, and what can be seen there.
+    *("sapling", "wood", "stone", "coal", "iron", "diamond", "table", "furnace", "plant"),
+    *("zombie", "skeleton", "cow", "drink", "eat", "sleep", "wake", "pickaxe", "sword", "craft"),
+    *("build", "mine", "dig", "some", "defeat", "kill", "fight", "chop", "cut", "grass", "food"),
+    *("wooden", "ripe", "long", "water", "sand", "path", "tree", "arrow", "sky", "dark", "feel"),
+    *("north", "south", "east", "west", "7", "8", "9", "hungry", "thirsty", "tired", "hurt"),
 )
 VOCABULARY_SIZE = 256  # has room for new words, so that existing policies stay compatible
 TOKEN = {word: i for i, word in enumerate(WORDS)}

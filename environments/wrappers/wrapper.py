@@ -37,6 +37,7 @@ class Wrapper(Environment[State]):
         self.observation_space = environment.observation_space
         self.propositions, self.adjectives = environment.propositions, environment.adjectives
         self.proposition_instructions = environment.proposition_instructions
+        self.achievements = environment.achievements
         self.restart_group_size = environment.restart_group_size
         self.render_modes, self.phrasing = environment.render_modes, environment.phrasing
         self.help_parameter = environment.help_parameter

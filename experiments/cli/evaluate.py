@@ -39,12 +39,24 @@ def run(options: Options) -> None:
         if result["success"] is not None
         else f"{result['episodes']} episodes, "
     )
-    return display.console().print(
+    display.console().print(
         f"{result['environment']} in {result['engine']}, {result['actions']} actions: {success}"
         f"return {result['return']:.3f}, {result['length']:.1f} steps",
         highlight=False,
         soft_wrap=True,
     )
+    if "achievements" in result:
+        display.console().print(_achievements(result))
+
+
+def _achievements(result: dict[str, Any]) -> Any:
+    """Return the rates of achievements and their score as a table."""
+    from rich.table import Table
+
+    table = Table("achievement", "episodes", caption=f"score {result['score']:.1f}")
+    for name, rate in sorted(result["achievements"].items(), key=lambda pair: -pair[1]):
+        table.add_row(name.replace("_", " "), f"{rate:.1%}")
+    return table
 
 
 def evaluated(options: Options) -> dict[str, Any]:

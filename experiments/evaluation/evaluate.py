@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from didact.environments import Environment, Restart, backends
 from didact.experiments.actors import student_actor
+from didact.experiments.evaluation.achievements import achieved_now, reported
 from didact.experiments.rollout import Runner, advance, new_worlds
 from didact.experiments.tasks.task_sources import once
 from didact.students import Student
@@ -24,6 +25,7 @@ class Results(NamedTuple):
     success: Numbers
     returns: Numbers  # undiscounted
     lengths: Numbers  # steps
+    achieved: dict[str, Numbers] = {}  # noqa: RUF012  (1 where it was achieved, by name)
 
 
 def evaluator(
@@ -67,6 +69,10 @@ def evaluator(
                 results.success.at[row].max(now.seen.success.astype(jnp.float32), mode="drop"),
                 results.returns.at[row].add(now.seen.reward, mode="drop"),
                 results.lengths.at[row].add(1, mode="drop"),
+                {
+                    name: results.achieved[name].at[row].max(held.astype(jnp.float32), mode="drop")
+                    for name, held in achieved_now(environment, now.seen.labels).items()
+                },
             )
             return t + 1, worlds, queue, results
 
@@ -75,14 +81,18 @@ def evaluator(
             return (t < most) & (queue.left() | jnp.any(~worlds.over))
 
         zero = jnp.zeros(m)
-        start = jnp.int32(0), new_worlds(environment, actor, n), queue, Results(zero, zero, zero)
+        nothing = Results(zero, zero, zero, dict.fromkeys(environment.achievements, zero))
+        start = jnp.int32(0), new_worlds(environment, actor, n), queue, nothing
         return jax.lax.while_loop(goes_on, step, start)[-1]
 
     return run
 
 
-def summary(results: Results) -> dict[str, float]:
-    """Return means over episodes, and the standard error of the success rate."""
+def summary(results: Results) -> dict[str, Any]:
+    """Return means over episodes, and the standard error of the success rate.
+
+    With achievements, also the share of episodes with each of them, and their `score`.
+    """
     success = np.asarray(results.success, np.float64)
     return {
         "episodes": int(success.size),
@@ -90,4 +100,5 @@ def summary(results: Results) -> dict[str, float]:
         "success_standard_error": float(success.std() / np.sqrt(success.size)),
         "return": float(np.mean(results.returns)),
         "length": float(np.mean(results.lengths)),
+        **reported({name: float(np.mean(x)) for name, x in results.achieved.items()}),
     }

@@ -53,7 +53,8 @@ def evaluate(
 
     Returns:
         `policy`, `environment`, `engine`, `actions`, and over the episodes `success` with its
-        `success_standard_error`, `return`, `length` and `episodes`.
+        `success_standard_error`, `return`, `length` and `episodes`; if the environment has
+        achievements, also `achievements`, the share of episodes with each, and their `score`.
 
     Raises:
         SettingError: a setting is invalid, or the policy cannot be found.
@@ -151,4 +152,4 @@ def _played(
         n = min(left, 1024)
         parts.append(play(state, play_key, space.sample(task_key, n)))
         left -= n
-    return Results(*(np.concatenate(x) for x in zip(*parts, strict=True)))
+    return jax.tree.map(lambda *x: np.concatenate(x), *parts)

@@ -9,6 +9,7 @@ import numpy as np
 
 from didact.environments import SettingError
 from didact.environments.adapters import OfficialEnvpool, OfficialGymnasium, OfficialMinigrid
+from didact.experiments.evaluation.achievements import achieved_now
 from didact.experiments.evaluation.evaluate import Results
 from didact.students import Policy
 
@@ -49,6 +50,8 @@ def play_official(
     worlds = _worlds(policy, name, n, seed, engine)
     key = jax.random.key(seed)
     results = np.zeros((3, episodes))
+    environment = policy.make_environment()
+    achieved: dict[str, Any] = {}
     episode = np.arange(n)  # the episode of each environment
     following = n
     everyone = list(range(n))
@@ -64,6 +67,11 @@ def play_official(
         for column, world in enumerate(playing):
             won = terminated[column] and reward[column] > 0 if engine != "gymnasium" else np.nan
             results[:, episode[world]] += (won, reward[column], 1)
+        labels = getattr(worlds, "labels", None)
+        if labels is not None:
+            for name_, held in achieved_now(environment, labels).items():
+                total = achieved.setdefault(name_, np.zeros(episodes))
+                total[episode[playing]] = np.maximum(total[episode[playing]], held)
         for name_, array in seen.items():
             observation[name_][playing] = array
         over = playing[terminated | truncated]
@@ -78,7 +86,8 @@ def play_official(
             fresh = np.isin(np.arange(n), over)
             carry = jax.tree.map(partial(_cleared, fresh), carry)
     worlds.close()
-    return Results(*results)
+    success, returns, lengths = results
+    return Results(success, returns, lengths, achieved)
 
 
 def _worlds(policy: Policy, name: str, n: int, seed: int, engine: str) -> Any:

@@ -23,23 +23,36 @@ from didact.experiments.evaluation.play_options import Play
 # command. The number keys select the actions that have no key here.
 NEW_LEVEL, QUIT = "new level", "quit"
 KEYS = {
-    **dict.fromkeys(("left", "a"), ("left",)),
-    **dict.fromkeys(("right", "d"), ("right",)),
-    **dict.fromkeys(("up", "w"), ("forward", "up")),
-    **dict.fromkeys(("down", "s"), ("down", "backward")),
-    "p": ("pickup",),
+    **dict.fromkeys(("left", "a"), ("left", "move_left")),
+    **dict.fromkeys(("right", "d"), ("right", "move_right")),
+    **dict.fromkeys(("up", "w"), ("forward", "up", "move_up")),
+    **dict.fromkeys(("down", "s"), ("down", "backward", "move_down")),
+    "p": ("pickup", "place_plant"),
     "x": ("drop",),
-    " ": ("toggle",),
+    " ": ("toggle", "do"),
     "enter": ("done",),
+    "z": ("sleep",),
+    ".": ("noop",),
+    "e": ("place_stone",),
+    "t": ("place_table",),
+    "f": ("place_furnace",),
     "r": (NEW_LEVEL,),
     "q": (QUIT,),
 }
-_MOVES = {"down": "arrows or w a s d: move", "left": "arrows or w a d: move"}
+_ALL_MOVES = "arrows or w a s d: move"
+_MOVES = {"down": _ALL_MOVES, "move_down": _ALL_MOVES, "left": "arrows or w a d: move"}
 _HELP = {
     "pickup": "p: pick up",
     "drop": "x: drop",
     "toggle": "space: toggle",
     "done": "enter: done",
+    "do": "space: do",
+    "sleep": "z: sleep",
+    "noop": ".: wait",
+    "place_stone": "e: stone",
+    "place_table": "t: table",
+    "place_furnace": "f: furnace",
+    "place_plant": "p: plant",
     NEW_LEVEL: "r: new level",
     QUIT: "q: quit",
 }

@@ -17,6 +17,7 @@ from didact.common import strict_json
 from didact.common.display import Display
 from didact.common.files import replacing
 from didact.common.plain_text import shown
+from didact.experiments.evaluation.achievements import ACHIEVED, reported
 from didact.experiments.runs.metrics_file import read_rows, set_aside
 from didact.experiments.runs.waiting import Waiting
 
@@ -143,6 +144,12 @@ def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
         row[name] = float(each.mean())
         if each.ndim:
             row[f"{name}_by_seed"] = each.tolist()
+    achieved = {name: metrics.pop(name) for name in [*metrics] if name.startswith(ACHIEVED)}
+    if np.any(happened):
+        every = np.sum(episodes)
+        row |= reported(
+            {name.removeprefix(ACHIEVED): float(np.sum(x) / every) for name, x in achieved.items()}
+        )
     if "waiting" in metrics:  # share of steps in which environments waited for a proposal
         row["waiting"] = float(metrics.pop("waiting").mean())
     row["learning"] = {name: float(x.mean()) for name, x in sorted(metrics.items())}

@@ -1,0 +1,75 @@
+"""Settings of the benchmarks of the crafting world. This module does not import JAX."""
+
+import dataclasses
+from pathlib import Path
+
+from didact.students.config import NetworkConfig, PPOConfig
+
+PPO = PPOConfig(
+    learning_rate=7e-4,
+    final_learning_rate=1e-4,
+    num_epochs=4,
+    num_minibatches=8,
+    discount=0.95,
+    gae_lambda=0.65,
+    entropy_coefficient=0.01,
+    final_entropy_coefficient=0.005,
+    network=NetworkConfig(hidden=256, memory=256),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class CrafterConfig:
+    """Compare the crafting world with the original package, `crafter`."""
+
+    episodes: int = 5000
+    """episodes of the uniform policy, compared with published rates; about 170 steps each"""
+    maps: int = 100
+    """maps of the original to compare with; each takes it about a second"""
+    num_envs: tuple[int, ...] = (256, 1024)
+    """numbers of parallel worlds whose speed is measured"""
+    seconds: float = 20.0
+    """total timing per row, over all repeats; 0 omits the speed"""
+    repeats: int = 4
+    """number of repeats; the repeats of all rows are interleaved"""
+    seed: int = 0
+    """random seed"""
+
+
+@dataclasses.dataclass(frozen=True)
+class CrafterTrainingConfig:
+    """Train PPO with a memory in the original game of Crafter, by its protocol: 1 M steps, and the
+    score of all training episodes."""
+
+    steps: int = 1_000_000
+    """environment steps per seed"""
+    seed: int = 0
+    """first seed"""
+    seeds: int = 5
+    """number of seeds, one after the other"""
+    out: Path = Path("runs/crafter")
+    """folder of the runs; finished ones are not trained again"""
+    num_envs: int = 32
+    """number of parallel worlds"""
+    rollout_length: int = 128
+    """steps per world and update"""
+    ppo: PPOConfig = PPO
+    """settings of PPO"""
+    test_episodes: int = 1000
+    """episodes of the trained policies here; 0 omits them"""
+    official_episodes: int = 0
+    """their episodes in the original package, a second or more each; 0 omits them"""
+
+
+@dataclasses.dataclass(frozen=True)
+class CrafterExpertConfig:
+    """Measure the planner of the crafting world, the expert that sees the whole state."""
+
+    episodes: int = 256
+    """episodes of the original game, played in parallel"""
+    steps: int = 1000
+    """steps of each episode, unless the player dies earlier"""
+    attempts: int = 16
+    """episodes of each evaluation task of `CrafterInstructions`; 0 omits them"""
+    seed: int = 0
+    """random seed"""

@@ -1,0 +1,1 @@
+"""Language feedback for the crafting world: the planner's advice in words."""
