@@ -39,6 +39,7 @@ class Walker:
         torque_cost: the reward that a motor at full torque costs in a step.
         upright: whether tilting the head costs reward.
         colours: of the bodies, for pictures.
+        file: the name of the table of its first step, see `start`.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Walker:
     torque_cost: float = TORQUE_COST
     upright: bool = True
     colours: tuple[tuple[int, int, int], ...] = ()
+    file: str = ""
 
     @property
     def observation_size(self) -> int:
