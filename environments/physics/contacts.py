@@ -1,6 +1,7 @@
 """Finds the surfaces that bodies may touch, and carries contacts from step to step."""
 
 import dataclasses
+import math
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -28,13 +29,13 @@ class Reach:
     Attributes:
         spacing: the distance of the points of the ground, m.
         edges, boxes: the surfaces of each kind that a body can touch at a time; the nearest ones.
-        window_boxes: the boxes among which the nearest ones are found.
+        box_pitch: the least distance between the left sides of two boxes, m.
     """
 
     spacing: float
     edges: int = 2
     boxes: int = 0
-    window_boxes: int = 0
+    box_pitch: float = 1.0
 
     @property
     def surfaces(self) -> int:
@@ -44,6 +45,10 @@ class Reach:
     def window_edges(self, polygons: Polygons) -> int:
         """The edges among which the nearest ones are found."""
         return edges_near(polygons.diameter, MARGIN, self.spacing)
+
+    def window_boxes(self, length: float) -> int:
+        """The boxes that are within a length, from wherever the nearest point of the ground is."""
+        return math.ceil((length + self.spacing) / self.box_pitch) + 1 if self.boxes else 0
 
 
 def candidates(
@@ -57,7 +62,8 @@ def candidates(
     surfaces = edges_from(terrain, reach.spacing, left, reach.window_edges(polygons))
     if not reach.boxes:
         return surfaces
-    return joined(surfaces, boxes_from(terrain, reach.spacing, left, reach.window_boxes))
+    count = reach.window_boxes(polygons.diameter + 2 * MARGIN)
+    return joined(surfaces, boxes_from(terrain, reach.spacing, left, count))
 
 
 def nearest(

@@ -192,7 +192,10 @@ class Mechanism:
         """
         n = len(self.bodies)
         lever = np.zeros((n, n, 2))
-        for joint, at_parent, at_child in zip(self.joints, *self.anchors, strict=True):
+        outwards = np.argsort(self.child)
+        for index in outwards:
+            joint = self.joints[index]
+            at_parent, at_child = (anchor[index] for anchor in self.anchors)
             lever[joint.child] = lever[joint.parent]
             lever[joint.child, joint.parent] += at_parent
             lever[joint.child, joint.child] -= at_child

@@ -2,5 +2,6 @@
 
 from didact.environments.walkers.bipedal_walker import BipedalWalker
 from didact.environments.walkers.env import WalkerState
+from didact.environments.walkers.stump_tracks import StumpTracks, stump_test_tasks
 
-__all__ = ["BipedalWalker", "WalkerState"]
+__all__ = ["BipedalWalker", "StumpTracks", "WalkerState", "stump_test_tasks"]

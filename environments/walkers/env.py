@@ -52,7 +52,6 @@ class WalkerEnvironment(Environment[WalkerState]):
     render_fps = FPS
     restart_group_size = 16
     max_steps = 2000
-    ray_boxes = 0  # the boxes that rays can reach
     success_return: float | None = None  # the return that counts as a success; None: the far end
 
     def __init__(self, walker: Walker, engine: Engine):
@@ -128,7 +127,8 @@ class WalkerEnvironment(Environment[WalkerState]):
 
     def _seen(self, state: WalkerState) -> WalkerState:
         x, y = self.head(state.bodies)
-        found = ray_fractions(state.terrain, SPACING, x, y, RAYS, self.ray_boxes)
+        boxes = self.engine.reach.window_boxes(float(np.ptp(RAYS[:, 0])))
+        found = ray_fractions(state.terrain, SPACING, x, y, RAYS, boxes)
         return state._replace(rays=found.T)
 
     def observe(self, state: WalkerState) -> Float[Array, "n k"]:

@@ -40,6 +40,7 @@ class Walker:
         upright: whether tilting the head costs reward.
         colours: of the bodies, for pictures.
         file: the name of the table of its first step, see `start`.
+        pushed: the bodies on which a random force acts in the first step.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Walker:
     upright: bool = True
     colours: tuple[tuple[int, int, int], ...] = ()
     file: str = ""
+    pushed: tuple[int, ...] = (0,)
 
     @property
     def observation_size(self) -> int:

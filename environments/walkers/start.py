@@ -83,14 +83,14 @@ def started(walker: Walker, edges: int) -> Bodies:
 def computed(walker: Walker, edges: int) -> Bodies:
     """Compute the first steps with the engine."""
     engine = Engine(
-        walker.mechanism, Reach(SPACING, edges), iterations("reference"), max_points=16
+        walker.mechanism, Reach(SPACING, edges), iterations("reference"), max_points=40
     )
 
     def first():
         bodies = engine.at_rest(KNOTS)
-        mass = float(walker.mechanism.mass[walker.head])
-        push = jnp.linspace(-PUSH, PUSH, KNOTS)
-        vx = bodies.motion.vx.at[walker.head].set(STEP * push / mass)
+        pushed = np.array(walker.pushed)
+        push = jnp.linspace(-PUSH, PUSH, KNOTS) / walker.mechanism.mass[pushed][:, None]
+        vx = bodies.motion.vx.at[pushed].set(STEP * push)
         limp = jnp.zeros((len(walker.mechanism.joints), KNOTS))
         bodies = bodies._replace(motion=bodies.motion._replace(vx=vx))
         return engine.step(bodies, flat(KNOTS, LENGTH, GROUND), limp, limp)
@@ -103,7 +103,7 @@ def _write() -> None:
     from didact.environments.walkers.bodies import ALL
 
     FOLDER.mkdir(exist_ok=True)
-    for walker in ALL.values():
+    for walker in ALL:
         leaves = jax.tree.leaves(computed(walker, 2))
         named = {f"a{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
         np.savez_compressed(FOLDER / f"{walker.file}.npz", **named)
