@@ -13,7 +13,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from didact.environments.compiler_hints import compile_separately
 from didact.environments.physics import position
@@ -21,7 +21,8 @@ from didact.environments.physics.contacts import Reach, nearest, updated
 from didact.environments.physics.manifold import SLOP, Manifold, manifold, points
 from didact.environments.physics.mechanism import Mechanism
 from didact.environments.physics.separation import separation
-from didact.environments.physics.state import Bodies, Iterations, row, with_row
+from didact.environments.physics.selection import replaced
+from didact.environments.physics.state import Bodies, Contacts, Iterations, row, with_row
 from didact.environments.physics.terrain import Surfaces
 from didact.environments.physics.velocity import GROUND_FRICTION, STEP
 
@@ -54,47 +55,71 @@ def impacts(
     polygons, motion = mechanism.solid, bodies.motion
     solid = polygons.bodies
     fact = jnp.isfinite(motion.x[0, 0])
-    x0, y0, a0 = start
-    x1, y1, a1 = motion.x[solid], motion.y[solid], motion.angle[solid]
+    end = motion.x[solid], motion.y[solid], motion.angle[solid]
     at_end = compile_separately(
-        fact, partial(separation, polygons, num_edges=num_edges), x1, y1, a1, surfaces
+        fact, partial(separation, polygons, num_edges=num_edges), *end, surfaces
     )
     # Surfaces that are overlapped at the start are left to the position solver.
     apart = (at_start > 0) & (surfaces.id >= 0)
-    chosen = compile_separately(fact, partial(_chosen, reach, num_edges), surfaces, at_start, at_end)
     f0 = jnp.min(jnp.where(apart, at_start, NONE), axis=1)
     f1 = jnp.min(jnp.where(apart, at_end, NONE), axis=1)
-    touching = f0 < TARGET + TOLERANCE
-    event = touching | (f1 < TARGET - TOLERANCE)
+    event = (f0 < TARGET + TOLERANCE) | (f1 < TARGET - TOLERANCE)
+    velocity = motion.vx[solid], motion.vy[solid], motion.spin[solid]
+    hit = partial(_stopped, mechanism, reach, num_edges, settings)
+    (end, velocity, contacts) = replaced(
+        hit,
+        jnp.any(event, axis=0),
+        (end, velocity, bodies.contacts),
+        *(start, surfaces, at_start, at_end, f0, f1, event),
+    )
+    motion = type(motion)(
+        *(
+            old.at[solid].set(new)
+            for old, new in zip(motion, (*end, *velocity), strict=True)
+        )
+    )
+    return bodies._replace(motion=motion, contacts=contacts)
+
+
+def _stopped(
+    mechanism: Mechanism,
+    reach: Reach,
+    num_edges: int,
+    settings: Iterations,
+    bodies: tuple[position.Pose, position.Pose, Contacts],
+    start: position.Pose,
+    surfaces: Surfaces,
+    at_start: Float[Array, "s w n"],
+    at_end: Float[Array, "s w n"],
+    f0: Float[Array, "s n"],
+    f1: Float[Array, "s n"],
+    event: Bool[Array, "s n"],
+) -> tuple[position.Pose, position.Pose, Contacts]:
+    """Return pose, velocity and contacts after the impacts of the bodies that have one."""
+    polygons = mechanism.solid
+    (x0, y0, a0), (x1, y1, a1) = start, bodies[0]
+    fact = jnp.isfinite(x0[0, 0])
+    chosen = compile_separately(fact, partial(_chosen, reach, num_edges), surfaces, at_start, at_end)
 
     def between(t):
         return x0 + t * (x1 - x0), y0 + t * (y1 - y0), a0 + t * (a1 - a0)
 
     time = _time_of_impact(mechanism, between, chosen, f0, f1, reach, settings.impact_time)
-    x, y, angle = between(jnp.where(touching, 0.0, time))
-    m = compile_separately(
-        fact, partial(manifold, polygons, num_edges=reach.edges), x, y, angle, chosen
-    )
+    time = jnp.where(f0 < TARGET + TOLERANCE, 0.0, time)
+    pose = between(time)
+    m = compile_separately(fact, partial(manifold, polygons, num_edges=reach.edges), *pose, chosen)
     event = event & jnp.any(m.active, axis=(0, 2))
-    new = compile_separately(fact, updated, bodies.contacts, m, chosen)
+    new = compile_separately(fact, updated, bodies[2], m, chosen)
 
     def kept(after, before):
         where = {2: event, 3: event[:, None], 4: event[None, :, None]}[after.ndim]
         return jnp.where(where, after, before)
 
-    contacts = jax.tree.map(kept, new, bodies.contacts)
-    x, y, angle = _pushed_out(mechanism, m, (x, y, angle), event, settings.impact_position)
-    velocity = motion.vx[solid], motion.vy[solid], motion.spin[solid]
-    vx, vy, spin = _bounced(mechanism, m, (x, y, angle), velocity, settings.impact_velocity)
-    rest = STEP * (1 - jnp.where(touching, 0.0, time))
-    after = (x + rest * vx, y + rest * vy, angle + rest * spin, vx, vy, spin)
-    motion = type(motion)(
-        *(
-            old.at[solid].set(jnp.where(event, new, old[solid]))
-            for old, new in zip(motion, after, strict=True)
-        )
-    )
-    return bodies._replace(motion=motion, contacts=contacts)
+    pose = _pushed_out(mechanism, m, pose, event, settings.impact_position)
+    velocity = _bounced(mechanism, m, pose, bodies[1], settings.impact_velocity)
+    rest = STEP * (1 - time)
+    pose = tuple(q + rest * v for q, v in zip(pose, velocity, strict=True))
+    return jax.tree.map(kept, (pose, velocity, new), bodies)
 
 
 def _chosen(

@@ -63,11 +63,11 @@ class Iterations:
         impact_time: iterations of the search for the time of impact.
     """
 
-    velocity: Count = 10
-    position: Count = 10
-    impact_velocity: Count = 6
-    impact_position: Count = 3
-    impact_time: Count = 3
+    velocity: Count = 20
+    position: Count = 30
+    impact_velocity: Count = 8
+    impact_position: Count = 4
+    impact_time: Count = 4
 
 
 PRESETS = {"training": Iterations(), "reference": Iterations(40, 60, 20, 10, 6)}
