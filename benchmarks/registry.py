@@ -83,6 +83,7 @@ _MODULES = {  # and the classes of their settings
     "commits": ("speed.commits", "CommitsConfig"),
     "teaching": ("curricula.teaching", "TeachingConfig"),
     "teacher_cost": ("curricula.teacher_cost", "TeacherCostConfig"),
+    "physics": ("physics.compare", "PhysicsConfig"),
 }
 for _name, _description in {
     "throughput": "Steps per second of the grid environments, compared with other packages.",
@@ -95,6 +96,7 @@ for _name, _description in {
     "feedback": "Students with and without language feedback.",
     "sac": "SAC, compared with Stable-Baselines3 on Pendulum-v1.",
     "commits": "The speed of this checkout, compared with that of another one.",
+    "physics": "The planar engine of the walkers, compared with Box2D: accuracy and speed.",
     "teaching": "A teacher trained by PPO on many short lives, compared with others.",
     "teacher_cost": "The time that teachers take, compared with scikit-learn and with training.",
 }.items():

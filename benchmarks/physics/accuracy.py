@@ -1,4 +1,7 @@
-"""How far the engine and Box2D part, from the same state under the same actions."""
+"""How far the engine and Box2D part, from the same state under the same actions.
+
+Walkers are compared until they fall in Box2D.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +12,15 @@ import numpy as np
 from jaxtyping import Float
 
 from didact.benchmarks.physics.box2d_walker import box2d_walker
-from didact.environments.physics import Bodies, Engine, Iterations, Motion, Reach, Terrain
-from didact.environments.physics import first_boxes
+from didact.environments.physics import (
+    Bodies,
+    Engine,
+    Iterations,
+    Motion,
+    Reach,
+    Terrain,
+    first_boxes,
+)
 from didact.environments.walkers.bodies import GYMNASIUM_BIPED
 from didact.environments.walkers.obstacles import BOX_PITCH, MAX_BOXES, UNUSED
 from didact.environments.walkers.track import LENGTH, SPACING
@@ -18,7 +28,13 @@ from didact.environments.walkers.track import LENGTH, SPACING
 TIMES = (0.1, 0.2, 0.5, 1.0)  # s
 STEPS = tuple(round(50 * time) for time in TIMES)
 WARM = 100  # steps of gymnasium's scripted gait before "mid-gait"
-CONDITIONS = ("reset, random", "mid-gait, random", "mid-gait, scripted", "mid-gait, held", "hardcore, random")
+CONDITIONS = (
+    "reset, random",
+    "mid-gait, random",
+    "mid-gait, scripted",
+    "mid-gait, held",
+    "hardcore, random",
+)
 FLOOR = (1000, 60)  # iterations of Box2D against itself
 
 
@@ -55,12 +71,14 @@ class Case:
         """Return the positions of the hulls in Box2D; with pilots, record their actions."""
         path = np.zeros((len(self.actions), len(self.walkers), 2))
         for i, walker in enumerate(self.walkers):
+            walker.game_over = False
             pilot, observation = pilots[i] if pilots else (None, None)
             for t in range(len(self.actions)):
                 if pilot is not None:
                     self.actions[t, :, i] = pilot.step_heuristic(observation)
                 observation = walker.step(self.actions[t, :, i])[0]
-                path[t, i] = walker.motion()[0, :2]
+                # A fall ends an episode, so what comes after it is not compared.
+                path[t, i] = np.nan if walker.game_over else walker.motion()[0, :2]
         return path
 
     def floor(self) -> dict[str, list[float]]:
@@ -115,7 +133,7 @@ def accuracy(n: int, settings: Mapping[str, Iterations]) -> dict[str, Any]:
 
 def _apart(path: np.ndarray, other: np.ndarray) -> dict[str, list[float]]:
     apart = np.linalg.norm(path - other, axis=2)[[step - 1 for step in STEPS]]
-    median, high = np.median(apart, axis=1), np.quantile(apart, 0.9, axis=1)
+    median, high = np.nanmedian(apart, axis=1), np.nanquantile(apart, 0.9, axis=1)
     return {"median": np.round(median, 4).tolist(), "90 %": np.round(high, 4).tolist()}
 
 

@@ -78,5 +78,5 @@ class _World:
     def __setattr__(self, name, value):
         setattr(self._world, name, value)
 
-    def Step(self, seconds, *_):  # noqa: N802 (the name in Box2D)
+    def Step(self, seconds, *_):
         return self._world.Step(seconds, *self._walker.iterations)

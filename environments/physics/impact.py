@@ -20,8 +20,8 @@ from didact.environments.physics import position
 from didact.environments.physics.contacts import Reach, nearest, updated
 from didact.environments.physics.manifold import SLOP, Manifold, manifold, points
 from didact.environments.physics.mechanism import Mechanism
-from didact.environments.physics.separation import separation
 from didact.environments.physics.selection import replaced
+from didact.environments.physics.separation import separation
 from didact.environments.physics.state import Bodies, Contacts, Iterations, row, with_row
 from didact.environments.physics.terrain import Surfaces
 from didact.environments.physics.velocity import GROUND_FRICTION, STEP
@@ -73,10 +73,7 @@ def impacts(
         *(start, surfaces, at_start, at_end, f0, f1, event),
     )
     motion = type(motion)(
-        *(
-            old.at[solid].set(new)
-            for old, new in zip(motion, (*end, *velocity), strict=True)
-        )
+        *(old.at[solid].set(new) for old, new in zip(motion, (*end, *velocity), strict=True))
     )
     return bodies._replace(motion=motion, contacts=contacts)
 
@@ -99,7 +96,9 @@ def _stopped(
     polygons = mechanism.solid
     (x0, y0, a0), (x1, y1, a1) = start, bodies[0]
     fact = jnp.isfinite(x0[0, 0])
-    chosen = compile_separately(fact, partial(_chosen, reach, num_edges), surfaces, at_start, at_end)
+    chosen = compile_separately(
+        fact, partial(_chosen, reach, num_edges), surfaces, at_start, at_end
+    )
 
     def between(t):
         return x0 + t * (x1 - x0), y0 + t * (y1 - y0), a0 + t * (a1 - a0)

@@ -211,7 +211,10 @@ def _clipped(
     second = [jnp.where(swap, p, q) for p, q in zip(*made, strict=True)]
     px, py, apart, code = (jnp.stack(q) for q in zip(first, second, strict=True))
     center_x, center_y = at.center_x, at.center_y
-    arm_x, arm_y = either(own_x0 - center_x, px - center_x), either(own_y0 - center_y, py - center_y)
+    arm_x, arm_y = (
+        either(own_x0 - center_x, px - center_x),
+        either(own_y0 - center_y, py - center_y),
+    )
     number = _number(face) * 64 + faces.face * 8 + jnp.where(own, 32 * 64, 0)
     return Manifold(
         hit & (apart <= SKIN) & (surfaces.id >= 0),

@@ -146,8 +146,7 @@ def _joint_solver(mechanism: Mechanism, side: Float[Array, "j n"]):
     parent, child = (jnp.asarray(x[order]) for x in (mechanism.parent, mechanism.child))
     at_parent, at_child = mechanism.anchors
     ax, ay, bx, by, lower, upper = (
-        jnp.asarray(x[order], jnp.float32)
-        for x in (*at_parent.T, *at_child.T, *mechanism.limits)
+        jnp.asarray(x[order], jnp.float32) for x in (*at_parent.T, *at_child.T, *mechanism.limits)
     )
     light, supple = (jnp.asarray(1 / x, jnp.float32) for x in (mechanism.mass, mechanism.inertia))
     side = side[order]

@@ -60,9 +60,7 @@ def _ranks(chosen: Bool[Array, " n"]) -> Array:
 def _packed(tree: Any) -> Float[Array, "r n"]:
     """Return all arrays as the rows of one."""
     leaves = jax.tree.leaves(tree)
-    return jnp.concatenate(
-        [x.reshape(-1, x.shape[-1]).astype(jnp.float32) for x in leaves], axis=0
-    )
+    return jnp.concatenate([x.reshape(-1, x.shape[-1]).astype(jnp.float32) for x in leaves], axis=0)
 
 
 def _unpacked(rows: Float[Array, "r n"], like: Any) -> Any:

@@ -33,7 +33,9 @@ def scaled(points: Sequence[Point], scale: float) -> tuple[Point, ...]:
 def regular(radius: float, corners: int) -> tuple[Point, ...]:
     """Return the corners of a regular polygon, which approximates a circle."""
     turn = 2 * np.pi * (np.arange(corners) + 0.5) / corners
-    return tuple((float(x), float(y)) for x, y in radius * np.stack([np.cos(turn), np.sin(turn)], 1))
+    return tuple(
+        (float(x), float(y)) for x, y in radius * np.stack([np.cos(turn), np.sin(turn)], 1)
+    )
 
 
 def convex(vertices: Sequence[Point]) -> Float[np.ndarray, "v 2"]:

@@ -92,13 +92,8 @@ class Engine:
             self.max_points,
         )
         motion = bodies.motion
-        moved = tuple(
-            q + velocity.STEP * v
-            for q, v in zip(motion[:3], motion[3:], strict=True)
-        )
-        x, y, angle = position.solve(
-            mechanism, moved, bodies.side, m, self.iterations.position
-        )
+        moved = tuple(q + velocity.STEP * v for q, v in zip(motion[:3], motion[3:], strict=True))
+        x, y, angle = position.solve(mechanism, moved, bodies.side, m, self.iterations.position)
         bodies = bodies._replace(motion=motion._replace(x=x, y=y, angle=angle))
         if self.impacts:
             bodies = impacts(

@@ -50,9 +50,7 @@ def edges_near(size: float, margin: float, spacing: float) -> int:
     return math.ceil((size + 2 * margin) / spacing) + 1
 
 
-def edges_from(
-    terrain: Terrain, spacing: float, left: Float[Array, "s n"], count: int
-) -> Surfaces:
+def edges_from(terrain: Terrain, spacing: float, left: Float[Array, "s n"], count: int) -> Surfaces:
     """Return `count` edges of the chain, [s, count, n], from the right end of a window to its left.
 
     Args:
@@ -76,9 +74,7 @@ def edges_from(
     )
 
 
-def boxes_from(
-    terrain: Terrain, spacing: float, left: Float[Array, "s n"], count: int
-) -> Surfaces:
+def boxes_from(terrain: Terrain, spacing: float, left: Float[Array, "s n"], count: int) -> Surfaces:
     """Return the first `count` boxes, [s, count, n], that do not end left of a position."""
     length, total = terrain.heights.shape[1], terrain.boxes.shape[1]
     s, n = left.shape

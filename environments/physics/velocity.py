@@ -81,9 +81,7 @@ def inverted(matrix: Float[Array, "b b n"]) -> Float[Array, "b b n"]:
     return jax.lax.fori_loop(0, size, eliminate, matrix)
 
 
-def compacted(
-    active: Bool[Array, "p n"], rows: int
-) -> tuple[Bool[Array, "r p n"], Int[Array, ""]]:
+def compacted(active: Bool[Array, "p n"], rows: int) -> tuple[Bool[Array, "r p n"], Int[Array, ""]]:
     """Return which active point each row holds, and the largest number of rows used by a world."""
     count = jnp.zeros(active.shape[1], jnp.int32)
     ranks = []
@@ -126,7 +124,9 @@ def contact_rows(
     nx_, ny_ = nx[:, None], ny[:, None]
     normal = lever_x * ny_ - lever_y * nx_
     tangent = -lever_x * nx_ - lever_y * ny_
-    return Rows(normal, tangent, nx, ny, *_responses(mechanism, holds, normal, tangent, inverse), friction)
+    return Rows(
+        normal, tangent, nx, ny, *_responses(mechanism, holds, normal, tangent, inverse), friction
+    )
 
 
 def _responses(mechanism, holds, normal, tangent, inverse):
@@ -215,7 +215,11 @@ def solve(
     def chosen(values):
         return jnp.sum(jnp.where(holds, by_point(values, order)[None], 0), axis=1)
 
-    normal, tangent, motor = chosen(bodies.contacts.normal), chosen(bodies.contacts.tangent), bodies.motor
+    normal, tangent, motor = (
+        chosen(bodies.contacts.normal),
+        chosen(bodies.contacts.tangent),
+        bodies.motor,
+    )
     spin = spin + jnp.sum(change * (motor + limit)[:, None], axis=0)
     spin = spin + jnp.sum(rows.normal_change * normal[:, None], axis=0)
     spin = spin + jnp.sum(rows.tangent_change * tangent[:, None], axis=0)
@@ -255,7 +259,9 @@ def solve(
 
     def iterate(_, carry):
         spin, cx, cy, motor, limit, normal, tangent = carry
-        spin, motor, limit = jax.lax.fori_loop(0, len(mechanism.joints), joint, (spin, motor, limit))
+        spin, motor, limit = jax.lax.fori_loop(
+            0, len(mechanism.joints), joint, (spin, motor, limit)
+        )
         spin, cx, cy, normal, tangent = jax.lax.fori_loop(
             0, used, contact, (spin, cx, cy, normal, tangent)
         )
@@ -291,7 +297,9 @@ def limits(mechanism: Mechanism, bodies: Bodies) -> tuple[Array, Array, Array, A
 def clamped(vx: Array, vy: Array, spin: Array) -> tuple[Array, Array, Array]:
     """Limit velocities as Box2D does before it moves bodies."""
     distance = STEP * jnp.sqrt(vx * vx + vy * vy)
-    scale = jnp.where(distance > MAX_TRANSLATION, MAX_TRANSLATION / jnp.maximum(distance, 1e-9), 1.0)
+    scale = jnp.where(
+        distance > MAX_TRANSLATION, MAX_TRANSLATION / jnp.maximum(distance, 1e-9), 1.0
+    )
     turn = MAX_ROTATION / STEP
     return vx * scale, vy * scale, jnp.clip(spin, -turn, turn)
 

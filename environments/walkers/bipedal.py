@@ -85,7 +85,9 @@ class Bipedal(WalkerEnvironment):
     def describe(self, task):
         roughness, *sizes, steps = (float(x) for x in task)
         parts = [f"roughness {roughness:.1f}"]
-        for name, low, high in zip(("pits", "stumps", "stairs"), sizes[::2], sizes[1::2], strict=True):
+        for name, low, high in zip(
+            ("pits", "stumps", "stairs"), sizes[::2], sizes[1::2], strict=True
+        ):
             if max(low, high) > 0 and (name != "stairs" or steps):
                 parts.append(f"{name} {min(low, high):.1f} to {max(low, high):.1f}")
         return ", ".join(parts)

@@ -22,6 +22,7 @@ from didact.environments.walkers.start import PUSH, start
 from didact.environments.walkers.track import END, FPS, NUM_RAYS, RAYS, SPACING
 from didact.environments.walkers.viewer import draw
 
+
 class WalkerState(NamedTuple):
     """n walkers, each on its own track."""
 

@@ -150,7 +150,9 @@ def _extend(
     width = jnp.where(stump, size, jnp.where(stairs, STAIR_WIDTH, 1)) * SPACING
     right = jnp.where(wall, x + SPACING, x + width)
     thickness = SPACING * jnp.maximum(1.0, jnp.abs(stair))
-    bottom = jnp.where(pit, base - DEPTH * SPACING, jnp.where(stairs, base + level - thickness, base))
+    bottom = jnp.where(
+        pit, base - DEPTH * SPACING, jnp.where(stairs, base + level - thickness, base)
+    )
     top = jnp.where(stump, base + drawn.height * SPACING, jnp.where(stairs, base + level, base))
     box = jnp.stack([left, bottom, right, top])
     # The next point.

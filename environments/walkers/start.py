@@ -82,9 +82,7 @@ def started(walker: Walker, edges: int) -> Bodies:
 
 def computed(walker: Walker, edges: int) -> Bodies:
     """Compute the first steps with the engine."""
-    engine = Engine(
-        walker.mechanism, Reach(SPACING, edges), iterations("reference"), max_points=40
-    )
+    engine = Engine(walker.mechanism, Reach(SPACING, edges), iterations("reference"), max_points=40)
 
     def first():
         bodies = engine.at_rest(KNOTS)

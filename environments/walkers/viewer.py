@@ -62,7 +62,12 @@ def _sky(canvas: Canvas, center: tuple[float, float]) -> None:
         y0, y1 = (top + (bottom - top) * share for share in (i / bands, (i + 1) / bands))
         r, g, b = (SKY + (HORIZON - SKY) * i / bands).astype(int).tolist()
         canvas.polygon(
-            [(center[0] - 11, y0), (center[0] + 11, y0), (center[0] + 11, y1), (center[0] - 11, y1)],
+            [
+                (center[0] - 11, y0),
+                (center[0] + 11, y0),
+                (center[0] + 11, y1),
+                (center[0] - 11, y1),
+            ],
             (r, g, b),
         )
     xs = np.linspace(center[0] - 11, center[0] + 11, 60)

@@ -32,7 +32,5 @@ def straight_leg(
     bodies.append(Body(f"{name} shank", box(0.8 * width, height), 1.0, (x, y - 1.5 * height)))
     knee = (x, y - height)
     joints.append(hinge(bodies, f"{name} hip", parent, thigh, at, *HIP, HIP_SPEED, torque))
-    joints.append(
-        hinge(bodies, f"{name} knee", thigh, thigh + 1, knee, *KNEE, KNEE_SPEED, torque)
-    )
+    joints.append(hinge(bodies, f"{name} knee", thigh, thigh + 1, knee, *KNEE, KNEE_SPEED, torque))
     return MotorView(), MotorView(1.0, thigh + 1)

@@ -29,9 +29,7 @@ def millipede() -> Walker:
         bodies.append(Body(name, box(SIDE, SIDE), 5.0, (x, y), friction=0.1))
         for side in ("left", "right"):
             leg = f"{name} {side}"
-            views += straight_leg(
-                bodies, joints, leg, here, (x, y - DOWN), (WIDTH, HEIGHT), TORQUE
-            )
+            views += straight_leg(bodies, joints, leg, here, (x, y - DOWN), (WIDTH, HEIGHT), TORQUE)
         if segments:
             at = (x - SIDE / 2, y)
             joints.append(hinge(bodies, f"{name} waist", segments[-1], here, at, -BEND, BEND))

@@ -67,7 +67,9 @@ def test_levers_are_the_derivatives_of_positions(walker):
             joint = mechanism.joints[index]
             a, b = (anchor[index] for anchor in mechanism.anchors)
             turn = [np.array([[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]]) for t in angle]
-            found[joint.child] = found[joint.parent] + turn[joint.parent] @ a - turn[joint.child] @ b
+            found[joint.child] = (
+                found[joint.parent] + turn[joint.parent] @ a - turn[joint.child] @ b
+            )
         return found - (mechanism.mass[:, None] * found).sum(0) / mechanism.mass.sum()
 
     angle = np.random.default_rng(0).normal(size=n)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from didact.environments.physics.manifold import SLOP
 from didact.environments.physics.mechanism import Mechanism, rotated
 from didact.environments.physics.position import ANGULAR_SLOP, MAX_ANGLE
-from didact.environments.physics.manifold import SLOP
 from didact.environments.physics.velocity import GRAVITY, MAX_ROTATION, MAX_TRANSLATION, STEP
 
 VELOCITY_ITERATIONS, POSITION_ITERATIONS = 180, 60
