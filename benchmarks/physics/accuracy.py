@@ -45,7 +45,7 @@ class Case:
         begin, kind = condition.split(", ")
         generator = np.random.default_rng(seed)
         self.walkers = [box2d_walker()(hardcore=begin == "hardcore") for _ in range(n)]
-        self.starts, pilots = [], []
+        starts, pilots = [], []
         for i, walker in enumerate(self.walkers):
             observation = walker.reset(seed=seed + i)[0]
             pilot = _pilot()
@@ -54,7 +54,7 @@ class Case:
                     observation = walker.step(pilot.step_heuristic(observation))[0]
             if begin == "hardcore":
                 _drop(walker, generator)
-            self.starts.append(walker.motion())
+            starts.append(walker.motion())
             pilots.append((pilot, observation))
         steps = STEPS[-1]
         self.actions = np.zeros((steps, 4, n), np.float32)
@@ -63,7 +63,7 @@ class Case:
         elif kind == "held":  # full torques that change every half second
             held = np.sign(generator.uniform(-1, 1, (steps // 25 + 1, 4, n)))
             self.actions[:] = np.repeat(held, 25, axis=0)[:steps]
-        self.starts = np.array(self.starts)
+        self.starts = np.array(starts)
         self.terrain = _terrain(self.walkers)
         self.path = self._play(pilots if kind == "scripted" else None)
 
@@ -104,8 +104,9 @@ class Case:
         return _apart(np.array(path), self.path)
 
 
-def engine(settings: Iterations = Iterations()) -> Engine:
+def engine(settings: Iterations | None = None) -> Engine:
     """Return the engine of gymnasium's biped on tracks with obstacles."""
+    settings = settings or Iterations()
     return Engine(GYMNASIUM_BIPED.mechanism, Reach(SPACING, 2, 2, BOX_PITCH), settings, 8)
 
 
@@ -151,9 +152,9 @@ def _drop(walker: Any, generator: np.random.Generator) -> None:
     """Put a walker just above a random place of its track."""
     motion, boxes = walker.motion(), walker.boxes()
     x = generator.uniform(12, 85)
-    top = np.interp(x, np.arange(LENGTH) * SPACING, walker.terrain_y)
+    top: Any = np.interp(x, np.arange(LENGTH) * SPACING, walker.terrain_y)
     over = (boxes[:, 0] < x + 0.6) & (boxes[:, 2] > x - 0.6)
-    top = max([top, *boxes[over, 3]])
+    top = max(float(top), *boxes[over, 3], -np.inf)
     motion[:, 0] += x - motion[0, 0]
     motion[:, 1] += top - walker.terrain_y[0] + 0.05
     motion[:, 3:] = 0

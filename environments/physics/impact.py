@@ -148,7 +148,8 @@ def _time_of_impact(
     def narrow(i, carry):
         low, high, at_low, at_high = carry
         t = jnp.where(i % 2 == 0, secant(low, high, at_low, at_high), 0.5 * (low + high))
-        found = separation(mechanism.solid, *between(t), chosen, reach.edges)
+        x, y, angle = between(t)
+        found = separation(mechanism.solid, x, y, angle, chosen, reach.edges)
         found = jnp.min(jnp.where(chosen.id >= 0, found, NONE), axis=1)
         early = found > TARGET
         return (

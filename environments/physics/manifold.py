@@ -205,8 +205,7 @@ def _clipped(
         code = jnp.where(clipped > position, 1, jnp.where(clipped < position, 2, UNCLIPPED + end))
         made.append((px + x0, py + y0, px * normal_x + py * normal_y, code))
     # A clipped point takes the second place.
-    a_low, a_high, b_low, b_high = a < 0, a > length, b < 0, b > length
-    swap = (a_low | a_high) ^ (a_low & b_high)
+    swap = ((a < 0) | (a > length)) ^ ((a < 0) & (b > length))
     first = [jnp.where(swap, q, p) for p, q in zip(*made, strict=True)]
     second = [jnp.where(swap, p, q) for p, q in zip(*made, strict=True)]
     px, py, apart, code = (jnp.stack(q) for q in zip(first, second, strict=True))

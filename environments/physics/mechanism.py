@@ -185,7 +185,7 @@ class Mechanism:
 
     @functools.cached_property
     def levers(self) -> Float[np.ndarray, "b b 2"]:
-        """Lever [i, k]: the velocity of body i relative to the center of mass of all, for spin of k.
+        """Lever [i, k]: the velocity of body i relative to the common center of mass if k spins.
 
         In the frame of body k: if only k spins while all joints hold, the center of i moves by the
         spin times the lever, turned by 90 degrees.

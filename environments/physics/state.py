@@ -70,7 +70,8 @@ class Iterations:
     impact_time: Count = 4
 
 
-PRESETS = {"training": Iterations(), "reference": Iterations(40, 60, 20, 10, 6)}
+TRAINING = Iterations()
+PRESETS = {"training": TRAINING, "reference": Iterations(40, 60, 20, 10, 6)}
 
 
 def iterations(chosen: Literal["training", "reference"] | Iterations) -> Iterations:

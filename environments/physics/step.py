@@ -20,7 +20,7 @@ from didact.environments.physics.impact import TARGET, impacts
 from didact.environments.physics.manifold import SKIN, manifold, points
 from didact.environments.physics.mechanism import Mechanism, Polygons
 from didact.environments.physics.separation import separation
-from didact.environments.physics.state import Bodies, Iterations, at_rest
+from didact.environments.physics.state import TRAINING, Bodies, Iterations, at_rest
 from didact.environments.physics.terrain import Terrain
 
 
@@ -39,7 +39,7 @@ class Engine:
 
     mechanism: Mechanism
     reach: Reach
-    iterations: Iterations = Iterations()
+    iterations: Iterations = TRAINING
     max_points: int = 6
     impacts: bool = True
 
@@ -92,7 +92,11 @@ class Engine:
             self.max_points,
         )
         motion = bodies.motion
-        moved = tuple(q + velocity.STEP * v for q, v in zip(motion[:3], motion[3:], strict=True))
+        moved = (
+            motion.x + velocity.STEP * motion.vx,
+            motion.y + velocity.STEP * motion.vy,
+            motion.angle + velocity.STEP * motion.spin,
+        )
         x, y, angle = position.solve(mechanism, moved, bodies.side, m, self.iterations.position)
         bodies = bodies._replace(motion=motion._replace(x=x, y=y, angle=angle))
         if self.impacts:

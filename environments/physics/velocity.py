@@ -305,7 +305,7 @@ def clamped(vx: Array, vy: Array, spin: Array) -> tuple[Array, Array, Array]:
 
 
 def contact_order(mechanism: Mechanism) -> np.ndarray:
-    """Return the order in which the contacts of solid bodies are solved: leaves of the tree first."""
+    """Return the order in which solid bodies' contacts are solved: leaves of the tree first."""
     bodies = mechanism.solid.bodies
     leaf = ~np.isin(bodies, mechanism.parent)
     return np.lexsort((-bodies, ~leaf))

@@ -104,7 +104,7 @@ def _write() -> None:
     for walker in ALL:
         leaves = jax.tree.leaves(computed(walker, 2))
         named = {f"a{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
-        np.savez_compressed(FOLDER / f"{walker.file}.npz", **named)
+        np.savez_compressed(FOLDER / f"{walker.file}.npz", **named)  # pyright: ignore[reportArgumentType]
 
 
 if __name__ == "__main__":

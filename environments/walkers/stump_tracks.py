@@ -11,7 +11,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Array, Bool, Float
 
 from didact.common.errors import SettingError
 from didact.environments.physics import Engine, Reach, Terrain, first_boxes
@@ -110,7 +110,7 @@ class StumpTracks(WalkerEnvironment):
         heights = jnp.full((tasks.shape[0], LENGTH), GROUND, jnp.float32)
         return Terrain(heights, boxes, first_boxes(boxes, LENGTH, SPACING))
 
-    def labels(self, state: WalkerState) -> Bool[np.ndarray, "n p"]:
+    def labels(self, state: WalkerState) -> Bool[Array, "n p"]:
         x = self.head(state.bodies)[0]
         tilt = jnp.abs(state.bodies.motion.angle[:, self.walker.head])
         passed = [x > state.terrain.boxes[:, i, 2] for i in range(3)]

@@ -110,8 +110,8 @@ def _walker(canvas: Canvas, walker: Walker, bodies: Any) -> None:
     for i in [*reversed(order), walker.head]:
         local = np.asarray(mechanism.bodies[i].vertices) - mechanism.centers[i]
         angle = np.full(len(local), float(motion.angle[i]))
-        corners = rotated(local, angle) + [float(motion.x[i]), float(motion.y[i])]
+        corners = rotated(local, angle) + np.array([motion.x[i], motion.y[i]], float)
         colour = walker.colours[i]
-        edge = tuple(int(0.65 * c) for c in colour)
+        red, green, blue = (int(0.65 * c) for c in colour)
         canvas.polygon(list(corners), colour)
-        canvas.line([*corners, corners[0]], 1.5, edge)
+        canvas.line([*corners, corners[0]], 1.5, (red, green, blue))

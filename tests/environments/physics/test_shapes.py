@@ -14,7 +14,8 @@ from didact.environments.walkers.bodies import ALL, GYMNASIUM_BIPED
 def sampled(vertices, density, n=150):
     """Mass properties by counting the points of a fine lattice."""
     low, high = vertices.min(0), vertices.max(0)
-    lattice = [np.linspace(a, b, n, endpoint=False) + (b - a) / n / 2 for a, b in zip(low, high)]
+    ends = zip(low, high, strict=True)
+    lattice = [np.linspace(a, b, n, endpoint=False) + (b - a) / n / 2 for a, b in ends]
     points = np.stack(np.meshgrid(*lattice), -1).reshape(-1, 2)
     inside = np.ones(len(points), bool)
     for a, b in zip(vertices, np.roll(vertices, -1, 0), strict=True):
