@@ -19,8 +19,10 @@ from didact.environments.physics.rays import ray_fractions
 from didact.environments.spaces import ArraySpace, Continuous
 from didact.environments.walkers.plan import UNIT, Walker
 from didact.environments.walkers.start import PUSH, start
-from didact.environments.walkers.track import END, FPS, NUM_RAYS, RAYS, SPACING
+from didact.environments.walkers.track import END, FPS, LENGTH, NUM_RAYS, RAYS, SPACING
 from didact.environments.walkers.viewer import draw
+
+UPRIGHT = 0.5  # rad: the head is upright within it
 
 
 class WalkerState(NamedTuple):
@@ -47,12 +49,16 @@ class WalkerEnvironment(Environment[WalkerState]):
     and speed of each motor, followed by the contact of its foot if it has one; and ten rays. All
     are scaled as in gymnasium.
 
+    Propositions: "upright", if the head tilts by less than 0.5 rad; "in the air", if nothing
+    touches the ground; "half way", if the head has passed the middle of the track.
+
     Subclasses set the attributes that all environments have, and implement `generate`.
     """
 
     render_fps = FPS
     restart_group_size = 16
     max_steps = 2000
+    propositions = ("upright", "in the air", "half way")
     success_return: float | None = None  # the return that counts as a success; None: the far end
 
     def __init__(self, walker: Walker, engine: Engine):
@@ -178,7 +184,10 @@ class WalkerEnvironment(Environment[WalkerState]):
 
     def labels(self, state: WalkerState) -> Bool[Array, "n p"]:
         """Return which propositions hold."""
-        return jnp.zeros((state.steps.shape[0], 0), bool)
+        tilt = jnp.abs(state.bodies.motion.angle[:, self.walker.head])
+        airborne = ~jnp.any(state.bodies.contacts.touching, axis=(1, 2))
+        half_way = self.head(state.bodies)[0] > LENGTH * SPACING / 2
+        return jnp.stack([tilt < UPRIGHT, airborne, half_way], axis=1)
 
     def describe(self, task: Float[np.ndarray, " d"]) -> str:
         """Return a task in words, for pictures."""

@@ -40,8 +40,7 @@ class StumpTracks(WalkerEnvironment):
     with a fall, at the far end or after 2000 steps of 20 ms; they are a success if the return
     exceeds 230.
 
-    Propositions: "upright", if the head tilts by less than 0.5 rad; "stump 1" to "stump 3", if the
-    head has passed that stump; "half way".
+    Further propositions: "stump 1" to "stump 3", if the head has passed that stump.
 
     Args:
         body: "biped", "small_biped", "quadruped", "spider" or "millipede".
@@ -51,7 +50,7 @@ class StumpTracks(WalkerEnvironment):
     """
 
     success_return = SOLVED
-    propositions = ("upright", "stump 1", "stump 2", "stump 3", "half way")
+    propositions = (*WalkerEnvironment.propositions, "stump 1", "stump 2", "stump 3")
 
     def __init__(
         self,
@@ -112,9 +111,8 @@ class StumpTracks(WalkerEnvironment):
 
     def labels(self, state: WalkerState) -> Bool[Array, "n p"]:
         x = self.head(state.bodies)[0]
-        tilt = jnp.abs(state.bodies.motion.angle[:, self.walker.head])
-        passed = [x > state.terrain.boxes[:, i, 2] for i in range(3)]
-        return jnp.stack([tilt < 0.5, *passed, x > LENGTH * SPACING / 2], axis=1)
+        passed = x[:, None] > state.terrain.boxes[:, :3, 2]
+        return jnp.concatenate([super().labels(state), passed], axis=1)
 
     def describe(self, task):
         return f"{self.walker.name}: stumps of {task[0] * SPACING:.2f} m, {task[1]:.1f} m apart"

@@ -83,10 +83,10 @@ def test_walkers_settle_on_the_ground(walkers, level):
 
 
 def test_violent_actions_leave_finite_states(walkers, level):
-    """Full torques that turn around at random, for twelve seconds."""
+    """Full torques that turn around at random, for six seconds."""
     generator, bodies = np.random.default_rng(2), walkers.at_rest()
     lowest = np.inf
-    for _ in range(600):
+    for _ in range(300):
         actions = np.sign(generator.uniform(-1, 1, (4, walkers.n))).astype(np.float32)
         bodies = walkers.step(bodies, level, actions)
         lowest = min(lowest, float(np.asarray(bodies.motion.y[1:]).min()))
