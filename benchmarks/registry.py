@@ -82,10 +82,11 @@ _MODULES = {  # and the classes of their settings
     "sac": ("students.sac", "SACBenchmarkConfig"),
     "commits": ("speed.commits", "CommitsConfig"),
     "crafter": ("crafting.parity", "crafting.settings:CrafterConfig"),
-    "crafter-training": ("crafting.learning", "crafting.settings:CrafterTrainingConfig"),
-    "crafter-expert": ("crafting.planner", "crafting.settings:CrafterExpertConfig"),
+    "crafter_training": ("crafting.learning", "crafting.settings:CrafterTrainingConfig"),
+    "crafter_expert": ("crafting.planner", "crafting.settings:CrafterExpertConfig"),
     "teaching": ("curricula.teaching", "TeachingConfig"),
     "teacher_cost": ("curricula.teacher_cost", "TeacherCostConfig"),
+    "physics": ("physics.compare", "PhysicsConfig"),
 }
 for _name, _description in {
     "throughput": "Steps per second of the grid environments, compared with other packages.",
@@ -99,8 +100,9 @@ for _name, _description in {
     "sac": "SAC, compared with Stable-Baselines3 on Pendulum-v1.",
     "commits": "The speed of this checkout, compared with that of another one.",
     "crafter": "The crafting world, compared with the original package, Crafter.",
-    "crafter-training": "PPO in Crafter's original game, by its protocol of 1 M steps.",
-    "crafter-expert": "The planner of the crafting world: achievements, instructions and speed.",
+    "crafter_training": "PPO in Crafter's original game, by its protocol of 1 M steps.",
+    "crafter_expert": "The planner of the crafting world: achievements, instructions and speed.",
+    "physics": "The planar engine of the walkers, compared with Box2D: accuracy and speed.",
     "teaching": "A teacher trained by PPO on many short lives, compared with others.",
     "teacher_cost": "The time that teachers take, compared with scikit-learn and with training.",
 }.items():

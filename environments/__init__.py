@@ -3,7 +3,7 @@
 import didact.environments.crafting
 import didact.environments.grid  # noqa: F401  (registers its environments)
 from didact.common.errors import SettingError
-from didact.environments import control
+from didact.environments import control, walkers
 from didact.environments.adapters import brax as _brax  # noqa: F401  (registers them)
 from didact.environments.base import (
     Environment,
@@ -41,6 +41,7 @@ __all__ = [
     "registered",
     "split_keys",
     "toy_grid",
+    "walkers",
     "with_feedback",
     "with_propositions",
 ]

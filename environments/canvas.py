@@ -60,6 +60,19 @@ class Canvas:
         width = max(1, round(width * self.scale))
         self._draw.arc((x - r, y - r, x + r, y + r), begin, stop, fill=colour, width=width)
 
+    def line(self, points: Sequence[Point], width: float, colour: Colour) -> None:
+        """Draw a line through points, `width` pixels wide."""
+        pixels = [self._pixel(point) for point in points]
+        self._draw.line(pixels, fill=colour, width=max(1, round(width * self.oversampling)))
+
+    def text(self, at: tuple[float, float], text: str, size: float, colour: Colour) -> None:
+        """Write a line of text with its upper left corner at a pixel of the picture."""
+        from PIL import ImageFont
+
+        font = ImageFont.load_default(size=size * self.oversampling)
+        corner = (at[0] * self.oversampling, at[1] * self.oversampling)
+        self._draw.text(corner, text, fill=colour, font=font)
+
     def pixels(self) -> UInt8[np.ndarray, "height width 3"]:
         """Return the picture at its final size."""
         from PIL import Image

@@ -58,7 +58,7 @@ def packed_plans(plan: Plan) -> Int32[Array, "*s"]:
 
 def _unpacked(number: Int32[Array, "*s"]) -> Plan:
     flags = [(number >> bit) & 1 == 1 for bit in range(_FLAGS)]
-    return Plan(*flags, (number >> _FLAGS) & 7, (number >> (_FLAGS + 3)) & 7)
+    return Plan._make([*flags, (number >> _FLAGS) & 7, (number >> (_FLAGS + 3)) & 7])
 
 
 class Results(NamedTuple):

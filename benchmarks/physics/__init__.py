@@ -1,0 +1,1 @@
+"""The planar engine compared with Box2D: accuracy and speed."""

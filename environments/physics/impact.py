@@ -1,0 +1,215 @@
+"""Continuous collision: bodies that would pass into the ground within a step stop at its surface.
+
+As in Box2D, each body is treated alone, without its joints: it is moved back to the time of impact,
+pushed out of the ground, its velocity changed by the contact, and then moved for the rest of the
+step. One such event a body and step is allowed for.
+
+References:
+    Box2D 2.3: b2TimeOfImpact.cpp, b2World::SolveTOI.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from didact.environments.compiler_hints import compile_separately
+from didact.environments.physics import position
+from didact.environments.physics.contacts import Reach, nearest, updated
+from didact.environments.physics.manifold import SLOP, Manifold, manifold, points
+from didact.environments.physics.mechanism import Mechanism
+from didact.environments.physics.selection import replaced
+from didact.environments.physics.separation import separation
+from didact.environments.physics.state import Bodies, Contacts, Iterations, row, with_row
+from didact.environments.physics.terrain import Surfaces
+from didact.environments.physics.velocity import GROUND_FRICTION, STEP
+
+TARGET, TOLERANCE = SLOP, SLOP / 4  # m: the separation at impact
+NONE = 1.0  # m: the separation of surfaces that are not considered
+
+
+def impacts(
+    mechanism: Mechanism,
+    bodies: Bodies,
+    start: position.Pose,
+    surfaces: Surfaces,
+    at_start: Float[Array, "s w n"],
+    reach: Reach,
+    num_edges: int,
+    settings: Iterations,
+) -> Bodies:
+    """Handle the first impact of each solid body in a step.
+
+    Args:
+        mechanism: the bodies.
+        bodies: their state at the end of the step.
+        start: the pose of the solid bodies at its start.
+        surfaces: the candidates around each of them: `num_edges` edges, then boxes.
+        at_start: the separations at the start.
+        reach: how many surfaces are considered.
+        num_edges: the number of edges among the candidates.
+        settings: the numbers of iterations.
+    """
+    polygons, motion = mechanism.solid, bodies.motion
+    solid = polygons.bodies
+    fact = jnp.isfinite(motion.x[0, 0])
+    end = motion.x[solid], motion.y[solid], motion.angle[solid]
+    at_end = compile_separately(
+        fact, partial(separation, polygons, num_edges=num_edges), *end, surfaces
+    )
+    # Surfaces that are overlapped at the start are left to the position solver.
+    apart = (at_start > 0) & (surfaces.id >= 0)
+    f0 = jnp.min(jnp.where(apart, at_start, NONE), axis=1)
+    f1 = jnp.min(jnp.where(apart, at_end, NONE), axis=1)
+    event = (f0 < TARGET + TOLERANCE) | (f1 < TARGET - TOLERANCE)
+    velocity = motion.vx[solid], motion.vy[solid], motion.spin[solid]
+    hit = partial(_stopped, mechanism, reach, num_edges, settings)
+    (end, velocity, contacts) = replaced(
+        hit,
+        jnp.any(event, axis=0),
+        (end, velocity, bodies.contacts),
+        *(start, surfaces, at_start, at_end, f0, f1, event),
+    )
+    motion = type(motion)(
+        *(old.at[solid].set(new) for old, new in zip(motion, (*end, *velocity), strict=True))
+    )
+    return bodies._replace(motion=motion, contacts=contacts)
+
+
+def _stopped(
+    mechanism: Mechanism,
+    reach: Reach,
+    num_edges: int,
+    settings: Iterations,
+    bodies: tuple[position.Pose, position.Pose, Contacts],
+    start: position.Pose,
+    surfaces: Surfaces,
+    at_start: Float[Array, "s w n"],
+    at_end: Float[Array, "s w n"],
+    f0: Float[Array, "s n"],
+    f1: Float[Array, "s n"],
+    event: Bool[Array, "s n"],
+) -> tuple[position.Pose, position.Pose, Contacts]:
+    """Return pose, velocity and contacts after the impacts of the bodies that have one."""
+    polygons = mechanism.solid
+    (x0, y0, a0), (x1, y1, a1) = start, bodies[0]
+    fact = jnp.isfinite(x0[0, 0])
+    chosen = compile_separately(
+        fact, partial(_chosen, reach, num_edges), surfaces, at_start, at_end
+    )
+
+    def between(t):
+        return x0 + t * (x1 - x0), y0 + t * (y1 - y0), a0 + t * (a1 - a0)
+
+    time = _time_of_impact(mechanism, between, chosen, f0, f1, reach, settings.impact_time)
+    time = jnp.where(f0 < TARGET + TOLERANCE, 0.0, time)
+    pose = between(time)
+    m = compile_separately(fact, partial(manifold, polygons, num_edges=reach.edges), *pose, chosen)
+    event = event & jnp.any(m.active, axis=(0, 2))
+    new = compile_separately(fact, updated, bodies[2], m, chosen)
+
+    def kept(after, before):
+        where = {2: event, 3: event[:, None], 4: event[None, :, None]}[after.ndim]
+        return jnp.where(where, after, before)
+
+    pose = _pushed_out(mechanism, m, pose, event, settings.impact_position)
+    velocity = _bounced(mechanism, m, pose, bodies[1], settings.impact_velocity)
+    rest = STEP * (1 - time)
+    pose = tuple(q + rest * v for q, v in zip(pose, velocity, strict=True))
+    return jax.tree.map(kept, (pose, velocity, new), bodies)
+
+
+def _chosen(
+    reach: Reach, num_edges: int, surfaces: Surfaces, at_start: Array, at_end: Array
+) -> Surfaces:
+    """Return the surfaces that are nearest at the start or at the end, of those not overlapped."""
+    ids = jnp.where(at_start > 0, surfaces.id, -1)
+    return nearest(surfaces._replace(id=ids), jnp.minimum(at_start, at_end), reach, num_edges)
+
+
+def _time_of_impact(
+    mechanism: Mechanism,
+    between,
+    chosen: Surfaces,
+    f0: Float[Array, "s n"],
+    f1: Float[Array, "s n"],
+    reach: Reach,
+    count: int,
+) -> Float[Array, "s n"]:
+    """Return the time, 0 to 1, at which the separation is `TARGET`: secants, then bisection."""
+
+    def secant(low, high, at_low, at_high):
+        slope = at_high - at_low
+        slope = jnp.where(jnp.abs(slope) < 1e-9, -1e-9, slope)
+        return jnp.clip(low + (TARGET - at_low) * (high - low) / slope, low, high)
+
+    def narrow(i, carry):
+        low, high, at_low, at_high = carry
+        t = jnp.where(i % 2 == 0, secant(low, high, at_low, at_high), 0.5 * (low + high))
+        x, y, angle = between(t)
+        found = separation(mechanism.solid, x, y, angle, chosen, reach.edges)
+        found = jnp.min(jnp.where(chosen.id >= 0, found, NONE), axis=1)
+        early = found > TARGET
+        return (
+            jnp.where(early, t, low),
+            jnp.where(early, high, t),
+            jnp.where(early, found, at_low),
+            jnp.where(early, at_high, found),
+        )
+
+    start = (jnp.zeros_like(f0), jnp.ones_like(f0), f0, f1)
+    return secant(*jax.lax.fori_loop(0, count, narrow, start))
+
+
+def _pushed_out(mechanism: Mechanism, m: Manifold, pose, event, count: int):
+    rows = position.contact_rows(m)
+    masses = position.inverse_masses(mechanism, mechanism.solid.bodies)
+
+    def iterate(_, carry):
+        *pose, done = carry
+        *new, least = position.push_out(rows, tuple(pose), masses, position.IMPACT_RATE)
+        moved = (jnp.where(done, old, q) for old, q in zip(pose, new, strict=True))
+        return *moved, done | ~position.bad_separation(least)
+
+    return jax.lax.fori_loop(0, count, iterate, (*pose, ~event))[:3]
+
+
+def _bounced(mechanism: Mechanism, m: Manifold, pose, velocity, count: int):
+    """Solve the contacts of each body alone, from zero impulses."""
+    solid = mechanism.solid.bodies
+    light, supple = position.inverse_masses(mechanism, solid)
+    roughness = np.sqrt([mechanism.bodies[i].friction * GROUND_FRICTION for i in solid])
+    friction = jnp.asarray(roughness, jnp.float32)[:, None]
+    _, s, k, n = m.active.shape
+
+    def ordered(values):
+        return values.transpose(2, 0, 1, 3).reshape(2 * k, s, n)
+
+    nx, ny, rx, ry = (ordered(q) for q in points(m, *pose))
+    active = ordered(m.active)
+    normal_arm, tangent_arm = rx * ny - ry * nx, -rx * nx - ry * ny
+    normal_mass = jnp.where(active, 1 / (light + supple * normal_arm**2), 0.0)
+    tangent_mass = jnp.where(active, 1 / (light + supple * tangent_arm**2), 0.0)
+
+    def contact(p, carry):
+        vx, vy, spin, normal, tangent = carry
+        x, y, arm_n, arm_t = row(nx, p), row(ny, p), row(normal_arm, p), row(tangent_arm, p)
+        pressed, old = row(normal, p), row(tangent, p)
+        slide = vx * y - vy * x + spin * arm_t
+        bound = friction * pressed
+        new = jnp.clip(old - row(tangent_mass, p) * slide, -bound, bound)
+        d = new - old
+        vx, vy, spin = vx + light * d * y, vy - light * d * x, spin + supple * d * arm_t
+        approach = vx * x + vy * y + spin * arm_n
+        push = jnp.maximum(pressed - row(normal_mass, p) * approach, 0.0)
+        d = push - pressed
+        vx, vy, spin = vx + light * d * x, vy + light * d * y, spin + supple * d * arm_n
+        return vx, vy, spin, with_row(normal, p, push), with_row(tangent, p, new)
+
+    def iterate(_, carry):
+        return jax.lax.fori_loop(0, 2 * k, contact, carry)
+
+    zero = jnp.zeros_like(nx)
+    return jax.lax.fori_loop(0, count, iterate, (*velocity, zero, zero))[:3]

@@ -1,0 +1,111 @@
+"""The state of walkers at the start of an episode: after a step with limp motors.
+
+Walkers start in the air, often with their joints apart or beyond their limits, and their first
+observation is made a step later. That step depends only on the force that pushes the head, so its
+result is stored for several forces, which saves a second copy of the engine in `reset`.
+
+`python -m didact.environments.walkers.start` writes the tables of all bodies again.
+"""
+
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from didact.environments.physics import Bodies, Engine, Reach, flat, iterations
+from didact.environments.physics.velocity import STEP
+from didact.environments.walkers.plan import Walker
+from didact.environments.walkers.track import GROUND, LENGTH, SPACING
+
+PUSH = 5.0  # N: the largest random force on the head in the first step
+KNOTS = 21
+FOLDER = Path(__file__).parent / "starts"
+
+
+def start(walker: Walker, engine: Engine, push: Float[Array, " n"]) -> Bodies:
+    """Return walkers after their first step, with the axis of worlds last.
+
+    Args:
+        walker: the body plan.
+        engine: its engine.
+        push: the horizontal force on the head in that step, -PUSH to PUSH.
+    """
+    table = started(walker, engine.reach.edges)
+    at = (push + PUSH) / (2 * PUSH) * (KNOTS - 1)
+    below = jnp.clip(jnp.floor(at), 0, KNOTS - 2).astype(jnp.int32)
+    share = at - below
+
+    def between(values):
+        low, high = values[..., below], values[..., below + 1]
+        if jnp.issubdtype(low.dtype, jnp.floating):
+            return low + share * (high - low)
+        return jnp.where(share < 0.5, low, high)
+
+    bodies = jax.tree.map(lambda x: between(jnp.asarray(x)), table)
+    # The table has no boxes.
+    missing = engine.reach.surfaces - bodies.contacts.surface.shape[1]
+
+    def widened(x, empty=0):
+        width = [(0, missing if axis == x.ndim - 2 else 0) for axis in range(x.ndim)]
+        return jnp.pad(x, width, constant_values=empty)
+
+    contacts = bodies.contacts
+    return bodies._replace(
+        side=jnp.round(bodies.side),
+        contacts=contacts._replace(
+            surface=widened(contacts.surface, -1),
+            touching=widened(contacts.touching, False),
+            feature=widened(contacts.feature, -1),
+            normal=widened(contacts.normal),
+            tangent=widened(contacts.tangent),
+        ),
+    )
+
+
+@functools.cache
+def started(walker: Walker, edges: int) -> Bodies:
+    """Return the first steps for forces from -PUSH to PUSH: the stored ones, or else computed."""
+    engine = Engine(walker.mechanism, Reach(SPACING, edges), iterations("reference"))
+    empty = jax.eval_shape(lambda: engine.at_rest(KNOTS))
+    leaves, structure = jax.tree.flatten(empty)
+    path = FOLDER / f"{walker.file}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as stored:
+            found = [stored[f"a{i}"] for i in range(len(stored.files))]
+        if [x.shape for x in found] == [x.shape for x in leaves]:
+            return jax.tree.unflatten(structure, found)
+    return computed(walker, edges)
+
+
+def computed(walker: Walker, edges: int) -> Bodies:
+    """Compute the first steps with the engine."""
+    engine = Engine(walker.mechanism, Reach(SPACING, edges), iterations("reference"), max_points=40)
+
+    def first():
+        bodies = engine.at_rest(KNOTS)
+        pushed = np.array(walker.pushed)
+        push = jnp.linspace(-PUSH, PUSH, KNOTS) / walker.mechanism.mass[pushed][:, None]
+        vx = bodies.motion.vx.at[pushed].set(STEP * push)
+        limp = jnp.zeros((len(walker.mechanism.joints), KNOTS))
+        bodies = bodies._replace(motion=bodies.motion._replace(vx=vx))
+        return engine.step(bodies, flat(KNOTS, LENGTH, GROUND), limp, limp)
+
+    with jax.ensure_compile_time_eval():
+        return jax.device_get(jax.jit(first)())
+
+
+def _write() -> None:
+    from didact.environments.walkers.bodies import ALL
+
+    FOLDER.mkdir(exist_ok=True)
+    for walker in ALL:
+        leaves = jax.tree.leaves(computed(walker, 2))
+        named = {f"a{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
+        np.savez_compressed(FOLDER / f"{walker.file}.npz", **named)  # pyright: ignore[reportArgumentType]
+
+
+if __name__ == "__main__":
+    _write()
