@@ -84,6 +84,7 @@ _MODULES = {  # and the classes of their settings
     "crafter": ("crafting.parity", "crafting.settings:CrafterConfig"),
     "crafter_training": ("crafting.learning", "crafting.settings:CrafterTrainingConfig"),
     "crafter_expert": ("crafting.planner", "crafting.settings:CrafterExpertConfig"),
+    "envgen": ("crafting.envgen", "crafting.settings:EnvGenConfig"),
     "teaching": ("curricula.teaching", "TeachingConfig"),
     "teacher_cost": ("curricula.teacher_cost", "TeacherCostConfig"),
     "physics": ("physics.compare", "PhysicsConfig"),
@@ -103,6 +104,7 @@ for _name, _description in {
     "crafter_training": "PPO in Crafter's original game, by its protocol of 1 M steps.",
     "crafter_expert": "The planner of the crafting world: achievements, instructions and speed.",
     "physics": "The planar engine of the walkers, compared with Box2D: accuracy and speed.",
+    "envgen": "EnvGen in Crafter: worlds from language models and teachers, with controls.",
     "teaching": "A teacher trained by PPO on many short lives, compared with others.",
     "teacher_cost": "The time that teachers take, compared with scikit-learn and with training.",
 }.items():

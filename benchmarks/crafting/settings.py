@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from didact.experiments.config import LLMConfig
 from didact.students.config import NetworkConfig, PPOConfig
 
 PPO = PPOConfig(
@@ -73,3 +74,41 @@ class CrafterExpertConfig:
     """episodes of each evaluation task of `CrafterInstructions`; 0 omits them"""
     seed: int = 0
     """random seed"""
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvGenConfig:
+    """Train PPO in worlds that a language model or a teacher shapes, in turns with the original.
+
+    In each cycle, worlds are chosen, the student trains in them and then in the original game, and
+    each achievement is measured there, with its standard error, and reported to the proposer. All
+    conditions take the same number of steps (Zala et al., EnvGen, COLM 2024).
+    """
+
+    conditions: tuple[str, ...] = (
+        *("pool:scripted", "alp_gmm", "learnability", "plr", "uniform", "original"),
+    )
+    """where worlds come from: a proposer as in `pool:language-model` or `pool:scripted`, a teacher,
+    or `original` for the original game alone, which is the baseline"""
+    steps: int = 1_000_000
+    """environment steps per seed, half of them in the original game"""
+    cycles: int = 4
+    """number of cycles"""
+    worlds: int = 8
+    """number of worlds that a proposer is asked for in each cycle"""
+    seeds: int = 3
+    """number of seeds, one after the other"""
+    seed: int = 0
+    """first seed"""
+    test_episodes: int = 256
+    """episodes in the original game after each cycle"""
+    out: str = "runs/envgen"
+    """folder of the results; finished seeds are not trained again"""
+    num_envs: int = 32
+    """number of parallel worlds"""
+    rollout_length: int = 128
+    """steps per world and update"""
+    ppo: PPOConfig = PPO
+    """settings of PPO"""
+    llm: LLMConfig = dataclasses.field(default_factory=LLMConfig)
+    """settings of the language model of `pool:language-model`"""

@@ -45,6 +45,8 @@ class Report:
         updates: updates of the student so far.
         seed: the index, from 0, of this training among those that run side by side. Each has its
             own reports, so a proposer with a memory must keep one for each seed.
+        skills: success rates outside the pool with their standard errors, by the name of the skill,
+            such as the achievements of the original game.
     """
 
     environment: str
@@ -55,6 +57,7 @@ class Report:
     refused: tuple[str, ...] = ()
     updates: int = 0
     seed: int = 0
+    skills: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,15 +7,23 @@ from didact.teachers.language.prompts import question
 from didact.teachers.language.proposer import Report
 from didact.teachers.language.quoting import identity
 from didact.teachers.language.strategies.base import Memory, Strategy, tasks_in_answer
-from didact.teachers.language.summaries import ROWS, attempted, frontier, row, skills, top_tasks
+from didact.teachers.language.summaries import (
+    ROWS,
+    attempted,
+    frontier,
+    row,
+    skills,
+    top_tasks,
+    with_error,
+)
 
 
 def envgen() -> Strategy:
     """Ask for configurations with a purpose each, and report the outcomes of the previous ones.
 
-    The prompt contains the success rate by skill, that is, by parameter and value, with error bars;
-    the model's previous configurations; and other tasks of the pool from which much can be learned.
-    The memory contains the last answer.
+    The prompt contains the success rate by skill, with error bars: those that the training measures
+    (`Report.skills`), and those by parameter and value; the model's previous configurations; and
+    other tasks of the pool from which much can be learned. The memory contains the last answer.
 
     References:
         Zala et al. 2024, EnvGen: Generating and Adapting Environments via LLMs for Training
@@ -34,7 +42,9 @@ def envgen() -> Strategy:
         tasks = attempted(report)
         ours = [task for task in tasks if identity(task.task) in purposes]
         others = [task for task in tasks if identity(task.task) not in purposes]
+        measured = {name: with_error(*rate) for name, rate in report.skills.items()}
         shown = {
+            **({"Success by skill, with standard errors": measured} if measured else {}),
             "Success by parameter and value, with standard errors": skills(report),
             "Your previous configurations": [
                 row(task, purpose=purposes[identity(task.task)])
