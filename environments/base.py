@@ -78,6 +78,8 @@ class Environment(Generic[State]):
         propositions: the names of the propositions in `Timestep.labels`.
         achievements: the propositions that are counted over episodes: trainings and evaluations
             report the share of episodes in which each of them held at least once.
+        can_continue: whether worlds can still be stepped after a success that ended an episode,
+            as other tasks such as formulas do. False if the agent may be dead then.
         adjectives: the propositions that describe the kind of an object, such as blue in "the blue
             ball".
         proposition_instructions: for propositions that an instruction can ask for, the instruction
@@ -101,6 +103,7 @@ class Environment(Generic[State]):
     max_steps: int
     propositions: tuple[str, ...] = ()
     achievements: tuple[str, ...] = ()
+    can_continue: bool = True
     adjectives: tuple[str, ...] = ()
     proposition_instructions: Mapping[str, str] = MappingProxyType({})
     restart_group_size: int = 16

@@ -30,7 +30,7 @@ class CrafterConfig:
     num_envs: tuple[int, ...] = (256, 1024)
     """numbers of parallel worlds whose speed is measured"""
     seconds: float = 20.0
-    """total timing per row, over all repeats; 0 omits the speed"""
+    """CPU time per row, over all repeats; 0 omits the speed"""
     repeats: int = 4
     """number of repeats; the repeats of all rows are interleaved"""
     seed: int = 0

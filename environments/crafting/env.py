@@ -54,6 +54,7 @@ class Crafter(Offers):
     max_steps = layout.MAX_STEPS
     propositions = ACHIEVEMENTS
     achievements = ACHIEVEMENTS
+    can_continue = False
     restart_group_size = 4
     official = COUNTERPART
 

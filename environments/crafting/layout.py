@@ -12,13 +12,13 @@ Where other files of this folder connect:
   `ACHIEVEMENTS`.
 - `view.symbols(state)` is the symbolic observation as a dict, of which `picture.draw` and
   `text.tokens` are functions: they get what an agent can see, never the state.
-    - `picture.py`: `draw(observation, key) -> uint8[n, 64, 64, 3]`, for `Crafter(picture=True)`.
-    - `text.py`: `SPACE` and `tokens(observation) -> uint8[n, length]`, for `Crafter(text=True)`.
-- `expert/`: `make(environment) -> StateExpert`, returned by `Crafter.expert()`.
-- `propositions.py`: `make(environment) -> OptionalPropositions`. The achievements are
+- `offers.Offers`, the base class of `Crafter`, chooses observations and has everything optional:
+  pictures, the terminal, the expert, propositions, feedback.
+- `expert.act(state, wanted)` is the planner. `advice` is its advice in words.
+- `propositions.make()` returns propositions besides the achievements, which are
   `Environment.propositions` already, with the names in `ACHIEVEMENTS`.
-- `achieved.py`: `make(environment) -> AchievedInstructions`.
-- `instructions.py`: an environment of its own around `Crafter`, which adds an instruction.
+- `instructions.CrafterInstructions` is an environment around `Crafter`, which adds an instruction,
+  written by `sentences.write`; `achieved.describer()` describes steps as instructions.
 
 References:
     Hafner, Benchmarking the spectrum of agent capabilities, ICLR 2022 (arXiv:2109.06780).

@@ -74,7 +74,7 @@ class Offers(Environment[CraftingState]):
         when = f"{light}, asleep" if bool(seen["sleeping"][0]) else light
         lines = (
             *("  ".join(vitals[:2]), "  ".join(vitals[2:])),
-            f"{unlocked} of {len(layout.ACHIEVEMENTS)} achievements, {when}",
+            f"{unlocked} of {len(layout.ACHIEVEMENTS)} unlocked, {when}",
             *textwrap.wrap(f"you have {carried or 'nothing'}", _PANEL),
         )
         return TextStatus(self.max_steps, lines, ansi.LEGEND)

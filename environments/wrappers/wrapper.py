@@ -38,6 +38,7 @@ class Wrapper(Environment[State]):
         self.propositions, self.adjectives = environment.propositions, environment.adjectives
         self.proposition_instructions = environment.proposition_instructions
         self.achievements = environment.achievements
+        self.can_continue = environment.can_continue
         self.restart_group_size = environment.restart_group_size
         self.render_modes, self.phrasing = environment.render_modes, environment.phrasing
         self.help_parameter = environment.help_parameter

@@ -69,8 +69,8 @@ class WithFormula(Wrapper[FormulaTaskState]):
         success = self._machines.accepting[0, machine]
         over = success | self._machines.failed[0, machine]
         reward = jnp.where(success, 1 - 0.9 * state.steps / self.max_steps, 0.0)
-        # Success in the inner environment's own task is ignored, but failure ends the episode.
-        over |= seen.terminated & ~seen.success
+        # Success in the inner environment's own task is ignored if its worlds go on after it.
+        over |= seen.terminated & ~(seen.success & self.environment.can_continue)
         seen = seen._replace(reward=reward, success=success, terminated=over)
         return state, self._with_progress(state, seen)
 

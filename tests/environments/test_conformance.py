@@ -46,6 +46,8 @@ def kind(name):
     """Environments differ in kind by their class, their tasks and whether steps are random."""
     if name.startswith("brax/"):
         return "brax"
+    if name.startswith("Crafter"):  # with or without instructions, which have tests of their own
+        return "crafting"
     environment = make(name)
     random_steps = getattr(getattr(environment, "family", None), "random_steps", False)
     return type(environment), random_steps, type(environment.task_space)

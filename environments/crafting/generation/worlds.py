@@ -28,7 +28,6 @@ class NewWorlds(NamedTuple):
 
 def new_worlds(keys: PRNGKeyArray, tasks: Float[Array, "n d"]) -> NewWorlds:
     """Generate n worlds, one for each key and task."""
-
     permutation, draws = jax.vmap(_draw)(keys)
     fact = tasks[0, 0] > -jnp.inf
     found = compile_separately(fact, terrain, fields(permutation, tasks), draws, tasks)

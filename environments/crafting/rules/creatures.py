@@ -20,6 +20,7 @@ from didact.environments.crafting.rules.nearby import (
     material_at,
 )
 from didact.environments.crafting.rules.sequence import (
+    ARROW_DAMAGE,
     NOWHERE,
     STAY,
     Plan,
@@ -30,7 +31,7 @@ from didact.environments.crafting.rules.sequence import (
 
 NUM_DRAWS = 4  # uniform numbers for each object
 ZOMBIE_DAMAGE, ZOMBIE_DAMAGE_ASLEEP, COOLDOWN = 2, 7, 5
-ARROW_DAMAGE, RELOAD = 2, 4
+RELOAD = 4
 
 
 class Creatures(NamedTuple):

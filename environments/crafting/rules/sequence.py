@@ -22,6 +22,7 @@ MOST_ARROWS = 4  # new arrows of a world in one step
 
 
 NOWHERE, STAY = 4, 5  # instead of directions
+ARROW_DAMAGE = 2
 
 
 class Plan(NamedTuple):
@@ -106,15 +107,16 @@ def act_in_turn(
 
         hits = plan.arrow & obstacle
         hit = hits & (cell == second_cell)
-        health = jnp.where(hit, jnp.maximum(now.health - 2, 0), now.health)
+        health = jnp.where(hit, jnp.maximum(now.health - ARROW_DAMAGE, 0), now.health)
         here = jnp.where(plan.arrow & ~second, ABSENT, here)
         breaks = plan.breaks & ~obstacle
         next_broken = (now.broken[0] >= 0).astype(jnp.int32)
         this = breaks & (np.arange(2)[:, None] == next_broken)
         broken = jnp.where(this, second_cell, now.broken)
 
-        x, y = own % SIDE, own // SIDE
-        beside = jnp.abs(cell % SIDE - x) + jnp.abs(cell // SIDE - y) == 1
+        # All are near the player, so none is on the opposite edge of the map.
+        apart = jnp.abs(cell - own)
+        beside = (apart == 1) | (apart == SIDE)
         eaten = jnp.any(beside & creature & (cell >= 0), 0)
         withers = plan.plant & (eaten | (mine(health) <= 0))
         here = jnp.where(withers, ABSENT, here)

@@ -58,6 +58,7 @@ def test_what_is_missing_first(goal, items, stations, need, thing):
     assert THINGS[int(found.thing[0])] == thing
 
 
+@pytest.mark.slow
 def test_messages_of_a_level():
     inner = CrafterInstructions()
     world = with_feedback(inner)

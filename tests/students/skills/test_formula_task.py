@@ -5,7 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from didact.environments import SettingError, Wrapper, make, with_propositions
+from didact.environments import (
+    ArraySpace,
+    Box,
+    Dimension,
+    Discrete,
+    Environment,
+    SettingError,
+    Timestep,
+    Wrapper,
+    make,
+    with_propositions,
+)
 from didact.environments.text_settings import make_with_text_settings
 from didact.environments.toys.office import Office
 from didact.students.skills import automaton, parse, with_formula
@@ -158,3 +169,42 @@ def test_what_is_decided_beforehand_is_no_task(text):
 def test_a_made_automaton_will_do():
     world = with_formula(make("Office"), automaton("F mail"))
     assert jnp.shape(world.reset(jax.random.key(0), jnp.zeros((2, 1)))[1].reward) == (2,)
+
+
+class Mortal(Environment):
+    """Ends with success after the second step; whether it can be stepped on is its own matter."""
+
+    name, max_steps, propositions = "Mortal", 9, ("p", "q")
+    task_space = Box((Dimension("x", 0, 1),))
+    action_space = Discrete(2)
+
+    def __init__(self, can_continue):
+        self.observation_space = {"x": ArraySpace((1,), np.float32, 0, 1)}
+        self.can_continue = can_continue
+
+    def _seen(self, steps):
+        n = len(steps)
+        over = steps == 2
+        return Timestep(
+            {"x": jnp.zeros((n, 1))}, jnp.zeros(n), over, jnp.zeros(n, bool), over,
+            jnp.zeros((n, 2), bool),
+        )  # fmt: skip
+
+    def reset(self, key, tasks):
+        steps = jnp.zeros(len(tasks), jnp.int32)
+        return steps, self._seen(steps)
+
+    def step(self, key, state, actions):
+        return state + 1, self._seen(state + 1)
+
+
+@pytest.mark.parametrize("can_continue", [True, False])
+def test_success_ends_an_episode_where_worlds_do_not_go_on(can_continue):
+    world = with_formula(Mortal(can_continue), "F p")
+    state, _ = world.reset(jax.random.key(0), jnp.zeros((1, 1)))
+    ends = []
+    for _ in range(3):
+        state, seen = world.step(None, state, jnp.zeros(1, jnp.int32))
+        ends.append(bool(seen.terminated[0]))
+        assert not seen.success[0]
+    assert ends == [False, not can_continue, False]
