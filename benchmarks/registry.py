@@ -72,9 +72,9 @@ def register(name: str, module: str, description: str, settings: str | None = No
 _PACKAGE = "didact.benchmarks"
 _MODULES = {  # and the classes of their settings
     "throughput": ("speed.throughput", "ThroughputConfig"),
-    "curriculum": ("curricula.compare_teachers", "CurriculumConfig"),
-    "toy": ("curricula.toy_teachers", "ToyConfig"),
-    "mazes": ("curricula.mazes", "MazesConfig"),
+    "curriculum": ("curricula.compare_teachers", "curricula.settings:CurriculumConfig"),
+    "toy": ("curricula.toy_teachers", "curricula.settings:ToyConfig"),
+    "mazes": ("curricula.mazes", "curricula.settings:MazesConfig"),
     "babyai": ("students.babyai", "BabyAIConfig"),
     "experts": ("students.expert_vs_bot", "ExpertsConfig"),
     "kickstarting": ("students.kickstarting", "KickstartingConfig"),
@@ -85,8 +85,8 @@ _MODULES = {  # and the classes of their settings
     "crafter_training": ("crafting.learning", "crafting.settings:CrafterTrainingConfig"),
     "crafter_expert": ("crafting.planner", "crafting.settings:CrafterExpertConfig"),
     "envgen": ("crafting.envgen", "crafting.settings:EnvGenConfig"),
-    "teaching": ("curricula.teaching", "TeachingConfig"),
-    "teacher_cost": ("curricula.teacher_cost", "TeacherCostConfig"),
+    "teaching": ("curricula.teaching", "curricula.settings:TeachingConfig"),
+    "teacher_cost": ("curricula.teacher_cost", "curricula.settings:TeacherCostConfig"),
     "physics": ("physics.compare", "PhysicsConfig"),
 }
 for _name, _description in {

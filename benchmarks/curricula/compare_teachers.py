@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from didact.benchmarks import hardware, resumed_results
-from didact.benchmarks.config import CurriculumConfig
+from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test

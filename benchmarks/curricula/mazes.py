@@ -12,7 +12,7 @@ import numpy as np
 from rich.table import Table
 
 from didact.benchmarks import hardware, resumed_results
-from didact.benchmarks.config import MazesConfig
+from didact.benchmarks.curricula.settings import MazesConfig
 from didact.benchmarks.curricula.worst_levels import solvable_levels, success_rates, worst_success
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import interquartile_mean, t_interval, welch_test

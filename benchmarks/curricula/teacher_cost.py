@@ -12,8 +12,9 @@ import numpy as np
 from rich.table import Table
 
 from didact.benchmarks import hardware
-from didact.benchmarks.config import TeacherCostConfig, ThroughputConfig
+from didact.benchmarks.config import ThroughputConfig
 from didact.benchmarks.curricula import toy_teachers
+from didact.benchmarks.curricula.settings import TeacherCostConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.speed.timing import compiled, interleaved, spread
 from didact.benchmarks.speed.training_breakdown import training

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from didact import teachers
 from didact.benchmarks import hardware
-from didact.benchmarks.config import TeachingConfig
+from didact.benchmarks.curricula.settings import TeachingConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import t_interval, welch_test
 from didact.common.settings import checked, parsed, plain

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from didact import teachers
 from didact.benchmarks import hardware
-from didact.benchmarks.config import ToyConfig
+from didact.benchmarks.curricula.settings import ToyConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import area_under_curve, t_interval, welch_test
 from didact.common.settings import checked, fields_of, parsed

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from didact.benchmarks import hardware, resumed_results
-from didact.benchmarks.config import CurriculumConfig
+from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.benchmarks.suites import jobs, report, summaries, workers
 from didact.benchmarks.suites.suite_files import Suite, read_suite
 from didact.common import strict_json

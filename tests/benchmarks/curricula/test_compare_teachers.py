@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from didact.benchmarks.config import CurriculumConfig
 from didact.benchmarks.curricula import compare_teachers
+from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.environments import SettingError
 from didact.experiments.config import LLMConfig
 from didact.teachers.language import LanguageModel

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from didact.benchmarks.config import MazesConfig
 from didact.benchmarks.curricula import mazes
+from didact.benchmarks.curricula.settings import MazesConfig
 from didact.benchmarks.curricula.worst_levels import solvable_levels, success_rates, worst_success
 from didact.environments import SettingError
 from didact.environments.grid.mazes import EVALUATION, Levels, RepeatedBlocks

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from didact.benchmarks.config import TeacherCostConfig
 from didact.benchmarks.curricula import teacher_cost
 from didact.benchmarks.curricula.sequential_teachers import SequentialAlpGmm, SequentialCovarGmm
+from didact.benchmarks.curricula.settings import TeacherCostConfig
 from didact.common import strict_json
 from didact.environments.toys import toy_grid
 

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from didact import teachers
-from didact.benchmarks.config import ToyConfig
 from didact.benchmarks.curricula import toy_teachers
+from didact.benchmarks.curricula.settings import ToyConfig
 from didact.benchmarks.registry import BENCHMARKS
 from didact.common import strict_json
 from didact.environments import SettingError

@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 from rich.console import Console
 
-from didact.benchmarks.config import CurriculumConfig
+from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.benchmarks.statistics import holm
 from didact.benchmarks.suites import comparison, jobs, report, suite_files, summaries, workers
 from didact.benchmarks.suites.suite_names import descriptions, shipped
