@@ -83,7 +83,6 @@ _MODULES = {  # and the classes of their settings
     "commits": ("speed.commits", "CommitsConfig"),
     "teaching": ("curricula.teaching", "TeachingConfig"),
     "teacher_cost": ("curricula.teacher_cost", "TeacherCostConfig"),
-    "physics": ("physics.compare", "PhysicsConfig"),
 }
 for _name, _description in {
     "throughput": "Steps per second of the grid environments, compared with other packages.",
@@ -96,9 +95,14 @@ for _name, _description in {
     "feedback": "Students with and without language feedback.",
     "sac": "SAC, compared with Stable-Baselines3 on Pendulum-v1.",
     "commits": "The speed of this checkout, compared with that of another one.",
-    "physics": "The planar engine of the walkers, compared with Box2D: accuracy and speed.",
     "teaching": "A teacher trained by PPO on many short lives, compared with others.",
     "teacher_cost": "The time that teachers take, compared with scikit-learn and with training.",
 }.items():
     _module, _config = _MODULES[_name]
     register(_name, f"{_PACKAGE}.{_module}", _description, f"{_PACKAGE}.config:{_config}")
+register(
+    "physics",
+    f"{_PACKAGE}.physics.compare",
+    "The planar engine of the walkers, compared with Box2D: accuracy and speed.",
+    f"{_PACKAGE}.physics.config:PhysicsConfig",
+)
