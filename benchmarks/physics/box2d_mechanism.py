@@ -31,8 +31,13 @@ class Box2DMechanism:
         boxes: Float[np.ndarray, "b 4"] = np.zeros((0, 4)),  # noqa: B008
         iterations: tuple[int, int] = (180, 60),
     ):
-        import Box2D
-        from Box2D.b2 import edgeShape, fixtureDef, polygonShape, revoluteJointDef
+        import Box2D  # type: ignore[import-not-found]
+        from Box2D.b2 import (  # type: ignore[import-not-found]
+            edgeShape,
+            fixtureDef,
+            polygonShape,
+            revoluteJointDef,
+        )
 
         self.mechanism, self.iterations = mechanism, iterations
         self.world: Any = Box2D.b2World(gravity=(0, GRAVITY))
