@@ -7,7 +7,8 @@ A suite is a YAML file with the parts
 - `rare`: optional powers by task parameter, see `wrappers.rare_values`;
 - `easy`: optional tasks to start from, in place of the environment's own easy tasks;
 - `stages`: optional lists of tasks from easy to hard, for the upper bound `staged`;
-- `tests`: groups of test tasks by name, each a part of the space with a `count` of tasks;
+- `tests`: groups of test tasks by name, each a part of the space with a `count` of random tasks, or
+  a `grid` with numbers of values by parameter;
 - `sha256`: the digest of all test tasks, so that they cannot change unnoticed;
 - `budgets`: by name (`small`, `paper`), each with `steps`, `seeds` and `teachers`.
 
@@ -16,11 +17,13 @@ Tasks are given as NAME: VALUE or NAME: [LOW, HIGH] in the parameters of the env
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from didact.benchmarks.suites.suite_names import locate
@@ -197,15 +200,38 @@ def ranks_of(environment: Any) -> WithRareValues | None:
 
 def _tests(bounds: Any, part_of: Any, group: str, path: Path) -> np.ndarray:
     where = f"tests {group} of {path.name}"
-    if not isinstance(bounds, Mapping) or type(bounds.get("count")) is not int:
-        raise SettingError(where, bounds, "a mapping with a count of tasks")
+    if not isinstance(bounds, Mapping) or ("count" in bounds) == ("grid" in bounds):
+        raise SettingError(where, bounds, "a mapping with either a count or a grid of tasks")
+    part = part_of({name: bound for name, bound in bounds.items() if name not in ("count", "grid")})
+    if "grid" in bounds:
+        return _grid(part, bounds["grid"], f"grid in {where}")
     count = bounds["count"]
-    if not 1 <= count <= MOST_TASKS:
-        raise SettingError(f"count in {where}", count, f"from 1 to {MOST_TASKS}")
-    part = part_of({name: bound for name, bound in bounds.items() if name != "count"})
+    if type(count) is not int or not 1 <= count <= MOST_TASKS:
+        raise SettingError(f"count in {where}", count, f"a whole number from 1 to {MOST_TASKS}")
     number = int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big")
     key = jax.random.fold_in(jax.random.key(TEST_KEY), number)
     return np.asarray(part.sample(key, count))
+
+
+def _grid(part: Box, counts: Any, where: str) -> np.ndarray:
+    """Return a grid over the part, with the middle of the range in all other parameters."""
+    if not isinstance(counts, Mapping) or not counts:
+        raise SettingError(where, counts, "a mapping of task parameters to numbers of values")
+    for name, count in counts.items():
+        if name not in part.names:
+            raise suggest(where, str(name), list(part.names))
+        if type(count) is not int or not 2 <= count <= MOST_TASKS:
+            raise SettingError(f"{name} in {where}", count, f"from 2 to {MOST_TASKS}")
+    if math.prod(counts.values()) > MOST_TASKS:
+        raise SettingError(where, dict(counts), f"one of at most {MOST_TASKS:,} tasks")
+    axes = [
+        np.linspace(d.low, d.high, counts[d.name])
+        if d.name in counts
+        else np.array([(d.low + d.high) / 2])
+        for d in part.dimensions
+    ]
+    tasks = np.stack([x.ravel() for x in np.meshgrid(*axes, indexing="ij")], axis=1)
+    return np.asarray(part.clip(jnp.asarray(tasks, jnp.float32)))
 
 
 def _budget(values: Any, where: str) -> Budget:

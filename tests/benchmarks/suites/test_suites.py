@@ -15,6 +15,7 @@ from didact.benchmarks.suites import comparison, jobs, report, suite_files, summ
 from didact.benchmarks.suites.suite_names import descriptions, shipped
 from didact.common import strict_json
 from didact.environments import SettingError
+from didact.environments.walkers import stump_test_tasks
 from didact.environments.wrappers import WithRareValues
 from didact.experiments.cli import main
 
@@ -56,7 +57,7 @@ def test_shipped_suites_can_be_read(name):
     assert np.asarray(suite.space.contains(suite.easy.sample(_key(), 50))).all()
     for tasks in suite.tests.values():
         assert np.asarray(suite.space.contains(tasks)).all()
-    assert suite.environment.max_steps <= 400
+    assert suite.environment.max_steps <= 2000
     # The last stage is the whole space, so that the upper bound is one of the same tasks.
     assert suite.stages[-1] == suite.space
 
@@ -88,6 +89,9 @@ def test_bounds_are_in_the_parameters_of_the_environment():
         (("x0: [0, 0.5]", "x0: [0, 2]"), "x0 in stage 2"),
         (("count: 4", "count: 0"), "count in tests near"),
         (("count: 4, ", ""), "tests near"),
+        (("count: 4", "grid: {x9: 3}"), "x9"),
+        (("count: 4", "grid: {x0: 1}"), "x0 in grid"),
+        (("count: 4", "count: 4, grid: {x0: 3}"), "either a count or a grid"),
         (("seeds: 2", "seeds: 1"), "seeds in budget small"),
         (("steps: 256", "steps: many"), "steps in budget small"),
         (("teachers: [staged, paced, warm-up alp_gmm, uniform]", "teachers: all"), "teachers"),
@@ -109,6 +113,11 @@ def test_tests_are_fixed_by_their_digest(own):
     own.write_text(OWN.replace("count: 6", "count: 7") + f"sha256: {digest}\n")
     with pytest.raises(SettingError, match="they were changed"):
         suite_files.read_suite(str(own))
+
+
+def test_a_grid_of_tests_is_that_of_the_literature():
+    suite = suite_files.read_suite("tracks")
+    np.testing.assert_allclose(suite.tests["grid"], stump_test_tasks(), atol=1e-6)
 
 
 @pytest.mark.parametrize(
