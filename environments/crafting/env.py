@@ -55,7 +55,7 @@ class Crafter(Offers):
     propositions = ACHIEVEMENTS
     achievements = ACHIEVEMENTS
     can_continue = False
-    restart_group_size = 4
+    restart_group_size = 2
     official = COUNTERPART
 
     def __init__(self, original: bool = False, picture: bool = False, text: bool = False):

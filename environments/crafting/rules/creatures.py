@@ -68,7 +68,7 @@ def update(
         planted: the cell of a plant that was placed in this step, or ABSENT.
         draws: uniform numbers in 0..1.
     """
-    fact = state.position[0] >= 0
+    fact = near.count[0] >= 0
     plans, extra = compile_separately(fact, _plan, state, near, acts, draws)
     results = act_in_turn(near, plans, state.position, planted)
     cell = jnp.where(results.cell >= 0, results.cell, near.cell)  # also of those that died

@@ -32,7 +32,7 @@ class Nearby(NamedTuple):
 def gather(objects: Int32[Array, "n s"], position: Int32[Array, " n"]) -> Nearby:
     """Return the objects that can act or be in the way after the player has moved by a cell."""
     n = objects.shape[0]
-    fact = position[0] >= 0
+    fact = objects[0, 0] >= 0
     words = compile_separately(fact, _close, objects, position)
     rank = jnp.broadcast_to(np.arange(ROWS, dtype=np.int32)[:, None], (ROWS, n))
     slot, count = compile_separately(fact, nth_flag, words, rank)

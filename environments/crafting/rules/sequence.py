@@ -143,5 +143,5 @@ def act_in_turn(
         player_hits=jnp.zeros(n, jnp.int32),
         broken=jnp.full((2, n), ABSENT),
     )
-    start = varying_as(player, start)
+    start = varying_as(near.count, start)
     return jax.lax.fori_loop(0, jnp.max(near.count), act, start)
