@@ -87,7 +87,7 @@ _MODULES = {  # and the classes of their settings
     "envgen": ("crafting.envgen", "crafting.settings:EnvGenConfig"),
     "teaching": ("curricula.teaching", "curricula.settings:TeachingConfig"),
     "teacher_cost": ("curricula.teacher_cost", "curricula.settings:TeacherCostConfig"),
-    "physics": ("physics.compare", "PhysicsConfig"),
+    "physics": ("physics.compare", "physics.settings:PhysicsConfig"),
 }
 for _name, _description in {
     "throughput": "Steps per second of the grid environments, compared with other packages.",

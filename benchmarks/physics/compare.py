@@ -16,9 +16,9 @@ from rich.console import Group
 from rich.table import Table
 
 from didact.benchmarks import hardware
-from didact.benchmarks.config import PhysicsConfig
 from didact.benchmarks.physics.accuracy import TIMES, accuracy
 from didact.benchmarks.physics.box2d_walker import box2d_walker
+from didact.benchmarks.physics.settings import PhysicsConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.speed.timing import Loop, interleaved
 from didact.environments import Environment, Restart, split_keys
