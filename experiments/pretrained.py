@@ -47,6 +47,14 @@ POLICIES = {
         "Follows any Baby Language instruction in four small rooms.",
         "distill solver --env BabyAI-MiniBossLevel-v0 --steps 5000000",
     ),
+    "walker": (
+        "Walks over the uneven ground of BipedalWalker-v3.",
+        "train --env BipedalWalker --teacher uniform --warm-up 0 --num-envs 512 "
+        "--rollout-length 64 --steps 8000000 --seed 0 --ppo.num-minibatches 16 "
+        "--ppo.num-epochs 5 --ppo.learning-rate 5e-4 --ppo.final-learning-rate 2e-5 "
+        "--ppo.entropy-coefficient 0.0005 --ppo.final-entropy-coefficient 0.0005 "
+        "--ppo.network.memory 0 --ppo.network.hidden 64 --ppo.network.initial-std 1.0",
+    ),
     "generalist": (
         "Follows six kinds of instructions in two rooms with four objects.",
         "distill --env MiniSynth --steps 6000000 "
