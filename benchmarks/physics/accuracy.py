@@ -140,7 +140,8 @@ def _apart(path: np.ndarray, other: np.ndarray) -> dict[str, list[float]]:
 
 def _terrain(walkers: list[Any]) -> Terrain:
     heights = jnp.asarray(np.array([walker.terrain_y for walker in walkers]), jnp.float32)
-    boxes = np.tile(np.array([UNUSED, 0, UNUSED + 1, 1], np.float32), (len(walkers), MAX_BOXES, 1))
+    unused = np.array([UNUSED, 0, UNUSED + 1, 1], np.float32)
+    boxes = np.tile(unused, (len(walkers), MAX_BOXES, 1))
     for row, walker in zip(boxes, walkers, strict=True):
         found = walker.boxes()
         row[: len(found)] = found

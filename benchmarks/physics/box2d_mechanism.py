@@ -1,5 +1,6 @@
 """Any mechanism of the engine, built in Box2D from the same data."""
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -31,30 +32,23 @@ class Box2DMechanism:
         boxes: Float[np.ndarray, "b 4"] = np.zeros((0, 4)),  # noqa: B008
         iterations: tuple[int, int] = (180, 60),
     ):
-        import Box2D  # type: ignore[import-not-found]
-        from Box2D.b2 import (  # type: ignore[import-not-found]
-            edgeShape,
-            fixtureDef,
-            polygonShape,
-            revoluteJointDef,
-        )
-
+        b2: Any = importlib.import_module("Box2D.b2")
         self.mechanism, self.iterations = mechanism, iterations
-        self.world: Any = Box2D.b2World(gravity=(0, GRAVITY))
+        self.world: Any = b2.world(gravity=(0, GRAVITY))
         for left, bottom, right, top in np.asarray(boxes, float):
             corners = [(left, bottom), (right, bottom), (right, top), (left, top)]
-            shape = polygonShape(vertices=corners)
-            self._ground(fixtureDef(shape=shape, friction=GROUND_FRICTION, categoryBits=GROUND))
+            shape = b2.polygonShape(vertices=corners)
+            self._ground(b2.fixtureDef(shape=shape, friction=GROUND_FRICTION, categoryBits=GROUND))
         for i in range(len(heights) - 1):
             ends = [(i * spacing, float(heights[i])), ((i + 1) * spacing, float(heights[i + 1]))]
-            shape = edgeShape(vertices=ends)
-            self._ground(fixtureDef(shape=shape, friction=GROUND_FRICTION, categoryBits=GROUND))
+            shape = b2.edgeShape(vertices=ends)
+            self._ground(b2.fixtureDef(shape=shape, friction=GROUND_FRICTION, categoryBits=GROUND))
         self.bodies = [
             self.world.CreateDynamicBody(
                 position=body.position,
                 angle=body.angle,
-                fixtures=fixtureDef(
-                    shape=polygonShape(vertices=list(body.vertices)),
+                fixtures=b2.fixtureDef(
+                    shape=b2.polygonShape(vertices=list(body.vertices)),
                     density=body.density,
                     friction=body.friction,
                     categoryBits=BODY,
@@ -65,7 +59,7 @@ class Box2DMechanism:
         ]
         self.joints = [
             self.world.CreateJoint(
-                revoluteJointDef(
+                b2.revoluteJointDef(
                     bodyA=self.bodies[joint.parent],
                     bodyB=self.bodies[joint.child],
                     localAnchorA=joint.parent_anchor,

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from didact.environments import make
 from didact.environments.adapters import OfficialGymnasium
-from didact.environments.physics import first_boxes, worlds_first
+from didact.environments.physics import first_boxes, worlds_first, worlds_last
 from didact.environments.physics.rays import ray_fractions
 from didact.environments.walkers import obstacles, start
 from didact.environments.walkers.bodies import ALL
@@ -32,24 +32,37 @@ def official_tracks(hardcore, n):
     return walkers
 
 
-@pytest.fixture(scope="module")
-def worlds():
-    """N official walkers, and ours in the same states on the same ground."""
-    from didact.benchmarks.physics.box2d_walker import box2d_walker
+def same_worlds(warm):
+    """N official walkers after some steps of the scripted gait, and ours in the same states."""
+    from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
 
-    theirs = [box2d_walker()() for _ in range(N)]
-    seen = np.array([walker.reset(seed=seed)[0] for seed, walker in enumerate(theirs)])
+    theirs = official_tracks(False, N)
+    seen = np.array([walker.step(np.zeros(4))[0] for walker in theirs])
+    pilots = [BipedalWalkerHeuristics() for _ in theirs]
+    for _ in range(warm):
+        seen = act(theirs, actions_of(pilots, seen))[0]
     motion = np.array([walker.motion() for walker in theirs])
     state, _ = RESET(jax.random.key(0), jnp.ones((N, 1)))
     columns = (jnp.asarray(motion[:, :, i], jnp.float32) for i in range(6))
     bodies = state.bodies._replace(motion=type(state.bodies.motion)(*columns))
     heights = jnp.asarray([walker.terrain_y for walker in theirs], jnp.float32)
     state = state._replace(bodies=bodies, terrain=state.terrain._replace(heights=heights))
-    return theirs, seen, state._replace(potential=WALKER.potential(bodies))
+    return theirs, pilots, seen, state._replace(potential=WALKER.potential(bodies))
 
 
-def test_an_episode_starts_as_in_gymnasium(worlds):
-    _, seen, _ = worlds
+def actions_of(pilots, seen):
+    return np.array([pilot.step_heuristic(x).copy() for pilot, x in zip(pilots, seen, strict=True)])
+
+
+def act(walkers, actions):
+    rows = [walker.step(action)[:3] for walker, action in zip(walkers, actions, strict=True)]
+    return tuple(np.array(column) for column in zip(*rows, strict=True))
+
+
+def test_an_episode_starts_as_in_gymnasium():
+    from didact.benchmarks.physics.box2d_walker import box2d_walker
+
+    seen = np.array([box2d_walker()().reset(seed=seed)[0] for seed in range(N)])
     _, first = RESET(jax.random.key(0), jnp.ones((N, 1)))
     found = np.asarray(first.observation["observation"])
     assert found.shape == seen.shape
@@ -62,23 +75,17 @@ def test_an_episode_starts_as_in_gymnasium(worlds):
         assert (found[:, column] < high + 0.01).all()
 
 
-def test_steps_are_those_of_gymnasium(worlds):
-    """Observations, rewards and ends, for ten steps of the scripted gait."""
-    from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
-
-    theirs, seen, state = worlds
-    pilots = [BipedalWalkerHeuristics() for _ in theirs]
-    for _ in range(10):
-        actions = np.array(
-            [pilot.step_heuristic(now).copy() for pilot, now in zip(pilots, seen, strict=True)]
-        )
+def test_steps_are_those_of_gymnasium():
+    """Observations, rewards and ends, for eight steps of the scripted gait."""
+    theirs, pilots, seen, state = same_worlds(60)
+    for _ in range(8):
+        actions = actions_of(pilots, seen)
         state, step = STEP(None, state, jnp.asarray(actions, jnp.float32))
-        rows = [walker.step(action) for walker, action in zip(theirs, actions, strict=True)]
-        seen = np.array([row[0] for row in rows])
+        seen, rewards, over = act(theirs, actions)
         # Single joint speeds can differ where a limit and the ground act at once.
         assert np.mean(np.abs(step.observation["observation"] - seen) < 0.02) > 0.95
-        assert np.mean(np.abs(step.reward - [row[1] for row in rows]) < 0.02) > 0.8
-        assert_allclose(step.terminated, [row[2] for row in rows])
+        assert np.mean(np.abs(step.reward - rewards) < 0.02) > 0.8
+        np.testing.assert_array_equal(step.terminated, over)
 
 
 def test_the_ground_is_distributed_as_gymnasiums():
@@ -162,9 +169,7 @@ def test_stored_first_steps_are_those_of_the_engine(walker):
         assert_allclose(a, b, atol=2e-2)
 
 
-def test_worlds_last_and_first_are_inverse(worlds):
-    state = worlds[2]
-    from didact.environments.physics import worlds_last
-
+def test_worlds_last_and_first_are_inverse():
+    state, _ = RESET(jax.random.key(0), jnp.ones((N, 1)))
     again = worlds_first(worlds_last(state.bodies))
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), again, state.bodies))
