@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from didact.common.extensions import without_folders
 from didact.environments import Environment
+from didact.environments.registry import ENVIRONMENTS
+from didact.environments.task_spaces import Box, TaskSpace
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig, to_dict
 from didact.experiments.evaluation.fixed_tasks import UNIFORM
@@ -102,12 +105,24 @@ def _score_command(config: TrainConfig, environment: Environment, folder: Path, 
         return "didact.evaluate in Python, with the same environment object"
     episodes, tasks = FINAL_EPISODES * config.evaluation_episodes, config.tasks
     if place != UNIFORM:
-        return score_command(str(folder), place, config.env_settings, episodes)
+        task = environment.evaluation_tasks.get(place)
+        if place in ENVIRONMENTS or task is None:
+            return score_command(str(folder), place, config.env_settings, episodes)
+        fixed = _as_options(environment.task_space, task)
+        return score_command(str(folder), config.env, config.env_settings, episodes, fixed)
     space, help_name = setup.space_of(config, environment), environment.help_parameter
     if help_name is not None and help_name in space.names:
         least = space.low[space.names.index(help_name)]
         tasks = *(t for t in tasks if t.partition("=")[0] != help_name), f"{help_name}={least:g}"
     return score_command(str(folder), config.env, config.env_settings, episodes, tasks)
+
+
+def _as_options(space: TaskSpace, task: np.ndarray) -> tuple[str, ...]:
+    """Return the values of a task as NAME=VALUE, without parameters that have only one value."""
+    if not isinstance(space, Box):
+        return ()
+    free = zip(space.dimensions, task, strict=True)
+    return tuple(f"{d.name}={x:.6g}" for d, x in free if d.low < d.high)
 
 
 def _folder(config: TrainConfig, run: Path, seed: int) -> Path:

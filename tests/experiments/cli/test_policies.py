@@ -11,6 +11,7 @@ from didact.environments import make
 from didact.experiments.cli import main
 from didact.experiments.cli.train import Options
 from didact.experiments.config import TrainConfig
+from didact.experiments.runs import policy_files
 from didact.experiments.runs.reproduction import score_command, train_command
 from didact.students import NetworkConfig, Policy, PPOConfig, card, save_policy
 from didact.students.policies import lookup
@@ -148,3 +149,14 @@ def test_the_command_of_a_score():
     assert score_command("runs/a b/policy", "GoTo", ("phrasing=test",), 512) == (
         "didact evaluate 'runs/a b/policy' --env GoTo --episodes 512 --env-settings phrasing=test"
     )
+
+
+def test_scores_of_named_tasks_can_be_measured_again(tmp_path):
+    """Evaluation tasks that are no environments of their own are given by their parameters."""
+    config = TrainConfig(env="StumpTracks", teacher="uniform")
+    environment = make("StumpTracks")
+    rates = {name: {"sampled": {"success": 0.5}} for name in environment.evaluation_tasks}
+    card = policy_files.card_of(config, environment, tmp_path, 0, 0, rates)
+    command = card["scores"]["low"]["command"]
+    assert "--env StumpTracks" in command
+    assert command.endswith("--tasks stump_height=0.2 obstacle_spacing=5")
