@@ -50,7 +50,6 @@ def play_official(
     worlds = _worlds(policy, name, n, seed, engine)
     key = jax.random.key(seed)
     results = np.zeros((3, episodes))
-    environment = policy.make_environment()
     achieved: dict[str, Any] = {}
     episode = np.arange(n)  # the episode of each environment
     following = n
@@ -69,8 +68,8 @@ def play_official(
             results[:, episode[world]] += (won, reward[column], 1)
         labels = getattr(worlds, "labels", None)
         if labels is not None:
-            for name_, held in achieved_now(environment, labels).items():
-                total = achieved.setdefault(name_, np.zeros(episodes))
+            for title, held in achieved_now(worlds.environment, labels).items():
+                total = achieved.setdefault(title, np.zeros(episodes))
                 total[episode[playing]] = np.maximum(total[episode[playing]], held)
         for name_, array in seen.items():
             observation[name_][playing] = array

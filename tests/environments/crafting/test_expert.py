@@ -104,6 +104,7 @@ def played(world, n, steps, seed=0):
     return np.asarray(play(jax.random.key(seed)))
 
 
+@pytest.mark.slow
 def test_the_planner_unlocks_the_first_achievements():
     unlocked = played(make("Crafter"), 16, 100)
     assert unlocked.sum(1).mean() > 10

@@ -101,6 +101,7 @@ def test_tasks_are_named(world):
         CrafterInstructions(phrasing="dev")
 
 
+@pytest.mark.slow
 def test_formulas_about_achievements():
     inner = make("Crafter", facts=True)
     world: Any = make(

@@ -58,7 +58,7 @@ def contents(folder):
         ("--env-settings mode=3", ("--env-settings is 'mode'", "phrasing")),
         ("--env-settings phrasing=loud", ("--env-settings phrasing is 'loud'", "validation")),
         ("--env-settings done_action=7", ("--env-settings done_action is '7'", "true or false")),
-        ("--env Counting --env-settings a=1", ("--env-settings is 'a'", "no settings")),
+        ("--env Counting --env-settings a=1", ("--env-settings is 'a'", "step_limit")),
         ("--teacher-settings rate=3", ("--teacher-settings is 'rate'", "fit_rate")),
         ("--teacher-settings fit_rate=0", ("--teacher-settings fit_rate is 0", "more than")),
         ("--teacher-settings fit_rate=lots", ("--teacher-settings fit_rate is 'lots'", "whole")),

@@ -71,7 +71,7 @@ def test_a_card_with_continuous_actions_is_refused(made, tmp_path):
         ({"states": 3}, "with valid parameters"),
         ({"places": 0}, "composed.places in .* is 0"),
         ({"states": 1 << 24, "places": 1 << 24}, "at most 1 GiB"),
-        ({"other": 1}, "an object with states and places, or"),
+        ({"other": 1}, "an object with states, places, or"),
     ],
 )
 def test_an_edited_card_is_refused(made, tmp_path, change, sentence):

@@ -30,7 +30,9 @@ SCORES = ("value", "positive_value_loss", "mean_negative_advantage", "max_negati
             BOX,
             marks=pytest.mark.slow,
         ),
-        (accel, {"capacity": 32, "score": "traced", "edits": 2}, MAZES),
+        pytest.param(
+            accel, {"capacity": 32, "score": "traced", "edits": 2}, MAZES, marks=pytest.mark.slow
+        ),
         pytest.param(accel, {"capacity": 32, "edits": 2}, BOX, marks=pytest.mark.slow),
     ],
 )

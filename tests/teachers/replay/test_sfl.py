@@ -26,7 +26,7 @@ SMALL = {"candidates": 8, "tries": 2}
         pytest.param(sfl, {"keep": 3, **SMALL}, MAZES, marks=pytest.mark.slow),
         (sfl, {"keep": 3, "edited": 0.5, "learn_from_looks": True, **SMALL}, MAZES),
         pytest.param(sfl, {"keep": 3, "edited": 0.5, **SMALL}, BOX, marks=pytest.mark.slow),
-        (ncc, {"capacity": 32, **SMALL}, BOX),
+        pytest.param(ncc, {"capacity": 32, **SMALL}, BOX, marks=pytest.mark.slow),
         pytest.param(ncc, {"capacity": 32, **SMALL}, MAZES, marks=pytest.mark.slow),
     ],
 )
