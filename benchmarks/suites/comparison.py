@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -201,7 +202,7 @@ def cells(row: Mapping[str, Any]) -> list[str]:
     """Return the cells of a row of the table that do not depend on the suite."""
     made = []
     for score in ("final", "area"):
-        low, high = row[f"{score}_interval"]
+        low, high = np.clip(row[f"{score}_interval"], 0, 1)
         p = row[f"{score}_p"]
         made += [f"{row[f'{score}_mean']:.1%} [{low:.1%}, {high:.1%}]"]
         made += ["-" if p is None else f"{p:.2g}"]

@@ -10,7 +10,14 @@ from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from didact.benchmarks.statistics import t_interval
 from didact.benchmarks.suites.summaries import BASELINE, UPPER, overall
-from didact.experiments.plotting.style import COLOURS, DASHES, GREY, drawing_style, save_figure
+from didact.experiments.plotting.style import (
+    COLOURS,
+    DASHES,
+    GREY,
+    drawing_style,
+    save_figure,
+    short_steps,
+)
 
 DPI = 150
 MOMENTS = 3  # of each curriculum
@@ -75,6 +82,7 @@ def bars(path: Path, result: Mapping[str, Any], names: list[str]) -> Path:
                 axes.plot(row[f"{score}_mean"], height, "D", color=color, ms=6)
             axes.set_title(title, loc="left")
             axes.set_xlim(*LIMITS)
+            axes.set_ylim(-0.6, len(names) - 0.4)
             axes.xaxis.set_major_formatter(PercentFormatter(1))
             axes.grid(axis="y", visible=False)
         panels[0].set_yticks(range(len(names)), list(reversed(names)))
@@ -95,19 +103,20 @@ def curricula(path: Path, result: Mapping[str, Any], names: list[str]) -> Path |
     parameters = result["parameters"]
     with drawing_style():
         figure = Figure(figsize=(7.2, 1.9 * len(names)), layout="constrained")
-        grid = figure.subplots(len(names), MOMENTS, sharex=True, sharey=True, squeeze=False)
+        count = min(MOMENTS, min(map(len, every.values())))
+        grid = figure.subplots(len(names), count, sharex=True, sharey=True, squeeze=False)
         rng = np.random.default_rng(0)
         for rows, name in zip(grid, names, strict=True):
             moments = every[name]
-            chosen = np.unique(np.linspace(0, len(moments) - 1, MOMENTS).round().astype(int))
-            for axes, moment in zip(rows, chosen, strict=False):
+            chosen = np.linspace(0, len(moments) - 1, count).round().astype(int)
+            for axes, moment in zip(rows, chosen, strict=True):
                 tasks = moments[moment] + rng.normal(0, 0.008, moments[moment].shape)
                 axes.plot(
                     tasks[:, first], tasks[:, second], ".", ms=3, alpha=0.6,
                     color=styles(names)[name]["color"],
                 )  # fmt: skip
                 steps = result["teachers"][name]["steps"][moment]
-                axes.set_title(f"{name} after {EngFormatter(sep='')(steps)} steps", fontsize=8)
+                axes.set_title(f"{name} after {short_steps(steps)} steps", fontsize=8)
                 axes.set_xlim(-0.04, 1.04)
                 axes.set_ylim(-0.04, 1.04)
                 axes.set_xticks([0, 1], ["low", "high"])

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from didact.benchmarks.suites import figures, summaries
 from didact.common.files import write_whole
 from didact.common.plain_text import shown
@@ -115,7 +117,7 @@ def _table(result: Mapping[str, Any], names: Sequence[str]) -> str:
         row = result["summary"][name]
         cells = [name]
         for score in ("final", "area"):
-            low, high = row[f"{score}_interval"]
+            low, high = np.clip(row[f"{score}_interval"], 0, 1)
             p = row[f"{score}_p"]
             cells += [f"{row[f'{score}_mean']:.1%}", f"{low:.1%} to {high:.1%}"]
             cells += ["-" if p is None else f"{p:.2g}"]
