@@ -215,7 +215,9 @@ def _next_worlds(
     counts["failed"] += bool(error)
     if not len(tasks):
         return old, tuple(why)
-    return _pool_of(world, tasks, config.worlds).init(jax.random.key(updates)), tuple(why)
+    new = _pool_of(world, tasks, config.worlds).init(jax.random.key(updates))
+    # Arrays of their own, because the training loop donates each of them.
+    return jax.tree.map(np.asarray, new), tuple(why)
 
 
 def _slug(text: str) -> str:
