@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -187,25 +188,25 @@ def table(result: dict[str, Any]) -> Table | Text:
         caption="\n".join([*result["verdict"], result.get("files", {}).get("report", "")]).strip(),
         caption_justify="left",
         title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=0,
     )
-    groups = list(result["tests"])
     made.add_column("teacher")
-    for name in ("final (95 %)", "p", "area (95 %)", "p", "steps to 50 %", "dead", *groups):
+    for name in ("final % (95 %)", "p", "area % (95 %)", "p", "to 50 %", "dead"):
         made.add_column(name, justify="right")
     for name in report.ordered(result["summary"]):
-        row = result["summary"][name]
-        made.add_row(name, *cells(row), *(f"{row['groups'][group]:.0%}" for group in groups))
+        made.add_row(name, *cells(result["summary"][name]))
     return made
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:
-    """Return the cells of a row of the table that do not depend on the suite."""
+    """Return the cells of a row of the table."""
     made = []
     for score in ("final", "area"):
-        low, high = np.clip(row[f"{score}_interval"], 0, 1)
+        low, high = 100 * np.clip(row[f"{score}_interval"], 0, 1)
         p = row[f"{score}_p"]
-        made += [f"{row[f'{score}_mean']:.1%} [{low:.1%}, {high:.1%}]"]
-        made += ["-" if p is None else f"{p:.2g}"]
+        made += [f"{100 * row[f'{score}_mean']:.1f} [{low:.0f}, {high:.0f}]"]
+        made += ["-" if p is None else f"{p:.1g}"]
     time = row["half_time"]
     return [*made, "-" if time is None else f"{time / 1000:,.0f} k", str(row["dead"])]
 
