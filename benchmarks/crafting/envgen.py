@@ -28,7 +28,7 @@ from didact.common.files import writable
 from didact.environments import make
 from didact.environments.crafting.layout import ACHIEVEMENTS
 from didact.environments.crafting.tasks import ORIGINAL, ORIGINAL_SPACE
-from didact.experiments import setup
+from didact.experiments import finite, setup
 from didact.experiments.config import TrainConfig, checked
 from didact.experiments.evaluation.achievements import score
 from didact.experiments.evaluation.evaluate import evaluator
@@ -95,7 +95,9 @@ def train(config: EnvGenConfig, condition: str, seed: int, folder: Path) -> dict
         num_envs=config.num_envs, rollout_length=config.rollout_length,
     )  # fmt: skip
     state, source = loop.init(seed), None
-    transcript = Transcript(folder / f"{_slug(condition)}-{seed}-{TRANSCRIPT}", 0)
+    path = folder / f"{_slug(condition)}-{seed}-{TRANSCRIPT}"
+    path.unlink(missing_ok=True)  # of an attempt that was interrupted
+    transcript = Transcript(path, 0)
     if proposer_name:
         source = proposers.proposer_of(settings, world, folder)
     play = evaluator(world, setup.student_of(settings, world, alone=True))
@@ -117,8 +119,9 @@ def train(config: EnvGenConfig, condition: str, seed: int, folder: Path) -> dict
             teacher = state.teacher._replace(original=jnp.asarray(original))
             state = loop.place(state._replace(teacher=teacher))
             for _ in range(each):
-                state, _ = loop.chunk(state, 1)
-            done += each
+                state, records = loop.chunk(state, 1)
+                finite.require_finite_records(settings, jax.device_get(records), done, ())
+                done += 1
         results = jax.device_get(test(state.student, jax.random.key(cycle)))
         n = config.test_episodes
         rates = {}
@@ -195,19 +198,19 @@ def _next_worlds(
         ),
         skills=rates,
     )  # fmt: skip
-    reply, error, accepted, why = None, "", (), ()
+    reply, spent, error, accepted, why = None, None, "", (), ()
     tasks = np.zeros((0, world.task_space.size), np.float32)
     try:
         reply = source.propose(asked, config.worlds)
         reading = task_parsing.parse_tasks(reply.text, world.task_space, most=config.worlds)
         tasks, accepted, why = reading.tasks, reading.accepted, reading.refused
     except ProposerError as failed:
-        reply, error = failed.reply, str(failed)
+        spent, error = failed.reply, str(failed)
     transcript.add(
         Exchange(
             asked=updates, came=updates, seed=0, steps=asked.steps, proposer=source.name,
             told=(0, 0, 0), reply=reply, accepted=tuple(accepted), refused=tuple(why),
-            error=error, spent=None, over=False,
+            error=error, spent=spent, over=False,
         )
     )  # fmt: skip
     counts["accepted"] += len(tasks)
@@ -249,7 +252,7 @@ def compare(config: EnvGenConfig) -> dict[str, Any]:
     settings = {
         key: value for key, value in values.items()
         if key not in ("out", "conditions", "seeds", "seed", "llm")
-    }  # fmt: skip
+    } | {"model": config.llm.model}  # fmt: skip
     path = folder / RESULT
     rows = resumed_results.rows_of(path, "rows", settings, lambda row: len(row["rates"]) > 0)
     seeds = range(config.seed, config.seed + config.seeds)

@@ -49,11 +49,11 @@ def compare(config: CrafterExpertConfig) -> dict[str, Any]:
         "speed": speed,
     }
     if config.attempts:
-        told = make("CrafterInstructions")
-        named = told.evaluation_tasks
+        instructed = make("CrafterInstructions")
+        named = instructed.evaluation_tasks
         rows = jnp.asarray(np.stack(list(named.values())))
         rows = rows.repeat(config.attempts, 0)
-        *_, won, _ = _play(told, rows, told.max_steps, config.seed)
+        *_, won, _ = _play(instructed, rows, instructed.max_steps, config.seed)
         shares = won.reshape(-1, config.attempts).mean(1)
         result["instructions"] = dict(zip(named, shares.tolist(), strict=True))
     return result

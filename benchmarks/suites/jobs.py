@@ -51,12 +51,13 @@ class Job:
     @property
     def settings(self) -> TrainConfig:
         """The settings of the training."""
-        first = self.teacher.split()[0] if self.teacher.split() else ""
+        first, *texts = self.teacher.split() or [""]
         name, _, proposer = first.partition(":")
         return checked(
             dataclasses.replace(
                 self.suite.settings,
                 teacher="pool" if name == "pool" else "uniform",
+                teacher_settings=tuple(texts) if name == "pool" else (),
                 proposer=proposer or "none",
                 steps=self.steps,
                 num_seeds=self.seeds,
