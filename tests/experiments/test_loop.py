@@ -267,6 +267,7 @@ def test_plenty_of_slots_are_as_good_as_cheap_proposals():
     assert found[0] == pytest.approx(found[1], rel=0.15)
 
 
+@pytest.mark.slow
 def test_a_costly_teacher_is_the_same_in_chunks_and_beside_others():
     """Two chunks are one, and every seed is what it is alone, with waiting and without."""
     settings = {"slots": 2, **COSTLY}

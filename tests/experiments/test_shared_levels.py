@@ -184,6 +184,7 @@ def arrays(tree):
     ]
 
 
+@pytest.mark.slow
 def test_chunks_and_students():
     """Two chunks are one; the students differ and all learn."""
     loop = learning()

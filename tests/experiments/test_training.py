@@ -189,6 +189,7 @@ def test_an_environment_of_one_task_and_the_table_at_the_end(tmp_path, capsys):
     assert list(load_policy(run).card["scores"]) == ["Point"]
 
 
+@pytest.mark.slow
 def test_several_seeds(tmp_path):
     result = train(
         env="Point",

@@ -38,6 +38,7 @@ def compared(tmp_path_factory):
     return config, compare_teachers.compare(config)
 
 
+@pytest.mark.slow
 def test_curves_and_their_summaries(compared):
     config, result = compared
     for row in result["teachers"].values():

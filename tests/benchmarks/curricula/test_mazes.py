@@ -91,6 +91,7 @@ def stopped(monkeypatch, tmp_path):
     return config, calls, result
 
 
+@pytest.mark.slow
 def test_it_continues_where_it_was_stopped(stopped):
     config, calls, result = stopped
     assert calls == [*((name, 0) for name in TEACHERS), (TEACHERS[0], 1)]

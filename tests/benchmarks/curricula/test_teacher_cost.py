@@ -17,6 +17,7 @@ TINY = TeacherCostConfig(
 )
 
 
+@pytest.mark.slow
 def test_results_are_json_and_a_table():
     result = teacher_cost.measure(TINY)
     rows = strict_json.loads(strict_json.dumps(result))["teachers"]

@@ -50,6 +50,7 @@ def played(world, names, steps):
 NAMES = "collect_wood", "place_table", "make_wood_pickaxe"
 
 
+@pytest.mark.slow
 def test_the_planner_fulfills_a_sequence_in_its_order(world):
     first, (reward, success, labels, over, _) = played(world, NAMES, 60)
     reward, success, labels, over = map(np.asarray, (reward, success, labels, over))

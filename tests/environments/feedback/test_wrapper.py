@@ -132,6 +132,7 @@ def walked(parts, steps=10):
     return rows
 
 
+@pytest.mark.slow
 def test_hindsight_says_whether_it_is_nearer_now(walk):
     told = {}
     for text, action, was, now, same, success, _ in walk:
@@ -258,6 +259,7 @@ def test_advice_kept_up_is_that_of_a_solver_asked_anew():
     assert np.mean(more) < 0.05
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept():
     world, reset, step = spare()
     state, timestep = start(world, reset)

@@ -186,6 +186,7 @@ def compare(episodes, longest):
     return seen
 
 
+@pytest.mark.slow
 def test_every_step_is_minigrids():
     compared, *ends = compare(2, 200)
     # The comparison means something only if every end of an episode and enough steps were seen.

@@ -45,6 +45,7 @@ def sizes(path):
         return image.size, getattr(image, "n_frames", 1)
 
 
+@pytest.mark.slow
 def test_a_film_of_mazes_with_their_pictures(tmp_path, capsys):
     run = made(tmp_path / "run", "Maze", replay, ("size=5",))
     main(["picture", str(run), "--json"])

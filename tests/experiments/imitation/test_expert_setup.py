@@ -80,6 +80,7 @@ def observed():
     return environment.reset(key, environment.task_space.sample(key, 4))[1].observation
 
 
+@pytest.mark.slow
 def test_the_solver_is_asked_in_the_states_of_the_student():
     """What is noted is what the solver says of each state, played again from the beginning."""
     config = TrainConfig(**EASY, student="distill", experts=("solver",), distill=DISTILL)
@@ -98,6 +99,7 @@ def test_the_solver_is_asked_in_the_states_of_the_student():
         state, _ = step(None, state, actions)
 
 
+@pytest.mark.slow
 def test_an_expert_knows_the_tasks_it_was_trained_on(trained):
     run = trained
     expert_name = str(run / "policy")

@@ -235,6 +235,7 @@ def test_an_interrupt_in_a_callback_of_the_garbage_collector_is_not_lost(finishe
     assert not rows.exists() or len(rows.read_text().splitlines()) < UPDATES // CHUNK
 
 
+@pytest.mark.slow
 def test_damaged_logs_and_pictures_do_not_end_a_training(copy, finished):
     run = copy
     settings = json.loads((run / "config.json").read_text()) | {"pictures": True}

@@ -258,6 +258,7 @@ def test_when_the_budget_is_spent_nobody_is_asked_any_more(with_proposer, tmp_pa
     assert len(asked.reports) == 2
 
 
+@pytest.mark.slow
 def test_a_maker_is_told_what_was_spent(with_proposer, monkeypatch, tmp_path):
     asked = Slow(tasks)
     asked.immediate = True

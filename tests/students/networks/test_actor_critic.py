@@ -74,6 +74,7 @@ def starts(time=4, n=6):
     return jnp.asarray(np.random.default_rng(5).random((time, n)) < 0.4)
 
 
+@pytest.mark.slow
 def test_the_table_gives_what_each_cell_alone_would_give():
     """With `max_instructions` below the number of instructions, cells are gated one by one."""
     observation, start = observations(), starts()

@@ -85,6 +85,7 @@ def test_episodes_end_where_the_trace_says_so(text):
     assert ended
 
 
+@pytest.mark.slow
 def test_the_task_of_the_inner_world_does_not_count():
     """Episodes go on after the mission of the level is fulfilled, and end by the formula alone."""
     inner = with_propositions(make("BabyAI-GoToRedBallGrey-v0"))

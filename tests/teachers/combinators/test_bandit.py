@@ -164,6 +164,7 @@ def test_each_part_observes_its_own_tags():
     np.testing.assert_array_equal(state.parts[1], [FOREIGN, 7, FOREIGN])
 
 
+@pytest.mark.slow
 def test_it_keeps_the_promises_of_a_teacher():
     def make(space):
         parts = teachers.uniform(space), teachers.pool(space, 8)

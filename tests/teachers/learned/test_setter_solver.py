@@ -140,6 +140,7 @@ def taught(teacher, success_of, rounds, n=256):
     return jax.lax.scan(lesson, teacher.init(jax.random.key(0)), keys)[0]
 
 
+@pytest.mark.slow
 def test_feasible_tasks_are_where_the_student_succeeds(optimised):
     """The student succeeds with a probability that falls from 1 at the left to 0 at the right."""
     teacher = teachers.setter_solver(UNIT, steps=10, width=32, learning_rate=3e-3)

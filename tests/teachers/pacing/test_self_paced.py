@@ -202,6 +202,7 @@ def test_where_nothing_succeeds_tasks_are_uniform_or_easy():
         np.testing.assert_allclose(tasks.std(0), np.array([widest, 1]) / 12**0.5, atol=0.03)
 
 
+@pytest.mark.slow
 def test_from_an_unknown_start_it_finds_where_tasks_succeed():
     teacher = teachers.self_paced(UNIT)
 

@@ -271,6 +271,7 @@ def test_maps_are_the_published_ones():
         np.testing.assert_array_equal(walls, comb)
 
 
+@pytest.mark.slow
 def test_a_set_of_named_mazes_shares_a_space():
     found = mazes.evaluation_set(("Labyrinth", "LargeCorridor", "FourRooms"), each=3)
     assert found.names == ("Labyrinth",) * 3 + ("LargeCorridor",) * 3 + ("FourRooms",) * 3

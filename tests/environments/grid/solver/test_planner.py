@@ -99,6 +99,7 @@ def test_an_episode_is_the_steps_of_act(mixed):
     assert np.array_equal(lengths, steps)
 
 
+@pytest.mark.slow
 def test_an_action_depends_on_nothing_but_its_own_world(mixed):
     _, world, state, _ = mixed
     act = jax.jit(planner.expert(world))
