@@ -29,6 +29,8 @@ class CrafterConfig:
     """maps of the original to compare with; each takes it about a second"""
     num_envs: tuple[int, ...] = (256, 1024)
     """numbers of parallel worlds whose speed is measured"""
+    craftax: bool = True
+    """whether Craftax-Classic is measured too, if it is installed; it compiles for minutes"""
     seconds: float = 20.0
     """CPU time per row, over all repeats; 0 omits the speed"""
     repeats: int = 4

@@ -120,6 +120,10 @@ class Stop:
                     raise Abandoned
         except BaseException:
             ends_with(128 + (self.number or signal.SIGINT))
+            # The function that was registered last is called first: before jax ends its devices,
+            # which the abandoned work may be using.
+            atexit.unregister(_leave)
+            atexit.register(_leave)
             raise
         if errors:
             raise errors[0]
