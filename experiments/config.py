@@ -96,8 +96,10 @@ class TrainConfig:
     """environment to train in; see `didact list envs`"""
     env_settings: tuple[str, ...] = ()
     """environment settings as NAME=VALUE, such as phrasing=train done_action=true"""
-    teacher: str = "alp_gmm"
-    """teacher that chooses the tasks; see `didact list teachers`"""
+    teacher: str = "auto"
+    """teacher that chooses the tasks; see `didact list teachers`. `auto` is `paced` if the
+    environment has easy tasks (within --tasks) in a larger task space; otherwise it is `alp_gmm`
+    or, if tasks are not points of a box, `uniform`"""
     student: str = "ppo"
     """student to train; see `didact list students`"""
     steps: Steps = 12_000_000

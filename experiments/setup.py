@@ -1,5 +1,6 @@
 """Build the environment, teacher, student and loop from training settings."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from didact.students.registry import STUDENTS
 from didact.students.registry import Entry as StudentEntry
 from didact.teachers import Teacher
 from didact.teachers.registry import TEACHERS
+
+AUTO = "auto"  # the default of --teacher
 
 
 def environment_of(config: TrainConfig) -> Environment:
@@ -44,6 +47,24 @@ def make_environment(name: str, texts: tuple[str, ...] = (), option: str = "--en
     if objects.is_label(name):
         raise objects.missing(option, name, "env")
     return make_with_text_settings(name, texts, option, "--env-settings")
+
+
+def with_teacher(config: TrainConfig, environment: Environment) -> TrainConfig:
+    """Return the settings with the environment's default teacher in place of `auto`.
+
+    The choice follows benchmarks/results/suites.md: where the easy tasks are known, `paced` was the
+    best teacher, and where they are not, ALP-GMM was better than uniform sampling.
+    """
+    if config.teacher != AUTO:
+        return config
+    space = teacher_space_of(config, environment)
+    if not isinstance(space, Box):
+        name = "uniform"
+    elif environment.easy_space.intersection(space) in (None, space):
+        name = "alp_gmm"
+    else:
+        name = "paced"
+    return dataclasses.replace(config, teacher=name)
 
 
 def space_of(config: TrainConfig, environment: Environment) -> TaskSpace:
@@ -102,6 +123,7 @@ def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
 
 def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     """Make the teacher, with a warm-up on the easy tasks if there are any."""
+    config = with_teacher(config, environment)
     space = teacher_space_of(config, environment)
     if config.teacher == expert_setup.TEACHER:
         if config.teacher_settings:

@@ -109,6 +109,7 @@ def _training(
     console = console or display.terminal()
     cache_compilations()
     environment = setup.environment_of(config)
+    config = setup.with_teacher(config, environment)
     loop = setup.loop_of(config, environment, jax.devices())
     evaluation_tasks = fixed_tasks.evaluation_tasks_of(config, environment)
     proposers.proposer_of(config, environment, None if resume is None else Path(resume))
@@ -146,7 +147,9 @@ def train_or_resume(
     if config.run is None or not (run / CONFIG).is_file():
         return train(config, console=console, callbacks=callbacks)
     given = objects.objects_of(config)
-    if objects.attached(_resumed(run), given) != dataclasses.replace(settled(config), run=run):
+    config = settled(config)
+    config = setup.with_teacher(config, setup.environment_of(config))
+    if objects.attached(_resumed(run), given) != dataclasses.replace(config, run=run):
         allowed = "another folder: it holds a run with different settings"
         raise SettingError("--run", str(run), allowed)
     if (run / "policy").is_dir():

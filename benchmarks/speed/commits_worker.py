@@ -56,7 +56,7 @@ def training() -> tuple[Any, float]:
     from didact.experiments import setup
     from didact.experiments.config import TrainConfig, checked
 
-    config = checked(TrainConfig(warm_up=0))
+    config = checked(TrainConfig(env="GoTo", teacher="alp_gmm", warm_up=0))
     loop = setup.loop_of(config, setup.environment_of(config), jax.devices()[:1])
     begun = time.perf_counter()
     held, _ = jax.block_until_ready(loop.chunk(loop.init(0), 4))

@@ -32,7 +32,13 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
     """
     if settings is None:
         settings = checked(
-            TrainConfig(warm_up=0, seed=config.seed, num_envs=config.training_num_envs)
+            TrainConfig(
+                env="GoTo",
+                teacher="alp_gmm",
+                warm_up=0,
+                seed=config.seed,
+                num_envs=config.training_num_envs,
+            )
         )
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices()[:1])

@@ -268,4 +268,4 @@ def test_a_sweep_trains(here, capsys):
     capsys.readouterr()
     main(["plot", *map(str, folders), "--json"])
     assert list(json.loads(capsys.readouterr().out)["curves"]) == ["uniform", "alp_gmm"]
-    assert TrainConfig().teacher == "alp_gmm"
+    assert TrainConfig().teacher == "auto"
