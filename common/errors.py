@@ -1,5 +1,7 @@
 """The exception for errors that a user can correct."""
 
+LONGEST = 200  # characters of a value in a sentence
+
 
 class SettingError(ValueError):
     """An invalid setting, described in one sentence.
@@ -14,7 +16,19 @@ class SettingError(ValueError):
 
     def __init__(self, setting: str, value: object, allowed: str):
         self.setting, self.value, self.allowed = setting, value, allowed
-        super().__init__(f"{setting} is {value!r}, but must be {allowed}.")
+        super().__init__(f"{setting} is {_short(value)}, but must be {allowed}.")
+
+
+def _short(value: object) -> str:
+    """Return the repr of a value, without the middle if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print integers of more than 4,300 digits
+        return "a number with thousands of digits"
+    if len(text) <= LONGEST:
+        return text
+    half = LONGEST // 2
+    return f"{text[:half]} ... {text[-half:]}"
 
 
 def require(setting: str, value: object, holds: object, allowed: str) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+import shlex
 import sys
 import traceback
 import zlib
@@ -46,6 +47,33 @@ def import_one(text: str, option: str = OPTION) -> str:
     if name not in sys.modules:
         _guarded(lambda: _execute(path, name), text, option)
     return str(path)
+
+
+def require_named(
+    texts: Iterable[str], option: str, value: object, named: Iterable[str] = ()
+) -> None:
+    """Require that the user names the code that a file imports: files alone never run code.
+
+    Args:
+        texts: what the file imports, as for `import_all`.
+        option: name of the option that gave the file.
+        value: the file.
+        named: what the user names; files may have moved to another folder.
+
+    Raises:
+        SettingError: some of the code is not named, and not imported in this process either.
+    """
+    names = {Path(text).name for text in named}
+    missing = [t for t in texts if not is_imported(t) and Path(t).name not in names]
+    if missing:
+        words = " ".join(f"{OPTION} {shlex.quote(text)}" for text in missing)
+        allowed = f"given together with {words} if you trust that code: files alone never import it"
+        raise SettingError(option, str(value), allowed)
+
+
+def is_imported(text: str) -> bool:
+    """Whether a module or file has been imported in this process."""
+    return (_module_name(Path(text)) if is_file(text) else text) in sys.modules
 
 
 def is_file(text: str) -> bool:

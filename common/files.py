@@ -55,6 +55,20 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
         draft.write_bytes(data if isinstance(data, bytes) else data.encode())
 
 
+def append_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
+    """Append to a file by replacing it, so that other names of the same file do not change.
+
+    What is there under this name, but is no file, such as a link or a pipe, is replaced unread.
+
+    Raises:
+        OSError: the disk is full or not writable. The previous file is untouched.
+    """
+    path = Path(path)
+    ordinary = path.is_file() and not path.is_symlink()
+    before = path.read_bytes() if ordinary else b""
+    write_whole(path, before + (data if isinstance(data, bytes) else data.encode()))
+
+
 def write_new(path: str | os.PathLike[str], data: str) -> None:
     """Create a file with its complete content, exclusively: of several processes, one succeeds.
 

@@ -8,7 +8,6 @@ teacher.
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -40,8 +39,11 @@ class Dimension:
     description: str = ""
 
     def __post_init__(self):
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
-            raise SettingError(self.name, (self.low, self.high), "finite bounds with low <= high")
+        most = float(np.finfo(np.float32).max)
+        numbers = all(isinstance(x, (int, float, np.number)) for x in (self.low, self.high))
+        if not (numbers and -most <= self.low <= self.high <= most):
+            allowed = "two finite numbers, low <= high, in the range of float32"
+            raise SettingError(self.name, (self.low, self.high), allowed)
         # Devices may flush subnormal numbers to zero, so subnormal bounds become zero, too.
         tiny = float(np.finfo(np.float32).tiny)
         for name in ("low", "high"):

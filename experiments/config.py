@@ -123,7 +123,7 @@ class TrainConfig:
     below"""
     imports: Imports = ()
     """module or .py file that registers your own environments, teachers or students; it is imported
-    before names are resolved, and again when the run is resumed"""
+    before names are resolved; give it again when the run is resumed"""
     warm_up: Share = 0.985
     """success rate on the environment's easy tasks (those within --tasks) at which the teacher
     takes over; 0 disables the warm-up; `experts` and teachers that start from the easy tasks

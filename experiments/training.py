@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from didact.common import display
-from didact.common.extensions import import_all
+from didact.common.extensions import import_all, require_named
 from didact.environments import SettingError
 from didact.environments.base import PICTURES, name_of
 from didact.experiments import finite, objects, population, setup
@@ -392,7 +392,10 @@ def _crossed(before: int, now: int, every: int) -> bool:
 
 def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
     config = read_run(run / CONFIG, run)
-    import_all(config.imports if imports is None else imports)
+    if imports is None:
+        require_named(config.imports, "--resume", run)
+    else:
+        import_all(imports)
     return config
 
 

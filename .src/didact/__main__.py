@@ -1,9 +1,12 @@
 """The command `didact`, also as `python -m didact`."""
 
+import errno
 import os
 import signal
 import sys
 import threading
+
+UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT)  # of the standard output
 
 
 def main() -> None:
@@ -13,16 +16,29 @@ def main() -> None:
         from didact.experiments.cli import main
 
         main()
+        if sys.stdout is not None:  # None if it was closed before the start
+            sys.stdout.flush()
     except KeyboardInterrupt:
         print("didact: stopped.", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is not None or error.errno not in UNWRITABLE:
+            raise
+        _discard_output()
+        print(f"didact: the output cannot be written ({error.strerror}).", file=sys.stderr)
         sys.exit(1)
     finally:
         # An exception while the interpreter shuts down would abort it with a core dump.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _discard_output() -> None:
+    """Let Python flush what is left of the output when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _ask_again(lost: "sys.UnraisableHookArgs") -> None:

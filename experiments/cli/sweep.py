@@ -11,9 +11,11 @@ from pathlib import Path
 
 import tyro
 
+from didact.experiments.cli._options import Importing
+
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(Importing):
     file: tyro.conf.Positional[Path]
     """sweep file, in YAML or JSON"""
     out: Path | None = None

@@ -45,9 +45,11 @@ def options(arguments: Sequence[str]) -> Options:
     Raises:
         SettingError: the file cannot be read, or a setting in it is invalid.
     """
+    from didact.common.extensions import OPTION as IMPORT
+    from didact.common.extensions import require_named
     from didact.experiments.config_files import read_file
 
-    given = {"--config": [], "--student": []}
+    given = {"--config": [], "--student": [], IMPORT: []}
     for number, word in enumerate(arguments):
         name, equals, value = word.partition("=")
         if name in given and (equals or number + 1 < len(arguments)):
@@ -57,7 +59,9 @@ def options(arguments: Sequence[str]) -> Options:
         raise SettingError("--config", files, "given once")
     student = students[-1] if students else None
     if files:
-        return Options(**fields_of(read_file(files[0], student=student)))
+        config = read_file(files[0], student=student)
+        require_named(config.imports, "--config", files[0], given[IMPORT])
+        return Options(**fields_of(dataclasses.replace(config, imports=())))
     return Options(**fields_of(defaults_for(student))) if student else Options()
 
 

@@ -117,13 +117,13 @@ def locked(setting: str, run: Path) -> Iterator[None]:
 
 
 def check_links(setting: str, run: Path, *, linked_checkpoints: bool = False) -> None:
-    """Refuse links in a run folder that lead out of it, or nowhere.
+    """Refuse links in a run folder that lead out of it, or nowhere, pipes and devices.
 
     A training removes old checkpoints and replaces files: through such links, it would do so to
-    files that are not its own.
+    files that are not its own. Pipes and devices would keep it waiting.
 
     Raises:
-        SettingError: there is such a link; the error names it.
+        SettingError: there is such a link, pipe or device; the error names it.
     """
     inside = os.path.realpath(run)
     folders = [Path(run)]
@@ -141,9 +141,12 @@ def check_links(setting: str, run: Path, *, linked_checkpoints: bool = False) ->
                 if len(path.relative_to(run).parts) > MAX_DEPTH:
                     allowed = f"a folder with at most {MAX_DEPTH} levels"
                     raise SettingError(setting, str(run), allowed)
+            relative, offer = str(path.relative_to(run)), ""
+            if not (entry.is_symlink() or entry.is_dir() or entry.is_file()):
+                allowed = f"a folder of files ({relative!r} is a pipe or a device)"
+                raise SettingError(setting, str(run), allowed)
             if not entry.is_symlink() or _leads_into(path, inside):
                 continue
-            relative, offer = str(path.relative_to(run)), ""
             if relative == CHECKPOINTS and path.is_dir():
                 if linked_checkpoints:
                     check_links(setting, Path(os.path.realpath(path)))

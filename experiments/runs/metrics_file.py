@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from didact.common import strict_json
+from didact.common.files import append_whole
 
 BY_SEED = "_by_seed"  # suffix of lists with one number per seed
 NUMBERS = ("seconds", "steps_per_second", "compile_seconds", "success", "return", "length")
@@ -47,8 +48,7 @@ def set_aside(path: Path, damaged: Sequence[bytes]) -> Path:
     """Append damaged lines of a metrics file to a file next to it, and return its path."""
     aside = path.with_name(f"{path.stem}-damaged{path.suffix}")
     if damaged:
-        with aside.open("ab") as file:
-            file.write(b"".join(line + b"\n" for line in damaged))
+        append_whole(aside, b"".join(line + b"\n" for line in damaged))
     return aside
 
 

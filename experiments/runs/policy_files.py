@@ -68,7 +68,7 @@ def card_of(
 ) -> dict[str, Any]:
     """Return the card of the policy of one seed, counted from 0."""
     entry, learner = setup.student_entry(config), setup.student_settings(config)
-    run = folder.parent.resolve().name
+    run = folder.parent.name or folder.parent.resolve().name  # "" for the working folder
     return card(
         config.env,
         environment.observation_space,

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ NUMBERS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 POLL = 0.1  # seconds
+LINGERING = 120.0  # seconds that threads of a compiler may need to end
 
 
 class Interrupted(KeyboardInterrupt):
@@ -120,6 +122,7 @@ class Stop:
                     raise Abandoned
         except BaseException:
             ends_with(128 + (self.number or signal.SIGINT))
+            _exit.abandoned = time.monotonic()
             # The function that was registered last is called first: before jax ends its devices,
             # which the abandoned work may be using.
             atexit.unregister(_leave)
@@ -194,6 +197,7 @@ def ends_with(code: int) -> None:
 
 class _exit:
     code = 0
+    abandoned: float | None = None  # when work was last abandoned, in monotonic seconds
 
 
 _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
@@ -201,8 +205,12 @@ _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 @atexit.register
 def _leave() -> None:
-    """End the process at once if abandoned work continues: Python would abort with a core dump."""
-    if any(thread.is_alive() for thread in _threads):
+    """End the process at once if abandoned work continues: Python would abort with a core dump.
+
+    The threads of a compiler may outlive the thread that called it.
+    """
+    lately = _exit.abandoned is not None and time.monotonic() - _exit.abandoned < LINGERING
+    if lately or any(thread.is_alive() for thread in _threads):
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from didact.common import display
 from didact.common.errors import SettingError
+from didact.common.extensions import require_named
 from didact.common.files import writable, write_whole
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig, read_run
@@ -58,6 +59,7 @@ def sweep(
     configs = {}
     for combination in read.combinations:
         config = dataclasses.replace(combination.config, run=folder / combination.name)
+        require_named(config.imports, "the sweep file", file)
         configs[combination.name] = _validated(config)
     errors: dict[str, str] = {}
 
@@ -108,13 +110,14 @@ def _validated(config: TrainConfig) -> TrainConfig:
         SettingError: a setting is invalid, or the folder holds a run with other settings.
     """
     config, run = settled(config), Path(config.run or "")
+    environment = setup.environment_of(config)
+    config = setup.with_teacher(config, environment)
     if (run / CONFIG).is_file():
         if read_run(run / CONFIG, run) != config:
             allowed = "another folder: its runs have different settings"
             raise SettingError("--out", str(run.parent), allowed)
         if _finished(run):
             return config
-    environment = setup.environment_of(config)
     setup.loop_of(config, environment, jax.devices())
     fixed_tasks.evaluation_tasks_of(config, environment)
     proposers.proposer_of(config, environment)

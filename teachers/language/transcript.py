@@ -9,7 +9,7 @@ from typing import Any
 
 from didact.common import strict_json
 from didact.common.errors import SettingError
-from didact.common.files import write_whole
+from didact.common.files import append_whole, write_whole
 from didact.teachers.language.proposer import Proposer, ProposerError, Reply, Report
 from didact.teachers.language.task_parsing import MAX_LENGTH
 
@@ -111,8 +111,7 @@ class Transcript:
             late = [e.line() for e in found if e.came > updates]
             late += [f"{line}\n" for line in unread]
             if late:
-                with path.with_name(DROPPED).open("a") as file:
-                    file.write("".join(late))
+                append_whole(path.with_name(DROPPED), "".join(late))
             self.dropped = exchanges(path.with_name(DROPPED))
             write_whole(path, "".join(e.line() for e in self.exchanges))
 

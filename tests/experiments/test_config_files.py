@@ -78,7 +78,10 @@ def test_a_file_and_options_mean_the_same(folder, config):
     path = written(folder, to_dict(config), "json")
     words = shlex.split(train_command(config))[2:]
     read = tyro.cli(Options, args=words)
-    assert read.settings == options(["--config", str(path)]).settings == config
+    assert read.settings == config
+    named = [word for text in config.imports for word in ("--import", text)]
+    from_file = options(["--config", str(path), *named]).settings
+    assert dataclasses.replace(from_file, imports=config.imports) == config
 
 
 def read_words(*words):
@@ -97,13 +100,14 @@ def test_options_come_before_the_file(folder):
         imports=("a.b",),
         ppo=dataclasses.replace(ppo, network=NetworkConfig(hidden=64)),
     )
-    assert read_words("--config", str(path)) == expected
-    assert read_words(f"--config={path}") == expected
-    words = ["--steps", "7", "--ppo.network.memory", "0", "--import", "c.py", f"--config={path}"]
-    assert read_words(*words) == dataclasses.replace(
+    named = "--import", "a.b"
+    assert read_words("--config", str(path), *named) == expected
+    assert read_words(f"--config={path}", *named) == expected
+    words = ["--steps", "7", "--ppo.network.memory", "0", "--import", "c.py", *named]
+    assert read_words(*words, f"--config={path}") == dataclasses.replace(
         expected,
         steps=7,
-        imports=("a.b", "c.py"),
+        imports=("c.py", "a.b"),
         ppo=dataclasses.replace(ppo, network=NetworkConfig(hidden=64, memory=0)),
     )
 

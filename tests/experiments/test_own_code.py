@@ -168,7 +168,7 @@ def test_a_resumed_run_imports_the_same_again(run, refused, tmp_path):
     saved = Checkpoints(copy / "checkpoints").saved()
     before = load_policy(run).params if load(FILE) else None
     as_in_a_new_process()
-    result = train(resume=copy, checkpoint=saved[-2])
+    result = train(resume=copy, checkpoint=saved[-2], imports=[str(run.parent / "my.py")])
     assert result["finished"]
     jax.tree.map(np.testing.assert_array_equal, load_policy(copy).params, before)
     # The file has gone elsewhere.
@@ -177,15 +177,33 @@ def test_a_resumed_run_imports_the_same_again(run, refused, tmp_path):
     values["imports"] = ["/no/longer/there.py"]
     (copy / "config.json").write_text(json.dumps(values))
     message = refused("train", "--resume", copy)
-    assert "--import is '/no/longer/there.py', but must be a module, or a .py file" in message
+    assert "--import /no/longer/there.py" in message
     assert train(resume=copy, imports=[str(FILE)])["finished"]
+
+
+def test_files_alone_never_run_code(run, tmp_path, refused):
+    """A run of a stranger, its settings, and a sweep."""
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    evil = copy / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'EXECUTED')!r}, 'w')")
+    values = json.loads((copy / "config.json").read_text()) | {"imports": [str(evil)]}
+    (copy / "config.json").write_text(json.dumps(values))
+    file = tmp_path / "sweep.yaml"
+    file.write_text(json.dumps({"base": {"imports": [str(evil)]}, "grid": {"steps": [64]}}))
+    for words in (["train", "--resume", copy], ["train", "--config", copy / "config.json"]):
+        message = refused(*words)
+        assert f"given together with --import {evil} if you trust that code" in message
+    assert f"given together with --import {evil}" in refused("sweep", file)
+    assert not (tmp_path / "EXECUTED").exists()
 
 
 @pytest.mark.slow
 def test_the_settings_of_a_run_serve_another(run, folder, capsys):
     """`--config` takes the file that a run writes, and options come before it."""
     as_in_a_new_process()
-    words = ["--config", run / "config.json", "--steps", 512, "--run", folder / "other"]
+    words = ["--config", run / "config.json", "--import", run.parent / "my.py"]
+    words += ["--steps", 512, "--run", folder / "other"]
     result = json.loads(printed(capsys, "train", *words, "--json"))
     assert result["steps"] < 3000
     one, other = (json.loads((r / "config.json").read_text()) for r in (run, folder / "other"))

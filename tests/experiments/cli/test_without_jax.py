@@ -1,8 +1,11 @@
 """Help pages and lists come at once: nothing on the way to them imports JAX."""
 
 import json
+import os
 import subprocess
 import sys
+
+import pytest
 
 from didact.benchmarks.registry import BENCHMARKS, Benchmark
 from didact.environments import registered
@@ -36,6 +39,21 @@ def test_no_help_page_and_no_list_imports_jax(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has a disk that is always full")
+@pytest.mark.parametrize("words", ["list envs", "list envs --json", "train --help"])
+def test_an_output_that_cannot_be_written_is_one_sentence(words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "didact", *words.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("didact: the output cannot be written (")
+    assert done.stderr.count("\n") == 1
 
 
 def test_settings_of_benchmarks_are_those_that_they_take():

@@ -12,6 +12,8 @@ import pytest
 from didact.common.files import replacing
 from didact.environments import SettingError
 from didact.experiments.runs import folder
+from didact.experiments.runs.metrics_file import set_aside
+from didact.teachers.language.transcript import DROPPED, Exchange, Transcript
 
 
 @pytest.fixture
@@ -213,3 +215,31 @@ def test_a_policy_with_foreign_files_is_found_before_training(run):
     (run / "policy" / "notes.txt").write_text("years of work")
     with pytest.raises(SettingError, match=r"notes\.txt"):
         reopen(run)
+
+
+@pytest.mark.parametrize("name", ["metrics-damaged.jsonl", "policy/policy.json", "metrics.jsonl"])
+def test_pipes_in_a_run_are_refused(run, name):
+    """They would keep whoever reads them waiting."""
+    path = run / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(SettingError, match="is a pipe or a device"):
+        reopen(run)
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_other_names_of_a_file_do_not_change(run, tmp_path, link):
+    """Neither a hard link to a file outside nor a link to another file of the run."""
+    mine = tmp_path / "mine"
+    mine.write_text("mine\n")
+    link(mine, run / "metrics-damaged.jsonl")
+    damaged = set_aside(run / "metrics.jsonl", [b"theirs"])
+    assert mine.read_text() == "mine\n"
+    assert damaged.read_text().endswith("theirs\n")
+    assert not damaged.is_symlink()
+    os.link(mine, run / DROPPED)
+    path = run / "transcript.jsonl"
+    path.write_text(Exchange(came=9).line())
+    assert len(Transcript(path, 5).dropped) == 1
+    assert mine.read_text() == "mine\n"
