@@ -8,6 +8,7 @@ from didact.environments.physics.mechanism import Body, Joint, Mechanism, hinge
 from didact.environments.physics.state import (
     Bodies,
     Contacts,
+    Grips,
     Iterations,
     Motion,
     iterations,
@@ -15,13 +16,15 @@ from didact.environments.physics.state import (
     worlds_last,
 )
 from didact.environments.physics.step import Engine
-from didact.environments.physics.terrain import Terrain, first_boxes, flat
+from didact.environments.physics.terrain import Creepers, Terrain, first_boxes, flat
 
 __all__ = [
     "Bodies",
     "Body",
     "Contacts",
+    "Creepers",
     "Engine",
+    "Grips",
     "Iterations",
     "Joint",
     "Mechanism",

@@ -30,12 +30,16 @@ class Reach:
         spacing: the distance of the points of the ground, m.
         edges, boxes: the surfaces of each kind that a body can touch at a time; the nearest ones.
         box_pitch: the least distance between the left sides of two boxes, m.
+        ceiling: whether the terrain has a ceiling.
+        creeper_width: the largest width of creepers, m.
     """
 
     spacing: float
     edges: int = 2
     boxes: int = 0
     box_pitch: float = 1.0
+    ceiling: bool = False
+    creeper_width: float = 0.0
 
     @property
     def surfaces(self) -> int:
@@ -44,7 +48,8 @@ class Reach:
 
     def window_edges(self, polygons: Polygons) -> int:
         """The edges among which the nearest ones are found."""
-        return edges_near(polygons.diameter, MARGIN, self.spacing)
+        chains = 2 if self.ceiling else 1
+        return chains * edges_near(polygons.diameter, MARGIN, self.spacing)
 
     def window_boxes(self, length: float) -> int:
         """The boxes that are within a length, from wherever the nearest point of the ground is."""
@@ -59,7 +64,8 @@ def candidates(
     vx = jnp.asarray(polygons.vertices[..., 0].T[:, :, None], jnp.float32)
     vy = jnp.asarray(polygons.vertices[..., 1].T[:, :, None], jnp.float32)
     left = x + jnp.min(cos * vx - sin * vy, axis=0) - MARGIN
-    surfaces = edges_from(terrain, reach.spacing, left, reach.window_edges(polygons))
+    edges = edges_near(polygons.diameter, MARGIN, reach.spacing)
+    surfaces = edges_from(terrain, reach.spacing, left, edges)
     if not reach.boxes:
         return surfaces
     count = reach.window_boxes(polygons.diameter + 2 * MARGIN)

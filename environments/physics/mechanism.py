@@ -13,6 +13,9 @@ from didact.environments.physics import shapes
 from didact.environments.physics.shapes import Point
 
 
+GRIP_RADIUS, GRIP_DENSITY = 0.05, 1.0  # m and kg/m^2, of the round sensor of a hand
+
+
 @dataclasses.dataclass(frozen=True)
 class Body:
     """A uniform convex polygon.
@@ -27,6 +30,8 @@ class Body:
             square root of their product.
         contact: "solid" bodies are held up by the ground; "detected" ones only report that they
             touch it, which is enough where this ends an episode.
+        grip: the center of a round sensor that is fixed to the body and can hold on to surfaces,
+            relative to the body's origin; None for bodies that cannot grip.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Body:
     angle: float = 0.0
     friction: float = 0.2
     contact: Literal["solid", "detected"] = "solid"
+    grip: Point | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,10 +131,7 @@ class Mechanism:
 
     @functools.cached_property
     def properties(self) -> tuple[shapes.MassProperties, ...]:
-        return tuple(
-            shapes.mass_properties(shapes.convex(body.vertices), body.density)
-            for body in self.bodies
-        )
+        return tuple(map(_mass_properties, self.bodies))
 
     @functools.cached_property
     def mass(self) -> Float[np.ndarray, " b"]:
@@ -212,8 +215,24 @@ class Mechanism:
         """The bodies whose contacts are only detected."""
         return self._polygons("detected")
 
-    def _polygons(self, contact: str) -> Polygons:
-        chosen = [i for i, body in enumerate(self.bodies) if body.contact == contact]
+    @functools.cached_property
+    def outlines(self) -> Polygons:
+        """All bodies."""
+        return self._polygons("solid", "detected")
+
+    @functools.cached_property
+    def hands(self) -> Int[np.ndarray, " g"]:
+        """The bodies that can grip."""
+        return np.array([i for i, body in enumerate(self.bodies) if body.grip], np.int32)
+
+    @functools.cached_property
+    def grips(self) -> Float[np.ndarray, "g 2"]:
+        """The centers of the sensors of hands, relative to their centers of mass."""
+        at = np.array([self.bodies[i].grip for i in self.hands]).reshape(-1, 2)
+        return at - self.centers[self.hands]
+
+    def _polygons(self, *contacts: str) -> Polygons:
+        chosen = [i for i, body in enumerate(self.bodies) if body.contact in contacts]
         outlines = [shapes.convex(self.bodies[i].vertices) - self.centers[i] for i in chosen]
         size = max(map(len, outlines), default=0)
         vertices, normals = np.zeros((2, len(chosen), size, 2))
@@ -250,6 +269,13 @@ class Mechanism:
                     seen.add(other)
                     stack.append(other)
         return tuple(order)
+
+
+def _mass_properties(body: Body) -> shapes.MassProperties:
+    polygon = shapes.mass_properties(shapes.convex(body.vertices), body.density)
+    if body.grip is None:
+        return polygon
+    return shapes.combined([polygon, shapes.disc(body.grip, GRIP_RADIUS, GRIP_DENSITY)])
 
 
 def rotated(points: np.ndarray, angle: np.ndarray) -> np.ndarray:

@@ -10,8 +10,9 @@ from jaxtyping import Array, Bool, Float
 
 from didact.environments.physics.manifold import SKIN, SLOP, Manifold
 from didact.environments.physics.mechanism import Mechanism
+from didact.environments.physics.optional import grips as gripping
 from didact.environments.physics.selection import replaced
-from didact.environments.physics.state import row, with_row
+from didact.environments.physics.state import Grips, row, with_row
 
 ANGULAR_SLOP = 2 / 180 * np.pi
 MAX_ANGLE = 8 / 180 * np.pi  # rad, the largest correction of a limit
@@ -49,7 +50,12 @@ def contact_rows(m: Manifold) -> _ContactRows:
 
 
 def solve(
-    mechanism: Mechanism, pose: Pose, side: Float[Array, "j n"], m: Manifold, count: int
+    mechanism: Mechanism,
+    pose: Pose,
+    side: Float[Array, "j n"],
+    m: Manifold,
+    count: int,
+    grips: Grips | None = None,
 ) -> Pose:
     """Correct the positions of bodies after they have moved.
 
@@ -61,12 +67,13 @@ def solve(
         side: the violated limit of each joint at the start of the step.
         m: the contacts at the start of the step.
         count: the number of iterations.
+        grips: what the hands hold.
     """
     solid = mechanism.solid.bodies
     masses = inverse_masses(mechanism, solid)
 
     def corrected(carry, given, iterations):
-        side, rows = given
+        side, rows, grips = given
         joint = _joint_solver(mechanism, side)
 
         def iterate(_, carry):
@@ -75,13 +82,16 @@ def solve(
             moved = zip((x, y, angle), (sx, sy, sa), strict=True)
             new = tuple(q.at[solid].set(r) for q, r in moved)
             bad = jnp.min(least, axis=0) < -3 * SLOP
+            if grips is not None:
+                new, drift = gripping.held(mechanism, grips, new)
+                bad = bad | (drift > SLOP)
             *new, bad = jax.lax.fori_loop(0, len(mechanism.joints), joint, (*new, bad))
             x, y, angle = (jnp.where(done, q, r) for q, r in zip(carry[:3], new, strict=True))
             return x, y, angle, done | ~bad
 
         return jax.lax.fori_loop(0, iterations, iterate, carry)
 
-    given = side, contact_rows(m)
+    given = side, contact_rows(m), grips
     none = pose[0][0] > jnp.inf
     # Most worlds are done after a few iterations, and most others are not after many.
     few = min(FEW, count)

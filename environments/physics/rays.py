@@ -1,10 +1,18 @@
-"""Distances along rays to the ground and to boxes, in closed form."""
+"""Distances along rays to the ground, to boxes, creepers and water, in closed form."""
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from didact.environments.physics.terrain import Terrain, boxes_from, edges_from
+from didact.environments.physics.terrain import (
+    Surfaces,
+    Terrain,
+    boxes_from,
+    creepers_from,
+    edges_from,
+)
+
+WATER, OTHER, CREEPER = -1.0, 0.0, 1.0  # what a ray hits; "other" is ground, ceiling or nothing
 
 
 def ray_fractions(
@@ -40,10 +48,56 @@ def ray_fractions(
     if not window_boxes:
         return found
     boxes = boxes_from(terrain, spacing, left[None], window_boxes)
+    return jnp.minimum(found, _to_rectangles(boxes, x, y, dx, dy))
+
+
+def ray_hits(
+    terrain: Terrain,
+    spacing: float,
+    x: Float[Array, " n"],
+    y: Float[Array, " n"],
+    rays: Float[np.ndarray, "r 2"],
+    creeper_width: float,
+) -> tuple[Float[Array, "r n"], Float[Array, "r n"]]:
+    """Return the fractions of rays, also to creepers and water, and what they hit.
+
+    As in Box2D, rays that begin in water or in a creeper do not see it.
+
+    Args:
+        terrain: a terrain with creepers and water.
+        spacing: the distance of its points in x.
+        x, y: where the rays begin.
+        rays: their vectors, m.
+        creeper_width: the largest width of creepers, m.
+
+    Returns:
+        the fraction of each ray, and `WATER`, `CREEPER` or `OTHER`.
+    """
+    if terrain.creepers is None or terrain.water is None:
+        raise ValueError("the terrain must have creepers and water")
+    found = ray_fractions(terrain, spacing, x, y, rays)
+    kind = jnp.full_like(found, OTHER)
+    dx, dy = (jnp.asarray(rays[:, i, None, None], jnp.float32) for i in (0, 1))
+    left = x + min(0.0, float(rays[:, 0].min())) - creeper_width
+    length = float(np.ptp(np.append(rays[:, 0], 0.0))) + creeper_width
+    creepers = creepers_from(terrain.creepers, spacing, left[None], int(length / spacing) + 2)
+    at = _to_rectangles(creepers, x, y, dx, dy)
+    kind = jnp.where(at < found, CREEPER, kind)
+    found = jnp.minimum(found, at)
+    down = jnp.minimum(dy[:, 0], -1e-6)
+    at = (terrain.water - y) / down
+    dives = (dy[:, 0] < 0) & (at > 0) & (at < found)
+    return jnp.where(dives, at, found), jnp.where(dives, WATER, kind)
+
+
+def _to_rectangles(
+    boxes: Surfaces, x: Array, y: Array, dx: Float[Array, "r 1 1"], dy: Array
+) -> Float[Array, "r n"]:
+    """Return the fraction of each ray up to the first of some rectangles; 1 if it hits none."""
     safe_x, safe_y = (jnp.where(jnp.abs(d) < 1e-6, 1e-6, d) for d in (dx, dy))
     x0, x1 = (boxes.x0[0] - x) / safe_x, (boxes.x1[0] - x) / safe_x
     y0, y1 = (boxes.y0[0] - y) / safe_y, (boxes.y1[0] - y) / safe_y
     enters = jnp.maximum(jnp.minimum(x0, x1), jnp.minimum(y0, y1))
     leaves = jnp.minimum(jnp.maximum(x0, x1), jnp.maximum(y0, y1))
     hit = (enters <= leaves) & (enters >= 0) & (enters <= 1) & (boxes.id[0] >= 0)
-    return jnp.minimum(found, jnp.min(jnp.where(hit, enters, 1.0), axis=1))
+    return jnp.min(jnp.where(hit, enters, 1.0), axis=1)

@@ -68,6 +68,21 @@ def mass_properties(vertices: Float[np.ndarray, "v 2"], density: float) -> MassP
     return MassProperties(float(mass), center, float(about_origin - mass * (center**2).sum()))
 
 
+def disc(center: Point, radius: float, density: float) -> MassProperties:
+    """Return the mass properties of a circle."""
+    mass = density * np.pi * radius**2
+    return MassProperties(float(mass), np.asarray(center, np.float64), float(mass * radius**2 / 2))
+
+
+def combined(parts: Sequence[MassProperties]) -> MassProperties:
+    """Return the mass properties of parts that are fixed to one another."""
+    mass = sum(part.mass for part in parts)
+    center = sum(part.mass * part.center for part in parts) / mass
+    apart = [float(((part.center - center) ** 2).sum()) for part in parts]
+    inertia = sum(part.inertia + part.mass * d for part, d in zip(parts, apart, strict=True))
+    return MassProperties(float(mass), np.asarray(center), float(inertia))
+
+
 def normals(vertices: Float[np.ndarray, "v 2"]) -> Float[np.ndarray, "v 2"]:
     """Return the outward unit normal of the face from each vertex to the next."""
     edges = np.roll(vertices, -1, 0) - vertices

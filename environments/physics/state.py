@@ -40,6 +40,17 @@ class Contacts(NamedTuple):
     reported: Bool[Array, "s n"]  # whether the last event of a body was that a contact began
 
 
+class Grips(NamedTuple):
+    """What the hands of a mechanism do."""
+
+    holding: Bool[Array, "g n"]
+    touching: Bool[Array, "g n"]  # something to hold on to, at the start of the last step
+    x: Float[Array, "g n"]  # where they hold
+    y: Float[Array, "g n"]
+    pull_x: Float[Array, "g n"]  # impulses, N s
+    pull_y: Float[Array, "g n"]
+
+
 class Bodies(NamedTuple):
     """Everything that the engine keeps from step to step."""
 
@@ -50,6 +61,7 @@ class Bodies(NamedTuple):
     contacts: Contacts
     near: Bool[Array, " n"]  # whether a detected body is so near that it touches in the next step
     touched: Bool[Array, " n"]  # whether a detected body has touched the ground
+    grips: Grips | None = None  # None for mechanisms without hands
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +118,12 @@ def at_rest(mechanism: Mechanism, n: int, num_surfaces: int) -> Bodies:
     )
     no = jnp.zeros(n, bool)
     motion = Motion(x, y, angle, still, still, still)
-    return Bodies(motion, joints, joints, joints, contacts, no, no)
+    bodies = Bodies(motion, joints, joints, joints, contacts, no, no)
+    if not len(mechanism.hands):
+        return bodies
+    loose = jnp.zeros((len(mechanism.hands), n))
+    never = loose > 0
+    return bodies._replace(grips=Grips(never, never, loose, loose, loose, loose))
 
 
 def worlds_last(tree: Any) -> Any:

@@ -11,7 +11,7 @@ import dataclasses
 from functools import partial
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from didact.environments.compiler_hints import compile_separately
 from didact.environments.physics import position, velocity
@@ -19,6 +19,8 @@ from didact.environments.physics.contacts import Reach, candidates, nearest, upd
 from didact.environments.physics.impact import TARGET, impacts
 from didact.environments.physics.manifold import SKIN, manifold, points
 from didact.environments.physics.mechanism import Mechanism, Polygons
+from didact.environments.physics.optional import grips as gripping
+from didact.environments.physics.optional.water import immersed
 from didact.environments.physics.separation import separation
 from didact.environments.physics.state import TRAINING, Bodies, Iterations, at_rest
 from didact.environments.physics.terrain import Terrain
@@ -53,6 +55,7 @@ class Engine:
         terrain: Terrain,
         torque: Float[Array, "j n"],
         speed: Float[Array, "j n"],
+        grasp: Bool[Array, "g n"] | None = None,
     ) -> Bodies:
         """Move bodies for 20 ms.
 
@@ -61,6 +64,8 @@ class Engine:
             terrain: the terrain, with the axis of worlds first.
             torque: the largest torque of each motor, N m.
             speed: the speed that each motor aims at, rad/s.
+            grasp: which hands shall hold on to what they touch; the others let go. Required if the
+                mechanism has hands.
         """
         mechanism, reach = self.mechanism, self.reach
         polygons, motion = mechanism.solid, bodies.motion
@@ -81,6 +86,21 @@ class Engine:
         contacts = compile_separately(fact, updated, bodies.contacts, m, chosen)
         touched = bodies.touched | bodies.near
         bodies = bodies._replace(contacts=contacts, touched=touched)
+        within = None
+        if grasp is not None:
+            within = compile_separately(
+                fact, partial(gripping.within_reach, mechanism, reach), bodies.motion, terrain
+            )
+            bodies = bodies._replace(grips=gripping.released(bodies.grips, within, grasp))
+        if terrain.water is not None:
+            pushed = compile_separately(
+                fact,
+                partial(immersed, mechanism),
+                bodies.motion,
+                bodies.motor,
+                terrain.water,
+            )
+            bodies = bodies._replace(motion=pushed)
         bodies = velocity.solve(
             mechanism,
             bodies,
@@ -97,12 +117,17 @@ class Engine:
             motion.y + velocity.STEP * motion.vy,
             motion.angle + velocity.STEP * motion.spin,
         )
-        x, y, angle = position.solve(mechanism, moved, bodies.side, m, self.iterations.position)
+        x, y, angle = position.solve(
+            mechanism, moved, bodies.side, m, self.iterations.position, bodies.grips
+        )
         bodies = bodies._replace(motion=motion._replace(x=x, y=y, angle=angle))
         if self.impacts:
             bodies = impacts(
                 mechanism, bodies, start, surfaces, at_start, reach, num_edges, self.iterations
             )
+        if within is not None and bodies.grips is not None and grasp is not None:
+            grips = gripping.grasped(mechanism, bodies.grips, within, bodies.motion, grasp)
+            bodies = bodies._replace(grips=grips)
         return self._detected(bodies, terrain)
 
     def _detected(self, bodies: Bodies, terrain: Terrain) -> Bodies:

@@ -1,4 +1,7 @@
-"""The ground: a chain of edges at equal distances in x, and upright boxes that stand on it."""
+"""The terrain: ground, boxes that stand on it, and optionally a ceiling, creepers and water.
+
+Ground and ceiling are chains of edges between points at equal distances in x.
+"""
 
 import math
 from typing import NamedTuple
@@ -6,7 +9,19 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-BOX_IDS = 1 << 16  # surfaces below are edges of the chain, the others are boxes
+CEILING_IDS = 1 << 15  # surfaces below are edges of the ground,
+BOX_IDS = 1 << 16  # those below edges of the ceiling, and the others are boxes
+
+
+class Creepers(NamedTuple):
+    """Upright plants, which hands can grip and other bodies pass through. One may be at each point.
+
+    Their left sides are at the points of the chain.
+    """
+
+    low: Float[Array, "n t"]  # lower end; where there is none, it is as high as the upper end
+    high: Float[Array, "n t"]
+    width: Float[Array, " n"]
 
 
 class Terrain(NamedTuple):
@@ -15,6 +30,9 @@ class Terrain(NamedTuple):
     heights: Float[Array, "n t"]  # of the ground at x = 0, spacing, 2 spacing, ...
     boxes: Float[Array, "n b 4"]  # left, bottom, right, top; sorted by x, unused ones far away
     first_box: Int[Array, "n t"]  # the first box that does not end left of each point of the chain
+    ceiling: Float[Array, "n t"] | None = None  # at the points of the ground
+    creepers: Creepers | None = None
+    water: Float[Array, " n"] | None = None  # its level
 
 
 class Surfaces(NamedTuple):
@@ -51,7 +69,9 @@ def edges_near(size: float, margin: float, spacing: float) -> int:
 
 
 def edges_from(terrain: Terrain, spacing: float, left: Float[Array, "s n"], count: int) -> Surfaces:
-    """Return `count` edges of the chain, [s, count, n], from the right end of a window to its left.
+    """Return `count` edges of each chain, [s, m, n], from the right end of a window to its left.
+
+    If there is a ceiling, its edges follow those of the ground.
 
     Args:
         terrain: the terrain.
@@ -59,12 +79,25 @@ def edges_from(terrain: Terrain, spacing: float, left: Float[Array, "s n"], coun
         left: the left ends of windows.
         count: the number of edges in each window.
     """
-    length = terrain.heights.shape[1]
+    ground = chain_from(terrain.heights, spacing, left, count)
+    if terrain.ceiling is None:
+        return ground
+    above = chain_from(terrain.ceiling, spacing, left, count)
+    return joined(
+        ground, above._replace(id=jnp.where(above.id >= 0, above.id + CEILING_IDS, above.id))
+    )
+
+
+def chain_from(
+    chain: Float[Array, "n t"], spacing: float, left: Float[Array, "s n"], count: int
+) -> Surfaces:
+    """Return `count` edges of one chain; see `edges_from`."""
+    length = chain.shape[1]
     first = jnp.floor(left / spacing).astype(jnp.int32)
     points = first[:, None] + jnp.arange(count, -1, -1, dtype=jnp.int32)[:, None]
     inside = jnp.clip(points, 0, length - 1)
     heights = jnp.take_along_axis(
-        terrain.heights, inside.reshape(-1, left.shape[-1]).T, axis=1, mode="clip"
+        chain, inside.reshape(-1, left.shape[-1]).T, axis=1, mode="clip"
     ).T.reshape(points.shape)
     x = points.astype(jnp.float32) * spacing  # not clipped: no edge may have the length 0
     edge = points[:, 1:]
@@ -86,6 +119,26 @@ def boxes_from(terrain: Terrain, spacing: float, left: Float[Array, "s n"], coun
     corners = corners.reshape(n, s, count, 4).transpose(3, 1, 2, 0)
     ids = jnp.where(index < total, BOX_IDS + index, -1).transpose(1, 2, 0)
     return Surfaces(ids, *corners)
+
+
+def creepers_from(
+    creepers: Creepers, spacing: float, left: Float[Array, "s n"], count: int
+) -> Surfaces:
+    """Return the creepers at `count` points from a position on, as rectangles [s, count, n]."""
+    length = creepers.low.shape[1]
+    s, n = left.shape
+    first = jnp.floor(left / spacing).astype(jnp.int32)
+    points = first[:, None] + jnp.arange(count, dtype=jnp.int32)[:, None]
+    inside = jnp.clip(points, 0, length - 1).reshape(s * count, n).T
+
+    def ends(values):
+        found = jnp.take_along_axis(values, inside, axis=1, mode="clip")
+        return found.T.reshape(points.shape)
+
+    low, high = ends(creepers.low), ends(creepers.high)
+    exists = (points >= 0) & (points < length) & (high > low)
+    x = points.astype(jnp.float32) * spacing
+    return Surfaces(jnp.where(exists, points, -1), x, low, x + creepers.width, high)
 
 
 def joined(a: Surfaces, b: Surfaces) -> Surfaces:

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from didact.environments.compiler_hints import compile_separately
 from didact.environments.physics.manifold import Manifold, Points
 from didact.environments.physics.mechanism import Mechanism
+from didact.environments.physics.optional import grips as gripping
 from didact.environments.physics.state import Bodies, row, with_row
 
 STEP = 1 / 50  # s
@@ -224,6 +225,12 @@ def solve(
     spin = spin + jnp.sum(rows.normal_change * normal[:, None], axis=0)
     spin = spin + jnp.sum(rows.tangent_change * tangent[:, None], axis=0)
     light = 1 / total
+    holds_on = None
+    pulls: tuple[Array, ...] = ()
+    if bodies.grips is not None:
+        holds_on = gripping.rows(mechanism, bodies.grips, motion.angle, arm_x, arm_y, inverse)
+        pulls = bodies.grips.pull_x, bodies.grips.pull_y
+        spin, common_x, common_y = gripping.warm(holds_on, pulls, light, spin, common_x, common_y)
     common_x = common_x + light * jnp.sum(normal * rows.normal_x + tangent * rows.normal_y, 0)
     common_y = common_y + light * jnp.sum(normal * rows.normal_y - tangent * rows.normal_x, 0)
 
@@ -258,17 +265,19 @@ def solve(
         return spin, cx, cy, with_row(normal, p, push), with_row(tangent, p, new)
 
     def iterate(_, carry):
-        spin, cx, cy, motor, limit, normal, tangent = carry
+        spin, cx, cy, motor, limit, normal, tangent, *pulls = carry
         spin, motor, limit = jax.lax.fori_loop(
             0, len(mechanism.joints), joint, (spin, motor, limit)
         )
+        if holds_on is not None:
+            spin, cx, cy, *pulls = gripping.pulled(holds_on, light, spin, cx, cy, *pulls)
         spin, cx, cy, normal, tangent = jax.lax.fori_loop(
             0, used, contact, (spin, cx, cy, normal, tangent)
         )
-        return spin, cx, cy, motor, limit, normal, tangent
+        return spin, cx, cy, motor, limit, normal, tangent, *pulls
 
-    carry = (spin, common_x, common_y, motor, limit, normal, tangent)
-    spin, common_x, common_y, motor, limit, normal, tangent = jax.lax.fori_loop(
+    carry = (spin, common_x, common_y, motor, limit, normal, tangent, *pulls)
+    spin, common_x, common_y, motor, limit, normal, tangent, *pulls = jax.lax.fori_loop(
         0, count, iterate, carry
     )
     vx = common_x - jnp.sum(arm_y * spin[None], axis=1)
@@ -281,6 +290,8 @@ def solve(
 
     contacts = bodies.contacts._replace(normal=spread(normal), tangent=spread(tangent))
     motion = motion._replace(vx=vx, vy=vy, spin=spin)
+    if bodies.grips is not None:
+        bodies = bodies._replace(grips=bodies.grips._replace(pull_x=pulls[0], pull_y=pulls[1]))
     return bodies._replace(motion=motion, motor=motor, limit=limit, side=side, contacts=contacts)
 
 

@@ -25,6 +25,15 @@ from didact.environments.walkers.viewer import draw
 UPRIGHT = 0.5  # rad: the head is upright within it
 
 
+class Medium(NamedTuple):
+    """What surrounds n bodies in worlds with water and creepers."""
+
+    under_water: Bool[Array, " n"]  # whether the head is
+    time: Int[Array, " n"]  # steps that it has been in an element where the body goes limp
+    limp: Bool[Array, " n"]
+    kinds: Float[Array, "n 10"]  # what each ray hits, see `rays.ray_hits`
+
+
 class WalkerState(NamedTuple):
     """n walkers, each on its own track."""
 
@@ -35,6 +44,7 @@ class WalkerState(NamedTuple):
     total: Float[Array, " n"]  # the return so far
     rays: Float[Array, "n 10"]  # the fraction of each ray up to what it hits
     steps: Int[Array, " n"]  # taken so far
+    medium: Medium | None = None  # where there is water
 
 
 class WalkerEnvironment(Environment[WalkerState]):
@@ -108,13 +118,19 @@ class WalkerEnvironment(Environment[WalkerState]):
         return state, self._timestep(state, reward, fallen, fallen | (x > END))
 
     def _moved(self, bodies: Bodies, terrain: Terrain, actions: Float[Array, "n m"]) -> Bodies:
+        torque, speed = self._drive(actions)
+        return worlds_first(self.engine.step(worlds_last(bodies), terrain, torque, speed))
+
+    def _drive(
+        self, actions: Float[Array, "n m"]
+    ) -> tuple[Float[Array, "j n"], Float[Array, "j n"]]:
+        """Return the largest torques and the speeds of joints."""
         mechanism = self.walker.mechanism
         motors = mechanism.motors
         still = jnp.zeros((len(mechanism.joints), actions.shape[0]))
         most, fast = mechanism.torque[motors], mechanism.speed[motors]
         torque = still.at[motors].set(jnp.abs(actions.T) * jnp.float32(most)[:, None])
-        speed = still.at[motors].set(jnp.sign(actions.T) * jnp.float32(fast)[:, None])
-        return worlds_first(self.engine.step(worlds_last(bodies), terrain, torque, speed))
+        return torque, still.at[motors].set(jnp.sign(actions.T) * jnp.float32(fast)[:, None])
 
     def head(self, bodies: Bodies) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         """Return the position of the origin of the head's body."""

@@ -6,12 +6,14 @@ References:
 """
 
 import dataclasses
+from typing import Literal
 
 from didact.environments.physics import Mechanism
 
+HANGING = 20.0  # m: the height of the ceiling above the ground where climbers start
 UNIT = 1 / 30  # m in a pixel of the original pictures, in which bodies are measured
 TORQUE_COST = 0.00035 * 80  # reward that a motor at full torque costs in a step
-HIP_SPEED, KNEE_SPEED = 4.0, 6.0  # rad/s
+HIP_SPEED, KNEE_SPEED, HAND_SPEED = 4.0, 6.0, 8.0  # rad/s
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,10 @@ class Walker:
         colours: of the bodies, for pictures.
         file: the name of the table of its first step, see `start`.
         pushed: the bodies on which a random force acts in the first step.
+        kind: how it moves, which decides where its rays point and where it can live: walkers and
+            climbers not for long under water, swimmers not for long out of it. Climbers start
+            hanging from a ceiling that is `HANGING` above the ground.
+        critical: the bodies whose contact with the ground ends an episode, although they are solid.
     """
 
     name: str
@@ -52,6 +58,16 @@ class Walker:
     colours: tuple[tuple[int, int, int], ...] = ()
     file: str = ""
     pushed: tuple[int, ...] = (0,)
+    kind: Literal["walker", "climber", "swimmer", "amphibian"] = "walker"
+    critical: tuple[int, ...] = ()
+
+    def solid(self) -> "Walker":
+        """Return the same walker with all its bodies held up by the ground."""
+        if not len(self.mechanism.detected.bodies):
+            return self
+        bodies = (dataclasses.replace(body, contact="solid") for body in self.mechanism.bodies)
+        mechanism = Mechanism(tuple(bodies), self.mechanism.joints)
+        return dataclasses.replace(self, mechanism=mechanism, file=f"solid_{self.file}")
 
     @property
     def observation_size(self) -> int:
@@ -63,3 +79,8 @@ class Walker:
         """The names of the motors."""
         joints = self.mechanism.joints
         return tuple(joints[i].name for i in self.mechanism.motors)
+
+    @property
+    def grip_names(self) -> tuple[str, ...]:
+        """The names of the actions that grip."""
+        return tuple(f"{self.mechanism.bodies[i].name} grip" for i in self.mechanism.hands)

@@ -1,13 +1,17 @@
 """The state of walkers at the start of an episode: after a step with limp motors.
 
+Climbers hang from a ceiling and make six such steps, in which they take hold of it.
+
 Walkers start in the air, often with their joints apart or beyond their limits, and their first
 observation is made a step later. That step depends only on the force that pushes the head, so its
 result is stored for several forces, which saves a second copy of the engine in `reset`.
 
-`python -m didact.environments.walkers.start` writes the tables of all bodies again.
+`python -m didact.environments.walkers.start [FILE ...]` writes the tables of these bodies again, or
+of all.
 """
 
 import functools
+import sys
 from pathlib import Path
 
 import jax
@@ -17,11 +21,12 @@ from jaxtyping import Array, Float
 
 from didact.environments.physics import Bodies, Engine, Reach, flat, iterations
 from didact.environments.physics.velocity import STEP
-from didact.environments.walkers.plan import Walker
+from didact.environments.walkers.plan import HANGING, Walker
 from didact.environments.walkers.track import GROUND, LENGTH, SPACING
 
 PUSH = 5.0  # N: the largest random force on the head in the first step
 KNOTS = 21
+HANG_STEPS = 6
 FOLDER = Path(__file__).parent / "starts"
 
 
@@ -68,7 +73,7 @@ def start(walker: Walker, engine: Engine, push: Float[Array, " n"]) -> Bodies:
 @functools.cache
 def started(walker: Walker, edges: int) -> Bodies:
     """Return the first steps for forces from -PUSH to PUSH: the stored ones, or else computed."""
-    engine = Engine(walker.mechanism, Reach(SPACING, edges), iterations("reference"))
+    engine = _engine(walker, edges)
     empty = jax.eval_shape(lambda: engine.at_rest(KNOTS))
     leaves, structure = jax.tree.flatten(empty)
     path = FOLDER / f"{walker.file}.npz"
@@ -82,30 +87,48 @@ def started(walker: Walker, edges: int) -> Bodies:
 
 def computed(walker: Walker, edges: int) -> Bodies:
     """Compute the first steps with the engine."""
-    engine = Engine(walker.mechanism, Reach(SPACING, edges), iterations("reference"), max_points=40)
+    engine = _engine(walker, edges)
+    terrain = flat(KNOTS, LENGTH, GROUND)
+    if walker.kind == "climber":
+        terrain = terrain._replace(ceiling=terrain.heights + HANGING)
 
     def first():
         bodies = engine.at_rest(KNOTS)
-        pushed = np.array(walker.pushed)
+        pushed = np.array(walker.pushed, int)
         push = jnp.linspace(-PUSH, PUSH, KNOTS) / walker.mechanism.mass[pushed][:, None]
-        vx = bodies.motion.vx.at[pushed].set(STEP * push)
+        vx = bodies.motion.vx
+        if len(pushed):
+            vx = vx.at[pushed].set(STEP * push)
         limp = jnp.zeros((len(walker.mechanism.joints), KNOTS))
         bodies = bodies._replace(motion=bodies.motion._replace(vx=vx))
-        return engine.step(bodies, flat(KNOTS, LENGTH, GROUND), limp, limp)
+        if walker.kind != "climber":
+            return engine.step(bodies, terrain, limp, limp)
+        grasp = jnp.ones((len(walker.mechanism.hands), KNOTS), bool)
+        return jax.lax.fori_loop(
+            *(0, HANG_STEPS, lambda _, bodies: engine.step(bodies, terrain, limp, limp, grasp)),
+            bodies,
+        )
 
     with jax.ensure_compile_time_eval():
         return jax.device_get(jax.jit(first)())
 
 
-def _write() -> None:
+def _engine(walker: Walker, edges: int) -> Engine:
+    reach = Reach(SPACING, edges, ceiling=walker.kind == "climber")
+    return Engine(walker.mechanism, reach, iterations("reference"), max_points=40)
+
+
+def _write(names: list[str]) -> None:
     from didact.environments.walkers.bodies import ALL
 
     FOLDER.mkdir(exist_ok=True)
     for walker in ALL:
+        if names and walker.file not in names:
+            continue
         leaves = jax.tree.leaves(computed(walker, 2))
         named = {f"a{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
         np.savez_compressed(FOLDER / f"{walker.file}.npz", **named)  # pyright: ignore[reportArgumentType]
 
 
 if __name__ == "__main__":
-    _write()
+    _write(sys.argv[1:])

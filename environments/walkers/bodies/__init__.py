@@ -1,10 +1,18 @@
 """The bodies of walkers, as data."""
 
+from didact.environments.walkers.bodies.amphibious import amphibious_biped
 from didact.environments.walkers.bodies.bipeds import classic_biped, small_biped
+from didact.environments.walkers.bodies.chimpanzees import (
+    chimpanzee,
+    climbing_chest,
+    climbing_chimpanzee,
+)
+from didact.environments.walkers.bodies.fish import fish
 from didact.environments.walkers.bodies.gymnasium_biped import gymnasium_biped
 from didact.environments.walkers.bodies.millipede import millipede
 from didact.environments.walkers.bodies.quadruped import quadruped
 from didact.environments.walkers.bodies.spider import spider
+from didact.environments.walkers.bodies.wheel import wheel
 from didact.environments.walkers.plan import Walker
 
 GYMNASIUM_BIPED = gymnasium_biped()
@@ -16,4 +24,15 @@ BODIES: dict[str, Walker] = {
     "spider": spider(),
     "millipede": millipede(),
 }
-ALL = (GYMNASIUM_BIPED, *BODIES.values())
+# The bodies of its Parkour, where the ground holds up all parts.
+PARKOUR_BODIES: dict[str, Walker] = {
+    **{name: body.solid() for name, body in BODIES.items()},
+    "wheel": wheel(),
+    "chimpanzee": chimpanzee(),
+    "climbing_chimpanzee": climbing_chimpanzee(),
+    "climbing_chest": climbing_chest(),
+    "fish": fish(),
+    "amphibious_biped": amphibious_biped(),
+}
+_EACH = (GYMNASIUM_BIPED, *BODIES.values(), *PARKOUR_BODIES.values())
+ALL = tuple({walker.file: walker for walker in _EACH}.values())
