@@ -92,6 +92,8 @@ class Environment(Generic[State]):
             that defines it, and "ansi" if `render_ansi` is.
         phrasing: the split of paraphrases that instructions are drawn from; None for the original
             wording.
+        controls: for playing an environment with continuous actions by keyboard: the action of
+            each control, by its name, such as "left"; see `wrappers.keyboard`.
         help_parameter: the task parameter that controls how much help a student gets, if there is
             one. Training can anneal it to its minimum.
     """
@@ -111,6 +113,7 @@ class Environment(Generic[State]):
     render_fps: int = 6
     render_modes: tuple[str, ...] = ()
     phrasing: str | None = None
+    controls: Mapping[str, tuple[float, ...]] = MappingProxyType({})
     help_parameter: str | None = None
 
     def __init_subclass__(cls, **more: Any):

@@ -58,6 +58,9 @@ WORDS = (
     *("build", "mine", "dig", "some", "defeat", "kill", "fight", "chop", "cut", "grass", "food"),
     *("wooden", "ripe", "long", "water", "sand", "path", "tree", "arrow", "sky", "dark", "feel"),
     *("north", "south", "east", "west", "7", "8", "9", "hungry", "thirsty", "tired", "hurt"),
+    # Only in instructions for bodies.
+    *("second", "stump", "stop", "hang", "ceiling", "both", "hands", "swim", "stand", "still"),
+    *("jump", "dive"),
 )
 VOCABULARY_SIZE = 256  # has room for new words, so that existing policies stay compatible
 TOKEN = {word: i for i, word in enumerate(WORDS)}

@@ -17,6 +17,7 @@ from didact.environments.compiler_hints import fold_vmap
 from didact.environments.physics import Bodies, Engine, Terrain, worlds_first, worlds_last
 from didact.environments.physics.rays import ray_fractions
 from didact.environments.spaces import ArraySpace, Continuous
+from didact.environments.walkers.controls import controls
 from didact.environments.walkers.plan import UNIT, Walker
 from didact.environments.walkers.start import PUSH, start
 from didact.environments.walkers.track import END, FPS, LENGTH, NUM_RAYS, RAYS, SPACING
@@ -76,6 +77,7 @@ class WalkerEnvironment(Environment[WalkerState]):
         names = walker.motor_names
         size = walker.observation_size + NUM_RAYS
         self.action_space = Continuous((len(names),), names=names)
+        self.controls = controls(names)
         self.observation_space = {
             "observation": ArraySpace((size,), np.dtype(np.float32), -np.inf, np.inf, "vector")
         }

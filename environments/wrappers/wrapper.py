@@ -41,7 +41,7 @@ class Wrapper(Environment[State]):
         self.can_continue = environment.can_continue
         self.restart_group_size = environment.restart_group_size
         self.render_modes, self.phrasing = environment.render_modes, environment.phrasing
-        self.help_parameter = environment.help_parameter
+        self.help_parameter, self.controls = environment.help_parameter, environment.controls
         self.official, self.render_fps = environment.official, environment.render_fps
 
     def inner_state(self, state: State) -> Any:

@@ -1,7 +1,8 @@
 """Play an environment with the keyboard, in the terminal.
 
 `Game` maps keys to frames of text and needs no terminal; `play` connects it to one. Every
-environment that renders as text and has discrete, named actions can be played.
+environment that renders as text and has discrete, named actions can be played, and every one with
+pictures, continuous actions and controls for the keyboard.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ import numpy as np
 
 from didact.common.plain_text import shown
 from didact.environments import Discrete, Environment, SettingError, TaskSpace
+from didact.environments.wrappers import KeyboardControls
 from didact.experiments.evaluation.play_options import Play
 
 # Maps each key to names of actions, of which the first that the environment has is used, or to a
@@ -207,14 +209,17 @@ def play(choice: Play) -> None:
 
 
 def playable(environment: Environment) -> Environment:
-    """Return the environment if it can be played in a terminal.
+    """Return the environment if it can be played in a terminal, if need be with other actions.
 
     Raises:
-        SettingError: it does not render as text, or its actions are not discrete.
+        SettingError: it does not render as text or its actions are not discrete, and it has no
+            controls for the keyboard.
     """
+    if environment.controls:
+        return KeyboardControls(environment)
     drawn = "ansi" in environment.render_modes
     if not drawn or not isinstance(environment.action_space, Discrete):
-        allowed = "an environment that renders as text and has discrete actions"
+        allowed = "an environment that renders as text and has discrete actions, or has controls"
         raise SettingError("env", environment.name, allowed)
     return environment
 

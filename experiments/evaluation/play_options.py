@@ -10,7 +10,7 @@ class Play:
     """Play an environment with the keyboard, in the terminal."""
 
     env: tyro.conf.Positional[str]
-    """environment that renders as text, such as a grid world; see `didact list envs`"""
+    """environment that renders as text, such as a grid world, or a biped; see `didact list envs`"""
     env_settings: tuple[str, ...] = ()
     """environment settings as NAME=VALUE, such as phrasing=train done_action=true"""
     tasks: tuple[str, ...] = ()

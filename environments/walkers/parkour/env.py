@@ -22,9 +22,11 @@ from didact.environments.registry import register
 from didact.environments.spaces import ArraySpace, Continuous
 from didact.environments.task_spaces import TaskSpace
 from didact.environments.walkers.bodies import PARKOUR_BODIES
+from didact.environments.walkers.controls import controls
 from didact.environments.walkers.env import Medium, WalkerEnvironment, WalkerState
 from didact.environments.walkers.parkour import terrain as terrains
 from didact.environments.walkers.parkour.tasks import MAX_WIDTH, WIDTH, completed, task_space
+from didact.environments.walkers.parkour.viewer import draw
 from didact.environments.walkers.plan import HANGING
 from didact.environments.walkers.start import PUSH, start
 from didact.environments.walkers.track import GROUND, NUM_RAYS, RAY_RANGE, SPACING
@@ -118,6 +120,7 @@ class Parkour(WalkerEnvironment):
         self.task_space = task_space(tasks)
         names = (*walker.motor_names, *walker.grip_names)
         self.action_space = Continuous((len(names),), names=names)
+        self.controls = controls(names)
         size = walker.observation_size + 2 + 2 * len(walker.mechanism.hands) + 2 * NUM_RAYS
         self.observation_space = {
             "observation": ArraySpace((size,), np.dtype(np.float32), -np.inf, np.inf, "vector")
@@ -253,6 +256,13 @@ class Parkour(WalkerEnvironment):
         airborne = base[:, 1] & ~one
         columns = [base[:, 0], airborne, half_way, medium.under_water]
         return jnp.stack([*columns, one, all_, medium.limp, at_ceiling], axis=1)
+
+    def render(self, state, index):
+        """Draw the body, its rays and the landscape around it; uint8[400, 600, 3]."""
+        world = jax.tree.map(lambda x: np.asarray(x[index]), state)
+        head = self.head(jax.tree.map(lambda x: x[None], world.bodies))
+        at = (float(head[0][0]), float(head[1][0]))
+        return draw(self.walker, world, at, self.ray_vectors, self.describe(world.tasks))
 
     def describe(self, task):
         _, _, _, level, _, height, spacing, scale = (
