@@ -145,13 +145,14 @@ class Parkour(WalkerEnvironment):
 
     @property
     def evaluation_tasks(self) -> dict[str, np.ndarray]:
-        """Four tasks, from gentle to steep slopes; the last one in knee-deep water."""
-        water = 1.0 if self.walker.kind == "swimmer" else 0.0
+        """Four tasks, from gentle to steep slopes; the last one starts in shallow water."""
+        swims = self.walker.kind == "swimmer"
+        water, shallow = (1.0, 0.836) if swims else (0.0, 0.811)
         rows = {
             "gentle": (-0.1, 0.95, 0.15, water, 0.5, 2.0),
             "hills": (-0.15, 0.8, 0.1, water, 1.0, 3.0),
             "steep": (-0.25, 0.7, 0.0, water, 2.0, 1.0),
-            "shore": (-0.1, 0.95, 0.15, 0.86, 1.0, 4.0),
+            "shore": (-0.1, 0.95, 0.15, shallow, 1.0, 4.0),
         }
         tasks = np.array(list(rows.values()), np.float32)
         if self.task_space.size == 8:

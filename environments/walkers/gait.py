@@ -1,0 +1,84 @@
+"""A gait for bipeds that is scripted: which leg swings, supports or pushes follows from the state.
+
+The rear leg pushes off while both feet are on the ground, then swings forward; when the hips have
+passed over the supporting foot, the swinging leg is put down. Each phase sets target angles, which
+proportional-derivative control turns into torques.
+
+References:
+    Gymnasium, BipedalWalkerHeuristics in BipedalWalker-v3, from which the phases and most of the
+    gains are taken; it remembers its phase, which is derived from angles, speeds and contacts here.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+LEGS = ((4, 6, 8), (9, 11, 13))  # hip, knee and contact of each leg in observations; speeds follow
+
+
+class Gait(NamedTuple):
+    """The numbers of a gait; angles as observed, in rad, and speeds as observed."""
+
+    speed: float = 0.29  # of the head, above which the rear leg no longer pushes
+    over: float = 0.1  # angle of the supporting hip at which the other leg is put down
+    lift: float = 1.1  # target of the swinging hip
+    bend: float = -0.6  # and of its knee
+    land: float = 0.1  # target of the hip that is put down
+    bent: float = 0.1  # the most that a supporting knee stretches
+    stretch: float = 0.3  # what a supporting knee aims at beyond its angle
+    push: float = 1.0  # target of the knee that pushes off
+    pushed: float = 0.88  # the angle at which it has pushed off
+    forward: float = 0.1  # speed of the hip,
+    folds: float = 0.5  # and of the knee, at which the rear leg swings
+    hip_gain: float = 0.9
+    knee_gain: float = 4.0
+    damping: float = 0.25
+    level: float = 0.9  # by which hips keep the head level,
+    level_damping: float = 1.5
+    soften: float = 15.0  # by which knees brake vertical motion
+
+
+def gait(seen: Float[Array, "n k"], g: Gait = Gait()) -> Float[Array, "n 4"]:  # noqa: B008
+    """Return the actions of bipeds.
+
+    Args:
+        seen: observations that begin with those of BipedalWalker-v3.
+        g: the numbers of the gait.
+    """
+    tilt, turn, speed, rise = (seen[:, i] for i in range(4))
+
+    def of(values, which):
+        return jnp.sum(jnp.where(which, values, 0), axis=1)
+
+    hip, hip_speed, knee, knee_speed = (
+        jnp.stack([seen[:, leg[part] + more] for leg in LEGS], axis=1)
+        for part, more in ((0, 0), (0, 1), (1, 0), (1, 1))
+    )
+    touches = jnp.stack([seen[:, leg[2]] > 0.5 for leg in LEGS], axis=1)
+    rear = jnp.where(hip[:, 0] < hip[:, 1], 0, 1)
+    is_rear = jnp.arange(2) == rear[:, None]
+    # The rear leg swings once the front foot has landed, until it has passed the other leg.
+    landed = of(touches, ~is_rear) > 0
+    swings = (of(hip_speed, is_rear) > g.forward) | (of(knee_speed, is_rear) < -g.folds)
+    moving = jnp.where(landed | swings, rear, 1 - rear)
+    is_moving = jnp.arange(2) == moving[:, None]
+    begun = (of(hip_speed, is_rear) > g.forward) | (of(knee_speed, is_rear) < -0.1)
+    stretched = of(knee, is_rear) > g.pushed
+    pushes = landed & ~(stretched | begun | (speed > 1.2 * g.speed))
+    down = ~pushes & (of(hip, ~is_moving) < g.over)
+    # Targets. Where the hips are not moved, their own angle is the target.
+    support = jnp.minimum(knee + g.stretch, g.bent)
+    hip_target = jnp.where(down, g.land, g.lift)[:, None]
+    knee_target = jnp.where(
+        pushes, g.push, jnp.where(down, g.bent, g.bend)
+    )[:, None]
+    free = ~is_moving | pushes[:, None]
+    hip_error = jnp.where(free, 0.0, hip_target - hip)
+    hip_torque = g.hip_gain * hip_error - jnp.where(free, 0.0, g.damping * hip_speed)
+    knee_error = jnp.where(is_moving, knee_target, support) - knee
+    knee_torque = g.knee_gain * knee_error - g.damping * knee_speed
+    hip_torque = hip_torque + (g.level * tilt + g.level_damping * turn)[:, None]
+    knee_torque = knee_torque - (g.soften * rise)[:, None]
+    torque = jnp.stack([hip_torque, knee_torque], axis=2).reshape(-1, 4)
+    return jnp.clip(0.5 * torque, -1, 1)
