@@ -1,6 +1,7 @@
 """A mechanism with hands, below a ceiling and in water, in Box2D. The rules are TeachMyAgent's."""
 
 import importlib
+import itertools
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,9 @@ class Box2DParkour(Box2DMechanism):
         force = np.array([-torque * lever[1], torque * lever[0]])
         facing = float(normal @ force)
         if facing > 0:
-            size = facing * PUSH * WATER_DENSITY * (torque + body.inertia * body.angularVelocity) ** 2
+            size = (
+                facing * PUSH * WATER_DENSITY * (torque + body.inertia * body.angularVelocity) ** 2
+            )
             push = np.clip(-size * force, -MAX_PUSH, MAX_PUSH)
             body.ApplyForce(tuple(map(float, push)), joint.anchorB, True)
 
@@ -148,7 +151,7 @@ def _centroid(points: list[np.ndarray]) -> tuple[float, Float[np.ndarray, " 2"]]
     """Return area and centroid of a polygon."""
     origin = points[0]
     area, moment = 0.0, np.zeros(2)
-    for a, b in zip(points[1:-1], points[2:], strict=True):
+    for a, b in itertools.pairwise(points[1:]):
         (ax, ay), (bx, by) = a - origin, b - origin
         part = float(ax * by - ay * bx) / 2
         area, moment = area + part, moment + part * (origin + a + b) / 3

@@ -12,7 +12,6 @@ from didact.common.errors import SettingError
 from didact.environments.physics import shapes
 from didact.environments.physics.shapes import Point
 
-
 GRIP_RADIUS, GRIP_DENSITY = 0.05, 1.0  # m and kg/m^2, of the round sensor of a hand
 
 

@@ -1,5 +1,6 @@
 """Pictures of Parkour: rock above, creepers, water, and hands that light up when they hold."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def _water(canvas: Canvas, level: float, center: tuple[float, float], steps: int
         return
     top = min(level, center[1] + HALF[1])
     edges = np.linspace(top, bottom, 29)
-    for high, low in zip(edges[:-1], edges[1:], strict=True):
+    for high, low in itertools.pairwise(edges):
         middle = (high + low) / 2
         share = 0.75 * (1 - np.exp((middle - level) / DIVES))
         share += 0.25 * (center[1] + HALF[1] - middle) / (2 * HALF[1])
@@ -121,7 +122,12 @@ def _creepers(canvas: Canvas, at, creepers: Any, left: float, right: float) -> N
         for number, (px, py) in enumerate(zip(xs[1:], ys[1:], strict=True)):
             side = 1 if number % 2 else -1
             tip = (px + side * width * 0.55, py - 0.1)
-            leaf = [(px, py), (px + side * width * 0.3, py + 0.05), tip, (px + side * 0.05, py - 0.1)]
+            leaf = [
+                (px, py),
+                (px + side * width * 0.3, py + 0.05),
+                tip,
+                (px + side * 0.05, py - 0.1),
+            ]
             canvas.polygon(leaf, LEAF)
             canvas.line([(px, py), tip], 0.7, LEAF_EDGE)
 
@@ -132,6 +138,7 @@ def _hands(canvas: Canvas, walker: Walker, bodies: Any) -> None:
     mechanism, motion = walker.mechanism, bodies.motion
     for number, i in enumerate(mechanism.hands):
         turn = np.array(float(motion.angle[i]))
-        x, y = rotated(mechanism.grips[number], turn) + [float(motion.x[i]), float(motion.y[i])]
+        from_center = rotated(mechanism.grips[number], turn)
+        x, y = float(motion.x[i]) + from_center[0], float(motion.y[i]) + from_center[1]
         colour: Colour = HOLD if bodies.grips.holding[number] else LOOSE
         canvas.disc((x, y), 0.11 if bodies.grips.holding[number] else 0.06, colour)

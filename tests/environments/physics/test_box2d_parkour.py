@@ -32,13 +32,16 @@ def errors(body, level, hold, strength, steps=(5, 10, 25)):
     theirs = [Box2DParkour(*worlds) for _ in range(N)]
     exact = [Box2DParkour(*worlds, iterations=(1000, 60)) for _ in range(N)]
     bodies, motors, hands = engine.at_rest(N), mechanism.motors, len(mechanism.hands)
-    torque, speed = (jnp.asarray(q[motors][:, None], jnp.float32) for q in (mechanism.torque, mechanism.speed))
+    torque, speed = (
+        jnp.asarray(q[motors][:, None], jnp.float32) for q in (mechanism.torque, mechanism.speed)
+    )
     still = jnp.zeros((len(mechanism.joints), N))
 
     @jax.jit
     def step(bodies, actions):
-        drive = still.at[motors].set(jnp.abs(actions) * torque), still.at[motors].set(
-            jnp.sign(actions) * speed
+        drive = (
+            still.at[motors].set(jnp.abs(actions) * torque),
+            still.at[motors].set(jnp.sign(actions) * speed),
         )
         grasp = jnp.full((hands, N), hold) if hands else None
         return engine.step(bodies, terrain, *drive, grasp)
@@ -71,7 +74,10 @@ def test_a_fish_floats_as_in_box2d():
     """Half out of the water, limp."""
     level = float(PARKOUR_BODIES["fish"].mechanism.pose[0, 1])
     ours, floor, *_ = errors("fish", level, hold=False, strength=0.0)
-    assert (np.median(ours, 1) < [0.002, 0.002, 0.005] + 2 * np.median(floor, 1)).all(), (ours, floor)
+    assert (np.median(ours, 1) < [0.002, 0.002, 0.005] + 2 * np.median(floor, 1)).all(), (
+        ours,
+        floor,
+    )
 
 
 def test_a_climber_hangs_as_in_box2d():

@@ -73,7 +73,8 @@ def test_a_hand_holds_a_creeper(raft):
     point = int((x - 0.1) / raft.engine.reach.spacing)
     low = creepers.low.at[:, point].set(y - 0.5)
     high = raft.cave._replace(
-        ceiling=raft.cave.ceiling + 2, creepers=creepers._replace(low=low, width=0 * low[:, 0] + 0.5)
+        ceiling=raft.cave.ceiling + 2,
+        creepers=creepers._replace(low=low, width=0 * low[:, 0] + 0.5),
     )
     high = high._replace(creepers=high.creepers._replace(high=creepers.high + 2))
     bodies, still = raft.at_rest(), jnp.zeros((1, raft.n))

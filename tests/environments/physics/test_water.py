@@ -59,7 +59,7 @@ def test_above_the_water_nothing_happens():
 def test_water_slows():
     """Drag and lift take energy from every body, whatever its motion."""
     motion = motions(speed=2.0)
-    still = motion._replace(**{name: 0 * motion.vx for name in ("vx", "vy", "spin")})
+    still = motion._replace(**dict.fromkeys(("vx", "vy", "spin"), 0 * motion.vx))
     level = jnp.full(N, 50.0)
     none = jnp.zeros((4, N))
     moved, lifted = IMMERSED(motion, none, level), IMMERSED(still, none, level)
@@ -87,7 +87,9 @@ def test_drag_grows_with_the_square_of_the_speed():
 def test_a_motor_pushes_water_away():
     """A part that is turned by its motor is pushed against the motor's force, and never by more
     than the limit for each edge."""
-    motion = motions(speed=0.0)._replace(angle=jnp.asarray(FISH.pose[:, 2:], jnp.float32) + 0 * jnp.ones((1, N)))
+    motion = motions(speed=0.0)._replace(
+        angle=jnp.asarray(FISH.pose[:, 2:], jnp.float32) + 0 * jnp.ones((1, N))
+    )
     motor = jnp.zeros((4, N)).at[2].set(jnp.linspace(-1.6, 1.6, N))
     level = jnp.full(N, 50.0)
     after, still = IMMERSED(motion, motor, level), IMMERSED(motion, 0 * motor, level)
