@@ -68,13 +68,13 @@ class Box2DParkour(Box2DMechanism):
             if action <= 0 and self.held[number] is not None:
                 self.world.DestroyJoint(self.held[number])
                 self.held[number] = None
+        if self.water is not None:
+            for index, body in enumerate(self.bodies):
+                self._immerse(index, body, self.water)
         super().step(actions[:motors])
         for number, action in enumerate(actions[motors:]):
             if action > 0 and self.held[number] is None:
                 self._grasp(number)
-        if self.water is not None:
-            for index, body in enumerate(self.bodies):
-                self._immerse(index, body, self.water)
 
     def _grasp(self, number: int) -> None:
         sensor = self.sensors[number]
@@ -93,7 +93,7 @@ class Box2DParkour(Box2DMechanism):
 
     def _immerse(self, index: int, body: Any, level: float) -> None:
         """Apply the forces of the water to one body, edge by edge."""
-        polygon = body.fixtures[-1].shape  # the sensors of hands come before it
+        polygon = next(fixture.shape for fixture in body.fixtures if not fixture.sensor)
         outline = [np.array(body.GetWorldPoint(v)) for v in polygon.vertices]
         below = _below(outline, level)
         if len(below) < 3:

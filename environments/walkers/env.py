@@ -13,11 +13,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from didact.environments.base import Environment, Timestep, split_keys
+from didact.environments.capabilities import StateExpert
 from didact.environments.compiler_hints import fold_vmap
 from didact.environments.physics import Bodies, Engine, Terrain, worlds_first, worlds_last
 from didact.environments.physics.rays import ray_fractions
 from didact.environments.spaces import ArraySpace, Continuous
 from didact.environments.walkers.controls import controls
+from didact.environments.walkers.gait import gait
 from didact.environments.walkers.plan import UNIT, Walker
 from didact.environments.walkers.start import PUSH, start
 from didact.environments.walkers.track import END, FPS, LENGTH, NUM_RAYS, RAYS, SPACING
@@ -199,6 +201,12 @@ class WalkerEnvironment(Environment[WalkerState]):
             success=success,
             labels=self.labels(state),
         )
+
+    def expert(self) -> StateExpert | None:
+        """Return a scripted gait for bipeds with legs of the usual length."""
+        if self.walker.name != "biped":
+            return None
+        return StateExpert("gait", lambda state: gait(self.observe(state)))
 
     def labels(self, state: WalkerState) -> Bool[Array, "n p"]:
         """Return which propositions hold."""

@@ -53,7 +53,8 @@ def kind(name):
     return type(environment), random_steps, type(environment.task_space)
 
 
-WALKERS = ["BipedalWalker", "StumpTracks", "Bipedal"]  # with contacts, and long to compile
+# With contacts, and long to compile.
+WALKERS = ["BipedalWalker", "StumpTracks", "Bipedal", "Parkour", "WalkerInstructions"]
 SIMULATED = [name for name in ALL if name.startswith("brax/") or name in WALKERS]
 KINDS = [name for name in first_of(ALL, kind) if name not in SIMULATED]
 FAMILIES = [name for name in first_of(ALL, family) if name not in SIMULATED]

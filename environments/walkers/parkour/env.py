@@ -70,10 +70,10 @@ class Parkour(WalkerEnvironment):
     The reward is that of `StumpTracks`; the tilt of the head is free for all bodies but walkers on
     two legs, the quadruped and the spider. Episodes are a success if the return exceeds 230.
 
-    Observations: `observation`, float32[n, k]: the angle, spin and velocity of the head, whether it
-    is under water, whether the body is limp; each motor, as in `StumpTracks`; for each hand, whether
-    it touches something to hold on to, and whether it holds; ten rays, and what each hits: 1 for a
-    creeper, -1 for the surface of the water, 0 otherwise.
+    Observations: `observation`, float32[n, k]: the angle, spin and velocity of the head, whether
+    it is under water, whether the body is limp; each motor, as in `StumpTracks`; for each hand,
+    whether it touches something to hold on to, and whether it holds; ten rays, and what each hits:
+    1 for a creeper, -1 for the surface of the water, 0 otherwise.
 
     Propositions: "upright", "in the air" and "half way" as in `StumpTracks`; "under water";
     "holding", if a hand holds; "holding with both hands"; "limp"; "at the ceiling", if a body
@@ -245,6 +245,10 @@ class Parkour(WalkerEnvironment):
             parts.append(hands.reshape(hands.shape[0], -1))
         parts += [state.rays, medium.kinds]
         return jnp.concatenate([part.astype(jnp.float32) for part in parts], axis=1)
+
+    def expert(self) -> None:
+        """No expert knows the parkour."""
+        return None
 
     def labels(self, state: WalkerState) -> Bool[Array, "n p"]:
         """Return which propositions hold."""
