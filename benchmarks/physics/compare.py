@@ -18,6 +18,8 @@ from rich.table import Table
 from didact.benchmarks import hardware
 from didact.benchmarks.physics.accuracy import TIMES, accuracy
 from didact.benchmarks.physics.box2d_walker import box2d_walker
+from didact.benchmarks.physics.parkour_accuracy import TIMES as PARKOUR_TIMES
+from didact.benchmarks.physics.parkour_accuracy import parkour_accuracy
 from didact.benchmarks.physics.settings import PhysicsConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.speed.timing import Loop, interleaved
@@ -44,6 +46,7 @@ def compare(config: PhysicsConfig) -> dict[str, Any]:
     found: dict[str, Any] = {"hardware": hardware.describe(), "accuracy": {}, "speed": []}
     if config.worlds:
         found["accuracy"] = accuracy(config.worlds, SETTINGS)
+        found["parkour"] = parkour_accuracy(config.parkour_worlds, SETTINGS)
     for num_envs in config.num_envs:
         found["speed"] += _speed(config, made, num_envs)
     return found
@@ -124,14 +127,9 @@ def table(result: dict[str, Any]) -> Group:
     """Return the tables of accuracy and speed."""
     parts = []
     if result["accuracy"]:
-        errors = Table(title="distance of hulls from Box2D's in m: median / 90th percentile")
-        for title in ("condition", "iterations", *(f"{t} s" for t in TIMES)):
-            errors.add_column(title, justify="left" if "s" not in title[-1] else "right")
-        for condition, rows in result["accuracy"].items():
-            for name, row in rows.items():
-                cells = [f"{a:.4f} / {b:.3f}" for a, b in zip(*row.values(), strict=True)]
-                errors.add_row(condition, name, *cells)
-        parts.append(errors)
+        parts.append(_errors("hulls", TIMES, result["accuracy"]))
+    if result.get("parkour"):
+        parts.append(_errors("swimming and hanging bodies", PARKOUR_TIMES, result["parkour"]))
     if result["speed"]:
         speeds = Table(title="environment steps per second of processor time")
         names = ("environment", "worlds", "compile s", "steps/s", "Box2D steps/s", "ratio")
@@ -145,6 +143,17 @@ def table(result: dict[str, Any]) -> Group:
             )
         parts.append(speeds)
     return Group(*parts)
+
+
+def _errors(what: str, times: tuple[float, ...], conditions: dict[str, Any]) -> Table:
+    errors = Table(title=f"distance of {what} from Box2D's in m: median / 90th percentile")
+    for title in ("condition", "iterations", *(f"{t} s" for t in times)):
+        errors.add_column(title, justify="left" if "s" not in title[-1] else "right")
+    for condition, rows in conditions.items():
+        for name, row in rows.items():
+            cells = [f"{a:.4f} / {b:.3f}" for a, b in zip(*row.values(), strict=True)]
+            errors.add_row(condition, name, *cells)
+    return errors
 
 
 BENCHMARK = Benchmark(PhysicsConfig, compare, table)

@@ -17,6 +17,8 @@ class PhysicsConfig:
 
     worlds: Annotated[int, Range(0, 10_000)] = 64
     """walkers per condition of the comparison of accuracy; 0 omits it"""
+    parkour_worlds: Annotated[int, Range(1, 1000)] = 16
+    """worlds per condition of swimming and hanging bodies"""
     num_envs: tuple[Annotated[int, Range(1, 10**6)], ...] = (256, 1024, 4096)
     """numbers of parallel environments; empty omits the comparison of speed"""
     envs: tuple[str, ...] = (

@@ -12,6 +12,7 @@ from jaxtyping import Array, PRNGKeyArray, UInt8
 
 from didact.common.errors import SettingError
 from didact.environments.base import Environment, Timestep
+from didact.environments.capabilities import TextStatus
 from didact.environments.spaces import Continuous, Discrete
 from didact.environments.wrappers.wrapper import Wrapper
 
@@ -71,6 +72,10 @@ class KeyboardControls(Wrapper[Any]):
 
         (state, seen), _ = jax.lax.scan(again, first, jnp.arange(1, self.repeat))
         return state, seen
+
+    def text_status(self, state: Any, index: int) -> TextStatus:
+        inner = self.environment.text_status(state, index)
+        return inner._replace(step_limit=self.max_steps)
 
     def render_ansi(
         self,

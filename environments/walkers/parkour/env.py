@@ -67,8 +67,9 @@ class Parkour(WalkerEnvironment):
     chest or shanks with the ground ends their episodes, with a reward of -100, as does leaving the
     landscape on the left. Nothing else ends an episode before the far end or 2000 steps of 20 ms.
 
-    The reward is that of `StumpTracks`; the tilt of the head is free for all bodies but walkers on
-    two legs, the quadruped and the spider. Episodes are a success if the return exceeds 230.
+    The reward is that of `StumpTracks`, but the wheel, the chimpanzees and the fish may tilt at no
+    cost, and the actions of hands cost as much as those of motors. Episodes are a success if the
+    return exceeds 230.
 
     Observations: `observation`, float32[n, k]: the angle, spin and velocity of the head, whether
     it is under water, whether the body is limp; each motor, as in `StumpTracks`; for each hand,

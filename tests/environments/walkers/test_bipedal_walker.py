@@ -169,6 +169,20 @@ def test_stored_first_steps_are_those_of_the_engine(walker):
         assert_allclose(a, b, atol=2e-2)
 
 
+def test_the_scripted_gait_walks():
+    """Most bipeds walk several meters without a fall."""
+    state, seen = RESET(jax.random.key(3), jnp.ones((N, 1)))
+    act = jax.jit(WALKER.expert().act)
+    start = np.asarray(WALKER.head(state.bodies)[0])
+    fallen = np.zeros(N, bool)
+    for _ in range(250):
+        state, seen = STEP(None, state, act(state))
+        fallen |= np.asarray(seen.terminated)
+    forward = np.asarray(WALKER.head(state.bodies)[0]) - start
+    assert fallen.sum() <= N // 4
+    assert np.median(forward) > 5
+
+
 def test_worlds_last_and_first_are_inverse():
     state, _ = RESET(jax.random.key(0), jnp.ones((N, 1)))
     again = worlds_first(worlds_last(state.bodies))
