@@ -226,10 +226,10 @@ def solve(
     spin = spin + jnp.sum(rows.tangent_change * tangent[:, None], axis=0)
     light = 1 / total
     holds_on = None
-    pulls: tuple[Array, ...] = ()
+    pulls: list[Array] = []
     if bodies.grips is not None:
         holds_on = gripping.rows(mechanism, bodies.grips, motion.angle, arm_x, arm_y, inverse)
-        pulls = bodies.grips.pull_x, bodies.grips.pull_y
+        pulls = [bodies.grips.pull_x, bodies.grips.pull_y]
         spin, common_x, common_y = gripping.warm(holds_on, pulls, light, spin, common_x, common_y)
     common_x = common_x + light * jnp.sum(normal * rows.normal_x + tangent * rows.normal_y, 0)
     common_y = common_y + light * jnp.sum(normal * rows.normal_y - tangent * rows.normal_x, 0)

@@ -126,7 +126,7 @@ class WalkerInstructions(Wrapper[InstructedBodies]):
         """Each instruction, in the easiest evaluation world."""
         world = next(iter(self.environment.evaluation_tasks.values()))
         return {
-            text: np.concatenate([np.float32([number]), world])
+            text: np.concatenate([np.array([number], np.float32), world])
             for number, text in enumerate(self.texts)
         }
 

@@ -136,7 +136,9 @@ def rows(
     return Rows(along_x, along_y, change_x, change_y, yy * scale, -xy * scale, xx * scale)
 
 
-def warm(rows: Rows, pulls: tuple[Array, ...], light: float, spin: Array, cx: Array, cy: Array):
+def warm(
+    rows: Rows, pulls: list[Array], light: float, spin: Array, cx: Array, cy: Array
+) -> tuple[Array, Array, Array]:
     """Apply the impulses of the last step."""
     pull_x, pull_y = pulls
     spin = spin + jnp.sum(rows.change_x * pull_x[:, None] + rows.change_y * pull_y[:, None], axis=0)

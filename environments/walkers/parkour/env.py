@@ -195,7 +195,7 @@ class Parkour(WalkerEnvironment):
         x, y = self.head(bodies)
         fallen = (x < 0) | self._critical_contact(bodies)
         reward = jnp.where(fallen, -100.0, reward)
-        under = y <= state.terrain.water
+        under = y <= jnp.asarray(state.terrain.water)
         hostile = {"swimmer": ~under, "amphibian": under & ~under}.get(self.walker.kind, under)
         time = jnp.where(limp, medium.time, jnp.where(hostile, medium.time + 1, 0))
         state = state._replace(
@@ -229,7 +229,8 @@ class Parkour(WalkerEnvironment):
         x, y = self.head(state.bodies)
         width = self.engine.reach.creeper_width
         found, kinds = ray_hits(state.terrain, SPACING, x, y, self.ray_vectors, width)
-        medium = _of(state)._replace(under_water=y <= state.terrain.water, kinds=kinds.T)
+        under = y <= jnp.asarray(state.terrain.water)
+        medium = _of(state)._replace(under_water=under, kinds=kinds.T)
         return state._replace(rays=found.T, medium=medium)
 
     def observe(self, state: WalkerState) -> Float[Array, "n k"]:
