@@ -22,22 +22,22 @@ KNEE_OFFSET = 1.0  # rad, of observed knees
 class Gait(NamedTuple):
     """The numbers of a gait; angles as observed, in rad, and speeds as observed."""
 
-    speed: float = 0.5  # of the head, above which the rear leg does not push
+    speed: float = 0.43  # of the head, above which the rear leg does not push
     over: float = 0.1  # angle of the supporting hip at which the other leg is put down
     lift: float = 1.5  # target of the swinging hip
-    bend: float = -0.6  # and of its knee
+    bend: float = -0.57  # and of its knee
     land: float = 0.1  # target of the hip that is put down
-    bent: float = 0.23  # the most that a supporting knee stretches
+    bent: float = 0.24  # the most that a supporting knee stretches
     stretch: float = 0.3  # what a supporting knee aims at beyond its angle
-    push: float = 0.92  # target of the knee that pushes off
+    push: float = 0.85  # target of the knee that pushes off
     pushed: float = 0.88  # the angle at which it has pushed off
-    level_feet: float = 0.053  # difference of the heights of feet that both stand, in legs
-    hip_gain: float = 0.95
-    knee_gain: float = 3.9
-    damping: float = 0.25
-    level: float = 0.88  # by which hips keep the head level,
+    level_feet: float = 0.071  # difference of the heights of feet that both stand, in legs
+    hip_gain: float = 0.9
+    knee_gain: float = 4.5
+    damping: float = 0.23
+    level: float = 0.73  # by which hips keep the head level,
     level_damping: float = 1.5
-    soften: float = 16  # by which knees brake vertical motion
+    soften: float = 15  # by which knees brake vertical motion
 
 
 def gait(seen: Float[Array, "n k"], g: Gait = Gait()) -> Float[Array, "n 4"]:  # noqa: B008
