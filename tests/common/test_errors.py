@@ -4,7 +4,6 @@ import pytest
 
 from didact.common.errors import LONGEST, SettingError
 
-
 VALUES = ["x" * 100_000, 10**5000, -(10**5000), list(range(10_000))]
 
 
