@@ -164,7 +164,7 @@ def worst(path: Path, result: Mapping[str, Any], names: list[str]) -> Path | Non
             axes.fill_between(row["shares"], low, high, color=color, alpha=0.12, linewidth=0)
             axes.plot(row["shares"], values.mean(0), label=name, linewidth=1.8, **drawn[name])
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.set_xlabel("worst part of the tasks")
         axes.set_ylabel("success in it")

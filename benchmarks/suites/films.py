@@ -44,8 +44,8 @@ def _frame(
 ) -> Frame:
     """Draw the proposals of all teachers at one evaluation."""
     names, (first, second) = list(points), found
-    rows = math.ceil(len(names) / COLUMNS)
-    columns = min(len(names), COLUMNS)
+    columns = 2 if len(names) == 4 else min(len(names), COLUMNS)
+    rows = math.ceil(len(names) / columns)
     with drawing_style():
         figure = Figure(figsize=(2.5 * columns, 2.1 * rows + 0.3), dpi=DPI, layout="constrained")
         canvas = FigureCanvasAgg(figure)

@@ -13,6 +13,7 @@ from didact.benchmarks.suites.summaries import BASELINE, LEVEL, UPPER
 from didact.experiments.plotting.style import drawing_style, save_figure
 
 LEAST = 3  # axes of a radar
+LEAST_SHOWN = 0.01  # share of a rank that is written
 
 
 def profiles(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -58,6 +59,11 @@ def radar(path: Path, results: Sequence[Mapping[str, Any]]) -> Path | None:
             if not control:
                 axes.fill(*closed, color=drawn[name]["color"], alpha=0.05)
         axes.set_xticks(angles, [label.replace("_", " ") for label in labels])
+        for label, angle in zip(axes.get_xticklabels(), angles, strict=True):
+            side = float(np.sin(angle))  # clockwise from the top
+            label.set_horizontalalignment(
+                "center" if abs(side) < 0.1 else "left" if side > 0 else "right"
+            )
         axes.set_ylim(0, 1.02)
         axes.set_yticks([0.25, 0.5, 0.75, 1], ["25 %", "50 %", "75 %", "100 %"], fontsize=7)
         axes.spines["polar"].set_visible(False)
@@ -87,6 +93,12 @@ def ranks(path: Path, found: Ranks) -> Path:
             found.shares[order[::-1]], cmap="Blues", vmin=0, vmax=1, aspect="auto", origin="lower",
             extent=(0.5, len(names) + 0.5, -0.5, len(names) - 0.5),
         )  # fmt: skip
+        for height, i in enumerate(order[::-1]):
+            for rank, share in enumerate(found.shares[i], 1):
+                if share >= LEAST_SHOWN:
+                    color = "white" if share > 0.5 else "#22262b"
+                    place = {"ha": "center", "va": "center", "fontsize": 7}
+                    shares.text(rank, height, f"{share:.0%}", color=color, **place)
         shares.set_xticks(range(1, len(names) + 1))
         shares.set_title("how often it has each rank", loc="left")
         shares.grid(visible=False)
