@@ -202,7 +202,11 @@ def _machine(machine: Any) -> str:
     """Return the machine in one line."""
     if not isinstance(machine, Mapping):
         return ""
-    return ", ".join(f"{name} {value}" for name, value in machine.items())
+    parts = []
+    for name, value in machine.items():
+        named = value if isinstance(value, Mapping) else {name.replace("_", " "): value}
+        parts += [f"{key} {each}" for key, each in named.items()]
+    return ", ".join(parts)
 
 
 def _text(text: Any) -> str:
