@@ -16,7 +16,8 @@ from rich.text import Text
 
 from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.curricula.settings import CurriculumConfig
-from didact.benchmarks.suites import jobs, ray_jobs, report, summaries, workers
+from didact.benchmarks.suites import jobs, ray_jobs, summaries, workers
+from didact.benchmarks.suites.reporting import report
 from didact.benchmarks.suites.suite_files import Suite, read_suite
 from didact.benchmarks.suites.suite_names import shipped
 from didact.common import strict_json

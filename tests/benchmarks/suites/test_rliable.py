@@ -13,7 +13,7 @@ from didact.benchmarks.statistics import (
     probability_of_improvement,
     welch_test,
 )
-from didact.benchmarks.suites import ranks
+from didact.benchmarks.suites.reporting import ranks
 
 
 def arrays(seed, runs, tasks):

@@ -15,11 +15,11 @@ from didact.benchmarks.suites import (
     comparison,
     fix_tests,
     jobs,
-    report,
     suite_files,
     summaries,
     workers,
 )
+from didact.benchmarks.suites.reporting import report
 from didact.benchmarks.suites.suite_names import descriptions, shipped
 from didact.common import strict_json
 from didact.environments import SettingError

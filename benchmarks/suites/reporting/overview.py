@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from didact.benchmarks.suites.figures import DPI, styles
-from didact.benchmarks.suites.ranks import Ranks
+from didact.benchmarks.suites.reporting.figures import DPI, styles
+from didact.benchmarks.suites.reporting.ranks import Ranks
 from didact.benchmarks.suites.summaries import BASELINE, LEVEL, UPPER
 from didact.experiments.plotting.style import drawing_style, save_figure
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from didact.benchmarks.suites import figures, films, overview, summaries
-from didact.benchmarks.suites.ranks import ranks_of
+from didact.benchmarks.suites import summaries
+from didact.benchmarks.suites.reporting import figures, films, overview
+from didact.benchmarks.suites.reporting.ranks import ranks_of
 from didact.common.files import write_whole
 from didact.common.plain_text import shown
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from didact.benchmarks.suites.figures import axes_of, spread_of, styles
+from didact.benchmarks.suites.reporting.figures import axes_of, spread_of, styles
 from didact.benchmarks.suites.summaries import overall
 from didact.experiments.plotting.style import drawing_style, short_steps
 from didact.experiments.plotting.video import Frame, write_video
