@@ -5,6 +5,7 @@ over all of them. Only the first process writes the run folder; the others work 
 """
 
 import contextlib
+import dataclasses
 import os
 import sys
 import tempfile
@@ -141,15 +142,26 @@ def prepared() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """Make a temporary run folder, for processes that are not the first."""
+def scratch(resume: Path | str | None) -> Iterator[Path]:
+    """Make a temporary run folder, for processes that are not the first.
+
+    Args:
+        resume: the run that is resumed, whose checkpoints are read.
+    """
     with tempfile.TemporaryDirectory(prefix="didact-") as folder:
+        if resume is not None:
+            (Path(folder) / "checkpoints").symlink_to(Path(resume).resolve() / "checkpoints")
         yield Path(folder)
 
 
 def silent() -> display.PlainConsole:
     """Return a console that shows nothing, for processes that are not the first."""
     return display.PlainConsole(quiet=True)
+
+
+def plain(config: TrainConfig) -> TrainConfig:
+    """Return the settings without pictures and videos, for processes that are not the first."""
+    return dataclasses.replace(config, pictures=False, video=False)
 
 
 def placed(tree: Any, sharding: NamedSharding) -> Any:

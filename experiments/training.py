@@ -3,7 +3,6 @@ between them."""
 
 import contextlib
 import dataclasses
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +22,8 @@ from didact.experiments import distributed, finite, objects, population, setup
 from didact.experiments.callbacks import Callbacks, TensorBoard
 from didact.experiments.config import TrainConfig, read_run, to_dict
 from didact.experiments.evaluation import fixed_tasks
-from didact.experiments.evaluation.achievements import reported
 from didact.experiments.evaluation.evaluate import Results, evaluator
+from didact.experiments.evaluation.scores import scores_of
 from didact.experiments.imitation import expert_setup
 from didact.experiments.preparation import cache_compilations, settled, system_errors
 from didact.experiments.runs import folder, logs, policy_files, report
@@ -109,8 +108,7 @@ def _training(
         config = settled(objects.read(settings, config))
     distributed.check(config)
     if not distributed.first():
-        console, called = distributed.silent(), Callbacks([])
-        config = dataclasses.replace(config, pictures=False, video=False)
+        console, called, config = distributed.silent(), Callbacks([]), distributed.plain(config)
     console = console or display.terminal()
     cache_compilations()
     environment = setup.environment_of(config)
@@ -122,20 +120,17 @@ def _training(
     if config.video and PICTURES not in environment.render_modes:
         console.print(Text(f"No video: {name_of(environment)} does not implement render."))
     if not distributed.first():
-        run = held.enter_context(distributed.scratch())
+        run = held.enter_context(distributed.scratch(resume))
     elif resume is not None:
         run = Path(resume)
     else:
         place = config.run and Path(config.run)
-        made = folder.created("--run", place, default_name(config), to_dict(config))
+        made = folder.created("--run", place, objects.default_name(config), to_dict(config))
         run = held.enter_context(made)
         with system_errors(run, config.num_envs):
             expert_setup.keep_policies(config, run)
             proposers.keep_transcript(config, run)
-    training = Training(config, run, environment, loop, evaluation_tasks, console, called)
-    if resume is not None:
-        training.checkpoints = Checkpoints(Path(resume) / "checkpoints")
-    return training
+    return Training(config, run, environment, loop, evaluation_tasks, console, called)
 
 
 def train_or_resume(
@@ -348,23 +343,7 @@ class Training:
         if not self.evaluation_tasks:
             return {}
         results = self.play(state, updates, episodes or self.config.evaluation_episodes, greedy)
-        scores = {}
-        for number, name in enumerate(self.evaluation_tasks):
-            success = np.asarray(results.success)[..., number, :].mean(-1)
-            scores[name] = {
-                "success": float(success.mean()),
-                "return": float(np.asarray(results.returns)[..., number, :].mean()),
-                "length": float(np.asarray(results.lengths)[..., number, :].mean()),
-            }
-            rates = {
-                achievement: float(np.asarray(x)[..., number, :].mean())
-                for achievement, x in results.achieved.items()
-            }
-            scores[name] |= reported(rates)
-            if success.ndim:
-                scores[name]["success_by_seed"] = success.tolist()
-        finite.require_finite_scores(scores, self.config)
-        return scores
+        return scores_of(results, self.evaluation_tasks, self.config)
 
     def play(self, state: Any, updates: int, episodes: int, greedy: bool) -> Results:
         """Play episodes of every evaluation task (or set of tasks).
@@ -419,8 +398,3 @@ def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
     else:
         import_all(imports)
     return config
-
-
-def default_name(config: TrainConfig) -> str:
-    """Return the name of numbered folders of runs."""
-    return "-".join(map(objects.without_label, (config.env, config.teacher))).replace(os.sep, "-")
