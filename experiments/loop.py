@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from didact.environments import Environment, Restart, SettingError
 from didact.experiments import rollout
 from didact.experiments.actors import PrivilegedObservations, student_actor
+from didact.experiments.distributed import placed
 from didact.experiments.evaluation.achievements import ACHIEVED
 from didact.experiments.finite import Magnitudes, magnitudes
 from didact.experiments.rollout import MAX, Episodes, RolloutState, Runner, collect
@@ -132,25 +133,37 @@ class Loop:
         """Return the state before the first update; the seeds are `seed`, `seed` + 1, ..."""
         if self.num_seeds == 1:
             key, student_key = jax.random.split(jax.random.key(seed))
-            student_state = self._compiled(self.team.init, student_key)(student_key)
+            student_state = self._new_students(student_key)
             state = self._compiled(self._init, key, student_state)(key, student_state)
         else:
             keys = jax.vmap(jax.random.key)(jnp.arange(seed, seed + self.num_seeds))
             keys, student_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
-            # Students are initialised one after another: batched factorisations (of orthogonal
-            # weights) that run concurrently can deadlock, each waiting for the threads of the other
-            # (jax 0.10, CPU).
-            init = functools.partial(jax.lax.map, self.team.init)
-            students = self._compiled(init, student_keys)(student_keys)
+            students = self._new_students(student_keys)
             init = jax.vmap(self._init, axis_name=SEEDS)
             state = self._compiled(init, keys, students)(keys, students)
         return self.place(state)
 
+    def new_students(self, seed: int) -> Any:
+        """Return the states of untrained students, as `init` does for `TrainState.student`."""
+        if self.num_seeds == 1:
+            made = self._new_students(jax.random.key(seed))
+        else:
+            keys = jax.vmap(jax.random.key)(jnp.arange(seed, seed + self.num_seeds))
+            made = self._new_students(keys)
+        return self.separate(made)[0]
+
+    def _new_students(self, keys: PRNGKeyArray) -> Any:
+        if self.num_seeds == 1:
+            return self._compiled(self.team.init, keys)(keys)
+        # Students are initialised one after another: batched factorisations (of orthogonal
+        # weights) that run concurrently can deadlock, each waiting for the threads of the other
+        # (jax 0.10, CPU).
+        return self._compiled(functools.partial(jax.lax.map, self.team.init), keys)(keys)
+
     def place(self, state: TrainState) -> TrainState:
         """Place every leaf of a state on its devices."""
         shardings = jax.tree.map(lambda spec: NamedSharding(self.mesh, spec), self.specs)
-        parts = zip(state, shardings, strict=True)
-        return TrainState._make(jax.device_put(part, sharding) for part, sharding in parts)
+        return jax.tree.map(lambda sharding, part: placed(part, sharding), shardings, state)
 
     def chunk(self, state: TrainState, num_updates: int) -> tuple[TrainState, Records]:
         """Run `num_updates` updates in one program; the given state is donated.

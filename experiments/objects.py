@@ -7,6 +7,7 @@ be resumed when the same objects are passed again.
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -182,3 +183,8 @@ def check_teacher(teacher: Teacher, space: TaskSpace) -> None:
     if shape != (2, space.size):
         allowed = f"a teacher for the task space of the environment, with tasks of {space.size}"
         raise SettingError("--teacher", label(teacher), f"{allowed} numbers (it has {shape[-1]})")
+
+
+def default_name(config: TrainConfig) -> str:
+    """Return the name of numbered folders of runs."""
+    return "-".join(map(without_label, (config.env, config.teacher))).replace(os.sep, "-")

@@ -3,7 +3,6 @@ between them."""
 
 import contextlib
 import dataclasses
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +18,12 @@ from didact.common import display
 from didact.common.extensions import import_all, require_named
 from didact.environments import SettingError
 from didact.environments.base import PICTURES, name_of
-from didact.experiments import finite, objects, population, setup
+from didact.experiments import distributed, finite, objects, population, setup
 from didact.experiments.callbacks import Callbacks, TensorBoard
 from didact.experiments.config import TrainConfig, read_run, to_dict
 from didact.experiments.evaluation import fixed_tasks
-from didact.experiments.evaluation.achievements import reported
 from didact.experiments.evaluation.evaluate import Results, evaluator
+from didact.experiments.evaluation.scores import scores_of
 from didact.experiments.imitation import expert_setup
 from didact.experiments.preparation import cache_compilations, settled, system_errors
 from didact.experiments.runs import folder, logs, policy_files, report
@@ -77,11 +76,12 @@ def train(
             saved. They are a `KeyboardInterrupt` and a `SystemExit`.
     """
     with contextlib.ExitStack() as held:
-        if resume is not None:
-            links = {"linked_checkpoints": linked_checkpoints}
-            held.enter_context(folder.reopened("--resume", Path(resume), **links))
-        called = Callbacks([TensorBoard(), *callbacks])
-        training = _training(held, config, resume, console, called, settings)
+        with distributed.prepared():
+            if resume is not None and distributed.first():
+                links = {"linked_checkpoints": linked_checkpoints}
+                held.enter_context(folder.reopened("--resume", Path(resume), **links))
+            called = Callbacks([TensorBoard(), *callbacks])
+            training = _training(held, config, resume, console, called, settings)
         errors = system_errors(training.run, training.config.num_envs)
         with errors, called.ended() as end:
             return end(training.go(resume is not None, checkpoint))
@@ -106,6 +106,9 @@ def _training(
         config = objects.attached(config, objects.objects_of(objects.read(given)), resume)
     else:
         config = settled(objects.read(settings, config))
+    distributed.check(config)
+    if not distributed.first():
+        console, called, config = distributed.silent(), Callbacks([]), distributed.plain(config)
     console = console or display.terminal()
     cache_compilations()
     environment = setup.environment_of(config)
@@ -116,11 +119,13 @@ def _training(
     policy_files.check(config, environment)
     if config.video and PICTURES not in environment.render_modes:
         console.print(Text(f"No video: {name_of(environment)} does not implement render."))
-    if resume is not None:
+    if not distributed.first():
+        run = held.enter_context(distributed.scratch(resume))
+    elif resume is not None:
         run = Path(resume)
     else:
         place = config.run and Path(config.run)
-        made = folder.created("--run", place, default_name(config), to_dict(config))
+        made = folder.created("--run", place, objects.default_name(config), to_dict(config))
         run = held.enter_context(made)
         with system_errors(run, config.num_envs):
             expert_setup.keep_policies(config, run)
@@ -197,8 +202,10 @@ class Training:
         if config.exploit_every:
             state = loop.place(population.randomise_weights(state, self._key(0)))
         if resumed and (self.checkpoints.saved() or logs.read(self.run / logs.METRICS)):
-            state = loop.place(self.checkpoints.restore(state, checkpoint))
-            self.checkpoints.remove_after(int(np.max(np.asarray(state.updates))))
+            like = distributed.own(distributed.whole(state, loop.mesh))
+            state = loop.place(self.checkpoints.restore(like, checkpoint))
+            if distributed.first():
+                self.checkpoints.remove_after(int(np.max(np.asarray(state.updates))))
         done = int(np.max(np.asarray(state.updates)))
         self.warm_up = WarmUp(config, state.teacher)
         finite.require_finite_state(config, state, done)
@@ -228,7 +235,7 @@ class Training:
         seconds, enough = self.log.seconds, False
         try:
             if done == 0:
-                self.checkpoints.save(0, state)
+                self.save(0, state)
             with self.stop.compiling():
                 loop.compiled(state, k)
             compiled = time.perf_counter() - begun
@@ -237,7 +244,7 @@ class Training:
             if self.log.unevaluated and crossed:
                 with contextlib.suppress(Abandoned):
                     self.log.add_evaluation(self.evaluate(state, done))
-            while done < total and not self.stop and not enough:
+            while done < total and not distributed.agreed(bool(self.stop)) and not enough:
                 start = time.perf_counter()
                 state, records = loop.chunk(state, k)
                 records = jax.device_get(records)
@@ -267,16 +274,16 @@ class Training:
                 row |= {"proposed": came} if came else {}
                 self.log.write(row)
                 bar.update(steps, row)
-                enough = self.stops(row, state, done)
+                enough = distributed.agreed(self.stops(row, state, done))
                 if row.get("evaluation") and not self.console.is_terminal:
                     bar.line(report.progress_line(row))
                 if _crossed(before, done, every["checkpoint"]) or done == total:
-                    self.checkpoints.save(done, state)
+                    self.save(done, state)
                 ends = done == total or enough
                 if ends or (evaluates and time.monotonic() > self._drawn + DRAW_EVERY):
                     self.show(steps)
             if done < total:
-                self.checkpoints.save(done, state)
+                self.save(done, state)
         finally:
             with contextlib.suppress(OSError):  # the terminal may be gone
                 bar.close()
@@ -285,6 +292,9 @@ class Training:
         if (done < total and not enough) or self.stop:
             return self._result(done)
         self.warm_up.finish(self.console.print)
+        state = distributed.own(distributed.whole(state, loop.mesh))
+        if not distributed.first():
+            return self._result(done, finished=True)
         try:
             return self._result(done, finished=True) | report.finish(self, state)
         except (KeyboardInterrupt, SystemExit):
@@ -297,8 +307,14 @@ class Training:
         try:
             return bool(self.callbacks.on_row(row))
         except BaseException:
-            self.checkpoints.save(done, state)
+            self.save(done, state)
             raise
+
+    def save(self, done: int, state: Any) -> None:
+        """Save a checkpoint, which has the whole state also if others hold parts of it."""
+        state = distributed.own(distributed.whole(state, self.loop.mesh))
+        if distributed.first():
+            self.checkpoints.save(done, state)
 
     def exploit(self, state: Any, records: Any, updates: int) -> tuple[Any, list[int]]:
         """Replace the worst seeds of the last chunk by copies of the best; return their sources."""
@@ -327,23 +343,7 @@ class Training:
         if not self.evaluation_tasks:
             return {}
         results = self.play(state, updates, episodes or self.config.evaluation_episodes, greedy)
-        scores = {}
-        for number, name in enumerate(self.evaluation_tasks):
-            success = np.asarray(results.success)[..., number, :].mean(-1)
-            scores[name] = {
-                "success": float(success.mean()),
-                "return": float(np.asarray(results.returns)[..., number, :].mean()),
-                "length": float(np.asarray(results.lengths)[..., number, :].mean()),
-            }
-            rates = {
-                achievement: float(np.asarray(x)[..., number, :].mean())
-                for achievement, x in results.achieved.items()
-            }
-            scores[name] |= reported(rates)
-            if success.ndim:
-                scores[name]["success_by_seed"] = success.tolist()
-        finite.require_finite_scores(scores, self.config)
-        return scores
+        return scores_of(results, self.evaluation_tasks, self.config)
 
     def play(self, state: Any, updates: int, episodes: int, greedy: bool) -> Results:
         """Play episodes of every evaluation task (or set of tasks).
@@ -357,7 +357,7 @@ class Training:
         parts = [fixed_tasks.repeated(x, episodes) for x in self.evaluation_tasks.values()]
         tasks = jnp.asarray(np.concatenate(parts))
         key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
-        arguments = state.student, key, tasks
+        arguments = distributed.own(state.student), key, tasks
         if (greedy, episodes) not in self._evaluators:
             run = evaluator(self.environment, self.student, greedy=greedy)
 
@@ -379,7 +379,8 @@ class Training:
     def snapshot(self, state: Any, records: Any, steps: int) -> None:
         """Save recent tasks and outcomes, and the teacher's beliefs (of the first seed)."""
         first = (lambda x: x[0]) if self.config.num_seeds > 1 else (lambda x: x)
-        records, teacher_state = jax.tree.map(first, (records, state.teacher))
+        teacher_state = distributed.own(state.teacher)
+        records, teacher_state = jax.tree.map(first, (records, teacher_state))
         beliefs = jax.device_get(self.loop.teacher.picture(teacher_state))
         snapshot = snapshot_of(steps, records.tasks, records.outcomes, beliefs)
         if snapshot.tasks.size:
@@ -397,8 +398,3 @@ def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
     else:
         import_all(imports)
     return config
-
-
-def default_name(config: TrainConfig) -> str:
-    """Return the name of numbered folders of runs."""
-    return "-".join(map(objects.without_label, (config.env, config.teacher))).replace(os.sep, "-")

@@ -52,6 +52,8 @@ def with_defaults(config: CurriculumConfig) -> CurriculumConfig:
 
 def run(config: CurriculumConfig) -> dict[str, Any]:
     """Compare teachers in a suite, if one is given, or in any environment."""
+    if config.suite is None and config.ray is not None:
+        raise SettingError("--ray", config.ray, "given together with --suite")
     return comparison.compare(config) if config.suite is not None else compare(config)
 
 

@@ -74,6 +74,9 @@ class CurriculumConfig:
     the same settings, are not trained again"""
     workers: Annotated[int, Range(1, 256)] = 1
     """number of teachers of a suite that are trained at the same time, each in its own process"""
+    ray: str | None = None
+    """address of a Ray cluster that trains the teachers of a suite, as many at a time as it has
+    CPUs; `local` starts one with --workers CPUs on this machine. Needs the extra `cluster`"""
     dry_run: bool = False
     """only print the command of each teacher of a suite, such as for the tasks of a job array; then
     run the whole command again, which reads their results"""

@@ -16,11 +16,14 @@ from rich.text import Text
 
 from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.curricula.settings import CurriculumConfig
-from didact.benchmarks.suites import jobs, report, summaries, workers
+from didact.benchmarks.suites import jobs, ray_jobs, summaries, workers
+from didact.benchmarks.suites.reporting import report
 from didact.benchmarks.suites.suite_files import Suite, read_suite
+from didact.benchmarks.suites.suite_names import shipped
 from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.common.files import writable
+from didact.environments.task_spaces import Box
 
 RESULT = "suite.json"
 OTHERS = ("env", "num_envs", "warm_up", "train_config", "test_tasks")  # which the suite decides
@@ -68,9 +71,15 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     if config.dry_run:
         return {"suite": suite.name, "commands": [command_of(config, x.teacher) for x in planned]}
     folder = writable("--out", str(Path(config.out) / suite.name / config.budget))
-    if config.workers > 1:
-        missing = [job.teacher for job in planned if not is_finished(job, folder)]
-        workers.run({name: command_of(config, name) for name in missing}, config.workers)
+    if config.workers > 1 or config.ray:
+        missing = {job.teacher: job for job in planned if not is_finished(job, folder)}
+        if config.ray:
+            whole = _with_whole_paths(config)
+            commands = {name: command_of(whole, name) for name in missing}
+            files = {name: folder / job.file for name, job in missing.items()}
+            ray_jobs.run(commands, files, config.ray, config.workers)
+        else:
+            workers.run({name: command_of(config, name) for name in missing}, config.workers)
     rows = {job.teacher: finished(job, folder) for job in planned}
     return write(suite, planned[0], rows, folder)
 
@@ -87,6 +96,14 @@ def command_of(config: CurriculumConfig, teacher: str) -> list[str]:
         if value != getattr(plain.llm, name):
             words += [f"--llm.{name.replace('_', '-')}", str(value)]
     return words
+
+
+def _with_whole_paths(config: CurriculumConfig) -> CurriculumConfig:
+    """Return settings that mean the same in any folder."""
+    suite = str(config.suite)
+    if suite not in shipped():
+        suite = str(Path(suite).resolve())
+    return dataclasses.replace(config, suite=suite, out=str(Path(config.out).resolve()))
 
 
 def is_finished(job: jobs.Job, folder: Path) -> bool:
@@ -117,6 +134,7 @@ def fingerprint(job: jobs.Job) -> dict[str, Any]:
         "teacher": job.teacher,
         "evaluations": job.evaluations,
         "train": settings,
+        **job.suite.profile.fingerprint,
     }
 
 
@@ -124,8 +142,16 @@ def is_row(row: Any) -> bool:
     """Whether a value read from a file is a result of `jobs.run`."""
     points = len(row["steps"])
     curves = [curve for curves in row["success"].values() for curve in curves]
-    return points > 0 and all(
-        len(curve) == points and all(0 <= x <= 1 for x in curve) for curve in curves
+    worst = row.get("worst", {"shares": [1.0], "success": []})
+    spent = row.get("language", {"calls": 0, "tokens": 0, "cost": None})
+    return (
+        points > 0
+        and all(len(curve) == points for curve in curves)
+        and all(len(values) == len(worst["shares"]) for values in worst["success"])
+        and all(0 <= x <= 1 for values in (*curves, *worst["success"]) for x in values)
+        and all(0 < share <= 1 for share in worst["shares"])
+        and all(spent[name] >= 0 for name in ("calls", "tokens"))
+        and (spent["cost"] is None or spent["cost"] >= 0)
     )
 
 
@@ -143,7 +169,8 @@ def write(
             "steps": job.steps, "seeds": job.seeds, "seed": job.seed, "tests": suite.digest,
         },
         "tests": sizes,
-        "parameters": list(suite.space.names),
+        "profile": suite.profile.name or suite.name,
+        "parameters": list(suite.space.names) if isinstance(suite.space, Box) else [],
         "teachers": dict(rows),
         "summary": summary,
         "verdict": summaries.verdict(summary),

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,27 @@ import numpy as np
 
 from didact import teachers
 from didact.benchmarks import hardware
+from didact.benchmarks.curricula import worst_levels
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.suites.suite_files import Suite
 from didact.common.errors import SettingError
 from didact.common.settings import parsed
+from didact.environments.grid.mazes import Levels, RepeatedBlocks
+from didact.environments.task_spaces import Box
 from didact.experiments import setup
 from didact.experiments.config import LLMConfig, TrainConfig, checked
 from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.loop import Loop
 from didact.experiments.tasks import proposers
 from didact.teachers import Teacher, propose
+from didact.teachers.language.transcript import totals
 
 STAGED, WARM_UP = "staged", "warm-up"  # the controls of every suite
 MASTERED = 0.9  # success rate on the easy tasks that ends the warm-up
 SHOWN = 128  # proposals that are kept at each evaluation, for figures
+NEXT = 0x5EED  # between the seeds of a student and of the one that replaces it
+LEVEL_SEED = 0x7E57  # of the tasks of `worst_of`
+SHARES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the worst tasks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +112,13 @@ def teacher_of(label: str, suite: Suite) -> Teacher:
         settings["easy"] = suite.easy
     elif teachers.starts_easy(name):
         raise SettingError("--teachers", label, "one that needs no easy tasks: this suite has none")
-    return teachers.make(name, suite.space, **settings)
+    made = teachers.make(name, suite.space, **settings)
+    shuffle = suite.profile.shuffle
+    if shuffle is None:
+        return made
+    if not isinstance(suite.space, Box):
+        raise SettingError("--suite", suite.name, "without a shuffle: its tasks have no names")
+    return teachers.shuffled(made, suite.space, **shuffle._asdict())
 
 
 def loop_of(job: Job) -> Loop:
@@ -113,6 +127,8 @@ def loop_of(job: Job) -> Loop:
     Raises:
         SettingError: the teacher or a setting is invalid.
     """
+    for variant in job.suite.variants.values():
+        loop_of(dataclasses.replace(job, suite=variant))
     settings, environment = job.settings, job.suite.environment
     devices = jax.devices()[:1]
     loop = setup.loop_of(settings, environment, devices)  # validates the settings
@@ -138,9 +154,19 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
 
     Returns:
         `steps` [p] of the evaluations; `success` by group of tests, [seeds, p]; `proposals`
-        [p, k, d], tasks that the teacher of the first seed proposed at that time, in the unit cube;
-        `episodes`, `seconds`, `compile_seconds` and `machine`.
+        [p, k, d], tasks that the teacher of the first seed proposed at that time, in the unit cube
+        (empty for tasks without names); `episodes`, `seconds`, `compile_seconds` and `machine`;
+        `worst`, if the suite has that test: the mean success [seeds, m] in the worst `shares` [m];
+        `language` for a language model: its `calls`, `tokens` and `cost`. With several students,
+        the seeds of the first come first, then those of the second, and so on.
     """
+    if job.suite.variants:
+        return joined(
+            [
+                run(dataclasses.replace(job, suite=variant), folder / name)
+                for name, variant in job.suite.variants.items()
+            ]
+        )
     settings, suite, loop = job.settings, job.suite, loop_of(job)
     alone = setup.student_of(settings, suite.environment, alone=True)
     play = evaluator(suite.environment, alone)
@@ -153,20 +179,28 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
     @jax.jit
     def proposed(states, key):
         first = jax.tree.map(lambda x: x[0], states) if settings.num_seeds > 1 else states
-        return suite.space.normalise(propose(loop.teacher, first, key, SHOWN)[0].tasks)
+        tasks = propose(loop.teacher, first, key, SHOWN)[0].tasks
+        return suite.space.normalise(tasks) if isinstance(suite.space, Box) else tasks
 
     shown = []
 
     def measure(state, number):
         key = jax.random.key(number)
-        shown.append(np.asarray(proposed(state.teacher, key)).round(3).tolist())
+        if isinstance(suite.space, Box):
+            shown.append(np.asarray(proposed(state.teacher, key)).round(3).tolist())
         success = np.asarray(test(state.student, key))  # [seeds, tasks]
         return np.stack([part.mean(1) for part in np.split(success, ends, axis=1)], axis=1)
 
-    runner = proposers.ProposerRunner(settings, suite.environment, loop, folder)
-    k = settings.updates_per_chunk
+    runner = proposers.ProposerRunner(
+        settings, suite.environment, loop, folder / Path(job.file).stem
+    )
+    k, chunks = settings.updates_per_chunk, settings.num_updates // settings.updates_per_chunk
+    resets = {round(part * chunks): i for i, part in enumerate(suite.profile.resets, 1)}
 
     def between(state, metrics, number, tell):
+        if number in resets:
+            new = loop.new_students(settings.seed + resets[number] * NEXT)
+            state = loop.place(state._replace(student=new))
         runner.tell = tell
         return runner(state, (number - 1) * k, number * k)[0]
 
@@ -176,11 +210,18 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
         evenly_spaced(settings, job.evaluations),
         measure,
         job.teacher,
-        between=between if settings.teacher == "pool" else lambda state, *rest: state,
+        between=between,
     )
     runner.close(settings.num_updates)
     tests = np.stack(followed.tests, axis=1)  # [seeds, p, groups]
-    return {
+    more: dict[str, Any] = {}
+    if suite.worst is not None:
+        more["worst"] = worst_of(suite, jax.jit(play), followed.state.student, settings)
+    if runner.asking is not None:
+        spent = totals([*runner.transcript.exchanges, *runner.transcript.dropped])
+        tokens = spent.prompt_tokens + spent.completion_tokens
+        more["language"] = {"calls": spent.calls, "tokens": tokens, "cost": spent.cost}
+    return more | {
         "steps": followed.steps,
         "success": {name: tests[:, :, i].round(4).tolist() for i, name in enumerate(suite.tests)},
         "proposals": shown,
@@ -189,3 +230,47 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
         "compile_seconds": round(followed.compile_seconds, 1),
         "machine": hardware.describe(),
     }
+
+
+def worst_of(suite: Suite, play: Any, states: Any, settings: TrainConfig) -> dict[str, Any]:
+    """Return the mean success of each seed in the worst tasks; see `profiles.Worst`."""
+    worst = suite.worst
+    assert worst is not None
+    if not worst.levels:
+        tasks = np.concatenate(list(suite.tests.values()))
+    elif isinstance(suite.space, Levels):
+        space = Levels(suite.space.height, suite.space.width, RepeatedBlocks(worst.blocks))
+        tasks = worst_levels.solvable_levels(space, worst.levels, LEVEL_SEED)
+    else:
+        tasks = np.asarray(suite.space.sample(jax.random.key(LEVEL_SEED), worst.levels))
+    found = []
+    for i in range(settings.num_seeds):
+        state = jax.tree.map(lambda x, i=i: x[i], states) if settings.num_seeds > 1 else states
+        first, second = (
+            worst_levels.success_rates(play, state, tasks, worst.episodes, 2 * i + number)
+            for number in (0, 1)
+        )
+        found.append(worst_levels.worst_success(first, second, SHARES))
+    return {"shares": list(SHARES), "success": np.round(found, 4).tolist()}
+
+
+def joined(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the results of several students as those of one job with more seeds."""
+    first = rows[0]
+    made = dict(first)
+    made["success"] = {
+        name: [curve for row in rows for curve in row["success"][name]] for name in first["success"]
+    }
+    if "worst" in first:
+        success = [values for row in rows for values in row["worst"]["success"]]
+        made["worst"] = first["worst"] | {"success": success}
+    for name in ("episodes", "seconds", "compile_seconds"):
+        made[name] = round(sum(row[name] for row in rows), 1)
+    if "language" in first:
+        costs = [row["language"]["cost"] for row in rows if row["language"]["cost"] is not None]
+        made["language"] = {
+            "calls": sum(row["language"]["calls"] for row in rows),
+            "tokens": sum(row["language"]["tokens"] for row in rows),
+            "cost": sum(costs) if costs else None,
+        }
+    return made

@@ -7,8 +7,10 @@ A suite is a YAML file with the parts
 - `rare`: optional powers by task parameter, see `wrappers.rare_values`;
 - `easy`: optional tasks to start from, in place of the environment's own easy tasks;
 - `stages`: optional lists of tasks from easy to hard, for the upper bound `staged`;
+- `profile`: optional challenge to teachers, see `profiles`;
 - `tests`: groups of test tasks by name, each a part of the space with a `count` of random tasks, or
-  a `grid` with numbers of values by parameter;
+  a `grid` with numbers of values by parameter; or with `named`, names of evaluation tasks;
+- `worst`: optional test in the worst of many tasks after the training, see `profiles.Worst`;
 - `sha256`: the digest of all test tasks, so that they cannot change unnoticed;
 - `budgets`: by name (`small`, `paper`), each with `steps`, `seeds` and `teachers`.
 
@@ -16,30 +18,29 @@ Tasks are given as NAME: VALUE or NAME: [LOW, HIGH] in the parameters of the env
 """
 
 import dataclasses
-import hashlib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+from didact.benchmarks.suites.profiles import Profile, Worst, read_profile, read_worst, updated
 from didact.benchmarks.suites.suite_names import locate
+from didact.benchmarks.suites.tasks_to_test import digest, tasks_to_test
 from didact.common.errors import SettingError
 from didact.common.registry import suggest
-from didact.environments import Environment
+from didact.environments import Environment, TaskSpace
 from didact.environments.task_spaces import Box
 from didact.environments.wrappers import WithRareValues
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig, checked, from_dict
 from didact.experiments.config_files import read_values
 
-PARTS = (*("description", "train", "rare", "easy", "stages", "tests", "sha256", "budgets"),)
+PARTS = (
+    *("description", "train", "rare", "easy", "stages", "profile", "tests", "worst", "sha256"),
+    "budgets",
+)
 REQUIRED = ("description", "train", "tests", "budgets")
-TEST_KEY = 20_261  # of the random test tasks of all suites
-MOST_TASKS = 10_000
 
 
 class Budget(NamedTuple):
@@ -64,17 +65,23 @@ class Suite:
         stages: tasks from easy to hard.
         tests: test tasks [n, d] by group.
         budgets: by name.
+        profile: the challenge to teachers.
+        worst: the test in the worst tasks; None for none.
+        variants: the suite with each of the students of the profile, by name.
     """
 
     name: str
     description: str
     settings: TrainConfig
     environment: Environment
-    space: Box
+    space: TaskSpace
     easy: Box | None
     stages: tuple[Box, ...]
     tests: dict[str, np.ndarray]
     budgets: dict[str, Budget]
+    profile: Profile = dataclasses.field(default_factory=Profile)
+    worst: Worst | None = None
+    variants: Mapping[str, "Suite"] = dataclasses.field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -92,19 +99,16 @@ class Suite:
         return self.budgets[name]
 
 
-def digest(tests: Mapping[str, np.ndarray]) -> str:
-    """Return the SHA-256 digest of groups of tasks, rounded to six digits."""
-    text = ";".join(
-        f"{name}:" + ",".join(f"{x:.6g}" for x in tasks.ravel()) for name, tasks in tests.items()
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def read_suite(name: str) -> Suite:
+def read_suite(name: str, *, check_tests: bool = True) -> Suite:
     """Read a suite by name or path.
 
+    Args:
+        name: the name or path.
+        check_tests: whether the test tasks must have the digest that is given in the file.
+
     Raises:
-        SettingError: the file cannot be read, or something in it is unknown or invalid.
+        SettingError: the file cannot be read, something in it is unknown or invalid, or the test
+            tasks were changed.
     """
     path = locate(name)
     values = read_values(path, "--suite")
@@ -116,7 +120,30 @@ def read_suite(name: str) -> Suite:
     for part in REQUIRED:
         if part not in values:
             raise SettingError(f"{part} of {path.name}", None, "given")
-    settings = checked(from_dict(_mapping(values, "train", path), path.name))
+    profile = read_profile(values.get("profile"), path)
+    base = _mapping(values, "train", path)
+    suite = _suite(values, base, profile, path)
+    same = profile._replace(students={})
+    variants = {
+        name: _suite(values, updated(base, changes), same, path)
+        for name, changes in profile.students.items()
+    }
+    for name, variant in variants.items():
+        if variant.space != suite.space:
+            allowed = "settings that keep the task space"
+            raise SettingError(f"students {name} of {path.name}", profile.students[name], allowed)
+    suite = dataclasses.replace(suite, variants=variants)
+    if check_tests and "sha256" in values and values["sha256"] != suite.digest:
+        allowed = f"{suite.digest}, the digest of these tests (they were changed)"
+        raise SettingError(f"sha256 of {path.name}", values["sha256"], allowed)
+    return suite
+
+
+def _suite(
+    values: Mapping[str, Any], train: Mapping[str, Any], profile: Profile, path: Path
+) -> Suite:
+    """Make a suite with the given settings of the training."""
+    settings = checked(from_dict(train, path.name))
     rare = _mapping(values, "rare", path) if "rare" in values else {}
     if rare:
         text = ",".join(f"{key}:{power}" for key, power in rare.items())
@@ -125,24 +152,30 @@ def read_suite(name: str) -> Suite:
         )
     environment = setup.environment_of(settings)
     space = setup.space_of(settings, environment)
-    if not isinstance(space, Box):
-        raise SettingError(f"train.env of {path.name}", settings.env, "one with named tasks")
 
-    def part_of(bounds: Any, where: str) -> Box:
-        return _part(space, environment, bounds, f"{where} of {path.name}")
+    def part_of(bounds: Any, where: str) -> Any:
+        where = f"{where} of {path.name}"
+        return _part(space, environment, bounds, where) if bounds != {} else space
 
+    easy: Any = None
     if "easy" in values:
-        easy: Any = part_of(values["easy"], "easy")
-    else:
+        easy = part_of(values["easy"], "easy")
+    elif isinstance(space, Box):
         easy = environment.easy_space.intersection(space)
     stages = values.get("stages", [])
     if not isinstance(stages, list):
         raise SettingError(f"stages of {path.name}", stages, "a list of tasks")
     tests = {
-        str(group): _tests(bounds, lambda b, group=group: part_of(b, f"tests {group}"), group, path)
+        str(group): tasks_to_test(
+            bounds,
+            lambda b, group=group: part_of(b, f"tests {group}"),
+            environment,
+            str(group),
+            path,
+        )
         for group, bounds in _mapping(values, "tests", path).items()
     }
-    suite = Suite(
+    return Suite(
         name=path.stem,
         description=str(values["description"]),
         settings=settings,
@@ -155,11 +188,9 @@ def read_suite(name: str) -> Suite:
             str(key): _budget(value, f"budget {key} of {path.name}")
             for key, value in _mapping(values, "budgets", path).items()
         },
+        profile=profile,
+        worst=read_worst(values.get("worst"), space, path),
     )
-    if "sha256" in values and values["sha256"] != suite.digest:
-        allowed = f"{suite.digest}, the digest of these tests (they were changed)"
-        raise SettingError(f"sha256 of {path.name}", values["sha256"], allowed)
-    return suite
 
 
 def _mapping(values: Mapping[str, Any], part: str, path: Path) -> Mapping[str, Any]:
@@ -169,8 +200,10 @@ def _mapping(values: Mapping[str, Any], part: str, path: Path) -> Mapping[str, A
     return found
 
 
-def _part(space: Box, environment: Environment, bounds: Any, where: str) -> Box:
+def _part(space: TaskSpace, environment: Environment, bounds: Any, where: str) -> Box:
     """Return the part of a space with bounds in the parameters of the environment."""
+    if not isinstance(space, Box):
+        raise SettingError(where, bounds, "omitted: the tasks of this environment have no names")
     if not isinstance(bounds, Mapping):
         raise SettingError(where, bounds, "a mapping of task parameters to values or [LOW, HIGH]")
     ranges = {}
@@ -196,42 +229,6 @@ def ranks_of(environment: Any) -> WithRareValues | None:
     while environment is not None and not isinstance(environment, WithRareValues):
         environment = getattr(environment, "environment", None)
     return environment
-
-
-def _tests(bounds: Any, part_of: Any, group: str, path: Path) -> np.ndarray:
-    where = f"tests {group} of {path.name}"
-    if not isinstance(bounds, Mapping) or ("count" in bounds) == ("grid" in bounds):
-        raise SettingError(where, bounds, "a mapping with either a count or a grid of tasks")
-    part = part_of({name: bound for name, bound in bounds.items() if name not in ("count", "grid")})
-    if "grid" in bounds:
-        return _grid(part, bounds["grid"], f"grid in {where}")
-    count = bounds["count"]
-    if type(count) is not int or not 1 <= count <= MOST_TASKS:
-        raise SettingError(f"count in {where}", count, f"a whole number from 1 to {MOST_TASKS}")
-    number = int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big")
-    key = jax.random.fold_in(jax.random.key(TEST_KEY), number)
-    return np.asarray(part.sample(key, count))
-
-
-def _grid(part: Box, counts: Any, where: str) -> np.ndarray:
-    """Return a grid over the part, with the middle of the range in all other parameters."""
-    if not isinstance(counts, Mapping) or not counts:
-        raise SettingError(where, counts, "a mapping of task parameters to numbers of values")
-    for name, count in counts.items():
-        if name not in part.names:
-            raise suggest(where, str(name), list(part.names))
-        if type(count) is not int or not 2 <= count <= MOST_TASKS:
-            raise SettingError(f"{name} in {where}", count, f"from 2 to {MOST_TASKS}")
-    if math.prod(counts.values()) > MOST_TASKS:
-        raise SettingError(where, dict(counts), f"one of at most {MOST_TASKS:,} tasks")
-    axes = [
-        np.linspace(d.low, d.high, counts[d.name])
-        if d.name in counts
-        else np.array([(d.low + d.high) / 2])
-        for d in part.dimensions
-    ]
-    tasks = np.stack([x.ravel() for x in np.meshgrid(*axes, indexing="ij")], axis=1)
-    return np.asarray(part.clip(jnp.asarray(tasks, jnp.float32)))
 
 
 def _budget(values: Any, where: str) -> Budget:

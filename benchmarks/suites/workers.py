@@ -3,12 +3,35 @@
 import concurrent.futures
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 from didact.common import display
 
 CODE = "from didact.__main__ import main; main()"
 LINES = 3  # of an error that are shown
+
+
+class Progress:
+    """Shows which jobs have ended, and an estimate of the time that is left.
+
+    Args:
+        total: the number of jobs.
+    """
+
+    def __init__(self, total: int):
+        self.total, self.number = total, 0
+        self.begun = time.monotonic()
+        self.console = display.terminal()
+
+    def done(self, name: str, error: str | None = None) -> None:
+        """Show that a job has ended, and its error if there was one."""
+        self.number += 1
+        spent = time.monotonic() - self.begun
+        left = spent / self.number * (self.total - self.number) / 60
+        rest = f"  about {left:.0f} min left" if left >= 1 else ""
+        line = f"{self.number}/{self.total}  {name}  {error or 'finished'}{rest}"
+        self.console.print(line, soft_wrap=True)
 
 
 def run(commands: Mapping[str, Sequence[str]], workers: int) -> None:
@@ -18,13 +41,12 @@ def run(commands: Mapping[str, Sequence[str]], workers: int) -> None:
         commands: the words of each command, by the name to show.
         workers: the number of processes.
     """
-    console = display.terminal()
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         running = {pool.submit(_run, words): name for name, words in commands.items()}
-        for number, done in enumerate(concurrent.futures.as_completed(running), 1):
+        progress = Progress(len(running))
+        for done in concurrent.futures.as_completed(running):
             code, error = done.result()
-            state = "finished" if code == 0 else f"failed with exit code {code}: {error}"
-            console.print(f"{number}/{len(running)}  {running[done]}  {state}", soft_wrap=True)
+            progress.done(running[done], f"failed with exit code {code}: {error}" if code else None)
 
 
 def _run(words: Sequence[str]) -> tuple[int, str]:

@@ -26,7 +26,8 @@ def run(options: Options) -> None:
         SettingError: there are no results, they are damaged or cannot be merged, or the folder
             cannot be written.
     """
-    from didact.benchmarks.suites import comparison, report
+    from didact.benchmarks.suites import comparison
+    from didact.benchmarks.suites.reporting import report
     from didact.common import display
     from didact.common.errors import require
     from didact.common.files import writable

@@ -29,6 +29,9 @@ class Options(TrainConfig):
     deleted; defaults to the latest checkpoint"""
     linked_checkpoints: bool = False
     """with --resume: allow the run's folder `checkpoints` to be a link, such as to a larger disk"""
+    distributed: bool = False
+    """train with the devices of several processes, each started with this command by a launcher
+    such as `srun`, `mpirun` or `torchrun`; see docs/many_hosts.md"""
     json: bool = False
     """print the result as JSON"""
 
@@ -71,6 +74,11 @@ def run(options: Options) -> int:
     Raises:
         SettingError: a setting is invalid, or a folder cannot be used.
     """
+    if options.distributed:
+        from didact.experiments.distributed import connect
+
+        connect()  # before any import that may use JAX
+    from didact.experiments import distributed
     from didact.experiments.runs.stopping import ending
     from didact.experiments.training import train
 
@@ -93,7 +101,8 @@ def run(options: Options) -> int:
         raise SettingError("--linked-checkpoints", True, "given together with --resume")
     else:
         result, code = ending(train, config)
-    _show(result, options.json)
+    if distributed.first():
+        _show(result, options.json)
     return code
 
 

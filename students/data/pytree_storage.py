@@ -80,7 +80,7 @@ def load_tree(folder: Path, like: Any) -> Any:
         raise MismatchedArrays("its arrays do not match these settings")
     with _unlogged(), safe_path(folder) as place:
         try:
-            with ocp.StandardCheckpointer() as reader:
+            with _alone(), ocp.StandardCheckpointer() as reader:
                 like = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
                 found = reader.restore(place / "arrays", _without_empty(like))
                 return jax.tree.map(
@@ -130,7 +130,7 @@ def _hash(path: Path) -> str:
 def _save(folder: Path, tree: Any) -> OSError | None:
     """Write the arrays; return the error if that fails."""
     try:
-        with ocp.StandardCheckpointer() as writer:
+        with _alone(), ocp.StandardCheckpointer() as writer:
             writer.save(folder, _without_empty(tree))
             writer.wait_until_finished()
         if not _complete(folder, tree):
@@ -142,6 +142,24 @@ def _save(folder: Path, tree: Any) -> OSError | None:
             raise
         return _no_room(folder) if code[1] == "RESOURCE_EXHAUSTED" else _error(errno.EIO, folder)
     return None
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Let orbax see this process alone in the block.
+
+    Of several processes, orbax would wait for all of them, and expect parts of the arrays from
+    each. Here, the arrays are complete, and each process reads or writes for itself.
+    """
+    if jax.process_count() == 1:
+        yield
+        return
+    before = jax.process_count, jax.process_index
+    jax.process_count, jax.process_index = (lambda *_: 1), (lambda *_: 0)
+    try:
+        yield
+    finally:
+        jax.process_count, jax.process_index = before
 
 
 def _complete(folder: Path, tree: Any) -> bool:

@@ -134,3 +134,14 @@ def _from_text(environment: Environment, text: str) -> WithFormula:
 
 
 register_wrapper_setting("formula", _from_text, lambda environment: bool(environment.propositions))
+
+
+def _sampled(environment: Environment, count: int) -> Environment:
+    from didact.students.skills.sampled_formulas import with_sampled_formulas
+
+    return with_sampled_formulas(environment, count)
+
+
+register_wrapper_setting(
+    "formulas", _sampled, lambda environment: len(environment.propositions) >= 3, int
+)

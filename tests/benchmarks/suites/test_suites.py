@@ -11,13 +11,23 @@ from rich.console import Console
 
 from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.benchmarks.statistics import holm
-from didact.benchmarks.suites import comparison, jobs, report, suite_files, summaries, workers
+from didact.benchmarks.suites import (
+    comparison,
+    fix_tests,
+    jobs,
+    suite_files,
+    summaries,
+    workers,
+)
+from didact.benchmarks.suites.reporting import report
 from didact.benchmarks.suites.suite_names import descriptions, shipped
 from didact.common import strict_json
 from didact.environments import SettingError
+from didact.environments.task_spaces import Box
 from didact.environments.walkers import stump_test_tasks
 from didact.environments.wrappers import WithRareValues
 from didact.experiments.cli import main
+from didact.experiments.config_files import read_values
 
 OWN = """
 description: Cells of the toy grid <b>
@@ -49,15 +59,21 @@ def test_shipped_suites_can_be_read(name):
     suite = suite_files.read_suite(name)
     assert suite.description == descriptions()[name]
     assert {"small", "paper"} <= set(suite.budgets)
-    assert {"uniform", "warm-up uniform", "staged"} <= set(suite.budget("small").teachers)
+    named = isinstance(suite.space, Box)
+    controls = {"uniform", "warm-up uniform", "staged"} if named else {"uniform"}
+    assert controls <= set(suite.budget("small").teachers)
     for budget in suite.budgets.values():
         for label in budget.teachers:
-            jobs.teacher_of(label, suite)
-    assert suite.easy is not None
-    assert np.asarray(suite.space.contains(suite.easy.sample(_key(), 50))).all()
+            if not label.startswith("pool:"):
+                jobs.teacher_of(label, suite)
     for tasks in suite.tests.values():
         assert np.asarray(suite.space.contains(tasks)).all()
     assert suite.environment.max_steps <= 2000
+    assert read_values(shipped()[name], "--suite")["sha256"] == suite.digest
+    if not named:
+        return
+    assert suite.easy is not None
+    assert np.asarray(suite.space.contains(suite.easy.sample(_key(), 50))).all()
     # The last stage is the whole space, so that the upper bound is one of the same tasks.
     assert suite.stages[-1] == suite.space
 
@@ -115,6 +131,17 @@ def test_tests_are_fixed_by_their_digest(own):
         suite_files.read_suite(str(own))
 
 
+def test_the_digest_is_written_into_the_file(own):
+    assert fix_tests.fix(own) == suite_files.read_suite(str(own)).digest
+    text = own.read_text()
+    assert "\nsha256: " in text
+    fix_tests.fix(own)
+    assert own.read_text() == text
+    own.write_text(text.replace("count: 6", "count: 7"))
+    assert fix_tests.fix(own) == suite_files.read_suite(str(own)).digest
+    assert own.read_text().count("sha256") == 1
+
+
 def test_a_grid_of_tests_is_that_of_the_literature():
     suite = suite_files.read_suite("tracks")
     np.testing.assert_allclose(suite.tests["grid"], stump_test_tasks(), atol=1e-6)
@@ -146,7 +173,8 @@ def test_a_suite_is_run_and_a_finished_job_is_not_run_again(own, tmp_path, monke
     console.print(comparison.table(result))
     page = (out / "own" / "small" / "report.html").read_text()
     assert "Cells of the toy grid &lt;b&gt;" in page
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/gif;base64,") == 1
     assert "http" not in page.replace("http-equiv", "")
     lines = (out / "own" / "small" / "summary.csv").read_text().splitlines()
     assert len(lines) == 1 + 3 * 2 * 2
@@ -255,6 +283,46 @@ def test_damaged_results_are_refused(tmp_path, damage):
     (tmp_path / comparison.RESULT).write_text(damage)
     with pytest.raises(SettingError, match="RESULTS"):
         comparison.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("worst", {"shares": [0.1, 1.0], "success": [[0.5]]}),
+        ("worst", {"shares": [0.0], "success": [[0.5]]}),
+        ("worst", {"shares": [1.0], "success": [[2.0]]}),
+        ("language", {"calls": -1, "tokens": 0, "cost": None}),
+    ],
+)
+def test_damaged_parts_of_results_are_found(part, value):
+    row = fake(0.5)
+    assert comparison.is_row(row)
+    assert not comparison.is_row(row | {part: value})
+
+
+def with_more(row, **more):
+    worst = {"shares": [0.1, 0.5, 1.0], "success": [[0.1 * i, 0.4, 0.5] for i in range(5)]}
+    return row | {"worst": worst} | more
+
+
+def test_a_report_of_several_suites(tmp_path):
+    spent = {"calls": 12, "tokens": 34_567, "cost": 0.5}
+    rows = {
+        name: with_more(row, **({"language": spent} if name == "good" else {}))
+        for name, row in ROWS.items()
+    }
+    results = [result_of(rows) | {"suite": name, "profile": name} for name in "abc"]
+    del results[0]["profile"]  # as in older results
+    files = report.write(results, tmp_path)
+    page = files["report"].read_text()
+    assert "good: better than uniform in 3 of 3 profiles (a, b, c)." in page
+    assert "Radar of profiles" in page
+    assert page.count("data:image/gif;base64,") == 3
+    for cell in ("34,567", "0.50", "<th>tokens</th>", "1,500"):  # 5 seeds of 300 steps
+        assert cell in page
+    for name in ("all-radar.png", "all-ranks.pdf", "a-worst.png", "b-film.gif", "c-ranks.png"):
+        assert (tmp_path / name).stat().st_size > 1000
+    assert (tmp_path / "a-film.gif").stat().st_size < 300_000
 
 
 def test_jobs_of_a_cluster(own, tmp_path, capsys):

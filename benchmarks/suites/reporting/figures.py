@@ -94,23 +94,21 @@ def curricula(path: Path, result: Mapping[str, Any], names: list[str]) -> Path |
 
     The axes are the two parameters in which proposals vary most. Returns None if only one varies.
     """
-    every = {name: [np.array(x) for x in result["teachers"][name]["proposals"]] for name in names}
-    together = np.concatenate([x for moments in every.values() for x in moments])
-    spread = together.std(axis=0)
-    if np.sum(spread > 0) < 2:
+    found = axes_of(result, names)
+    if found is None:
         return None
-    first, second = sorted(np.argsort(-spread)[:2])
+    first, second = found
+    every = {name: [np.array(x) for x in result["teachers"][name]["proposals"]] for name in names}
     parameters = result["parameters"]
     with drawing_style():
         figure = Figure(figsize=(7.2, 1.9 * len(names)), layout="constrained")
         count = min(MOMENTS, min(map(len, every.values())))
         grid = figure.subplots(len(names), count, sharex=True, sharey=True, squeeze=False)
-        rng = np.random.default_rng(0)
         for rows, name in zip(grid, names, strict=True):
             moments = every[name]
             chosen = np.linspace(0, len(moments) - 1, count).round().astype(int)
             for axes, moment in zip(rows, chosen, strict=True):
-                tasks = moments[moment] + rng.normal(0, 0.008, moments[moment].shape)
+                tasks = spread_of(moments[moment])
                 axes.plot(
                     tasks[:, first], tasks[:, second], ".", ms=3, alpha=0.6,
                     color=styles(names)[name]["color"],
@@ -125,4 +123,51 @@ def curricula(path: Path, result: Mapping[str, Any], names: list[str]) -> Path |
             axes.set_xlabel(parameters[first])
         for axes in grid[:, 0]:
             axes.set_ylabel(parameters[second])
+        return save_figure(figure, path, DPI)
+
+
+def axes_of(result: Mapping[str, Any], names: list[str]) -> tuple[int, int] | None:
+    """Return the two parameters in which proposals vary most; None if there are no two."""
+    moments = [np.array(x) for name in names for x in result["teachers"][name]["proposals"]]
+    if not moments:
+        return None
+    spread = np.concatenate(moments).std(axis=0)
+    if np.sum(spread > 0) < 2:
+        return None
+    first, second = sorted(np.argsort(-spread)[:2])
+    return int(first), int(second)
+
+
+def spread_of(tasks: np.ndarray) -> np.ndarray:
+    """Return tasks with a little noise, so that equal ones do not hide each other."""
+    return tasks + np.random.default_rng(0).normal(0, 0.008, tasks.shape)
+
+
+def worst(path: Path, result: Mapping[str, Any], names: list[str]) -> Path | None:
+    """Plot the success in the worst part of the tasks (CVaR), with 95 % t-intervals over seeds.
+
+    Returns None if no teacher was tested so.
+    """
+    tested = [name for name in names if "worst" in result["teachers"][name]]
+    if not tested:
+        return None
+    drawn = styles(names)
+    with drawing_style():
+        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        for name in tested:
+            row = result["teachers"][name]["worst"]
+            values = np.asarray(row["success"], float)
+            band = t_interval(values)
+            low, high = np.clip(band, 0, 1)
+            color = drawn[name]["color"]
+            axes.fill_between(row["shares"], low, high, color=color, alpha=0.12, linewidth=0)
+            axes.plot(row["shares"], values.mean(0), label=name, linewidth=1.8, **drawn[name])
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_xlabel("worst part of the tasks")
+        axes.set_ylabel("success in it")
+        axes.set_ylim(*LIMITS)
+        figure.legend(loc="outside right upper", handlelength=2.4)
         return save_figure(figure, path, DPI)

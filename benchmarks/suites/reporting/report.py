@@ -1,16 +1,21 @@
-"""The report of one or several suites: one HTML page that needs no other file, figures and CSV."""
+"""The report of one or several suites: one HTML page that needs no other file, figures and CSV.
+
+All figures are also written as PNG and PDF, and films as GIF.
+"""
 
 import base64
 import csv
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from didact.benchmarks.suites import figures, summaries
+from didact.benchmarks.suites import summaries
+from didact.benchmarks.suites.reporting import figures, films, overview
+from didact.benchmarks.suites.reporting.ranks import ranks_of
 from didact.common.files import write_whole
 from didact.common.plain_text import shown
 
@@ -40,7 +45,10 @@ the curve over the training, from 0 at its beginning. Intervals are Student's t-
 the mean over seeds. p-values are Welch's tests against uniform sampling, corrected by Holm's
 method. IQM is the interquartile mean of the final success, and P(better) the probability that a
 seed is better than one of uniform sampling (Agarwal et al., 2021). A seed is dead if its final
-success is below a tenth of the best teacher's mean."""
+success is below a tenth of the best teacher's mean. Success in the worst tasks (CVaR) is that of a
+second pass in the tasks that were worst in a first one. Ranks are those of the area, over bootstrap
+samples of the seeds. The radar shows the area as a part of the best teacher's in the same profile.
+Steps count all seeds; seconds are training time without compilation and tests."""
 
 
 def write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path]:
@@ -54,7 +62,7 @@ def write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path]
         The paths of the page and of the CSV file, as `report` and `csv`.
     """
     page = folder / PAGE
-    parts = [_section(result, folder) for result in results]
+    parts = [*_overview(results, folder), *(_section(result, folder) for result in results)]
     names = ", ".join(str(result["suite"]) for result in results)
     title = _text(f"Curriculum benchmark: {names}")
     body = f"<h1>{title}</h1>\n" + "\n".join(parts) + f"\n<p class=soft>{_text(NOTES)}</p>"
@@ -73,11 +81,29 @@ def ordered(summary: Mapping[str, Any]) -> list[str]:
     return sorted(summary, key=lambda name: -summary[name]["area_mean"])
 
 
+def _overview(results: Sequence[Mapping[str, Any]], folder: Path) -> list[str]:
+    """Return the parts about all suites together, if there are several."""
+    if len(results) < 2 or not overview.common(results):
+        return []
+    parts = ["<h2>All profiles</h2>"]
+    said = overview.verdict(results)
+    if said:
+        items = "".join(f"<li>{_text(line)}</li>" for line in said)
+        parts.append(f"<p>Significant differences, in words:</p><ul>{items}</ul>")
+    for title, stem, draw in (
+        ("Radar of profiles", "radar", lambda path: overview.radar(path, results)),
+        ("Ranks over all profiles", "ranks", lambda path: overview.ranks(path, ranks_of(results))),
+    ):
+        parts += _picture(folder / f"all-{stem}.png", title, draw)
+    return parts
+
+
 def _section(result: Mapping[str, Any], folder: Path) -> str:
     names = ordered(result["summary"])
     pictures = {
         "Learning curves": ("curves", figures.curves),
         "All seeds": ("seeds", figures.bars),
+        "Success in the worst tasks": ("worst", figures.worst),
         "What teachers proposed": ("curricula", figures.curricula),
     }
     parts = [f"<h2>{_text(result['suite'])}</h2>", f"<p>{_text(result['description'])}</p>"]
@@ -94,23 +120,39 @@ def _section(result: Mapping[str, Any], folder: Path) -> str:
         parts.append(f"<p>{_text(first)}</p><ul>{items}</ul>")
     parts.append(_table(result, names))
     for title, (stem, draw) in pictures.items():
-        path = draw(folder / f"{result['suite']}-{stem}.png", result, names)
-        if path is None:
-            continue
-        draw(path.with_suffix(".pdf"), result, names)
-        data = base64.b64encode(path.read_bytes()).decode()
-        parts.append(
-            f"<h3>{title}</h3>\n<img alt='{title} of {_text(result['suite'])}' "
-            f"src='data:image/png;base64,{data}'>"
-        )
+        path = folder / f"{result['suite']}-{stem}.png"
+        parts += _picture(path, title, lambda path, draw=draw: draw(path, result, names))
+    if len(names) > 1:
+        path = folder / f"{result['suite']}-ranks.png"
+        parts += _picture(path, "Ranks", lambda path: overview.ranks(path, ranks_of([result])))
+    film = films.film(folder / f"{result['suite']}-film.gif", result, names)
+    if film is not None:
+        parts.append(_embedded(film, "Film of the curricula", "gif"))
     return "\n".join(parts)
+
+
+def _picture(path: Path, title: str, draw: Callable[[Path], Path | None]) -> list[str]:
+    """Draw a figure as PNG and PDF; return it as HTML, or nothing if there is nothing to draw."""
+    if draw(path) is None:
+        return []
+    draw(path.with_suffix(".pdf"))
+    return [_embedded(path, title, "png")]
+
+
+def _embedded(path: Path, title: str, kind: str) -> str:
+    """Return a picture as HTML that needs no file."""
+    data = base64.b64encode(path.read_bytes()).decode()
+    alt = _text(f"{title}: {path.stem}")
+    return f"<h3>{title}</h3>\n<img alt='{alt}' src='data:image/{kind};base64,{data}'>"
 
 
 def _table(result: Mapping[str, Any], names: Sequence[str]) -> str:
     groups = list(result["tests"])
+    spoken = any("language" in result["teachers"][name] for name in names)
     header = [
         *("teacher", "final", "95 %", "p", "area", "95 %", "p", "IQM", "P(better)"),
-        *("steps to 50 %", "dead", *groups, "seconds"),
+        *("steps to 50 %", "dead", *groups, "steps", "seconds"),
+        *(("calls", "tokens", "cost") if spoken else ()),
     ]
     rows = []
     for name in names:
@@ -125,11 +167,22 @@ def _table(result: Mapping[str, Any], names: Sequence[str]) -> str:
         cells += [f"{row['iqm']:.1%}", "-" if better is None else f"{better:.2f}"]
         cells += ["-" if time is None else f"{time:,.0f}", str(row["dead"])]
         cells += [f"{row['groups'][group]:.0%}" for group in groups]
-        cells += [f"{result['teachers'][name]['seconds']:.0f}"]
+        cells += _costs(result["teachers"][name], row["seeds"], spoken)
         rows.append("".join(f"<td>{_text(cell)}</td>" for cell in cells))
     head = "".join(f"<th>{_text(name)}</th>" for name in header)
     body = "".join(f"<tr>{row}</tr>\n" for row in rows)
     return f"<div class=scroll><table>\n<tr>{head}</tr>\n{body}</table></div>"
+
+
+def _costs(row: Mapping[str, Any], seeds: int, spoken: bool) -> list[str]:
+    """Return the environment steps of all seeds, the seconds, and what a language model took."""
+    cells = [f"{row['steps'][-1] * seeds:,}", f"{row['seconds']:.0f}"]
+    if spoken:
+        used = row.get("language", {})
+        cost = used.get("cost")
+        cells += [f"{used[name]:,}" if used else "-" for name in ("calls", "tokens")]
+        cells += ["-" if cost is None else f"{cost:.2f}"]
+    return cells
 
 
 def _csv(results: Sequence[Mapping[str, Any]]) -> str:
@@ -150,7 +203,11 @@ def _machine(machine: Any) -> str:
     """Return the machine in one line."""
     if not isinstance(machine, Mapping):
         return ""
-    return ", ".join(f"{name} {value}" for name, value in machine.items())
+    parts = []
+    for name, value in machine.items():
+        named = value if isinstance(value, Mapping) else {name.replace("_", " "): value}
+        parts += [f"{key} {each}" for key, each in named.items()]
+    return ", ".join(parts)
 
 
 def _text(text: Any) -> str:

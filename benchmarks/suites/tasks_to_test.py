@@ -1,0 +1,107 @@
+"""The test tasks of suites: random tasks, grids, or the environment's own by name."""
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from didact.common.errors import SettingError
+from didact.common.registry import suggest
+from didact.environments import Environment
+from didact.environments.task_spaces import Box
+
+TEST_KEY = 20_261  # of the random test tasks of all suites
+MOST_TASKS = 10_000
+KINDS = ("count", "grid", "named")
+
+
+def digest(tests: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 digest of groups of tasks, rounded to six digits."""
+    text = ";".join(
+        f"{name}:" + ",".join(f"{x:.6g}" for x in tasks.ravel()) for name, tasks in tests.items()
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def tasks_to_test(
+    bounds: Any, part_of: Any, environment: Environment, group: str, path: Path
+) -> np.ndarray:
+    """Return a group of test tasks [n, d].
+
+    Args:
+        bounds: a part of the space with a `count` or a `grid`; or with `named`, the names of
+            evaluation tasks of the environment, and how often to `repeat` each.
+        part_of: returns the part of the space for bounds.
+        environment: the environment.
+        group: the name of the group.
+        path: the file, for errors.
+
+    Raises:
+        SettingError: something is missing or invalid.
+    """
+    where = f"tests {group} of {path.name}"
+    if not isinstance(bounds, Mapping) or sum(kind in bounds for kind in KINDS) != 1:
+        allowed = "a mapping with either a count or a grid of tasks, or with names"
+        raise SettingError(where, bounds, allowed)
+    if "named" in bounds:
+        return _named(environment, bounds, where)
+    part = part_of({name: bound for name, bound in bounds.items() if name not in KINDS})
+    if "grid" in bounds:
+        return _grid(part, bounds["grid"], f"grid in {where}")
+    count = bounds["count"]
+    if type(count) is not int or not 1 <= count <= MOST_TASKS:
+        raise SettingError(f"count in {where}", count, f"a whole number from 1 to {MOST_TASKS}")
+    number = int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big")
+    with _processor():
+        key = jax.random.fold_in(jax.random.key(TEST_KEY), number)
+        return np.asarray(part.sample(key, count))
+
+
+def _processor() -> contextlib.AbstractContextManager[Any]:
+    """Compute on the CPU, if JAX may use it: accelerators round differently."""
+    try:
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
+    except RuntimeError:
+        return contextlib.nullcontext()
+
+
+def _named(environment: Environment, bounds: Mapping[str, Any], where: str) -> np.ndarray:
+    """Return evaluation tasks of the environment."""
+    names, known = bounds["named"], environment.evaluation_tasks
+    if not set(bounds) <= {"named", "repeat"} or not isinstance(names, list) or not names:
+        raise SettingError(where, dict(bounds), "a list of names, and how often to repeat them")
+    repeat = bounds.get("repeat", 1)
+    if type(repeat) is not int or not 1 <= repeat <= MOST_TASKS:
+        raise SettingError(f"repeat in {where}", repeat, f"a whole number from 1 to {MOST_TASKS}")
+    for name in names:
+        if name not in known:
+            raise suggest(f"named in {where}", str(name), list(known))
+    tasks = [np.atleast_2d(np.asarray(known[name], np.float32)) for name in names]
+    return np.repeat(np.concatenate(tasks), repeat, axis=0)
+
+
+def _grid(part: Box, counts: Any, where: str) -> np.ndarray:
+    """Return a grid over the part, with the middle of the range in all other parameters."""
+    if not isinstance(counts, Mapping) or not counts:
+        raise SettingError(where, counts, "a mapping of task parameters to numbers of values")
+    for name, count in counts.items():
+        if name not in part.names:
+            raise suggest(where, str(name), list(part.names))
+        if type(count) is not int or not 2 <= count <= MOST_TASKS:
+            raise SettingError(f"{name} in {where}", count, f"from 2 to {MOST_TASKS}")
+    if math.prod(counts.values()) > MOST_TASKS:
+        raise SettingError(where, dict(counts), f"one of at most {MOST_TASKS:,} tasks")
+    axes = [
+        np.linspace(d.low, d.high, counts[d.name])
+        if d.name in counts
+        else np.array([(d.low + d.high) / 2])
+        for d in part.dimensions
+    ]
+    tasks = np.stack([x.ravel() for x in np.meshgrid(*axes, indexing="ij")], axis=1)
+    return np.asarray(part.clip(jnp.asarray(tasks, jnp.float32)))
