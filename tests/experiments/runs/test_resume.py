@@ -25,7 +25,7 @@ UPDATES, CHUNK = 60, 2
 SETTINGS = (
     "--env Counting --num-envs 16 --rollout-length 4 --chunk 2 --checkpoint-every 0.1"
     f" --evaluate-every 0.5 --steps {UPDATES * 64} --warm-up 0 --no-pictures --no-video"
-    " --teacher-settings fit_rate=30"
+    " --teacher alp_gmm --teacher-settings fit_rate=30"
     " --ppo.num-minibatches 2 --ppo.network.hidden 16 --ppo.network.memory 8"
 ).split()
 
