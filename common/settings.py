@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from didact.common.errors import SettingError
+from didact.common.extensions import OPTION
 from didact.common.registry import suggest
 from didact.common.setting_types import from_text, has_text, in_words, kinds_of, shown, value_of
 
@@ -37,6 +38,8 @@ class Names:
             return self.source or "settings"
         dotted = ".".join(map(str, path))
         if self.prefix.startswith("--"):
+            if path == ("imports",):
+                return OPTION
             dotted = dotted.replace("_", "-")
         return self.prefix + dotted + (f" in {self.source}" if self.source else "")
 

@@ -115,13 +115,8 @@ def is_finished(job: jobs.Job, folder: Path) -> bool:
 
 def finished(job: jobs.Job, folder: Path) -> dict[str, Any]:
     """Return the results of a job, from its file if there is one."""
-    path = folder / job.file
-    settings = fingerprint(job)
-    rows = resumed_results.rows_of(path, "rows", settings, is_row)
-    if job.teacher not in rows:
-        rows[job.teacher] = jobs.run(job, folder)
-        resumed_results.write(path, {"settings": settings, "rows": rows})
-    return rows[job.teacher]
+    results = resumed_results.Results(folder / job.file, "rows", fingerprint(job), is_row)
+    return results.row(job.teacher, lambda: jobs.run(job, folder))
 
 
 def fingerprint(job: jobs.Job) -> dict[str, Any]:
