@@ -38,7 +38,7 @@ def test_everything_else_is_refused_at_once(tmp_path, kind):
         path, why = tmp_path / "a\0b", "null character"
     else:
         path, why = "/proc/self/maps", "more than 100 bytes"  # states no size
-    with pytest.raises(OSError) as error:
+    with pytest.raises(OSError, match=why) as error:
         read_bytes(path, 100)
     assert why in reason(error.value)
 
@@ -72,5 +72,5 @@ def test_locks(tmp_path):
         assert path.read_text() == "kept"
     os.remove(path)
     path.symlink_to("elsewhere")
-    with pytest.raises(OSError), files.locked(path):
+    with pytest.raises(OSError, match="symbolic links"), files.locked(path):
         pass
