@@ -99,6 +99,27 @@ def updated(settings: T, values: Any, names: Names, path: Path = ()) -> T:
     return dataclasses.replace(settings, **result)  # type: ignore[type-var]
 
 
+def check_numbers(settings: Any, names: Names = Names("--"), path: Path = ()) -> None:
+    """Check that the numbers among settings are finite and within the bounds of their kinds.
+
+    Other values are not checked: options of commands may have kinds that no file contains.
+
+    Raises:
+        SettingError: a number is out of bounds.
+    """
+    kinds = kinds_of(type(settings))
+    for name, value in fields_of(settings).items():
+        here = (*path, name)
+        if _is_settings(value):
+            check_numbers(value, names, here)
+        elif all(map(_is_number, value if isinstance(value, tuple) else (value,))):
+            value_of(names.of(here), value, kinds.get(name, Any))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _is_settings(value: Any) -> bool:
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
 

@@ -216,7 +216,7 @@ def test_settings_out_of_bounds(own, change, message):
 def test_the_name_of_a_suite_is_no_path(own):
     path = own.with_name("...yaml")
     own.rename(path)
-    with pytest.raises(SettingError, match="--suite is '..', but must be a name"):
+    with pytest.raises(SettingError, match=r"--suite is '\.\.', but must be a name"):
         suite_files.read_suite(str(path))
 
 
