@@ -102,7 +102,7 @@ def with_teacher(
         if not isinstance(environment, Environment):
             raise SettingError("space", None, "the task space of the environments, such as a Box")
         space = environment.task_space
-    label = teacher if isinstance(teacher, str) else "given"
+    label = f"teacher {teacher}" if isinstance(teacher, str) else "given teacher"
     if isinstance(teacher, str):
         settings = dict(teacher_settings or {})
         if registry.starts_easy(teacher) and isinstance(environment, Environment):
@@ -119,7 +119,7 @@ def with_teacher(
     except SettingError as error:
         if error.setting != "score":
             raise
-        raise SettingError(f"score of the teacher {label}", error.value, error.allowed) from None
+        raise SettingError(f"score of the {label}", error.value, error.allowed) from None
     return TaughtVectorEnv(envs, stateful, success, seed)
 
 

@@ -2,11 +2,7 @@
 
 import io
 import json
-import os
 import shlex
-import signal
-import threading
-import time
 
 import numpy as np
 import pytest
@@ -31,7 +27,6 @@ from didact.environments.task_spaces import Box
 from didact.environments.walkers import stump_test_tasks
 from didact.environments.wrappers import WithRareValues
 from didact.experiments.cli import main
-from didact.experiments.config import LLMConfig
 from didact.experiments.config_files import read_values
 
 OWN = """
@@ -113,25 +108,6 @@ def test_bounds_are_in_the_parameters_of_the_environment():
         (("count: 4", "grid: {x9: 3}"), "x9"),
         (("count: 4", "grid: {x0: 1}"), "x0 in grid"),
         (("count: 4", "count: 4, grid: {x0: 3}"), "either a count or a grid"),
-        (("x0: [0, 0.5]", f"x0: [0, 1{'0' * 400}]"), "x0 in stage 2"),
-        (("x0: [0, 0.5]", "x0: [0, .inf]"), "x0 in stage 2"),
-        (("x0: [0, 0.5]", "x0: [.nan, 0.5]"), "x0 in stage 2"),
-        (("  near: {count: 4, x0: [0, 0.2]}\n  all: {count: 6}", "  {}"), "tests of own.yaml"),
-        (("count: 4", f"count: 1{'0' * 30}"), "count in tests near"),
-        (("teachers: [staged, paced, warm-up alp_gmm, uniform]", "teachers: []"), "teachers in"),
-        (("teachers: [staged, paced,", "teachers: ['', paced,"), "teachers in"),
-        (("seeds: 2", f"seeds: 1{'0' * 30}"), "seeds in budget small"),
-        (("steps: 256", f"steps: 1{'0' * 30}"), "steps in budget small"),
-        (("small: {", "../small: {"), "budget of own.yaml"),
-        (("env: ToyGrid", "env: ToyGrid\n  teacher: nope"), "teacher in train"),
-        (("env: ToyGrid", "env: ToyGrid\n  run: /x"), "run in train"),
-        (("env: ToyGrid", "env: ToyGrid\n  num-seeds: 5"), "num-seeds in train"),
-        (("env: ToyGrid", "env: ToyGrid\n  imports: [x.py]"), "imports in train"),
-        (("stages:", "rare: {x0: .inf}\nstages:"), "rare"),
-        (("stages:", "profile: {students: {../x: {}}}\nstages:"), "student in profile"),
-        (("stages:", "profile: {students: {a: {steps: 5}}}\nstages:"), "steps in train"),
-        (("stages:", f"worst: {{levels: 1{'0' * 30}}}\nstages:"), "levels in worst"),
-        (("count: 4, x0: [0, 0.2]", "named: [[1]]"), "tests near"),
         (("seeds: 2", "seeds: 1"), "seeds in budget small"),
         (("steps: 256", "steps: many"), "steps in budget small"),
         (("teachers: [staged, paced, warm-up alp_gmm, uniform]", "teachers: all"), "teachers"),
@@ -178,46 +154,11 @@ def test_a_grid_of_tests_is_that_of_the_literature():
         ("staged until=0.5", "staged"),
         ("warm-up", "warm-up"),
         ("alp_gmm fit_rate=x", "fit_rate"),
-        ("pool:", "pool:"),
-        ("pool:none", "pool:none"),
-        ("pool:nope", "nope"),
-        ("pool:language-model", "--llm.model"),
-        ("pool:replayed", "--transcript"),
-        ("uniform:scripted", "uniform:scripted"),
-        ("warm-up pool:scripted", "pool:scripted"),
     ],
 )
 def test_teachers_that_are_wrong(own, label, message):
-    job = jobs.Job(suite_files.read_suite(str(own)), label, 256, 2)
     with pytest.raises(SettingError, match=message):
-        jobs.loop_of(job)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"steps": 0}, "--steps is 0"),
-        ({"steps": 10**30}, "--steps is"),
-        ({"seeds": 1}, "--seeds is 1"),
-        ({"workers": 0}, "--workers is 0"),
-        ({"workers": -3}, "--workers is -3"),
-        ({"workers": 10**20}, "--workers is"),
-        ({"num_evaluations": 0}, "--num-evaluations is 0"),
-        ({"num_evaluations": 10**20}, "--num-evaluations is"),
-        ({"imports": ("missing.py",)}, "--import is 'missing.py'"),
-        ({"imports": "my.py"}, "--import is 'my.py'"),
-    ],
-)
-def test_settings_out_of_bounds(own, change, message):
-    with pytest.raises(SettingError, match=message):
-        comparison.compare(CurriculumConfig(suite=str(own), dry_run=True, **change))
-
-
-def test_the_name_of_a_suite_is_no_path(own):
-    path = own.with_name("...yaml")
-    own.rename(path)
-    with pytest.raises(SettingError, match=r"--suite is '\.\.', but must be a name"):
-        suite_files.read_suite(str(path))
+        jobs.teacher_of(label, suite_files.read_suite(str(own)))
 
 
 def test_a_suite_is_run_and_a_finished_job_is_not_run_again(own, tmp_path, monkeypatch):
@@ -379,48 +320,11 @@ def test_jobs_of_a_cluster(own, tmp_path, capsys):
     assert "--seeds" in lines[2]
 
 
-def test_commands_have_the_imports_and_all_prices(own, tmp_path):
-    (tmp_path / "mine.py").write_text("")
-    llm = LLMConfig(model="m", prices=(1.0, 2.0), max_calls=None)
-    imports = (str(tmp_path / "mine.py"),)
-    config = CurriculumConfig(suite=str(own), dry_run=True, llm=llm, imports=imports)
-    words = comparison.compare(config)["commands"][0]
-    assert words[words.index("--import") + 1] == str(tmp_path / "mine.py")
-    at = words.index("--llm.prices")
-    assert words[at : at + 3] == ["--llm.prices", "1.0", "2.0"]
-    main([*words[1:], "--dry-run"])  # which reads them again
-
-
 def test_a_failed_worker_costs_one_job(capfd):
     workers.run({"bad": ["didact", "nothing"], "good": ["didact", "--help"]}, 2)
     said = capfd.readouterr().err
     assert "good  finished" in said
     assert "bad  failed with exit code 2" in said
-
-
-def test_a_signal_ends_all_workers(tmp_path, monkeypatch):
-    code = f"""
-import os, pathlib, sys, time
-pathlib.Path({str(tmp_path)!r}, sys.argv[1]).write_text(str(os.getpid()))
-time.sleep(120)
-"""
-    monkeypatch.setattr(workers, "CODE", code)
-
-    def interrupt():
-        while len(list(tmp_path.iterdir())) < 2:
-            time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        workers.run({name: ["didact", name] for name in "abcd"}, 2)
-    thread.join()
-    started = list(tmp_path.iterdir())
-    assert len(started) == 2  # the others were not started afterwards
-    for path in started:
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(path.read_text()), 0)
 
 
 def test_the_table_of_suites(capsys):

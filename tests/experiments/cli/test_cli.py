@@ -8,6 +8,7 @@ import pytest
 
 from didact.environments import SettingError
 from didact.experiments.cli import main
+from didact.experiments.evaluation import watch
 
 TINY = ["--num-envs", "16", "--rollout-length", "4", "--steps", "128", "--ppo.num-minibatches", "2"]
 
@@ -292,6 +293,13 @@ def test_policies_that_are_none(command, here, refused):
     for seed in (-1, 2**31):
         assert f"--seed is {seed}" in refused(command, "missing", "--seed", seed)
     assert contents(here) == ["card", "card/policy.json"]
+
+
+def test_the_file_of_a_video_is_checked_before_it_is_recorded(here, refused, monkeypatch):
+    monkeypatch.setattr(watch, "record", lambda *given, **more: pytest.fail("recorded"))
+    for name in ("a.exe", "a", "a.png"):
+        message = refused("watch", "goto-local", "--out", name)
+        assert f"--out is '{name}', but must be a file called *.gif or *.mp4" in message
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,18 @@ def table(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.parametrize("window", ["0", "-1", "1" + "0" * 30])
+def test_windows_out_of_bounds(here, refused, window):
+    assert "--window is" in refused("plot", made(here / "a", [row(0, 0.0)]), "--window", window)
+
+
+def test_labels_cannot_control_the_terminal(here, capsys):
+    run = made(here / "a", [row(0, 0.0), row(10, 0.4)])
+    main(["plot", run, "--labels", "\x1b[31mx\u202e", "--out", "c.csv"])
+    out = capsys.readouterr().out
+    assert "\\x1b[31mx\\u202e: success 0.400" in out
+
+
 def test_seeds_are_pooled_and_curves_labelled_by_what_differs(here, capsys):
     a = made(here / "a", [row(0, 0.0), row(10, 0.4)], teacher="uniform", seed=1)
     b = made(here / "b", [row(0, 0.2), row(5, 0.3), row(10, 0.6)], teacher="uniform", seed=2)
