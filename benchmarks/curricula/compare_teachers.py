@@ -23,7 +23,7 @@ from didact.common.files import writable
 from didact.common.settings import checked as settings_checked
 from didact.environments import SettingError
 from didact.experiments import setup
-from didact.experiments.config import TrainConfig, checked
+from didact.experiments.config import TrainConfig, checked, option
 from didact.experiments.config_files import read_file
 from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.plotting import training_curves
@@ -33,6 +33,7 @@ from didact.teachers.language.transcript import DROPPED
 
 FILE = "curves.json"
 OPTION = "--train-config"
+OF_SUITES = ("budget", "workers", "ray", "dry_run")  # settings of suites alone
 
 
 DEFAULTS = {
@@ -75,6 +76,10 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         SettingError: a setting is invalid, or the folder holds results for other settings.
     """
     config = with_defaults(settings_checked(config, "--"))
+    plain = CurriculumConfig()
+    for name in OF_SUITES:
+        if getattr(config, name) != getattr(plain, name):
+            raise SettingError(option(name), getattr(config, name), "omitted without --suite")
     import_all(config.imports)
     if len(set(config.teachers)) != len(config.teachers) or len(config.teachers) < 2:
         given = " ".join(config.teachers)
@@ -87,7 +92,7 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         proposers.proposer_of(settings, environment)
     folder = writable("--out", config.out)
     values = dataclasses.asdict(config)
-    varies = ("out", "teachers", "train_config", "suite", "budget", "imports")
+    varies = (*OF_SUITES, "out", "teachers", "train_config", "suite", "imports")
     settings = {k: v for k, v in values.items() if k not in varies}
     if config.train_config is not None:  # its values, because the file may change
         settings["train_config"] = dataclasses.asdict(read_file(config.train_config, OPTION))

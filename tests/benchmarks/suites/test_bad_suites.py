@@ -1,4 +1,4 @@
-"""Mistakes in suite files, teachers and settings are found before a training; signals end workers."""
+"""Mistakes in suites and settings are found before a training; signals end all workers."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from didact.benchmarks.curricula import compare_teachers
 from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.benchmarks.suites import comparison, suite_files, workers
 from didact.environments import SettingError
@@ -148,3 +149,10 @@ time.sleep(120)
     for path in started:
         with pytest.raises(ProcessLookupError):
             os.kill(int(path.read_text()), 0)
+
+
+@pytest.mark.parametrize("change", [{"dry_run": True}, {"workers": 2}, {"budget": "paper"}])
+def test_settings_of_suites_alone(change, tmp_path):
+    config = CurriculumConfig(env="ToyGrid", out=str(tmp_path), **change)
+    with pytest.raises(SettingError, match="omitted without --suite"):
+        compare_teachers.run(config)

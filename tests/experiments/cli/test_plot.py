@@ -52,7 +52,7 @@ def table(path):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("window", ["0", "-1", "1" + "0" * 30])
+@pytest.mark.parametrize("window", ["-1", "1" + "0" * 30])
 def test_windows_out_of_bounds(here, refused, window):
     assert "--window is" in refused("plot", made(here / "a", [row(0, 0.0)]), "--window", window)
 
@@ -138,6 +138,6 @@ def test_what_is_refused(here, refused):
         ([a, b, "--on", "C"], "--on is 'C', but must be a known name, such as B, teacher"),
         ([a, "--on", "A", "teacher"], "evaluation tasks, or only teacher"),
         ([a, "--labels", "x", "y"], "--labels is ('x', 'y'), but must be one for each of 1"),
-        ([a, "--window", "0"], "--window is 0, but must be at least 1"),
+        ([a, "--window", "0"], "--window is 0, but must be a whole number from 1 to"),
     ):
         assert message in refused("plot", *arguments), arguments
