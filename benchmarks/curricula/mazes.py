@@ -75,8 +75,9 @@ def compare(config: MazesConfig) -> dict[str, Any]:
     if len(set(config.teachers)) != len(config.teachers) or not config.teachers:
         raise SettingError("--teachers", config.teachers, "different teachers, at least one")
     folder = writable("--out", config.out)
+    last = config.seed + config.seeds - 1
     for name in config.teachers:
-        settings = _settings(name, config.seed, config)
+        settings = _settings(name, last, config)
         setup.loop_of(settings, setup.environment_of(settings), jax.devices())
     values = dataclasses.asdict(config)
     varies = ("out", "teachers", "seed", "seeds", "minutes")

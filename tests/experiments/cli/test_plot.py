@@ -20,7 +20,9 @@ def here(tmp_path, monkeypatch):
 def made(folder, rows, **settings):
     """A run folder with the given rows of metrics."""
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(to_dict(TrainConfig(**settings))))
+    (folder / "config.json").write_text(
+        json.dumps(to_dict(TrainConfig(**{"teacher": "alp_gmm"} | settings)))
+    )
     rows = [{"updates": i + 1, "seconds": 1.0} | row for i, row in enumerate(rows)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(folder)
