@@ -55,8 +55,6 @@ def with_defaults(config: CurriculumConfig) -> CurriculumConfig:
 
 def run(config: CurriculumConfig) -> dict[str, Any]:
     """Compare teachers in a suite, if one is given, or in any environment."""
-    if config.suite is None and config.ray is not None:
-        raise SettingError("--ray", config.ray, "given together with --suite")
     return comparison.compare(config) if config.suite is not None else compare(config)
 
 
@@ -79,7 +77,7 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     plain = CurriculumConfig()
     for name in OF_SUITES:
         if getattr(config, name) != getattr(plain, name):
-            raise SettingError(option(name), getattr(config, name), "omitted without --suite")
+            raise SettingError(option(name), getattr(config, name), "given together with --suite")
     import_all(config.imports)
     if len(set(config.teachers)) != len(config.teachers) or len(config.teachers) < 2:
         given = " ".join(config.teachers)
@@ -134,7 +132,7 @@ def _settings(label: str, config: CurriculumConfig) -> TrainConfig:
     """Return the training settings for a teacher: NAME, NAME:PROPOSER, "NAME SETTING=VALUE ..."."""
     config = with_defaults(config)
     name, *settings = label.split()
-    teacher, _, proposer = name.partition(":")
+    teacher, proposer = name.partition(":")[0], proposers.of_label("--teachers", label)
     path = config.train_config
     base = TrainConfig() if path is None else read_file(path, OPTION)
     return checked(

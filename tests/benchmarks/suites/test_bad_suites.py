@@ -151,8 +151,10 @@ time.sleep(120)
             os.kill(int(path.read_text()), 0)
 
 
-@pytest.mark.parametrize("change", [{"dry_run": True}, {"workers": 2}, {"budget": "paper"}])
+@pytest.mark.parametrize(
+    "change", [{"dry_run": True}, {"workers": 2}, {"budget": "paper"}, {"ray": "x"}]
+)
 def test_settings_of_suites_alone(change, tmp_path):
     config = CurriculumConfig(env="ToyGrid", out=str(tmp_path), **change)
-    with pytest.raises(SettingError, match="omitted without --suite"):
+    with pytest.raises(SettingError, match="given together with --suite"):
         compare_teachers.run(config)
