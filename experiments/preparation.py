@@ -3,15 +3,13 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
 
 import jax
 
 from didact.common.extensions import import_all
 from didact.common.files import home_folder
-from didact.common.setting_types import Range, shown, value_of
 from didact.environments import SettingError
 from didact.experiments.config import TrainConfig, checked
 from didact.experiments.runs.checkpoints import Checkpoints
@@ -25,23 +23,6 @@ def settled(config: TrainConfig) -> TrainConfig:
     """
     config = checked(config)
     return dataclasses.replace(config, imports=import_all(config.imports))
-
-
-def check_arguments(config: Any, resume: Any, checkpoint: Any, callbacks: Any) -> None:
-    """Check the kinds of the arguments of `train`.
-
-    Raises:
-        SettingError: an argument is of another kind.
-    """
-    if config is not None and not isinstance(config, TrainConfig):
-        raise SettingError("config", shown(config), "a TrainConfig, or omitted")
-    if resume is not None and not isinstance(resume, str | os.PathLike):
-        raise SettingError("resume", shown(resume), "the path of a run folder")
-    if checkpoint is not None:
-        value_of("checkpoint", checkpoint, Annotated[int, Range(0)])
-    if not isinstance(callbacks, Iterable) or isinstance(callbacks, str | bytes | Mapping):
-        allowed = "a list of Callback objects, and of functions of a row of metrics"
-        raise SettingError("callbacks", shown(callbacks), allowed)
 
 
 @contextlib.contextmanager

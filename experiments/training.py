@@ -25,12 +25,7 @@ from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.evaluation.evaluate import Results, evaluator
 from didact.experiments.evaluation.scores import scores_of
 from didact.experiments.imitation import expert_setup
-from didact.experiments.preparation import (
-    cache_compilations,
-    check_arguments,
-    settled,
-    system_errors,
-)
+from didact.experiments.preparation import cache_compilations, settled, system_errors
 from didact.experiments.runs import folder, logs, policy_files, report
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.experiments.runs.curriculum_pictures import thumbnails_of
@@ -80,7 +75,7 @@ def train(
         Interrupted, Terminated: the training was stopped by Ctrl-C, SIGTERM or SIGHUP, and is
             saved. They are a `KeyboardInterrupt` and a `SystemExit`.
     """
-    check_arguments(config, resume, checkpoint, callbacks)
+    objects.check_arguments(config, resume, checkpoint, callbacks)
     with contextlib.ExitStack() as held:
         with distributed.prepared():
             if resume is not None and distributed.first():

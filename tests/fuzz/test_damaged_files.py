@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import damage
 
 from didact.benchmarks import resumed_results
-from didact.benchmarks.suites import comparison, report
+from didact.benchmarks.suites import comparison
+from didact.benchmarks.suites.reporting import report
 from didact.environments import ArraySpace, Discrete, SettingError
 from didact.experiments.config import TrainConfig, checked, read_run, to_dict
 from didact.experiments.config_files import read_file
