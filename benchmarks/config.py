@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 from didact.benchmarks.speed.commits_worker import CASES
-from didact.common.setting_types import Positive, Range, Seed
+from didact.common.setting_types import NotNegative, Positive, PositiveShare, Range, Seed, Share
+from didact.experiments.config import Count
+from didact.experiments.config import Steps as TrainingSteps
 
 Steps = Annotated[int, Range(1, 10**8)]
 
@@ -14,11 +16,11 @@ Steps = Annotated[int, Range(1, 10**8)]
 class ThroughputConfig:
     """Measure the steps per second of the grid environments, compared with other packages."""
 
-    num_envs: tuple[int, ...] = (128, 1024, 8192)
+    num_envs: tuple[Count, ...] = (128, 1024, 8192)
     """numbers of parallel environments; the table has a section for each"""
-    seconds: float = 2.0
+    seconds: Annotated[float, Range(0, 1e6)] = 2.0
     """total timing per row, over all repeats"""
-    repeats: int = 5
+    repeats: Annotated[int, Range(1, 1000)] = 5
     """number of repeats; the repeats of all rows are interleaved"""
     levels: tuple[str, ...] = (
         "BabyAI-GoToLocal-v0",
@@ -29,13 +31,13 @@ class ThroughputConfig:
     """environments to measure; the suffix `/packed` packs each cell of the view into one byte"""
     peers: tuple[str, ...] = ("envpool", "xminigrid", "minigrid")
     """packages to compare with on the same levels; unavailable ones are skipped, with a reason"""
-    threads: int = 0
+    threads: Annotated[int, Range(0, 1024)] = 0
     """number of threads for envpool; 0 uses one per core"""
     training: bool = True
     """also measure a whole training and the share of its components"""
-    training_num_envs: int = 1024
+    training_num_envs: Count = 1024
     """number of parallel environments of that training, a multiple of 16"""
-    seed: int = 0
+    seed: Seed = 0
     """random seed of the levels and actions"""
 
 
@@ -65,15 +67,15 @@ class BabyAIConfig:
         "BabyAI-BossLevel-v0",
     )
     """levels; a student is trained from scratch on each"""
-    steps: int = 3_000_000
+    steps: TrainingSteps = 3_000_000
     """environment steps per level"""
-    seed: int = 0
+    seed: Seed = 0
     """random seed of each training"""
-    num_envs: int = 1024
+    num_envs: Count = 1024
     """number of parallel environments"""
-    num_evaluations: int = 8
+    num_evaluations: Annotated[int, Range(1, 10_000)] = 8
     """number of evaluations during each training"""
-    episodes: int = 512
+    episodes: Count = 512
     """episodes per evaluation"""
     out: str = "runs/babyai"
     """folder for the results; levels with results for the same settings are not trained again"""
@@ -85,9 +87,9 @@ class ExpertsConfig:
 
     levels: tuple[str, ...] = ()
     """environment ids of the `minigrid` package (BabyAI or MiniGrid); all BabyAI ids if empty"""
-    episodes: int = 50
+    episodes: Count = 50
     """episodes per id, each on its own level"""
-    seed: int = 1000
+    seed: Seed = 1000
     """seed of the first level of each id; consecutive seeds follow"""
     bot: bool = True
     """also run BabyAI's bot, which takes most of the time"""
@@ -105,28 +107,28 @@ class KickstartingConfig:
     """students to train: from rewards alone; kickstarted with a constant lambda, with lambda
     annealed to 0, or with lambda also tuned by population-based training; or distilled from the
     experts alone"""
-    steps: int = 3_000_000
+    steps: TrainingSteps = 3_000_000
     """environment steps per seed"""
-    expert_steps: int = 1_500_000
+    expert_steps: TrainingSteps = 1_500_000
     """environment steps per expert (three times as many for put-next), which is distilled from the
     solver; too few give weak experts"""
-    seeds: int = 5
+    seeds: Annotated[int, Range(1, 65_536)] = 5
     """number of seeds per student, and size of the population"""
-    seed: int = 0
+    seed: Seed = 0
     """first random seed"""
-    num_envs: int = 1024
+    num_envs: Count = 1024
     """number of parallel environments per seed"""
-    weight: float = 1.0
+    weight: NotNegative = 1.0
     """initial weight of the imitation loss (lambda)"""
-    anneal_until: float = 0.5
+    anneal_until: PositiveShare = 0.5
     """fraction of the training after which lambda is annealed to 0, for students that anneal it"""
-    expert_action_probability: float = 0.0
+    expert_action_probability: Share = 0.0
     """initial probability that an expert acts instead of a kickstarted student"""
-    expert_actions_until: float = 0.1
+    expert_actions_until: PositiveShare = 0.1
     """fraction of the training after which only students act"""
-    num_evaluations: int = 24
+    num_evaluations: Annotated[int, Range(1, 10_000)] = 24
     """number of evaluations during each training, denser at the start"""
-    episodes: int = 50
+    episodes: Count = 50
     """episodes per task and evaluation"""
     out: str = "runs/kickstarting"
     """folder for the experts, and for the results as JSON and PNG; existing results are reused"""
@@ -148,22 +150,22 @@ class FeedbackConfig:
     """instruction tasks to train on, named as in `didact benchmark kickstarting`"""
     test_tasks: tuple[str, ...] = ("both", "sequence")
     """held-out instruction tasks, to test on and to adapt to"""
-    anneal_help: float = 0.0
+    anneal_help: Share = 0.0
     """fraction of the training after which feedback is annealed to zero; 0 draws a message rate
     from 0 to 1 for each episode, throughout the training"""
-    steps: int = 2_000_000
+    steps: TrainingSteps = 2_000_000
     """environment steps per seed"""
-    seeds: int = 5
+    seeds: Annotated[int, Range(2, 65_536)] = 5
     """number of seeds per condition, run side by side in one program"""
-    seed: int = 0
+    seed: Seed = 0
     """first random seed"""
-    num_envs: int = 256
+    num_envs: Count = 256
     """number of parallel environments per seed"""
-    adapt_envs: int = 64
+    adapt_envs: Count = 64
     """number of parallel environments per seed during adaptation"""
-    adapt_updates: tuple[int, ...] = (2, 8)
+    adapt_updates: tuple[Annotated[int, Range(1, 10**6)], ...] = (2, 8)
     """numbers of updates on the held-out tasks after which to test again"""
-    episodes: int = 200
+    episodes: Count = 200
     """episodes per task, test and seed"""
     out: str = "runs/feedback"
     """folder for the results; conditions with results for the same settings are not run again"""

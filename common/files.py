@@ -1,15 +1,22 @@
-"""Atomic writes of files and folders, and folders for results."""
+"""Atomic writes of files and folders, locks, and folders for results."""
 
 import contextlib
+import errno
 import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from didact.common.errors import SettingError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _LEFTOVER = re.compile(r"\.(.+\.)?[0-9a-f]{12}\.(part|old|probe)(\..*)?", re.DOTALL)
 
 
@@ -90,6 +97,45 @@ def write_new(path: str | os.PathLike[str], data: str) -> None:
                 file.write(data)
     finally:
         _remove(draft)
+
+
+@contextlib.contextmanager
+def locked(
+    path: str | os.PathLike[str], waiting: Callable[[], object] | None = None
+) -> Iterator[None]:
+    """Hold the lock of a file, which is created if it is missing, and is never written to.
+
+    The system releases the lock when the process ends in any way. On file systems without locks,
+    this does nothing.
+
+    Args:
+        path: the file.
+        waiting: called once if another process, or another block in this one, holds the lock; the
+            block then waits for it. If None, it does not wait.
+
+    Raises:
+        BlockingIOError: the lock is held, and `waiting` is None.
+        OSError: the file cannot be opened, or is a link.
+    """
+    if fcntl is None:
+        yield
+        return
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    file = os.open(path, flags, 0o644)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is None:
+                raise
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        yield
+    finally:
+        os.close(file)
 
 
 def remove(path: str | os.PathLike[str]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from didact.common.errors import SettingError
+from didact.common.extensions import OPTION
 from didact.common.registry import suggest
 from didact.common.setting_types import from_text, has_text, in_words, kinds_of, shown, value_of
 
@@ -37,6 +38,8 @@ class Names:
             return self.source or "settings"
         dotted = ".".join(map(str, path))
         if self.prefix.startswith("--"):
+            if path == ("imports",):
+                return OPTION
             dotted = dotted.replace("_", "-")
         return self.prefix + dotted + (f" in {self.source}" if self.source else "")
 
@@ -94,6 +97,27 @@ def updated(settings: T, values: Any, names: Names, path: Path = ()) -> T:
         else:
             result[field] = value_of(names.of(here), value, kind)
     return dataclasses.replace(settings, **result)  # type: ignore[type-var]
+
+
+def check_numbers(settings: Any, names: Names = Names("--"), path: Path = ()) -> None:
+    """Check that the numbers among settings are finite and within the bounds of their kinds.
+
+    Other values are not checked: options of commands may have kinds that no file contains.
+
+    Raises:
+        SettingError: a number is out of bounds.
+    """
+    kinds = kinds_of(type(settings))
+    for name, value in fields_of(settings).items():
+        here = (*path, name)
+        if _is_settings(value):
+            check_numbers(value, names, here)
+        elif all(map(_is_number, value if isinstance(value, tuple) else (value,))):
+            value_of(names.of(here), value, kinds.get(name, Any))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_settings(value: Any) -> bool:

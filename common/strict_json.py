@@ -21,17 +21,32 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
         return json.dumps(_finite(value), indent=indent, allow_nan=False)
 
 
-def loads(text: str | bytes) -> Any:
+def loads(text: str | bytes, *, repeated: bool = True) -> Any:
     """Parse JSON that contains only finite numbers.
 
+    Args:
+        text: the JSON.
+        repeated: whether an object may have several values of one name, of which the last counts.
+
     Raises:
-        ValueError: the text is not JSON, is nested too deeply, or contains NaN or a number beyond
-            the range of floats, such as 1e400.
+        ValueError: the text is not JSON, is nested too deeply, contains NaN or a number beyond the
+            range of floats, such as 1e400, or repeats a name.
     """
+    hook = None if repeated else once
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_float)
+        return json.loads(text, parse_constant=_refuse, parse_float=_float, object_pairs_hook=hook)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of JSON from its pairs; a repeated name is a ValueError."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"duplicate key {name[:40]}")
+        found[name] = value
+    return found
 
 
 def _finite(value: Any) -> Any:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 
 
@@ -335,9 +336,10 @@ class Box:
         """
         if isinstance(text, (str, bytes)):
             try:
-                value = json.loads(text)
-            except (ValueError, RecursionError):
-                raise SettingError("task", text[:80], "a JSON object") from None
+                value = strict_json.loads(text, repeated=False)
+            except ValueError:
+                allowed = "a JSON object without repeated names"
+                raise SettingError("task", text[:80], allowed) from None
         else:
             value = text
         if not isinstance(value, Mapping):

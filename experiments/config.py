@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from didact.common import settings
 from didact.common.errors import SettingError
 from didact.common.extensions import OPTION as IMPORT
+from didact.common.foreign_files import read_bytes
 from didact.common.setting_types import (
     Hidden,
     NotNegative,
@@ -273,7 +274,7 @@ def read_run(path: Path, run: Path) -> TrainConfig:
         SettingError: the file is not a valid config.json.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_bytes(path).decode())
     except (OSError, ValueError, RecursionError):
         raise SettingError(path.name, str(path), "the JSON file written by the run") from None
     if not isinstance(values, dict):

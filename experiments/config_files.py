@@ -10,7 +10,9 @@ from typing import Any
 import yaml
 
 from didact.common.errors import SettingError
+from didact.common.foreign_files import read_bytes, reason
 from didact.common.setting_types import kinds_of, value_of
+from didact.common.strict_json import once
 from didact.experiments.config import TrainConfig, defaults_for, from_dict
 
 MAX_SIZE = 1 << 20  # bytes
@@ -48,17 +50,13 @@ def read_values(path: Path, option: str) -> Any:
         SettingError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SIZE + 1)
+        content = read_bytes(path, MAX_SIZE)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise SettingError(option, str(path), f"a readable file ({why})") from None
-    if len(content) > MAX_SIZE:
-        raise SettingError(option, str(path), f"a file of at most {MAX_SIZE:,} bytes")
+        raise SettingError(option, str(path), f"a readable file ({reason(error)})") from None
     try:
         text = content.decode("utf-8")
         if path.suffix == ".json":
-            return json.loads(text, object_pairs_hook=_once)
+            return json.loads(text, object_pairs_hook=once)
         return yaml.load(text, Loader=_Loader)
     except Exception as error:  # malformed text can also trigger internal errors of PyYAML
         kind = "JSON" if path.suffix == ".json" else "YAML"
@@ -102,15 +100,6 @@ def with_numbers(values: Any, base: Any) -> Any:
                 value = value_of("", float(value), kinds[field])
         result[name] = value
     return result
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"duplicate key {name[:40]}")
-        found[name] = value
-    return found
 
 
 def _why(error: Exception) -> str:

@@ -8,13 +8,13 @@ be resumed when the same objects are passed again.
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, NamedTuple
 
 import jax
 
 from didact.common.errors import SettingError
-from didact.common.setting_types import as_json, shown
+from didact.common.setting_types import Range, as_json, shown, value_of
 from didact.common.settings import Names, fields_of, flat, updated
 from didact.environments import Environment, TaskSpace
 from didact.environments.base import name_of
@@ -62,6 +62,23 @@ def is_label(name: str) -> bool:
 def without_label(name: str) -> str:
     """Return the name within a label, for names of folders; other names are unchanged."""
     return name[1 : -len(" object>")] if is_label(name) else name
+
+
+def check_arguments(config: Any, resume: Any, checkpoint: Any, callbacks: Any) -> None:
+    """Check the kinds of the arguments of `train`.
+
+    Raises:
+        SettingError: an argument is of another kind.
+    """
+    if config is not None and not isinstance(config, TrainConfig):
+        raise SettingError("config", shown(config), "a TrainConfig, or omitted")
+    if resume is not None and not isinstance(resume, str | os.PathLike):
+        raise SettingError("resume", shown(resume), "the path of a run folder")
+    if checkpoint is not None:
+        value_of("checkpoint", checkpoint, Annotated[int, Range(0)])
+    if not isinstance(callbacks, Iterable) or isinstance(callbacks, str | bytes | Mapping):
+        allowed = "a list of Callback objects, and of functions of a row of metrics"
+        raise SettingError("callbacks", shown(callbacks), allowed)
 
 
 def read(settings: Mapping[str, Any], base: TrainConfig | None = None) -> TrainConfig:

@@ -53,9 +53,8 @@ def train(
 
     Args:
         config: training settings.
-        resume: run folder to resume. The run's own settings are used; only `imports` may be given
-            as well, in case the imported code has moved, and the objects that the run was made
-            with.
+        resume: run folder to resume. The run's own settings are used; only `imports`, in case the
+            code has moved, and the objects that the run was made with may be given as well.
         checkpoint: number of updates of the checkpoint to resume from; the latest if None.
         linked_checkpoints: whether `checkpoints` in the run folder may be a link to another folder.
         console: console that shows the progress.
@@ -75,6 +74,7 @@ def train(
         Interrupted, Terminated: the training was stopped by Ctrl-C, SIGTERM or SIGHUP, and is
             saved. They are a `KeyboardInterrupt` and a `SystemExit`.
     """
+    objects.check_arguments(config, resume, checkpoint, callbacks)
     with contextlib.ExitStack() as held:
         with distributed.prepared():
             if resume is not None and distributed.first():

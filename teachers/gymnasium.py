@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from gymnasium import Space, spaces
@@ -19,7 +19,7 @@ from gymnasium.vector import (
 from jaxtyping import Bool, Float
 
 from didact.common.errors import SettingError
-from didact.common.setting_types import shown
+from didact.common.setting_types import Range, shown, value_of
 from didact.environments.adapters.gymnasium import VectorEnvironment
 from didact.environments.base import Environment
 from didact.environments.task_spaces import TaskSpace
@@ -102,15 +102,24 @@ def with_teacher(
         if not isinstance(environment, Environment):
             raise SettingError("space", None, "the task space of the environments, such as a Box")
         space = environment.task_space
+    label = f"teacher {teacher}" if isinstance(teacher, str) else "given teacher"
     if isinstance(teacher, str):
         settings = dict(teacher_settings or {})
         if registry.starts_easy(teacher) and isinstance(environment, Environment):
             settings.setdefault("easy", environment.easy_space.intersection(space))
         teacher = registry.make(teacher, space, **settings)
+    elif not isinstance(teacher, Teacher):
+        raise SettingError("teacher", shown(teacher), "the name of a teacher, or a teacher")
     elif teacher_settings:
         allowed = "omitted with a teacher that is already made"
         raise SettingError("teacher_settings", dict(teacher_settings), allowed)
-    stateful = StatefulTeacher(teacher, envs.num_envs, space.size, seed)
+    value_of("seed", seed, Annotated[int, Range(0, 2**63 - 1)])
+    try:
+        stateful = StatefulTeacher(teacher, envs.num_envs, space.size, seed)
+    except SettingError as error:
+        if error.setting != "score":
+            raise
+        raise SettingError(f"score of the {label}", error.value, error.allowed) from None
     return TaughtVectorEnv(envs, stateful, success, seed)
 
 

@@ -11,6 +11,9 @@ import numpy as np
 
 from didact.common.errors import SettingError
 from didact.common.files import replacing
+from didact.common.foreign_files import opened
+
+MOST = 1 << 32  # bytes of a file
 
 
 def to_arrays(state: Any) -> dict[str, np.ndarray]:
@@ -73,8 +76,8 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """
     path = _npz(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+        with opened(path, MOST) as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
     except Exception as error:  # damaged files cause errors of zipfile, zlib, ast, tokenize, ...
         why = getattr(error, "strerror", None) or type(error).__name__
     raise SettingError("path", str(path), f"a readable file of a teacher's state ({why})")

@@ -6,6 +6,7 @@ References:
 """
 
 import dataclasses
+import functools
 import math
 import re
 from pathlib import Path
@@ -23,8 +24,9 @@ from didact.benchmarks.crafting.settings import EnvGenConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import holm, t_interval, welch_test
 from didact.common import display
-from didact.common.errors import SettingError, require
+from didact.common.errors import SettingError
 from didact.common.files import writable
+from didact.common.settings import checked as settings_checked
 from didact.environments import make
 from didact.environments.crafting.layout import ACHIEVEMENTS
 from didact.environments.crafting.tasks import ORIGINAL, ORIGINAL_SPACE
@@ -143,13 +145,26 @@ def train(config: EnvGenConfig, condition: str, seed: int, folder: Path) -> dict
     }
 
 
+def is_row(row: Any) -> bool:
+    """Whether a value read from a file is a result of `train`."""
+    points = len(row["steps"])
+    rates = np.array([row["rates"][name] for name in ACHIEVEMENTS], float)
+    others = ("score", "return", "length", "accepted", "refused", "failed")
+    numbers = np.array([*(row[name] for name in others), *row["steps"]])
+    fits = points > 0 and rates.shape == (len(ACHIEVEMENTS), points) and numbers.dtype.kind in "if"
+    return fits and bool(np.isfinite(numbers).all() and ((rates >= 0) & (rates <= 1)).all())
+
+
 def settings_of(config: EnvGenConfig, condition: str, seed: int) -> TrainConfig:
     """Return the settings of a training.
 
     Raises:
         SettingError: a setting is invalid.
     """
-    _, _, proposer = condition.partition(":")
+    proposer = proposers.of_label("--conditions", condition)
+    if condition == proposers.TEACHER:
+        allowed = f"{BASELINE}, a teacher, or a proposer such as {proposers.TEACHER}:scripted"
+        raise SettingError("--conditions", condition, allowed)
     return checked(
         TrainConfig(
             env="Crafter",
@@ -238,15 +253,15 @@ def compare(config: EnvGenConfig) -> dict[str, Any]:
     Raises:
         SettingError: a setting is invalid.
     """
-    for name, least in {"cycles": 1, "worlds": 1, "seeds": 2, "test_episodes": 2}.items():
-        require(f"--{name.replace('_', '-')}", getattr(config, name),
-                getattr(config, name) >= least, f"at least {least}")  # fmt: skip
+    config = settings_checked(config, "--")
     if len(set(config.conditions)) != len(config.conditions) or not config.conditions:
         raise SettingError("--conditions", " ".join(config.conditions), "different ones")
     world = make("Crafter")
     for condition in config.conditions:  # validates everything before the first training
-        settings_of(config, condition, config.seed)
+        for seed in (config.seed, config.seed + config.seeds - 1):
+            settings = settings_of(config, condition, seed)
         _teacher_of(config, condition.partition(":")[0], world)
+        proposers.proposer_of(settings, world)
     folder = writable("--out", config.out)
     values = dataclasses.asdict(config)
     settings = {
@@ -254,14 +269,14 @@ def compare(config: EnvGenConfig) -> dict[str, Any]:
         if key not in ("out", "conditions", "seeds", "seed", "llm")
     } | {"model": config.llm.model}  # fmt: skip
     path = folder / RESULT
-    rows = resumed_results.rows_of(path, "rows", settings, lambda row: len(row["rates"]) > 0)
+    results = resumed_results.Results(path, "rows", settings, is_row)
     seeds = range(config.seed, config.seed + config.seeds)
     for seed in seeds:  # seed by seed, so that an interrupted comparison is one of fewer seeds
         for condition in config.conditions:
-            key = f"{condition}/{seed}"
-            if key not in rows:
-                rows[key] = train(config, condition, seed, folder)
-                resumed_results.write(path, {"settings": settings, "rows": rows})
+            results.row(
+                f"{condition}/{seed}", functools.partial(train, config, condition, seed, folder)
+            )
+    rows = results.rows
     chosen = {name: [rows[f"{name}/{seed}"] for seed in seeds] for name in config.conditions}
     return {
         "machine": hardware.describe(),

@@ -2,8 +2,10 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
-from didact.experiments.config import LLMConfig
+from didact.common.setting_types import NotNegative, Range, Seed
+from didact.experiments.config import Count, LLMConfig, Steps
 from didact.students.config import NetworkConfig, PPOConfig
 
 PPO = PPOConfig(
@@ -23,19 +25,19 @@ PPO = PPOConfig(
 class CrafterConfig:
     """Compare the crafting world with the original package, `crafter`."""
 
-    episodes: int = 5000
+    episodes: Count = 5000
     """episodes of the uniform policy, compared with published rates; about 170 steps each"""
-    maps: int = 100
+    maps: Annotated[int, Range(0, 10**6)] = 100
     """maps of the original to compare with; each takes it about a second"""
-    num_envs: tuple[int, ...] = (256, 1024)
+    num_envs: tuple[Count, ...] = (256, 1024)
     """numbers of parallel worlds whose speed is measured"""
     craftax: bool = True
     """whether Craftax-Classic is measured too, if it is installed; it compiles for minutes"""
-    seconds: float = 20.0
+    seconds: NotNegative = 20.0
     """CPU time per row, over all repeats; 0 omits the speed"""
-    repeats: int = 4
+    repeats: Annotated[int, Range(1, 1000)] = 4
     """number of repeats; the repeats of all rows are interleaved"""
-    seed: int = 0
+    seed: Seed = 0
     """random seed"""
 
 
@@ -44,23 +46,23 @@ class CrafterTrainingConfig:
     """Train PPO with a memory in the original game of Crafter, by its protocol: 1 M steps, and the
     score of all training episodes."""
 
-    steps: int = 1_000_000
+    steps: Steps = 1_000_000
     """environment steps per seed"""
-    seed: int = 0
+    seed: Seed = 0
     """first seed"""
-    seeds: int = 5
+    seeds: Annotated[int, Range(1, 1000)] = 5
     """number of seeds, one after the other"""
     out: Path = Path("runs/crafter")
     """folder of the runs; finished ones are not trained again"""
-    num_envs: int = 32
+    num_envs: Count = 32
     """number of parallel worlds"""
-    rollout_length: int = 128
+    rollout_length: Count = 128
     """steps per world and update"""
     ppo: PPOConfig = PPO
     """settings of PPO"""
-    test_episodes: int = 1000
+    test_episodes: Annotated[int, Range(0, 10**6)] = 1000
     """episodes of the trained policies here; 0 omits them"""
-    official_episodes: int = 0
+    official_episodes: Annotated[int, Range(0, 10**6)] = 0
     """their episodes in the original package, a second or more each; 0 omits them"""
 
 
@@ -68,13 +70,13 @@ class CrafterTrainingConfig:
 class CrafterExpertConfig:
     """Measure the planner of the crafting world, the expert that sees the whole state."""
 
-    episodes: int = 256
+    episodes: Count = 256
     """episodes of the original game, played in parallel"""
-    steps: int = 1000
+    steps: Annotated[int, Range(1, 10**6)] = 1000
     """steps of each episode, unless the player dies earlier"""
-    attempts: int = 16
+    attempts: Annotated[int, Range(0, 65_536)] = 16
     """episodes of each evaluation task of `CrafterInstructions`; 0 omits them"""
-    seed: int = 0
+    seed: Seed = 0
     """random seed"""
 
 
@@ -92,23 +94,23 @@ class EnvGenConfig:
     )
     """where worlds come from: a proposer as in `pool:language-model` or `pool:scripted`, a teacher,
     or `original` for the original game alone, which is the baseline"""
-    steps: int = 1_000_000
+    steps: Steps = 1_000_000
     """environment steps per seed, half of them in the original game"""
-    cycles: int = 4
+    cycles: Annotated[int, Range(1, 10_000)] = 4
     """number of cycles"""
-    worlds: int = 8
+    worlds: Annotated[int, Range(1, 1024)] = 8
     """number of worlds that a proposer is asked for in each cycle"""
-    seeds: int = 3
+    seeds: Annotated[int, Range(2, 1000)] = 3
     """number of seeds, one after the other"""
-    seed: int = 0
+    seed: Seed = 0
     """first seed"""
-    test_episodes: int = 256
+    test_episodes: Annotated[int, Range(2, 65_536)] = 256
     """episodes in the original game after each cycle"""
     out: str = "runs/envgen"
     """folder of the results; finished seeds are not trained again"""
-    num_envs: int = 32
+    num_envs: Count = 32
     """number of parallel worlds"""
-    rollout_length: int = 128
+    rollout_length: Count = 128
     """steps per world and update"""
     ppo: PPOConfig = PPO
     """settings of PPO"""

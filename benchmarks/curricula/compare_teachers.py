@@ -18,7 +18,9 @@ from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evalu
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
 from didact.benchmarks.suites import comparison
+from didact.common.extensions import import_all
 from didact.common.files import writable
+from didact.common.settings import checked as settings_checked
 from didact.environments import SettingError
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig, checked, option
@@ -31,6 +33,7 @@ from didact.teachers.language.transcript import DROPPED
 
 FILE = "curves.json"
 OPTION = "--train-config"
+OF_SUITES = ("budget", "workers", "ray", "dry_run")  # settings of suites alone
 
 
 DEFAULTS = {
@@ -52,8 +55,6 @@ def with_defaults(config: CurriculumConfig) -> CurriculumConfig:
 
 def run(config: CurriculumConfig) -> dict[str, Any]:
     """Compare teachers in a suite, if one is given, or in any environment."""
-    if config.suite is None and config.ray is not None:
-        raise SettingError("--ray", config.ray, "given together with --suite")
     return comparison.compare(config) if config.suite is not None else compare(config)
 
 
@@ -72,10 +73,12 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     Raises:
         SettingError: a setting is invalid, or the folder holds results for other settings.
     """
-    config = with_defaults(config)
-    for name, least in {"seeds": 2, "num_evaluations": 1, "test_tasks": 1}.items():
-        if getattr(config, name) < least:
-            raise SettingError(option(name), getattr(config, name), f"at least {least}")
+    config = with_defaults(settings_checked(config, "--"))
+    plain = CurriculumConfig()
+    for name in OF_SUITES:
+        if getattr(config, name) != getattr(plain, name):
+            raise SettingError(option(name), getattr(config, name), "given together with --suite")
+    import_all(config.imports)
     if len(set(config.teachers)) != len(config.teachers) or len(config.teachers) < 2:
         given = " ".join(config.teachers)
         raise SettingError("--teachers", given, "at least two different teachers")
@@ -87,32 +90,32 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         proposers.proposer_of(settings, environment)
     folder = writable("--out", config.out)
     values = dataclasses.asdict(config)
-    without = ("out", "teachers", "train_config", "suite", "budget")
-    settings = {k: v for k, v in values.items() if k not in without}
+    varies = (*OF_SUITES, "out", "teachers", "train_config", "suite", "imports")
+    settings = {k: v for k, v in values.items() if k not in varies}
     if config.train_config is not None:  # its values, because the file may change
         settings["train_config"] = dataclasses.asdict(read_file(config.train_config, OPTION))
     path, complete = folder / FILE, functools.partial(_is_row, seeds=config.seeds or 0)
-    rows = resumed_results.rows_of(path, "teachers", settings, complete)
-    settings["teachers"] = list(config.teachers)
-    for name in config.teachers:
-        if name not in rows:
-            rows[name] = learn(name, config) | {"machine": hardware.describe()}
-            resumed_results.write(path, {"settings": settings, "teachers": rows})
-    chosen = {name: rows[name] for name in config.teachers}
+    shown = {"teachers": list(config.teachers)}
+    results = resumed_results.Results(path, "teachers", settings, complete, shown)
+
+    def trained(name: str) -> dict[str, Any]:
+        return learn(name, config) | {"machine": hardware.describe()}
+
+    chosen = {name: results.row(name, functools.partial(trained, name)) for name in config.teachers}
     baseline = chosen[config.teachers[-1]]
     for row in chosen.values():
         for score in ("final", "average"):
             row[f"{score}_interval"] = [float(x) for x in bootstrap_interval(row[score])]
             row[f"{score}_p"] = float(welch_test(row[score], baseline[score]).p_value)
-    result = {"machine": hardware.describe(), "settings": settings, "teachers": rows}
     series = {
         name: (np.array(row["steps"]), np.array(row["success"])) for name, row in chosen.items()
     }
     training_curves.learning_curves(
         folder / "curves.png", series, y_label="success on the test tasks", y_limits=(0, 1.02)
     )
-    resumed_results.write(path, result)
-    return result | {"teachers": chosen}
+    machine = hardware.describe()
+    results.add(chosen, machine=machine)
+    return {"machine": machine, "settings": settings | shown, "teachers": chosen}
 
 
 def _is_row(row: Any, seeds: int) -> bool:
@@ -129,7 +132,7 @@ def _settings(label: str, config: CurriculumConfig) -> TrainConfig:
     """Return the training settings for a teacher: NAME, NAME:PROPOSER, "NAME SETTING=VALUE ..."."""
     config = with_defaults(config)
     name, *settings = label.split()
-    teacher, _, proposer = name.partition(":")
+    teacher, proposer = name.partition(":")[0], proposers.of_label("--teachers", label)
     path = config.train_config
     base = TrainConfig() if path is None else read_file(path, OPTION)
     return checked(

@@ -18,11 +18,12 @@ from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.statistics import interquartile_mean, t_interval, welch_test
 from didact.common import display
 from didact.common.files import writable
+from didact.common.settings import checked as settings_checked
 from didact.environments import SettingError
 from didact.environments.grid.mazes import EVALUATION, Levels, RepeatedBlocks
 from didact.experiments import setup
 from didact.experiments.callbacks import Callback
-from didact.experiments.config import TrainConfig, checked, option
+from didact.experiments.config import TrainConfig, checked
 from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.runs import logs
 from didact.experiments.training import train_or_resume
@@ -70,20 +71,20 @@ def compare(config: MazesConfig) -> dict[str, Any]:
     Raises:
         SettingError: a setting is invalid, or the folder holds results for other settings.
     """
+    config = settings_checked(config, "--")
     if len(set(config.teachers)) != len(config.teachers) or not config.teachers:
         raise SettingError("--teachers", config.teachers, "different teachers, at least one")
-    for name, least in {"seeds": 1, "num_evaluations": 1, "episodes": 1, "levels": 1}.items():
-        if getattr(config, name) < least:
-            raise SettingError(option(name), getattr(config, name), f"at least {least}")
     folder = writable("--out", config.out)
+    last = config.seed + config.seeds - 1
     for name in config.teachers:
-        settings = _settings(name, config.seed, config)
+        settings = _settings(name, last, config)
         setup.loop_of(settings, setup.environment_of(settings), jax.devices())
     values = dataclasses.asdict(config)
     varies = ("out", "teachers", "seed", "seeds", "minutes")
     settings = {k: v for k, v in values.items() if k not in varies}
     path = folder / FILE
-    rows = resumed_results.rows_of(path, "trainings", settings, _is_row)
+    results = resumed_results.Results(path, "trainings", settings, _is_row)
+    rows = results.rows
     seeds = range(config.seed, config.seed + config.seeds)
     end = time.monotonic() + 60 * config.minutes if config.minutes else float("inf")
     # Seed by seed, so that an interrupted comparison is one of fewer seeds.
@@ -93,8 +94,8 @@ def compare(config: MazesConfig) -> dict[str, Any]:
             if f"{name}/{seed}" not in rows:
                 if time.monotonic() > end:
                     break
-                rows[f"{name}/{seed}"] = learn(name, seed, config, end)
-                resumed_results.write(path, {"settings": settings, "trainings": rows})
+                train = functools.partial(learn, name, seed, config, end)
+                results.row(f"{name}/{seed}", train)
     except OutOfTime:
         pass
     unfinished = sum(f"{name}/{seed}" not in rows for name, seed in wanted)

@@ -4,11 +4,15 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-from didact.common.setting_types import Range, Seed
-from didact.experiments.config import LLMConfig
+from didact.common.setting_types import NotNegative, Range, Seed, Share
+from didact.experiments.config import Count, LLMConfig
+from didact.experiments.config import Steps as TrainingSteps
+from didact.experiments.option_types import Imports
 from didact.students.config import NetworkConfig, PPOConfig
 
 Steps = Annotated[int, Range(1, 10**8)]
+Seeds = Annotated[int, Range(2, 65_536)]
+Evaluations = Annotated[int, Range(1, 10_000)]
 TEACHING_PPO = PPOConfig(
     learning_rate=1e-3,
     num_epochs=2,
@@ -51,23 +55,23 @@ class CurriculumConfig:
     """teachers to compare, with a proposer as in `pool:scripted` and settings as in
     `"alp_gmm fit_rate=100"`; without a suite, the last one is the baseline of the statistical
     tests. Defaults to those of the suite, or to alp_gmm and uniform"""
-    steps: int | None = None
+    steps: TrainingSteps | None = None
     """environment steps per seed; defaults to those of the suite, or to 1,500,000"""
-    seeds: int | None = None
+    seeds: Seeds | None = None
     """number of seeds per teacher, run side by side in one program; defaults to those of the suite,
     or to 8"""
-    seed: int = 0
+    seed: Seed = 0
     """first random seed"""
-    num_envs: int | None = None
+    num_envs: Count | None = None
     """number of parallel environments per seed; defaults to 256"""
-    warm_up: float | None = None
+    warm_up: Share | None = None
     """success rate on easy tasks at which the teacher takes over; 0, the default, disables it"""
     train_config: Path | None = None
     """YAML or JSON file with other training settings, as for `didact train --config`; the options
     of this command take precedence"""
-    test_tasks: int | None = None
+    test_tasks: Count | None = None
     """number of test tasks, sampled uniformly from the task space; defaults to 256"""
-    num_evaluations: int = 10
+    num_evaluations: Evaluations = 10
     """number of evaluations during each training"""
     out: str = "runs/curriculum"
     """folder for the learning curves as JSON and PNG; teachers whose results are there already, for
@@ -80,6 +84,8 @@ class CurriculumConfig:
     dry_run: bool = False
     """only print the command of each teacher of a suite, such as for the tasks of a job array; then
     run the whole command again, which reads their results"""
+    imports: Imports = ()
+    """module or .py file that registers your own environments, teachers or students"""
     llm: LLMConfig = dataclasses.field(default_factory=LLMConfig)
     """settings of the language model for `pool:language-model`"""
 
@@ -104,15 +110,15 @@ class MazesConfig:
     """first random seed"""
     minutes: Annotated[float | None, Range(0, above=True)] = None
     """stop after this time, finished or not; None for no limit"""
-    num_envs: int = 32
+    num_envs: Count = 32
     """number of parallel environments"""
-    rollout_length: int = 256
+    rollout_length: Count = 256
     """steps per environment and update"""
     draws: Annotated[int, Range(0, 167)] = 25
     """wall blocks of training levels; several may be drawn for the same cell"""
-    num_evaluations: int = 10
+    num_evaluations: Evaluations = 10
     """number of evaluations during each training"""
-    episodes: int = 25
+    episodes: Annotated[int, Range(1, 10**6)] = 25
     """episodes per maze and evaluation; four times as many at the end"""
     levels: Annotated[int, Range(1, 10**6)] = 10_000
     """number of solvable test levels, of which the worst are reported"""
@@ -185,7 +191,7 @@ class TeacherCostConfig:
     """number of parallel environments of the training"""
     repeats: Annotated[int, Range(1, 100)] = 3
     """number of timing rounds"""
-    seconds: float = 10.0
+    seconds: NotNegative = 10.0
     """total timing per part of an update, over all rounds"""
     seed: Seed = 0
     """random seed"""
@@ -219,11 +225,11 @@ class TeachingConfig:
     """tasks in a lesson"""
     regions: Annotated[int, Range(1, 64)] = 5
     """regions along each dimension that the trained teacher chooses from"""
-    num_envs: int = 512
+    num_envs: Count = 512
     """number of pupils that PPO teaches in parallel"""
-    rollout_length: int = 20
+    rollout_length: Count = 20
     """lessons per pupil and update"""
-    num_evaluations: int = 8
+    num_evaluations: Evaluations = 8
     """number of evaluations during the training"""
     ppo: PPOConfig = TEACHING_PPO
     """settings of PPO"""

@@ -5,8 +5,7 @@ References:
     language learning, ICLR 2019, table 1 (the levels).
 """
 
-import contextlib
-import json
+import functools
 from typing import Any
 
 import jax
@@ -17,11 +16,12 @@ from didact.benchmarks import hardware
 from didact.benchmarks.config import BabyAIConfig
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.registry import Benchmark
-from didact.common import strict_json
-from didact.common.files import replacing, writable
-from didact.environments import SettingError, make
+from didact.benchmarks.resumed_results import Results
+from didact.common.files import writable
+from didact.common.settings import checked as settings_checked
+from didact.environments import make
 from didact.experiments import setup
-from didact.experiments.config import TrainConfig, checked, option
+from didact.experiments.config import TrainConfig, checked
 from didact.experiments.evaluation.evaluate import evaluator
 
 SOLVED = 0.99
@@ -48,28 +48,29 @@ def learn_levels(config: BabyAIConfig) -> dict[str, Any]:
     Raises:
         SettingError: a setting is invalid.
     """
-    for name in ("steps", "num_evaluations", "episodes", "num_envs"):
-        if getattr(config, name) < 1:
-            raise SettingError(option(name), getattr(config, name), "at least 1")
+    config = settings_checked(config, "--")
     for name in config.levels:
         make(name)  # fails for unknown names before the first training
     folder = writable("--out", config.out)
     settings = {
         k: getattr(config, k) for k in ("steps", "seed", "num_envs", "num_evaluations", "episodes")
     }
-    result = {"machine": hardware.describe(), "settings": settings, "levels": {}}
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError):
-        before = json.loads((folder / "babyai.json").read_text())
-        if before["settings"] == settings:
-            result["levels"] = before["levels"]
-    for name in config.levels:
-        if name in result["levels"]:
-            continue
-        result["levels"][name] = learn(name, config)
-        with replacing(folder / "babyai.json") as draft:
-            draft.write_text(strict_json.dumps(result, indent=1))
-    result["levels"] = {name: result["levels"][name] for name in config.levels}
-    return result
+    results = Results(folder / "babyai.json", "levels", settings, is_row)
+    levels = {
+        name: results.row(name, functools.partial(learn, name, config)) for name in config.levels
+    }
+    machine = hardware.describe()
+    results.add({}, machine=machine)
+    return {"machine": machine, "settings": settings, "levels": levels}
+
+
+def is_row(row: Any) -> bool:
+    """Whether a value read from a file is a result of `learn`."""
+    rates = [row["sampled"], row["greedy"], *row["success"]]
+    numbers = [row[name] for name in ("episodes", "seconds", "compile_seconds")]
+    numbers += row["steps"] + ([] if row["solved_at"] is None else [row["solved_at"]])
+    whole = np.isfinite(np.array([*rates, *numbers], float)).all()
+    return bool(whole) and all(0 <= x <= 1 for x in rates) and min(numbers) >= 0
 
 
 def learn(name: str, config: BabyAIConfig) -> dict[str, Any]:

@@ -5,7 +5,6 @@ References:
     4: steps to the score that training from scratch ends with, and the final scores.
 """
 
-import contextlib
 import dataclasses
 import io
 import json
@@ -24,13 +23,14 @@ from didact.benchmarks import hardware
 from didact.benchmarks.config import KickstartingConfig
 from didact.benchmarks.evaluated_training import train_with_evaluations
 from didact.benchmarks.registry import Benchmark
+from didact.benchmarks.resumed_results import Results
 from didact.benchmarks.statistics import bootstrap_interval
-from didact.common import display, strict_json
-from didact.common.files import replacing, writable
+from didact.common import display
+from didact.common.files import writable
 from didact.common.settings import checked as settings_checked
 from didact.environments import SettingError
 from didact.experiments import population, setup
-from didact.experiments.config import KickstartConfig, TrainConfig, checked, option
+from didact.experiments.config import KickstartConfig, TrainConfig, checked
 from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.imitation import expert_setup
 from didact.experiments.loop import Loop
@@ -85,9 +85,7 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
     Raises:
         SettingError: a setting is invalid.
     """
-    for name in ("steps", "expert_steps", "seeds", "num_evaluations", "episodes", "num_envs"):
-        if getattr(config, name) < 1:
-            raise SettingError(option(name), getattr(config, name), "at least 1")
+    config = settings_checked(config, "--")
     for setting, names, known in (
         ("--tasks", config.tasks, tuple(TASKS)),
         ("--students", config.students, STUDENTS),
@@ -100,13 +98,7 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
     folder = writable("--out", config.out)
     settings = {k: v for k, v in vars(config).items() if k not in ("out", "json", "students")}
     settings = json.loads(json.dumps(settings))
-    result: dict[str, Any] = {"machine": hardware.describe(), "settings": settings, "students": {}}
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
-        before = json.loads((folder / "kickstarting.json").read_text())
-        if before["settings"] != settings:
-            allowed = "another folder: it holds results for different settings"
-            raise SettingError("--out", str(folder), allowed)
-        result["students"] = before["students"]
+    results = Results(folder / "kickstarting.json", "students", settings, is_row)
     cache_compilations()
     probe = checked(
         TrainConfig(env=config.env, teacher="uniform", num_envs=config.num_envs, warm_up=0.0)
@@ -114,22 +106,19 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
     setup.loop_of(probe, setup.environment_of(probe), jax.devices()[:1])
     experts = [expert(name, config, folder) for name in config.tasks]
     trial = Trial(config, tuple(map(str, experts)))
+    result: dict[str, Any] = {"machine": hardware.describe(), "settings": settings}
     result["experts"] = trial.experts()
-
-    def save() -> None:
-        with replacing(folder / "kickstarting.json") as draft:
-            draft.write_text(strict_json.dumps(result, indent=1))
-
+    more = {name: result[name] for name in ("machine", "experts")}
     for name in config.students:
-        for row in trial.learn(name, result["students"].get(name)):
-            result["students"][name] = row
-            save()
-    scratch = result["students"].get(SCRATCH)
-    for name, row in result["students"].items():
+        with results.claimed(name):
+            for row in trial.learn(name, results.rows.get(name)):
+                results.add({name: row}, **more)
+    scratch = results.rows.get(SCRATCH)
+    for name, row in results.rows.items():
         if name != SCRATCH and scratch and len(scratch["success"]) == config.seeds:
             row |= compared(row, scratch)
-    save()
-    result["students"] = {name: result["students"][name] for name in config.students}
+    result["students"] = {name: results.rows[name] for name in config.students}
+    results.add(result["students"], **more)
     curves = {
         name: (np.array(row["steps"]), np.mean(row["success"], axis=-1))
         for name, row in result["students"].items()
@@ -138,6 +127,14 @@ def kickstarting(config: KickstartingConfig) -> dict[str, Any]:
         folder / "curves.png", curves, y_label="success, mean over tasks", y_limits=(0, 1.02)
     )
     return result
+
+
+def is_row(row: Any) -> bool:
+    """Whether a value read from a file is a result of `Trial.learn`, perhaps of fewer seeds."""
+    success, points = np.array(row["success"], float), len(row["steps"])
+    numbers = np.array([row["seconds"], *row["steps"]], float)
+    fits = success.ndim == 3 and success.shape[1] == points > 0
+    return fits and bool(np.isfinite(success).all() and np.isfinite(numbers).all())
 
 
 def expert_settings(name: str, config: KickstartingConfig, folder: Path) -> TrainConfig:

@@ -8,6 +8,7 @@ References:
 
 import contextlib
 import dataclasses
+import functools
 import json
 import time
 from typing import Any
@@ -21,9 +22,11 @@ from rich.table import Table
 from didact.benchmarks import hardware
 from didact.benchmarks.config import FeedbackConfig
 from didact.benchmarks.registry import Benchmark
+from didact.benchmarks.resumed_results import Results
 from didact.benchmarks.students.kickstarting import TASKS
-from didact.common import display, strict_json
-from didact.common.files import replacing, writable
+from didact.common import display
+from didact.common.files import writable
+from didact.common.settings import checked as settings_checked
 from didact.environments import Box, Environment, SettingError
 from didact.environments.feedback.wrapper import RATE
 from didact.experiments import finite, setup
@@ -64,38 +67,31 @@ def compare(config: FeedbackConfig) -> dict[str, Any]:
     folder = writable("--out", config.out)
     settings = {k: v for k, v in vars(config).items() if k not in ("out", "json", "conditions")}
     settings = json.loads(json.dumps(settings))
-    result: dict[str, Any] = {"settings": settings, "conditions": {}}
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
-        before = json.loads((folder / FILE).read_text())
-        if before["settings"] != settings:
-            allowed = "another folder: it holds results for different settings"
-            raise SettingError("--out", str(folder), allowed)
-        result["conditions"] = before["conditions"]
-        for row in result["conditions"].values():  # earlier versions stored one machine for all
-            row.setdefault("machine", before.get("machine"))
+    results = Results(folder / FILE, "conditions", settings, is_row)
     cache_compilations()
     for name in config.conditions:
         Trial(config, name)  # validates the settings before the first long training
-    for name in config.conditions:
-        if name not in result["conditions"]:
-            row = Trial(config, name).run() | {"machine": hardware.describe()}
-            result["conditions"][name] = row
-            with replacing(folder / FILE) as draft:
-                draft.write_text(strict_json.dumps(result, indent=1))
-    result["conditions"] = {name: result["conditions"][name] for name in config.conditions}
-    return result
+
+    def run(name: str) -> dict[str, Any]:
+        return Trial(config, name).run() | {"machine": hardware.describe()}
+
+    rows = {name: results.row(name, functools.partial(run, name)) for name in config.conditions}
+    return {"settings": settings, "conditions": rows}
+
+
+def is_row(row: Any) -> bool:
+    """Whether a value read from a file is a result of `Trial.run`."""
+    parts = [*row["success"].values(), *(each["success"] for each in row["adapted"])]
+    speeds = np.array([row["seconds"], row["steps_per_second"]], float)
+    rates = [np.array(x, float) for part in parts for x in part.values()]
+    return bool(np.isfinite(np.concatenate([speeds, *map(np.ravel, rates)])).all())
 
 
 def _check(config: FeedbackConfig) -> None:
-    least = {"steps": 1, "seeds": 2, "num_envs": 1, "adapt_envs": 1, "episodes": 1}
-    for name, value in least.items():
-        if getattr(config, name) < value:
-            raise SettingError(option(name), getattr(config, name), f"at least {value}")
-    if not 0 <= config.anneal_help <= 1:
-        raise SettingError("--anneal-help", config.anneal_help, "from 0 to 1")
+    settings_checked(config, "--")
     updates = config.adapt_updates
-    if any(count < 1 for count in updates) or sorted(set(updates)) != list(updates):
-        raise SettingError("--adapt-updates", updates, "ascending numbers of at least 1")
+    if sorted(set(updates)) != list(updates):
+        raise SettingError("--adapt-updates", updates, "ascending numbers")
     for setting, names, known in (
         ("--conditions", config.conditions, CONDITIONS),
         ("--train-tasks", config.train_tasks, tuple(TASKS)),

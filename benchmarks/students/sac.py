@@ -1,6 +1,7 @@
 """Compare SAC with Stable-Baselines3 on gymnasium's Pendulum-v1: returns and speed."""
 
 import dataclasses
+import functools
 import time
 from typing import Any
 
@@ -52,17 +53,10 @@ def compare(config: SACBenchmarkConfig) -> dict[str, Any]:
     values = dataclasses.asdict(config)
     settings = {k: v for k, v in values.items() if k not in ("out", "seed", "seeds")}
     libraries = (OURS, PEER) if config.peer else (OURS,)
-    rows = resumed_results.rows_of(path, "seeds", settings, lambda row: _is_row(row, libraries))
+    results = resumed_results.Results(path, "seeds", settings, lambda row: _is_row(row, libraries))
     seeds = [str(seed) for seed in range(config.seed, config.seed + config.seeds)]
     # Seeds of the two alternate, so that a busy machine slows down both equally.
-    for seed in seeds:
-        if seed not in rows:
-            row = {OURS: _train(config, int(seed))}
-            if config.peer:
-                row[PEER] = _train_peer(config, int(seed))
-            rows[seed] = row
-            machine = hardware.describe()
-            resumed_results.write(path, {"machine": machine, "settings": settings, "seeds": rows})
+    rows = {seed: results.row(seed, functools.partial(_row, config, int(seed))) for seed in seeds}
     ours = [rows[seed][OURS] for seed in seeds]
     result: dict[str, Any] = {
         "machine": hardware.describe(),
@@ -92,6 +86,13 @@ def _joined(config: SACBenchmarkConfig, rows: list[dict[str, Any]]) -> dict[str,
         "seconds": [row["seconds"] for row in rows],
         "steps_per_second": [config.steps / row["seconds"] for row in rows],
     }
+
+
+def _row(config: SACBenchmarkConfig, seed: int) -> dict[str, Any]:
+    row: dict[str, Any] = {OURS: _train(config, seed)}
+    if config.peer:
+        row[PEER] = _train_peer(config, seed)
+    return row | {"machine": hardware.describe()}
 
 
 def _train(config: SACBenchmarkConfig, seed: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Each teacher is one job, whose results are a file of its own; a finished job is 
 """
 
 import dataclasses
+import functools
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,13 +17,17 @@ from rich.text import Text
 
 from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.curricula.settings import CurriculumConfig
-from didact.benchmarks.suites import jobs, ray_jobs, summaries, workers
+from didact.benchmarks.suites import jobs, ray_jobs, stored_results, summaries, workers
 from didact.benchmarks.suites.reporting import report
 from didact.benchmarks.suites.suite_files import Suite, read_suite
 from didact.benchmarks.suites.suite_names import shipped
-from didact.common import strict_json
+from didact.common import foreign_files, strict_json
 from didact.common.errors import SettingError
+from didact.common.extensions import OPTION as IMPORT
+from didact.common.extensions import import_all
 from didact.common.files import writable
+from didact.common.settings import checked as settings_checked
+from didact.common.settings import fields_of
 from didact.environments.task_spaces import Box
 
 RESULT = "suite.json"
@@ -40,20 +45,18 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     Raises:
         SettingError: a setting is invalid, or the folder holds results for other settings.
     """
+    config = settings_checked(config, "--")
+    config = dataclasses.replace(config, imports=import_all(config.imports))
     for name in OTHERS:
         if getattr(config, name) is not None:
             allowed = "omitted with --suite, which decides it"
             raise SettingError(f"--{name.replace('_', '-')}", getattr(config, name), allowed)
     suite = read_suite(str(config.suite))
     budget = suite.budget(config.budget)
-    if config.num_evaluations < 1:
-        raise SettingError("--num-evaluations", config.num_evaluations, "at least 1")
     labels = config.teachers or budget.teachers
     if len(set(labels)) != len(labels):
         raise SettingError("--teachers", " ".join(labels), "different teachers")
     seeds = budget.seeds if config.seeds is None else config.seeds
-    if seeds < 2:
-        raise SettingError("--seeds", seeds, "at least 2")
     planned = [
         jobs.Job(
             suite,
@@ -92,9 +95,12 @@ def command_of(config: CurriculumConfig, teacher: str) -> list[str]:
         value = getattr(config, name)
         if value != getattr(plain, name):
             words += [f"--{name.replace('_', '-')}", str(value)]
-    for name, value in dataclasses.asdict(config.llm).items():
+    for text in config.imports:
+        words += [IMPORT, text]
+    for name, value in fields_of(config.llm).items():
         if value != getattr(plain.llm, name):
-            words += [f"--llm.{name.replace('_', '-')}", str(value)]
+            values = value if isinstance(value, tuple) else (value,)
+            words += [f"--llm.{name.replace('_', '-')}", *map(str, values)]
     return words
 
 
@@ -108,20 +114,18 @@ def _with_whole_paths(config: CurriculumConfig) -> CurriculumConfig:
 
 def is_finished(job: jobs.Job, folder: Path) -> bool:
     """Whether the results of a job are in its file."""
-    return job.teacher in resumed_results.rows_of(
-        folder / job.file, "rows", fingerprint(job), is_row
-    )
+    return job.teacher in results_of(job, folder).rows
 
 
 def finished(job: jobs.Job, folder: Path) -> dict[str, Any]:
     """Return the results of a job, from its file if there is one."""
-    path = folder / job.file
-    settings = fingerprint(job)
-    rows = resumed_results.rows_of(path, "rows", settings, is_row)
-    if job.teacher not in rows:
-        rows[job.teacher] = jobs.run(job, folder)
-        resumed_results.write(path, {"settings": settings, "rows": rows})
-    return rows[job.teacher]
+    return results_of(job, folder).row(job.teacher, lambda: jobs.run(job, folder))
+
+
+def results_of(job: jobs.Job, folder: Path) -> resumed_results.Results:
+    """Return the file of the results of a job."""
+    complete = functools.partial(is_row, suite=job.suite)
+    return resumed_results.Results(folder / job.file, "rows", fingerprint(job), complete)
 
 
 def fingerprint(job: jobs.Job) -> dict[str, Any]:
@@ -138,21 +142,15 @@ def fingerprint(job: jobs.Job) -> dict[str, Any]:
     }
 
 
-def is_row(row: Any) -> bool:
-    """Whether a value read from a file is a result of `jobs.run`."""
-    points = len(row["steps"])
-    curves = [curve for curves in row["success"].values() for curve in curves]
-    worst = row.get("worst", {"shares": [1.0], "success": []})
-    spent = row.get("language", {"calls": 0, "tokens": 0, "cost": None})
-    return (
-        points > 0
-        and all(len(curve) == points for curve in curves)
-        and all(len(values) == len(worst["shares"]) for values in worst["success"])
-        and all(0 <= x <= 1 for values in (*curves, *worst["success"]) for x in values)
-        and all(0 < share <= 1 for share in worst["shares"])
-        and all(spent[name] >= 0 for name in ("calls", "tokens"))
-        and (spent["cost"] is None or spent["cost"] >= 0)
-    )
+def is_row(row: Any, suite: Suite) -> bool:
+    """Whether a value read from a file is a result of `jobs.run`; a ValueError states why not."""
+    stored_results.check_row(row, suite.tests, parameters_of(suite))
+    return True
+
+
+def parameters_of(suite: Suite) -> list[str]:
+    """Return the names of the task parameters; none if tasks have no names."""
+    return list(suite.space.names) if isinstance(suite.space, Box) else []
 
 
 def write(
@@ -170,7 +168,7 @@ def write(
         },
         "tests": sizes,
         "profile": suite.profile.name or suite.name,
-        "parameters": list(suite.space.names) if isinstance(suite.space, Box) else [],
+        "parameters": parameters_of(suite),
         "teachers": dict(rows),
         "summary": summary,
         "verdict": summaries.verdict(summary),
@@ -188,15 +186,15 @@ def read(path: Path) -> dict[str, Any]:
     """
     path = path / RESULT if path.is_dir() else path
     try:
-        result = strict_json.loads(path.read_bytes())
+        result = strict_json.loads(foreign_files.read_bytes(path))
+        stored_results.check(result)
         summary = summaries.summarise(result["teachers"], result["tests"])
-        if not all(map(is_row, result["teachers"].values())):
-            raise ValueError("a row is incomplete")
-        texts = [result[name] for name in ("suite", "description")]
-        if not all(isinstance(text, str) for text in texts):
-            raise ValueError("a name is missing")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
-        allowed = f"a folder with {RESULT}, as `didact benchmark curriculum --suite` writes it"
+    except (OSError, *resumed_results.DAMAGED) as error:
+        stated = isinstance(error, OSError | ValueError)
+        why = foreign_files.reason(error).rstrip(".") if stated else "a part is missing"
+        allowed = (
+            f"a folder with {RESULT}, as `didact benchmark curriculum --suite` writes it ({why})"
+        )
         raise SettingError("RESULTS", str(path), allowed) from None
     return result | {"summary": summary, "verdict": summaries.verdict(summary)}
 
@@ -251,9 +249,10 @@ def merged(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             made[name] = dict(result)
             continue
         first = made[name]
-        if first["settings"] != result["settings"]:
-            allowed = f"results with the settings of the others of {name}, {first['settings']}"
-            raise SettingError("RESULTS", result["settings"], allowed)
+        for part in ("settings", "tests", "parameters"):
+            if first[part] != result[part]:
+                allowed = f"results with the {part} of the others of {name}, {first[part]}"
+                raise SettingError("RESULTS", result[part], allowed)
         twice = set(first["teachers"]) & set(result["teachers"])
         if twice:
             raise SettingError("RESULTS", sorted(twice), f"each teacher of {name} once")

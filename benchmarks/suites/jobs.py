@@ -60,7 +60,7 @@ class Job:
     def settings(self) -> TrainConfig:
         """The settings of the training."""
         first, *texts = self.teacher.split() or [""]
-        name, _, proposer = first.partition(":")
+        name, proposer = first.partition(":")[0], proposers.of_label("--teachers", self.teacher)
         return checked(
             dataclasses.replace(
                 self.suite.settings,
@@ -133,6 +133,7 @@ def loop_of(job: Job) -> Loop:
     devices = jax.devices()[:1]
     loop = setup.loop_of(settings, environment, devices)  # validates the settings
     if settings.teacher == "pool":
+        proposers.proposer_of(settings, environment)  # validates its settings
         return loop
     return Loop(
         environment,

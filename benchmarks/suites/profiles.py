@@ -11,9 +11,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from didact.common.errors import SettingError
+from didact.common.foreign_files import file_name
 from didact.common.registry import suggest
 from didact.environments import TaskSpace
 from didact.environments.grid.mazes import Levels
+
+MOST = 10**6  # of each number in a profile
 
 
 class Shuffle(NamedTuple):
@@ -92,6 +95,8 @@ def read_profile(values: Any, path: Path) -> Profile:
         isinstance(key, str) and isinstance(value, Mapping) for key, value in students.items()
     ):
         raise SettingError(f"students in {where}", students, "settings of the training, by name")
+    for key in students:
+        file_name(f"student in {where}", key)
     shuffle = found.get("shuffle")
     return Profile(
         name,
@@ -141,7 +146,7 @@ def _numbers(usual: Any, values: Any, where: str) -> Any:
     """Return a tuple of whole numbers and switches with the given values."""
     for name, value in _known(values, usual._fields, where).items():
         kind = type(getattr(usual, name))
-        if type(value) is not kind or value < 0:
-            allowed = "true or false" if kind is bool else "a whole number of at least 0"
+        if type(value) is not kind or not 0 <= value <= MOST:
+            allowed = "true or false" if kind is bool else f"a whole number from 0 to {MOST:,}"
             raise SettingError(f"{name} in {where}", value, allowed)
     return usual._replace(**values)

@@ -24,16 +24,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from didact.benchmarks.curricula.settings import Seeds
 from didact.benchmarks.suites.profiles import Profile, Worst, read_profile, read_worst, updated
 from didact.benchmarks.suites.suite_names import locate
 from didact.benchmarks.suites.tasks_to_test import digest, tasks_to_test
 from didact.common.errors import SettingError
+from didact.common.foreign_files import file_name
 from didact.common.registry import suggest
+from didact.common.setting_types import value_of
 from didact.environments import Environment, TaskSpace
 from didact.environments.task_spaces import Box
 from didact.environments.wrappers import WithRareValues
 from didact.experiments import setup
-from didact.experiments.config import TrainConfig, checked, from_dict
+from didact.experiments.config import Steps, TrainConfig, checked, from_dict
 from didact.experiments.config_files import read_values
 
 PARTS = (
@@ -41,6 +44,12 @@ PARTS = (
     "budgets",
 )
 REQUIRED = ("description", "train", "tests", "budgets")
+DECIDED = (  # settings of a training that a suite does not have
+    *("teacher", "teacher_settings", "proposer", "transcript", "steps", "seed", "num_seeds"),
+    *("run", "imports", "llm", "pictures", "video", "exploit_every", "checkpoint_every"),
+    *("evaluate_on", "evaluation_episodes", "evaluate_every", "anneal_help"),
+)
+MOST_BOUND = 3e38  # of a task parameter, in absolute terms
 
 
 class Budget(NamedTuple):
@@ -143,6 +152,10 @@ def _suite(
     values: Mapping[str, Any], train: Mapping[str, Any], profile: Profile, path: Path
 ) -> Suite:
     """Make a suite with the given settings of the training."""
+    for name in train:
+        if name.replace("-", "_") in DECIDED:
+            allowed = "omitted: the benchmark and the other parts of a suite decide it"
+            raise SettingError(f"{name} in train of {path.name}", train[name], allowed)
     settings = checked(from_dict(train, path.name))
     rare = _mapping(values, "rare", path) if "rare" in values else {}
     if rare:
@@ -175,8 +188,10 @@ def _suite(
         )
         for group, bounds in _mapping(values, "tests", path).items()
     }
+    if not tests:
+        raise SettingError(f"tests of {path.name}", {}, "at least one group of test tasks")
     return Suite(
-        name=path.stem,
+        name=file_name("--suite", path.stem),
         description=str(values["description"]),
         settings=settings,
         environment=environment,
@@ -185,7 +200,7 @@ def _suite(
         stages=tuple(part_of(stage, f"stage {i}") for i, stage in enumerate(stages, 1)),
         tests=tests,
         budgets={
-            str(key): _budget(value, f"budget {key} of {path.name}")
+            file_name(f"budget of {path.name}", key): _budget(value, f"budget {key} of {path.name}")
             for key, value in _mapping(values, "budgets", path).items()
         },
         profile=profile,
@@ -213,6 +228,8 @@ def _part(space: TaskSpace, environment: Environment, bounds: Any, where: str) -
         pair = bound if isinstance(bound, list) else [bound, bound]
         if len(pair) != 2 or not all(type(x) in (int, float) for x in pair) or pair[0] > pair[1]:
             raise SettingError(f"{name} in {where}", bound, "a number, or [LOW, HIGH]")
+        if not all(abs(x) < MOST_BOUND for x in pair):  # also NaN
+            raise SettingError(f"{name} in {where}", bound, "within the range of float32")
         low, high = map(float, pair)
         ranks = ranks_of(environment)
         if ranks is not None:
@@ -235,10 +252,10 @@ def _budget(values: Any, where: str) -> Budget:
     fields = Budget._fields
     if not isinstance(values, Mapping) or set(values) != set(fields):
         raise SettingError(where, values, f"a mapping of {', '.join(fields)}")
-    for name, least in {"steps": 1, "seeds": 2}.items():
-        if type(values[name]) is not int or values[name] < least:
-            raise SettingError(f"{name} in {where}", values[name], f"at least {least}")
+    for name, kind in {"steps": Steps, "seeds": Seeds}.items():
+        value_of(f"{name} in {where}", values[name], kind)
     teachers = values["teachers"]
-    if not isinstance(teachers, list) or not all(isinstance(x, str) for x in teachers):
+    texts = isinstance(teachers, list) and all(isinstance(x, str) and x.strip() for x in teachers)
+    if not texts or not teachers:
         raise SettingError(f"teachers in {where}", teachers, "a list of teachers")
     return Budget(values["steps"], values["seeds"], tuple(teachers))

@@ -74,7 +74,8 @@ def _processor() -> contextlib.AbstractContextManager[Any]:
 def _named(environment: Environment, bounds: Mapping[str, Any], where: str) -> np.ndarray:
     """Return evaluation tasks of the environment."""
     names, known = bounds["named"], environment.evaluation_tasks
-    if not set(bounds) <= {"named", "repeat"} or not isinstance(names, list) or not names:
+    texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not set(bounds) <= {"named", "repeat"} or not texts or not names:
         raise SettingError(where, dict(bounds), "a list of names, and how often to repeat them")
     repeat = bounds.get("repeat", 1)
     if type(repeat) is not int or not 1 <= repeat <= MOST_TASKS:
@@ -88,6 +89,8 @@ def _named(environment: Environment, bounds: Mapping[str, Any], where: str) -> n
 
 def _grid(part: Box, counts: Any, where: str) -> np.ndarray:
     """Return a grid over the part, with the middle of the range in all other parameters."""
+    if not isinstance(part, Box):
+        raise SettingError(where, counts, "omitted: the tasks of this environment have no names")
     if not isinstance(counts, Mapping) or not counts:
         raise SettingError(where, counts, "a mapping of task parameters to numbers of values")
     for name, count in counts.items():

@@ -5,7 +5,7 @@ All environments are registered with gymnasium once `didact` and `gymnasium` are
 worlds in one call, which is much faster.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium
 import jax
@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from didact.common.errors import SettingError
+from didact.common.setting_types import Range, value_of
 from didact.environments.adapters.stateful import StatefulEnvironments, key_from, needed
 from didact.environments.base import Environment
 from didact.environments.spaces import ActionSpace, ArraySpace, Continuous
@@ -176,8 +177,7 @@ class VectorEnvironment(VectorEnv):
         autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
         **settings: Any,
     ):
-        if num_envs < 1:
-            raise SettingError("num_envs", num_envs, "at least 1")
+        num_envs = value_of("num_envs", num_envs, Annotated[int, Range(1, 2**24)])
         if autoreset_mode not in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
             allowed = "AutoresetMode.SAME_STEP or AutoresetMode.DISABLED"
             raise SettingError("autoreset_mode", autoreset_mode, allowed)

@@ -11,6 +11,7 @@ from gymnasium.error import ResetNeeded
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from didact.common.errors import SettingError
+from didact.common.setting_types import shown
 from didact.environments.base import Environment, Restart, Timestep, map_in_groups
 from didact.environments.registry import make
 from didact.environments.spaces import ActionSpace, Continuous
@@ -45,6 +46,9 @@ class StatefulEnvironments:
     def __init__(
         self, name: str | Environment, n: int, tasks: TaskSpace | None, settings: dict[str, Any]
     ):
+        if not isinstance(name, str | Environment):
+            allowed = "the name of an environment, or an environment"
+            raise SettingError("env", shown(name), allowed)
         self.environment = make(name, **settings) if isinstance(name, str) else name
         self.n, self.space = n, tasks or self.environment.task_space
         self._state: Any = None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from didact.common.errors import SettingError
+from didact.common.foreign_files import read_bytes, reason
 from didact.environments.language import vocabulary
 from didact.environments.language.paraphrase_pool import SPLITS
 
@@ -227,14 +228,9 @@ def read_pool(path: str | os.PathLike[str], base: Pool = POOL) -> Pool:
     """
     file = Path(path)
     try:
-        if file.stat().st_size > FILE_BYTES:
-            raise SettingError("pool", str(file), f"a file of at most {FILE_BYTES} bytes")
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(file, FILE_BYTES).decode())
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, SettingError):
-            raise
-        why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
-        raise SettingError("pool", str(file), f"a JSON file ({why})") from None
+        raise SettingError("pool", str(file), f"a JSON file ({reason(error)})") from None
     return checked_pool(content, str(file), base)
 
 

@@ -19,6 +19,7 @@ from didact.environments.registry import register_wrapper_setting
 from didact.environments.task_spaces import Box, Dimension, TaskSpace
 from didact.environments.wrappers.wrapper import Wrapper
 
+LEAST, MOST = 0.01, 100.0  # powers; of others, float32 has no ranks between 0 and 1
 MARGIN = 1e-4  # keeps the bounds of a value apart from those of the next one
 
 
@@ -31,8 +32,8 @@ class WithRareValues(Wrapper[Any]):
             values are rare.
 
     Raises:
-        SettingError: the task space is not a `Box`, a parameter is unknown, or a power is not
-            positive.
+        SettingError: the task space is not a `Box`, a parameter is unknown, or a power is out of
+            bounds.
     """
 
     task_space: Box
@@ -44,8 +45,8 @@ class WithRareValues(Wrapper[Any]):
             raise SettingError("environment", self.name, "one whose tasks are named numbers")
         for name, power in rare.items():
             space.column(name)  # raises the error
-            if not power > 0:
-                raise SettingError(f"rare {name}", power, "above 0")
+            if not LEAST <= power <= MOST:
+                raise SettingError(f"rare {name}", power, f"a power from {LEAST:g} to {MOST:g}")
         self.inner_space = space
         self.powers = np.array([rare.get(name, 0.0) for name in space.names], np.float32)
         self.task_space = Box(

@@ -37,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 from didact.common.extensions import import_all
 
                 import_all(options.imports)
+            if is_dataclass(options):
+                from didact.common.settings import check_numbers
+
+                check_numbers(options)
             code = module.run(options)
     except ValueError as error:
         # Imported here so that help pages stay fast.

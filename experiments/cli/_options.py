@@ -5,6 +5,7 @@ from typing import Any
 
 import tyro
 
+from didact.common.setting_types import Seed
 from didact.experiments.option_types import Imports
 
 
@@ -31,14 +32,14 @@ class Acting(Importing):
     """take the most probable actions instead of sampling"""
     tasks: tuple[str, ...] = ()
     """restrict the task space: NAME=VALUE or NAME=LOW..HIGH"""
-    seed: int = 0
+    seed: Seed = 0
     """random seed of levels and actions"""
     json: bool = False
     """print the result as JSON"""
 
     def check(self, episodes: int) -> None:
         """Raise a `SettingError` if `episodes` or the seed is out of range."""
-        from didact.common.setting_types import Seed, value_of
+        from didact.common.setting_types import value_of
         from didact.experiments.config import Count
 
         value_of("--episodes", episodes, Count)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from didact.common import strict_json
-from didact.common.settings import fields_of
+from didact.common.settings import checked, fields_of
 from didact.experiments.cli._dispatch import choice
 from didact.experiments.cli._options import Importing
 
@@ -63,7 +63,7 @@ def run(options: Any) -> None:
 
     import_all(options.imports)
     benchmark = options.chosen.make()
-    result = benchmark.run(options.settings)
+    result = benchmark.run(checked(options.settings, "--"))
     if options.json:
         return print(strict_json.dumps(result, indent=1))
     table = benchmark.table(result)

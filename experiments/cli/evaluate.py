@@ -7,13 +7,14 @@ import tyro
 
 from didact.common import strict_json
 from didact.experiments.cli._options import Acting
+from didact.experiments.config import Count
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(Acting):
     policy: tyro.conf.Positional[str]
     """policy name, run folder or policy folder; or `random` for random actions"""
-    episodes: int = 500
+    episodes: Count = 500
     """number of episodes, each on a new level"""
     engine: Literal["didact", "minigrid", "envpool", "gymnasium"] = "didact"
     """package that simulates the environment"""

@@ -7,11 +7,13 @@ dimensions of the task space.
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
 from didact.common import strict_json
 from didact.common.plain_text import shown
+from didact.common.setting_types import Range
 from didact.experiments.cli._options import Importing
 
 
@@ -23,7 +25,7 @@ class Options(Importing):
     """file for the film, .gif or .mp4; defaults to curriculum.gif in the run folder"""
     dimensions: tuple[str, ...] = ()
     """one or two task parameters to show; defaults to the two that vary most"""
-    fps: float = 3.0
+    fps: Annotated[float, Range(0, 1000, above=True)] = 3.0
     """snapshots per second"""
     json: bool = False
     """print the result as JSON"""

@@ -7,9 +7,12 @@ Curves are labelled by the settings in which the runs differ.
 import dataclasses
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
+
+from didact.common.plain_text import shown
+from didact.common.setting_types import Range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Options:
     """measurement to plot; defaults to success, or to return if no episode succeeds"""
     labels: tuple[str, ...] = ()
     """one label for each run; runs with the same label form one curve"""
-    window: int = 1
+    window: Annotated[int, Range(1, 10**6)] = 1
     """number of measurements to smooth over"""
     title: str = ""
     """title of the figure"""
@@ -45,7 +48,6 @@ def run(options: Options) -> None:
 
     require("RUN", (), options.runs, "at least one run folder")
     require("--out", (), options.out, "at least one file")
-    require("--window", options.window, options.window >= 1, "at least 1")
     allowed = (*comparison.FIGURES, ".csv")
     for path in options.out:
         fits = path.suffix.lower() in allowed
@@ -85,7 +87,7 @@ def run(options: Options) -> None:
         return print(json.dumps(result, indent=1))
     for label, row in result["curves"].items():
         seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
-        print(f"{label}: {measure} {row['last']:.3f} at {row['steps']:,} steps, {seeds}")
+        print(f"{shown(label)}: {measure} {row['last']:.3f} at {row['steps']:,} steps, {seeds}")
     for path in options.out:
-        print(path)
+        print(shown(str(path)))
     return None

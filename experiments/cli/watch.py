@@ -2,9 +2,11 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
 from didact.common import strict_json
 from didact.common.plain_text import shown
+from didact.common.setting_types import Range
 from didact.experiments.cli._options import Acting
 
 
@@ -13,7 +15,7 @@ class Options(Acting):
     out: Path | None = None
     """output file, .gif or .mp4; defaults to watch.gif in the policy's folder, or to NAME.gif in
     the working directory for a policy given by name"""
-    episodes: int = 6
+    episodes: Annotated[int, Range(1, 1000)] = 6
     """number of episodes, shown one after another"""
 
 
@@ -25,6 +27,7 @@ def run(options: Options) -> None:
     """
     from didact.common.errors import SettingError
     from didact.experiments.evaluation.watch import record
+    from didact.experiments.plotting.video import check_target
     from didact.experiments.setup import narrow_task_space
     from didact.students import load_policy
 
@@ -35,6 +38,7 @@ def run(options: Options) -> None:
     space = narrow_task_space(environment.task_space, options.tasks)
     folder = Path(options.policy)
     path = options.out or (folder / "watch.gif" if folder.is_dir() else Path(f"{folder.name}.gif"))
+    check_target(path, "--out")
     try:
         record(
             policy,

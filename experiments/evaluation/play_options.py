@@ -4,6 +4,8 @@ import dataclasses
 
 import tyro
 
+from didact.common.setting_types import Seed
+
 
 @dataclasses.dataclass(frozen=True)
 class Play:
@@ -15,5 +17,5 @@ class Play:
     """environment settings as NAME=VALUE, such as phrasing=train done_action=true"""
     tasks: tuple[str, ...] = ()
     """restrict the task space: NAME=VALUE or NAME=LOW..HIGH"""
-    seed: int = 0
+    seed: Seed = 0
     """random seed of the levels"""

@@ -7,6 +7,8 @@ import tyro
 
 from didact.common import strict_json
 from didact.common.errors import SettingError
+from didact.common.setting_types import Seed
+from didact.experiments.config import Count, Steps
 from didact.experiments.option_types import Imports
 from didact.students.config import DistillConfig
 
@@ -27,15 +29,15 @@ class Distill:
     tasks: tuple[str, ...] = ()
     """tasks to sample uniformly: NAME=VALUE or NAME=LOW..HIGH; not with a recording. Defaults to
     the tasks of the policies, each policy equally often, or to all tasks with `solver` alone"""
-    steps: int = 3_000_000
+    steps: Steps = 3_000_000
     """environment steps of the student, or recorded steps (the recording is repeated as needed)"""
     run: Path | None = None
     """run folder for all outputs; defaults to a new folder under runs/"""
-    seed: int = 0
+    seed: Seed = 0
     """random seed; the same seed gives the same run on the same machine"""
     learning_rate: float = DistillConfig.learning_rate
     """initial learning rate of Adam"""
-    num_envs: int = 1024
+    num_envs: Count = 1024
     """number of parallel environments; not with a recording"""
     imports: Imports = ()
     """module or .py file that registers your own environments"""

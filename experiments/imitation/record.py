@@ -3,12 +3,13 @@
 import dataclasses
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
 from didact.common import strict_json
 from didact.common.errors import SettingError
+from didact.common.setting_types import Range, Seed
 
 SOLVER, RANDOM = "solver", "random"
 
@@ -29,13 +30,13 @@ class Record:
     --env-settings is given, the training settings are used"""
     tasks: tuple[str, ...] = ()
     """restrict the task space: NAME=VALUE or NAME=LOW..HIGH"""
-    episodes: int = 10_000
+    episodes: Annotated[int, Range(1, 10**9)] = 10_000
     """number of episodes to play, each on a new level"""
     successful_only: bool = False
     """save successful episodes only"""
     greedy: bool = False
     """take the policy's most probable actions instead of sampling"""
-    seed: int = 0
+    seed: Seed = 0
     """random seed of levels and actions; episode i has the same level for every actor"""
     json: bool = False
     """print the result as JSON"""

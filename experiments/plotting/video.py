@@ -27,6 +27,32 @@ _BRIGHT, _DIM = (240, 242, 245), (160, 167, 178)
 _MARKS = {"✓": (98, 214, 130), "✗": (255, 122, 110)}  # colours of lines with these marks
 
 
+def check_target(path: Path, setting: str = "path", *, fps: float = 8, rate: str = "fps") -> str:
+    """Return the suffix of the file of a video, after checking what can be checked before drawing.
+
+    Args:
+        path: output file.
+        setting: the name of the file, for errors.
+        fps: frames per second.
+        rate: the name of the frame rate, for errors.
+
+    Raises:
+        SettingError: the file type or the frame rate is not supported, or there is a folder.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".gif", ".mp4") or path.is_dir():
+        raise SettingError(setting, str(path), "a file called *.gif or *.mp4")
+    if suffix == ".mp4":
+        try:
+            importlib.import_module("imageio_ffmpeg")
+        except ImportError:
+            allowed = "a .gif; for an .mp4, first pip install imageio-ffmpeg"
+            raise SettingError(setting, str(path), allowed) from None
+    if not 0 < fps <= (50 if suffix == ".gif" else 1000):
+        raise SettingError(rate, fps, "above 0, and at most 50 for a .gif")
+    return suffix
+
+
 def write_video(path: str | os.PathLike[str], frames: Iterable[Frame], fps: float = 8) -> Path:
     """Write a video atomically and return its path.
 
@@ -43,11 +69,7 @@ def write_video(path: str | os.PathLike[str], frames: Iterable[Frame], fps: floa
         SettingError: there are no frames, or the frame rate or file type is not supported.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in (".gif", ".mp4"):
-        raise SettingError("path", str(path), "a file called *.gif or *.mp4")
-    if not 0 < fps <= (50 if suffix == ".gif" else 1000):
-        raise SettingError("fps", fps, "above 0, and at most 50 for a .gif")
+    suffix = check_target(path, fps=fps)
     pictures = [_checked(frame) for frame in frames]
     if not pictures:
         raise SettingError("frames", "empty", "at least one frame")
@@ -210,11 +232,7 @@ def _write_gif(path: Path, pictures: list[Frame], fps: float) -> None:
 
 
 def _write_mp4(path: Path, pictures: list[Frame], fps: float) -> None:
-    try:
-        ffmpeg = importlib.import_module("imageio_ffmpeg")
-    except ImportError:
-        allowed = "a .gif, or an .mp4 if imageio-ffmpeg is installed: pip install imageio-ffmpeg"
-        raise SettingError("path", path.suffix, allowed) from None
+    ffmpeg = importlib.import_module("imageio_ffmpeg")
     # The codec requires even dimensions.
     height, width = (n + n % 2 for n in pictures[0].shape[:2])
     writer = ffmpeg.write_frames(

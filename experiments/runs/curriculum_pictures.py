@@ -20,7 +20,7 @@ from didact.experiments.objects import without_label
 from didact.experiments.plotting import curriculum_film, levels_plot
 from didact.experiments.plotting.curriculum_plot import curriculum
 from didact.experiments.plotting.levels_plot import Thumbnails, has_levels
-from didact.experiments.plotting.video import Frame
+from didact.experiments.plotting.video import Frame, check_target
 from didact.experiments.runs.curriculum_snapshots import CurriculumSnapshot, load_snapshots
 from didact.experiments.runs.folder import CONFIG
 from didact.experiments.setup import environment_of
@@ -166,6 +166,8 @@ def draw_run(
     """
     if not (run / CONFIG).is_file():
         raise SettingError("RUN", str(run), "a run folder of `didact train`")
+    film = out or run / "curriculum.gif"
+    check_target(film, "--out", fps=fps, rate="--fps")
     config = read_run(run / CONFIG, run)
     environment = environment_of(config)
     snapshots = load_snapshots(run / "curriculum", environment.task_space.size)
@@ -176,7 +178,7 @@ def draw_run(
     thumbnails, progress = thumbnails_of(environment), progress_of(config.teacher)
     files = draw(run, seen, thumbnails, names=names, progress=progress)
     files["film"] = curriculum_film.film(
-        out or run / "curriculum.gif",
+        film,
         seen.drawn,
         seen.space,
         names=names,

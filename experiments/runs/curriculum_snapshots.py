@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from jaxtyping import Float
@@ -13,10 +13,12 @@ from jaxtyping import Float
 from didact.common import pictures
 from didact.common.errors import SettingError
 from didact.common.files import replacing
+from didact.common.foreign_files import opened
 from didact.environments.task_spaces import Box
 
 _UNREADABLE = OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, MemoryError
 MOST = 400  # episodes of a snapshot
+MOST_BYTES = 1 << 25  # of a file, also when it is unpacked
 
 
 class CurriculumSnapshot(NamedTuple):
@@ -81,8 +83,7 @@ def load_snapshots(
     snapshots = []
     for path in sorted(Path(folder).glob("[!.]*.npz")):
         try:
-            with np.load(path, allow_pickle=False) as file:
-                fields = dict(file)
+            fields = _fields(path)
             beliefs = {k.removeprefix("beliefs."): v for k, v in fields.items() if "." in k}
             plain = {k: v for k, v in fields.items() if "." not in k}
             plain["steps"] = int(plain["steps"])
@@ -93,6 +94,18 @@ def load_snapshots(
             why = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise SettingError("snapshot", str(path), f"a readable snapshot ({why})") from error
     return sorted(snapshots, key=lambda snapshot: snapshot.steps)
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    """Return the arrays of an .npz file that are not too large."""
+    with opened(path, MOST_BYTES) as file:
+        with ZipFile(file) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES:,} bytes, {size:,}")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
 
 
 def _check(snapshot: CurriculumSnapshot, dimensions: int | None) -> None:

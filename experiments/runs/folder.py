@@ -5,29 +5,23 @@ Run folders may come from strangers, and several processes may want the same one
 """
 
 import contextlib
-import errno
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from didact.common import files
 from didact.common.errors import SettingError
 from didact.common.files import new_folder, remove_leftovers, writable, write_new
 from didact.experiments.runs.stopping import undisturbed
 from didact.students.policies.storage import check_replaceable
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
 LINKED = "--linked-checkpoints"
 MAX_DEPTH = 64  # of folders; a run has fewer, and deeper ones exceed the limits of Python
-_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 @contextlib.contextmanager
@@ -94,26 +88,15 @@ def locked(setting: str, run: Path) -> Iterator[None]:
     Raises:
         SettingError: another process, or another training in this one, holds the lock.
     """
-    if fcntl is None:
-        yield
-        return
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    try:
-        file = os.open(run / LOCK, flags, 0o644)
-    except OSError as error:
-        allowed = f"a run that can be locked ({LOCK}: {error.strerror or error})"
-        raise SettingError(setting, str(run), allowed) from None
-    try:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(files.locked(run / LOCK))
         except BlockingIOError:
             raise SettingError(setting, str(run), "a run that no other process trains") from None
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
+            allowed = f"a run that can be locked ({LOCK}: {error.strerror or error})"
+            raise SettingError(setting, str(run), allowed) from None
         yield
-    finally:
-        os.close(file)
 
 
 def check_links(setting: str, run: Path, *, linked_checkpoints: bool = False) -> None:

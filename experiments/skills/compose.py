@@ -4,12 +4,14 @@ import contextlib
 import dataclasses
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
 from didact.common import display, strict_json
 from didact.common.errors import SettingError
+from didact.common.setting_types import Range, Seed
+from didact.common.settings import check_numbers
 from didact.experiments.option_types import Imports
 
 FEW = 0.5  # success rate below which more training is recommended
@@ -43,12 +45,12 @@ class Compose:
     instructions: tuple[str, ...] = ()
     """instructions for --policy as PROPOSITION=TEXT; the propositions of grid worlds have them
     already, such as "red_ball=go to the red ball\""""
-    steps: int | None = None
+    steps: Annotated[int, Range(1, 10**11)] | None = None
     """number of steps to learn the skills from; defaults to 100,000 for a table and to 1,000,000
     for a network"""
-    episodes: int = 200
+    episodes: Annotated[int, Range(1, 65_536)] = 200
     """number of episodes to evaluate the composed policy"""
-    seed: int = 0
+    seed: Seed = 0
     """random seed"""
     run: Path | None = None
     """run folder for all outputs; defaults to a new folder under runs/"""
@@ -122,10 +124,7 @@ def composed(choice: Compose) -> dict[str, Any]:
     from didact.students.skills.ltl.formula_input import read_formula, write_formula
     from didact.students.skills.ltl.formulas import brief
 
-    if choice.episodes < 1:
-        raise SettingError("--episodes", choice.episodes, "at least 1")
-    if not 0 <= choice.seed < 2**31:
-        raise SettingError("--seed", choice.seed, "from 0 to 2147483647")
+    check_numbers(choice)
     if given := pairs("--env-settings", choice.env_settings).get("formula"):
         raise SettingError("--env-settings formula", given, "omitted: `compose` sets the formula")
     environment, env_settings = environment_of(choice)

@@ -29,6 +29,7 @@ from didact.students.skills.composed_policy import sizes_of
 from didact.students.skills.deep import GoalLearnerConfig
 
 TABLE_STEPS, NETWORK_STEPS = 100_000, 1_000_000
+TABLE_MOST = 10**8  # steps, all of which are kept in memory
 MIN = 64  # minimum number of steps, one for each environment
 DEFAULT = "Office"
 
@@ -105,8 +106,8 @@ def _tabular(choice: Any, environment: Environment, automaton: Automaton) -> Cal
         allowed = "omitted in an environment with numbered places"
         raise SettingError("--skills", str(choice.skills), allowed)
     steps = TABLE_STEPS if choice.steps is None else choice.steps
-    if steps < MIN:
-        raise SettingError("--steps", steps, f"at least {MIN}")
+    if not MIN <= steps <= TABLE_MOST:
+        raise SettingError("--steps", steps, f"from {MIN} to {TABLE_MOST:,}")
 
     def learn():
         seen = explore(environment, steps, seed=choice.seed)

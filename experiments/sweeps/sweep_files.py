@@ -21,6 +21,7 @@ from didact.experiments.config_files import read_values, with_numbers
 
 PARTS = ("base", "grid", "random", "samples", "sample_seed", "seeds", "out")
 MOST = 10_000  # combinations
+LARGEST = 2**53  # whole number that is drawn, in absolute terms
 
 
 class Combination(NamedTuple):
@@ -183,6 +184,9 @@ def _samples(ranges: dict[str, Any], values: Mapping[str, Any]) -> list[dict[str
     count = value_of("samples", values.get("samples"), Annotated[int, Range(1, MOST)])
     seed = value_of("sample_seed", values.get("sample_seed", 0), Seed)
     kinds = flat_kinds(TrainConfig())
+    for name, choice in ranges.items():
+        if isinstance(choice, Interval) and _is_whole(kinds.get(name)):
+            _check_whole(f"random {name}", choice, kinds[name])
 
     def drawn(name: str, number: int) -> Any:
         # One generator for each value, so that other settings and samples do not change it.
@@ -193,6 +197,17 @@ def _samples(ranges: dict[str, Any], values: Mapping[str, Any]) -> list[dict[str
         return _drawn(choice, generator, _is_whole(kinds.get(name)))
 
     return [{name: drawn(name, number) for name in ranges} for number in range(count)]
+
+
+def _check_whole(setting: str, interval: Interval, kind: Any) -> None:
+    """Check the ends of an interval of whole numbers by the bounds of the setting."""
+    low, high = math.ceil(interval.low), math.floor(interval.high)
+    if low > high:
+        ends = {"low": interval.low, "high": interval.high}
+        raise SettingError(setting, ends, "a range that contains a whole number")
+    for name, end in (("low", low), ("high", high)):
+        value_of(f"{setting}.{name}", end, kind)
+        value_of(f"{setting}.{name}", end, Annotated[int, Range(-LARGEST, LARGEST)])
 
 
 def _drawn(interval: Interval, generator: np.random.Generator, whole: bool) -> float | int:

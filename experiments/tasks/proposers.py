@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from didact.common.registry import Entry, Registry
+from didact.common.setting_types import shown
 from didact.environments import Environment, SettingError, TaskSpace, registered
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig
@@ -110,6 +111,22 @@ PROPOSERS.register(
     "a language model on an OpenAI-compatible server; see the --llm options",
 )
 PROPOSERS.register("replayed", _replayed, "replays the tasks of another run, from --transcript")
+
+
+def of_label(option: str, label: str) -> str:
+    """Return the proposer in the label of a teacher, such as `pool:scripted`; "" if it has none.
+
+    Raises:
+        SettingError: the teacher is not `pool`, or there is no such proposer.
+    """
+    first = (label.split() or [""])[0]
+    teacher, colon, name = first.partition(":")
+    if not colon:
+        return ""
+    if teacher != TEACHER or name in ("", "none"):
+        allowed = f"a teacher, or {TEACHER} with a proposer such as {TEACHER}:scripted"
+        raise SettingError(option, shown(label), allowed)
+    return PROPOSERS.find(name, option).name
 
 
 def proposer_of(

@@ -13,6 +13,7 @@ import numpy as np
 
 from didact.common import strict_json
 from didact.common.files import write_whole
+from didact.common.foreign_files import read_bytes
 from didact.environments import ArraySpace, SettingError
 from didact.environments.spaces import action_space_from_json
 from didact.students.data.pytree_storage import CorruptFiles
@@ -175,7 +176,7 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
     if not (folder / CARD).is_file():
         raise SettingError("recording", str(path), f"a folder with a {CARD}")
     try:
-        card = json.loads((folder / CARD).read_text())
+        card = json.loads(read_bytes(folder / CARD).decode())
         if card["format"] != FORMAT:
             raise SettingError("format", card["format"], f"{FORMAT}")
         recording = Recording(folder, card)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from didact.common.files import replacing
+from didact.common.foreign_files import opened
 from didact.environments import SettingError
 from didact.students.policies.cards import MAX_SIZE, read_card
 from didact.students.policies.lookup import locate, shipped, user_folder
@@ -21,6 +22,8 @@ from didact.students.policies.names import CARD, NAME_RULE, is_name
 from didact.students.policies.storage import PARAMS, check_replaceable, policy_files, read_folder
 
 MAX_FILES = 10_000
+MAX_ARCHIVE = 2 * MAX_SIZE
+MAX_DEPTH, MAX_PART = 16, 200  # folders in a path, and bytes of each name
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same policy makes the same file
 _CHUNK = 1 << 20
 
@@ -83,18 +86,19 @@ def import_policy(
             Nothing is changed in this case.
     """
     file = Path(file)
-    try:
-        archive = zipfile.ZipFile(file)
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
-        why = getattr(error, "strerror", None) or "this is not a .zip file"
-        raise SettingError("file", str(file), f"a .zip file of a policy ({why})") from None
-
-    def unpack(folder: Path) -> None:
-        for entry in entries:
-            _unpack(archive, entry, folder / entry.filename, file)
-
-    with archive:
+    with contextlib.ExitStack() as held:
+        try:
+            content = held.enter_context(opened(file, MAX_ARCHIVE))
+            archive = held.enter_context(zipfile.ZipFile(content))
+        except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+            why = getattr(error, "strerror", None) or "this is not a .zip file"
+            raise SettingError("file", str(file), f"a .zip file of a policy ({why})") from None
         entries = _checked(archive, file)
+
+        def unpack(folder: Path) -> None:
+            for entry in entries:
+                _unpack(archive, entry, folder / entry.filename, file)
+
         return install_policy(unpack, name, file.stem, replace=replace)
 
 
@@ -179,6 +183,11 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
         name = entry.orig_filename
         folder = name.endswith("/")
         parts = name.removesuffix("/").split("/")
+        if len(parts) > MAX_DEPTH or any(
+            len(part.encode(errors="replace")) > MAX_PART for part in parts
+        ):
+            allowed = f"with at most {MAX_DEPTH} folders in a path, and {MAX_PART} bytes in a name"
+            raise _refused(file, f"{allowed} (unlike {name[:100]!r})")
         proper = all(part not in ("", ".", "..") and part.isprintable() for part in parts)
         if not proper or "\\" in name or ":" in name or parts[0] not in (CARD, PARAMS):
             raise _refused(file, f"with only {CARD} and {PARAMS}/ (found {name[:100]!r})")

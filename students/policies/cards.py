@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 
+from didact.common.foreign_files import read_bytes, reason
 from didact.environments import ActionSpace, ArraySpace, Discrete, SettingError
 from didact.environments.spaces import action_space_from_json
 from didact.students.algorithms.ppo import ppo
@@ -100,16 +101,10 @@ def is_card(folder: Path) -> bool:
 
 def _content(path: Path) -> Any:
     try:
-        if path.stat().st_size > CARD_BYTES:
-            raise SettingError(
-                "policy", str(path), f"a policy card (of at most {CARD_BYTES} bytes)"
-            )
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_bytes(path, CARD_BYTES).decode())
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, SettingError):
-            raise
-        why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
-        raise SettingError("policy", str(path), f"a policy card in JSON ({why})") from None
+        allowed = f"a policy card in JSON ({reason(error)})"
+        raise SettingError("policy", str(path), allowed) from None
 
 
 def check_card(card: Any, path: str = CARD) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from didact.common.errors import SettingError
 from didact.common.files import home_folder
+from didact.common.foreign_files import read_bytes
 from didact.students.policies.names import CARD, CARD_BYTES, FORMAT, is_name
 
 SHIPPED = Path(__file__).parent / "pretrained"
@@ -114,9 +115,7 @@ def policy_descriptions(runs: Path) -> list[dict[str, str]]:
     for _, name, folder in _places(runs):
         path = folder / CARD
         try:
-            if path.stat().st_size > CARD_BYTES:
-                continue
-            card = json.loads(path.read_text(encoding="utf-8"))
+            card = json.loads(read_bytes(path, CARD_BYTES).decode())
             if card["format"] == FORMAT:
                 rows.append({"name": name, "description": describe(card)})
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):

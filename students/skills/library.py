@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from didact.common.foreign_files import read_bytes, reason
 from didact.environments import SettingError
 from didact.students.skills.json_files import write_json
 from didact.students.skills.ltl.formulas import (
@@ -171,14 +172,10 @@ def load_library(path: str | os.PathLike[str]) -> Library:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_SIZE:
-            raise SettingError("library", str(path), f"a file of at most {MAX_SIZE} bytes")
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(read_bytes(path, MAX_SIZE).decode())
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, SettingError):
-            raise
-        why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
-        raise SettingError("library", str(path), f"a library in JSON ({why})") from None
+        allowed = f"a library in JSON ({reason(error)})"
+        raise SettingError("library", str(path), allowed) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise SettingError("library", str(path), f"a library of format {FORMAT}")
     rows = content.get("skills")

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from didact.common.foreign_files import read_bytes, reason
 from didact.environments import Environment, SettingError, Wrapper
 from didact.environments.registry import register_wrapper_setting
 from didact.students.skills.json_files import write_json
@@ -110,14 +111,9 @@ def load_rewards(path: str | os.PathLike[str], propositions: tuple[str, ...]) ->
         return SettingError("rewards", str(path), allowed)
 
     try:
-        if path.stat().st_size > MAX_SIZE:
-            raise wrong(f"a file of at most {MAX_SIZE} bytes")
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(read_bytes(path, MAX_SIZE).decode())
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, SettingError):
-            raise
-        why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
-        raise wrong(f"a reward model in JSON ({why})") from None
+        raise wrong(f"a reward model in JSON ({reason(error)})") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise wrong(f"a reward model of format {FORMAT}")
     if content.get("propositions") != list(propositions):

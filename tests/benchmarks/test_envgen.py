@@ -1,6 +1,7 @@
 """EnvGen in Crafter: turns, conditions and statistics."""
 
 import io
+import json
 
 import jax
 import jax.numpy as jnp
@@ -73,7 +74,7 @@ def test_finished_seeds_are_not_trained_again(tmp_path, monkeypatch):
     console = Console(file=io.StringIO(), width=160)
     console.print(envgen.table(result))
     assert "collect diamond" in console.file.getvalue()
-    monkeypatch.setattr(envgen, "train", None)
+    monkeypatch.setattr(envgen, "train", lambda *given: pytest.fail("trained"))
     assert envgen.compare(config)["summary"] == result["summary"]
     with pytest.raises(SettingError, match="different settings"):
         envgen.compare(EnvGenConfig(**(vars(config) | {"cycles": 3})))
@@ -88,11 +89,53 @@ def test_finished_seeds_are_not_trained_again(tmp_path, monkeypatch):
         ({"cycles": 0}, "--cycles is 0"),
         ({"seeds": 1}, "--seeds is 1"),
         ({"steps": 0}, "--steps is 0"),
+        ({"seeds": 10**30}, "--seeds is"),
+        ({"cycles": 10**20}, "--cycles is"),
+        ({"worlds": 10**6}, "--worlds is 1000000"),
+        ({"test_episodes": 10**14}, "--test-episodes is"),
+        ({"seed": 2**31 - 1}, "--seed"),
+        ({"conditions": ("original", "pool:nope")}, "--conditions is 'nope'"),
+        ({"conditions": ("original", "pool")}, "--conditions is 'pool'"),
+        ({"conditions": ("original", "pool:")}, "--conditions is 'pool:'"),
+        ({"conditions": ("original", "uniform:scripted")}, "--conditions is 'uniform:scripted'"),
+        ({"conditions": ("original", "pool:language-model")}, "--llm.model"),
+        ({"conditions": ("original", "pool:replayed")}, "--transcript"),
     ],
 )
-def test_bad_settings(change, message, tmp_path):
+def test_bad_settings(change, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(envgen, "train", lambda *given: pytest.fail("trained"))
     config = EnvGenConfig(**(vars(TINY) | {"out": str(tmp_path)} | change))
     with pytest.raises(SettingError, match=message):
+        envgen.compare(config)
+
+
+TOO_HIGH = {name: [2.0, 2.0] for name in ACHIEVEMENTS}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *({"score": x} for x in ("x", None, float("nan"))),
+        *({"rates": x} for x in ([1], {}, None, {"collect_coal": [0.1]}, TOO_HIGH)),
+        *({"steps": x} for x in ([], [1], None)),
+        {"accepted": "3"},
+        {"failed": 10**400},
+    ],
+)
+def test_damaged_rows_are_refused(damage, tmp_path, monkeypatch):
+    monkeypatch.setattr(envgen, "train", fake)
+    config = EnvGenConfig(**(vars(TINY) | {"out": str(tmp_path)}))
+    envgen.compare(config)
+    path = tmp_path / envgen.RESULT
+    content = strict_json.loads(path.read_bytes())
+    content["rows"]["original/0"] |= damage
+    path.write_text(json.dumps(content))
+    monkeypatch.setattr(envgen, "train", lambda *given: pytest.fail("trained"))
+    with pytest.raises(SettingError, match="undamaged"):
+        envgen.compare(config)
+    del content["rows"]["original/0"]["score"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(SettingError, match="undamaged"):
         envgen.compare(config)
 
 

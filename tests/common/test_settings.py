@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from didact.common.setting_types import (
     Hidden,
+    NotNegative,
     Positive,
     PositiveShare,
     Range,
@@ -26,6 +27,7 @@ from didact.common.setting_types import (
 from didact.common.settings import (
     Names,
     accepted,
+    check_numbers,
     checked,
     flat_kinds,
     nested,
@@ -35,6 +37,7 @@ from didact.common.settings import (
     updated,
 )
 from didact.environments import SettingError
+from didact.experiments.config import TrainConfig
 
 Small = Annotated[int, Range(1, 100)]
 
@@ -281,3 +284,43 @@ def test_dotted_names():
     assert kinds["inner.rate"] == Positive
     values = parsed("x", ["inner.rate=2", "inner.width=9", "flag=true"], kinds, "thing")
     assert updated(Outer(), nested(values), Names()) == Outer(flag=True, inner=Inner(9, 2.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class InnerNumbers:
+    rate: NotNegative = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Numbers:
+    count: Annotated[int, Range(1, 10)] = 1
+    maybe: Annotated[int, Range(1, 10)] | None = None
+    many: tuple[Annotated[int, Range(1, 10)], ...] = ()
+    free: float = 0.0
+    text: str = "\udc80"  # as of an argument that is not UTF-8
+    on: bool = True
+    inner: InnerNumbers = InnerNumbers()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"count": 0}, "--count is 0, but must be a whole number from 1 to 10"),
+        ({"count": 10**30}, "--count is"),
+        ({"maybe": 11}, "--maybe is 11"),
+        ({"many": (1, 11)}, "--many is"),
+        ({"free": float("nan")}, "--free is nan"),
+        ({"free": float("inf")}, "--free is inf"),
+        ({"inner": InnerNumbers(-1)}, "--inner.rate is -1"),
+    ],
+)
+def test_numbers_are_checked_alone(values, message):
+    check_numbers(Numbers())
+    check_numbers(Numbers(count=10, maybe=1, many=(1, 2), free=-1))
+    with pytest.raises(SettingError, match=message):
+        check_numbers(Numbers(**values))
+
+
+def test_the_option_of_imports_has_another_name():
+    with pytest.raises(SettingError, match=r"--import is 'my\.py'"):
+        updated(TrainConfig(), {"imports": "my.py"}, Names("--"))

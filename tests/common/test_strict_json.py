@@ -48,3 +48,11 @@ def test_indents_and_refuses_objects():
     assert strict_json.dumps({"a": [1]}, indent=1) == json.dumps({"a": [1]}, indent=1)
     with pytest.raises(TypeError):
         strict_json.dumps({"a": object()})
+
+
+def test_repeated_names_are_refused_on_request():
+    text = '{"a": {"b": 1, "b": 2}}'
+    assert strict_json.loads(text) == {"a": {"b": 2}}
+    with pytest.raises(ValueError, match="duplicate key b"):
+        strict_json.loads(text, repeated=False)
+    assert strict_json.loads('{"a": {"b": 1}, "b": 2}', repeated=False) == {"a": {"b": 1}, "b": 2}

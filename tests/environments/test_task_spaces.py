@@ -112,6 +112,7 @@ GOOD = {"height": 0.3, "rooms": 2, "fixed": 2.5}
         ({**GOOD, "height": float("nan")}, "height"),
         ({**GOOD, "rooms": 1.5}, "a whole number from -1 to 3"),
         ({**GOOD, "rooms": 10**400}, "rooms"),
+        ('{"height": 0.3, "rooms": 2, "fixed": 2.5, "height": 0.4}', "without repeated names"),
         ('{"height": 0.3, "rooms": Infinity, "fixed": 2.5}', "rooms"),
     ],
 )

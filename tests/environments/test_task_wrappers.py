@@ -69,6 +69,10 @@ def test_easy_tasks_remain_easy():
     [
         ("size", "rare is 'size'"),
         ("size:0", "rare size is 0"),
+        ("size:inf", "rare size is inf"),
+        ("size:nan", "rare size is nan"),
+        ("size:1e30", "rare size is 1e"),
+        ("size:1e-30", "rare size is 1e-30"),
         ("sze:2", "sze"),
         ("size:x", "rare"),
     ],

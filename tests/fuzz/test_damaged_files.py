@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import damage
 
 from didact.benchmarks import resumed_results
+from didact.benchmarks.suites import comparison
+from didact.benchmarks.suites.reporting import report
 from didact.environments import ArraySpace, Discrete, SettingError
 from didact.experiments.config import TrainConfig, checked, read_run, to_dict
 from didact.experiments.config_files import read_file
@@ -242,6 +244,28 @@ def test_transcripts(folder, data):
         accepted_or_refused(lambda choice=choice: transcripts.show(choice))
     assert dataclasses.asdict(totals(found))["calls"] == len(found)
     Transcript(path, 2)
+
+
+CURVES = {
+    "steps": [320, 640], "success": {"one": [[0.1, 0.2], [0.3, 0.4]]}, "seconds": 1.0,
+    "proposals": [[[0.1, 0.2]], [[0.2, 0.3]]], "language": {"calls": 1, "tokens": 2, "cost": 0.5},
+    "worst": {"shares": [0.1, 1.0], "success": [[0.1, 0.4], [0.2, 0.4]]},
+}  # fmt: skip
+SUITE = {
+    "suite": "toy", "description": "d", "machine": {"cpu": "x"}, "tests": {"one": 4},
+    "settings": {"steps": 640, "seeds": 2, "seed": 0, "tests": "abc"}, "parameters": ["x", "y"],
+    "teachers": {"alp_gmm": CURVES, "uniform": CURVES},
+}  # fmt: skip
+
+
+@given(st.one_of(damage.json_damage(SUITE), damage.byte_damage(json.dumps(SUITE).encode())))
+def test_results_of_suites(folder, data):
+    (folder / comparison.RESULT).write_bytes(data)
+    found = accepted_or_refused(lambda: comparison.read(folder))
+    if found is not None:
+        assert found["verdict"] is not None
+        report.ordered(found["summary"])
+        comparison.table(found)
 
 
 RESULTS = {"settings": {"steps": 5}, "rows": {"a": {"x": [1.0, 2.0]}, "b": {"x": [3.0, 4.0]}}}

@@ -316,13 +316,35 @@ def needs_scores(space):
         ),
         ({"teacher": "uniform", "space": None}, "space is None"),
         ({"teacher": "uniform", "seed": -1}, "seed is -1"),
-        ({"teacher": needs_scores(SPACE)}, "score is 'value', .* returns, successes and lengths"),
+        (
+            {"teacher": needs_scores(SPACE)},
+            "score of the given teacher is 'value', .* returns, successes and lengths",
+        ),
         ({"teacher": uniform(Box(SPACE.dimensions[:1]))}, "length of the teacher's tasks is 1"),
     ],
 )
 def test_wrong_arguments(arguments, message):
     with pytest.raises(SettingError, match=message):
         didact.with_teacher(walks("Disabled"), **({"space": SPACE} | arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"teacher": "plr"}, "score of the teacher plr is 'value', but must be one of max_mc"),
+        ({"teacher": 5}, "teacher is 5, but must be the name of a teacher"),
+        ({"teacher": "uniform", "seed": "x"}, "seed is 'x'"),
+        ({"num_envs": 10**12}, "num_envs is 1000000000000, but must be a whole number from 1"),
+        ({"num_envs": "8"}, "num_envs is '8'"),
+        ({"num_envs": 0}, "num_envs is 0"),
+        ({"num_envs": 2.5}, "num_envs is 2.5"),
+        ({"env": 5}, "env is 5, but must be the name of an environment"),
+        ({"env": None, "teacher": "uniform"}, "env is None"),
+    ],
+)
+def test_wrong_arguments_of_make_vec(arguments, message):
+    with pytest.raises(SettingError, match=message):
+        didact.make_vec(**({"env": "ToyGrid"} | arguments))
 
 
 def test_without_a_teacher_tasks_are_uniform():

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt32
 
+from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.environments.grid.mazes import shortest_paths, text_format
 from didact.environments.grid.mazes.maze import Maze, pad_maze, well_formed
@@ -303,9 +304,10 @@ class Levels:
         value: Any = given
         if isinstance(given, (str, bytes)):
             try:
-                value = json.loads(given)
-            except (ValueError, RecursionError):
-                raise SettingError("task", given[:80], "a JSON object") from None
+                value = strict_json.loads(given, repeated=False)
+            except ValueError:
+                allowed = "a JSON object without repeated names"
+                raise SettingError("task", given[:80], allowed) from None
         if not isinstance(value, Mapping) or set(value) != {"map"}:
             raise SettingError("task", value, 'a JSON object with exactly the key "map"')
         rows = value["map"]

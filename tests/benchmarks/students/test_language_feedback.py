@@ -76,12 +76,6 @@ def test_each_condition_has_the_machine_it_was_measured_on(compared, monkeypatch
     again = language_feedback.compare(dataclasses.replace(config, out=str(tmp_path)))["conditions"]
     assert [row["machine"] for row in again.values()] == ["another", "this one"]
     assert again["none"] == there
-    # As earlier versions wrote it.
-    del there["machine"]
-    old = before | {"machine": "an old one", "conditions": {"none": there}}
-    (tmp_path / language_feedback.FILE).write_text(json.dumps(old))
-    again = language_feedback.compare(dataclasses.replace(config, out=str(tmp_path)))["conditions"]
-    assert [row["machine"] for row in again.values()] == ["an old one", "this one"]
 
 
 @pytest.mark.slow

@@ -285,21 +285,6 @@ def test_damaged_results_are_refused(tmp_path, damage):
         comparison.read(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("part", "value"),
-    [
-        ("worst", {"shares": [0.1, 1.0], "success": [[0.5]]}),
-        ("worst", {"shares": [0.0], "success": [[0.5]]}),
-        ("worst", {"shares": [1.0], "success": [[2.0]]}),
-        ("language", {"calls": -1, "tokens": 0, "cost": None}),
-    ],
-)
-def test_damaged_parts_of_results_are_found(part, value):
-    row = fake(0.5)
-    assert comparison.is_row(row)
-    assert not comparison.is_row(row | {part: value})
-
-
 def with_more(row, **more):
     worst = {"shares": [0.1, 0.5, 1.0], "success": [[0.1 * i, 0.4, 0.5] for i in range(5)]}
     return row | {"worst": worst} | more

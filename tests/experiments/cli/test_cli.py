@@ -8,6 +8,7 @@ import pytest
 
 from didact.environments import SettingError
 from didact.experiments.cli import main
+from didact.experiments.evaluation import watch
 
 TINY = ["--num-envs", "16", "--rollout-length", "4", "--steps", "128", "--ppo.num-minibatches", "2"]
 
@@ -59,12 +60,30 @@ def contents(folder):
         ("--env-settings phrasing=loud", ("--env-settings phrasing is 'loud'", "validation")),
         ("--env-settings done_action=7", ("--env-settings done_action is '7'", "true or false")),
         ("--env Counting --env-settings a=1", ("--env-settings is 'a'", "step_limit")),
-        ("--teacher-settings rate=3", ("--teacher-settings is 'rate'", "fit_rate")),
-        ("--teacher-settings fit_rate=0", ("--teacher-settings fit_rate is 0", "more than")),
-        ("--teacher-settings fit_rate=lots", ("--teacher-settings fit_rate is 'lots'", "whole")),
-        ("--teacher-settings fit_rate=250.5", ("--teacher-settings fit_rate is '250.5'", "whole")),
-        ("--teacher-settings outcome=fun", ("--teacher-settings outcome is 'fun'", "success")),
-        ("--teacher-settings window=[1]", ("--teacher-settings window is '[1]'",)),
+        (
+            "--teacher alp_gmm --teacher-settings rate=3",
+            ("--teacher-settings is 'rate'", "fit_rate"),
+        ),
+        (
+            "--teacher alp_gmm --teacher-settings fit_rate=0",
+            ("--teacher-settings fit_rate is 0", "more than"),
+        ),
+        (
+            "--teacher alp_gmm --teacher-settings fit_rate=lots",
+            ("--teacher-settings fit_rate is 'lots'", "whole"),
+        ),
+        (
+            "--teacher alp_gmm --teacher-settings fit_rate=250.5",
+            ("--teacher-settings fit_rate is '250.5'", "whole"),
+        ),
+        (
+            "--teacher alp_gmm --teacher-settings outcome=fun",
+            ("--teacher-settings outcome is 'fun'", "success"),
+        ),
+        (
+            "--teacher alp_gmm --teacher-settings window=[1]",
+            ("--teacher-settings window is '[1]'",),
+        ),
         ("--teacher uniform --teacher-settings a=1", ("--teacher-settings is 'a'", "no settings")),
         ("--ppo.discount 2", ("--ppo.discount is 2.0", "from 0 to 1")),
         ("--ppo.num-minibatches 0", ("--ppo.num-minibatches is 0",)),
@@ -184,7 +203,7 @@ def test_settings_of_a_teacher_are_taken(here, monkeypatch):
 
     monkeypatch.setattr(setup.teachers, "make", made)
     texts = ("fit_rate=500", "window=null", "outcome=success", "return_range=[0, 2.5]")
-    config = TrainConfig(teacher_settings=(*texts, "random-fraction=0.5"))
+    config = TrainConfig(teacher="alp_gmm", teacher_settings=(*texts, "random-fraction=0.5"))
     setup.teacher_of(config, setup.environment_of(config))
     assert seen == {
         "fit_rate": 500,
@@ -214,7 +233,7 @@ def test_the_warm_up_is_in_the_easy_tasks_that_are_left(tasks, easy):
     from didact.teachers import propose
     from didact.teachers.combinators import WarmStartedState
 
-    config = TrainConfig(tasks=tasks)
+    config = TrainConfig(teacher="alp_gmm", tasks=tasks)
     environment = setup.environment_of(config)
     space = setup.space_of(config, environment)
     teacher = setup.teacher_of(config, environment)
@@ -294,14 +313,21 @@ def test_policies_that_are_none(command, here, refused):
     assert contents(here) == ["card", "card/policy.json"]
 
 
+def test_the_file_of_a_video_is_checked_before_it_is_recorded(here, refused, monkeypatch):
+    monkeypatch.setattr(watch, "record", lambda *given, **more: pytest.fail("recorded"))
+    for name in ("a.exe", "a", "a.png"):
+        message = refused("watch", "goto-local", "--out", name)
+        assert f"--out is '{name}', but must be a file called *.gif or *.mp4" in message
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ("--teachers alp_gmm", ("--teachers",)),
         ("--teachers alp_gmm nobody", ("nobody",)),
         ("--teachers uniform uniform", ("--teachers",)),
-        ("--seeds 1", ("--seeds is 1", "at least 2")),
-        ("--num-evaluations 0", ("--num-evaluations is 0", "at least 1")),
+        ("--seeds 1", ("--seeds is 1", "from 2 to")),
+        ("--num-evaluations 0", ("--num-evaluations is 0", "from 1 to")),
         ("--test-tasks 0", ("--test-tasks is 0",)),
         ("--steps 0", ("--steps is 0",)),
         ("--env Nowhere", ("--env is 'Nowhere'",)),

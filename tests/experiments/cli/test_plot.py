@@ -20,7 +20,9 @@ def here(tmp_path, monkeypatch):
 def made(folder, rows, **settings):
     """A run folder with the given rows of metrics."""
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(to_dict(TrainConfig(**settings))))
+    (folder / "config.json").write_text(
+        json.dumps(to_dict(TrainConfig(**{"teacher": "alp_gmm"} | settings)))
+    )
     rows = [{"updates": i + 1, "seconds": 1.0} | row for i, row in enumerate(rows)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(folder)
@@ -50,6 +52,18 @@ def plotted(*arguments, capsys):
 def table(path):
     with open(path) as file:
         return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("window", ["-1", "1" + "0" * 30])
+def test_windows_out_of_bounds(here, refused, window):
+    assert "--window is" in refused("plot", made(here / "a", [row(0, 0.0)]), "--window", window)
+
+
+def test_labels_cannot_control_the_terminal(here, capsys):
+    run = made(here / "a", [row(0, 0.0), row(10, 0.4)])
+    main(["plot", run, "--labels", "\x1b[31mx\u202e", "--out", "c.csv"])
+    out = capsys.readouterr().out
+    assert "\\x1b[31mx\\u202e: success 0.400" in out
 
 
 def test_seeds_are_pooled_and_curves_labelled_by_what_differs(here, capsys):
@@ -126,6 +140,6 @@ def test_what_is_refused(here, refused):
         ([a, b, "--on", "C"], "--on is 'C', but must be a known name, such as B, teacher"),
         ([a, "--on", "A", "teacher"], "evaluation tasks, or only teacher"),
         ([a, "--labels", "x", "y"], "--labels is ('x', 'y'), but must be one for each of 1"),
-        ([a, "--window", "0"], "--window is 0, but must be at least 1"),
+        ([a, "--window", "0"], "--window is 0, but must be a whole number from 1 to"),
     ):
         assert message in refused("plot", *arguments), arguments

@@ -1,5 +1,7 @@
 """Snapshots on disk, and what is read out of them."""
 
+import os
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -68,6 +70,25 @@ def test_pickles_and_damaged_files_are_refused(tmp_path):
             load_snapshots(tmp_path)
     np.savez(tmp_path / "bad.npz", steps=3)
     with pytest.raises(SettingError, match=r"bad\.npz"):
+        load_snapshots(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["bomb", "pipe", "device", "array"])
+def test_files_that_would_fill_the_memory_or_never_end(tmp_path, kind):
+    path = tmp_path / "0.npz"
+    if kind == "bomb":
+        n = 3_000_000
+        rows = {"tasks": np.zeros((n, 2), np.float32), "returns": np.zeros(n, np.float32)}
+        np.savez_compressed(path, steps=1, success=rows["returns"], **rows)
+        assert path.stat().st_size < 100_000
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    with pytest.raises(SettingError, match=r"0\.npz"):
         load_snapshots(tmp_path)
 
 

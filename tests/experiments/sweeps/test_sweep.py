@@ -168,6 +168,17 @@ def test_samples_are_repeatable_and_the_first_ones_stay(here):
         ({"random": {"chunk": {"low": 1, "high": 2, "lg": True}}, "samples": 1}, "'lg', .*log"),
         ({"random": {"chunk": {"low": "x", "high": 2}}, "samples": 1}, "chunk.low is 'x'"),
         ({"random": {"chunk": {"low": "nan", "high": 2}}, "samples": 1}, "chunk.low is nan"),
+        (
+            {"random": {"num_envs": {"low": 8.2, "high": 8.8}}, "samples": 1},
+            "random num_envs is .*, but must be a range that contains a whole number",
+        ),
+        ({"random": {"steps": {"low": 1, "high": 1e19}}, "samples": 1}, "random steps.high is"),
+        ({"random": {"steps": {"low": 0, "high": 9}}, "samples": 1}, "random steps.low is 0"),
+        ({"random": {"llm.retries": {"low": 1, "high": 1e19}}, "samples": 1}, "llm.retries.high"),
+        (
+            {"random": {"seed": {"low": 1, "high": 1e300, "log": True}}, "samples": 1},
+            "random seed.high is",
+        ),
         ({"random": {"chunk": [1]}, "grid": {"chunk": [1]}, "samples": 1}, "random is 'chunk'"),
         ({"grid": {n: list(range(1, 60)) for n in ("chunk", "seed", "steps")}}, "at most 10,000"),
     ],

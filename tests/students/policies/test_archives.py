@@ -161,6 +161,19 @@ def test_names_that_lead_elsewhere(packed, tmp_path, home, name):
     assert_refused(file, home, "file is", "a .zip file of a policy")
 
 
+@pytest.mark.parametrize("name", ["params/" + "a/" * 2000 + "x", "params/" + "é" * 150])
+def test_long_paths(packed, tmp_path, home, name):
+    file = rewritten(packed, lambda c: c.update({name: b"evil"}), tmp_path / "x.zip")
+    assert_refused(file, home, "at most 16 folders in a path")
+
+
+def test_pipes_and_devices(tmp_path, home):
+    os.mkfifo(tmp_path / "x.zip")
+    assert_refused(tmp_path / "x.zip", home, "not a regular file")
+    (tmp_path / "y.zip").symlink_to("/dev/zero")
+    assert_refused(tmp_path / "y.zip", home, "not a regular file")
+
+
 def test_no_name(packed, tmp_path, home):
     with zipfile.ZipFile(packed, "a") as archive:
         archive.writestr("params/x", b"")
