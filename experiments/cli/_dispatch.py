@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 from didact.common.extensions import import_all
 
                 import_all(options.imports)
-            if is_dataclass(options):
+            if _has_numbers(options):  # checking imports much, which `didact list` should not
                 from didact.common.settings import check_numbers
 
                 check_numbers(options)
@@ -55,6 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = 130
     if code:
         sys.exit(code)
+
+
+def _has_numbers(options: Any) -> bool:
+    if not is_dataclass(options):
+        return False
+    values = vars(options).values()
+    return any(
+        isinstance(value, int | float | tuple) and not isinstance(value, bool) and value != ()
+        for value in values
+    ) or any(map(_has_numbers, values))
 
 
 def commands() -> dict[str, str]:
