@@ -88,12 +88,12 @@ class LLMConfig:
 class TrainConfig:
     """Train a student in an environment whose tasks a teacher chooses.
 
-    Without options, train an agent to follow instructions such as "go to the red ball", first in
-    one room and then in up to nine rooms with doors. This takes about five minutes on two CPU
-    cores.
+    Without options, train an agent to follow instructions such as "pick up the green key, then open
+    the door", first in one room and then in up to four rooms with doors, some of them locked. This
+    takes about five minutes on two CPU cores.
     """
 
-    env: str = "GoTo"
+    env: str = "MiniSynth"
     """environment to train in; see `didact list envs`"""
     env_settings: tuple[str, ...] = ()
     """environment settings as NAME=VALUE, such as phrasing=train done_action=true"""
@@ -103,7 +103,7 @@ class TrainConfig:
     or, if tasks are not points of a box, `uniform`"""
     student: str = "ppo"
     """student to train; see `didact list students`"""
-    steps: Steps = 12_000_000
+    steps: Steps = 5_000_000
     """environment steps per seed, summed over all parallel environments"""
     seed: Seed = 0
     """random seed; the same seed gives the same run on the same machine"""

@@ -1,7 +1,8 @@
 """Train a student in an environment whose tasks a teacher chooses.
 
-Without options, train an agent to follow instructions such as "go to the red ball", first in one
-room and then in up to nine rooms with doors. This takes about five minutes on two CPU cores.
+Without options, train an agent to follow instructions such as "pick up the green key, then open the
+door", first in one room and then in up to four rooms with doors, some of them locked. This takes
+about five minutes on two CPU cores.
 """
 
 import dataclasses
