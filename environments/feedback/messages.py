@@ -20,7 +20,8 @@ from didact.environments.language.paraphrase_pool import SPLITS
 from didact.environments.language.sentence_embeddings import Encoder
 from didact.environments.random_draws import uniform_index
 
-# Words of feedback that missions do not have. Append new words: policies depend on the ids.
+# Words of feedback with ids of their own; so has "stop", which missions have had since. Append new
+# words: policies depend on the ids.
 MORE_WORDS = (
     *("any", "are", "arrive", "asked", "away", "bad", "because", "belong", "belongs", "blocked"),
     *("brought", "bumped", "came", "can", "cannot", "cell", "changed", "close", "closer"),

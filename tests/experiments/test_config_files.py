@@ -203,7 +203,7 @@ def test_what_is_wrong_in_a_file(folder, text, sentence, monkeypatch):
         (b"[" * 100_000, "JSON ("),
         (b'{"steps": ' + b"9" * 5000 + b"}", "JSON (Exceeds the limit"),
         (b'{"warm_up": NaN}', "warm_up in w.json is nan, but must be a number from 0 to 1"),
-        (b" " * (MAX_SIZE + 1), "a file of at most 1,048,576 bytes"),
+        (b" " * (MAX_SIZE + 1), "a readable file (it has more than 1,048,576 bytes)"),
     ],
 )
 def test_what_is_wrong_in_a_json_file(folder, content, sentence, monkeypatch):
@@ -305,7 +305,7 @@ def well_read(config):
         (TrainConfig(num_envs=2**24 + 1), "--num-envs is 16777217, but must be a whole number f"),
         (TrainConfig(chunk=10**30), "--chunk is 1000000000000000000000000000000"),
         (TrainConfig(env=None), "--env is None, but must be a string"),  # type: ignore[arg-type]
-        (TrainConfig(imports="my.py"), "--imports is 'my.py', but must be a list"),  # type: ignore[arg-type]
+        (TrainConfig(imports="my.py"), "--import is 'my.py', but must be a list"),  # type: ignore[arg-type]
         (TrainConfig(ppo=DistillConfig()), "--ppo is DistillConfig"),  # type: ignore[arg-type]
         (TrainConfig(ppo=PPOConfig(clip=math.nan)), "--ppo.clip is nan, but must be a number ab"),
     ],
