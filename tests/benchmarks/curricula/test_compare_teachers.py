@@ -59,6 +59,7 @@ def test_curves_and_their_summaries(compared):
         assert low <= np.mean(row["average"]) <= high
 
 
+@pytest.mark.slow
 def test_each_seed_has_its_own_proposals(compared):
     config, _ = compared
     found = exchanges(Path(config.out) / "pool-scripted" / "transcript.jsonl")

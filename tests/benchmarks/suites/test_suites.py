@@ -258,6 +258,7 @@ def result_of(rows, **settings):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_results_of_several_machines_are_merged(tmp_path, capsys):
     one = {name: ROWS[name] for name in ("good", "uniform")}
     for folder, rows in (("one", one), ("two", {"same": ROWS["same"]})):
@@ -290,6 +291,7 @@ def with_more(row, **more):
     return row | {"worst": worst} | more
 
 
+@pytest.mark.slow
 def test_a_report_of_several_suites(tmp_path):
     spent = {"calls": 12, "tokens": 34_567, "cost": 0.5}
     rows = {

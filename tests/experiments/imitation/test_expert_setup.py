@@ -140,6 +140,7 @@ def test_a_student_is_drawn_towards_its_experts(distilled, tmp_path):
     assert {row["learning"]["kickstart_lambda"] for row in rows(tmp_path / "run")} == {5.0}
 
 
+@pytest.mark.slow
 def test_what_experts_know_is_what_is_asked_for(trained, tmp_path):
     """In a space where nobody would ever hit the tasks of an expert by chance."""
     run = trained
