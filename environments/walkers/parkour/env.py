@@ -59,7 +59,7 @@ class Parkour(WalkerEnvironment):
     """Move through a landscape by walking, climbing or swimming.
 
     The task shapes ground and ceiling, and sets the level of the water and the creepers that hang
-    from the ceiling. Creepers can be gripped, and hide what is behind them, but stop nobody's body.
+    from the ceiling. Creepers can be gripped, and hide what is behind them, but do not stop bodies.
     Walkers and climbers go limp after 600 steps under water, swimmers after 600 steps out of it.
 
     Climbers start hanging from the ceiling. They have an action for each hand: it holds on to the

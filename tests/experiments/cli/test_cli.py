@@ -13,15 +13,6 @@ from didact.experiments.evaluation import watch
 TINY = ["--num-envs", "16", "--rollout-length", "4", "--steps", "128", "--ppo.num-minibatches", "2"]
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working folder."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def contents(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
 
@@ -48,9 +39,9 @@ def contents(folder):
         ("--evaluation-episodes 0", ("--evaluation-episodes is 0",)),
         ("--warm-up 2", ("--warm-up is 2.0", "from 0 to 1")),
         ("--evaluate-on GoToLocal", ("--evaluate-on is 'GoToLocal'", "BabyAI-GoToLocal-v0")),
-        ("--evaluate-on ToyGrid", ("--evaluate-on is 'ToyGrid'", "task space of GoTo")),
+        ("--evaluate-on ToyGrid", ("--evaluate-on is 'ToyGrid'", "task space of MiniSynth")),
         ("--tasks roomsize=8", ("--tasks is 'roomsize'", "room_size")),
-        ("--tasks room_size=99", ("--tasks room_size is 99", "from 4 to")),
+        ("--env GoTo --tasks room_size=99", ("--tasks room_size is 99", "from 4 to")),
         ("--tasks room_size=8..5", ("--tasks room_size is '8..5'", "LOW at most HIGH")),
         ("--tasks room_size=5..3", ("--tasks room_size is '5..3'", "LOW at most HIGH")),
         ("--tasks room_size=5.5", ("--tasks room_size is 5.5", "a whole number")),
@@ -233,7 +224,7 @@ def test_the_warm_up_is_in_the_easy_tasks_that_are_left(tasks, easy):
     from didact.teachers import propose
     from didact.teachers.combinators import WarmStartedState
 
-    config = TrainConfig(teacher="alp_gmm", tasks=tasks)
+    config = TrainConfig(env="GoTo", teacher="alp_gmm", tasks=tasks)
     environment = setup.environment_of(config)
     space = setup.space_of(config, environment)
     teacher = setup.teacher_of(config, environment)

@@ -7,15 +7,6 @@ import pytest
 from didact.experiments.cli import main
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working folder."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def test_the_list_of_commands_imports_none_of_them(finished, here):
     """`didact --help` and the first lines of a mistake come without jax and without commands."""
     code = (

@@ -105,7 +105,7 @@ def test_what_to_plot_can_be_chosen(here, capsys):
     a, b = (made(here / name, rows, seed=s) for name, s in (("a", 0), ("b", 1)))
     assert plotted(a, b, capsys=capsys)["measure"] == "return"  # nothing ever succeeds
     chosen = plotted(a, b, "--measure", "length", "--on", "teacher", capsys=capsys)
-    assert chosen["curves"] == {"GoTo, alp_gmm": {"seeds": 2, "steps": 8, "last": 4.0}}
+    assert chosen["curves"] == {"MiniSynth, alp_gmm": {"seeds": 2, "steps": 8, "last": 4.0}}
     chosen = plotted(a, b, "--labels", "$one", "_two $x$", "--on", "B", capsys=capsys)
     assert list(chosen["curves"]) == ["$one", "_two $x$"]
     main(["plot", a, "--out", "a.csv"])

@@ -219,7 +219,7 @@ def test_a_policy_with_foreign_files_is_found_before_training(run):
 
 @pytest.mark.parametrize("name", ["metrics-damaged.jsonl", "policy/policy.json", "metrics.jsonl"])
 def test_pipes_in_a_run_are_refused(run, name):
-    """They would keep whoever reads them waiting."""
+    """Reading one may never end."""
     path = run / name
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
