@@ -109,7 +109,9 @@ def test_what_to_plot_can_be_chosen(here, capsys):
     chosen = plotted(a, b, "--labels", "$one", "_two $x$", "--on", "B", capsys=capsys)
     assert list(chosen["curves"]) == ["$one", "_two $x$"]
     main(["plot", a, "--out", "a.csv"])
-    assert capsys.readouterr().out.splitlines()[0].startswith("GoTo, alp_gmm: return -1.000 at 8")
+    assert (
+        capsys.readouterr().out.splitlines()[0].startswith("MiniSynth, alp_gmm: return -1.000 at 8")
+    )
 
 
 def test_settings_of_strangers_are_text(here, capsys):
