@@ -26,7 +26,7 @@ ALL = [
 FEEDBACK = (
     "BabyAI-PutNextLocalS5N3-v0 feedback=both feedback_phrasing=train feedback_error_rate=0.2"
 )
-DRAWN = 6
+DRAWN = 4
 
 
 @functools.cache

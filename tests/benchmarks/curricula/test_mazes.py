@@ -115,6 +115,7 @@ def shown(result):
     return console.export_text()
 
 
+@pytest.mark.slow
 def test_the_statistics_are_scipys(stopped):
     config, _, _ = stopped
     result = mazes.compare(config)

@@ -7,6 +7,7 @@ from rich.console import Console
 from didact.benchmarks.speed import formula_cost
 
 
+@pytest.mark.slow
 def test_all_are_timed_and_told():
     config = formula_cost.FormulasConfig(
         envs=("BabyAI-GoToLocal-v0",), num_envs=8, formulas=5, steps=2, repeats=3, seconds=0.01

@@ -39,6 +39,7 @@ def test_what_is_told_of_a_level(learned):
     assert (row["solved_at"] is None) == (max(row["success"]) < 0.99 or row["sampled"] < 0.99)
 
 
+@pytest.mark.slow
 def test_what_is_written_and_shown(learned):
     config, result = learned
     with open(f"{config.out}/babyai.json") as file:

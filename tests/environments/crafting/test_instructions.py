@@ -72,6 +72,7 @@ def test_the_planner_fulfills_a_sequence_in_its_order(world):
     assert len(set(said)) > 5
 
 
+@pytest.mark.slow
 def test_hindsight_describes_achievements(world):
     _, (_, _, labels, over, scenes) = played(world, NAMES, 60)
     describer = world.achieved_instructions()

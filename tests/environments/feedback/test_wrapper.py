@@ -168,6 +168,7 @@ def gets_nearer(room, action):
     return nearer
 
 
+@pytest.mark.slow
 def test_foresight_leads_nearer(walk):
     asked = 0
     for text, *_, success, room in walk:

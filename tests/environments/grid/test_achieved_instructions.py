@@ -67,6 +67,7 @@ def parsed(text, objects):
     return kind, one, other
 
 
+@pytest.mark.slow
 def test_the_verifier_agrees(walk):
     world, steps = walk
     count = collections.Counter()

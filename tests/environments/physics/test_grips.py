@@ -16,6 +16,7 @@ def hanging(raft, steps=150, grasp=True, motor=0.0):
     return bodies
 
 
+@pytest.mark.slow
 def test_a_hand_carries_the_weight_of_its_body(raft):
     """On average, because it swings."""
     bodies, pulls = hanging(raft, 10), []
@@ -66,6 +67,7 @@ def test_a_hand_in_the_air_holds_nothing(raft):
     assert not np.asarray(bodies.grips.touching).any()
 
 
+@pytest.mark.slow
 def test_a_hand_holds_a_creeper(raft):
     """One that hangs where the hand is, from a ceiling out of reach."""
     creepers = raft.cave.creepers

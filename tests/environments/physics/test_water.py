@@ -106,6 +106,7 @@ def outline_edges(body):
     return int((~FISH.outlines.padding[body]).sum())
 
 
+@pytest.mark.slow
 def test_a_raft_floats_as_deep_as_it_is_heavy(raft):
     """Half of a raft of half the density of water is below the level."""
     bodies = raft.at_rest()

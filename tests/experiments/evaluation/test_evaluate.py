@@ -188,7 +188,7 @@ def untrained():
     return Policy(told, jax.jit(blank.student.init)(jax.random.key(0)).params)
 
 
-@pytest.mark.parametrize("engine", ["minigrid", "envpool"])
+@pytest.mark.parametrize("engine", ["minigrid", pytest.param("envpool", marks=pytest.mark.slow)])
 def test_an_untrained_policy_fares_the_same_everywhere(untrained, engine):
     """Success and length of 400 episodes in the package and of 2000 in our engine, within noise."""
     pytest.importorskip(engine)

@@ -251,6 +251,7 @@ def test_failures_can_be_left_out(tmp_path):
     assert won.card["success"] == pytest.approx(len(expected) / 500)
 
 
+@pytest.mark.slow
 def test_a_policy_is_recorded_with_its_memory(tmp_path):
     """Its greedy actions are those that it takes when it is shown the episodes one by one."""
     from didact.students import NetworkConfig, PPOConfig, card, ppo, save_policy

@@ -194,7 +194,12 @@ def test_stopped_before_the_first_update_it_begins_anew(whole, process, finished
 
 
 @pytest.mark.parametrize(
-    "module", ["didact.experiments.cli", "tyro", "didact.experiments.cli.list"]
+    "module",
+    [
+        "tyro",
+        pytest.param("didact.experiments.cli", marks=pytest.mark.slow),
+        pytest.param("didact.experiments.cli.list", marks=pytest.mark.slow),
+    ],
 )
 def test_stopped_while_it_imports_it_says_one_word(finished, tmp_path, module):
     code = (
@@ -213,6 +218,7 @@ def test_stopped_while_it_imports_it_says_one_word(finished, tmp_path, module):
     assert (status, out, err) == (130, "", "didact: stopped.\n")
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_a_callback_of_the_garbage_collector_is_not_lost(finished, tmp_path):
     # An environment that a process knows by itself: nothing else may end it.
     settings = ["ToyGrid" if word == "Counting" else word for word in SETTINGS]

@@ -44,6 +44,7 @@ def runs(tmp_path_factory):
     return (folder / "first", first), (folder / "again", again), found.goals
 
 
+@pytest.mark.slow
 def test_a_network_is_used_again(runs):
     (folder, first), (other, again), _ = runs
     assert (first["steps"], again["steps"]) == (6400, 0)

@@ -348,6 +348,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_a_slow_call(process, tmp_path):
     words = [*WORDS, "--steps", 64 * 1_000_000, "--propose-every", 0.00001, "--run", "run"]
     started = process("train", *words, "--proposer", "sleeper", folder=tmp_path, code=SLEEPER)

@@ -250,6 +250,7 @@ def test_no_gradient_reaches_the_expert():
     np.testing.assert_array_equal(jax.grad(loss)(table, False), 0)
 
 
+@pytest.mark.slow
 def test_lambda_0_equals_no_expert_bit_for_bit():
     expert = experts.of_policy(policy_of(4), ACTIONS)
     plain = ppo(SPACES, ACTIONS, CONFIG, num_updates=3)

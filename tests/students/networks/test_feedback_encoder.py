@@ -89,6 +89,7 @@ def test_parts_that_occur_often_are_read_once_with_the_same_result():
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_is_said_matters_and_silence_says_nothing():
     params, spoken = values(TOLD)
     _, silent = values(TOLD, params, feedback=jnp.zeros((2, 3, 3, 4), jnp.int32))

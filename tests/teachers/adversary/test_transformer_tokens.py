@@ -113,6 +113,7 @@ dimensions = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(dimensions, min_size=1, max_size=4), st.sampled_from([2, 7, 32]), st.integers(0, 99)

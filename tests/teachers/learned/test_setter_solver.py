@@ -160,6 +160,7 @@ def test_feasible_tasks_are_where_the_student_succeeds(optimised):
     assert np.abs(judged - (1 - points[:, 0])).mean() < 0.1
 
 
+@pytest.mark.slow
 def test_where_nothing_succeeds_tasks_are_uniform_or_easy():
     easy = UNIT.restricted(x=(0.0, 0.2))
     for part, widest in [(None, 1.0), (easy, 0.2)]:

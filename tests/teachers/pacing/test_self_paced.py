@@ -56,6 +56,7 @@ def made(space, **kwargs):
     return teacher, jax.jit(teacher.observe), jax.jit(lambda s, k: propose(teacher, s, k, 40))
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     st.sampled_from([UNIT, MIXED]),

@@ -156,6 +156,7 @@ def test_rooms_and_crossings_can_be_crossed():
     assert (tasks[:, -3:] == [0, 0, 98]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "theirs"),
     [("FourRooms", "MiniGrid-FourRooms-v0"), ("SimpleCrossing", "MiniGrid-SimpleCrossingS11N5-v0")],

@@ -98,6 +98,7 @@ except ProposerError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("key")
 def test_a_key_is_nowhere_in_the_first_call_of_a_process(serve):
     server = serve(servers.echoes(401))

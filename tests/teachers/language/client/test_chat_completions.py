@@ -231,6 +231,7 @@ except ProposerError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_name_that_is_looked_up_for_ever_holds_nobody():
     """Neither the call nor the end of Python."""
     done = subprocess.run(
