@@ -116,6 +116,40 @@ def require_finite_state(config: TrainConfig, state: Any, updates: int) -> None:
             raise SettingError(name, float(value), f"finite ({cause})")
 
 
+def require_teacher_without_nan(
+    config: TrainConfig, teacher_state: Any, updates: int, saved: Sequence[int]
+) -> None:
+    """Check a teacher's state after a chunk, on the host.
+
+    A teacher may keep infinities, such as the score of an empty slot, but NaN spreads to everything
+    that it proposes, where clipping to the task space hides it.
+
+    Args:
+        config: settings of the training.
+        teacher_state: the state after the chunk.
+        updates: number of updates after the chunk.
+        saved: number of updates of each checkpoint.
+
+    Raises:
+        SettingError: a number is NaN. The error names the field, the teacher and the last
+            checkpoint.
+    """
+    for path, found in jax.tree_util.tree_leaves_with_path(jax.device_get(_nans(teacher_state))):
+        if np.any(found):
+            field = jax.tree_util.keystr(path, simple=True, separator="/")
+            name = f"the teacher's state {field}".rstrip()
+            where = f"by update {updates}: kept by --teacher {config.teacher}"
+            raise SettingError(name, math.nan, f"a number ({where}; {last_finite(saved)})")
+
+
+@jax.jit
+def _nans(tree: Any) -> Any:
+    """Return, for each leaf of a pytree, whether it holds NaN."""
+    return jax.tree.map(
+        lambda x: jnp.any(jnp.isnan(x)) if _is_real(x) else jnp.zeros((), bool), tree
+    )
+
+
 def require_finite_scores(scores: Mapping[str, Mapping[str, Any]], config: TrainConfig) -> None:
     """Check the results of an evaluation, by evaluation task.
 

@@ -249,8 +249,10 @@ class Training:
                 state, records = loop.chunk(state, k)
                 records = jax.device_get(records)
                 seconds += time.perf_counter() - start
-                finite.require_finite_records(config, records, done, self.checkpoints.saved())
+                saved = self.checkpoints.saved()
+                finite.require_finite_records(config, records, done, saved)
                 before, done = done, done + k
+                finite.require_teacher_without_nan(config, state.teacher, done, saved)
                 steps = done * config.steps_per_update
                 row = {"updates": done, "steps": steps, "seconds": round(seconds, 3)}
                 row["steps_per_second"] = (k * config.steps_per_update * config.num_seeds) / (

@@ -10,10 +10,12 @@ from typing import Any
 from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.common.files import append_whole, write_whole
+from didact.common.foreign_files import read_bytes, reason
 from didact.teachers.language.proposer import Proposer, ProposerError, Reply, Report
 from didact.teachers.language.task_parsing import MAX_LENGTH
 
 DROPPED = "dropped.jsonl"  # next to a transcript: requests after the checkpoint of a resumed run
+MOST = 1 << 29  # bytes of a transcript; an exchange has about ten thousand
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,10 +131,17 @@ def read(path: Path) -> tuple[list[Exchange], list[str]]:
 
     Such lines are left by a crash, or the file is not a transcript. If there is no file, both lists
     are empty.
+
+    Raises:
+        SettingError: the file is too large, or cannot be read.
     """
     found, unread = [], []
-    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
-    for line in filter(str.strip, lines):
+    try:
+        content = read_bytes(path, MOST) if path.exists() else b""
+    except OSError as error:
+        allowed = f"a transcript of at most {MOST:,} bytes: {reason(error)}"
+        raise SettingError("transcript", str(path), allowed) from None
+    for line in filter(str.strip, content.decode(errors="replace").split("\n")):
         try:
             found.append(Exchange.of_line(line))
         except (ValueError, TypeError, RecursionError):

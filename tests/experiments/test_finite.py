@@ -21,7 +21,7 @@ from didact.experiments.loop import DEVICES, Records
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.experiments.training import train
 from didact.students import NetworkConfig, PPOConfig, Rollout
-from didact.teachers import Outcomes, Proposals
+from didact.teachers import Outcomes, Proposals, Teacher
 
 CONFIG = TrainConfig(env="Somewhere", teacher="alp_gmm")
 BAD = [np.nan, np.inf, -np.inf]
@@ -166,6 +166,42 @@ def test_evaluations_and_metrics():
     finite.require_finite_metrics({"loss": np.float32(1)}, "update 3", "rate")
     with pytest.raises(SettingError, match=r"loss is nan.*update 3: try a smaller rate"):
         finite.require_finite_metrics({"a": np.nan, "loss": np.float32(np.nan)}, "update 3", "rate")
+
+
+def test_nan_in_the_state_of_a_teacher():
+    state = {"key": jax.random.key(0), "counts": jnp.arange(3), "scores": jnp.array([0, -jnp.inf])}
+    finite.require_teacher_without_nan(CONFIG, state, 8, [])
+    state["scores"] = jnp.array([-jnp.inf, jnp.nan])
+    words = r"teacher's state scores is nan.*by update 8.*--teacher alp_gmm.*no checkpoint"
+    with pytest.raises(SettingError, match=words):
+        finite.require_teacher_without_nan(CONFIG, state, 8, [])
+
+
+@pytest.mark.parametrize("num_seeds", [1, 2])
+def test_a_teacher_that_breaks_ends_its_training(tmp_path, num_seeds):
+    def init(key):
+        return jnp.zeros(())
+
+    def propose(state, key, n):  # clipped to the space, NaN is the task of all zeros
+        return fakes.SPACE.clip(jnp.full((n, fakes.SPACE.size), state)), state
+
+    def observe(state, proposals, outcomes):
+        return state + jnp.where(jnp.sum(outcomes.weights) > 0, jnp.nan, 0.0)
+
+    with pytest.raises(SettingError, match=r"^the teacher's state is nan, but must be a number"):
+        train(
+            env="Counting",
+            teacher=Teacher(init, propose, observe),
+            run=tmp_path / "run",
+            steps=64 * 20,
+            num_envs=16,
+            rollout_length=4,
+            num_seeds=num_seeds,
+            warm_up=0.0,
+            pictures=False,
+            video=False,
+            ppo=PPOConfig(num_minibatches=2, network=NetworkConfig(hidden=16, memory=8)),
+        )
 
 
 class Spoilt(fakes.Counting):

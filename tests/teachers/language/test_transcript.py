@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 
 from didact.environments import SettingError
+from didact.teachers.language import transcript
 from didact.teachers.language.proposer import ProposerError, Reply, Report
 from didact.teachers.language.transcript import (
     DROPPED,
@@ -114,6 +116,25 @@ def test_other_lines_are_left_out(path, line):
     path.write_text(f"{ANSWERED.line()}{line}\n\n{FAILED.line()}")
     assert read(path) == ([ANSWERED, FAILED], [line])
     assert exchanges(path) == [ANSWERED, FAILED]
+
+
+def test_separators_within_a_text_end_no_line(path):
+    """JSON of others may hold line separators that are no ends of lines of a file."""
+    odd = json.loads(FAILED.line()) | {"error": "one\u2028two\x85three"}
+    path.write_text(json.dumps(odd, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert read(path) == ([dataclasses.replace(FAILED, error=odd["error"])], [])
+
+
+def test_files_that_are_no_transcripts(path, monkeypatch):
+    assert read(path.with_name("nothing.jsonl")) == ([], [])
+    with pytest.raises(SettingError, match=r"at most .* bytes: Is a directory"):
+        read(path.parent)
+    os.mkfifo(path.with_name("pipe"))
+    with pytest.raises(SettingError, match="not a regular file"):
+        read(path.with_name("pipe"))
+    monkeypatch.setattr(transcript, "MOST", 100)
+    with pytest.raises(SettingError, match="of at most 100 bytes: it has more than 100 bytes"):
+        read(path)
 
 
 def test_totals():
