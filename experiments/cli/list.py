@@ -40,7 +40,7 @@ def run(options: Options) -> None:
 
     if options.name is not None:
         return _describe(options)
-    rows = _known(options) or _ROWS[options.what](options.json)
+    rows = _known(options) or _ROWS[options.what](_all if options.json else _none)
     if options.json:
         return print(strict_json.dumps(rows, indent=1))
     if not rows:
@@ -63,11 +63,12 @@ def _describe(options: Options) -> None:
     from didact.common.registry import suggest
     from didact.experiments.cli import _description
 
-    found = {row["name"]: row for row in _ROWS[options.what](True)}
-    lower = {name.lower(): row for name, row in found.items()}
-    row = found.get(str(options.name)) or lower.get(str(options.name).lower())
-    if row is None:
-        raise suggest("NAME", options.name, list(found))
+    rows_of, asked = _ROWS[options.what], str(options.name)
+    names = [row["name"] for row in _known(options) or rows_of(_none)]
+    name = asked if asked in names else {x.lower(): x for x in names}.get(asked.lower())
+    if name is None:
+        raise suggest("NAME", asked, names)
+    row = next(row for row in rows_of(lambda other: other == name) if row["name"] == name)
     if options.json:
         return print(strict_json.dumps(row, indent=1))
     return display.console().print(_description.table(row))
@@ -87,12 +88,29 @@ def _known(options: Options) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(entries: Any, more: Callable[[Any], dict[str, Any]] | None = None) -> list[dict]:
+# Whether everything about a name is wanted, which takes long for some environments.
+Wanted = Callable[[str], bool]
+
+
+def _all(name: str) -> bool:
+    return True
+
+
+def _none(name: str) -> bool:
+    return False
+
+
+def _rows(
+    entries: Any, full: Wanted = _none, more: Callable[[Any], dict[str, Any]] = lambda entry: {}
+) -> list[dict]:
     rows = [{"name": entry.name, "description": entry.description} for entry in entries]
-    return [row | (more(entry) if more else {}) for row, entry in zip(rows, entries, strict=True)]
+    return [
+        row | (more(entry) if full(entry.name) else {})
+        for row, entry in zip(rows, entries, strict=True)
+    ]
 
 
-def _envs(full: bool) -> list[dict]:
+def _envs(full: Wanted) -> list[dict]:
     from didact.environments import SettingError, make, registered
     from didact.environments.registry import settings_of
 
@@ -103,17 +121,17 @@ def _envs(full: bool) -> list[dict]:
             schema = None
         return {"settings": settings_of(entry.name), "task_schema": schema}
 
-    return _rows(registered(), more if full else None)
+    return _rows(registered(), full, more)
 
 
-def _teachers(full: bool) -> list[dict]:
+def _teachers(full: Wanted) -> list[dict]:
     from didact import teachers
     from didact.common.settings import defaults, described
     from didact.experiments.imitation import expert_setup
     from didact.teachers.registry import about
 
     def more(entry: Any) -> dict[str, Any]:
-        if not full:
+        if not full(entry.name):
             return about(entry)
         kinds = described(teachers.settings_of(entry.name))
         usual = {
@@ -123,39 +141,39 @@ def _teachers(full: bool) -> list[dict]:
         }
         return about(entry) | {"settings": kinds, "defaults": usual}
 
-    rows = _rows(teachers.registered(), more)
+    rows = _rows(teachers.registered(), _all, more)
     return [*rows, {"name": expert_setup.TEACHER, **expert_setup.ABOUT}]
 
 
-def _proposers(full: bool) -> list[dict]:
+def _proposers(full: Wanted) -> list[dict]:
     from didact.experiments.tasks.proposers import PROPOSERS
 
     return _rows(PROPOSERS.entries())
 
 
-def _students(full: bool) -> list[dict]:
+def _students(full: Wanted) -> list[dict]:
     from didact import students
     from didact.common.settings import described
 
     def more(entry: Any) -> dict[str, Any]:
         return {"settings": described(entry.kinds)}
 
-    return _rows(students.registered(), more if full else None)
+    return _rows(students.registered(), full, more)
 
 
-def _benchmarks(full: bool) -> list[dict]:
+def _benchmarks(full: Wanted) -> list[dict]:
     from didact.benchmarks.registry import BENCHMARKS
 
     return _rows(BENCHMARKS.entries())
 
 
-def _suites(full: bool) -> list[dict[str, Any]]:
+def _suites(full: Wanted) -> list[dict[str, Any]]:
     from didact.benchmarks.suites.suite_names import descriptions
 
     rows = []
     for name, description in descriptions().items():
         row: dict[str, Any] = {"name": name, "description": description}
-        if full:
+        if full(name):
             from didact.benchmarks.suites import suite_files
 
             suite = suite_files.read_suite(name)
@@ -171,13 +189,16 @@ def _suites(full: bool) -> list[dict[str, Any]]:
     return rows
 
 
-def _policies(full: bool) -> list[dict]:
+def _policies(full: Wanted) -> list[dict]:
     from didact.students.policies.lookup import all_policies, policy_descriptions
 
-    return all_policies(Path("runs")) if full else policy_descriptions(Path("runs"))
+    short = policy_descriptions(Path("runs"))
+    if not any(full(row["name"]) for row in short):
+        return short
+    return all_policies(Path("runs"))
 
 
-_ROWS: dict[str, Callable[[bool], list[dict]]] = {
+_ROWS: dict[str, Callable[[Wanted], list[dict]]] = {
     "envs": _envs,
     "teachers": _teachers,
     "proposers": _proposers,

@@ -38,6 +38,7 @@ def played(name):
     return first, jax.jit(lambda s: jax.lax.scan(step, s, jax.random.split(key, 8)))(state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["GoTo", pytest.param("BabyAI-KeyCorridorS3R3-v0", marks=pytest.mark.slow)]
 )

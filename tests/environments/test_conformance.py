@@ -26,7 +26,7 @@ ALL = [
 FEEDBACK = (
     "BabyAI-PutNextLocalS5N3-v0 feedback=both feedback_phrasing=train feedback_error_rate=0.2"
 )
-DRAWN = 4
+DRAWN = 2
 
 
 @functools.cache

@@ -243,6 +243,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["json", "yaml"])
 @settings(max_examples=300)
 @given(

@@ -175,6 +175,7 @@ def test_training_on_two_devices(finished, tmp_path):
     assert min(one, two, *seeds) > 0.5
 
 
+@pytest.mark.slow
 def test_a_student_without_memory_on_two_devices(finished, tmp_path):
     assert on_two_devices(finished, tmp_path, "without_memory") == 4
 

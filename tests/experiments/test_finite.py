@@ -182,8 +182,8 @@ def test_a_teacher_that_breaks_ends_its_training(tmp_path, num_seeds):
     def init(key):
         return jnp.zeros(())
 
-    def propose(state, key, n):  # clipped to the space, NaN is the task of all zeros
-        return fakes.SPACE.clip(jnp.full((n, fakes.SPACE.size), state)), state
+    def propose(state, key, n):  # nothing of it is seen in the tasks
+        return fakes.SPACE.sample(key, n) + jnp.nan_to_num(state), state
 
     def observe(state, proposals, outcomes):
         return state + jnp.where(jnp.sum(outcomes.weights) > 0, jnp.nan, 0.0)

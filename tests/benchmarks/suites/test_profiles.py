@@ -105,6 +105,7 @@ def test_teachers_of_a_rugged_space_see_it_shuffled(locks):
     assert comparison.fingerprint(jobs.Job(suite, "uniform", 100, 2))["shuffle"]["seed"] == 3
 
 
+@pytest.mark.slow
 def test_a_new_student_takes_over(locks, tmp_path):
     suite = locks("profile: {resets: [0.5]}")
     job = jobs.Job(suite, "uniform", 1024, 2, evaluations=2)

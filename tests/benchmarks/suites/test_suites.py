@@ -4,6 +4,8 @@ import io
 import json
 import shlex
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
@@ -28,6 +30,7 @@ from didact.environments.walkers import stump_test_tasks
 from didact.environments.wrappers import WithRareValues
 from didact.experiments.cli import main
 from didact.experiments.config_files import read_values
+from didact.teachers import Teacher, registry
 
 OWN = """
 description: Cells of the toy grid <b>
@@ -73,15 +76,9 @@ def test_shipped_suites_can_be_read(name):
     if not named:
         return
     assert suite.easy is not None
-    assert np.asarray(suite.space.contains(suite.easy.sample(_key(), 50))).all()
+    assert np.asarray(suite.space.contains(suite.easy.sample(jax.random.key(0), 50))).all()
     # The last stage is the whole space, so that the upper bound is one of the same tasks.
     assert suite.stages[-1] == suite.space
-
-
-def _key():
-    import jax
-
-    return jax.random.key(0)
 
 
 def test_bounds_are_in_the_parameters_of_the_environment():
@@ -91,7 +88,9 @@ def test_bounds_are_in_the_parameters_of_the_environment():
     sizes = {name: ranks.inner_tasks(tasks)[:, 0] for name, tasks in suite.tests.items()}
     assert (sizes["small"].min(), sizes["small"].max()) == (5, 7)
     assert (sizes["large"].min(), sizes["large"].max()) == (12, 15)
-    assert set(np.asarray(ranks.inner_tasks(suite.stages[0].sample(_key(), 99))[:, 0])) == {5}
+    assert set(
+        np.asarray(ranks.inner_tasks(suite.stages[0].sample(jax.random.key(0), 99))[:, 0])
+    ) == {5}
 
 
 @pytest.mark.parametrize(
@@ -161,6 +160,38 @@ def test_teachers_that_are_wrong(own, label, message):
         jobs.teacher_of(label, suite_files.read_suite(str(own)))
 
 
+def listening(space: Box) -> Teacher:
+    """Proposes what follows from every outcome so far."""
+
+    def propose(state, key, n):
+        return space.denormalise(
+            jnp.mod(state + jax.random.uniform(key, (n, space.size)), 1)
+        ), state
+
+    def observe(state, proposals, outcomes):
+        values = jnp.c_[proposals.tasks, outcomes.returns, outcomes.success]
+        return state + jnp.sum(outcomes.weights[:, None] * jnp.sin(17 * values + 1))
+
+    return Teacher(lambda key: jnp.zeros(()), propose, observe)
+
+
+@pytest.mark.slow
+def test_a_teacher_cannot_see_the_tests(own, tmp_path, monkeypatch):
+    """Whatever is tested and how often, what it observes and proposes is the same."""
+    monkeypatch.setattr(registry.TEACHERS, "_entries", dict(registry.TEACHERS._entries))
+    registry.register("listening", listening, "Observes everything.")
+    others = OWN.replace("x0: [0, 0.2]", "x0: [0.9, 1]").replace("count: 6", "count: 9")
+    proposals = []
+    for text, seed, evaluations in ((OWN, 0, 2), (others, 0, 4), (OWN, 1, 2)):
+        own.write_text(text)
+        suite = suite_files.read_suite(str(own))
+        job = jobs.Job(suite, "listening", 256, 2, seed=seed, evaluations=evaluations)
+        proposals.append(jobs.run(job, tmp_path)["proposals"])
+    assert proposals[0] == proposals[1][1::2]
+    assert proposals[0] != proposals[2]  # of other episodes
+
+
+@pytest.mark.slow
 def test_a_suite_is_run_and_a_finished_job_is_not_run_again(own, tmp_path, monkeypatch):
     out = tmp_path / "out"
     teachers = ("staged", "paced", "uniform")

@@ -90,6 +90,7 @@ def test_settings_are_checked(name, settings, message):
         make(name, **settings)
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_or_logged(tmp_path):
     """MuJoCo and brax have much to say, also to a file in the current folder."""
     brax_itself()
@@ -100,6 +101,7 @@ def test_nothing_is_printed_or_logged(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", kinds())
 def test_the_original_task_is_brax_itself(kind):
     """The same keys and actions give the same observations, rewards and ends."""

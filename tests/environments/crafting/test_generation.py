@@ -43,6 +43,7 @@ class Fixed:
         return self.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_worlds_are_equal_cell_by_cell(seed, monkeypatch):
     crafter = pytest.importorskip("crafter")

@@ -128,6 +128,7 @@ def test_packed_objects():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_nth_flag_finds_the_set_bits():
     flags = np.random.default_rng(0).random((50, 96)) < np.linspace(0, 1, 50)[:, None]
     rank = jnp.broadcast_to(jnp.arange(96)[:, None], (96, 50))

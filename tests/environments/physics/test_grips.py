@@ -32,6 +32,7 @@ def test_a_hand_carries_the_weight_of_its_body(raft):
     np.testing.assert_allclose(at, [bodies.grips.x[0], bodies.grips.y[0]], atol=0.005)
 
 
+@pytest.mark.slow
 def test_motors_do_not_tear_a_hand_off(raft):
     bodies = raft.at_rest()
     rng, wants = np.random.default_rng(0), jnp.ones((1, raft.n), bool)

@@ -27,7 +27,9 @@ def drawn(names: Iterable[str], count: int) -> list[str]:
         commit = subprocess.run(command, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):  # an archive without its history
         commit = b""
-    return sorted(names, key=lambda name: hashlib.sha256(commit + name.encode()).digest())[:count]
+    return sorted(names, key=lambda name: hashlib.sha256(commit + str(name).encode()).digest())[
+        :count
+    ]
 
 
 def marked(names: Iterable[str], chosen: Iterable[str]) -> list[Any]:
@@ -38,7 +40,7 @@ def marked(names: Iterable[str], chosen: Iterable[str]) -> list[Any]:
     ]
 
 
-def mostly_slow(names: Iterable[str], family: Callable[[str], Hashable], count: int = 2) -> list:
+def mostly_slow(names: Iterable[str], family: Callable[[str], Hashable], count: int = 1) -> list:
     """All names, of which the first of each family and a few that are drawn are not slow."""
     names = list(names)
     return marked(names, [*first_of(names, family), *drawn(names, count)])

@@ -42,7 +42,7 @@ def test_no_help_page_and_no_list_imports_jax(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has a disk that is always full")
-@pytest.mark.parametrize("words", ["list envs", "list envs --json", "train --help"])
+@pytest.mark.parametrize("words", ["list envs", "list teachers --json", "train --help"])
 def test_an_output_that_cannot_be_written_is_one_sentence(words):
     with open("/dev/full", "w") as full:
         done = subprocess.run(

@@ -163,6 +163,7 @@ def test_what_experts_know_is_what_is_asked_for(trained, tmp_path):
         setup.teacher_of(told, environment)
 
 
+@pytest.mark.slow
 def test_several_experts_are_asked_equally_often(trained, tmp_path):
     run = trained
     other = tmp_path / "other"

@@ -209,7 +209,14 @@ def test_ctrl_c_before_the_first_shard_leaves_nothing(tmp_path, monkeypatch, cap
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+)
 def test_a_process_that_is_stopped_leaves_a_recording(number, process, tmp_path):
     arguments = ["record", "random", "--env", "Counting", "--episodes", 10**7, "--out", "r"]
     running = process(*arguments, folder=tmp_path)

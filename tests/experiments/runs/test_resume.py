@@ -149,6 +149,7 @@ def test_going_on_from_the_one_before_ends_the_same(copy, whole, finished, refus
     assert_each_update_once(copy)
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_was_stopped_is_repeated(copy, whole, finished):
     *first, last = rows(copy)
     last.pop("evaluation")

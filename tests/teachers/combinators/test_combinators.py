@@ -135,6 +135,7 @@ def test_costly_parts_make_a_costly_whole():
     assert teachers.annealed(costly, SPACE, "x", 10).batch == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

@@ -119,6 +119,7 @@ def test_points_and_levels_move_with_their_cells():
         np.testing.assert_array_equal(picture[name], moved)
 
 
+@pytest.mark.slow
 def test_it_keeps_the_promises_of_a_teacher():
     """With all cells permuted at once: see the test of all registered teachers."""
 

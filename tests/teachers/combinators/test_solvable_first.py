@@ -100,6 +100,7 @@ def test_what_remains_comes_from_the_fallback():
     np.testing.assert_array_equal(second, [FOREIGN, 4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fallback", [None, SPACE.restricted(x=1)])
 def test_it_keeps_the_promises_of_a_teacher(fallback):
     def make(space):

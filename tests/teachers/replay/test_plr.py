@@ -19,6 +19,7 @@ MAZES = Levels(5, 5, Blocks(0, 20))
 SCORES = ("value", "positive_value_loss", "mean_negative_advantage", "max_negative_advantage")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "settings", "space"),
     [
