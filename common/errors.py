@@ -1,5 +1,7 @@
 """The exception for errors that a user can correct."""
 
+import os
+
 LONGEST = 200  # characters of a value in a sentence
 
 
@@ -20,9 +22,9 @@ class SettingError(ValueError):
 
 
 def _short(value: object) -> str:
-    """Return the repr of a value, without the middle if it is long."""
+    """Return the repr of a value, without the middle if it is long; paths are shown as strings."""
     try:
-        text = repr(value)
+        text = repr(os.fspath(value) if isinstance(value, os.PathLike) else value)
     except ValueError:  # Python refuses to print integers of more than 4,300 digits
         return "a number with thousands of digits"
     if len(text) <= LONGEST:

@@ -15,18 +15,17 @@ from rich.console import Console
 from rich.text import Text
 
 from didact.common import display
-from didact.common.extensions import import_all, require_named
 from didact.environments import SettingError
 from didact.environments.base import PICTURES, name_of
 from didact.experiments import distributed, finite, objects, population, setup
 from didact.experiments.callbacks import Callbacks, TensorBoard
-from didact.experiments.config import TrainConfig, read_run, to_dict
+from didact.experiments.config import TrainConfig, to_dict
 from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.evaluation.evaluate import Results, evaluator
 from didact.experiments.evaluation.scores import scores_of
 from didact.experiments.imitation import expert_setup
 from didact.experiments.preparation import cache_compilations, settled, system_errors
-from didact.experiments.runs import folder, logs, policy_files, report
+from didact.experiments.runs import folder, logs, policy_files, report, resuming
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.experiments.runs.curriculum_pictures import thumbnails_of
 from didact.experiments.runs.curriculum_snapshots import save_snapshot, snapshot_of
@@ -53,8 +52,9 @@ def train(
 
     Args:
         config: training settings.
-        resume: run folder to resume. The run's own settings are used; only `imports`, in case the
-            code has moved, and the objects that the run was made with may be given as well.
+        resume: run folder to resume. The run's own settings are used. Given again must be only the
+            objects that the run was made with, the language model that it asks (`proposer`,
+            `llm`), and `imports` if the code is not imported yet.
         checkpoint: number of updates of the checkpoint to resume from; the latest if None.
         linked_checkpoints: whether `checkpoints` in the run folder may be a link to another folder.
         console: console that shows the progress.
@@ -97,12 +97,12 @@ def _training(
 ) -> "Training":
     """Make the components of a training, and its run folder; see `train`."""
     if resume is not None:
-        imports = settings.pop("imports", None)
+        named = {name: settings.pop(name, None) for name in ("imports", "proposer", "llm")}
         given = {name: settings.pop(name) for name in objects.KINDS if name in settings}
         if config is not None or settings or any(isinstance(x, str) for x in given.values()):
             allowed = "given without other settings: the run has its own"
             raise SettingError("--resume", str(resume), allowed)
-        config = _resumed(Path(resume), imports)
+        config = resuming.settings_of(Path(resume), **named)
         config = objects.attached(config, objects.objects_of(objects.read(given)), resume)
     else:
         config = settled(objects.read(settings, config))
@@ -154,13 +154,15 @@ def train_or_resume(
     given = objects.objects_of(config)
     config = settled(config)
     config = setup.with_teacher(config, setup.environment_of(config))
-    if objects.attached(_resumed(run), given) != dataclasses.replace(config, run=run):
+    named = {"proposer": config.proposer, "llm": config.llm}
+    own = resuming.settings_of(run, **named)
+    if objects.attached(own, given) != dataclasses.replace(config, run=run):
         allowed = "another folder: it holds a run with different settings"
         raise SettingError("--run", str(run), allowed)
     if (run / "policy").is_dir():
         return {"run": str(run), "finished": True}
     passed = {part: value for part, value in given._asdict().items() if value is not None}
-    return train(resume=run, console=console, callbacks=callbacks, **passed)
+    return train(resume=run, console=console, callbacks=callbacks, **passed, **named)
 
 
 class Training:
@@ -193,7 +195,8 @@ class Training:
 
     def _result(self, done: int, *, finished: bool = False) -> dict[str, Any]:
         steps = done * self.config.steps_per_update
-        return {"run": str(self.run), "finished": finished, "updates": done, "steps": steps}
+        result = {"run": str(self.run), "finished": finished, "updates": done, "steps": steps}
+        return result if finished else result | {"resume": resuming.command(self.config, self.run)}
 
     def _go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
         config, loop = self.config, self.loop
@@ -391,12 +394,3 @@ class Training:
 
 def _crossed(before: int, now: int, every: int) -> bool:
     return before // every != now // every
-
-
-def _resumed(run: Path, imports: Sequence[str] | None = None) -> TrainConfig:
-    config = read_run(run / CONFIG, run)
-    if imports is None:
-        require_named(config.imports, "--resume", run)
-    else:
-        import_all(imports)
-    return config

@@ -51,11 +51,15 @@ def options(arguments: Sequence[str]) -> Options:
     """
     from didact.common.extensions import OPTION as IMPORT
     from didact.common.extensions import require_named
+    from didact.experiments.config import LLMConfig
     from didact.experiments.config_files import read_file
+    from didact.experiments.tasks.server_consent import NAMED, require_named_server
 
-    given = {"--config": [], "--student": [], IMPORT: []}
+    server = ("--proposer", "--llm.base-url", "--llm.api-key-env")
+    given: dict[str, list[str]] = {x: [] for x in ("--config", "--student", IMPORT, *server)}
     for number, word in enumerate(arguments):
         name, equals, value = word.partition("=")
+        name = name.replace("_", "-")
         if name in given and (equals or number + 1 < len(arguments)):
             given[name].append(value if equals else arguments[number + 1])
     files, students = given["--config"], given["--student"]
@@ -65,6 +69,10 @@ def options(arguments: Sequence[str]) -> Options:
     if files:
         config = read_file(files[0], student=student)
         require_named(config.imports, "--config", files[0], given[IMPORT])
+        proposer, *named = (given[name][-1] if given[name] else None for name in server)
+        pairs: dict[str, Any] = {k: v for k, v in zip(NAMED, named, strict=True) if v is not None}
+        llm = LLMConfig(**pairs)
+        config = require_named_server(config, "--config", files[0], proposer, llm)
         return Options(**fields_of(dataclasses.replace(config, imports=())))
     return Options(**fields_of(defaults_for(student))) if student else Options()
 
@@ -88,12 +96,13 @@ def run(options: Options) -> int:
         if options.config is not None:
             allowed = "omitted with --resume: the run has its own settings"
             raise SettingError("--config", str(options.config), allowed)
-        usual = fields_of(TrainConfig())
+        usual, resuming = fields_of(TrainConfig()), ("imports", "proposer", "llm")
         for name, value in fields_of(config).items():
-            if value != usual[name] and name != "imports":
+            if value != usual[name] and name not in resuming:
                 allowed = "omitted with --resume: the run has its own settings"
                 raise SettingError(option(name), value, allowed)
-        more: dict[str, Any] = {"imports": config.imports} if config.imports else {}
+        changed = {name: getattr(config, name) for name in resuming}
+        more: dict[str, Any] = {k: v for k, v in changed.items() if v != usual[k]}
         more |= {"linked_checkpoints": options.linked_checkpoints}
         result, code = ending(train, resume=options.resume, checkpoint=options.checkpoint, **more)
     elif options.checkpoint is not None:
@@ -117,7 +126,7 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
     if not result["finished"]:
         console.print(
             f"Stopped after {result['steps']:,} steps; all progress is saved. "
-            f"Resume with: didact train --resume {result['run']}",
+            f"Resume with: {result['resume']}",
             soft_wrap=True,
         )
         return None

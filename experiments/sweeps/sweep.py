@@ -18,7 +18,7 @@ from didact.common.errors import SettingError
 from didact.common.extensions import require_named
 from didact.common.files import writable, write_whole
 from didact.experiments import setup
-from didact.experiments.config import TrainConfig, read_run
+from didact.experiments.config import LLMConfig, TrainConfig, read_run
 from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.plotting import run_comparison
 from didact.experiments.plotting.training_curves import bootstrap_band
@@ -26,13 +26,18 @@ from didact.experiments.preparation import settled
 from didact.experiments.runs.folder import CONFIG
 from didact.experiments.sweeps.sweep_files import Combination, read_sweep
 from didact.experiments.tasks import proposers
+from didact.experiments.tasks.server_consent import require_named_server
 from didact.experiments.training import train_or_resume
 
 RESULTS = "sweep.json"
 
 
 def sweep(
-    file: Path | str, out: Path | str | None = None, console: Console | None = None
+    file: Path | str,
+    out: Path | str | None = None,
+    console: Console | None = None,
+    proposer: str | None = None,
+    llm: LLMConfig | None = None,
 ) -> dict[str, Any]:
     """Run the trainings of a sweep file; see `read_sweep` for its format.
 
@@ -44,6 +49,7 @@ def sweep(
         file: path of the sweep file.
         out: folder for the run folders; overrides that of the file.
         console: console that shows the progress.
+        proposer, llm: the language model that the file wants to ask; see `require_named_server`.
 
     Returns:
         `out` and `runs`: for each training its `name`, `settings` (those that are varied),
@@ -60,6 +66,7 @@ def sweep(
     for combination in read.combinations:
         config = dataclasses.replace(combination.config, run=folder / combination.name)
         require_named(config.imports, "the sweep file", file)
+        config = require_named_server(config, "the sweep file", file, proposer, llm or LLMConfig())
         configs[combination.name] = _validated(config)
     errors: dict[str, str] = {}
 

@@ -76,7 +76,7 @@ def test_one_that_was_stopped_goes_on(tmp_path, monkeypatch):
     choice = Generations(**TINY, generations=1, run=tmp_path)
     calls = []
 
-    def stopped(config=None, *, resume=None, console=None):
+    def stopped(config=None, *, resume=None, **more):
         calls.append((config, resume))
         raise Interrupted({"run": "", "finished": False})
 

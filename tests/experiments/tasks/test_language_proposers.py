@@ -16,6 +16,7 @@ from didact.experiments.cli import main
 from didact.experiments.config import LLMConfig, TrainConfig, from_dict, to_dict
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.experiments.tasks import proposers
+from didact.experiments.tasks.server_consent import named_in
 from didact.experiments.training import train
 from didact.teachers.language import LanguageModel
 from didact.teachers.language.transcript import exchanges, totals
@@ -129,7 +130,7 @@ def test_a_run_that_is_gone_on_with_knows_what_was_spent(asked, tmp_path, capsys
     early = next(e.came for e in found if e.error)
     saved = Checkpoints(tmp_path / "run" / "checkpoints").saved()
     middle = max(s for s in saved if early <= s < found[2].came)
-    train(resume=tmp_path / "run", checkpoint=middle)
+    train(resume=tmp_path / "run", checkpoint=middle, llm=named_in(llm))
     again = exchanges(tmp_path / "run" / "transcript.jsonl")
     assert again[-1].over
     kept = [e for e in again if e.came <= early]
