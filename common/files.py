@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from didact.common.errors import SettingError
+from didact.common.foreign_files import read_bytes
 
 try:
     import fcntl
@@ -68,11 +69,12 @@ def append_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
     What is there under this name, but is no file, such as a link or a pipe, is replaced unread.
 
     Raises:
-        OSError: the disk is full or not writable. The previous file is untouched.
+        OSError: the disk is full or not writable, or the file has more than a gigabyte. The
+            previous file is untouched.
     """
     path = Path(path)
     ordinary = path.is_file() and not path.is_symlink()
-    before = path.read_bytes() if ordinary else b""
+    before = read_bytes(path, 1 << 30) if ordinary else b""
     write_whole(path, before + (data if isinstance(data, bytes) else data.encode()))
 
 

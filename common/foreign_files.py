@@ -52,11 +52,16 @@ def opened(path: str | os.PathLike[str], most: int = MOST) -> Iterator[BinaryIO]
 
 def read_bytes(path: str | os.PathLike[str], most: int = MOST) -> bytes:
     """Return the content of a regular file; see `opened`."""
+    parts, length = [], 0
     with opened(path, most) as file:
-        content = file.read(most + 1)
-    if len(content) > most:  # it has grown since, or does not state its size
-        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes")
-    return content
+        # A read reserves memory for all that it may return.
+        step = min(1 << 20, os.fstat(file.fileno()).st_size + 1)
+        while part := file.read(step):
+            parts.append(part)
+            length += len(part)
+            if length > most:  # it has grown since, or does not state its size
+                raise OSError(errno.EFBIG, f"it has more than {most:,} bytes")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def file_name(setting: str, text: Any) -> str:

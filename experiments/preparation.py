@@ -42,9 +42,23 @@ def system_errors(run: Path, num_envs: int) -> Iterator[None]:
     except OSError as error:
         saved = Checkpoints(run / "checkpoints").saved()
         safe = f"the last checkpoint is {saved[-1]}" if saved else "no checkpoint was saved"
-        raise SettingError(
-            "run", str(run), f"on a writable disk ({error.strerror or error}; {safe})"
-        ) from error
+        raise _of_disk(run, error, safe) from error
+
+
+@contextlib.contextmanager
+def disk_errors(run: Path) -> Iterator[None]:
+    """Report errors of the disk of a run without checkpoints as a `SettingError`."""
+    try:
+        yield
+    except OSError as error:
+        saved = (run / "policy").is_dir()
+        safe = "the policy is saved" if saved else "no policy was saved"
+        raise _of_disk(run, error, safe) from error
+
+
+def _of_disk(run: Path, error: OSError, safe: str) -> SettingError:
+    allowed = f"on a writable disk ({error.strerror or error}; {safe})"
+    return SettingError("run", str(run), allowed)
 
 
 def cache_compilations() -> None:

@@ -25,7 +25,7 @@ class Options(Importing):
     """file for the film, .gif or .mp4; defaults to curriculum.gif in the run folder"""
     dimensions: tuple[str, ...] = ()
     """one or two task parameters to show; defaults to the two that vary most"""
-    fps: Annotated[float, Range(0, 1000, above=True)] = 3.0
+    fps: Annotated[float, Range(0.01, 1000)] = 3.0
     """snapshots per second"""
     json: bool = False
     """print the result as JSON"""

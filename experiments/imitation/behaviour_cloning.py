@@ -16,7 +16,7 @@ from didact.environments import Environment, SettingError, TaskSpace
 from didact.environments.text_settings import make_with_text_settings
 from didact.experiments import finite
 from didact.experiments.evaluation.evaluate import evaluator, summary
-from didact.experiments.preparation import cache_compilations
+from didact.experiments.preparation import cache_compilations, disk_errors
 from didact.experiments.runs import logs, policy_files
 from didact.experiments.runs.stopping import signals
 from didact.experiments.setup import narrow_task_space
@@ -79,6 +79,35 @@ def clone_recording(
     )
     folder = new_folder("--run", run, f"{environment.name}-clone")
     cache_compilations()
+    with disk_errors(folder):
+        state, result, stop = _learn(cloner, config, recording, (updates, lanes), seed, folder)
+
+        def save() -> dict[str, str]:
+            about = _card(recording, environment, config, result, own=env is None)
+            params = jax.tree.map(np.asarray, state.params)
+            return {"policy": str(save_policy(folder / "policy", about, params))}
+
+        result["files"] = save()
+        if result["finished"]:
+            with contextlib.suppress(KeyboardInterrupt):
+                tested = _test(environment, space, cloner, state, seed)
+                result["evaluation"] = {environment.name: tested}
+                save()  # with the scores on its card
+        else:
+            stop.check(result)
+    return result
+
+
+def _learn(
+    cloner: Any,
+    config: DistillConfig,
+    recording: Recording,
+    size: tuple[int, int],
+    seed: int,
+    folder: Path,
+) -> tuple[Any, dict[str, Any], Any]:
+    """Train until the end or a signal; return the state, the result so far, and the `Stop`."""
+    updates, lanes = size
     done, state = 0, jax.jit(cloner.student.init)(jax.random.key(seed))
     learn = jax.jit(cloner.learn, donate_argnums=(0, 1))
     carry = cloner.student.initial_carry(lanes)
@@ -98,20 +127,9 @@ def clone_recording(
                 rate = f"learning rate than {config.learning_rate:g}"
                 finite.require_finite_metrics(metrics, f"update {done}", rate)
                 _tell(log, board, bar, done, LENGTH * lanes, time.perf_counter() - begun, metrics)
-    seconds = time.perf_counter() - begun
     result: dict[str, Any] = {"run": str(folder), "finished": done == updates}
-    result |= {"steps": done * LENGTH * lanes, "seconds": seconds}
-    if result["finished"]:
-        with contextlib.suppress(KeyboardInterrupt):
-            result["evaluation"] = {
-                environment.name: _test(environment, space, cloner, state, seed)
-            }
-    about = _card(recording, environment, config, result, own=env is None)
-    params = jax.tree.map(np.asarray, state.params)
-    result["files"] = {"policy": str(save_policy(folder / "policy", about, params))}
-    if not result["finished"]:
-        stop.check(result)
-    return result
+    result |= {"steps": done * LENGTH * lanes, "seconds": time.perf_counter() - begun}
+    return state, result, stop
 
 
 def _tasks(recording: Recording) -> tuple[str, ...]:

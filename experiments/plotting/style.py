@@ -1,6 +1,7 @@
 """The style shared by all figures."""
 
 import os
+import warnings
 from pathlib import Path
 
 import matplotlib
@@ -53,7 +54,9 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int) -> Path:
     FigureCanvasAgg(figure)
     if path.suffix.lstrip(".").lower() not in figure.canvas.get_supported_filetypes():
         raise SettingError("path", str(path), "a picture such as *.png, *.pdf or *.svg")
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        # Names in other scripts, or with control characters, are drawn as boxes.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
         figure.savefig(temporary, dpi=dpi, facecolor="white")
     return path
 

@@ -48,8 +48,8 @@ def check_target(path: Path, setting: str = "path", *, fps: float = 8, rate: str
         except ImportError:
             allowed = "a .gif; for an .mp4, first pip install imageio-ffmpeg"
             raise SettingError(setting, str(path), allowed) from None
-    if not 0 < fps <= (50 if suffix == ".gif" else 1000):
-        raise SettingError(rate, fps, "above 0, and at most 50 for a .gif")
+    if not 0.01 <= fps <= (50 if suffix == ".gif" else 1000):
+        raise SettingError(rate, fps, "at least 0.01, and at most 1000, or 50 for a .gif")
     return suffix
 
 

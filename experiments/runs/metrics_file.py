@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from didact.common import strict_json
+from didact.common.errors import SettingError
 from didact.common.files import append_whole
+from didact.common.foreign_files import read_bytes, reason
 
 BY_SEED = "_by_seed"  # suffix of lists with one number per seed
 NUMBERS = ("seconds", "steps_per_second", "compile_seconds", "success", "return", "length")
 LARGEST = 2**53  # of steps and updates; floats hold all whole numbers up to it
+
+MOST = 1 << 30  # bytes; a row has about a thousand
 
 
 class Rows(NamedTuple):
@@ -27,8 +31,15 @@ def read_rows(path: Path) -> Rows:
     A row is damaged if it is not JSON, if a number that is used later is missing, not finite or out
     of range, if it has another number of seeds than most rows, or if it repeats the number of
     updates of an earlier row. Damaged rows do not affect the others.
+
+    Raises:
+        SettingError: the file is too large, or cannot be read.
     """
-    lines = path.read_bytes().split(b"\n") if path.is_file() else []
+    try:
+        lines = read_bytes(path, MOST).split(b"\n") if path.exists() else []
+    except OSError as error:
+        allowed = f"a file of metrics of at most {MOST:,} bytes: {reason(error)}"
+        raise SettingError("metrics", str(path), allowed) from None
     lines = [line for line in lines if line.strip()]
     rows = [_row(line) for line in lines]
     seeds = collections.Counter(_seeds(row) for row in rows if row is not None)

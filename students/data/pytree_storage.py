@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 import tensorstore
 
+from didact.common.foreign_files import read_bytes
 from didact.students.data.safe_paths import safe_path
 
 MANIFEST = "manifest.json"
@@ -66,7 +67,7 @@ def load_tree(folder: Path, like: Any) -> Any:
     """
     folder = Path(folder).absolute()
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = json.loads(read_bytes(folder / MANIFEST))
         expected, shapes = manifest["files"], manifest["arrays"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CorruptFiles(f"{MANIFEST} is missing or invalid") from None
@@ -94,7 +95,7 @@ def load_tree(folder: Path, like: Any) -> Any:
 def unlisted_files(folder: Path) -> list[str]:
     """Return what a folder holds that `save_tree` did not write, as relative paths."""
     try:
-        known = set(json.loads((folder / MANIFEST).read_text())["files"]) | {MANIFEST}
+        known = set(json.loads(read_bytes(folder / MANIFEST))["files"]) | {MANIFEST}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         known = set()
     inner = {str(parent) for name in known for parent in Path(str(name)).parents}

@@ -13,7 +13,7 @@ import numpy as np
 
 from didact.common import strict_json
 from didact.common.files import write_whole
-from didact.common.foreign_files import read_bytes
+from didact.common.foreign_files import read_bytes, reason
 from didact.environments import ArraySpace, SettingError
 from didact.environments.spaces import action_space_from_json
 from didact.students.data.pytree_storage import CorruptFiles
@@ -185,7 +185,7 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
         if isinstance(error, SettingError):
             setting = f"{error.setting} in {folder / CARD}"
             raise SettingError(setting, error.value, error.allowed) from None
-        allowed = f"a valid card of a recording ({error!r})"
+        allowed = f"a valid card of a recording ({reason(error)})"
         raise SettingError("recording", str(folder / CARD), allowed) from None
     for entry in card["shards"]:
         file = folder / entry["file"]

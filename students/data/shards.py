@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
+from didact.common.foreign_files import read_bytes
 from didact.environments import ActionSpace, ArraySpace, Continuous
 from didact.students.data.pytree_storage import CorruptFiles
 
 OBSERVATION = "observation."  # prefix of the names of observations in a file
 # Shards repeat the same bytes (such as the instruction at each step), so the fastest compression
 # level saves nearly as much as the best.
+MOST = 1 << 30  # bytes of a shard
 _LEVEL = 1
 
 
@@ -84,7 +86,7 @@ def read_shard(
         CorruptFiles: the file is missing, was changed, or holds unexpected arrays.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, MOST)
     except OSError as error:
         raise CorruptFiles(f"{path.name} cannot be read: {error.strerror or error}") from None
     if digest(data) != expected:

@@ -1,5 +1,6 @@
 """Distillation from recordings: behaviour cloning, against a world it can be tested in."""
 
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from didact.experiments.imitation import behaviour_cloning, expert_setup
 from didact.experiments.imitation.behaviour_cloning import clone_recording
 from didact.experiments.imitation.distill import Distill, distilled
 from didact.experiments.imitation.record import Record, recorded
+from didact.experiments.runs.stopping import Interrupted
 from didact.students import DistillConfig, NetworkConfig, load_policy
 from didact.students import behaviour_cloning as clone
 from didact.students.data.sequences import SequenceBatch
@@ -49,9 +51,9 @@ def test_what_was_learned_is_kept_when_it_is_stopped(recording, tmp_path, monkey
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(behaviour_cloning, "_tell", interrupted)
-    result = behaviour_cloning.clone_recording(
-        recording, CONFIG, steps=10_000_000, run=tmp_path / "run"
-    )
+    with pytest.raises(Interrupted) as stopped:
+        clone_recording(recording, CONFIG, steps=10_000_000, run=tmp_path / "run")
+    result = stopped.value.result
     assert not result["finished"]
     assert 0 < result["steps"] < 1_000_000
     policy = load_policy(tmp_path / "run")
@@ -76,6 +78,23 @@ def test_a_part_of_the_tasks_stays_a_part(tmp_path, monkeypatch):
     assert space == whole.restricted(x0=(0, 0.5))
     policy = load_policy(tmp_path / "run")
     assert expert_setup.known_tasks("clone", policy, whole) == space
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    recorded(Record("random", tmp_path / "r", env="ToyGrid", episodes=64))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(behaviour_cloning, "_tell", full)
+    with pytest.raises(SettingError, match=r"No space left on device; no policy was saved"):
+        clone_recording(tmp_path / "r", CONFIG, steps=2000, run=tmp_path / "run")
+    monkeypatch.undo()
+    monkeypatch.setattr(behaviour_cloning, "_test", full)
+    with pytest.raises(SettingError, match=r"No space left on device; the policy is saved"):
+        clone_recording(tmp_path / "r", CONFIG, steps=2000, run=tmp_path / "other")
+    assert load_policy(tmp_path / "other").card["scores"] == {}
 
 
 def window_of(rng, length, lanes, action):

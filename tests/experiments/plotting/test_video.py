@@ -88,7 +88,8 @@ def test_without_ffmpeg_the_package_is_named(tmp_path, monkeypatch):
         ("a.avi", frames(2), 8, r"\*.gif or \*.mp4"),
         ("a.gif", [], 8, "at least one frame"),
         ("a.gif", frames(2), 0, "fps is 0"),
-        ("a.gif", frames(2), 60, "at most 50"),
+        ("a.gif", frames(2), 1e-300, "at least 0.01"),
+        ("a.gif", frames(2), 60, "50 for a .gif"),
         ("a.gif", [np.zeros((4, 4, 3))], 8, "float64"),
     ],
 )

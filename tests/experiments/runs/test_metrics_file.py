@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from didact.environments import SettingError
 from didact.experiments.runs import logs, report
 from didact.experiments.runs.metrics_file import read_rows, set_aside
 
@@ -171,3 +172,17 @@ def test_rows_out_of_order_are_sorted(tmp_path):
     lines = lines_of()
     path.write_bytes(b"\n".join(lines[::-1]))
     assert read_rows(path) == ([json.loads(line) for line in lines], [])
+
+
+def test_what_is_no_file_of_rows_is_refused_unread(tmp_path):
+    """A sparse file takes no room on the disk, but would fill the memory."""
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        file.truncate(60 << 30)
+    with pytest.raises(SettingError, match=r"metrics is .* at most .* bytes: it has more than"):
+        read_rows(huge)
+    with pytest.raises(SettingError, match="directory"):
+        read_rows(tmp_path)
+    huge.rename(tmp_path / "metrics-damaged.jsonl")
+    with pytest.raises(OSError, match="more than"):
+        set_aside(tmp_path / "metrics.jsonl", [b"x"])

@@ -4,6 +4,7 @@ import collections
 import gc
 import itertools
 import json
+import os
 import tempfile
 import tracemalloc
 from pathlib import Path
@@ -207,6 +208,18 @@ def flip(path, at=-30):
     path.write_bytes(data)
 
 
+def swell(path, size=60 << 30):
+    """Makes a sparse file, which takes no room on the disk."""
+    os.truncate(path, size)
+
+
+def swell_shard(folder):
+    card = json.loads((folder / CARD).read_text())
+    card["shards"][1]["bytes"] = 60 << 30
+    edit(folder / CARD, shards=card["shards"])
+    swell(folder / card["shards"][1]["file"])
+
+
 def edit(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
@@ -229,6 +242,8 @@ DAMAGES = {
         lambda f: flip(f / "episodes-00001.npz"),
         "episodes-00001.npz was changed",
     ),
+    "a huge card": (lambda f: swell(f / CARD), f"{CARD}', but must be a valid card of a recording"),
+    "a huge shard": (swell_shard, "episodes-00001.npz cannot be read: it has more than"),
     "other spaces": (
         lambda f: edit(f / CARD, observation_space={"view": SPACES_ON_CARD["view"]}),
         "do not match",

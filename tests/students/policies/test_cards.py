@@ -233,6 +233,11 @@ def test_a_card_that_asks_for_everything_gets_nothing(copy):
     assert int(done.stdout.split()[-1]) < 1_000_000  # kilobytes
 
 
+def test_a_manifest_that_would_fill_the_memory_is_refused_unread(copy):
+    os.truncate(copy / "params" / "manifest.json", 100 << 20)
+    assert "manifest.json is missing or invalid" in refused(copy)
+
+
 def test_links_that_lead_out_are_refused(copy, tmp_path):
     outside = tmp_path / "outside"
     (copy / "params").rename(outside)
