@@ -70,6 +70,8 @@ def train_with_evaluations(
             spent = time.perf_counter() - begun
             seconds += spent
             finite.require_finite_records(settings, records, (number - 1) * k, ())
+            space = loop.environment.task_space
+            finite.require_tasks_inside(settings, space, records, (number - 1) * k, ())
             finite.require_teacher_without_nan(settings, state.teacher, number * k, ())
             row = logs.chunk_row(metrics)
             row["steps_per_second"] = each * settings.num_seeds / spent

@@ -119,11 +119,34 @@ def locked(
         BlockingIOError: the lock is held, and `waiting` is None.
         OSError: the file cannot be opened, or is a link.
     """
+    with _flock(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, waiting):
+        yield
+
+
+@contextlib.contextmanager
+def locked_folder(setting: str, folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold the lock of a folder itself, so that it remains empty; otherwise as `locked`.
+
+    Raises:
+        SettingError: another process holds the lock.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(_flock(folder, os.O_RDONLY, None))
+        except BlockingIOError:
+            allowed = "a folder that no other process writes to"
+            raise SettingError(setting, str(folder), allowed) from None
+        yield
+
+
+@contextlib.contextmanager
+def _flock(
+    path: str | os.PathLike[str], flags: int, waiting: Callable[[], object] | None
+) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    file = os.open(path, flags, 0o644)
+    file = os.open(path, flags | os.O_CLOEXEC, 0o644)
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

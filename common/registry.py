@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar
 
 from didact.common.errors import SettingError
 
+IMPORTED = ("environment", "teacher", "student")  # kinds that `--import` can register
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
@@ -92,7 +94,11 @@ class Registry(Mapping[str, E], Generic[E]):
         alike = [known for known in entries if known.lower() == str(name).lower()]
         if len(alike) == 1:
             return entries[alike[0]]
-        raise suggest(setting or self.kind, name, [*entries, *more])
+        error = suggest(setting or self.kind, name, [*entries, *more])
+        if self.kind not in IMPORTED:
+            raise error
+        own = f"; {self.kind}s of your own need --import"
+        raise SettingError(error.setting, error.value, error.allowed + own)
 
     def entries(self) -> tuple[E, ...]:
         """Return all entries."""

@@ -5,6 +5,7 @@ when a dataclass is created, so that errors can name the option or file a value 
 """
 
 import dataclasses
+import difflib
 import inspect
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -166,7 +167,9 @@ class UnknownSetting(SettingError):
     def __init__(self, setting: str, name: object, known: Sequence[str], whose: str):
         self.known = tuple(known)
         listed = ", ".join(known) or f"nothing: this {whose} has no settings"
-        super().__init__(setting, name, f"one of {listed}")
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        super().__init__(setting, name, f"one of {listed}{hint}")
 
 
 def parsed(option: str, texts: Sequence[str], kinds: Kinds, whose: str) -> dict[str, Any]:

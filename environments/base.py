@@ -69,7 +69,7 @@ class Environment(Generic[State]):
     return None by default.
 
     Attributes:
-        name: the id under which the environment is registered.
+        name: the id under which the environment is registered; without one, the name of the class.
         task_space: the tasks that a teacher can choose.
         easy_space: the part of `task_space` in which an untrained student sometimes succeeds.
         observation_space: the arrays of an observation, by name.
@@ -118,6 +118,8 @@ class Environment(Generic[State]):
 
     def __init_subclass__(cls, **more: Any):
         super().__init_subclass__(**more)
+        if "name" not in vars(cls):
+            cls.name = cls.__name__
         if "render_modes" not in vars(cls):
             others = tuple(mode for mode in cls.render_modes if mode != PICTURES)
             draws = cls.render is not Environment.render

@@ -149,7 +149,7 @@ def _made(name: str, settings: Mapping[str, Any], read: Callable[..., Any]) -> E
     try:
         own = read(own, kinds, "environment")
     except UnknownSetting as error:
-        known = (*error.known, *_fitting(entry))
+        known = tuple(dict.fromkeys((*error.known, *_fitting(entry))))
         raise UnknownSetting(error.setting, error.value, known, "environment") from None
     require(entry.make, own, kinds)
     environment = entry.make(**own)

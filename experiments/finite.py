@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from didact.common.errors import SettingError
+from didact.environments.task_spaces import Box, TaskSpace
 from didact.experiments.config import TrainConfig
 from didact.students import Rollout
 from didact.students.registry import STUDENTS
@@ -94,6 +95,39 @@ def require_finite_records(
                 where += f" of seed {config.seed + int(at[0])}"
             cause = _cause(kind, config, records)
             raise SettingError(name, value, f"finite ({where}: {cause}; {last_finite(saved)})")
+
+
+def require_tasks_inside(
+    config: TrainConfig, space: TaskSpace, records: Any, before: int, saved: Sequence[int]
+) -> None:
+    """Check that the tasks of a chunk lie within the bounds of a box, on the host.
+
+    Args:
+        config: settings of the training.
+        space: the environment's task space; only a `Box` is checked.
+        records: `loop.Records` of the chunk.
+        before: number of updates before the chunk.
+        saved: number of updates of each checkpoint.
+
+    Raises:
+        SettingError: a task is out of bounds. The error names its parameter, the update and the
+            teacher.
+    """
+    if not isinstance(space, Box):
+        return
+    tasks, played = np.asarray(records.tasks), np.asarray(records.outcomes.weights) > 0
+    margin = 1e-5 * (np.abs(space.low) + np.abs(space.high))  # for rounding
+    outside = (tasks < space.low - margin) | (tasks > space.high + margin)  # [(seeds,) k, m, d]
+    outside &= played[..., None]
+    if not outside.any():
+        return
+    at = np.unravel_index(np.argmax(outside), outside.shape)
+    dimension, update = space.dimensions[at[-1]], before + int(at[-3]) + 1
+    allowed = (
+        f"from {dimension.low:g} to {dimension.high:g} (update {update}: proposed by --teacher "
+        f"{config.teacher}; {last_finite(saved)})"
+    )
+    raise SettingError(f"task parameter {dimension.name}", float(tasks[at]), allowed)
 
 
 def require_finite_state(config: TrainConfig, state: Any, updates: int) -> None:

@@ -25,7 +25,7 @@ from didact.experiments.evaluation.evaluate import Results, evaluator
 from didact.experiments.evaluation.scores import scores_of
 from didact.experiments.imitation import expert_setup
 from didact.experiments.preparation import cache_compilations, settled, system_errors
-from didact.experiments.runs import folder, logs, policy_files, report, resuming
+from didact.experiments.runs import folder, logs, own_parts, policy_files, report, resuming
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.experiments.runs.curriculum_pictures import thumbnails_of
 from didact.experiments.runs.curriculum_snapshots import save_snapshot, snapshot_of
@@ -113,6 +113,7 @@ def _training(
     cache_compilations()
     environment = setup.environment_of(config)
     config = setup.with_teacher(config, environment)
+    own_parts.check_own_parts(config, environment, setup.teacher_of(config, environment))
     loop = setup.loop_of(config, environment, jax.devices())
     evaluation_tasks = fixed_tasks.evaluation_tasks_of(config, environment)
     proposers.proposer_of(config, environment, None if resume is None else Path(resume))
@@ -199,7 +200,7 @@ class Training:
         return result if finished else result | {"resume": resuming.command(self.config, self.run)}
 
     def _go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
-        config, loop = self.config, self.loop
+        config, loop, space = self.config, self.loop, self.environment.task_space
         with self.stop.compiling():
             state = loop.init(config.seed)
         if config.exploit_every:
@@ -254,6 +255,7 @@ class Training:
                 seconds += time.perf_counter() - start
                 saved = self.checkpoints.saved()
                 finite.require_finite_records(config, records, done, saved)
+                finite.require_tasks_inside(config, space, records, done, saved)
                 before, done = done, done + k
                 finite.require_teacher_without_nan(config, state.teacher, done, saved)
                 steps = done * config.steps_per_update

@@ -14,7 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from didact.common.conformance import equal, is_key, name_of, numbers, require, require_same_shapes
+from didact.common.conformance import (
+    equal,
+    is_key,
+    name_of,
+    numbers,
+    require,
+    require_same_shapes,
+    stated,
+)
 from didact.environments import ActionSpace, ArraySpace, Continuous
 from didact.students.base import Rollout, Student
 from didact.students.random_environment import RandomEnvironment, where
@@ -61,9 +69,29 @@ def check(
     Raises:
         AssertionError: the student violates the interface; the message says how.
     """
-    student = make_student(observation_space, action_space)
-    world = RandomEnvironment(student, observation_space, action_space, privileged or {}, num_envs)
-    _Check(world, rollout_length, rounds, jax.random.key(seed)).run()
+    with stated("the student"):
+        student = _checked(make_student(observation_space, action_space))
+        more = (observation_space, action_space, privileged or {}, num_envs)
+        world = RandomEnvironment(student, *more)
+        _Check(world, rollout_length, rounds, jax.random.key(seed)).run()
+
+
+def _checked(student: Student) -> Student:
+    """Return a student whose functions check how many values they return."""
+
+    def learn(*arguments: Any) -> Any:
+        found = student.learn(*arguments)
+        pair = isinstance(found, tuple) and len(found) == 2 and not hasattr(found, "_fields")
+        require(pair, "learn must return a pair of the new state and metrics")
+        return found
+
+    def apply(*arguments: Any) -> Any:
+        found = student.apply(*arguments)
+        triple = isinstance(found, tuple) and len(found) == 3 and hasattr(found[0], "mode")
+        require(triple, "apply must return a distribution, a value or None, and the carry")
+        return found
+
+    return student._replace(learn=learn, apply=apply)
 
 
 class _Check:

@@ -107,6 +107,13 @@ class Teacher(NamedTuple):
 
 
 def propose(teacher: Teacher, state: Any, key: PRNGKeyArray, n: int) -> tuple[Proposals, Any]:
-    """Return n proposals of a teacher and its new state; plain tasks become `Proposals`."""
-    tasks, state = teacher.propose(state, key, n)
+    """Return n proposals of a teacher and its new state; plain tasks become `Proposals`.
+
+    Raises:
+        TypeError: the teacher returns something else than a pair.
+    """
+    found = teacher.propose(state, key, n)
+    if not isinstance(found, tuple) or isinstance(found, Proposals) or len(found) != 2:
+        raise TypeError("propose must return a pair of tasks and the new state")
+    tasks, state = found
     return Proposals.of(tasks), state

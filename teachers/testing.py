@@ -15,7 +15,15 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from didact.common import pictures
-from didact.common.conformance import equal, is_key, name_of, numbers, require, require_same_shapes
+from didact.common.conformance import (
+    equal,
+    is_key,
+    name_of,
+    numbers,
+    require,
+    require_same_shapes,
+    stated,
+)
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.adversary.regrets import REGRETS
 from didact.teachers.base import FOREIGN, Outcomes, Proposals, Teacher, propose
@@ -58,7 +66,43 @@ def check(
     Raises:
         AssertionError: a check fails; the message says in one sentence which.
     """
-    _Check(make_teacher(space), space, n, rounds, seed).run()
+    with stated("the teacher"):
+        _Check(make_teacher(space), space, n, rounds, seed).run()
+
+
+def check_shapes(teacher: Teacher, space: TaskSpace, n: int = 8) -> None:
+    """Trace a teacher, which checks shapes and dtypes in a fraction of a second.
+
+    Raises:
+        AssertionError: a check fails; the message says in one sentence which.
+    """
+
+    def life(key: PRNGKeyArray) -> Any:
+        state = teacher.init(key)
+        proposals, after = propose(teacher, state, key, n)
+        score = jnp.zeros(n)
+        names = (*SCORES, *(REGRETS if teacher.students > 1 else ()))
+        outcomes = Outcomes(score, score, score, score, dict.fromkeys(names, score))
+        return state, proposals, after, teacher.observe(after, proposals, outcomes)
+
+    with stated("the teacher"):
+        before, proposals, proposed, observed = jax.eval_shape(life, jax.random.key(0))
+        require_proposals(proposals, n, space, f"propose(state, key, {n})")
+        require_same_shapes("propose", before, proposed)
+        require_same_shapes("observe", before, observed)
+
+
+def require_proposals(proposals: Proposals, n: int, space: TaskSpace, where: str) -> None:
+    """Require the shapes and dtypes of n proposals, which may be abstract."""
+    shapes = {"tasks": ((n, space.size), np.float32), "learn": ((n,), np.float32)}
+    shapes["tag"] = (n,), np.int32
+    for name, (shape, dtype) in shapes.items():
+        x = getattr(proposals, name)
+        require(
+            x.shape == shape and x.dtype == dtype,
+            f"{where}: {name} is {x.dtype}{list(x.shape)}, "
+            f"but must be {np.dtype(dtype)}{list(shape)}",
+        )
 
 
 class _Check:
@@ -247,15 +291,7 @@ class _Check:
 
     def valid(self, proposals: Proposals, n: int, where: str) -> None:
         """Check that proposals are n tasks of the space, with valid `learn` and tags."""
-        shapes = {"tasks": ((n, self.space.size), np.float32), "learn": ((n,), np.float32)}
-        shapes["tag"] = (n,), np.int32
-        for name, (shape, dtype) in shapes.items():
-            x = getattr(proposals, name)
-            require(
-                x.shape == shape and x.dtype == dtype,
-                f"{where}: {name} is {x.dtype}{list(x.shape)}, "
-                f"but must be {np.dtype(dtype)}{list(shape)}",
-            )
+        require_proposals(proposals, n, self.space, where)
         tasks, learn, tag = (np.asarray(x) for x in proposals)
         bad = tasks[~np.all(np.isfinite(tasks), axis=1)]
         require(not len(bad), f"{where}: the task {bad[:1].tolist()} is not finite")

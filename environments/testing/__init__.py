@@ -1,5 +1,5 @@
 """The test that every environment should pass; run `check` on your own."""
 
-from didact.environments.testing.check import check
+from didact.environments.testing.check import check, check_traces
 
-__all__ = ["check"]
+__all__ = ["check", "check_traces"]

@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from didact.common.conformance import stated
 from didact.environments.base import PICTURES, Environment, Restart
 from didact.environments.spaces import Continuous
 from didact.environments.testing.comparing import difference, differing_shapes, require, rows
 from didact.environments.testing.declared import (
     check_declarations,
+    check_finite,
     check_shapes,
     check_values,
     name_of,
@@ -51,18 +53,30 @@ def check(
     Raises:
         AssertionError: a check fails; the message says in one sentence which.
     """
-    checking = _Checking(environment, num_envs, tolerance, seed)
-    check_declarations(environment)
-    checking.trace()
-    if run:
-        checking.compile()
-        checking.keys()
-        checking.interpreted()
-        checking.batches()
-        checking.episodes(max_steps or environment.max_steps)
-        checking.hostile_actions()
-        checking.pictures()
-        checking.gymnasium()
+    name = name_of(environment)
+    with stated(name):
+        checking = _Checking(environment, num_envs, tolerance, seed)
+        check_declarations(environment)
+        checking.trace()
+        if run:
+            checking.compile()
+            checking.keys()
+            checking.episodes(max_steps or environment.max_steps)
+            checking.interpreted()
+            checking.batches()
+            checking.hostile_actions()
+            checking.pictures()
+            checking.gymnasium()
+
+
+def check_traces(environment: Environment) -> None:
+    """Trace `reset` and `step`, which checks the shapes and dtypes that they return in a second.
+
+    Raises:
+        AssertionError: a check fails; the message says in one sentence which.
+    """
+    with stated(name_of(environment)):
+        _Checking(environment, 6, 0.0, 0).trace()
 
 
 class _Checking:
@@ -88,10 +102,12 @@ class _Checking:
     def trace(self) -> None:
         """Check that `reset` and `step` return what is declared, for one key or one per world."""
         environment = self.environment
-        self._reset = jax.jit(environment.reset).trace(self.worlds, self.tasks)
+        hint = " (its key is one key or a key for each world; see `split_keys`)"
+        with stated(f"{self.name}: reset", hint):
+            self._reset = jax.jit(environment.reset).trace(self.worlds, self.tasks)
+            other = jax.eval_shape(environment.reset, self.key, self.tasks)
         state, first = self._reset.out_info
         check_shapes(environment, state, first, "reset")
-        other = jax.eval_shape(environment.reset, self.key, self.tasks)
         self.same_shapes(other, (state, first), "reset with one key for all worlds")
         self._step = jax.jit(environment.step).trace(self.key, state, self.actions(0))
         after, second = self._step.out_info
@@ -167,7 +183,7 @@ class _Checking:
             self.same(
                 (found_state, found.observation, found.labels),
                 expected,
-                "batches restarted side by side under vmap, and one after another",
+                "batches that restart with the same keys, under vmap and one after another",
             )
             kept = (timestep.reward, timestep.done, timestep.success)
             found = (found.reward, found.done, found.success)
@@ -181,11 +197,15 @@ class _Checking:
         for i in range(steps):
             key = jax.random.fold_in(self.key, i)
             state, timestep = self.step(key, state, drawn[i])
-            if i < 5 or i % 50 == 0 or i == steps - 1:
-                check_values(environment, timestep, ~ended, f"after {i + 1} random steps")
             success, done = np.asarray(timestep.success), np.asarray(timestep.done)
+            when = f"after {i + 1} random steps"
+            if i < 5 or i % 50 == 0 or i == steps - 1 or np.any(done & ~ended):
+                check_values(environment, timestep, ~ended, when)
+            else:
+                check_finite(environment, timestep, ~ended, when)
             require(
-                not np.any(success & ~done & ~ended), f"{name}: an episode goes on after a success."
+                not np.any(success & ~done & ~ended),
+                f"{name}: an episode continues after a success.",
             )
             ended |= done
             if ended.all():
@@ -204,7 +224,9 @@ class _Checking:
         numbers = np.resize([np.nan, np.inf, -np.inf, 1e9, -1e9, 3e38], n).astype(np.float32)
         wild = np.tile(numbers[:, None], (1, k))
         state, timestep = self.step(self.key, self.state, wild)
-        check_values(self.environment, timestep, self.all, "after actions of NaN or huge ones")
+        check_values(
+            self.environment, timestep, self.all, "after actions that are NaN or very large"
+        )
         tame = self.step(self.key, self.state, space.clip(jnp.asarray(wild)))
         self.same((state, timestep), tame, "steps with actions out of bounds and at the bounds", 0)
         for leaf in jax.tree.leaves(state):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from didact.common.conformance import stated
 from didact.environments.base import Environment, Timestep
 from didact.environments.spaces import ArraySpace, Continuous, Discrete
 from didact.environments.testing.comparing import differing_shapes, require
@@ -57,7 +58,8 @@ def _check_tasks(environment: Environment) -> None:
             np.array_equal(space.from_json(text), task),
             f"{name}: a task changes on its way through JSON: {text}.",
         )
-    easy = environment.easy_space
+    with stated(f"{name}: easy_space"):
+        easy = environment.easy_space
     require(
         easy.names == space.names
         and np.all(np.asarray(easy.low) >= space.low)
@@ -65,15 +67,32 @@ def _check_tasks(environment: Environment) -> None:
         f"{name}: easy_space is not a part of task_space.",
     )
     for title, task in getattr(environment, "evaluation_tasks", {}).items():
+        shape = np.shape(task)
         require(
-            np.shape(task) == (space.size,) and np.all(space.contains(jnp.asarray(task)[None])),
-            f"{name}: the evaluation task {title!r} is not in task_space.",
+            shape == (space.size,),
+            f"{name}: the evaluation task {title!r} has shape {shape}, but must have "
+            f"{(space.size,)}.",
+        )
+        require(
+            np.all(space.contains(jnp.asarray(task)[None])),
+            f"{name}: the evaluation task {title!r} is not in task_space: {np.asarray(task)}.",
         )
 
 
 def check_shapes(environment: Environment, state: Any, timestep: Timestep, when: str) -> None:
     """Check the shapes and dtypes that `reset` or `step` returns; arrays may be abstract."""
-    name, n = name_of(environment), timestep.reward.shape[0]
+    name = name_of(environment)
+    require(
+        isinstance(timestep, Timestep),
+        f"{name}: {when} must return the state and a `Timestep`, not {type(timestep).__name__}.",
+    )
+    for field in ("reward", "terminated", "truncated", "success", "labels"):
+        value = getattr(timestep, field)
+        require(
+            getattr(value, "shape", ()) != (),
+            f"{name}: {when} returns a {field} without an axis of worlds.",
+        )
+    n = timestep.reward.shape[0]
     found = set(timestep.observation)
     require(
         found == set(environment.observation_space),
@@ -108,5 +127,14 @@ def check_values(environment: Environment, timestep: Timestep, worlds: Any, when
             f"{name}: {when}, {part} contains {values[~inside][:1]}, outside of "
             f"{space.low} to {space.high}.",
         )
+    check_finite(environment, timestep, worlds, when)
+
+
+def check_finite(environment: Environment, timestep: Timestep, worlds: Any, when: str) -> None:
+    """Check that rewards and observations are numbers, for a mask of worlds."""
+    name = name_of(environment)
     rewards = np.asarray(timestep.reward)[worlds]
     require(np.isfinite(rewards).all(), f"{name}: {when}, rewards are not finite: {rewards}.")
+    for part, values in timestep.observation.items():
+        broken = np.isnan(np.asarray(values)[worlds]).any()
+        require(not broken, f"{name}: {when}, {part} contains NaN.")

@@ -130,9 +130,11 @@ def _from_text(environment: Environment[Any], text: str) -> WithRareValues:
     for part in text.split(","):
         name, _, power = part.partition(":")
         try:
+            if name.strip() in rare:
+                raise ValueError("a repeated name")
             rare[name.strip()] = float(power)
         except ValueError:
-            allowed = "NAME:POWER for task parameters, separated by commas"
+            allowed = "NAME:POWER for different task parameters, separated by commas"
             raise SettingError("rare", text, allowed) from None
     return WithRareValues(environment, rare)
 

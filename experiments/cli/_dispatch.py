@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import tyro
 
 from didact.common.plain_text import shown
+from didact.experiments.cli import _numbers
 
 PACKAGE = "didact.experiments.cli"
 
@@ -29,9 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
+        hangup = getattr(signal, "SIGHUP", None)
+        if hangup is not None and signal.getsignal(hangup) == signal.SIG_DFL:  # not under nohup
+            signal.signal(hangup, _stop)
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with _plain_warnings():
+        with _plain_warnings(), _numbers.registry():
             module, options = _read(words)
             if getattr(options, "imports", ()):
                 from didact.common.extensions import import_all
@@ -50,9 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         print(f"didact: {shown(str(error))}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("didact: stopped.", file=sys.stderr)
-        code = 130
+    except KeyboardInterrupt as error:
+        code = 128 + (error.args[0] if error.args and isinstance(error.args[0], int) else 2)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print("didact: stopped.", file=sys.stderr)
     if code:
         sys.exit(code)
 
@@ -163,4 +168,4 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _stop(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(number)

@@ -115,11 +115,12 @@ def _envs(full: Wanted) -> list[dict]:
     from didact.environments.registry import settings_of
 
     def more(entry: Any) -> dict[str, Any]:
+        about: dict[str, Any] = {"settings": settings_of(entry.name), "task_schema": None}
         try:
-            schema = make(entry.name).task_space.json_schema()
-        except SettingError:  # the environment's package is not installed
-            schema = None
-        return {"settings": settings_of(entry.name), "task_schema": schema}
+            about["task_schema"] = make(entry.name).task_space.json_schema()
+        except SettingError as error:  # the environment's package is not installed
+            about["not available"] = str(error)
+        return about
 
     return _rows(registered(), full, more)
 

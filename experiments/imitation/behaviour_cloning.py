@@ -1,6 +1,7 @@
 """Run behaviour cloning on a recording and save the policy to a run folder."""
 
 import contextlib
+import itertools
 import os
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 
 from didact.common import display
-from didact.common.files import new_folder
+from didact.common.files import locked_folder, new_folder
 from didact.common.settings import checked
 from didact.environments import Environment, SettingError, TaskSpace
 from didact.environments.text_settings import make_with_text_settings
@@ -18,7 +19,7 @@ from didact.experiments import finite
 from didact.experiments.evaluation.evaluate import evaluator, summary
 from didact.experiments.preparation import cache_compilations, disk_errors
 from didact.experiments.runs import logs, policy_files
-from didact.experiments.runs.stopping import signals
+from didact.experiments.runs.stopping import Abandoned, signals
 from didact.experiments.setup import narrow_task_space
 from didact.students import DistillConfig, behaviour_cloning, card, open_recording, save_policy
 from didact.students.data.recordings import Recording
@@ -79,7 +80,7 @@ def clone_recording(
     )
     folder = new_folder("--run", run, f"{environment.name}-clone")
     cache_compilations()
-    with disk_errors(folder):
+    with locked_folder("--run", folder), disk_errors(folder):
         state, result, stop = _learn(cloner, config, recording, (updates, lanes), seed, folder)
 
         def save() -> dict[str, str]:
@@ -87,14 +88,14 @@ def clone_recording(
             params = jax.tree.map(np.asarray, state.params)
             return {"policy": str(save_policy(folder / "policy", about, params))}
 
-        result["files"] = save()
+        with signals():  # a second signal must not cut it off
+            result["files"] = save()
         if result["finished"]:
-            with contextlib.suppress(KeyboardInterrupt):
-                tested = _test(environment, space, cloner, state, seed)
+            with signals() as stop, contextlib.suppress(Abandoned):
+                tested = stop.wait_for(lambda: _test(environment, space, cloner, state, seed))
                 result["evaluation"] = {environment.name: tested}
                 save()  # with the scores on its card
-        else:
-            stop.check(result)
+        stop.check(result)
     return result
 
 
@@ -118,9 +119,14 @@ def _learn(
     every = max(1, updates // ROWS)
     # Stop only between updates, because an update donates the state.
     with contextlib.closing(bar), contextlib.closing(board), signals() as stop:
-        while done < updates and not stop:
+        first, key = next(windows), jax.random.key(seed)
+        with contextlib.suppress(Abandoned):
+            learn = stop.wait_for(learn.lower(state, carry, first, key).compile)
+        for window in itertools.chain([first], windows):
+            if stop or done == updates:
+                break
             key = jax.random.fold_in(jax.random.key(seed), done)
-            state, carry, metrics = learn(state, carry, next(windows), key)
+            state, carry, metrics = learn(state, carry, window, key)
             done += 1
             if done % every == 0 or done == updates:
                 metrics = jax.device_get(metrics)

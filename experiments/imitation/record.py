@@ -9,6 +9,7 @@ import tyro
 
 from didact.common import strict_json
 from didact.common.errors import SettingError
+from didact.common.files import locked_folder
 from didact.common.setting_types import Range, Seed
 
 SOLVER, RANDOM = "solver", "random"
@@ -134,16 +135,18 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
     writer = None
     try:
         writer = RecordingWriter(choice.out, card)
-        return record_episodes(
-            environment,
-            actor,
-            writer,
-            episodes=choice.episodes,
-            seed=choice.seed,
-            space=space,
-            successful_only=choice.successful_only,
-            progress=progress,
-        )
+        with locked_folder("--out", choice.out):
+            RecordingWriter(choice.out, card)  # empty still, and now nobody else's
+            return record_episodes(
+                environment,
+                actor,
+                writer,
+                episodes=choice.episodes,
+                seed=choice.seed,
+                space=space,
+                successful_only=choice.successful_only,
+                progress=progress,
+            )
     except OSError as error:
         kept = 0 if writer is None else writer.card["episodes"]
         allowed = f"a writable folder ({error.strerror or error}"

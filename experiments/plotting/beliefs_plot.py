@@ -28,7 +28,7 @@ BANDWIDTH = 0.06  # of the kernel that averages over the dimensions that are not
 
 WORDS = {
     pictures.GAUSSIANS: "ellipses: the teacher's Gaussians",
-    pictures.BOXES: "rectangles: the teacher's boxes, darker if of more weight or progress",
+    pictures.BOXES: "rectangles: the teacher's boxes, darker: more weight or progress",
     pictures.MODEL: "contours: the teacher's model, {low:.2g} (pale) to {high:.2g}",
     pictures.LEVELS: "squares: levels of the buffer, large if probable, dark if of a high score",
     pictures.ARMS: "bars: probability of each part",

@@ -42,6 +42,9 @@ def check_target(path: Path, setting: str = "path", *, fps: float = 8, rate: str
     suffix = path.suffix.lower()
     if suffix not in (".gif", ".mp4") or path.is_dir():
         raise SettingError(setting, str(path), "a file called *.gif or *.mp4")
+    there = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise SettingError(setting, str(path), f"in a writable folder ({there} is none)")
     if suffix == ".mp4":
         try:
             importlib.import_module("imageio_ffmpeg")

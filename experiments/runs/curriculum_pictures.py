@@ -11,6 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 
 from didact.common.errors import SettingError
+from didact.common.extensions import require_named
 from didact.common.files import replacing
 from didact.environments import Environment
 from didact.environments.base import PICTURES
@@ -169,6 +170,7 @@ def draw_run(
     film = out or run / "curriculum.gif"
     check_target(film, "--out", fps=fps, rate="--fps")
     config = read_run(run / CONFIG, run)
+    require_named(config.imports, "RUN", run)
     environment = environment_of(config)
     snapshots = load_snapshots(run / "curriculum", environment.task_space.size)
     seen = view(environment, snapshots)

@@ -47,7 +47,7 @@ def save(training: Any, state: Any, updates: int, evaluation: dict[str, Any]) ->
         evaluation: the results of the final evaluation, by task and "sampled" or "greedy".
     """
     config = training.config
-    for i in range(config.num_seeds):
+    for i in reversed(range(config.num_seeds)):  # a run with the first policy is finished
         params = state.student.params
         if config.num_seeds > 1:
             params = jax.tree.map(lambda x, i=i: x[i], params)

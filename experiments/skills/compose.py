@@ -109,7 +109,7 @@ def composed(choice: Compose) -> dict[str, Any]:
     import jax
 
     from didact.common.extensions import without_folders
-    from didact.common.files import new_folder
+    from didact.common.files import locked_folder, new_folder
     from didact.environments.text_settings import pairs
     from didact.experiments.evaluation.evaluate import evaluator, summary
     from didact.experiments.evaluation.watch import record
@@ -137,54 +137,61 @@ def composed(choice: Compose) -> dict[str, Any]:
     begun = time.perf_counter()
     learn = source_of_skills(choice, environment, automaton)  # validates options before any work
     run = new_folder("--run", choice.run, f"{environment.name}-compose")
-    try:
-        learned = learn()
-        possible = letters_of_goals(automaton, environment.propositions, learned.goals)
-        plan = skill_machine(automaton, possible)
-        if not plan.values[automaton.initial] and not automaton.accepting[automaton.initial]:
-            allowed = f"satisfiable in {environment.name}; no plan was found"
-            raise SettingError("formula", brief(automaton.formula), allowed)
-    except SettingError:
-        with contextlib.suppress(OSError):
-            run.rmdir()  # the folder is still empty
-        raise
-    seconds = time.perf_counter() - begun
+    with locked_folder("--run", run):
+        try:
+            learned = learn()
+            possible = letters_of_goals(automaton, environment.propositions, learned.goals)
+            plan = skill_machine(automaton, possible)
+            if not plan.values[automaton.initial] and not automaton.accepting[automaton.initial]:
+                allowed = f"satisfiable in {environment.name}; no plan was found"
+                raise SettingError("formula", brief(automaton.formula), allowed)
+        except SettingError:
+            with contextlib.suppress(OSError):
+                run.rmdir()  # the folder is still empty
+            raise
+        seconds = time.perf_counter() - begun
 
-    policy_card = card(
-        environment.name,
-        {**learned.observation_space, PROGRESS: world.observation_space[PROGRESS]},
-        world.action_space,
-        None,
-        composed=learned.sizes,
-        description=f"composed: {automaton.formula}",
-        environment_settings=[*env_settings, f"formula={write_formula(automaton.formula)}"],
-        **({"imports": without_folders(choice.imports)} if choice.imports else {}),
-    )
-    policy_card |= learned.card
-    save_policy(run / "policy", policy_card, learned.params)
-    policy = Policy(policy_card, learned.params)
-    task_key, key = jax.random.split(jax.random.key(choice.seed))
-    tasks = world.task_space.sample(task_key, choice.episodes)
-    play = jax.jit(evaluator(world, policy.student, greedy=True))
-    measured = summary(play(policy.state, key, tasks))
+        policy_card = card(
+            environment.name,
+            {**learned.observation_space, PROGRESS: world.observation_space[PROGRESS]},
+            world.action_space,
+            None,
+            composed=learned.sizes,
+            description=f"composed: {automaton.formula}",
+            environment_settings=[*env_settings, f"formula={write_formula(automaton.formula)}"],
+            **({"imports": without_folders(choice.imports)} if choice.imports else {}),
+        )
+        policy_card |= learned.card
+        save_policy(run / "policy", policy_card, learned.params)
+        policy = Policy(policy_card, learned.params)
+        task_key, key = jax.random.split(jax.random.key(choice.seed))
+        tasks = world.task_space.sample(task_key, choice.episodes)
+        play = jax.jit(evaluator(world, policy.student, greedy=True))
+        measured = summary(play(policy.state, key, tasks))
 
-    files = {"policy": run / "policy"}
-    readable = automaton.num_states <= MAX_SIZE
-    if readable:
-        files["automaton"] = draw(run / "automaton.png", automaton, possible=possible)
-    open_ = [i for i in range(automaton.num_states) if plan.wanted[i].any()] if readable else []
-    titles = {i: f"state {i}: {plan.skill(i)}" for i in open_}
-    state, _ = world.reset(key, tasks)
-    console = display.terminal()
-    with optional("The value map", console):
-        picture = value_maps(run / "values.png", policy, world, state, titles) if open_ else None
-        if picture is not None:
-            files["values"] = picture
-    with optional("The video", console):
-        files["video"] = record(
-            policy, world, run / "video.gif", episodes=min(choice.episodes, 4), seed=choice.seed,
-            greedy=True,
-        )  # fmt: skip
+        files = {"policy": run / "policy"}
+        readable = automaton.num_states <= MAX_SIZE
+        if readable:
+            files["automaton"] = draw(run / "automaton.png", automaton, possible=possible)
+        open_ = [i for i in range(automaton.num_states) if plan.wanted[i].any()] if readable else []
+        titles = {i: f"state {i}: {plan.skill(i)}" for i in open_}
+        state, _ = world.reset(key, tasks)
+        console = display.terminal()
+        with optional("The value map", console):
+            picture = (
+                value_maps(run / "values.png", policy, world, state, titles) if open_ else None
+            )
+            if picture is not None:
+                files["values"] = picture
+        with optional("The video", console):
+            files["video"] = record(
+                policy,
+                world,
+                run / "video.gif",
+                episodes=min(choice.episodes, 4),
+                seed=choice.seed,
+                greedy=True,
+            )
     return {
         "formula": str(automaton.formula),
         "environment": environment.name,

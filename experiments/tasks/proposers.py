@@ -17,6 +17,7 @@ import numpy as np
 from didact.common.registry import Entry, Registry
 from didact.common.setting_types import shown
 from didact.environments import Environment, SettingError, TaskSpace, registered
+from didact.environments.base import name_of
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig
 from didact.experiments.loop import Loop, TrainState
@@ -341,5 +342,5 @@ def _pools(teacher: Any) -> list[PoolState]:
 def _described(environment: Environment) -> str:
     """Return an environment's name, followed by its description if it has one."""
     known = {entry.name: entry.description for entry in registered()}
-    name = environment.name
+    name = name_of(environment)
     return f"{name}: {known[name]}" if name in known else name

@@ -206,6 +206,10 @@ def _check(card: dict[str, Any]) -> None:
             raise TypeError("shards are not files in the folder")
         if not all(type(entry[name]) is int for name in ("episodes", "steps", "bytes")):
             raise TypeError("sizes of shards are not integers")
+    for name in ("environment_settings", "tasks"):
+        texts = card.get(name, [])
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"{name} is not a list of strings")
     for name in ("episodes", "steps"):
         if card[name] != sum(entry[name] for entry in shards) or card[name] < 1:
             raise ValueError(f"{name} is not the sum over the shards")

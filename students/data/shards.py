@@ -19,6 +19,11 @@ OBSERVATION = "observation."  # prefix of the names of observations in a file
 # Shards repeat the same bytes (such as the instruction at each step), so the fastest compression
 # level saves nearly as much as the best.
 MOST = 1 << 30  # bytes of a shard
+MOST_UNPACKED = 1 << 32
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError),
+    *(NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error),
+)
 _LEVEL = 1
 
 
@@ -92,6 +97,9 @@ def read_shard(
     if digest(data) != expected:
         raise CorruptFiles(f"{path.name} was changed")
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MOST_UNPACKED:
+                raise CorruptFiles(f"{path.name} has more than {MOST_UNPACKED:,} bytes of arrays")
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = dict(file)
         observation = {
@@ -100,7 +108,9 @@ def read_shard(
             if k.startswith(OBSERVATION)
         }
         shard = Shard(observation=observation, **arrays)
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error):
+    except CorruptFiles:
+        raise
+    except _UNREADABLE:
         raise CorruptFiles(f"{path.name} is not a shard of a recording") from None
     if not _well_formed(shard, spaces, actions):
         raise CorruptFiles(f"the arrays of {path.name} do not match the recording's card")

@@ -264,7 +264,7 @@ def parameters_of(card: Mapping[str, Any], path: str = CARD, student: Student | 
         like = jax.eval_shape(made.init, jax.random.key(0)).params
     except SettingError as error:
         raise SettingError(f"{error.setting} in {path}", error.value, error.allowed) from None
-    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise SettingError("policy", path, f"a card with a valid network ({why})") from None
     size = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(like))

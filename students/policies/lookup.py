@@ -126,18 +126,21 @@ def policy_descriptions(runs: Path) -> list[dict[str, str]]:
 def describe(card: dict[str, Any]) -> str:
     """Describe a policy in one line: its description or environment, steps, and success rates."""
     parts = [card.get("description", "").rstrip(".") or card["environment"]]
-    steps = card.get("training", {}).get("steps")
-    if type(steps) in (int, float):
+    steps = _finite(card.get("training", {}).get("steps"))
+    if steps is not None:
         parts[0] += f", {steps / 1e6:.1f}M steps"
-    rates = [
-        f"{name} {score['sampled']:.1%}"
-        for name, score in card.get("scores", {}).items()
-        if type(score.get("sampled")) in (int, float)
-    ]
+    scores = card.get("scores", {}).items()
+    sampled = {name: _finite(score.get("sampled")) for name, score in scores}
+    rates = [f"{name} {rate:.1%}" for name, rate in sampled.items() if rate is not None]
     if rates:
         parts.append(f"success: {', '.join(rates)}")
     # Cards are untrusted: drop control characters, which could reach a terminal.
     return "".join(c if c.isprintable() else " " for c in "; ".join(parts))
+
+
+def _finite(value: Any) -> float | None:
+    """Return a number on a card; None if it is none, or too large to be one of ours."""
+    return float(value) if type(value) in (int, float) and abs(value) < 1e15 else None
 
 
 def _places(runs: Path) -> Iterator[tuple[str, str, Path]]:

@@ -142,7 +142,7 @@ FAULTS = {
     "steps of worlds among others; they differ in": Mixing,
     "a compiled step and an interpreted one; they differ in": Counting,
     "two pictures of the same state differ": Drawing,
-    "after actions of NaN or huge ones, place contains": Trusting,
+    "after actions that are NaN or very large, place contains": Trusting,
     "step differs from what is declared in reward: int32": of_step(
         lambda e, s, t: (s, t._replace(reward=jnp.zeros(len(t.reward), jnp.int32)))
     ),
@@ -152,7 +152,7 @@ FAULTS = {
     "step returns the observations .'other', 'place'., but .'place'. are declared": of_step(
         lambda e, s, t: (s, t._replace(observation=t.observation | {"other": t.reward}))
     ),
-    "an episode goes on after a success": of_step(
+    "an episode continues after a success": of_step(
         lambda e, s, t: (s, t._replace(success=t.reward == 0))
     ),
     "an episode has not ended after max_steps = 12 steps": of_step(

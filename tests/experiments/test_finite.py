@@ -204,6 +204,27 @@ def test_a_teacher_that_breaks_ends_its_training(tmp_path, num_seeds):
         )
 
 
+@pytest.mark.parametrize("seeds", [(), (2,)])
+def test_tasks_outside_of_their_space(seeds):
+    tasks = np.tile([2.0, 1.0, 500.0], (*seeds, 3, 4, 1))
+    weights = np.ones((*seeds, 3, 4))
+    space, high = fakes.SPACE, fakes.SPACE.high[2]
+
+    def check():
+        outcomes = Outcomes(weights, weights, weights, weights, {})
+        finite.require_tasks_inside(CONFIG, space, Records({}, tasks, outcomes, None), 8, [4])
+
+    tasks[..., 1, 2, 2] = high
+    check()
+    tasks[..., 1, 2, 2] = high * 2
+    weights[..., 1, 2] = 0  # not played
+    check()
+    weights[..., 1, 2] = 1
+    words = r"parameter serial is .*from 0 to 1e\+06 \(update 10: .*alp_gmm.*checkpoint is 4"
+    with pytest.raises(SettingError, match=words):
+        check()
+
+
 class Spoilt(fakes.Counting):
     """One task in a hundred pays NaN."""
 

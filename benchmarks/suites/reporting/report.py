@@ -16,6 +16,7 @@ import numpy as np
 from didact.benchmarks.suites import summaries
 from didact.benchmarks.suites.reporting import figures, films, overview
 from didact.benchmarks.suites.reporting.ranks import ranks_of
+from didact.common.errors import SettingError
 from didact.common.files import write_whole
 from didact.common.plain_text import shown
 
@@ -60,7 +61,18 @@ def write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path]
 
     Returns:
         The paths of the page and of the CSV file, as `report` and `csv`.
+
+    Raises:
+        SettingError: the folder cannot be written.
     """
+    try:
+        return _write(results, folder)
+    except OSError as error:
+        allowed = f"a writable place ({error.strerror or error})"
+        raise SettingError("--out", str(folder), allowed) from None
+
+
+def _write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path]:
     page = folder / PAGE
     parts = [*_overview(results, folder), *(_section(result, folder) for result in results)]
     names = ", ".join(str(result["suite"]) for result in results)

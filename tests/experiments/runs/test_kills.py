@@ -150,7 +150,7 @@ def test_cloning_that_is_killed_leaves_whole_policies(tmp_path, attempt):
 @pytest.mark.parametrize("attempt", range(KILLS))
 def test_composing_that_is_killed_leaves_whole_policies(tmp_path, attempt):
     rng = np.random.default_rng(attempt)
-    command = "compose F(coffee&XFoffice) --run run --json"
+    command = "compose F(coffee&X(F(office))) --run run --json"
     kill(command, tmp_path, rng.uniform(3, 25), SIGNALS[attempt % 3])
     whole_or_missing(tmp_path / "run" / "policy")
     code, out, err = finish(command.replace("--run run", "--run again"), tmp_path)
