@@ -114,7 +114,7 @@ def test_unknown_commands_name_the_nearest(arguments, near, capsys):
     [
         "train --stepz 5",
         "train --steps many",
-        "train --steps 1e6",
+        "train --steps 1e-6",
         "list cats",
         "evaluate",
         "benchmark",
