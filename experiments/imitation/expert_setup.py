@@ -49,7 +49,15 @@ def experts_of(config: TrainConfig, environment: Environment) -> list[Expert]:
 def policy_of(config: TrainConfig, number: int) -> Policy:
     """Load one of the policies of `--experts`, from the run's copy if there is one."""
     kept = None if config.run is None else Path(config.run) / KEPT / str(number)
-    return load_policy(kept if kept and kept.is_dir() else config.experts[number])
+    if kept and kept.is_dir():
+        return load_policy(kept)
+    name = config.experts[number]
+    try:
+        return load_policy(name)
+    except SettingError as error:
+        if error.setting != "policy":
+            raise
+        raise SettingError("--experts", name, f"{SOLVER}, or {error.allowed}") from None
 
 
 def keep_policies(config: TrainConfig, run: Path) -> None:

@@ -75,6 +75,9 @@ def locate(policy: str | os.PathLike[str]) -> Path:
         for found in (folder, folder / "policy"):
             if path_exists(Path.is_file, found / CARD):
                 return found
+        if path_exists(Path.is_dir, folder / "checkpoints"):
+            more = f"finish this run with: didact train --resume {text}"
+            raise SettingError("policy", text, f"{FOLDER_RULE}; {more}")
         hidden = f"; it hides the policy {text!r}" if text in names else ""
         raise SettingError("policy", text, f"{FOLDER_RULE}{hidden}")
     if text in names:

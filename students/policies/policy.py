@@ -80,8 +80,8 @@ class Policy:
             other = observation_space.get(name)
             allowed = f"of shape {space.shape} with values up to {space.high}, as in training"
             if other is None:
-                offered = "offered by the environment, since the policy reads it, as in training"
-                raise SettingError(f"observation {name!r}", None, offered)
+                allowed = f"some that include observation {name!r}, as in training"
+                raise SettingError("observations", list(observation_space), allowed)
             if not _fits(space, other.shape):
                 raise SettingError(f"observation {name!r}", other.shape, allowed)
             if (other.meaning, other.codes) != (space.meaning, space.codes):

@@ -75,6 +75,7 @@ def test_easy_tasks_remain_easy():
         ("size:1e-30", "rare size is 1e-30"),
         ("sze:2", "sze"),
         ("size:x", "rare"),
+        ("size:1,size:2", "rare is .*different task parameters"),
     ],
 )
 def test_bad_settings(text, message):

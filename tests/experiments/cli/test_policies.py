@@ -70,7 +70,7 @@ def test_evaluate_and_watch_by_name(here, capsys):
 @pytest.mark.parametrize("command", ["evaluate", "watch"])
 def test_another_environment_is_told_in_one_sentence(command, here, refused):
     message = refused(command, "goer", "--env", "Counting")
-    assert "observation 'image' is None, but must be offered by the environment" in message
+    assert "must be some that include observation 'image', as in training" in message
     message = refused(command, "counter", "--env", "ToyGrid")
     assert "observation 'numbers'" in message
     assert "must be a known name, such as counter" in refused(command, "conter")

@@ -265,7 +265,7 @@ def test_lambda_falls_as_told(schedule, expected):
     ("settings", "message"),
     [
         ({"student": "distill"}, "--experts is .* at least one expert"),
-        ({"experts": ("nobody",)}, "policy is 'nobody'"),
+        ({"experts": ("nobody",)}, "--experts is 'nobody', but must be solver, or a known name"),
         ({"env": "ToyGrid", "experts": ("solver",)}, "--experts is 'solver'"),
     ],
 )

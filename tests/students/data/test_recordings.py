@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from didact.environments import ArraySpace, Continuous, Discrete, SettingError
 from didact.students.data.recordings import CARD, RecordingWriter, open_recording
-from didact.students.data.shards import Shard
+from didact.students.data.shards import Shard, digest
 
 SPACES = {
     "view": ArraySpace((2, 3), np.uint8, 0, 200),
@@ -220,6 +221,30 @@ def swell_shard(folder):
     swell(folder / card["shards"][1]["file"])
 
 
+def bomb(folder, member):
+    """Replaces a shard by an archive with a valid digest that unpacks to too much."""
+    card = json.loads((folder / CARD).read_text())
+    path = folder / card["shards"][1]["file"]
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("reward.npy", "w", force_zip64=True) as file,
+    ):
+        member(file)
+    data = path.read_bytes()
+    card["shards"][1] |= {"bytes": len(data), "sha256": digest(data)}
+    edit(folder / CARD, shards=card["shards"])
+
+
+def huge_header(file):
+    header = {"descr": "<f4", "fortran_order": False, "shape": (10**15,)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def much(file):
+    for _ in range(4100):
+        file.write(bytes(1 << 20))
+
+
 def edit(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
@@ -244,6 +269,9 @@ DAMAGES = {
     ),
     "a huge card": (lambda f: swell(f / CARD), f"{CARD}', but must be a valid card of a recording"),
     "a huge shard": (swell_shard, "episodes-00001.npz cannot be read: it has more than"),
+    "a huge array": (lambda f: bomb(f, huge_header), "is not a shard of a recording"),
+    "settings that are no texts": (lambda f: edit(f / CARD, environment_settings=5), "not a list"),
+    "tasks that are no texts": (lambda f: edit(f / CARD, tasks=[5]), "not a list of strings"),
     "other spaces": (
         lambda f: edit(f / CARD, observation_space={"view": SPACES_ON_CARD["view"]}),
         "do not match",
@@ -253,6 +281,14 @@ DAMAGES = {
     "no actions": (lambda f: edit(f / CARD, action_space=["a"]), "action space"),
     "an earlier format": (lambda f: edit(f / CARD, format=1), "format"),
 }
+
+
+@pytest.mark.slow
+def test_an_archive_that_unpacks_to_gigabytes_is_refused_unread(tmp_path):
+    write(tmp_path / "r", [3] * 6, 2)
+    bomb(tmp_path / "r", much)
+    read = lambda: list(open_recording(tmp_path / "r").batches(2, 4))  # noqa: E731
+    refused(read, "recording", "has more than 4,294,967,296 bytes of arrays")
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -238,6 +238,11 @@ def test_a_manifest_that_would_fill_the_memory_is_refused_unread(copy):
     assert "manifest.json is missing or invalid" in refused(copy)
 
 
+def test_observations_without_an_element_are_refused(copy):
+    edit(copy, lambda values: values["observation_space"]["image"].update(shape=[0]))
+    assert refused(copy)
+
+
 def test_links_that_lead_out_are_refused(copy, tmp_path):
     outside = tmp_path / "outside"
     (copy / "params").rename(outside)

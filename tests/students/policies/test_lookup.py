@@ -144,3 +144,13 @@ def test_a_user_without_home(monkeypatch):
         lookup.user_folder()
     monkeypatch.setenv("DIDACT_POLICIES", "~nobody-of-this-name/policies")
     assert lookup.user_folder().is_absolute()
+
+
+def test_numbers_that_no_policy_of_ours_has_are_left_out():
+    card = {"environment": "E", "training": {"steps": 10**400}}
+    card["scores"] = {
+        "a": {"sampled": 10**400},
+        "b": {"sampled": float("nan")},
+        "c": {"sampled": 0.5},
+    }
+    assert lookup.describe(card) == "E; success: c 50.0%"
