@@ -82,7 +82,7 @@ def train_with_evaluations(
                 steps.append(number * each)
                 tests.append(test(state, number))
                 if not bar.console.is_terminal:
-                    score = f"{number * each / 1e6:.2f}M steps  {np.mean(tests[-1]):.1%}"
+                    score = f"{logs.short(number * each)} steps  {np.mean(tests[-1]):.1%}"
                     bar.line(f"{label}  {score}")
     return EvaluatedTraining(state, steps, tests, episodes, seconds, compile_seconds)
 

@@ -213,7 +213,10 @@ def table(result: dict[str, Any]) -> Table:
         f"{settings['seeds']} seeds",
         title_style="bold",
     )
-    columns = ("teacher", "mean (sd)", "95 %", "p", "published", "curve", "seconds", "compiling")
+    known = any(row["published"] for row in result["teachers"].values())
+    columns = ["teacher", "mean (sd)", "95 %", "p", "curve", "s", "compiling s"]
+    if known:
+        columns.insert(4, "published")
     for name in columns:
         made.add_column(name, justify="left" if name in ("teacher", "curve") else "right")
     for name, row in result["teachers"].items():
@@ -221,12 +224,13 @@ def table(result: dict[str, Any]) -> Table:
         low, high = row["final_interval"]
         published = row["published"]
         last = name == settings["teachers"][-1]
+        score = ["{:g} ({:g})".format(*published) if published else "-"]
         made.add_row(
             name,
             f"{final.mean():.1f} ({final.std(ddof=1):.1f})",
             f"{low:.1f} to {high:.1f}",
             "-" if last else f"{row['final_p']:.2g}",
-            "{:g} ({:g})".format(*published) if published else "-",
+            *(score if known else []),
             " ".join(f"{x:.0f}" for x in np.mean(row["scores"], axis=0)),
             f"{row['seconds']:.1f}",
             f"{row['compile_seconds']:.1f}",

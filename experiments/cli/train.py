@@ -124,8 +124,9 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
         return print(strict_json.dumps(result, indent=1))
     console = display.console()
     if not result["finished"]:
+        saved = f"after {result['steps']:,} steps; all progress is saved"
         console.print(
-            f"Stopped after {result['steps']:,} steps; all progress is saved. "
+            f"Stopped {saved if result['steps'] else 'before the first update'}. "
             f"Resume with: {result['resume']}",
             soft_wrap=True,
         )

@@ -237,6 +237,11 @@ class _Numbers(ProgressColumn):
         return task.fields["numbers"]
 
 
+def short(steps: float) -> str:
+    """Return a number of steps in millions, or in thousands below a million."""
+    return f"{steps / 1e6:.2f}M" if steps >= 1e6 else f"{steps / 1e3:.1f}k"
+
+
 class _Count(ProgressColumn):
     def __init__(self, unit: str, **more: Any):
         super().__init__(**more)
@@ -245,4 +250,4 @@ class _Count(ProgressColumn):
     def render(self, task: Any) -> Text:
         if self.unit:
             return Text(f"{task.completed:,.0f}/{task.total:,.0f} {self.unit}", no_wrap=True)
-        return Text(f"{task.completed / 1e6:.2f}/{task.total / 1e6:.2f}M", no_wrap=True)
+        return Text(f"{short(task.completed)}/{short(task.total)}", no_wrap=True)

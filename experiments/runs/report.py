@@ -24,7 +24,7 @@ def progress_line(row: dict[str, Any]) -> str:
     """Format a row of metrics as one line, for output that is not a terminal."""
     evaluation = row["evaluation"]
     scores = "  ".join(f"{short_name(n)} {x['success']:.1%}" for n, x in evaluation.items())
-    return f"{row['steps'] / 1e6:6.2f}M steps  {row['seconds']:5.0f} s  {scores}"
+    return f"{logs.short(row['steps']):>7} steps  {row['seconds']:5.0f} s  {scores}"
 
 
 def short_name(name: str) -> str:
