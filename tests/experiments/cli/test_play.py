@@ -239,7 +239,7 @@ def test_a_terminal_is_as_it_was_afterwards(compiled, end):
         last = terminal.read_until("1 level of" if end == "q" else "stopped.")
         assert "\x1b[?25h\x1b[?1049l" in last
         assert "Traceback" not in terminal.seen
-        assert terminal.process.wait(30) == (0 if end == "q" else 130)
+        assert terminal.process.wait(30) == {"q": 0, "ctrl-c": 130, "term": 143}[end]
         assert termios.tcgetattr(terminal.file) == terminal.before
     finally:
         terminal.close()
