@@ -52,13 +52,16 @@ def make_environment(name: str, texts: tuple[str, ...] = (), option: str = "--en
 def with_teacher(config: TrainConfig, environment: Environment) -> TrainConfig:
     """Return the settings with the environment's default teacher in place of `auto`.
 
+    The name of the environment is written as it is registered, so that groups of runs agree.
     The choice follows benchmarks/results/suites.md: where the easy tasks are known, `paced` was the
     best teacher, and where they are not, ALP-GMM was better than uniform sampling.
     """
+    if environment.name.lower() == config.env.lower() and environment.name != config.env:
+        config = dataclasses.replace(config, env=environment.name)
     if config.teacher != AUTO:
         return config
     space = teacher_space_of(config, environment)
-    if not isinstance(space, Box):
+    if not isinstance(space, Box) or (space.low == space.high).all():  # or there is no choice
         name = "uniform"
     elif environment.easy_space.intersection(space) in (None, space):
         name = "alp_gmm"

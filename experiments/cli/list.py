@@ -146,6 +146,15 @@ def _teachers(full: Wanted) -> list[dict]:
     return [*rows, {"name": expert_setup.TEACHER, **expert_setup.ABOUT}]
 
 
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Return nested settings by names such as "network.hidden"."""
+    found = {}
+    for name, value in values.items():
+        parts = _flat(value) if isinstance(value, dict) else {"": value}
+        found |= {f"{name}.{part}".rstrip("."): x for part, x in parts.items()}
+    return found
+
+
 def _proposers(full: Wanted) -> list[dict]:
     from didact.experiments.tasks.proposers import PROPOSERS
 
@@ -154,10 +163,11 @@ def _proposers(full: Wanted) -> list[dict]:
 
 def _students(full: Wanted) -> list[dict]:
     from didact import students
-    from didact.common.settings import described
+    from didact.common.settings import described, plain
 
     def more(entry: Any) -> dict[str, Any]:
-        return {"settings": described(entry.kinds)}
+        usual = plain(entry.config()) if entry.config is not None else {}
+        return {"settings": described(entry.kinds), "defaults": _flat(usual)}
 
     return _rows(students.registered(), full, more)
 
