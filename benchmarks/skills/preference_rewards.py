@@ -145,7 +145,7 @@ def compare(config: PreferencesConfig) -> dict[str, Any]:
         first = sums[known.pairs[:, 0]] > sums[known.pairs[:, 1]]
         row = {"right": round(float(np.mean((first == (known.first == 1))[clear])), 4)}
         row["random"] = _mean(tested(None, wish, config.tests, config.seed + 2))
-        exact = f"{ENV} exact {number}"
+        exact = f"{ENV}-exact-{number}"
         if exact not in {entry.name for entry in registered()}:
             register(exact, lambda wish=wish: Wished(make(ENV), wish), f"pays {wish}")
         for name, where, settings in (

@@ -194,7 +194,7 @@ class Teaching(Environment[TeachingState]):
                 "region_success": state.fast,
                 "region_progress": state.fast - state.slow,
                 "region_visits": jnp.log1p(state.visits) / np.log1p(most),
-                "budget": (1 - state.lessons / self.max_steps)[:, None],
+                "budget": jnp.maximum(1 - state.lessons / self.max_steps, 0)[:, None],
                 "tasks": state.tasks.reshape(n, -1),
                 "returns": state.lesson.returns,
                 "success": state.lesson.success,
