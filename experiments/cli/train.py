@@ -51,9 +51,7 @@ def options(arguments: Sequence[str]) -> Options:
     """
     from didact.common.extensions import OPTION as IMPORT
     from didact.common.extensions import require_named
-    from didact.experiments.config import LLMConfig
     from didact.experiments.config_files import read_file
-    from didact.experiments.tasks.server_consent import NAMED, require_named_server
 
     server = ("--proposer", "--llm.base-url", "--llm.api-key-env")
     given: dict[str, list[str]] = {x: [] for x in ("--config", "--student", IMPORT, *server)}
@@ -67,6 +65,9 @@ def options(arguments: Sequence[str]) -> Options:
         raise SettingError("--config", files, "given once")
     student = students[-1] if students else None
     if files:
+        from didact.experiments.config import LLMConfig
+        from didact.experiments.tasks.server_consent import NAMED, require_named_server
+
         config = read_file(files[0], student=student)
         require_named(config.imports, "--config", files[0], given[IMPORT])
         proposer, *named = (given[name][-1] if given[name] else None for name in server)

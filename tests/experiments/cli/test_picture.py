@@ -104,7 +104,7 @@ def test_dimensions_and_the_file_can_be_chosen(tmp_path, capsys):
         (["run", "--fps", "nan"], "--fps is nan"),
         (["run", "--fps", "inf"], "--fps is inf"),
         (["run", "--fps", "1e300"], "--fps is 1e+300"),
-        (["run", "--fps", "51"], "at most 50 for a .gif"),
+        (["run", "--fps", "51"], "at most 1000, or 50 for a .gif"),
         (["run", "--out", "."], "--out is '.'"),
         (["run", "--out", "x.png"], "--out is 'x.png', but must be a file called *.gif or *.mp4"),
         (["empty"], "with snapshots of a curriculum"),

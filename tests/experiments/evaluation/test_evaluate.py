@@ -171,7 +171,7 @@ def test_evaluation_tasks_outside_of_the_task_space(task):
     class Wrong(fakes.Counting):
         evaluation_tasks = {"odd": np.array(task)}  # noqa: RUF012
 
-    with pytest.raises(SettingError, match=r"evaluation task odd is .* task space of Counting"):
+    with pytest.raises(SettingError, match=r"evaluation task odd is .* task space of Wrong"):
         evaluation_tasks_of(TrainConfig(), Wrong())
 
 
