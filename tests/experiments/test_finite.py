@@ -177,7 +177,7 @@ def test_nan_in_the_state_of_a_teacher():
         finite.require_teacher_without_nan(CONFIG, state, 8, [])
 
 
-@pytest.mark.parametrize("num_seeds", [1, 2])
+@pytest.mark.parametrize("num_seeds", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_teacher_that_breaks_ends_its_training(tmp_path, num_seeds):
     def init(key):
         return jnp.zeros(())

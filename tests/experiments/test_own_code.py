@@ -142,6 +142,7 @@ def test_an_unknown_environment_of_a_card(run, refused, tmp_path):
     assert "--env is 'Signs', but must be registered here; training used --import" in message
 
 
+@pytest.mark.slow
 def test_it_is_listed(run, capsys):
     as_in_a_new_process()
     for what, name, settings in (

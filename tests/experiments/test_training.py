@@ -109,6 +109,7 @@ def test_evaluate(trained, capsys, arguments):
         assert f"{told['success']:.1%}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_evaluate_prints_nothing_but_json(trained):
     """In a process of its own, for packages greet when they are imported."""
     run, _ = trained

@@ -78,7 +78,7 @@ SPACES = {"solvable_first": Levels(4, 4, Blocks(0, 8))}
 
 # The others take long to compile: a few are drawn for each commit, the rest is slow.
 QUICK = ("uniform", "pool", "oracle", "learning_progress", "rarity", "mixture", "shuffled")
-CHOSEN = [*QUICK, *families.drawn(set(NAMES) - {*QUICK}, 2)]
+CHOSEN = [*QUICK, *families.drawn(set(NAMES) - {*QUICK}, 1)]
 
 
 @pytest.mark.parametrize("name", families.marked(NAMES, CHOSEN))

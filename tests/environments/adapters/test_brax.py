@@ -130,6 +130,7 @@ def test_the_original_task_is_brax_itself(kind):
     assert step._cache_size() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", kinds())
 def test_every_number_of_a_task_changes_the_motion(kind):
     brax_itself()

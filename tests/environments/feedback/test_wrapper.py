@@ -200,6 +200,7 @@ def test_wrong_feedback_is_never_right():
     assert heard > 60
 
 
+@pytest.mark.slow
 def test_without_messages_nothing_is_changed():
     world, reset, step = compiled(LOCAL, phrasing="train")
     plain = make(LOCAL)

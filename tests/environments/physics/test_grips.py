@@ -46,6 +46,7 @@ def test_motors_do_not_tear_a_hand_off(raft):
     assert np.asarray(bodies.grips.holding).all()
 
 
+@pytest.mark.slow
 def test_a_hand_lets_go(raft):
     bodies = hanging(raft, 10)
     no = jnp.zeros((1, raft.n), bool)

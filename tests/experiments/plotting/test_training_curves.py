@@ -169,6 +169,7 @@ def test_a_kind_of_picture_nobody_writes(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_nothing_global_is_touched(tmp_path):
     before = dict(matplotlib.rcParams)
     learning_curves(tmp_path / "a.svg", {"a": (np.arange(3), np.arange(3))})

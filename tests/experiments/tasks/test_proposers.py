@@ -124,6 +124,7 @@ def test_from_its_transcript_it_is_the_same_run(scripted, tmp_path):
     assert not (tmp_path / "without" / "transcript.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_gone_on_with_it_ends_the_same(scripted, tmp_path):
     run, _ = scripted
     copy = tmp_path / "copy"
@@ -173,6 +174,7 @@ def with_proposer(monkeypatch, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_answers_from_a_thread_come_when_they_come(with_proposer, tmp_path):
     """The training does not wait, and is repeated bit for bit from its transcript."""
 

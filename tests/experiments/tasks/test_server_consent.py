@@ -127,6 +127,7 @@ def test_what_resumes_a_run(stranger):
     assert (own.llm.model, own.llm.base_url, own.llm.api_key_env) == ("m", URL, "MINE")
 
 
+@pytest.mark.slow
 def test_who_names_all_settings_names_the_server(server, tmp_path, monkeypatch):
     """A script that is started again resumes its run; the answers of the server are useless."""
     from didact.experiments.runs import report

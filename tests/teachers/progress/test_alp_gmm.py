@@ -171,6 +171,7 @@ def test_proposals_have_the_distribution_of_the_mixture():
     np.testing.assert_allclose(np.cov(tasks.T), covariance, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("easy", [None, UNIT.restricted(x=(0, 0.1), y=(0, 0.1))])
 def test_without_progress_tasks_are_uniform_or_easy(easy):
     """Not samples of a mixture that was fitted to the teacher's own tasks."""

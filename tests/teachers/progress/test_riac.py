@@ -169,6 +169,7 @@ def test_mutates_the_worst_task():
         np.testing.assert_allclose(proposed, np.tile(tasks[returns.argmin()], (n, 1)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_without_progress_tasks_are_uniform_or_easy():
     easy = UNIT.restricted(x=(0.9, 1), y=(0.9, 1))
     for given in (None, easy):
