@@ -88,8 +88,9 @@ def clone_recording(
             params = jax.tree.map(np.asarray, state.params)
             return {"policy": str(save_policy(folder / "policy", about, params))}
 
-        with signals():  # a second signal must not cut it off
+        with signals() as saving:  # a signal must not cut it off
             result["files"] = save()
+        saving.check(result)
         if result["finished"]:
             with signals() as stop, contextlib.suppress(Abandoned):
                 tested = stop.wait_for(lambda: _test(environment, space, cloner, state, seed))

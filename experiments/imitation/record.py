@@ -136,7 +136,7 @@ def recorded(choice: Record, progress: Any = lambda episodes, steps, success: No
     try:
         writer = RecordingWriter(choice.out, card)
         with locked_folder("--out", choice.out):
-            RecordingWriter(choice.out, card)  # empty still, and now nobody else's
+            RecordingWriter(choice.out, card)  # checks again: it may have been filled since
             return record_episodes(
                 environment,
                 actor,
