@@ -99,6 +99,13 @@ def in_words(kind: Any) -> str:
     return f"of type {kind.__name__ if isinstance(kind, type) else kind}"
 
 
+def without_null(kind: Any) -> Any:
+    """Return a kind that does not include null."""
+    if typing.get_origin(kind) not in (types.UnionType, typing.Union):
+        return kind
+    return typing.Union[tuple(x for x in typing.get_args(kind) if x is not types.NoneType)]  # noqa: UP007
+
+
 def has_text(kind: Any) -> bool:
     """Whether values of a kind can be written as text."""
     origin, parts = typing.get_origin(kind), typing.get_args(kind)

@@ -14,7 +14,15 @@ from typing import Any, TypeVar
 from didact.common.errors import SettingError
 from didact.common.extensions import OPTION
 from didact.common.registry import suggest
-from didact.common.setting_types import from_text, has_text, in_words, kinds_of, shown, value_of
+from didact.common.setting_types import (
+    from_text,
+    has_text,
+    in_words,
+    kinds_of,
+    shown,
+    value_of,
+    without_null,
+)
 
 T = TypeVar("T")
 Kinds = Mapping[str, Any]  # from the name of a setting to its annotation
@@ -114,7 +122,7 @@ def check_numbers(settings: Any, names: Names = Names("--"), path: Path = ()) ->
         if _is_settings(value):
             check_numbers(value, names, here)
         elif all(map(_is_number, value if isinstance(value, tuple) else (value,))):
-            value_of(names.of(here), value, kinds.get(name, Any))
+            value_of(names.of(here), value, without_null(kinds.get(name, Any)))
 
 
 def _is_number(value: Any) -> bool:

@@ -54,6 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         print(f"didact: {shown(str(error))}", file=sys.stderr)
         sys.exit(2)
+    except RuntimeError as error:
+        if not str(error).startswith("Unable to initialize backend"):
+            raise
+        print(f"didact: JAX cannot start: {shown(str(error))}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt as error:
         code = 128 + (error.args[0] if error.args and isinstance(error.args[0], int) else 2)
         with contextlib.suppress(OSError):  # the terminal may be gone

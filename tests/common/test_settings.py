@@ -307,7 +307,7 @@ class Numbers:
     [
         ({"count": 0}, "--count is 0, but must be a whole number from 1 to 10"),
         ({"count": 10**30}, "--count is"),
-        ({"maybe": 11}, "--maybe is 11"),
+        ({"maybe": 11}, r"--maybe is 11, but must be a whole number from 1 to 10\.$"),
         ({"many": (1, 11)}, "--many is"),
         ({"free": float("nan")}, "--free is nan"),
         ({"free": float("inf")}, "--free is inf"),

@@ -119,6 +119,7 @@ def test_p_values_are_scipys(monkeypatch, tmp_path):
     assert one["final_p"] < 0.05 < one["average_p"]
 
 
+@pytest.mark.slow
 def test_what_is_written_and_shown(compared):
     config, result = compared
     assert json.loads(json.dumps(result)) == result

@@ -1,4 +1,4 @@
-"""Signals while a command runs, and those that Python loses."""
+"""Signals while a command runs, those that Python loses, and platforms that JAX lacks."""
 
 import gc
 import signal
@@ -28,6 +28,18 @@ def test_the_exit_code_is_that_of_the_signal(handlers, monkeypatch, capsys, numb
         _dispatch.main(["list", "envs"])
     assert end.value.code == 128 + number
     assert capsys.readouterr().err == "didact: stopped.\n"
+
+
+def test_a_platform_that_jax_does_not_have_is_one_sentence(handlers, monkeypatch, capsys):
+    def fail(options):
+        raise RuntimeError("Unable to initialize backend 'nope': it is unknown")
+
+    monkeypatch.setattr(listing, "run", fail)
+    with pytest.raises(SystemExit) as end:
+        _dispatch.main(["list", "envs"])
+    assert end.value.code == 2
+    said = "didact: JAX cannot start: Unable to initialize backend 'nope': it is unknown\n"
+    assert capsys.readouterr().err == said
 
 
 def test_under_nohup_a_closed_terminal_changes_nothing(handlers, monkeypatch):

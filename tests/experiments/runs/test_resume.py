@@ -81,26 +81,31 @@ def whole(finished, tmp_path_factory):
     return folder / "run"
 
 
-def test_interrupted_in_every_way_it_ends_the_same(whole, process, finished, tmp_path):
-    run = tmp_path / "run"
-    started = process("train", *SETTINGS, "--run", "run", folder=tmp_path)
-    code, out, err = interrupt(started, run, 8, signal.SIGTERM)
-    assert code == 143, err
-    assert "didact train --resume run" in out
-    first = rows(run)[-1]["updates"]
-    assert Checkpoints(run / "checkpoints").saved()[-1] == first < UPDATES
-
-    started = process("train", "--resume", "run", "--json", folder=tmp_path)
-    code, out, err = interrupt(started, run, first + 6, signal.SIGINT)
-    assert code == 130, err
-    told = json.loads(out)
-    second = rows(run)[-1]["updates"]
-    assert told["finished"] is False
-    assert told["updates"] == second == Checkpoints(run / "checkpoints").saved()[-1] < UPDATES
-
-    started = process("train", "--resume", "run", folder=tmp_path)
-    code, _, _ = interrupt(started, run, second + 10, signal.SIGKILL)
-    assert code == -signal.SIGKILL
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (signal.SIGTERM, signal.SIGKILL),
+        pytest.param((signal.SIGINT, signal.SIGTERM, signal.SIGKILL), marks=pytest.mark.slow),
+    ],
+)
+def test_interrupted_in_every_way_it_ends_the_same(numbers, whole, process, finished, tmp_path):
+    run, updates, command = tmp_path / "run", 2, [*SETTINGS, "--run", "run"]
+    for number in numbers:
+        json_or_words = ["--json"] if number == signal.SIGINT else []
+        started = process("train", *command, *json_or_words, folder=tmp_path)
+        code, out, err = interrupt(started, run, updates + 6, number)
+        updates, command = rows(run)[-1]["updates"], ["--resume", "run"]
+        if number == signal.SIGKILL:
+            assert code == -number
+            continue
+        assert code == 128 + number, err
+        assert updates == Checkpoints(run / "checkpoints").saved()[-1] < UPDATES
+        if json_or_words:
+            result = json.loads(out)
+            assert result["finished"] is False
+            assert result["updates"] == updates
+        else:
+            assert "didact train --resume run" in out
     assert not (run / "policy").exists()
 
     code, out, err = finished("train", "--resume", "run", folder=tmp_path)
