@@ -1,8 +1,9 @@
 """What the conformance tests of students and teachers share."""
 
 import contextlib
+import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,41 +11,53 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+_PYTHON = Path(sysconfig.get_path("stdlib")).resolve()
+_ROOMS = ("benchmarks", "common", "environments", "experiments", "students", "teachers")
+_DIDACT = {Path(__file__).resolve().parents[1] / room for room in _ROOMS}
+
+
+class NonConformance(AssertionError):
+    """A part does not conform to its interface; the message says in one sentence why."""
+
 
 def require(holds: Any, sentence: str) -> None:
-    """Raise an AssertionError unless a condition holds; unlike `assert`, also with -O."""
+    """Raise `NonConformance` unless a condition holds."""
     if not holds:
-        raise AssertionError(sentence)
+        raise NonConformance(sentence)
 
 
 @contextlib.contextmanager
-def stated(what: str, hint: str = "") -> Iterator[None]:
-    """Raise whatever is raised in a block as an AssertionError of one sentence.
+def stated(what: str, hints: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Raise whatever is raised in a block as `NonConformance`, with the file and line.
 
     Args:
         what: the part that is checked.
-        hint: more, for the end of the sentence.
+        hints: more, for the end of the sentence, by a word of the message.
     """
     try:
         yield
-    except AssertionError:
+    except NonConformance:
         raise
     except Exception as error:
-        kind, why = type(error).__name__, (str(error).strip().splitlines() or ["no message"])[0]
-        where = _own_line(error)
-        raise AssertionError(
-            f"{what} raises {kind}{where}: {why[:200].rstrip('.')}{hint}"
+        why = (str(error).strip().splitlines() or [""])[0][:200].rstrip(".")
+        hint = "".join(more for word, more in (hints or {}).items() if word in why)
+        raise NonConformance(
+            f"{what} raises {type(error).__name__}{_own_line(error)}{why and ': '}{why}{hint}"
         ) from error
 
 
 def _own_line(error: Exception) -> str:
-    """Return the last line of a traceback that is neither didact's nor of an installed package."""
-    ours = Path(__file__).resolve().parents[1]
+    """Return the last line of a traceback that is the user's, or else the last of a didact part."""
+    lines = []
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
-        if "site-packages" not in path.parts and ours not in path.resolve().parents:
-            return f" in {path.name}, line {frame.lineno}"
-    return ""
+        if not ({"site-packages", "testing"} & {*path.parts, path.stem}) and path.is_file():
+            path = path.resolve()
+            if _PYTHON not in path.parents and path != Path(__file__).resolve():
+                lines.append(
+                    (_DIDACT.isdisjoint(path.parents), f" in {path.name}, line {frame.lineno}")
+                )
+    return max(lines, key=lambda line: line[0], default=(False, ""))[1]
 
 
 def require_same_shapes(where: str, before: Any, after: Any) -> None:

@@ -138,7 +138,11 @@ def value_of(setting: str, value: Any, kind: Any) -> Any:
     # The ValidationError of pydantic is a ValueError.
     with contextlib.suppress(TypeError, ValueError, RecursionError):
         return _adapter(kind).validate_json(as_json(value))
-    raise SettingError(setting, _shown(value, kind), in_words(kind))
+    allowed = in_words(kind)
+    values = value if isinstance(value, list | tuple) else (value,)
+    if any(isinstance(x, float) and not math.isfinite(x) for x in values):
+        allowed = allowed.replace("a number", "a finite number")
+    raise SettingError(setting, _shown(value, kind), allowed)
 
 
 def from_text(setting: str, text: str, kind: Any) -> Any:

@@ -6,7 +6,7 @@ def test_my_teacher():
     testing.check(my_teacher, space)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -66,8 +66,14 @@ def check(
     Raises:
         AssertionError: a check fails; the message says in one sentence which.
     """
+    require(n >= 1 and rounds >= 1, f"n is {n} and rounds {rounds}, but both must be at least 1")
     with stated("the teacher"):
-        _Check(make_teacher(space), space, n, rounds, seed).run()
+        teacher = make_teacher(space)
+        require(
+            isinstance(teacher, Teacher),
+            f"the function must return a `Teacher`, but returns a {type(teacher).__name__}",
+        )
+        _Check(teacher, space, n, rounds, seed).run()
 
 
 def check_shapes(teacher: Teacher, space: TaskSpace, n: int = 8) -> None:
@@ -168,7 +174,9 @@ class _Check:
         return state
 
     def picture_can_be_drawn(self, state: Any) -> None:
-        drawn = {name: np.asarray(x) for name, x in self.teacher.picture(state).items()}
+        found = self.teacher.picture(state)
+        require(isinstance(found, Mapping), "picture must return a dictionary from names to arrays")
+        drawn = {name: np.asarray(x) for name, x in found.items()}
         for name, x in drawn.items():
             require(np.all(np.isfinite(x)), f"picture: {name!r} must be finite")
         wrong = pictures.fault(drawn, self.space.size)
@@ -199,7 +207,10 @@ class _Check:
             ],
         )
         one, other = self.propose(state, self.key), self.propose(restored, self.key)
-        require(equal(one, other), "a restored state must propose the same tasks")
+        require(
+            equal(one, other),
+            "a restored state must propose the same tasks; all randomness must come from keys",
+        )
         rows = self.finished(one[0], self.key)
         require(
             equal(self.observe(one[1], *rows), self.observe(other[1], *rows)),

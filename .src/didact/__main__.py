@@ -37,9 +37,16 @@ def main() -> None:
     finally:
         # An exception while the interpreter shuts down would abort it with a core dump. Signals are
         # ignored first, because one that comes here would raise it as well.
+        _leaving.set()
+        numbers = [n for n in _signals() if signal.getsignal(n) != signal.SIG_IGN]
         for action in (signal.SIG_IGN, signal.SIG_DFL):
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in numbers:
                 _handle(number, action)
+
+
+def _signals() -> list[int]:
+    """Return the signals that end commands; Windows has no SIGHUP."""
+    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 def _handle(number: int, action: signal.Handlers) -> None:
@@ -58,6 +65,7 @@ def _discard_output() -> None:
 
 
 _lost: queue.SimpleQueue[int] = queue.SimpleQueue()
+_leaving = threading.Event()
 
 
 def _ask_again(lost: "sys.UnraisableHookArgs") -> None:
@@ -80,6 +88,8 @@ def _signal_of(error: BaseException | None, kind: type[BaseException]) -> int | 
     """Return the signal that raised an exception; None if it was none."""
     if isinstance(error, SystemExit) and isinstance(error.code, int) and 128 < error.code < 160:
         return error.code - 128
+    if isinstance(error, KeyboardInterrupt) and error.args and error.args[0] in _signals():
+        return error.args[0]
     # By SIGTERM where a stop is noted already, because a second SIGINT means to stop at once.
     names = {"KeyboardInterrupt": signal.SIGINT, "Abandoned": signal.SIGTERM}
     return names.get(kind.__name__)
@@ -89,7 +99,8 @@ def _repeat_lost_signals() -> None:
     while True:
         number = _lost.get()
         time.sleep(0.02)
-        os.kill(os.getpid(), number)
+        if not _leaving.is_set():
+            os.kill(os.getpid(), number)
 
 
 if __name__ == "__main__":

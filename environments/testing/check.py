@@ -8,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from didact.common.conformance import stated
+from didact.common.conformance import NonConformance, require, stated
 from didact.environments.base import PICTURES, Environment, Restart
 from didact.environments.spaces import Continuous
-from didact.environments.testing.comparing import difference, differing_shapes, require, rows
+from didact.environments.testing.comparing import difference, differing_shapes, rows
 from didact.environments.testing.declared import (
     check_declarations,
     check_finite,
+    check_kinds,
     check_shapes,
     check_values,
     name_of,
@@ -55,8 +56,9 @@ def check(
     """
     name = name_of(environment)
     with stated(name):
-        checking = _Checking(environment, num_envs, tolerance, seed)
+        check_kinds(environment)
         check_declarations(environment)
+        checking = _Checking(environment, num_envs, tolerance, seed)
         checking.trace()
         if run:
             checking.compile()
@@ -76,6 +78,7 @@ def check_traces(environment: Environment) -> None:
         AssertionError: a check fails; the message says in one sentence which.
     """
     with stated(name_of(environment)):
+        check_kinds(environment)
         _Checking(environment, 6, 0.0, 0).trace()
 
 
@@ -102,17 +105,28 @@ class _Checking:
     def trace(self) -> None:
         """Check that `reset` and `step` return what is declared, for one key or one per world."""
         environment = self.environment
-        hint = " (its key is one key or a key for each world; see `split_keys`)"
+        hint = {"key": " (its key is one key or a key for each world; see `split_keys`)"}
         with stated(f"{self.name}: reset", hint):
             self._reset = jax.jit(environment.reset).trace(self.worlds, self.tasks)
             other = jax.eval_shape(environment.reset, self.key, self.tasks)
-        state, first = self._reset.out_info
+        state, first = self.pair("reset", self._reset.out_info)
         check_shapes(environment, state, first, "reset")
         self.same_shapes(other, (state, first), "reset with one key for all worlds")
-        self._step = jax.jit(environment.step).trace(self.key, state, self.actions(0))
-        after, second = self._step.out_info
+        with stated(f"{self.name}: step"):
+            self._step = jax.jit(environment.step).trace(self.key, state, self.actions(0))
+        after, second = self.pair("step", self._step.out_info)
         check_shapes(environment, after, second, "step")
         self.same_shapes(after, state, "the state after a step and that after a reset")
+
+    def pair(self, what: str, returned: Any) -> tuple[Any, Any]:
+        """Check that a function returns two values."""
+        count = len(returned) if isinstance(returned, tuple) else "one"
+        require(
+            count == 2,
+            f"{self.name}: {what} returns {count} values, but must return the state and a "
+            "`Timestep`.",
+        )
+        return returned
 
     def same_shapes(self, a: Any, b: Any, what: str) -> None:
         found = differing_shapes(a, b)
@@ -263,4 +277,4 @@ class _Checking:
                 warnings.simplefilter("ignore")  # advice, such as bounds of -1 and 1 for actions
                 check_env(world, skip_render_check=True, skip_close_check=True)
         except Exception as error:  # gymnasium raises exceptions of many types
-            raise AssertionError(f"{self.name}: gymnasium's checker: {error}") from error
+            raise NonConformance(f"{self.name}: gymnasium's checker: {error}") from error

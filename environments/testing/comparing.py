@@ -7,12 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def require(condition: Any, sentence: str) -> None:
-    """Raise an `AssertionError` unless the condition holds; unlike `assert`, also with -O."""
-    if not condition:
-        raise AssertionError(sentence)
-
-
 def difference(a: Any, b: Any, tolerance: float = 0) -> str:
     """Describe the first leaf in which two trees differ; "" if they are equal.
 

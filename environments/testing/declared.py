@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from didact.common.conformance import stated
+from didact.common.conformance import require, stated
 from didact.environments.base import Environment, Timestep
 from didact.environments.spaces import ArraySpace, Continuous, Discrete
-from didact.environments.testing.comparing import differing_shapes, require
+from didact.environments.testing.comparing import differing_shapes
 
 
 def name_of(environment: Environment) -> str:
@@ -19,9 +19,13 @@ def name_of(environment: Environment) -> str:
     return getattr(environment, "name", type(environment).__name__)
 
 
-def check_declarations(environment: Environment) -> None:
-    """Check the attributes, and the task space with its JSON."""
+def check_kinds(environment: Environment) -> None:
+    """Check that the attributes are of the right kinds."""
     name, spaces = name_of(environment), environment.observation_space
+    require(
+        all(hasattr(environment.task_space, part) for part in ("names", "sample", "contains")),
+        f"{name}: task_space must be a `TaskSpace`, such as a `Box`.",
+    )
     require(
         isinstance(spaces, Mapping)
         and spaces
@@ -36,6 +40,11 @@ def check_declarations(environment: Environment) -> None:
         isinstance(environment.max_steps, int) and environment.max_steps >= 1,
         f"{name}: max_steps is {environment.max_steps!r}, but must be a whole number from 1.",
     )
+
+
+def check_declarations(environment: Environment) -> None:
+    """Check the propositions, and the task space with its JSON."""
+    name = name_of(environment)
     propositions = environment.propositions
     require(
         len(set(propositions)) == len(propositions) and all(map(str, propositions)),
@@ -92,6 +101,11 @@ def check_shapes(environment: Environment, state: Any, timestep: Timestep, when:
             getattr(value, "shape", ()) != (),
             f"{name}: {when} returns a {field} without an axis of worlds.",
         )
+    require(
+        isinstance(timestep.observation, Mapping),
+        f"{name}: {when} returns an observation of type {type(timestep.observation).__name__}, "
+        "but must return a dictionary from names to arrays.",
+    )
     n = timestep.reward.shape[0]
     found = set(timestep.observation)
     require(

@@ -2,6 +2,8 @@
 
 import decimal
 import re
+import types
+import typing
 from typing import Any
 
 from tyro.constructors import (
@@ -55,18 +57,34 @@ def registry() -> ConstructorRegistry:
 
     @rules.primitive_rule
     def rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-        if info.type is int:
-            return _spec("INT", whole, int)
-        return _spec("FLOAT", number, int | float) if info.type is float else None
+        parts = [_plain(part) for part in typing.get_args(info.type)]
+        optional = len(parts) == 2 and types.NoneType in parts
+        kind = next(x for x in parts if x is not types.NoneType) if optional else info.type
+        if kind is int:
+            return _spec("INT", whole, int, optional)
+        return _spec("FLOAT", number, int | float, optional) if kind is float else None
 
     return rules
 
 
-def _spec(metavar: str, parse: Any, kinds: Any) -> PrimitiveConstructorSpec[Any]:
+def _plain(kind: Any) -> Any:
+    """Return a kind without its range."""
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
+
+
+def _spec(metavar: str, parse: Any, kinds: Any, optional: bool) -> PrimitiveConstructorSpec[Any]:
+    def read(words: list[str]) -> Any:
+        return None if optional and words == ["None"] else parse(words[0])
+
+    def known(value: Any) -> bool:
+        return (optional and value is None) or (
+            isinstance(value, kinds) and not isinstance(value, bool)
+        )
+
     return PrimitiveConstructorSpec(
         nargs=1,
-        metavar=metavar,
-        instance_from_str=lambda words: parse(words[0]),
-        is_instance=lambda value: isinstance(value, kinds) and not isinstance(value, bool),
+        metavar=f"{{None}}|{metavar}" if optional else metavar,
+        instance_from_str=read,
+        is_instance=known,
         str_from_instance=lambda value: [str(value)],
     )

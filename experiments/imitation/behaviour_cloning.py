@@ -91,12 +91,13 @@ def clone_recording(
         with signals() as saving:  # a signal must not cut it off
             result["files"] = save()
         saving.check(result)
+        stop.check(result)
         if result["finished"]:
             with signals() as stop, contextlib.suppress(Abandoned):
                 tested = stop.wait_for(lambda: _test(environment, space, cloner, state, seed))
                 result["evaluation"] = {environment.name: tested}
                 save()  # with the scores on its card
-        stop.check(result)
+            stop.check(result)
     return result
 
 

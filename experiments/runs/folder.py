@@ -91,6 +91,7 @@ def locked(setting: str, run: Path) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         try:
             held.enter_context(files.locked(run / LOCK))
+            held.enter_context(files.locked_folder(setting, run))  # which other commands hold
         except BlockingIOError:
             raise SettingError(setting, str(run), "a run that no other process trains") from None
         except OSError as error:

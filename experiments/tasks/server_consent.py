@@ -26,7 +26,8 @@ def require_named_server(
         config: the settings in the file.
         option: the name of the option that gave the file.
         value: the file.
-        proposer, llm: what the user names; default values name nothing.
+        proposer, llm: what the user names; default values name nothing. With a proposer of the
+            user's own, the address in the file counts as much as with one of the file.
 
     Returns:
         The settings, with the address and the variable that the user names: servers may have moved.
@@ -35,9 +36,9 @@ def require_named_server(
         SettingError: the file wants to ask a language model that the user has not named, or its
             address or variable is invalid.
     """
-    if config.proposer != PROPOSER:
+    if (proposer or config.proposer) != PROPOSER:
         return config
-    missing = consent(config)
+    missing = consent(dataclasses.replace(config, proposer=PROPOSER))
     if named_in(llm).get("base_url") or proposer == PROPOSER:
         missing.pop("--proposer", None)
     for name in named_in(llm):

@@ -1,5 +1,6 @@
 """The conformance test finds what it should: environments with one fault each."""
 
+import json
 from typing import NamedTuple
 
 import jax
@@ -132,7 +133,47 @@ class Trusting(Slide):
         )
 
 
+class Asserting(Slide):
+    def step(self, key, state, actions):
+        assert actions.dtype == jnp.int32
+        return super().step(key, state, actions)
+
+
+class Parsing(Slide):
+    """An error deep in Python's own library."""
+
+    def step(self, key, state, actions):
+        json.loads("{")
+        return super().step(key, state, actions)
+
+
+class WithoutState(Slide):
+    def reset(self, key, tasks):
+        return super().reset(key, tasks)[1]
+
+
+class OneKey(Slide):
+    def reset(self, key, tasks):
+        jax.random.uniform(key, (2,))
+        return super().reset(key, tasks)
+
+
+class Unspaced(Slide):
+    task_space = (1, 3)
+
+
 FAULTS = {
+    r"Asserting: step raises AssertionError in test_testing.py, line \d+": Asserting,
+    r"step raises JSONDecodeError in test_testing.py, line \d+: Expecting": Parsing,
+    "reset returns 6 values, but must return the state and a `Timestep`": WithoutState,
+    r"reset raises .* in test_testing.py, line \d+: .*key.*see `split_keys`\)$": OneKey,
+    "task_space must be a `TaskSpace`, such as a `Box`": Unspaced,
+    "step returns 5 values, but must return the state and a `Timestep`": of_step(
+        lambda e, s, t: (s, t.reward, t.terminated, t.truncated, {})
+    ),
+    "step returns an observation of type .*, but must return a dictionary": of_step(
+        lambda e, s, t: (s, t._replace(observation=t.observation["place"]))
+    ),
     "weight has no description": Unnamed,
     "easy_space is not a part of task_space": TooWide,
     r"reset differs from what is declared in observation\['place'\]: float32\[6, 2\]": WrongShape,

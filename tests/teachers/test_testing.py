@@ -42,6 +42,18 @@ def test_a_teacher_that_keeps_the_contract_passes():
     testing.check(made(batch=5), SPACE, n=8, rounds=2, seed=3)
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda space: None, "must return a `Teacher`, but returns a NoneType"),
+        (made(picture=lambda state: [1]), "picture must return a dictionary"),
+    ],
+)
+def test_what_is_no_teacher_or_picture(make, words):
+    with pytest.raises(AssertionError, match=words):
+        testing.check(make, SPACE, n=4, rounds=1)
+
+
 def outside(state, key, n):
     return jnp.full((n, 2), 11.0), state
 

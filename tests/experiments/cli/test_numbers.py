@@ -48,7 +48,10 @@ def test_what_is_no_number(text):
 
 @pytest.mark.parametrize(
     "words",
-    ["train --steps ²", "train --num-envs nan", "compose x --steps ٦٤٠", "train --warm-up ½"],
+    [
+        *("train --steps ²", "train --num-envs nan", "compose x --steps ٦٤٠", "train --warm-up ½"),
+        *("compose x --steps nan", "benchmark curriculum --seeds x", "train --llm.max-cost 1e9x"),
+    ],
 )
 def test_the_option_is_named(words, capsys):
     from didact.experiments.cli import main

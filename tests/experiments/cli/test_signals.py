@@ -52,6 +52,7 @@ def test_under_nohup_a_closed_terminal_changes_nothing(handlers, monkeypatch):
     ("error", "number"),
     [
         (KeyboardInterrupt(), signal.SIGINT),
+        (KeyboardInterrupt(signal.SIGHUP), signal.SIGHUP),
         (SystemExit(143), signal.SIGTERM),
         (SystemExit(129), signal.SIGHUP),
     ],

@@ -15,7 +15,7 @@ from didact.experiments.imitation import behaviour_cloning, expert_setup
 from didact.experiments.imitation.behaviour_cloning import clone_recording
 from didact.experiments.imitation.distill import Distill, distilled
 from didact.experiments.imitation.record import Record, recorded
-from didact.experiments.runs.stopping import Interrupted
+from didact.experiments.runs.stopping import Interrupted, Terminated
 from didact.students import DistillConfig, NetworkConfig, load_policy
 from didact.students import behaviour_cloning as clone
 from didact.students.data.sequences import SequenceBatch
@@ -59,6 +59,15 @@ def test_what_was_learned_is_kept_when_it_is_stopped(recording, tmp_path, monkey
     policy = load_policy(tmp_path / "run")
     assert policy.card["training"]["steps"] == result["steps"]
     assert policy.card["scores"] == {}
+
+
+def test_a_stop_during_the_last_update_is_not_forgotten(tmp_path, monkeypatch):
+    recorded(Record("random", tmp_path / "r", env="ToyGrid", episodes=64))
+    monkeypatch.setattr(behaviour_cloning, "_tell", lambda *_: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Terminated) as stopped:
+        clone_recording(tmp_path / "r", CONFIG, steps=64, run=tmp_path / "run")
+    assert stopped.value.result["finished"]
+    assert load_policy(tmp_path / "run").card["scores"] == {}
 
 
 def test_a_part_of_the_tasks_stays_a_part(tmp_path, monkeypatch):

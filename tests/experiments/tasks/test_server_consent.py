@@ -92,6 +92,19 @@ def test_a_file_of_somebody_else_sends_nothing(stranger, server, words, capsys):
     assert server.requests == []
 
 
+def test_nor_one_without_a_proposer(stranger, server, capsys):
+    """The proposer is that of the user, but not its server."""
+    content = json.loads((stranger / "config.json").read_text()) | {"proposer": "none"}
+    (stranger / "config.json").write_text(json.dumps(content))
+    words = f"train --config {stranger}/config.json --steps 64 --proposer language-model"
+    with pytest.raises(SystemExit) as end:
+        main(words.split())
+    assert end.value.code == 2
+    message = capsys.readouterr().err
+    assert f"--llm.base-url {server.url} --llm.api-key-env {VARIABLE} if you trust" in message
+    assert server.requests == []
+
+
 def test_nor_does_a_sweep(stranger, server, tmp_path):
     file = tmp_path / "sweep.yaml"
     base = json.loads((stranger / "config.json").read_text())
