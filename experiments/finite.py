@@ -30,6 +30,7 @@ class Magnitudes(NamedTuple):
     """Largest absolute values in an update; NaN or infinite if any value is."""
 
     tasks: Float[Array, ""]  # of episodes that ended
+    learn: Float[Array, ""]  # of their proposals
     observations: dict[str, Float[Array, ""]]
     rewards: Float[Array, ""]
     learned: dict[str, Float[Array, ""]]  # by field of the student's state, see `LEARNED`
@@ -39,10 +40,11 @@ def magnitudes(
     proposals: Proposals, outcomes: Outcomes, rollout: Rollout, student_state: Any, axis: str
 ) -> Magnitudes:
     """Compute the magnitudes of an update, over all devices of a mapped axis."""
-    played = jnp.where(outcomes.weights[:, None] > 0, proposals.tasks, 0)
+    played = outcomes.weights > 0
     fields = {name: getattr(student_state, name, ()) for name in LEARNED}
     found = Magnitudes(
-        largest(played),
+        largest(jnp.where(played[:, None], proposals.tasks, 0)),
+        largest(jnp.where(played, proposals.learn, 0)),
         {name: largest(x) for name, x in rollout.observation.items() if _is_real(x)},
         largest(rollout.reward),
         {name: largest(value) for name, value in fields.items() if jax.tree.leaves(value)},
@@ -223,6 +225,7 @@ def _quantities(records: Any) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield kind, name and values `[k]` or `[seeds, k]` of each quantity, causes before effects."""
     found, metrics = records.magnitudes, records.metrics
     yield "task", "task parameter", found.tasks
+    yield "task", "`learn` of a proposal", found.learn
     for name, values in found.observations.items():
         yield "observation", f"observation {name!r}", values
     yield "reward", "reward", found.rewards

@@ -1,11 +1,10 @@
 """Snapshots of a curriculum over the course of training, and their analysis."""
 
 import os
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +15,6 @@ from didact.common.files import replacing
 from didact.common.foreign_files import opened
 from didact.environments.task_spaces import Box
 
-_UNREADABLE = OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, MemoryError
 MOST = 400  # episodes of a snapshot
 MOST_BYTES = 1 << 25  # of a file, also when it is unpacked
 
@@ -90,7 +88,7 @@ def load_snapshots(
             snapshot = CurriculumSnapshot(**plain, beliefs=beliefs)
             _check(snapshot, dimensions)
             snapshots.append(snapshot)
-        except (*_UNREADABLE, BadZipFile, zlib.error) as error:
+        except Exception as error:  # of zipfile, zlib, ast, tokenize, ..., if it is damaged
             why = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise SettingError("snapshot", str(path), f"a readable snapshot ({why})") from error
     return sorted(snapshots, key=lambda snapshot: snapshot.steps)

@@ -33,7 +33,8 @@ def settings_of(
     if proposer not in (None, "none", config.proposer):
         raise SettingError("--proposer", proposer, "omitted with --resume: the run has its own")
     named = objects.read({} if llm is None else {"llm": llm}).llm
-    config = server_consent.require_named_server(config, "--resume", run, proposer, named)
+    own = None if proposer == "none" else proposer  # the default names nothing
+    config = server_consent.require_named_server(config, "--resume", run, own, named)
     servers = server_consent.named_in(named)
     if named not in (config.llm, dataclasses.replace(LLMConfig(), **servers)):
         allowed = "given only as --llm.base-url and --llm.api-key-env: the run has its own settings"

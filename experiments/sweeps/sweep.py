@@ -66,7 +66,8 @@ def sweep(
     for combination in read.combinations:
         config = dataclasses.replace(combination.config, run=folder / combination.name)
         require_named(config.imports, "the sweep file", file)
-        config = require_named_server(config, "the sweep file", file, proposer, llm or LLMConfig())
+        own = None if proposer == "none" else proposer  # the default names nothing
+        config = require_named_server(config, "the sweep file", file, own, llm or LLMConfig())
         configs[combination.name] = _validated(config)
     errors: dict[str, str] = {}
 

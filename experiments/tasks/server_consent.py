@@ -14,6 +14,7 @@ from didact.teachers.language.client.api_keys import check_variable
 from didact.teachers.language.client.checks import check_address
 
 PROPOSER = "language-model"
+SILENT = ("none", "scripted", "replayed")  # proposers that ask nobody
 NAMED = ("base_url", "api_key_env")  # settings of the language model that the user must name
 
 
@@ -26,8 +27,8 @@ def require_named_server(
         config: the settings in the file.
         option: the name of the option that gave the file.
         value: the file.
-        proposer, llm: what the user names; default values name nothing. With a proposer of the
-            user's own, the address in the file counts as much as with one of the file.
+        proposer: the proposer that the user names, which replaces that of the file; None for none.
+        llm: what the user names; default values name nothing.
 
     Returns:
         The settings, with the address and the variable that the user names: servers may have moved.
@@ -36,10 +37,11 @@ def require_named_server(
         SettingError: the file wants to ask a language model that the user has not named, or its
             address or variable is invalid.
     """
-    if (proposer or config.proposer) != PROPOSER:
+    asking = config if proposer is None else dataclasses.replace(config, proposer=proposer)
+    missing = consent(asking)
+    if not missing:
         return config
-    missing = consent(dataclasses.replace(config, proposer=PROPOSER))
-    if named_in(llm).get("base_url") or proposer == PROPOSER:
+    if named_in(llm).get("base_url") or proposer is not None:
         missing.pop("--proposer", None)
     for name in named_in(llm):
         missing.pop(f"--llm.{name.replace('_', '-')}", None)
@@ -58,14 +60,14 @@ def consent(config: TrainConfig) -> dict[str, str]:
     Raises:
         SettingError: the address or the name of the variable is invalid.
     """
-    if config.proposer != PROPOSER:
+    if config.proposer.lower() in SILENT:  # as the registry, which ignores case
         return {}
     named = named_in(config.llm)
     options = {}
     if named.get("base_url"):
         options["--llm.base-url"] = check_address(named["base_url"], "--llm.base-url")
     else:
-        options["--proposer"] = PROPOSER
+        options["--proposer"] = config.proposer
     if named.get("api_key_env"):
         check_variable(named["api_key_env"], "--llm.api-key-env")
         options["--llm.api-key-env"] = named["api_key_env"]

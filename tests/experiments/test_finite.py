@@ -110,7 +110,13 @@ def records(seeds=(), k=4, **bad):
 
     metrics = {name: values(name) for name in ("episodes", "return_sum", "loss", "entropy")}
     observations = {"numbers": values("observation")}
-    found = Magnitudes(values("task"), observations, values("reward"), {"params": values("params")})
+    found = Magnitudes(
+        values("task"),
+        values("learn"),
+        observations,
+        values("reward"),
+        {"params": values("params")},
+    )
     return Records(metrics, None, None, found)  # type: ignore[arg-type]
 
 
@@ -118,6 +124,7 @@ def records(seeds=(), k=4, **bad):
     ("bad", "words"),
     [
         ({"task": (np.inf, 1)}, ["task parameter is inf", "update 12", "--teacher alp_gmm"]),
+        ({"learn": (np.nan, 1)}, ["`learn` of a proposal is nan", "--teacher alp_gmm"]),
         ({"observation": (np.nan, 0)}, ["observation 'numbers' is nan", "--env Somewhere"]),
         ({"reward": (np.nan, 3), "loss": (np.nan, 3)}, ["reward is nan", "update 14", "--env"]),
         ({"return_sum": (np.inf, 2)}, ["return of an episode is inf", "--env Somewhere"]),

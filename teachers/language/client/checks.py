@@ -20,6 +20,8 @@ def check_address(base_url: str, setting: str = "base_url") -> str:
             the message does not show these.
     """
     try:
+        if any(c.isspace() or not c.isprintable() for c in base_url.strip()):
+            raise ValueError  # which urlsplit would remove
         parts = urlsplit(base_url.strip())
         shown = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
     except ValueError:

@@ -44,6 +44,14 @@ ASKING = settings(base_url=URL, api_key_env=VARIABLE)
         (settings(api_key_env=None), {}, "with --proposer language-model if"),
         (settings(base_url="", api_key_env=""), {}, "with --proposer language-model if"),
         (dataclasses.replace(ASKING, proposer="scripted"), {}, None),
+        (dataclasses.replace(ASKING, proposer="Language-Model"), {}, f"--llm.base-url {URL} --llm"),
+        (dataclasses.replace(ASKING, proposer="of-my-own"), {}, f"--llm.base-url {URL} --llm"),
+        (
+            dataclasses.replace(ASKING, proposer="none"),
+            {"proposer": "LANGUAGE-MODEL"},
+            f"with --llm.base-url {URL} --llm.api-key-env {VARIABLE} if",
+        ),
+        (settings(base_url="http://a\nb/v1"), {}, "--llm.base-url is 'not an address'"),
         (settings(base_url="http://a:b@c/v1"), {}, "--llm.base-url is 'http://c and more'"),
         (settings(base_url="http://c/v1?key=b"), {}, "--llm.base-url is 'http://c and more'"),
         (settings(base_url="$(reboot)"), {}, "--llm.base-url is 'without http"),
@@ -112,6 +120,18 @@ def test_nor_does_a_sweep(stranger, server, tmp_path):
     file.write_text(json.dumps({"base": base, "grid": {"seed": [1, 2]}}))
     with pytest.raises(SettingError, match=r"sweep file is .*--llm.base-url http.* if you trust"):
         sweeps.sweep(file, tmp_path / "out")
+    assert server.requests == []
+
+
+def test_the_defaults_of_a_sweep_and_of_python_name_nothing(stranger, server, tmp_path):
+    file = tmp_path / "sweep.yaml"
+    base = json.loads((stranger / "config.json").read_text())
+    del base["run"], base["seed"]
+    file.write_text(json.dumps({"base": base, "grid": {"seed": [1, 2]}}))
+    with pytest.raises(SettingError, match="files alone never ask"):
+        sweeps.sweep(file, tmp_path / "out", proposer="none")
+    with pytest.raises(SettingError, match="files alone never ask"):
+        train(resume=stranger, proposer="none")
     assert server.requests == []
 
 
