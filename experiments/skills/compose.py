@@ -112,15 +112,11 @@ def composed(choice: Compose) -> dict[str, Any]:
     from didact.common.files import locked_folder, new_folder
     from didact.environments.text_settings import pairs
     from didact.experiments.evaluation.evaluate import evaluator, summary
-    from didact.experiments.evaluation.watch import record
-    from didact.experiments.plotting.value_maps import value_maps
     from didact.experiments.preparation import cache_compilations
-    from didact.experiments.runs.optional import optional
     from didact.experiments.skills.skill_sources import environment_of, source_of_skills
     from didact.students import Policy, card, save_policy
-    from didact.students.skills import draw, letters_of_goals, skill_machine, with_formula
+    from didact.students.skills import letters_of_goals, skill_machine, with_formula
     from didact.students.skills.formula_task import PROGRESS
-    from didact.students.skills.ltl.drawing import MAX_SIZE
     from didact.students.skills.ltl.formula_input import read_formula, write_formula
     from didact.students.skills.ltl.formulas import brief
 
@@ -168,30 +164,8 @@ def composed(choice: Compose) -> dict[str, Any]:
         tasks = world.task_space.sample(task_key, choice.episodes)
         play = jax.jit(evaluator(world, policy.student, greedy=True))
         measured = summary(play(policy.state, key, tasks))
-
-        files = {"policy": run / "policy"}
-        readable = automaton.num_states <= MAX_SIZE
-        if readable:
-            files["automaton"] = draw(run / "automaton.png", automaton, possible=possible)
-        open_ = [i for i in range(automaton.num_states) if plan.wanted[i].any()] if readable else []
-        titles = {i: f"state {i}: {plan.skill(i)}" for i in open_}
-        state, _ = world.reset(key, tasks)
-        console = display.terminal()
-        with optional("The value map", console):
-            picture = (
-                value_maps(run / "values.png", policy, world, state, titles) if open_ else None
-            )
-            if picture is not None:
-                files["values"] = picture
-        with optional("The video", console):
-            files["video"] = record(
-                policy,
-                world,
-                run / "video.gif",
-                episodes=min(choice.episodes, 4),
-                seed=choice.seed,
-                greedy=True,
-            )
+        state, _ = jax.jit(world.reset)(key, tasks)
+        files = {"policy": run / "policy", **_pictures(choice, run, policy, world, plan, state)}
     return {
         "formula": str(automaton.formula),
         "environment": environment.name,
@@ -204,3 +178,36 @@ def composed(choice: Compose) -> dict[str, Any]:
         "episodes": measured["episodes"],
         "files": {name: str(path) for name, path in files.items()},
     }
+
+
+def _pictures(
+    choice: Compose, run: Path, policy: Any, world: Any, plan: Any, state: Any
+) -> dict[str, Path]:
+    """Draw the automaton, the values of its skills from a state, and a video; return the files."""
+    from didact.experiments.evaluation.watch import record
+    from didact.experiments.plotting.value_maps import value_maps
+    from didact.experiments.runs.optional import optional
+    from didact.students.skills import draw
+    from didact.students.skills.ltl.drawing import MAX_SIZE
+
+    automaton, console, files = world.automaton, display.terminal(), {}
+    if automaton.num_states <= MAX_SIZE:  # otherwise nobody could read them
+        files["automaton"] = draw(run / "automaton.png", automaton, possible=plan.possible)
+        titles = {
+            i: f"state {i}: {plan.skill(i)}"
+            for i in range(automaton.num_states)
+            if plan.wanted[i].any()
+        }
+        with optional("The value map", console):
+            values = (
+                value_maps(run / "values.png", policy, world, state, titles) if titles else None
+            )
+            if values is not None:
+                files["values"] = values
+    with optional("The video", console):
+        episodes = min(choice.episodes, 4)
+        video = run / "video.gif"
+        files["video"] = record(
+            policy, world, video, episodes=episodes, seed=choice.seed, greedy=True
+        )
+    return files
