@@ -100,9 +100,9 @@ def _scores(run: Path, experts: list[str]) -> dict[str, dict[str, Any]]:
         command = ["evaluate", str(run / "policy"), "--episodes", "1000", "--tasks", *tasks]
         rates = {}
         for name, how in {"sampled": [], "greedy": ["--greedy"]}.items():
-            with contextlib.redirect_stdout(io.StringIO()) as told:
+            with contextlib.redirect_stdout(io.StringIO()) as output:
                 main([*command, *how, "--json"])
-            rates[name] = json.loads(told.getvalue())["success"]
+            rates[name] = json.loads(output.getvalue())["success"]
         scores[Path(expert).name] = rates | {"command": shlex.join(["didact", *command])}
     return scores
 

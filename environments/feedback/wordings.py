@@ -234,25 +234,27 @@ def read_pool(path: str | os.PathLike[str], base: Pool = POOL) -> Pool:
     return checked_pool(content, str(file), base)
 
 
-def checked_pool(told: Any, where: str = "pool", base: Pool = POOL) -> Pool:
+def checked_pool(content: Any, where: str = "pool", base: Pool = POOL) -> Pool:
     """Validate the content of a JSON file as a pool.
 
     Args:
-        told: the content of the file.
+        content: the content of the file.
         where: the source of the content, for errors.
         base: see `read_pool`.
 
     Raises:
         SettingError: the content does not have the format described in `read_pool`.
     """
-    if not isinstance(told, dict):
+    if not isinstance(content, dict):
         raise SettingError("pool", where, "an object with lists of wordings by remark")
-    for name in told:
+    for name in content:
         if name not in base:
             raise _wrong(where, name, f"one of {', '.join(base)}")
     with_thing = {name for name in base if THING in base[name]["train"][0]}
     pool = {
-        name: _split(name, told[name], where, name in with_thing) if name in told else base[name]
+        name: _split(name, content[name], where, name in with_thing)
+        if name in content
+        else base[name]
         for name in base
     }
     said: dict[tuple[str, ...], str] = {}
@@ -272,16 +274,20 @@ def _wordings(pool: Pool) -> Iterable[tuple[str, str, str]]:
                 yield name, split, text
 
 
-def _split(name: str, told: Any, where: str, thing: bool) -> dict[str, tuple[str, ...]]:
+def _split(name: str, content: Any, where: str, thing: bool) -> dict[str, tuple[str, ...]]:
     """Return the wordings of one remark by split."""
-    if isinstance(told, list):
-        few = max(1, round(len(told) / 10))
-        told = {"train": told[: -2 * few], "validation": told[-2 * few : -few], "test": told[-few:]}
-    if not isinstance(told, dict) or set(told) != set(SPLITS):
+    if isinstance(content, list):
+        few = max(1, round(len(content) / 10))
+        content = {
+            "train": content[: -2 * few],
+            "validation": content[-2 * few : -few],
+            "test": content[-few:],
+        }
+    if not isinstance(content, dict) or set(content) != set(SPLITS):
         raise _wrong(where, name, f"a list of wordings, or lists for {', '.join(SPLITS)}")
     result = {}
     for split in SPLITS:
-        texts = told[split]
+        texts = content[split]
         if not isinstance(texts, list) or not 0 < len(texts) <= MAX_WORDINGS:
             allowed = f"a list of 1 to {MAX_WORDINGS} wordings (at least three without splits)"
             raise _wrong(where, f"{name}, {split}", allowed)

@@ -191,7 +191,7 @@ def _pictures(
     from didact.students.skills.ltl.drawing import MAX_SIZE
 
     automaton, console, files = world.automaton, display.terminal(), {}
-    if automaton.num_states <= MAX_SIZE:  # otherwise nobody could read them
+    if automaton.num_states <= MAX_SIZE:  # larger ones are unreadable
         files["automaton"] = draw(run / "automaton.png", automaton, possible=plan.possible)
         titles = {
             i: f"state {i}: {plan.skill(i)}"

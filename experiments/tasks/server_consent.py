@@ -14,7 +14,7 @@ from didact.teachers.language.client.api_keys import check_variable
 from didact.teachers.language.client.checks import check_address
 
 PROPOSER = "language-model"
-SILENT = ("none", "scripted", "replayed")  # proposers that ask nobody
+SILENT = ("none", "scripted", "replayed")  # proposers that ask no server
 NAMED = ("base_url", "api_key_env")  # settings of the language model that the user must name
 
 
