@@ -72,9 +72,9 @@ class Bipedal(WalkerEnvironment):
             for name, task in {
                 "flat": (1, 0, 0, 0, 0, 0, 0, 0),
                 "hardcore": (1, 2, 3, 1, 2, 1, 1, 3),
-                "stairs": (1, 0, 0, 0, 0, 2, 2, 5),
-                "pits": (1, 5, 5, 0, 0, 0, 0, 0),
-                "stumps": (1, 0, 0, 2, 2, 0, 0, 0),
+                "stairs": (0, 0, 0, 0, 0, 2, 2, 5),
+                "pits": (0, 5, 5, 0, 0, 0, 0, 0),
+                "stumps": (0, 0, 0, 2, 2, 0, 0, 0),
                 "rough": (5, 0, 0, 0, 0, 0, 0, 0),
             }.items()
         }
@@ -106,6 +106,7 @@ def drawn(key: PRNGKeyArray, task: Float[Array, " 8"]) -> Obstacles:
     kind = jnp.where(jnp.any(occurs), kinds[jnp.argmax(draws, axis=1)], obstacles.GRASS)
     return Obstacles(
         noise * task[0],
+        jnp.full(LENGTH, obstacles.PULL) * task[0],
         stretch,
         kind,
         1 + size[:, 0],

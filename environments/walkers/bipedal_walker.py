@@ -58,7 +58,9 @@ class BipedalWalker(WalkerEnvironment):
     def generate(self, keys, tasks):
         draw = obstacles.hardcore if self.hardcore else obstacles.none
         drawn = jax.vmap(draw)(keys)
-        terrain = obstacles.build(drawn._replace(noise=drawn.noise * tasks), ramps=True)
+        terrain = obstacles.build(
+            drawn._replace(noise=drawn.noise * tasks, pull=drawn.pull * tasks), ramps=True
+        )
         return terrain if self.hardcore else terrain._replace(boxes=terrain.boxes[:, :0])
 
     def describe(self, task):

@@ -21,6 +21,7 @@ MAX_BOXES = 48
 BOX_PITCH = 1.8  # m: no two boxes of different obstacles, or stairs, are nearer
 DEPTH = 4  # of pits; here and below, lengths are in units of SPACING
 STAIR_WIDTH = 4
+PULL = 0.01  # m
 NOISE = UNIT  # m: the largest random change of the slope from point to point
 UNUSED = 1e4  # m: where boxes stand that do not exist
 
@@ -29,6 +30,7 @@ class Obstacles(NamedTuple):
     """The obstacles that may begin at each of t points; each [t], drawn in advance."""
 
     noise: Float[Array, " t"]  # m, added to the slope
+    pull: Float[Array, " t"]  # m, added to the slope towards the height of the start
     stretch: Int[Array, " t"]  # points of even ground before the next obstacle
     kind: Int[Array, " t"]
     gap: Float[Array, " t"]  # of a pit
@@ -68,6 +70,7 @@ def hardcore(key: PRNGKeyArray) -> Obstacles:
     size = jax.random.randint(keys[1], (LENGTH,), 1, 3)
     return Obstacles(
         noise,
+        jnp.full(LENGTH, PULL),
         stretch,
         jax.random.randint(keys[0], (LENGTH,), STUMP, PIT + 1),
         jax.random.randint(keys[2], (LENGTH,), 3, 5).astype(jnp.float32),
@@ -83,7 +86,8 @@ def none(key: PRNGKeyArray) -> Obstacles:
     noise, stretch = stretches(key)
     zero = jnp.zeros(LENGTH, jnp.int32)
     nothing = jnp.zeros(LENGTH)
-    return Obstacles(noise, stretch, zero, nothing, zero, nothing, nothing, zero)
+    pull = jnp.full(LENGTH, PULL)
+    return Obstacles(noise, pull, stretch, zero, nothing, zero, nothing, nothing, zero)
 
 
 def build(obstacles: Obstacles, ramps: bool = False) -> Terrain:
@@ -121,7 +125,7 @@ def _extend(
     begins = place.begins & (place.kind != GRASS)
     grass = (place.kind == GRASS) & ~place.begins
     # Even ground.
-    slope = 0.8 * place.slope + 0.01 * jnp.sign(GROUND - place.y) + drawn.noise
+    slope = 0.8 * place.slope + drawn.pull * jnp.sign(GROUND - place.y) + drawn.noise
     slope = jnp.where(grass, slope, place.slope)
     y = jnp.where(grass, place.y + slope, place.y)
     # The size of an obstacle that begins here.
