@@ -288,7 +288,8 @@ class Loop:
         source = prepared_proposals.from_slots if self.teacher.batch else task_sources.by_step
         take, queue = source(ready)
         if self.students > 1:
-            take, queue = shared_levels.begin(state.levels, take, queue, key)
+            key, level_key = jax.random.split(key)
+            take, queue = shared_levels.begin(state.levels, take, queue, level_key)
         runner = Runner(self.environment, self.restart, self.actor, take)
         together, steps = self.together(state), self.rollout_length
         return collect(runner, self.team, together, state.worlds, queue, key, steps)

@@ -115,12 +115,21 @@ def teacher_space_of(config: TrainConfig, environment: Environment) -> TaskSpace
 
 
 def teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
-    """Make the teacher given by `--teacher`, with feedback annealed if `--anneal-help` is set."""
+    """Make the teacher given by `--teacher`, with feedback annealed if `--anneal-help` is set.
+
+    Raises:
+        SettingError: a setting is invalid, or the teacher cannot be combined with annealing.
+    """
     teacher, space = _teacher_of(config, environment), space_of(config, environment)
     name = environment.help_parameter
     if not config.anneal_help or name is None or not isinstance(space, Box):
         return teacher
-    proposals = round(config.anneal_help * config.num_updates * config.steps_per_update)
+    if teacher.batch:
+        allowed = "0 with a teacher that proposes only what is played: see `Teacher.batch`"
+        raise SettingError("--anneal-help", config.anneal_help, allowed)
+    several = teacher.students > 1  # which play each level together
+    each = config.num_envs // teacher.students if several else config.steps_per_update
+    proposals = round(config.anneal_help * config.num_updates * each)
     return teachers.annealed(teacher, space, name, max(1, proposals))
 
 
@@ -146,7 +155,8 @@ def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     if starts_easy:
         settings["easy"] = _easy_tasks(config, environment, space)
     elif "easy" in kinds:
-        settings["easy"] = environment.easy_space.intersection(space)
+        easy = environment.easy_space.intersection(space)
+        settings["easy"] = None if easy == space else easy
     try:
         teacher = teachers.make(name, space, **settings)
     except SettingError as error:

@@ -62,7 +62,8 @@ ABOUT: dict[str, dict[str, str]] = {
         "(arXiv:2306.01711)",
         "needs": "a Box with at most 4,096 cells",
         "good": "finite sets of tasks, such as a few whole numbers",
-        "bad": "many dimensions; tasks that never succeed by chance",
+        "bad": "many dimensions; tasks that never succeed by chance; more than about 100 episodes "
+        "of a cell in one update, which make both averages equal",
     },
     "pool": {
         "paper": "score: Rutherford et al., No regrets, NeurIPS 2024 (arXiv:2408.15099)",

@@ -105,8 +105,10 @@ def with_teacher(
     label = f"teacher {teacher}" if isinstance(teacher, str) else "given teacher"
     if isinstance(teacher, str):
         settings = dict(teacher_settings or {})
-        if registry.starts_easy(teacher) and isinstance(environment, Environment):
-            settings.setdefault("easy", environment.easy_space.intersection(space))
+        if isinstance(environment, Environment) and "easy" in registry.settings_of(teacher):
+            easy = environment.easy_space.intersection(space)
+            if easy != space:
+                settings.setdefault("easy", easy)
         teacher = registry.make(teacher, space, **settings)
     elif not isinstance(teacher, Teacher):
         raise SettingError("teacher", shown(teacher), "the name of a teacher, or a teacher")

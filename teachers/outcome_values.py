@@ -1,6 +1,7 @@
 """The number that a teacher takes from each outcome: the return, scaled, or the success."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from didact.common.errors import require
@@ -12,8 +13,14 @@ RETURN, SUCCESS = "return", "success"
 def check(outcome: str, return_range: tuple[float, float]) -> None:
     """Raise a `SettingError` if the settings of `values_of` are invalid."""
     require("outcome", outcome, outcome in (RETURN, SUCCESS), '"return" or "success"')
+    check_range(return_range)
+
+
+def check_range(return_range: tuple[float, float]) -> None:
+    """Raise a `SettingError` unless it is a range of finite numbers."""
     holds = len(return_range) == 2 and return_range[0] < return_range[1]
-    require("return_range", return_range, holds, "(low, high) with low < high")
+    holds = holds and bool(np.isfinite(return_range).all())
+    require("return_range", return_range, holds, "finite (low, high) with low < high")
 
 
 def values_of(

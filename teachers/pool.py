@@ -11,8 +11,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from didact.common.errors import require
 from didact.environments.task_spaces import TaskSpace
-from didact.teachers.base import Teacher
+from didact.teachers.base import Proposals, Teacher
 from didact.teachers.language.proposer import Report, TaskReport
+from didact.teachers.recognition import recognized, tolerance_of
 
 REWEIGHTING = 0.1  # q of Kanitscheider et al.
 ENOUGH = 10  # the episodes after which a task is evaluated
@@ -59,8 +60,8 @@ def pool(
     with few episodes gets a score close to the highest one; this bonus decreases with the number of
     episodes.
 
-    An episode counts for the row that contains exactly its task. Episodes of tasks that were
-    replaced in the meantime do not count.
+    An episode counts for the row that contains its task, whichever teacher proposed it. Episodes of
+    tasks that were replaced in the meantime do not count.
 
     Args:
         space: the task space.
@@ -95,6 +96,7 @@ def pool(
     require("pool_fraction", pool_fraction, 0 <= pool_fraction <= 1, "from 0 to 1")
     most = 1 - pool_fraction
     require("space_fraction", space_fraction, 0 <= space_fraction <= most, f"from 0 to {most:g}")
+    tolerance = tolerance_of(space)
     given = None if first is None else np.asarray(first, np.float32)
     if given is not None:
         fits = given.shape[1:] == (space.size,) and 1 <= len(given) <= capacity
@@ -138,14 +140,19 @@ def pool(
         row = jnp.minimum(jnp.searchsorted(cumulative, drawn, side="right"), last)
         tasks = state.tasks[row]
         if space_fraction:
-            anywhere = jax.random.uniform(which_key, (n, 1)) < space_fraction
-            tasks = jnp.where(anywhere, space.sample(space_key, n), tasks)
-        return tasks, state
+            anywhere = jax.random.uniform(which_key, (n,)) < space_fraction
+            tasks = jnp.where(anywhere[:, None], space.sample(space_key, n), tasks)
+            row = jnp.where(anywhere, capacity, row)
+        return Proposals.of(tasks, tag=row), state
 
     def observe(state, proposals, outcomes):
         counts = outcomes.weights > 0
         success = jnp.where(counts, outcomes.success, 0).astype(jnp.float32)
-        hit = _same(proposals.tasks, state.tasks) & state.filled & counts[:, None]
+        hit = _same(proposals.tasks, state.tasks)
+        row = jnp.clip(proposals.tag, 0, capacity - 1)
+        own = (row == proposals.tag) & recognized(proposals.tasks, state.tasks[row], tolerance)
+        hit = jnp.where(own[:, None], jnp.arange(capacity) == row[:, None], hit)
+        hit &= state.filled & counts[:, None]
         new = jnp.sum(hit, axis=0, dtype=jnp.int32)
         mean = jnp.sum(jnp.where(hit, success[:, None], 0), axis=0) / jnp.maximum(new, 1)
         attempts = state.attempts + new

@@ -2,9 +2,9 @@
 
 "paper" are the settings of the paper that introduced the teacher (of Portelas et al., CoRL 2019,
 for Covar-GMM, RIAC and the oracle), and "tma" those tuned for TeachMyAgent (Romac et al., ICML
-2021). "tma_class" are the defaults of TeachMyAgent's class, where they differ from both. Ranges and
-thresholds of returns are those of the walkers there. Settings that are given explicitly take
-precedence.
+2021). "tma_class" are the defaults of TeachMyAgent's class, where they differ from both. Thresholds
+of returns are those of the walkers there; `return_range` must be given. Settings that are given
+explicitly take precedence.
 """
 
 from typing import Any

@@ -31,9 +31,10 @@ def annealed(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher
             `space.restricted(**{name: maximum})`.
         space: the task space; the parameter is annealed to its lower bound there.
         name: the name of the parameter.
-        proposals: the number of proposed tasks until the parameter is at its minimum. The training
-            loop requests one task for each environment and step; from a teacher with a `batch`,
-            only as many as it plays.
+        proposals: the number of proposed tasks until the parameter is at its minimum. In each
+            update, the training loop requests one task for each environment and step; from a
+            teacher of several students, one for each level; from a teacher with a `batch`, only as
+            many as it plays.
 
     Returns:
         The annealed teacher.

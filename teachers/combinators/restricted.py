@@ -8,7 +8,8 @@ def restricted(teacher: Teacher, space: TaskSpace) -> Teacher:
     """Move every proposal of a teacher to the nearest task of a smaller space.
 
     The teacher itself still works on its own space. To restrict that, create the teacher with
-    `space.restricted(...)` instead.
+    `space.restricted(...)` instead. Teachers that recognize their own tasks (`plr`, `accel`, `sfl`,
+    `ncc`, `goal_gan`, `pool`) learn nothing from tasks that were moved.
 
     Args:
         teacher: the teacher.

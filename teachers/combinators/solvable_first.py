@@ -61,11 +61,12 @@ def solvable_first(
 
     def requested(state, key, n) -> tuple[Proposals, Bool[Array, " n"], Any]:
         """Return proposals, which of them are still hopeless, and the teacher's state."""
+        key, again_key = jax.random.split(key)
         first, state = propose(teacher, state, key, n)
 
         def again(carry):
             number, proposals, wrong, state = carry
-            new, state = propose(teacher, state, jax.random.fold_in(key, number), n)
+            new, state = propose(teacher, state, jax.random.fold_in(again_key, number), n)
             kept = jax.tree.map(
                 lambda x, y: jnp.where(wrong.reshape(-1, *[1] * (x.ndim - 1)), x, y), new, proposals
             )

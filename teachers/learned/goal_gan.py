@@ -14,6 +14,7 @@ from didact.teachers.learned.distant_tasks import DistantTasks
 from didact.teachers.learned.least_squares_gan import Gan, GanState
 from didact.teachers.pacing import box_parts
 from didact.teachers.rare_work import when
+from didact.teachers.recognition import recognized, tolerance_of
 
 REPLAY = 0  # the tag of replayed tasks; goal i has the tag i + 1
 GENERATIONS = 3  # generations of goals whose outcomes are still counted
@@ -130,7 +131,7 @@ def goal_gan(
     d = space.size
     gan = Gan(d, generator_width, discriminator_width, learning_rate, batch)
     total = GENERATIONS * goals
-    extent = space.high - space.low
+    extent, tolerance = space.high - space.low, tolerance_of(space)
     # Relative to the diagonal in task units, as in the authors' code.
     closest = distance * float(np.linalg.norm(extent))
 
@@ -187,7 +188,7 @@ def goal_gan(
     def count(state, proposals, outcomes):
         goal = jnp.clip(proposals.tag - 1, 0, total - 1)
         # The goal may have been replaced since it was proposed.
-        same = jnp.all(state.goals[goal] == proposals.tasks, axis=1)
+        same = recognized(proposals.tasks, state.goals[goal], tolerance)
         counts = (outcomes.weights > 0) & (proposals.tag > REPLAY) & same
         goal = jnp.where(counts, goal, total)
         success = jnp.where(counts, outcomes.success, 0).astype(jnp.float32)

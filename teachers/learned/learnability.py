@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from didact.common.errors import require
 from didact.environments.task_spaces import Box
+from didact.teachers import outcome_values
 from didact.teachers.adversary.transformer.critic import Critic
 from didact.teachers.base import Teacher
 from didact.teachers.learned.success_models import SuccessModel, SuccessState, drawn
@@ -98,8 +99,7 @@ def learnability(
     scores = ("learnability", "progress", "gain")
     require("score", score, score in scores, '"learnability", "progress" or "gain"')
     require("outcome", outcome, outcome in ("success", "return"), '"success" or "return"')
-    ordered = len(return_range) == 2 and return_range[0] < return_range[1]
-    require("return_range", return_range, ordered, "(low, high) with low < high")
+    outcome_values.check_range(return_range)
     least = {"train_every": train_every, "memory": memory, "batch": batch, "steps": steps}
     least |= {"width": width, "candidates": candidates, "delay": delay}
     for name, value in least.items():

@@ -41,8 +41,9 @@ def rarity(
     The difficulty of a goal is its rarity in the set, which is estimated once. Goals are drawn in
     proportion to density^(-level power). At level 0, they have the distribution of the set, in
     which common goals dominate; at level 1 and power 1, every kind of goal is equally likely, and
-    higher powers prefer the tail. After each episode, the level rises by 1 / `episodes` if the
-    recent success rate is above `up`, and falls by as much if it is below `down`. If nothing
+    higher powers prefer the tail. With each call of `observe`, the level rises by 1 / `episodes`
+    for each episode if the recent success rate is above `up`, and falls by as much if it is below
+    `down`. If nothing
     succeeds, it falls to 0.
 
     In the paper, goals are grouped by the first verb of the quest, and new worlds and quests are

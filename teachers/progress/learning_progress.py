@@ -118,9 +118,12 @@ def learning_progress(
         new = jnp.zeros(k).at[cell].add(1.0, mode="drop")
         wins = jnp.zeros(k).at[cell].add(jnp.where(counts, outcomes.success, 0), mode="drop")
         mean = wins / jnp.maximum(new, 1)
-        gain = 1 - (1 - rate) ** new
-        fast = jnp.where(state.known, state.fast + gain * (mean - state.fast), mean)
-        slow = jnp.where(state.known, state.slow + gain * (fast - state.slow), mean)
+        # What `new` single episodes with this mean would give, in closed form.
+        kept = (1 - rate) ** new
+        fast, slow = state.fast - mean, state.slow - mean
+        slow = mean + kept * (slow + rate * new * fast)
+        fast = jnp.where(state.known, mean + kept * fast, mean)
+        slow = jnp.where(state.known, slow, mean)
         return LearningProgressState(
             fast=jnp.where(new > 0, fast, state.fast),
             slow=jnp.where(new > 0, slow, state.slow),

@@ -121,6 +121,7 @@ def propose(
     """
     d, k = space.size, mixture.weights.shape[0]
     uniform_key, choice_key, normal_key = jax.random.split(key, 3)
+    else_key = jax.random.fold_in(key, 3)  # 0 to 2 are the keys of the split
     anywhere = space.sample(uniform_key, n)
     which, component = jax.random.uniform(choice_key, (2, n))
     cumulative = jnp.cumsum(chances)
@@ -138,7 +139,7 @@ def propose(
     points = jnp.take_along_axis(points + mixture.means[:, :d], component[:, None, None], axis=1)
     informed = jnp.any(chances > 0)
     tasks = space.denormalise(points[:, 0])
-    elsewhere = anywhere if fallback is None else fallback.sample(jax.random.fold_in(key, 1), n)
+    elsewhere = anywhere if fallback is None else fallback.sample(else_key, n)
     tasks = jnp.where(informed, tasks, elsewhere)
     return jnp.where((which < random_fraction)[:, None], anywhere, tasks)
 

@@ -129,6 +129,7 @@ def riac(
 
     def propose(state, key, n):
         which_key, region_key, inside_key, noise_key, space_key = jax.random.split(key, 5)
+        else_key = jax.random.fold_in(key, 5)  # 0 to 4 are the keys of the split
         cumulative = jnp.cumsum(state.progress)
         drawn = jax.random.uniform(region_key, (n,)) * cumulative[-1]
         region = jnp.searchsorted(cumulative, drawn, side="right")
@@ -141,7 +142,7 @@ def riac(
         which = jax.random.uniform(which_key, (n, 1))
         tasks = jnp.where(which < random_fraction + worst_fraction, worst, inside)
         anywhere = space.sample(space_key, n)
-        elsewhere = anywhere if fallback is None else fallback.sample(jax.random.fold_in(key, 1), n)
+        elsewhere = anywhere if fallback is None else fallback.sample(else_key, n)
         tasks = jnp.where(cumulative[-1] > 0, tasks, elsewhere)
         return jnp.where(which < random_fraction, anywhere, tasks), state
 
@@ -214,7 +215,7 @@ def riac(
         low = jnp.stack([state.low[region], lower])
         high = jnp.stack([upper, state.high[region]])
         number = jnp.sum(parts, axis=1)
-        dropped = jnp.where(due & ~found.valid, int(max_region_size * discard), 0)
+        dropped = jnp.where(due & ~found.valid, max(1, int(max_region_size * discard)), 0)
 
         def put(values, value):
             return values.at[children].set(value, mode="drop")

@@ -11,8 +11,10 @@ episode is longer than a round.
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from didact.teachers.recognition import recognized
 from didact.teachers.replay.level_buffer import draw
 
 
@@ -52,6 +54,7 @@ def add_outcomes(
     tasks: Float[Array, "n d"],
     success: Float[Array, " n"],
     counts: Bool[Array, " n"],
+    tolerance: Float[np.ndarray, " d"],
 ) -> Candidates:
     """Add the outcomes of finished episodes.
 
@@ -62,11 +65,12 @@ def add_outcomes(
             already, and the outcome is dropped.
         success: 1 for success, else 0.
         counts: False for rows to ignore.
+        tolerance: see `tolerance_of`.
     """
     size = state.attempts.shape[0]
     counts = counts & (rows >= 0) & (rows < size)
     at = jnp.clip(rows, 0, size - 1)
-    counts &= jnp.all(state.tasks[at] == tasks, axis=1)
+    counts &= recognized(tasks, state.tasks[at], tolerance)
     at = jnp.where(counts, at, size)
     return state._replace(
         attempts=state.attempts.at[at].add(1, mode="drop"),

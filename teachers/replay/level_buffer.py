@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
 
 from didact.environments.task_spaces import Box, TaskSpace
+from didact.teachers.recognition import recognized
 
 PICTURED = 12  # the number of levels in the picture of a teacher
 
@@ -48,9 +49,9 @@ def capacity_for(space: TaskSpace, capacity: int) -> int:
 
     Otherwise the buffer of a small space would never be filled.
     """
-    if not isinstance(space, Box) or not space.integer.all():
+    if not isinstance(space, Box) or not space.integer[space.high > space.low].all():
         return capacity
-    sizes = [int(d.high) - int(d.low) + 1 for d in space.dimensions]
+    sizes = [int(d.high) - int(d.low) + 1 if d.integer else 1 for d in space.dimensions]
     return min(capacity, int(np.prod(np.array(sizes, object))))
 
 
@@ -125,17 +126,19 @@ def slots_of(
     tasks: Float[Array, "n d"],
     slots: Int[Array, " n"],
     counts: Bool[Array, " n"],
+    tolerance: Float[np.ndarray, " d"],
 ) -> Int[Array, " n"]:
     """Return the slot that holds each task; c if there is none.
 
     An outcome may arrive long after its proposal. Its level may have been replaced in the meantime,
-    so the slot of a proposal is only trusted if it still holds exactly this task.
+    so the slot of a proposal is only trusted if it still holds this task.
 
     Args:
         buffer: the buffer.
         tasks: the tasks that were played.
         slots: the slots that they were drawn from; other numbers if they are new.
         counts: False for rows to ignore.
+        tolerance: see `tolerance_of`; new levels must be equal.
     """
     c = buffer.filled.shape[0]
     equal = jnp.all(marks_of(tasks)[:, None] == buffer.marks, axis=-1) & buffer.filled
@@ -143,7 +146,8 @@ def slots_of(
     inside = (slots >= 0) & (slots < c)
     slot = jnp.where(inside, slots, found)
     at = jnp.clip(slot, 0, c - 1)
-    same = buffer.filled[at] & jnp.all(buffer.tasks[at] == tasks, axis=1)
+    same = recognized(tasks, buffer.tasks[at], jnp.where(inside[:, None], tolerance, 0))
+    same &= buffer.filled[at]
     return jnp.where(counts & same & (slot < c), slot, c)
 
 

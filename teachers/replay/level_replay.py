@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from didact.common.errors import require
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Proposals, Teacher
+from didact.teachers.recognition import tolerance_of
 from didact.teachers.replay import level_buffer, step_shares
 from didact.teachers.replay.level_buffer import LevelBuffer, NewLevels, capacity_for
 from didact.teachers.replay.level_scores import score_called
@@ -65,6 +66,7 @@ def level_replay(
     scoring = score_called(score)
     gain = scoring.rate if rate is None else rate
     size, c = space.size, capacity_for(space, capacity)
+    tolerance = tolerance_of(space)
     # In ACCEL, the children of a replayed batch are played for as long as their parents.
     edited = replay_share if edits else 0.0
     wanted = jnp.array([1 - replay_share, replay_share, edited]) / (1 + edited)
@@ -103,7 +105,7 @@ def level_replay(
         tasks = jnp.where(counts[:, None], proposals.tasks, 0)
         buffer = state.buffer
         buffer = buffer._replace(clock=buffer.clock + jnp.sum(counts, dtype=jnp.int32))
-        slot = level_buffer.slots_of(buffer, tasks, tag, counts)
+        slot = level_buffer.slots_of(buffer, tasks, tag, counts, tolerance)
         buffer = rescored(buffer, slot, quantity, outcomes.returns)
         new = counts & (slot == c) & (tag >= c)
         levels = scored(tasks, new, quantity, outcomes.returns)

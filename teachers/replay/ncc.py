@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from didact.common.errors import require
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Proposals, Teacher
+from didact.teachers.recognition import tolerance_of
 from didact.teachers.replay import candidates as rounds
 from didact.teachers.replay import level_buffer, step_shares
 from didact.teachers.replay.candidates import Candidates
@@ -19,7 +20,7 @@ REPLAYED, LOOK = range(2)
 
 
 class NccState(NamedTuple):
-    """The buffer of c levels, which is always full, and the weights of the levels."""
+    """The buffer of c levels (full, unless the space has fewer tasks) and their weights."""
 
     buffer: LevelBuffer
     log_weights: Float[Array, " c"]  # the weights are their softmax
@@ -82,7 +83,7 @@ def ncc(
     most = 1 / entropy
     require("learning_rate", learning_rate, 0 < learning_rate <= most, f"above 0, up to {most:g}")
     require("rate", rate, 0 < rate <= 1, "above 0 and at most 1")
-    c = capacity_for(space, capacity)
+    c, tolerance = capacity_for(space, capacity), tolerance_of(space)
     wanted = jnp.array([1 - look_share, look_share])
 
     def init(key):
@@ -119,13 +120,17 @@ def ncc(
         counts = finished & jnp.isfinite(outcomes.returns)
         tasks = jnp.where(counts[:, None], proposals.tasks, 0)
         replays = counts & (tag < c)
-        slot = level_buffer.slots_of(state.buffer, tasks, jnp.minimum(tag, c - 1), replays)
+        slot = level_buffer.slots_of(
+            state.buffer, tasks, jnp.minimum(tag, c - 1), replays, tolerance
+        )
         buffer = rescored(state.buffer, slot, success)
         step = learning_rate * (buffer.scores - entropy * state.log_weights)
         state = state._replace(
             buffer=buffer,
             log_weights=state.log_weights + jnp.where(jnp.any(counts), step, 0),
-            candidates=rounds.add_outcomes(state.candidates, tag - c, tasks, success, counts),
+            candidates=rounds.add_outcomes(
+                state.candidates, tag - c, tasks, success, counts, tolerance
+            ),
             shares=step_shares.update(state.shares, kind, outcomes.lengths),
         )
         # A `cond` would always run under `vmap`, because it becomes a select.
@@ -168,7 +173,7 @@ def ncc(
         """Return those levels that are distinct and not in the buffer."""
         n = tasks.shape[0]
         everything = jnp.ones(n, bool)
-        known = level_buffer.slots_of(buffer, tasks, jnp.full(n, c), everything) < c
+        known = level_buffer.slots_of(buffer, tasks, jnp.full(n, c), everything, tolerance) < c
         first = level_buffer.distinct(tasks, everything) == jnp.arange(n)
         highest = jnp.full(n, -jnp.inf)
         return NewLevels(tasks, first & ~known, p * (1 - p), attempts, p, highest)

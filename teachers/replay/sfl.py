@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from didact.common.errors import require
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Proposals, Teacher
+from didact.teachers.recognition import tolerance_of
 from didact.teachers.replay import candidates as rounds
 from didact.teachers.replay import step_shares
 from didact.teachers.replay.candidates import Candidates
@@ -89,6 +90,7 @@ def sfl(
     rest = 0 if learn_from_looks else (1 - look_share) * (1 - kept_share)
     wanted = jnp.array([looks, 1 - looks - rest, rest], jnp.float32)
     first_kept, first_random = 2 * candidates, 2 * candidates + keep
+    tolerance = tolerance_of(space)
 
     def init(key):
         key, first = jax.random.split(key)
@@ -120,7 +122,7 @@ def sfl(
         counts = finished & jnp.isfinite(outcomes.returns)
         state = state._replace(
             candidates=rounds.add_outcomes(
-                state.candidates, tag, proposals.tasks, outcomes.success, counts
+                state.candidates, tag, proposals.tasks, outcomes.success, counts, tolerance
             ),
             shares=step_shares.update(state.shares, kind, outcomes.lengths),
         )

@@ -119,7 +119,7 @@ def test_proposals_are_in_proportion_to_worth():
     success = np.stack([np.ones(10), np.arange(10) < 5, np.arange(10) < 2], axis=1).reshape(-1)
     state = teacher.observe(state, rows, outcomes(success))
     n = 40_000
-    tasks, _ = teacher.propose(state, jax.random.key(1), n)
+    (tasks, *_), _ = teacher.propose(state, jax.random.key(1), n)
     where = (np.asarray(tasks)[:, None] == np.array(FIRST, np.float32)).all(-1)
     shares = where.mean(axis=0)
     # Worth 0, 0.25 and 0.16; a tenth is from anywhere, where x hardly ever is one of theirs.
@@ -163,7 +163,7 @@ def test_duplicates_do_not_enter():
     few = Box((Dimension("n", 1, 3, integer=True),))
     teacher = compiled(teachers.pool(few, capacity=50))
     assert int(np.sum(teacher.init(jax.random.key(0)).filled)) == 3
-    tasks, _ = teacher.propose(teacher.init(jax.random.key(0)), jax.random.key(1), 200)
+    (tasks, *_), _ = teacher.propose(teacher.init(jax.random.key(0)), jax.random.key(1), 200)
     assert set(tasks[:, 0].tolist()) == {1.0, 2.0, 3.0}
 
 
@@ -186,10 +186,10 @@ def test_over_seeds_it_is_the_same_as_alone():
 
     def life(key, count):
         state = teacher.init(key)
-        tasks, state = teacher.propose(state, key, 32)
+        (tasks, *_), state = teacher.propose(state, key, 32)
         state = teacher.observe(state, Proposals.of(tasks), lucky(tasks))
         state = refill(state, new, count)
-        return state, teacher.propose(state, key, 8)[0]
+        return state, teacher.propose(state, key, 8)[0].tasks
 
     counts = np.array([0, 2, 4])
     together, once = jax.jit(jax.vmap(life))(keys, counts), jax.jit(life)
@@ -203,7 +203,7 @@ def test_levels_are_tasks_too():
     space = Levels(5, 5, Blocks(0, 20))
     teacher = compiled(teachers.pool(space, capacity=8))
     state = teacher.init(jax.random.key(0))
-    tasks, _ = teacher.propose(state, jax.random.key(1), 16)
+    (tasks, *_), _ = teacher.propose(state, jax.random.key(1), 16)
     assert np.all(space.contains(tasks))
     state = teacher.observe(state, tasks, outcomes(np.ones(16)))
     assert int(state.tried) == 16
@@ -255,7 +255,7 @@ def test_it_finds_the_tasks_that_are_halfway():
 
     def lesson(state, key):
         task_key, key = jax.random.split(key)
-        tasks, state = teacher.propose(state, task_key, 64)
+        (tasks, *_), state = teacher.propose(state, task_key, 64)
         chance = jax.nn.sigmoid(20 * (0.6 - tasks[:, 0]))
         success = jax.random.bernoulli(key, chance)
         outcome = success.astype(jnp.float32)
@@ -275,7 +275,7 @@ def test_the_picture_has_the_chances_of_the_tasks():
     rows = np.array([FIRST[0]] * 8 + [FIRST[1]] * 8)
     state = teacher.observe(state, rows, outcomes([1, 0] * 4 + [1] * 8))
     drawn = teacher.picture(state)
-    tasks = np.asarray(teacher.propose(state, jax.random.key(1), 20_000)[0])
+    tasks = np.asarray(teacher.propose(state, jax.random.key(1), 20_000)[0].tasks)
     for row, chance in zip(FIRST, drawn["probabilities"], strict=False):
         assert np.mean((tasks == row).all(axis=1)) == pytest.approx(float(chance), abs=0.015)
     assert float(drawn["probabilities"][3]) == 0

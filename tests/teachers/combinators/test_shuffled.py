@@ -137,3 +137,39 @@ def test_it_keeps_the_promises_of_a_teacher():
 def test_bad_settings_are_named(settings, name):
     with pytest.raises(SettingError, match=f"^{name} is .*, but must be .*\\.$"):
         teachers.shuffled(teachers.uniform(SPACE), SPACE, **settings)
+
+
+@pytest.mark.parametrize("name", ["plr", "sfl", "ncc", "goal_gan", "pool"])
+def test_teachers_recognize_their_tasks(name):
+    """Also in spaces whose cells are rounded when they are moved."""
+    space = Box(tuple(Dimension(f"x{i}", -1.2, 3.7) for i in range(4)))
+    settings = {
+        "plr": {"capacity": 16, "score": "max_mc"},
+        "sfl": {"candidates": 8, "keep": 4, "tries": 2},
+        "ncc": {"capacity": 16, "candidates": 8, "tries": 2},
+        "goal_gan": {"goals": 8, "update_every": 8, "rollouts": 1, "pretrain": 0},
+        "pool": {"capacity": 8},
+    }[name]
+    inner = teachers.make(name, space, **settings)
+
+    def life(teacher):
+        def step(state, key):
+            proposals, state = propose(teacher, state, key, 64)
+            success = jnp.arange(64) % 2.0
+            scores = {"value": success, "positive_value_loss": success}
+            result = Outcomes(success, success, jnp.ones(64), jnp.ones(64), scores)
+            return teacher.observe(state, proposals, result), None
+
+        keys = jax.random.split(jax.random.key(1), 20)
+        return jax.lax.scan(step, teacher.init(jax.random.key(0)), keys)[0]
+
+    plain = jax.jit(lambda: life(inner))()
+    rugged = jax.jit(lambda: life(teachers.shuffled(inner, space, cells=3)))()
+    count = {
+        "plr": lambda state: jnp.sum(state.buffer.attempts),
+        "sfl": lambda state: state.candidates.rounds,
+        "ncc": lambda state: state.candidates.rounds,
+        "goal_gan": lambda state: state.generation,
+        "pool": lambda state: state.tried,
+    }[name]
+    assert int(count(rugged)) >= 0.8 * int(count(plain)) > 1

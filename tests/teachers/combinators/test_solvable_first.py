@@ -36,6 +36,19 @@ def test_the_tasks_are_those_of_the_teacher_given_the_predicate():
     assert len(np.unique(tasks[:, 0])) > 3900  # new draws, not repeated ones
 
 
+def test_a_new_request_is_independent_of_the_first():
+    """A part of a mixture must not become more likely because the retry repeats its draws."""
+    space = Box((Dimension("x", 0, 1),))
+    upper = teachers.uniform(space.restricted(x=(0.5, 1)))
+    both = teachers.mixture([(0.5, teachers.alp_gmm(space)), (0.5, upper)])
+    teacher = teachers.solvable_first(both, lambda tasks: tasks[:, 0] >= 0.5, tries=16)
+    state = teacher.init(jax.random.key(0))
+    ask = jax.jit(jax.vmap(lambda key: propose(teacher, state, key, 4000)[0]))
+    tags = np.asarray(ask(jax.random.split(jax.random.key(2), 8)).tag).ravel()
+    first = np.mean(tags == np.bincount(tags).argmin())  # half of its tasks are rejected
+    assert abs(first - 1 / 3) < 0.02
+
+
 def counting(space):
     """Counts how often it was asked."""
     return Teacher(

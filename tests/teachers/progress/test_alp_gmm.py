@@ -14,7 +14,7 @@ from didact import teachers
 from didact.benchmarks.curricula import toy_teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.environments.toys import toy_grid
-from didact.teachers import Outcomes, Proposals
+from didact.teachers import Outcomes, Proposals, propose
 from didact.teachers.progress.alp_gmm import Episodes, nearest_value
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
@@ -321,3 +321,13 @@ def test_masters_the_toy_grid_with_useless_dimensions(optimised):
     scores = curves("alp_gmm", 16, 5, preset="paper")
     mean, sd = toy_teachers.PUBLISHED["alp_gmm", "paper", 5]
     assert abs(scores[:, -1].mean() - mean) < 2 * sd
+
+
+def test_the_fallback_is_sampled_independently():
+    """In one dimension, its lowest tasks are as likely as the others."""
+    space = Box((Dimension("x", 0, 1),))
+    teacher = teachers.alp_gmm(space, fallback=space.restricted(x=(0, 0.5)), random_fraction=0.2)
+    state = teacher.init(jax.random.key(0))
+    tasks = np.asarray(propose(teacher, state, jax.random.key(1), 20_000)[0].tasks)[:, 0]
+    tenths = np.histogram(tasks[tasks < 0.5], bins=10)[0]
+    assert tenths.min() > 0.85 * tenths.mean()

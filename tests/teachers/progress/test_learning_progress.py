@@ -54,11 +54,12 @@ class Plain:
             if weight:
                 rows.setdefault(plain_cell(task), []).append(won)
         for cell, won in rows.items():
-            mean, gain = np.mean(won), 1 - (1 - self.rate) ** len(won)
+            mean = np.mean(won)
             if cell not in self.fast:
                 self.fast[cell] = self.slow[cell] = mean
-            self.fast[cell] += gain * (mean - self.fast[cell])
-            self.slow[cell] += gain * (self.fast[cell] - self.slow[cell])
+            for _ in won:
+                self.fast[cell] += self.rate * (mean - self.fast[cell])
+                self.slow[cell] += self.rate * (self.fast[cell] - self.slow[cell])
 
     def chances(self):
         def f(p):
@@ -95,6 +96,27 @@ def test_chances_are_those_of_the_papers(batch):
     np.testing.assert_allclose(weights, sorted(chances.values(), reverse=True), atol=1e-4)
     best = np.asarray(picture["low"][0] + picture["high"][0]) / 2
     assert plain_cell(np.round(best * [1e6, 1, 1, 1]) / [1e6, 1, 1, 1]) in chances
+
+
+@pytest.mark.parametrize("count", [1, 7, 40, 300])
+def test_a_call_counts_as_its_episodes_one_by_one(count):
+    teacher = teachers.learning_progress(SPACE)
+    observe = jax.jit(teacher.observe)
+    tasks = jnp.tile(SPACE.sample(jax.random.key(0), 1), (count, 1))
+    before = observe(
+        teacher.init(jax.random.key(0)), Proposals.of(tasks[:1]), outcomes([0.0], [True])
+    )
+    for success in (1.0, 0.0):
+        weights = np.ones(count, bool)
+        together = observe(before, Proposals.of(tasks), outcomes(np.full(count, success), weights))
+        alone = before
+        for _ in range(count):
+            alone = observe(alone, Proposals.of(tasks[:1]), outcomes([success], [True]))
+        for name in ("fast", "slow"):
+            a, b = np.asarray(getattr(together, name)), np.asarray(getattr(alone, name))
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
+        before = together
+    assert np.max(before.fast) > 0  # a cell that once succeeded is not forgotten
 
 
 def test_tasks_are_uniform_until_something_succeeds():

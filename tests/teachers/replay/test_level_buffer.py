@@ -161,9 +161,21 @@ def test_levels_are_found_by_slot_and_by_content():
     tasks[2, 1] += 0.5  # another level by now
     slots = np.array([used[0], C, used[2], used[0], C + 7, free[0]])
     counts = np.array([True, True, True, True, False, True])
-    found = np.asarray(slots_of(buffer, tasks, slots, counts))
+    found = np.asarray(slots_of(buffer, tasks, slots, counts, np.zeros(tasks.shape[1])))
     # By slot; by content; replaced since; another level's slot; ignored; the slot is free.
     np.testing.assert_array_equal(found, [used[0], used[1], C, C, C, C])
+
+
+def test_a_level_may_be_a_little_off_in_its_own_slot_only():
+    """`shuffled` moves tasks by rounding errors; a new level must not be taken for another one."""
+    buffer = random_buffer(np.random.default_rng(6), levels=16)
+    used = np.flatnonzero(buffer.filled)
+    tasks = np.array(buffer.tasks)[used[:3]] + np.float32([[1e-4, 0, 0]])
+    tasks[2, 0] += 1e-2
+    slots, counts = np.array([used[0], C, used[2]]), np.ones(3, bool)
+    tolerance = np.array([1e-3, 0, 0])
+    found = np.asarray(slots_of(buffer, tasks, slots, counts, tolerance))
+    np.testing.assert_array_equal(found, [used[0], C, C])
 
 
 def test_equal_rows_are_one_level():
@@ -194,5 +206,7 @@ def test_the_capacity_of_small_spaces():
     assert level_buffer.capacity_for(whole, 10) == 10
     real = Box((Dimension("a", 1, 3, integer=True), Dimension("b", 0, 4)))
     assert level_buffer.capacity_for(real, 100) == 100
+    fixed = Box((*whole.dimensions, Dimension("c", 0.5, 0.5)))
+    assert level_buffer.capacity_for(fixed, 100) == 15
     many = Box(tuple(Dimension(f"x{i}", 0, 1_000_000, integer=True) for i in range(12)))
     assert level_buffer.capacity_for(many, 100) == 100
