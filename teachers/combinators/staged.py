@@ -51,7 +51,7 @@ def staged(
     if not stages or len({stage.size for stage in stages}) > 1:
         allowed = "at least one, all of them parts of one task space"
         raise SettingError("stages", [stage.size for stage in stages], allowed)
-    require("until", until, 0 <= until <= 1, "from 0 to 1")
+    require("until", until, 0 <= until < 1, "at least 0 and below 1")
     require("replay", replay, 0 <= replay <= 1, "from 0 to 1")
     require("horizon", horizon, horizon >= 2, "at least 2")
     require("minimum", minimum, minimum >= 1, "at least 1")

@@ -78,7 +78,7 @@ def rarity(
     """
     require("power", power, 0 <= power < float("inf"), "at least 0")
     require("episodes", episodes, episodes >= 1, "at least 1")
-    require("up", up, 0 <= up <= 1, "from 0 to 1")
+    require("up", up, 0 <= up < 1, "at least 0 and below 1")
     require("down", down, 0 <= down <= up, f"from 0 to up, {up:g}")
     require("horizon", horizon, horizon >= 2, "at least 2")
     require("minimum", minimum, 1 <= minimum < horizon, f"from 1 to below the horizon, {horizon}")

@@ -70,7 +70,7 @@ def growing_box(
     unit_boxes.check_easy(space, easy)
     require("edge_fraction", edge_fraction, 0 < edge_fraction <= 1, "above 0 and at most 1")
     require("step", step, 0 < step <= 1, "above 0 and at most 1")
-    require("up", up, 0 <= up <= 1, "from 0 to 1")
+    require("up", up, 0 <= up < 1, "at least 0 and below 1")
     require("down", down, 0 <= down <= up, f"from 0 to up, {up:g}")
     require("horizon", horizon, horizon >= 2, "at least 2")
     require("minimum", minimum, 1 <= minimum < horizon, f"from 1 to below the horizon, {horizon}")
