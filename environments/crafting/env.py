@@ -28,6 +28,9 @@ class Crafter(Offers):
     unlocks an achievement for the first time in the episode, plus 0.1 for each unit of health that
     is gained or lost. An episode ends when the health is 0, or after 10,000 steps.
 
+    Objects act within a distance of 17 cells, as in the original. Where more than 40 are that near,
+    which happens in tasks with many creatures, only the nearest ones act.
+
     A task changes the world, the initial inventory, and the achievements that are rewarded; see
     `tasks`. The task "original" is the original game. An episode is a success if, when it ends, as
     many rewarded achievements have been unlocked as the task's `goal` demands, or all of them if
@@ -187,7 +190,7 @@ def advance(
     old_slots = state.num_slots
     near = nearby.gather(state.objects, state.position)
     state, near, planted = player.update(state, near, actions, draws[0])
-    close = layout.distance(near.cell, state.position) < nearby.REACH
+    close = layout.distance(near.cell, state.position) < near.reach
     own = draws[1:].reshape(creatures.NUM_DRAWS, nearby.ROWS, n)
     result = creatures.update(state, near, near.present & close, planted, own)
     inventory = state.inventory.at[:, HEALTH].add(-result.damage)

@@ -2,17 +2,18 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32, UInt8, UInt32
 
-from didact.environments.compiler_hints import compile_separately
+from didact.environments.compiler_hints import compile_separately, varying_as
 from didact.environments.crafting import layout
 from didact.environments.crafting.layout import CELLS, MAX_OBJECTS, SIDE
 from didact.environments.crafting.rules.bits import nth_flag, packed
 
 REACH = 18  # objects act within an L1 distance below this
-ROWS = 40  # near objects of a world; further ones, in the order of creation, do not act
+ROWS = 40  # the most near objects of a world: as many as there are cells within a distance of 4
 
 OFF_MAP, ABSENT = -2, -1  # instead of the numbers of cells
 
@@ -27,13 +28,23 @@ class Nearby(NamedTuple):
     health: Int32[Array, "k n"]
     extra: Int32[Array, "k n"]
     count: Int32[Array, " n"]
+    reach: Int32[Array, " n"]  # objects act within a distance below this; REACH, or less in crowds
 
 
 def gather(objects: Int32[Array, "n s"], position: Int32[Array, " n"]) -> Nearby:
-    """Return the objects that can act or be in the way after the player has moved by a cell."""
+    """Return the objects that can act or be in the way after the player has moved by a cell.
+
+    Where more than ROWS objects are within REACH + 1, the reach of that world is the largest with
+    which they fit.
+    """
     n = objects.shape[0]
     fact = objects[0, 0] >= 0
-    words = compile_separately(fact, _close, objects, position)
+    reach = varying_as(position, jnp.full_like(position, REACH))
+    words = compile_separately(fact, _close, objects, position, reach)
+    most = jnp.max(jnp.sum(jax.lax.population_count(words), 0))
+    reach, words = jax.lax.cond(
+        most > ROWS, _close_in_crowds, lambda *_: (reach, words), objects, position
+    )
     rank = jnp.broadcast_to(np.arange(ROWS, dtype=np.int32)[:, None], (ROWS, n))
     slot, count = compile_separately(fact, nth_flag, words, rank)
     present = slot < MAX_OBJECTS
@@ -41,15 +52,27 @@ def gather(objects: Int32[Array, "n s"], position: Int32[Array, " n"]) -> Nearby
     found = objects.reshape(-1).at[index].get(mode="promise_in_bounds")
     rows = layout.unpack(jnp.where(present, found, 0))
     cell = jnp.where(present, rows.cell, ABSENT)
-    count = jnp.minimum(count, ROWS)
-    return Nearby(slot, present, rows.kind, cell, rows.health, rows.extra, count)
+    return Nearby(slot, present, rows.kind, cell, rows.health, rows.extra, count, reach)
 
 
-def _close(objects: Int32[Array, "n s"], position: Int32[Array, " n"]) -> UInt32[Array, "w n"]:
-    """Return which objects are close, in words of 32 bits."""
+def _close(
+    objects: Int32[Array, "n s"], position: Int32[Array, " n"], reach: Int32[Array, " n"]
+) -> UInt32[Array, "w n"]:
+    """Return which objects are at most one cell beyond the reach, in words of 32 bits."""
     fields = layout.unpack(objects)
-    close = layout.distance(fields.cell, position[:, None]) <= REACH + 1
+    close = layout.distance(fields.cell, position[:, None]) <= reach[:, None] + 1
     return packed((fields.kind != layout.EMPTY) & close).T
+
+
+def _close_in_crowds(
+    objects: Int32[Array, "n s"], position: Int32[Array, " n"]
+) -> tuple[Int32[Array, " n"], UInt32[Array, "w n"]]:
+    """Return reaches with which at most ROWS objects are close, and which objects are."""
+    fields = layout.unpack(objects)
+    distance = layout.distance(fields.cell, position[:, None])
+    distance = jnp.sort(jnp.where(fields.kind == layout.EMPTY, CELLS, distance), axis=1)
+    reach = jnp.minimum(REACH, distance[:, ROWS] - 2)
+    return reach, _close(objects, position, reach)
 
 
 def scatter(objects: Int32[Array, "n s"], near: Nearby) -> Int32[Array, "n s"]:

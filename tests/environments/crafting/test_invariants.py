@@ -7,7 +7,9 @@ import pytest
 
 from didact.environments.crafting import Crafter, layout
 from didact.environments.crafting.layout import ACHIEVEMENTS, ITEMS, unpack
+from didact.environments.crafting.rules import balance
 from didact.environments.crafting.rules.bits import nth_flag, packed
+from didact.environments.crafting.rules.nearby import REACH, ROWS, gather
 
 N = 16
 
@@ -54,6 +56,49 @@ def check_state(state):
         assert (extra[kind == layout.ARROW] < 4).all()
         known = rows.chunks[world][np.asarray(layout.chunk_of(cells)) // 32]
         assert ((known >> (np.asarray(layout.chunk_of(cells)) % 32)) & 1).all()
+
+
+def crowd(crafter, size):
+    """Return grassland with `size` cows within a distance of 12; the last one is at the right."""
+    tasks = jnp.tile(crafter.evaluation_tasks["original"], (N, 1))
+    state, _ = jax.jit(crafter.reset)(jax.random.key(0), tasks)
+    y, x = np.mgrid[-12:13, -12:13]
+    cells = (layout.START + y * layout.SIDE + x)[np.abs(x) + np.abs(y) <= 12]
+    beside = layout.START + 1
+    free = cells[~np.isin(cells, (layout.START, beside))]
+    rng = np.random.default_rng(size)
+    chosen = np.array([[*rng.choice(free, size - 1, replace=False), beside] for _ in range(N)])
+    kind, health, extra = (np.full_like(chosen, number) for number in (layout.COW, 3, 0))
+    objects = layout.pack(kind, chosen, health, extra)
+    occupied = jnp.concatenate([chosen.T, state.position[None]])
+    return state._replace(
+        material=jnp.full_like(state.material, layout.GRASS),
+        objects=jnp.pad(objects, ((0, 0), (0, layout.MAX_OBJECTS - size))).astype(jnp.int32),
+        num_slots=jnp.full(N, size, jnp.int32),
+        chunks=balance.chunk_bits(occupied.astype(jnp.int32)),
+    )
+
+
+@pytest.mark.parametrize("size", [ROWS - 1, ROWS, ROWS + 1, 200])
+def test_the_nearest_objects_of_a_crowd_act(crafter, play, size):
+    """They are in the way, and no two are ever in a cell."""
+    state = crowd(crafter, size)
+    near = jax.device_get(jax.jit(gather)(state.objects, state.position))
+    distance = np.asarray(layout.distance(unpack(state.objects).cell[:, :size], layout.START))
+
+    def within(limit):
+        return (distance <= limit[:, None]).sum(1)
+
+    assert (near.count == within(near.reach + 1)).all()
+    assert (near.count <= ROWS).all()
+    assert ((near.reach == REACH) | (within(near.reach + 2) > ROWS)).all()
+    assert (near.cell == layout.START + 1).any(0).all()
+    right = jnp.full((1, N), layout.ACTION["move_right"], jnp.int32)
+    (_, stopped), _ = play(jax.random.key(0), state, right)
+    assert (stopped.position == layout.START).all()
+    actions = np.random.default_rng(0).integers(0, 6, (60, N))
+    (_, state), _ = play(jax.random.key(1), state, jnp.asarray(actions, jnp.int32))
+    check_state(state)
 
 
 @pytest.mark.parametrize("hostile", [False, True])
