@@ -204,7 +204,7 @@ class WalkerEnvironment(Environment[WalkerState]):
 
     def expert(self) -> StateExpert | None:
         """Return a scripted gait for bipeds with legs of the usual length."""
-        if self.walker.name != "biped":
+        if self.walker.name not in ("biped", "classic biped"):
             return None
         return StateExpert("gait", lambda state: gait(self.observe(state)))
 

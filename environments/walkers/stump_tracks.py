@@ -43,7 +43,8 @@ class StumpTracks(WalkerEnvironment):
     Further propositions: "stump 1" to "stump 3", if the head has passed that stump.
 
     Args:
-        body: "biped", "small_biped", "quadruped", "spider" or "millipede".
+        body: "biped", the body of the published results; "classic_biped", TeachMyAgent's newer
+            version of it; "small_biped", "quadruped", "spider" or "millipede".
         heights: the bounds of the mean height, as in the challenges of TeachMyAgent: "standard"
             (0 to 3), "unfeasible" (0 to 9) or "trivial" (-3 to 3).
         iterations: "training", or "reference" for the accuracy that is compared with Box2D.
@@ -54,7 +55,9 @@ class StumpTracks(WalkerEnvironment):
 
     def __init__(
         self,
-        body: Literal["biped", "small_biped", "quadruped", "spider", "millipede"] = "biped",
+        body: Literal[
+            "biped", "classic_biped", "small_biped", "quadruped", "spider", "millipede"
+        ] = "biped",
         heights: Literal["standard", "unfeasible", "trivial"] = "standard",
         iterations: Literal["training", "reference"] = "training",
     ):

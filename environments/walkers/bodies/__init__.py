@@ -8,7 +8,7 @@ from didact.environments.walkers.bodies.chimpanzees import (
     climbing_chimpanzee,
 )
 from didact.environments.walkers.bodies.fish import fish
-from didact.environments.walkers.bodies.gymnasium_biped import gymnasium_biped
+from didact.environments.walkers.bodies.gymnasium_biped import PARKOUR_ALTITUDE, gymnasium_biped
 from didact.environments.walkers.bodies.millipede import millipede
 from didact.environments.walkers.bodies.quadruped import quadruped
 from didact.environments.walkers.bodies.spider import spider
@@ -18,7 +18,8 @@ from didact.environments.walkers.plan import Walker
 GYMNASIUM_BIPED = gymnasium_biped()
 # The bodies of TeachMyAgent, by the name of the setting.
 BODIES: dict[str, Walker] = {
-    "biped": classic_biped(),
+    "biped": GYMNASIUM_BIPED,
+    "classic_biped": classic_biped(),
     "small_biped": small_biped(),
     "quadruped": quadruped(),
     "spider": spider(),
@@ -27,6 +28,7 @@ BODIES: dict[str, Walker] = {
 # The bodies of its Parkour, where the ground holds up all parts.
 PARKOUR_BODIES: dict[str, Walker] = {
     **{name: body.solid() for name, body in BODIES.items()},
+    "biped": gymnasium_biped(PARKOUR_ALTITUDE, "parkour_biped").solid(),
     "wheel": wheel(),
     "chimpanzee": chimpanzee(),
     "climbing_chimpanzee": climbing_chimpanzee(),

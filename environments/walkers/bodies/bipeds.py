@@ -1,4 +1,4 @@
-"""The classic biped of TeachMyAgent, and the small one, whose legs are half as long."""
+"""TeachMyAgent's `ClassicBipedalBody`, and the small biped, whose legs are half as long."""
 
 from didact.environments.physics import Body, Joint, Mechanism
 from didact.environments.walkers.bodies.gymnasium_biped import (
@@ -16,8 +16,8 @@ TORQUE = 80.0
 
 
 def classic_biped() -> Walker:
-    """Return the biped with the legs of BipedalWalker-v3."""
-    return _biped("biped", 34 * UNIT, "classic_biped")
+    """Return a biped with the measures of BipedalWalker-v3, but higher hips and straight legs."""
+    return _biped("classic biped", 34 * UNIT, "classic_biped")
 
 
 def small_biped() -> Walker:

@@ -1,4 +1,7 @@
-"""The biped of gymnasium's BipedalWalker-v3, whose joints are apart at the start."""
+"""The biped of gymnasium's BipedalWalker-v3, whose joints are apart at the start.
+
+It is also the biped of TeachMyAgent's published results, `OldClassicBipedalBody`.
+"""
 
 from didact.environments.physics import Body, Joint, Mechanism
 from didact.environments.physics.shapes import box, scaled
@@ -7,14 +10,22 @@ from didact.environments.walkers.track import GROUND, SPACING, STARTPAD
 
 HULL = scaled(((-30, 9), (6, 9), (34, 1), (34, -8), (-30, -8)), UNIT)
 DOWN, WIDTH, HEIGHT = -8 * UNIT, 8 * UNIT, 34 * UNIT
-X, Y = SPACING * STARTPAD / 2, GROUND + 2 * HEIGHT  # the origin of the hull
+X = SPACING * STARTPAD / 2  # of the hull's origin
+ALTITUDE = 2 * HEIGHT  # of the hull's origin above the ground
+PARKOUR_ALTITUDE = 2 * HEIGHT + DOWN + 0.5  # where TeachMyAgent's parkour places it
 TORQUE = 80.0
 HULL_COLOUR, NEAR_COLOUR, FAR_COLOUR = (127, 51, 229), (178, 101, 152), (128, 51, 102)
 
 
-def gymnasium_biped() -> Walker:
-    """Return the walker of BipedalWalker-v3."""
-    bodies = [Body("hull", HULL, 5.0, (X, Y), friction=0.1, contact="detected")]
+def gymnasium_biped(altitude: float = ALTITUDE, file: str = "gymnasium_biped") -> Walker:
+    """Return the walker of BipedalWalker-v3.
+
+    Args:
+        altitude: of the hull's origin above the ground at the start, m.
+        file: the name of the table of its first step, which depends on the altitude.
+    """
+    y = GROUND + altitude
+    bodies = [Body("hull", HULL, 5.0, (X, y), friction=0.1, contact="detected")]
     joints: list[Joint] = []
     for side, which in ((-1, "left"), (1, "right")):
         upper, lower = len(bodies), len(bodies) + 1
@@ -22,7 +33,7 @@ def gymnasium_biped() -> Walker:
             (f"{which} thigh", HEIGHT / 2, WIDTH),
             (f"{which} shank", 1.5 * HEIGHT, 0.8 * WIDTH),
         ):
-            at = (X, Y - middle - DOWN)
+            at = (X, y - middle - DOWN)
             bodies.append(Body(name, box(width, HEIGHT), 1.0, at, side * 0.05))
         top, bottom = (0.0, HEIGHT / 2), (0.0, -HEIGHT / 2)
         hip, knee = f"{which} hip", f"{which} knee"
@@ -33,4 +44,4 @@ def gymnasium_biped() -> Walker:
     views = (MotorView(), MotorView(1.0, 2), MotorView(), MotorView(1.0, 4))
     colours = (HULL_COLOUR, NEAR_COLOUR, NEAR_COLOUR, FAR_COLOUR, FAR_COLOUR)
     mechanism = Mechanism(tuple(bodies), tuple(joints))
-    return Walker("biped", mechanism, views, colours=colours, file="gymnasium_biped")
+    return Walker("biped", mechanism, views, colours=colours, file=file)

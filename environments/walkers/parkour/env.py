@@ -42,6 +42,7 @@ ARCS = {
 }
 Body = Literal[
     "biped",
+    "classic_biped",
     "small_biped",
     "quadruped",
     "spider",
@@ -81,7 +82,8 @@ class Parkour(WalkerEnvironment):
     touches it.
 
     Args:
-        body: a walker, climber, swimmer or amphibian by its name.
+        body: a walker, climber, swimmer or amphibian by its name; "biped" is that of the published
+            results.
         tasks: "training", or "tests" for the larger space that contains the published test sets,
             see `parkour_test_tasks`.
         iterations: "training", or "reference" for the accuracy that is compared with Box2D.

@@ -124,7 +124,8 @@ def test_rays_see_creepers_and_water():
 
 # As in TeachMyAgent: motors, feet and hands.
 SIZES = {
-    **{"biped": (4, 2, 0), "small_biped": (4, 2, 0), "quadruped": (8, 4, 0)},
+    **{"biped": (4, 2, 0), "classic_biped": (4, 2, 0), "small_biped": (4, 2, 0)},
+    "quadruped": (8, 4, 0),
     **{"spider": (12, 4, 0), "millipede": (16, 8, 0), "wheel": (8, 4, 0)},
     **{"chimpanzee": (14, 8, 0), "climbing_chimpanzee": (10, 4, 2)},
     **{"climbing_chest": (6, 2, 2), "fish": (4, 4, 0), "amphibious_biped": (4, 2, 0)},

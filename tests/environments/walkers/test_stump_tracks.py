@@ -65,13 +65,33 @@ def test_bodies_start_above_the_ground(body):
     """And observe what TeachMyAgent's observe: the sizes of its observations and actions."""
     environment = make("StumpTracks", body=body)
     state, first = environment.reset(jax.random.key(0), jnp.ones((2, 2)))
-    motors = {"biped": 4, "small_biped": 4, "quadruped": 8, "spider": 12, "millipede": 16}[body]
-    feet = {"biped": 2, "small_biped": 2, "quadruped": 4, "spider": 4, "millipede": 8}[body]
+    larger = {"quadruped": (8, 4), "spider": (12, 4), "millipede": (16, 8)}
+    motors, feet = larger.get(body, (4, 2))  # bipeds
     assert environment.action_space.size == motors
     assert first.observation["observation"].shape == (2, 4 + 2 * motors + feet + 10)
     assert np.isfinite(np.asarray(first.observation["observation"])).all()
     assert (np.asarray(state.bodies.motion.y) > GROUND).all()
     assert not np.asarray(state.bodies.touched).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "altitude"), [("StumpTracks", 2 * 34), ("Parkour", 2 * 34 - 8 + 0.5 * 30)]
+)
+def test_the_biped_is_that_of_the_published_results(name, altitude):
+    """The numbers of TeachMyAgent's `OldClassicBipedalBody`, in pixels."""
+    mechanism = make(name).walker.mechanism
+    assert mechanism.bodies[0].position[1] * 30 == pytest.approx(GROUND * 30 + altitude)
+    hips = [joint for joint in mechanism.joints if joint.parent == 0]
+    assert_allclose([joint.parent_anchor for joint in hips], 2 * [(0, -8 / 30)])
+    assert [body.angle for body in mechanism.bodies] == [0, -0.05, -0.05, 0.05, 0.05]
+    others = make(name, body="classic_biped").walker.mechanism.joints
+    hips = [joint for joint in others if joint.parent == 0]
+    assert_allclose([joint.parent_anchor for joint in hips], 2 * [(0, -3 / 30)], atol=1e-9)
+
+
+def test_bipeds_with_legs_of_the_usual_length_have_an_expert():
+    having = {body for body in BODIES if make("StumpTracks", body=body).expert() is not None}
+    assert having == {"biped", "classic_biped"}
 
 
 def test_obstacles_are_as_large_as_the_task_says():
