@@ -45,6 +45,12 @@ class Bipedal(WalkerEnvironment):
     are 0.47 m wider than their number says. Kinds whose bounds are both 0 do not occur. Episodes
     take at most 2000 steps of 20 ms and succeed at the far end.
 
+    The generator differs from the one published with ACCEL (facebookresearch/dcd) in these points:
+    a flight has exactly `stair_steps` stairs, not 0 to `stair_steps` - 1, and the parameter may be
+    0; kinds of obstacles are absent only if their bounds are 0, not already if the upper one is
+    below 0.8 for pits and 0.2 for stumps and stairs; the ground after stairs down is level with the
+    last stair, not one stair lower; and a stair is at least 0.47 m thick, not as thick as high.
+
     Args:
         iterations: "training", or "reference" for the accuracy that is compared with Box2D.
     """
@@ -66,7 +72,12 @@ class Bipedal(WalkerEnvironment):
 
     @property
     def evaluation_tasks(self) -> dict[str, np.ndarray]:
-        """The six tracks of the literature; "hardcore" has the obstacles of gymnasium's."""
+        """Six tracks after those of the literature, where "stairs" has 0 to 4 stairs in a flight.
+
+        "hardcore" only resembles BipedalWalkerHardcore-v3, the track of the literature, which is
+        `BipedalWalker` with `hardcore=True`: its sizes are not whole numbers, all stumps are one
+        unit wide, and all flights have three stairs, without a slope of earth.
+        """
         return {
             name: np.array(task, np.float32)
             for name, task in {
