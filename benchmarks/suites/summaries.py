@@ -29,6 +29,11 @@ DEAD = 0.1  # final success below this fraction of the best teacher's mean: a se
 LEVEL = 0.05  # of significance
 HALF = 0.5  # success rate whose time is reported
 
+BETTER, EQUAL, WORSE = "better", "no significant difference", "worse"
+SLOWER = "worse along the curve but better at the end"
+FASTER = "better along the curve but worse at the end"
+CONCLUSIONS = (BETTER, SLOWER, EQUAL, FASTER, WORSE)
+
 
 def overall(row: Mapping[str, Any], sizes: Mapping[str, int]) -> Float[np.ndarray, "seeds p"]:
     """Return the success over all test tasks of a row of results."""
@@ -89,25 +94,33 @@ def summarise(
     return made
 
 
+def conclusion(row: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    """Return which of `CONCLUSIONS` holds for a row of the summary, compared with the baseline.
+
+    Only significant differences count, each with its own sign.
+    """
+    higher = {
+        score: row[f"{score}_mean"] > base[f"{score}_mean"]
+        for score in ("area", "final")
+        if row[f"{score}_p"] < LEVEL
+    }
+    if not higher:
+        return EQUAL
+    if len(set(higher.values())) > 1:
+        return FASTER if higher["area"] else SLOWER
+    return BETTER if True in higher.values() else WORSE
+
+
 def verdict(summary: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the conclusions in words: which teachers differ from uniform sampling, and how far."""
     if BASELINE not in summary or len(summary) < 2:
         return []
     base = summary[BASELINE]
-    above, below, equal = [], [], []
-    for name, row in summary.items():
-        if name == BASELINE:
-            continue
-        significant = row["area_p"] < LEVEL or row["final_p"] < LEVEL
-        higher = row["area_mean"] > base["area_mean"]
-        (above if significant and higher else below if significant else equal).append(name)
+    found = {name: conclusion(row, base) for name, row in summary.items() if name != BASELINE}
     seeds = min(row["seeds"] for row in summary.values())
     said = [f"Welch's tests against {BASELINE} with {seeds} seeds, corrected by Holm's method:"]
-    for names, words in (
-        (above, "better"),
-        (equal, "no significant difference"),
-        (below, "worse"),
-    ):
+    for words in CONCLUSIONS:
+        names = [name for name in found if found[name] == words]
         if names:
             ordered = sorted(names, key=lambda name: -summary[name]["area_mean"])
             said.append(f"{words}: {', '.join(ordered)}.")

@@ -9,7 +9,14 @@ from matplotlib.figure import Figure
 
 from didact.benchmarks.suites.reporting.figures import DPI, styles
 from didact.benchmarks.suites.reporting.ranks import Ranks
-from didact.benchmarks.suites.summaries import BASELINE, LEVEL, UPPER
+from didact.benchmarks.suites.summaries import (
+    BASELINE,
+    BETTER,
+    CONCLUSIONS,
+    EQUAL,
+    UPPER,
+    conclusion,
+)
 from didact.experiments.plotting.style import drawing_style, save_figure
 
 LEAST = 3  # axes of a radar
@@ -113,16 +120,18 @@ def verdict(results: Sequence[Mapping[str, Any]]) -> list[str]:
     said = []
     names = [name for name in common(compared) if name not in (BASELINE, UPPER)]
     for name in names:
-        better, worse = [], []
+        where: dict[str, list[str]] = {words: [] for words in CONCLUSIONS}
         for result, label in zip(compared, profiles(compared), strict=True):
-            row, base = result["summary"][name], result["summary"][BASELINE]
-            if min(row["area_p"], row["final_p"]) < LEVEL:
-                higher = row["area_mean"] > base["area_mean"]
-                (better if higher else worse).append(label)
-        parts = [f"better than {BASELINE} in {len(better)} of {len(compared)} profiles"]
+            summary = result["summary"]
+            where[conclusion(summary[name], summary[BASELINE])].append(label)
+        better = where[BETTER]
+        parts = [f"{BETTER} than {BASELINE} in {len(better)} of {len(compared)} profiles"]
         if better:
             parts[0] += f" ({', '.join(better)})"
-        if worse:
-            parts.append(f"worse in {len(worse)} ({', '.join(worse)})")
+        parts += [
+            f"{words} in {len(labels)} ({', '.join(labels)})"
+            for words, labels in where.items()
+            if labels and words not in (BETTER, EQUAL)
+        ]
         said.append(f"{name}: {'; '.join(parts)}.")
     return said
