@@ -158,6 +158,7 @@ def write(
 ) -> dict[str, Any]:
     """Write the results of a suite and its report."""
     sizes = {name: len(tasks) for name, tasks in suite.tests.items()}
+    rows = {name: summaries.with_students(row, job.seeds) for name, row in rows.items()}
     summary = summaries.summarise(rows, sizes)
     result = {
         "suite": suite.name,
@@ -169,7 +170,7 @@ def write(
         "tests": sizes,
         "profile": suite.profile.name or suite.name,
         "parameters": parameters_of(suite),
-        "teachers": dict(rows),
+        "teachers": rows,
         "summary": summary,
         "verdict": summaries.verdict(summary),
     }  # fmt: skip
@@ -188,6 +189,10 @@ def read(path: Path) -> dict[str, Any]:
     try:
         result = strict_json.loads(foreign_files.read_bytes(path))
         stored_results.check(result)
+        result["teachers"] = {
+            name: summaries.with_students(row, result["settings"]["seeds"])
+            for name, row in result["teachers"].items()
+        }
         summary = summaries.summarise(result["teachers"], result["tests"])
     except (OSError, *resumed_results.DAMAGED) as error:
         stated = isinstance(error, OSError | ValueError)

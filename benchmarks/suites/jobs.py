@@ -159,7 +159,7 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
         (empty for tasks without names); `episodes`, `seconds`, `compile_seconds` and `machine`;
         `worst`, if the suite has that test: the mean success [seeds, m] in the worst `shares` [m];
         `language` for a language model: its `calls`, `tokens` and `cost`. With several students,
-        the seeds of the first come first, then those of the second, and so on.
+        their number `students`; the seeds of the first come first, then those of the second.
     """
     if job.suite.variants:
         return joined(
@@ -258,7 +258,7 @@ def worst_of(suite: Suite, play: Any, states: Any, settings: TrainConfig) -> dic
 def joined(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the results of several students as those of one job with more seeds."""
     first = rows[0]
-    made = dict(first)
+    made = first | {"students": len(rows)}
     made["success"] = {
         name: [curve for row in rows for curve in row["success"][name]] for name in first["success"]
     }

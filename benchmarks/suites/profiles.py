@@ -37,7 +37,7 @@ class Profile(NamedTuple):
         shuffle: how the space is shuffled for teachers. The controls `staged` and `warm-up` know
             the true space.
         students: settings of the training that differ between students, by name. Each teacher
-            teaches all of them, with all seeds; the mean over them is compared.
+            teaches all of them, with all seeds; the mean over them is compared, seed by seed.
     """
 
     name: str = ""

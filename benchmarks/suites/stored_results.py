@@ -63,6 +63,9 @@ def check_row(
     seeds = len(curves[0])
     if seeds < 2 or any(curve.shape != (seeds, points) for curve in curves):
         raise ValueError(f"the success of {teacher} has different numbers of seeds or points")
+    students = value_of(f"students of {teacher}", row.get("students", 1), Some)
+    if seeds % students or seeds // students < 2:
+        raise ValueError(f"{teacher} has {seeds} trainings of {students} students")
     moments = [_numbers(x, 2, -1, 2) for x in row["proposals"]]
     if parameters and len(moments) != points:
         raise ValueError(f"the proposals of {teacher} are incomplete")

@@ -35,11 +35,30 @@ FASTER = "better along the curve but worse at the end"
 CONCLUSIONS = (BETTER, SLOWER, EQUAL, FASTER, WORSE)
 
 
-def overall(row: Mapping[str, Any], sizes: Mapping[str, int]) -> Float[np.ndarray, "seeds p"]:
-    """Return the success over all test tasks of a row of results."""
+def overall(row: Mapping[str, Any], sizes: Mapping[str, int]) -> Float[np.ndarray, "trainings p"]:
+    """Return the success over all test tasks of each training of a row of results."""
     total = sum(sizes.values())
     parts = [np.asarray(row["success"][name], float) * n for name, n in sizes.items()]
     return np.sum(parts, axis=0) / total
+
+
+def by_seed(
+    row: Mapping[str, Any], values: Float[np.ndarray, "trainings p"]
+) -> Float[np.ndarray, "seeds p"]:
+    """Return the mean over the students of each seed.
+
+    Students are the same for all teachers, so that their differences are no chance: only seeds are
+    independent draws.
+    """
+    students = row.get("students", 1)
+    return np.asarray(values, float).reshape(students, -1, *np.shape(values)[1:]).mean(axis=0)
+
+
+def with_students(row: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+    """Return a row with its number of `students`, which older results do not state."""
+    trainings = len(next(iter(row["success"].values())))
+    known = seeds > 1 and trainings % seeds == 0
+    return {"students": trainings // seeds if known else 1, **row}
 
 
 def summarise(
@@ -52,21 +71,22 @@ def summarise(
         sizes: the number of test tasks by group.
 
     Returns:
-        By teacher: `final` success and `area` under the curve of each seed with means and 95 %
-        t-intervals, `iqm` of the final success, `improvement`, the probability that a seed is
-        better than one of `uniform`, Holm-corrected `final_p` and `area_p` of Welch's tests
-        against `uniform`, `half_time`, the steps by which half of the seeds have reached a success
-        of one half (None if they have not), the number of `dead` seeds, and the final success by
-        `group`. Without `uniform`, comparisons with it are None.
+        By teacher: `final` success and `area` under the curve of each seed (with several students,
+        the mean over them) with means and 95 % t-intervals, `iqm` of the final success,
+        `improvement`, the probability that a seed is better than one of `uniform`, Holm-corrected
+        `final_p` and `area_p` of Welch's tests against `uniform`, `half_time`, the steps by which
+        half of the seeds have reached a success of one half (None if they have not), the number of
+        `seeds`, of `trainings` and of those that are `dead`, and the final success
+        by `group`. Without `uniform`, comparisons with it are None.
     """
-    curves = {name: overall(row, sizes) for name, row in rows.items()}
+    trainings = {name: overall(row, sizes) for name, row in rows.items()}
     made: dict[str, dict[str, Any]] = {}
-    best = max(curve[:, -1].mean() for curve in curves.values())
+    best = max(curve[:, -1].mean() for curve in trainings.values())
     for name, row in rows.items():
-        curve, steps = curves[name], np.array([0, *row["steps"]])
+        curve, steps = by_seed(row, trainings[name]), np.array([0, *row["steps"]])
         padded = np.pad(curve, ((0, 0), (1, 0)))
         scores = {"final": curve[:, -1], "area": area_under_curve(steps, padded)}
-        entry: dict[str, Any] = {"seeds": len(curve)}
+        entry: dict[str, Any] = {"seeds": len(curve), "trainings": len(trainings[name])}
         for score, values in scores.items():
             entry[score] = values.tolist()
             entry[f"{score}_mean"] = float(values.mean())
@@ -74,7 +94,7 @@ def summarise(
         entry["iqm"] = interquartile_mean(scores["final"])
         time = median_time(first_time_above(steps, padded, HALF))
         entry["half_time"] = float(time) if np.isfinite(time) else None
-        entry["dead"] = int(np.sum(scores["final"] < DEAD * best))
+        entry["dead"] = int(np.sum(trainings[name][:, -1] < DEAD * best))
         entry["groups"] = {
             group: float(np.mean(np.asarray(values)[:, -1]))
             for group, values in row["success"].items()

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from didact.benchmarks.statistics import t_interval
-from didact.benchmarks.suites.summaries import BASELINE, UPPER, overall
+from didact.benchmarks.suites.summaries import BASELINE, UPPER, by_seed, overall
 from didact.experiments.plotting.style import (
     COLOURS,
     DASHES,
@@ -46,7 +46,7 @@ def curves(path: Path, result: Mapping[str, Any], names: list[str]) -> Path:
         axes = figure.add_subplot()
         for name in names:
             row = result["teachers"][name]
-            values = overall(row, result["tests"])
+            values = by_seed(row, overall(row, result["tests"]))
             steps = np.array([0, *row["steps"]])
             values = np.pad(values, ((0, 0), (1, 0)))
             band = t_interval(values)
@@ -156,8 +156,9 @@ def worst(path: Path, result: Mapping[str, Any], names: list[str]) -> Path | Non
         figure = Figure(figsize=(7.2, 3.6), layout="constrained")
         axes = figure.add_subplot()
         for name in tested:
-            row = result["teachers"][name]["worst"]
-            values = np.asarray(row["success"], float)
+            whole = result["teachers"][name]
+            row = whole["worst"]
+            values = by_seed(whole, np.asarray(row["success"], float))
             band = t_interval(values)
             low, high = np.clip(band, 0, 1)
             color = drawn[name]["color"]

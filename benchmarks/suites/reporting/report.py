@@ -179,16 +179,16 @@ def _table(result: Mapping[str, Any], names: Sequence[str]) -> str:
         cells += [f"{row['iqm']:.1%}", "-" if better is None else f"{better:.2f}"]
         cells += ["-" if time is None else f"{time:,.0f}", str(row["dead"])]
         cells += [f"{row['groups'][group]:.0%}" for group in groups]
-        cells += _costs(result["teachers"][name], row["seeds"], spoken)
+        cells += _costs(result["teachers"][name], row["trainings"], spoken)
         rows.append("".join(f"<td>{_text(cell)}</td>" for cell in cells))
     head = "".join(f"<th>{_text(name)}</th>" for name in header)
     body = "".join(f"<tr>{row}</tr>\n" for row in rows)
     return f"<div class=scroll><table>\n<tr>{head}</tr>\n{body}</table></div>"
 
 
-def _costs(row: Mapping[str, Any], seeds: int, spoken: bool) -> list[str]:
-    """Return the environment steps of all seeds, the seconds, and what a language model took."""
-    cells = [f"{row['steps'][-1] * seeds:,}", f"{row['seconds']:.0f}"]
+def _costs(row: Mapping[str, Any], trainings: int, spoken: bool) -> list[str]:
+    """Return the steps of all trainings, the seconds, and what a language model took."""
+    cells = [f"{row['steps'][-1] * trainings:,}", f"{row['seconds']:.0f}"]
     if spoken:
         used = row.get("language", {})
         cost = used.get("cost")
@@ -198,16 +198,19 @@ def _costs(row: Mapping[str, Any], seeds: int, spoken: bool) -> list[str]:
 
 
 def _csv(results: Sequence[Mapping[str, Any]]) -> str:
-    """Return the success of every seed at every evaluation, over all test tasks."""
+    """Return the success of every training at every evaluation, over all test tasks."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("suite", "teacher", "seed", "steps", "success"))
+    writer.writerow(("suite", "teacher", "student", "seed", "steps", "success"))
     for result in results:
         for name, row in result["teachers"].items():
-            for seed, curve in enumerate(summaries.overall(row, result["tests"])):
+            curves = summaries.overall(row, result["tests"])
+            seeds = len(curves) // row.get("students", 1)
+            for i, curve in enumerate(curves):
+                student, seed = divmod(i, seeds)
                 for steps, value in zip(row["steps"], curve, strict=True):
                     number = result["settings"]["seed"] + seed
-                    writer.writerow((result["suite"], name, number, steps, f"{value:.4f}"))
+                    writer.writerow((result["suite"], name, student, number, steps, f"{value:.4f}"))
     return file.getvalue()
 
 

@@ -134,7 +134,7 @@ def test_a_new_student_takes_over(locks, tmp_path):
     assert (np.diff(np.array(row["worst"]["success"])[:, -1]) <= 1).all()
 
 
-def test_results_of_several_students_are_seeds_of_one_job(locks, tmp_path, monkeypatch):
+def test_results_of_several_students_are_those_of_one_job(locks, tmp_path, monkeypatch):
     suite = locks("profile: {students: {narrow: {}, wide: {ppo: {network: {hidden: 16}}}}}")
     assert suite.variants["wide"].settings.ppo.network.hidden == 16
     assert suite.variants["wide"].settings.ppo.network.memory == 0
@@ -147,6 +147,7 @@ def test_results_of_several_students_are_seeds_of_one_job(locks, tmp_path, monke
     made = jobs.joined([row, row | {"seconds": 2.0}])
     assert made["success"]["all"] == [[0.0, 0.5], [0.1, 0.6]] * 2
     assert made["worst"]["success"] == [[0.2], [0.3]] * 2
+    assert made["students"] == 2
     assert made["seconds"] == 3.5
     assert made["language"] == {"calls": 4, "tokens": 20, "cost": None}
     assert row["success"]["all"] == [[0.0, 0.5], [0.1, 0.6]]
@@ -176,5 +177,6 @@ def test_a_tiny_budget_of_each_suite(name, tmp_path):
         num_evaluations=1, out=str(tmp_path),
     )  # fmt: skip
     result = comparison.compare(config)
-    assert result["summary"]["uniform"]["seeds"] == 2 * max(1, len(suite.variants))
+    assert result["summary"]["uniform"]["seeds"] == 2
+    assert result["summary"]["uniform"]["trainings"] == 2 * max(1, len(suite.variants))
     assert (tmp_path / name / "small" / "report.html").is_file()

@@ -90,6 +90,7 @@ def test_results_that_are_read(tmp_path, path, value):
         *(("teachers", x) for x in ({}, [], 5, {"\ud800": row()}, {"": row()}, {"a" * 201: row()})),
         *(("teachers/uniform", x) for x in (5, None, [], {})),
         *(("teachers/uniform/seconds", x) for x in ("x", None, -1, 1e308, 10**400)),
+        *(("teachers/uniform/students", x) for x in (0, -1, 2, 3, "1", 1.5, None)),
         *(("teachers/uniform/steps", x) for x in ([], ["a", "b"], [640, 320], [10**30, 10**31],
                                                   [320], 5, None, [0, 1], [320, 320])),
         *(("teachers/uniform/success", x) for x in ({}, 5, None, {"two": [[0.1, 0.2]] * 2})),

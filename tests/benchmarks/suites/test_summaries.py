@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from didact.benchmarks.suites import summaries
-from didact.benchmarks.suites.reporting import overview
+from didact.benchmarks.suites.reporting import figures, overview, report
 
 SIZES = {"all": 10}
 
@@ -46,3 +47,38 @@ def test_each_significant_difference_has_its_own_direction(curve, noise, words, 
     if words not in ("better", "no significant difference"):
         assert f"{words} in 2 (a, b)" in said
         assert "better than uniform in 0 of 2" in said
+
+
+def test_students_are_no_seeds(tmp_path):
+    """The same small effect in four students that differ widely is seen in the mean over them."""
+    rng = np.random.default_rng(1)
+
+    def taught(effect):
+        final = [level + effect + rng.normal(0, 0.02, (5, 1)) for level in (0.15, 0.35, 0.6, 0.85)]
+        curves = np.concatenate(final) * np.array([0.5, 1])
+        worst = {"shares": [0.1, 1.0], "success": np.clip(curves, 0, 1).tolist()}
+        return row(curves, students=4, worst=worst, seconds=1.0)
+
+    rows = {"uniform": taught(0), "x": taught(0.06)}
+    made = summaries.summarise(rows, SIZES)
+    finals = {
+        name: np.array(each["success"]["all"])[:, -1].reshape(4, 5).mean(0)
+        for name, each in rows.items()
+    }
+    expected = stats.ttest_ind(finals["x"], finals["uniform"], equal_var=False).pvalue
+    assert made["x"]["final_p"] == pytest.approx(expected)
+    assert made["x"]["final_p"] < 0.01
+    assert made["x"]["final"] == pytest.approx(finals["x"])
+    low, high = stats.t.interval(0.95, 4, finals["x"].mean(), stats.sem(finals["x"]))
+    assert made["x"]["final_interval"] == pytest.approx([low, high])
+    assert (made["x"]["seeds"], made["x"]["trainings"]) == (5, 20)
+    old = {name: value for name, value in rows["x"].items() if name != "students"}
+    assert summaries.with_students(old, 5)["students"] == 4
+    assert summaries.with_students(rows["x"], 20)["students"] == 4
+    whole = result(rows, tests=SIZES, settings={"seed": 3})
+    lines = [line.split(",") for line in report._csv([whole]).splitlines()]
+    assert {(line[2], line[3]) for line in lines[1:]} == {
+        (str(student), str(seed)) for student in range(4) for seed in range(3, 8)
+    }
+    assert figures.curves(tmp_path / "curves.png", whole, ["x"]).is_file()
+    assert figures.worst(tmp_path / "worst.png", whole, ["x"])
