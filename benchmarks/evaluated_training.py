@@ -50,7 +50,8 @@ def train_with_evaluations(
         label: label of the progress bar.
         seed: first seed; that of the settings if None.
         start: maps the initial state to the state before the first chunk.
-        between: `between(state, metrics, chunk, tell)` returns the state after each chunk.
+        between: `between(state, metrics, chunk, tell)` returns the state after each chunk and its
+            evaluation, which are those of the trained student even if `between` replaces it.
     """
     state = start(loop.init(settings.seed if seed is None else seed))
     k = settings.updates_per_chunk
@@ -77,13 +78,13 @@ def train_with_evaluations(
             row["steps_per_second"] = each * settings.num_seeds / spent
             episodes += row["episodes"]
             bar.update(number * each, row)
-            state = between(state, metrics, number, bar.line)
             if number in marks:
                 steps.append(number * each)
                 tests.append(test(state, number))
                 if not bar.console.is_terminal:
                     score = f"{logs.short(number * each)} steps  {np.mean(tests[-1]):.1%}"
                     bar.line(f"{label}  {score}")
+            state = between(state, metrics, number, bar.line)
     return EvaluatedTraining(state, steps, tests, episodes, seconds, compile_seconds)
 
 
