@@ -117,6 +117,7 @@ class Loop:
         self.local_outcomes = max(1, rows // len(devices))
         self.restart = Restart(environment, group_size)
         self.team = side_by_side(student, self.students) if self.students > 1 else student
+        self.reveal = reveal
         self.actor = student_actor(self.team, reveal=reveal)
         self.mesh = Mesh(np.array(devices), (DEVICES,))
         split = PartitionSpec(None, DEVICES) if num_seeds > 1 else PartitionSpec(DEVICES)

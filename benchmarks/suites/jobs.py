@@ -133,6 +133,9 @@ def loop_of(job: Job) -> Loop:
     devices = jax.devices()[:1]
     loop = setup.loop_of(settings, environment, devices)  # validates the settings
     if settings.teacher == "pool":
+        if job.suite.profile.shuffle is not None:
+            allowed = "one without a proposer: this suite shuffles the task space"
+            raise SettingError("--teachers", job.teacher, allowed)
         proposers.proposer_of(settings, environment)  # validates its settings
         return loop
     return Loop(
@@ -143,6 +146,7 @@ def loop_of(job: Job) -> Loop:
         rollout_length=settings.rollout_length,
         devices=devices,
         num_seeds=settings.num_seeds,
+        reveal=loop.reveal,
     )
 
 

@@ -34,8 +34,8 @@ class Profile(NamedTuple):
         name: in figures; that of the suite if empty.
         resets: parts of the training, from 0 to 1, after which a new student takes over. The
             teacher is not informed.
-        shuffle: how the space is shuffled for teachers. The controls `staged` and `warm-up` know
-            the true space.
+        shuffle: how the space is shuffled for teachers. `staged` and the easy tasks of `warm-up
+            NAME` are those of the true space; NAME sees it shuffled.
         students: settings of the training that differ between students, by name. Each teacher
             teaches all of them, with all seeds; the mean over them is compared, seed by seed.
     """
