@@ -5,6 +5,7 @@ Each teacher is one job, whose results are a file of its own; a finished job is 
 
 import dataclasses
 import functools
+import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -139,7 +140,16 @@ def fingerprint(job: jobs.Job) -> dict[str, Any]:
         "evaluations": job.evaluations,
         "train": settings,
         **job.suite.profile.fingerprint,
+        **job.parts,
     }
+
+
+def digest_of_training(job: jobs.Job) -> str:
+    """Return a digest of all that the jobs of a comparison share, for merging their results."""
+    settings = fingerprint(dataclasses.replace(job, teacher=summaries.BASELINE))
+    for name in ("steps", "seed", "num_seeds", "llm"):  # stated in full, or of a teacher
+        del settings["train"][name]
+    return hashlib.sha256(strict_json.dumps(settings).encode()).hexdigest()
 
 
 def is_row(row: Any, suite: Suite) -> bool:
@@ -166,6 +176,7 @@ def write(
         "machine": hardware.describe(),
         "settings": {
             "steps": job.steps, "seeds": job.seeds, "seed": job.seed, "tests": suite.digest,
+            "training": digest_of_training(job),
         },
         "tests": sizes,
         "profile": suite.profile.name or suite.name,
@@ -254,10 +265,18 @@ def merged(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             made[name] = dict(result)
             continue
         first = made[name]
+        settings = dict(result["settings"])
+        if "training" not in first["settings"]:  # as in older results
+            settings.pop("training", None)
+        parts = {"settings": first["settings"] | settings}
         for part in ("settings", "tests", "parameters"):
-            if first[part] != result[part]:
+            if first[part] != parts.get(part, result[part]):
                 allowed = f"results with the {part} of the others of {name}, {first[part]}"
                 raise SettingError("RESULTS", result[part], allowed)
+        points, others = (next(iter(x["teachers"].values()))["steps"] for x in (first, result))
+        if points != others:
+            allowed = f"results with evaluations after the steps of the others of {name}, {points}"
+            raise SettingError("RESULTS", others, allowed)
         twice = set(first["teachers"]) & set(result["teachers"])
         if twice:
             raise SettingError("RESULTS", sorted(twice), f"each teacher of {name} once")

@@ -16,10 +16,11 @@ from didact.benchmarks import hardware
 from didact.benchmarks.curricula import worst_levels
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.suites.suite_files import Suite
+from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.common.settings import parsed
 from didact.environments.grid.mazes import Levels, RepeatedBlocks
-from didact.environments.task_spaces import Box
+from didact.environments.task_spaces import Box, TaskSpace
 from didact.experiments import setup
 from didact.experiments.config import LLMConfig, TrainConfig, checked
 from didact.experiments.evaluation.evaluate import evaluator
@@ -76,9 +77,33 @@ class Job:
 
     @property
     def file(self) -> str:
-        """The name of the file of the results, different for different teachers."""
+        """The name of the file of the results, different for different teachers and `parts`."""
         slug = re.sub(r"[^\w.-]+", "-", self.teacher).strip("-")[:60]
-        return f"{slug}-{zlib.crc32(self.teacher.encode()):08x}.json"
+        # Files of older versions do not state these parts, so that they cannot be compared.
+        text = self.teacher + (strict_json.dumps(self.parts) if self.parts else "")
+        return f"{slug}-{zlib.crc32(text.encode()):08x}.json"
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The optional parts of the suite file that this teacher's results depend on."""
+        suite, name = self.suite, (self.teacher.split() or [""])[0]
+        made: dict[str, Any] = {}
+        if name == STAGED:
+            made["stages"] = [_bounds(stage) for stage in suite.stages]
+        taught = name == WARM_UP or (
+            name != STAGED and ":" not in name and "easy" in teachers.settings_of(name)
+        )
+        if taught and suite.easy != suite.usual_easy:
+            made["easy"] = None if suite.easy is None else _bounds(suite.easy)
+        if suite.greedy:
+            made["greedy"] = True
+        if suite.worst is not None:
+            made["worst"] = suite.worst._asdict()
+        return made
+
+
+def _bounds(part: TaskSpace) -> list[list[float]]:
+    return [part.low.tolist(), part.high.tolist()]
 
 
 def teacher_of(label: str, suite: Suite) -> Teacher:
@@ -173,8 +198,7 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
             ]
         )
     settings, suite, loop = job.settings, job.suite, loop_of(job)
-    alone = setup.student_of(settings, suite.environment, alone=True)
-    play = evaluator(suite.environment, alone)
+    play = player_of(suite, settings)
     tasks = jnp.concatenate([jnp.asarray(x) for x in suite.tests.values()])
     ends = np.cumsum([len(x) for x in suite.tests.values()])[:-1]
     test = jax.jit(
@@ -235,6 +259,12 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
         "compile_seconds": round(followed.compile_seconds, 1),
         "machine": hardware.describe(),
     }
+
+
+def player_of(suite: Suite, settings: TrainConfig) -> Any:
+    """Return the evaluator of the suite's students, see `evaluate.evaluator`."""
+    alone = setup.student_of(settings, suite.environment, alone=True)
+    return evaluator(suite.environment, alone, greedy=suite.greedy)
 
 
 def worst_of(suite: Suite, play: Any, states: Any, settings: TrainConfig) -> dict[str, Any]:

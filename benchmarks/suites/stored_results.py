@@ -28,6 +28,7 @@ def check(result: Any) -> None:
     kinds: dict[str, Any] = {"steps": Steps, "seeds": Some, "seed": Seed, "tests": str}
     for name, kind in kinds.items():
         value_of(f"settings.{name}", result["settings"][name], kind)
+    value_of("settings.training", result["settings"].get("training"), str | None)
     for name, size in result["tests"].items():
         value_of(f"tests {_named(name)}", size, Some)
     parameters = value_of("parameters", result["parameters"], tuple[str, ...])
@@ -37,6 +38,8 @@ def check(result: Any) -> None:
         raise ValueError("no test tasks or no teachers")
     for name, row in result["teachers"].items():
         check_row(row, result["tests"], parameters, _named(name))
+    if len({tuple(row["steps"]) for row in result["teachers"].values()}) > 1:
+        raise ValueError("teachers were tested after different numbers of steps")
 
 
 def check_row(

@@ -10,6 +10,7 @@ A suite is a YAML file with the parts
 - `profile`: optional challenge to teachers, see `profiles`;
 - `tests`: groups of test tasks by name, each a part of the space with a `count` of random tasks, or
   a `grid` with numbers of values by parameter; or with `named`, names of evaluation tasks;
+- `greedy`: optional, `true` to test the most probable actions of students in place of sampled ones;
 - `worst`: optional test in the worst of many tasks after the training, see `profiles.Worst`;
 - `sha256`: the digest of all test tasks, so that they cannot change unnoticed;
 - `budgets`: by name (`small`, `paper`), each with `steps`, `seeds` and `teachers`.
@@ -40,8 +41,8 @@ from didact.experiments.config import Steps, TrainConfig, checked, from_dict
 from didact.experiments.config_files import read_values
 
 PARTS = (
-    *("description", "train", "rare", "easy", "stages", "profile", "tests", "worst", "sha256"),
-    "budgets",
+    *("description", "train", "rare", "easy", "stages", "profile", "tests", "greedy", "worst"),
+    *("sha256", "budgets"),
 )
 REQUIRED = ("description", "train", "tests", "budgets")
 DECIDED = (  # settings of a training that a suite does not have
@@ -76,6 +77,7 @@ class Suite:
         budgets: by name.
         profile: the challenge to teachers.
         worst: the test in the worst tasks; None for none.
+        greedy: whether students are tested with their most probable actions.
         variants: the suite with each of the students of the profile, by name.
     """
 
@@ -90,7 +92,13 @@ class Suite:
     budgets: dict[str, Budget]
     profile: Profile = dataclasses.field(default_factory=Profile)
     worst: Worst | None = None
+    greedy: bool = False
     variants: Mapping[str, "Suite"] = dataclasses.field(default_factory=dict)
+
+    @property
+    def usual_easy(self) -> Box | None:
+        """The environment's own easy tasks."""
+        return usual_easy(self.environment, self.space)
 
     @property
     def digest(self) -> str:
@@ -170,11 +178,10 @@ def _suite(
         where = f"{where} of {path.name}"
         return _part(space, environment, bounds, where) if bounds != {} else space
 
-    easy: Any = None
+    easy: Any = usual_easy(environment, space)
     if "easy" in values:
         easy = part_of(values["easy"], "easy")
-    elif isinstance(space, Box):
-        easy = environment.easy_space.intersection(space)
+        easy = None if easy == space else easy
     stages = values.get("stages", [])
     if not isinstance(stages, list):
         raise SettingError(f"stages of {path.name}", stages, "a list of tasks")
@@ -188,6 +195,7 @@ def _suite(
         )
         for group, bounds in _mapping(values, "tests", path).items()
     }
+    greedy = value_of(f"greedy of {path.name}", values.get("greedy", False), bool)
     if not tests:
         raise SettingError(f"tests of {path.name}", {}, "at least one group of test tasks")
     return Suite(
@@ -196,7 +204,7 @@ def _suite(
         settings=settings,
         environment=environment,
         space=space,
-        easy=None if easy == space else easy,
+        easy=easy,
         stages=tuple(part_of(stage, f"stage {i}") for i, stage in enumerate(stages, 1)),
         tests=tests,
         budgets={
@@ -205,7 +213,16 @@ def _suite(
         },
         profile=profile,
         worst=read_worst(values.get("worst"), space, path),
+        greedy=greedy,
     )
+
+
+def usual_easy(environment: Environment, space: TaskSpace) -> Box | None:
+    """Return the environment's easy tasks in a space; None if they are all or have no names."""
+    if not isinstance(space, Box):
+        return None
+    easy: Any = environment.easy_space.intersection(space)
+    return None if easy == space else easy
 
 
 def _mapping(values: Mapping[str, Any], part: str, path: Path) -> Mapping[str, Any]:

@@ -1,9 +1,11 @@
 """Jobs of suites: the loop of a training, what teachers are given, and how students are tested."""
 
+import dataclasses
+
 import jax
 import pytest
 
-from didact.benchmarks.suites import jobs, suite_files
+from didact.benchmarks.suites import comparison, jobs, suite_files
 from didact.environments import SettingError
 
 CELLS = """
@@ -50,3 +52,62 @@ def test_a_proposer_does_not_fit_a_shuffled_space(suite):
     with pytest.raises(SettingError, match="this suite shuffles the task space"):
         jobs.loop_of(jobs.Job(rugged, "pool:scripted", 256, 2))
     jobs.loop_of(jobs.Job(suite(CELLS), "pool:scripted", 256, 2))
+
+
+def fingerprint(text, suite, label):
+    job = jobs.Job(suite(text), label, 256, 2)
+    return comparison.fingerprint(job), job.file
+
+
+@pytest.mark.parametrize(
+    ("change", "label", "others"),
+    [
+        (("x0: [0, 0.1]", "x0: [0, 0.2]"), "staged", "uniform"),
+        (("stages:", "easy: {x0: [0, 0.3]}\nstages:"), "warm-up uniform", "uniform"),
+        (("stages:", "easy: {x0: [0, 0.3]}\nstages:"), "paced", "staged"),
+        (("stages:", "worst: {episodes: 3}\nstages:"), "uniform", None),
+        (("stages:", "greedy: true\nstages:"), "uniform", None),
+    ],
+)
+def test_results_depend_on_all_parts_of_a_suite(suite, change, label, others):
+    text = CELLS.replace(*change)
+    (before, file), (after, other) = (fingerprint(x, suite, label) for x in (CELLS, text))
+    assert before != after
+    assert file != other
+    assert comparison.digest_of_training(jobs.Job(suite(CELLS), label, 256, 2))
+    if others:  # its results do not depend on that part
+        assert fingerprint(CELLS, suite, others) == fingerprint(text, suite, others)
+
+
+def test_results_of_before_are_read_where_nothing_is_missing(suite):
+    """Their settings and the names of their files are the same as ever."""
+    before, file = fingerprint(CELLS, suite, "alp_gmm")
+    assert set(before) == {"suite", "tests", "teacher", "evaluations", "train"}
+    assert file == "alp_gmm-0bef7d9f.json"
+
+
+def test_the_training_is_part_of_merged_results(suite):
+    def digest(text, **more):
+        job = jobs.Job(suite(text), "alp_gmm", 256, 2)
+        return comparison.digest_of_training(dataclasses.replace(job, **more))
+
+    assert digest(CELLS) == digest(CELLS, teacher="pool:scripted")
+    assert digest(CELLS) != digest(CELLS, evaluations=3)
+    for old, new in (("hidden: 8", "hidden: 9"), ("stages:", "profile: {resets: [0.5]}\nstages:")):
+        assert digest(CELLS) != digest(CELLS.replace(old, new))
+
+
+@pytest.mark.parametrize("greedy", [False, True])
+def test_how_actions_are_chosen_in_tests(suite, greedy, monkeypatch):
+    own = suite(CELLS + f"greedy: {str(greedy).lower()}\n")
+    seen = []
+    monkeypatch.setattr(jobs, "evaluator", lambda *given, greedy: seen.append(greedy))
+    jobs.player_of(own, jobs.Job(own, "uniform", 256, 2).settings)
+    assert seen == [greedy]
+    assert suite_files.read_suite("tracks").greedy
+    assert not suite_files.read_suite("toy").greedy
+
+
+def test_greedy_must_be_a_switch(suite):
+    with pytest.raises(SettingError, match="greedy of own"):
+        suite(CELLS + "greedy: often\n")

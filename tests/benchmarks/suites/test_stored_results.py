@@ -154,3 +154,22 @@ def test_rows_without_names_of_parameters():
     stored_results.check_row(row(proposals=[]), ["one"], [])
     with pytest.raises(ValueError, match="proposals"):
         stored_results.check_row(row(), ["one"], [])
+
+
+def test_results_of_different_evaluations_or_trainings_are_not_merged(tmp_path):
+    settings = GOOD["settings"]
+    one = read(tmp_path, changed("settings", settings | {"training": "a"}))
+    old = read(tmp_path, GOOD)
+    fewer = {"steps": [640], "success": {"one": [[0.2], [0.4]]}, "proposals": [[[0.1, 0.2]]]}
+
+    def other(**more):
+        return dict(old) | {"teachers": {"riac": row()}} | more
+
+    for first, second in ((one, other()), (old, other(settings=one["settings"]))):
+        assert len(comparison.merged([first, second])[0]["teachers"]) == 3
+    with pytest.raises(SettingError, match="the settings of the others of toy"):
+        comparison.merged([one, other(settings=settings | {"training": "b"})])
+    with pytest.raises(SettingError, match="evaluations after the steps of the others"):
+        comparison.merged([one, other(teachers={"riac": row(**fewer)})])
+    refused(tmp_path, changed("teachers/uniform", row(**fewer)))
+    refused(tmp_path, changed("settings/training", 5))
