@@ -180,3 +180,10 @@ def test_a_tiny_budget_of_each_suite(name, tmp_path):
     assert result["summary"]["uniform"]["seeds"] == 2
     assert result["summary"]["uniform"]["trainings"] == 2 * max(1, len(suite.variants))
     assert (tmp_path / name / "small" / "report.html").is_file()
+
+
+def test_a_new_student_comes_when_it_does_in_the_literature():
+    """Every 7 of 20 million steps."""
+    suite = suite_files.read_suite("tracks_forgetting")
+    assert suite.profile.resets == pytest.approx((7 / 20, 14 / 20))
+    assert suite.greedy
