@@ -15,6 +15,7 @@ from didact import teachers
 from didact.benchmarks import hardware
 from didact.benchmarks.curricula import worst_levels
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
+from didact.benchmarks.suites.moved_parts import moved_part
 from didact.benchmarks.suites.suite_files import Suite
 from didact.common import strict_json
 from didact.common.errors import SettingError
@@ -93,7 +94,7 @@ class Job:
         taught = name == WARM_UP or (
             name != STAGED and ":" not in name and "easy" in teachers.settings_of(name)
         )
-        if taught and suite.easy != suite.usual_easy:
+        if taught and (suite.easy != suite.usual_easy or suite.profile.shuffle is not None):
             made["easy"] = None if suite.easy is None else _bounds(suite.easy)
         if suite.greedy:
             made["greedy"] = True
@@ -133,16 +134,18 @@ def teacher_of(label: str, suite: Suite) -> Teacher:
         return teachers.warm_started(inner, suite.easy, until=MASTERED)
     kinds = teachers.settings_of(name)
     settings = parsed("--teachers", texts, kinds, "teacher")
+    shuffle = suite.profile.shuffle
+    if shuffle is not None and not isinstance(suite.space, Box):
+        raise SettingError("--suite", suite.name, "without a shuffle: its tasks have no names")
     if suite.easy is not None and "easy" in kinds:
         settings["easy"] = suite.easy
+        if shuffle is not None and isinstance(suite.space, Box):
+            settings["easy"] = moved_part(suite.easy, suite.space, shuffle)
     elif teachers.starts_easy(name):
         raise SettingError("--teachers", label, "one that needs no easy tasks: this suite has none")
     made = teachers.make(name, suite.space, **settings)
-    shuffle = suite.profile.shuffle
-    if shuffle is None:
+    if shuffle is None or not isinstance(suite.space, Box):
         return made
-    if not isinstance(suite.space, Box):
-        raise SettingError("--suite", suite.name, "without a shuffle: its tasks have no names")
     return teachers.shuffled(made, suite.space, **shuffle._asdict())
 
 
