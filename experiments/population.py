@@ -5,8 +5,12 @@ References:
     Schmitt et al., Kickstarting Deep Reinforcement Learning, 2018, section 4.1 (tunes lambda).
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from didact.experiments.loop import TrainState
@@ -15,6 +19,44 @@ PERTURBATION = 1.25  # a copied weight is multiplied or divided by this factor
 SPREAD = 4.0  # initial weights lie between 1 / SPREAD and SPREAD times the setting
 TUNED = "kickstart"  # the auxiliary loss whose weight is tuned; other weights stay fixed
 PART = 4  # one in PART seeds is replaced, but at least one
+SUMS = "successes_by_seed", "episodes_by_seed"  # of each chunk, in its row of metrics
+
+
+class Population:
+    """Several seeds, ranked by their training success since the worst were last replaced.
+
+    Args:
+        seeds: the number of seeds.
+        rows: metrics of the training so far, from which a resumed one continues.
+    """
+
+    def __init__(self, seeds: int, rows: Sequence[Mapping[str, Any]] = ()):
+        self.sums = np.zeros((2, seeds))
+        for row in rows:
+            self.sums += np.stack([row.get(name, np.zeros(seeds)) for name in SUMS])
+            if "exploited" in row:
+                self.sums[:] = 0
+
+    def after_chunk(
+        self, state: TrainState, metrics: Mapping[str, Any], key: PRNGKeyArray | None
+    ) -> tuple[TrainState, dict[str, Any]]:
+        """Count the episodes of a chunk, and replace the worst seeds if a key is given.
+
+        None is replaced while a seed has not finished an episode, or if all are equally good.
+
+        Returns:
+            The state, and what belongs into the row of metrics: the sums of this chunk and, after
+            a replacement, `exploited`, the source of each seed.
+        """
+        parts = [np.asarray(metrics[name], float).sum(-1) for name in ("success_sum", "episodes")]
+        told: dict[str, Any] = {name: part.tolist() for name, part in zip(SUMS, parts, strict=True)}
+        self.sums += np.stack(parts)
+        successes, episodes = self.sums
+        if key is None or not episodes.all() or np.ptp(successes / episodes) == 0:
+            return state, told
+        state, source = exploit(state, jnp.asarray(successes / episodes), key)
+        self.sums[:] = 0
+        return state, told | {"exploited": np.asarray(source).tolist()}
 
 
 def randomise_weights(state: TrainState, key: PRNGKeyArray) -> TrainState:

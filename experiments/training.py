@@ -215,6 +215,10 @@ class Training:
         finite.require_finite_state(config, state, done)
         total, k = config.num_updates, config.updates_per_chunk
         self.log = logs.Log(self.run, done)
+        people: population.Population | None = None
+        if config.exploit_every:
+            rows = logs.read(self.run / logs.METRICS)
+            people = population.Population(config.num_seeds, rows)
         self.callbacks.on_start(self.run, config, done * config.steps_per_update)
         begun = time.perf_counter()
         bar = logs.ProgressBar(
@@ -274,9 +278,11 @@ class Training:
                     with contextlib.suppress(Abandoned):
                         row["evaluation"] = self.evaluate(state, done)
                 # Not after the last update, since the copies would not be trained.
-                exploits = config.exploit_every and done < total
-                if exploits and _crossed(before, done, every["exploit"]):
-                    state, row["exploited"] = self.exploit(state, records, done)
+                due = done < total and _crossed(before, done, every["exploit"])
+                if people is not None:
+                    key = self._key(done) if due else None
+                    state, told = people.after_chunk(state, records.metrics, key)
+                    state, row = loop.place(state) if due else state, row | told
                 state, came = proposals(state, before, done)
                 row |= {"proposed": came} if came else {}
                 self.log.write(row)
@@ -322,13 +328,6 @@ class Training:
         state = distributed.own(distributed.whole(state, self.loop.mesh))
         if distributed.first():
             self.checkpoints.save(done, state)
-
-    def exploit(self, state: Any, records: Any, updates: int) -> tuple[Any, list[int]]:
-        """Replace the worst seeds of the last chunk by copies of the best; return their sources."""
-        episodes = np.maximum(records.metrics["episodes"].sum(-1), 1)
-        scores = jnp.asarray(records.metrics["success_sum"].sum(-1) / episodes)
-        state, source = population.exploit(state, scores, self._key(updates))
-        return self.loop.place(state), np.asarray(source).tolist()
 
     def _key(self, updates: int) -> Any:
         key = jax.random.fold_in(jax.random.key(self.config.seed), updates)

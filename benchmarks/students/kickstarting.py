@@ -274,7 +274,7 @@ class Trial:
         key = jax.random.fold_in(jax.random.key(seed), 0x706F70)
         every = max(1, round(settings.num_updates * settings.exploit_every))
         many = bool(settings.exploit_every)
-        scores = np.zeros((2, settings.num_seeds))  # successes and episodes since the last exploit
+        people = population.Population(settings.num_seeds)
 
         def start(state):
             return loop.place(population.randomise_weights(state, key)) if many else state
@@ -282,12 +282,9 @@ class Trial:
         def exchange(state, metrics, number, tell):
             if not many:
                 return state
-            scores[:] += np.stack([metrics["success_sum"], metrics["episodes"]])[..., -1]
-            if number % every or number == settings.num_updates:
-                return state
-            rate = jnp.asarray(scores[0] / np.maximum(scores[1], 1))
-            scores[:] = 0
-            state, _ = population.exploit(state, rate, jax.random.fold_in(key, number))
+            due = number % every == 0 and number < settings.num_updates
+            exploit_key = jax.random.fold_in(key, number) if due else None
+            state, _ = people.after_chunk(state, metrics, exploit_key)
             return loop.place(state)
 
         def test(state, number):

@@ -320,6 +320,39 @@ def test_the_worst_go_on_from_the_best():
     assert seen == {1.25, 0.8}
 
 
+def chunk(successes, episodes):
+    """Return the metrics of a chunk of two updates."""
+    return {
+        "success_sum": np.stack([successes, np.zeros(4)], 1),
+        "episodes": np.stack([episodes, np.zeros(4)], 1),
+    }
+
+
+def test_seeds_are_ranked_by_all_episodes_since_the_last_replacement():
+    key, state = jax.random.key(0), people(4)
+    members = population.Population(4)
+    rows = []
+
+    def after(*sums, due=True):
+        nonlocal state
+        state, row = members.after_chunk(state, chunk(*sums), key if due else None)
+        rows.append(row)
+        return row.get("exploited")
+
+    assert after([0, 0, 0, 0], [5, 5, 5, 5]) is None  # all are equally good
+    assert after([9, 5, 4, 0], [9, 9, 9, 0], due=False) is None
+    np.testing.assert_array_equal(state.student.params["w"], np.arange(4))
+    # In the last chunk alone, seed 0 would be the worst, and seed 3 without an episode in it.
+    assert after([0, 3, 3, 0], [2, 3, 3, 0]) == [0, 1, 2, 0]
+    np.testing.assert_array_equal(state.student.params["w"], [0, 1, 2, 0])
+    assert after([4, 4, 4, 0], [4, 4, 4, 0]) is None  # seed 3 has no episode yet
+    # A resumed training goes on from the rows of metrics.
+    again = population.Population(4, rows)
+    np.testing.assert_array_equal(again.sums, members.sums)
+    np.testing.assert_array_equal(again.sums, [[4, 4, 4, 0]] * 2)
+    np.testing.assert_array_equal(population.Population(4, [{"updates": 1}]).sums, 0)
+
+
 @pytest.mark.slow
 def test_weights_start_spread_out():
     weights = np.asarray(
