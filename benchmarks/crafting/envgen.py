@@ -105,7 +105,7 @@ def train(config: EnvGenConfig, condition: str, seed: int, folder: Path) -> dict
     play = evaluator(world, setup.student_of(settings, world, alone=True))
     tasks = jnp.tile(jnp.asarray(ORIGINAL), (config.test_episodes, 1))
     test = jax.jit(lambda student, key: play(student, key, tasks))
-    each = max(1, round(settings.num_updates / (2 * config.cycles)))
+    turns = turns_of(settings.num_updates, config.cycles)
     console, rates, steps, done = display.terminal(), {}, [], 0
     counts = {"accepted": 0, "refused": 0, "failed": 0}
     curves: dict[str, list[float]] = {name: [] for name in ACHIEVEMENTS}
@@ -117,7 +117,7 @@ def train(config: EnvGenConfig, condition: str, seed: int, folder: Path) -> dict
                 config, source, transcript, state, world, rates, refused, done, counts
             )
             state = loop.place(state._replace(teacher=state.teacher._replace(worlds=pooled)))
-        for original in (condition == BASELINE, True):
+        for original, each in zip((condition == BASELINE, True), turns[cycle], strict=True):
             teacher = state.teacher._replace(original=jnp.asarray(original))
             state = loop.place(state._replace(teacher=teacher))
             for _ in range(each):
@@ -141,8 +141,21 @@ def train(config: EnvGenConfig, condition: str, seed: int, folder: Path) -> dict
         "score": score({name_: values[-1] for name_, values in curves.items()}),
         "return": float(np.mean(results.returns)),
         "length": float(np.mean(results.lengths)),
+        "machine": hardware.describe(),
         **counts,
     }
+
+
+def turns_of(updates: int, cycles: int) -> list[list[int]]:
+    """Return the numbers of updates in worlds and in the original game, by cycle.
+
+    Raises:
+        SettingError: there are fewer updates than turns.
+    """
+    if updates < 2 * cycles:
+        raise SettingError("--cycles", cycles, f"at most half of the {updates} updates")
+    ends = np.linspace(0, updates, 2 * cycles + 1).round().astype(int)
+    return np.diff(ends).reshape(cycles, 2).tolist()
 
 
 def is_row(row: Any) -> bool:
@@ -260,14 +273,16 @@ def compare(config: EnvGenConfig) -> dict[str, Any]:
     for condition in config.conditions:  # validates everything before the first training
         for seed in (config.seed, config.seed + config.seeds - 1):
             settings = settings_of(config, condition, seed)
+        turns_of(settings.num_updates, config.cycles)
         _teacher_of(config, condition.partition(":")[0], world)
         proposers.proposer_of(settings, world)
     folder = writable("--out", config.out)
     values = dataclasses.asdict(config)
-    settings = {
-        key: value for key, value in values.items()
-        if key not in ("out", "conditions", "seeds", "seed", "llm")
-    } | {"model": config.llm.model}  # fmt: skip
+    for name in ("out", "conditions", "seeds", "seed"):
+        del values[name]
+    for name in ("base_url", "api_key_env"):  # of the same model at another place
+        del values["llm"][name]
+    settings = values
     path = folder / RESULT
     results = resumed_results.Results(path, "rows", settings, is_row)
     seeds = range(config.seed, config.seed + config.seeds)
@@ -312,8 +327,9 @@ def summarise(chosen: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, An
 def table(result: dict[str, Any]) -> Group:
     """Return the scores, and the rate of each achievement, as tables."""
     settings, summary = result["settings"], result["summary"]
+    steps = max(row["steps"][-1] for row in result["rows"].values())
     scores = Table(
-        title=f"Crafter's score after {settings['steps']:,} steps, {settings['seeds']} seeds",
+        title=f"Crafter's score after {steps:,} steps, {settings['seeds']} seeds",
         title_style="bold",
     )
     scores.add_column("worlds from")

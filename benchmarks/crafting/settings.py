@@ -86,7 +86,8 @@ class EnvGenConfig:
 
     In each cycle, worlds are chosen, the student trains in them and then in the original game, and
     each achievement is measured there, with its standard error, and reported to the proposer. All
-    conditions take the same number of steps (Zala et al., EnvGen, COLM 2024).
+    conditions are trained for the same number of steps; the evaluations that proposers read are not
+    counted (Zala et al., EnvGen, COLM 2024).
     """
 
     conditions: tuple[str, ...] = (
@@ -95,7 +96,7 @@ class EnvGenConfig:
     """where worlds come from: a proposer as in `pool:language-model` or `pool:scripted`, a teacher,
     or `original` for the original game alone, which is the baseline"""
     steps: Steps = 1_000_000
-    """environment steps per seed, half of them in the original game"""
+    """environment steps of training per seed, half of them in the original game"""
     cycles: Annotated[int, Range(1, 10_000)] = 4
     """number of cycles"""
     worlds: Annotated[int, Range(1, 1024)] = 8

@@ -1,5 +1,6 @@
 """EnvGen in Crafter: turns, conditions and statistics."""
 
+import dataclasses
 import io
 import json
 
@@ -78,6 +79,22 @@ def test_finished_seeds_are_not_trained_again(tmp_path, monkeypatch):
     assert envgen.compare(config)["summary"] == result["summary"]
     with pytest.raises(SettingError, match="different settings"):
         envgen.compare(EnvGenConfig(**(vars(config) | {"cycles": 3})))
+    for change in ({"strategy": "interesting"}, {"temperature": 0.1}, {"max_calls": 1}):
+        llm = dataclasses.replace(config.llm, **change)
+        with pytest.raises(SettingError, match="different settings"):
+            envgen.compare(EnvGenConfig(**(vars(config) | {"llm": llm})))
+    moved = dataclasses.replace(config.llm, base_url="http://localhost:1")
+    assert envgen.compare(EnvGenConfig(**(vars(config) | {"llm": moved})))["rows"] == result["rows"]
+
+
+def test_turns_have_all_updates():
+    for updates, cycles in ((8, 4), (25, 10), (25, 4), (245, 4)):
+        turns = np.array(envgen.turns_of(updates, cycles))
+        assert turns.shape == (cycles, 2)
+        assert turns.sum() == updates
+        assert np.ptp(turns) <= 1
+    with pytest.raises(SettingError, match="--cycles is 13"):
+        envgen.turns_of(25, 13)
 
 
 @pytest.mark.parametrize(
