@@ -21,10 +21,11 @@ from didact.benchmarks.suites import comparison
 from didact.common.extensions import import_all
 from didact.common.files import writable
 from didact.common.settings import checked as settings_checked
-from didact.environments import SettingError
+from didact.environments import Environment, SettingError, TaskSpace
 from didact.experiments import setup
 from didact.experiments.config import TrainConfig, checked, option
-from didact.experiments.config_files import read_file
+from didact.experiments.config_files import read_file, read_values
+from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.plotting import training_curves
 from didact.experiments.runs.transcripts import TRANSCRIPT
@@ -47,9 +48,17 @@ DEFAULTS = {
 }
 
 
+FROM_FILES = {"env", "steps", "num_envs", "warm_up"}  # unless an option is given
+
+
 def with_defaults(config: CurriculumConfig) -> CurriculumConfig:
     """Return the settings of a comparison without a suite, with defaults for those not given."""
     missing = {name: x for name, x in DEFAULTS.items() if getattr(config, name) in (None, ())}
+    if config.train_config is not None:
+        given = read_values(config.train_config, OPTION)
+        given = {str(name).replace("-", "_") for name in given} if given else set()
+        base = read_file(config.train_config, OPTION)
+        missing |= {name: getattr(base, name) for name in missing if name in given & FROM_FILES}
     return dataclasses.replace(config, **missing)
 
 
@@ -152,6 +161,11 @@ def _settings(label: str, config: CurriculumConfig) -> TrainConfig:
     )
 
 
+def test_space_of(settings: TrainConfig, environment: Environment) -> TaskSpace:
+    """Return the space of the test tasks: that of the training, with the least help to students."""
+    return fixed_tasks.without_help(setup.space_of(settings, environment), environment)
+
+
 def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
     """Train all seeds with one teacher; a proposer's transcript is written to `config.out`."""
     config = with_defaults(config)
@@ -159,7 +173,8 @@ def learn(teacher: str, config: CurriculumConfig) -> dict[str, Any]:
     environment = setup.environment_of(settings)
     loop = setup.loop_of(settings, environment, jax.devices())
     student = setup.student_of(settings, environment, alone=True)
-    tasks = environment.task_space.sample(jax.random.key(10_000), config.test_tasks or 0)
+    space = test_space_of(settings, environment)
+    tasks = space.sample(jax.random.key(10_000), config.test_tasks or 0)
     test = jax.jit(lambda states, key: _each(evaluator(environment, student), states, key, tasks))
     folder = writable("--out", config.out)
     if settings.proposer != "none":

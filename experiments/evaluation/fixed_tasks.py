@@ -31,7 +31,7 @@ def evaluation_tasks_of(config: TrainConfig, environment: Environment) -> dict[s
     """
     known = environment.evaluation_tasks
     if not config.evaluate_on and not known:
-        space = _without_help(space_of(config, environment), environment)
+        space = without_help(space_of(config, environment), environment)
         return {UNIFORM: np.asarray(space.sample(jax.random.key(SEED), NUM_SAMPLES))}
     return {
         name: _checked(name, known[name], environment)
@@ -46,7 +46,7 @@ def repeated(tasks: np.ndarray, episodes: int) -> np.ndarray:
     return np.resize(tasks, (episodes, np.shape(tasks)[-1]))
 
 
-def _without_help(space: TaskSpace, environment: Environment) -> TaskSpace:
+def without_help(space: TaskSpace, environment: Environment) -> TaskSpace:
     """Restrict the help that students get to its minimum, as in all evaluation tasks."""
     name = environment.help_parameter
     if name is None or not isinstance(space, Box) or name not in space.names:

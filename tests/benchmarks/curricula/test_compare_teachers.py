@@ -14,7 +14,8 @@ from scipy import stats
 from didact.benchmarks.curricula import compare_teachers
 from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.environments import SettingError
-from didact.experiments.config import LLMConfig
+from didact.experiments import setup
+from didact.experiments.config import LLMConfig, TrainConfig
 from didact.teachers.language import LanguageModel
 from didact.teachers.language.transcript import exchanges
 
@@ -225,7 +226,10 @@ def test_teachers_with_settings_and_training_settings_of_a_file(monkeypatch, tmp
     plain, changed = (compare_teachers._settings(label, config) for label in labels)
     assert changed.teacher_settings == ("fit_rate=100", "k_max=4")
     assert changed.ppo.learning_rate == 0.0005
-    assert changed.steps == 1_500_000  # the option takes precedence over the file
+    assert changed.steps == 7
+    option = dataclasses.replace(config, steps=9)
+    assert compare_teachers._settings("alp_gmm", option).steps == 9  # it takes precedence
+    assert (changed.env, changed.num_envs) == ("ToyGrid", 256)
     assert dataclasses.replace(changed, teacher_settings=()) == plain
 
     calls = []
@@ -233,9 +237,35 @@ def test_teachers_with_settings_and_training_settings_of_a_file(monkeypatch, tmp
     compare_teachers.compare(config)
     compare_teachers.compare(config)
     assert calls == [*labels]
-    file.write_text("ppo: {learning_rate: 0.001}\n")
+    file.write_text("ppo: {learning_rate: 0.001}\nsteps: 7\n")
     with pytest.raises(SettingError, match="different settings"):
         compare_teachers.compare(config)
     wrong = dataclasses.replace(config, teachers=("uniform", "alp_gmm fit_rate=x"))
     with pytest.raises(SettingError, match="fit_rate is 'x'"):
         compare_teachers.compare(wrong)
+
+
+def test_settings_of_a_file_that_no_option_changes(tmp_path):
+    file = tmp_path / "training.yaml"
+    file.write_text("env: MiniSynth\nnum-envs: 512\nwarm_up: 0.9\n")
+    config = CurriculumConfig(train_config=file)
+    found = compare_teachers._settings("uniform", config)
+    assert (found.env, found.num_envs, found.warm_up) == ("MiniSynth", 512, 0.9)
+    assert found.steps == compare_teachers.DEFAULTS["steps"]
+    own = dataclasses.replace(config, env="GoTo", warm_up=0.0)
+    found = compare_teachers._settings("uniform", own)
+    assert (found.env, found.num_envs, found.warm_up) == ("GoTo", 512, 0.0)
+
+
+def test_test_tasks_are_those_of_the_training_without_help():
+    settings = TrainConfig(
+        env="GoTo", env_settings=("feedback=both",), tasks=("rows=1", "columns=1")
+    )
+    environment = setup.environment_of(settings)
+    space = compare_teachers.test_space_of(settings, environment)
+    assert environment.help_parameter is not None
+    for name in ("rows", "columns"):
+        column = space.names.index(name)
+        assert (space.low[column], space.high[column]) == (1, 1)
+    column = space.names.index(environment.help_parameter)
+    assert space.low[column] == space.high[column] == environment.task_space.low[column]
