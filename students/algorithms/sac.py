@@ -78,6 +78,9 @@ def sac(
     if config.network.memory:
         allowed = "0: SAC has no recurrent memory"
         raise SettingError("sac.network.memory", config.network.memory, allowed)
+    if config.network.normalise_observations:
+        allowed = "false: SAC keeps no running statistics of observations"
+        raise SettingError("sac.network.normalise_observations", True, allowed)
     if config.learning_starts > config.replay_capacity:
         allowed = f"at most the replay capacity, {config.replay_capacity}"
         raise SettingError("sac.learning_starts", config.learning_starts, allowed)

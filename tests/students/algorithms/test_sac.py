@@ -160,6 +160,9 @@ def test_actions_are_uniform_until_learning_starts():
 def test_what_it_cannot_do_is_said():
     with pytest.raises(SettingError, match="continuous for SAC"):
         sac(SPACE, Discrete(3))
+    normalised = NetworkConfig(memory=0, normalise_observations=True)
+    with pytest.raises(SettingError, match=r"sac\.network\.normalise_observations is True"):
+        sac(SPACE, ACTIONS, config(network=normalised))
     with pytest.raises(SettingError, match=r"sac\.network\.memory is 4"):
         sac(SPACE, ACTIONS, config(network=NetworkConfig(memory=4)))
     student = sac(SPACE, ACTIONS, config(replay_capacity=10))
