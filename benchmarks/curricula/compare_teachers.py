@@ -77,7 +77,7 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         `machine`, `settings`, and `teachers`: for each its `steps` [p], `success` [seeds, p] on the
         test set, `seconds`, the final success and the average success over the curve of each seed
         with bootstrap intervals, and the p-values of Welch's tests of both against the last
-        teacher.
+        teacher, not corrected for the number of teachers.
 
     Raises:
         SettingError: a setting is invalid, or the folder holds results for other settings.

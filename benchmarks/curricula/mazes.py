@@ -66,7 +66,8 @@ def compare(config: MazesConfig) -> dict[str, Any]:
         `shares`, and `seconds`), and `teachers`: for those with at least one training the mean over
         seeds of `mean` and of each `worst`, with 95 % intervals if there are several seeds, the
         interquartile mean over all mazes and seeds, and the p-value of Welch's test against the
-        baseline, which is `uniform` or else the last teacher.
+        baseline, which is `uniform` or else the last teacher, not corrected for the number of
+        teachers.
 
     Raises:
         SettingError: a setting is invalid, or the folder holds results for other settings.

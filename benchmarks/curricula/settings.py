@@ -54,7 +54,8 @@ class CurriculumConfig:
     teachers: tuple[str, ...] = ()
     """teachers to compare, with a proposer as in `pool:scripted` and settings as in
     `"alp_gmm fit_rate=100"`; without a suite, the last one is the baseline of the statistical
-    tests. Defaults to those of the suite, or to alp_gmm and uniform"""
+    tests, which are not corrected for the number of teachers. Defaults to those of the suite, or to
+    alp_gmm and uniform"""
     steps: TrainingSteps | None = None
     """environment steps per seed; defaults to those of the suite, or to 1,500,000"""
     seeds: Seeds | None = None

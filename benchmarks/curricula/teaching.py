@@ -34,8 +34,8 @@ def compare(config: TeachingConfig) -> dict[str, Any]:
     Returns:
         `machine`, `settings`, `teachers` with the `score` of each seed (the mean test score of the
         pupils at the end of their lives), its interval, the share of pupils that reach the goal,
-        and Welch's p-value of the difference from the trained teacher; and the `curve` of the
-        training: score by steps and seed.
+        and Welch's p-value of the difference from the trained teacher, not corrected for the number
+        of teachers; and the `curve` of the training: score by steps and seed.
 
     Raises:
         SettingError: a setting is invalid.

@@ -164,8 +164,9 @@ def compare(config: ToyConfig) -> dict[str, Any]:
     Returns:
         `machine`, `settings`, and `teachers`: for each the number of `episodes` [p], the `scores`
         [seeds, p] in percent of the cells, `final` and `average` scores of each seed with their
-        95 % t-intervals, the p-values of Welch's tests against the last teacher, the published mean
-        and standard deviation if there are any, and seconds.
+        95 % t-intervals, the p-values of Welch's tests against the last teacher, not
+        corrected for the number of teachers, the published mean and standard deviation if there
+        are any, and seconds.
 
     Raises:
         SettingError: a setting is invalid.
