@@ -124,7 +124,7 @@ def _section(result: Mapping[str, Any], folder: Path) -> str:
     parts.append(
         f"<p class=soft>{settings['steps']:,} steps per seed, {settings['seeds']} seeds from "
         f"{settings['seed']}; test tasks: {_text(tests)} (<code>{_text(settings['tests'][:12])}"
-        f"</code>). {_text(_machine(result['machine']))}</p>"
+        f"</code>). {_text(_machine(_machine_of(result)))}</p>"
     )
     if result["verdict"]:
         first, *rest = result["verdict"]
@@ -212,6 +212,15 @@ def _csv(results: Sequence[Mapping[str, Any]]) -> str:
                     number = result["settings"]["seed"] + seed
                     writer.writerow((result["suite"], name, student, number, steps, f"{value:.4f}"))
     return file.getvalue()
+
+
+def _machine_of(result: Mapping[str, Any]) -> Any:
+    """Return the machine of all rows, or that there are several."""
+    rows = [row.get("machine") for row in result["teachers"].values()]
+    known = [machine for machine in rows if isinstance(machine, Mapping) and machine]
+    if any(machine != known[0] for machine in known):
+        return {"several": "machines or versions, whose seconds cannot be compared"}
+    return known[0] if known else result["machine"]
 
 
 def _machine(machine: Any) -> str:

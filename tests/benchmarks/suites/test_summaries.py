@@ -82,3 +82,12 @@ def test_students_are_no_seeds(tmp_path):
     }
     assert figures.curves(tmp_path / "curves.png", whole, ["x"]).is_file()
     assert figures.worst(tmp_path / "worst.png", whole, ["x"])
+
+
+def test_the_report_names_the_machine_of_the_rows():
+    rows = {name: {"machine": {"cpu": cpu}} for name, cpu in (("a", "x"), ("b", "y"))}
+    one = report._machine_of({"machine": {"cpu": "z"}, "teachers": {"a": rows["a"]}})
+    assert one == {"cpu": "x"}
+    both = report._machine_of({"machine": {"cpu": "z"}, "teachers": rows})
+    assert report._machine(both).startswith("several machines")
+    assert report._machine_of({"machine": 5, "teachers": {"a": {"machine": {}}}}) == 5
