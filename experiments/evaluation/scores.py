@@ -12,7 +12,7 @@ from didact.experiments.evaluation.evaluate import Results
 
 
 def scores_of(results: Results, names: Iterable[str], config: TrainConfig) -> dict[str, Any]:
-    """Return success, return and length by evaluation task, and success by seed if several.
+    """Return success, return and length by evaluation task, also by seed if there are several.
 
     Args:
         results: arrays [tasks, episodes], with a leading axis of seeds if there are several.
@@ -24,18 +24,20 @@ def scores_of(results: Results, names: Iterable[str], config: TrainConfig) -> di
     """
     scores: dict[str, dict[str, Any]] = {}
     for number, name in enumerate(names):
-        success = np.asarray(results.success)[..., number, :].mean(-1)
-        scores[name] = {
-            "success": float(success.mean()),
-            "return": float(np.asarray(results.returns)[..., number, :].mean()),
-            "length": float(np.asarray(results.lengths)[..., number, :].mean()),
-        }
+        scores[name] = {}
+        for measure, values in (
+            ("success", results.success),
+            ("return", results.returns),
+            ("length", results.lengths),
+        ):
+            mean = np.asarray(values)[..., number, :].mean(-1)
+            scores[name][measure] = float(mean.mean())
+            if mean.ndim:
+                scores[name][f"{measure}_by_seed"] = mean.tolist()
         rates = {
             achievement: float(np.asarray(x)[..., number, :].mean())
             for achievement, x in results.achieved.items()
         }
         scores[name] |= reported(rates)
-        if success.ndim:
-            scores[name]["success_by_seed"] = success.tolist()
     finite.require_finite_scores(scores, config)
     return scores

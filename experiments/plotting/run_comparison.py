@@ -21,7 +21,7 @@ from didact.experiments.runs import logs
 TEACHER = "teacher"  # selects the episodes of the training itself
 MEASURES = {"success": "success rate", "return": "episode return", "length": "episode length"}
 FIGURES = (".png", ".pdf", ".svg")
-# Runs that differ in these settings only are seeds of one curve.
+# Runs that differ in these settings only are seeds of one curve; equal seeds count once.
 IGNORED = ("run", "seed", "num_seeds", "imports", "pictures", "video", "checkpoint_every")
 LONGEST_LABEL = 60
 
@@ -102,7 +102,7 @@ def curves_of(
     Raises:
         SettingError: a run has no such measurements.
     """
-    result = []
+    result: list[Curve] = []
     for run, label in zip(runs, labels, strict=True):
         points: list[tuple[int, list[float]]] = []
         for row in run.rows:
@@ -126,7 +126,9 @@ def curves_of(
         if not found:
             allowed = f"a run with the {MEASURES[measure]} on {', '.join(on)}"
             raise SettingError("RUN", str(run.path), allowed)
-        result += found
+        # The same seed of equal runs is no further draw.
+        known = {(curve.label, curve.seed) for curve in result}
+        result += [curve for curve in found if (curve.label, curve.seed) not in known]
     return result
 
 

@@ -75,7 +75,7 @@ def behaviour_cloning(
             jnp.asarray(window.action),
             jnp.asarray(window.reward),
             # The observation after a truncated step is not recorded: use the value of the one
-            # before the step instead.
+            # before the step instead, also after the last step of every window.
             over & ~jnp.asarray(window.truncated),
             jnp.asarray(window.truncated),
             {"value": value},

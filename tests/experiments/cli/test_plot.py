@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,3 +146,17 @@ def test_what_is_refused(here, refused):
         ([a, "--window", "0"], "--window is 0, but must be a whole number from 1 to"),
     ):
         assert message in refused("plot", *arguments), arguments
+
+
+def test_the_same_seed_of_equal_runs_counts_once(here):
+    from didact.experiments.plotting import run_comparison
+
+    rows = [row(100, 0.1, 0.2), row(200, 0.3, 0.4)]
+    runs = [
+        run_comparison.read(Path(made(here / name, rows, seed=seed, num_seeds=2)))
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    ]
+    curves = run_comparison.curves_of(runs, ["x"] * 3, ["A"], "success")
+    assert [curve.seed for curve in curves] == [0, 1, 2]
+    curves = run_comparison.curves_of(runs, ["x", "y", "x"], ["A"], "success")
+    assert [curve.seed for curve in curves] == [0, 1, 0, 1, 2]

@@ -16,6 +16,7 @@ from didact.experiments.evaluation import official
 from didact.experiments.evaluation.evaluate import Results, evaluator, summary
 from didact.experiments.evaluation.fixed_tasks import UNIFORM, evaluation_tasks_of, repeated
 from didact.experiments.evaluation.official import play_official
+from didact.experiments.evaluation.scores import scores_of
 from didact.students import Policy, card
 from didact.students.config import NetworkConfig
 
@@ -342,3 +343,14 @@ def test_results_are_plain_numbers():
         "return": 0.25,
         "length": 4.0,
     }
+
+
+def test_scores_by_seed():
+    rng = np.random.default_rng(0)
+    success, returns, lengths = rng.random((3, 2, 4, 5))  # [seeds, tasks, episodes] each
+    made = scores_of(Results(success, returns, lengths), "abcd", TrainConfig())
+    for name, values in (("success", success), ("return", returns), ("length", lengths)):
+        assert made["b"][name] == pytest.approx(values[:, 1].mean())
+        assert made["b"][f"{name}_by_seed"] == pytest.approx([values[i, 1].mean() for i in (0, 1)])
+    single = scores_of(Results(success[0], returns[0], lengths[0]), "abcd", TrainConfig())
+    assert set(single["a"]) == {"success", "return", "length"}
