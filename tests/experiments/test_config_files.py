@@ -146,8 +146,8 @@ WRONG = [
     ("steps: '5'", "steps in w.yaml is '5', but must be a whole number"),
     ("steps: true", "steps in w.yaml is True, but must be a whole number"),
     ("steps:", "steps in w.yaml is None, but must be a whole number"),
-    ("warm_up: .nan", "warm_up in w.yaml is nan, but must be a number from 0 to 1"),
-    ("ppo: {clip: .inf}", "ppo.clip in w.yaml is inf, but must be a number above 0"),
+    ("warm_up: .nan", "warm_up in w.yaml is nan, but must be a finite number from 0 to 1"),
+    ("ppo: {clip: .inf}", "ppo.clip in w.yaml is inf, but must be a finite number above 0"),
     ("ppo: {clip: '0.2'}", "ppo.clip in w.yaml is '0.2', but must be a number above 0"),
     ("ppo: 3", "ppo in w.yaml is 3, but must be a mapping"),
     ("ppo: [clip]", "ppo in w.yaml is ['clip'], but must be a mapping"),
@@ -202,7 +202,7 @@ def test_what_is_wrong_in_a_file(folder, text, sentence, monkeypatch):
         (b"", "JSON (line 1: Expecting value)"),
         (b"[" * 100_000, "JSON ("),
         (b'{"steps": ' + b"9" * 5000 + b"}", "JSON (Exceeds the limit"),
-        (b'{"warm_up": NaN}', "warm_up in w.json is nan, but must be a number from 0 to 1"),
+        (b'{"warm_up": NaN}', "warm_up in w.json is nan, but must be a finite number from 0 to 1"),
         (b" " * (MAX_SIZE + 1), "a readable file (it has more than 1,048,576 bytes)"),
     ],
 )
@@ -308,7 +308,7 @@ def well_read(config):
         (TrainConfig(env=None), "--env is None, but must be a string"),  # type: ignore[arg-type]
         (TrainConfig(imports="my.py"), "--import is 'my.py', but must be a list"),  # type: ignore[arg-type]
         (TrainConfig(ppo=DistillConfig()), "--ppo is DistillConfig"),  # type: ignore[arg-type]
-        (TrainConfig(ppo=PPOConfig(clip=math.nan)), "--ppo.clip is nan, but must be a number ab"),
+        (TrainConfig(ppo=PPOConfig(clip=math.nan)), "--ppo.clip is nan, but must be a finite number"),
     ],
 )
 def test_settings_of_python_that_mean_nothing(config, sentence):

@@ -39,7 +39,7 @@ def gather(objects: Int32[Array, "n s"], position: Int32[Array, " n"]) -> Nearby
     """
     n = objects.shape[0]
     fact = objects[0, 0] >= 0
-    reach = varying_as(position, jnp.full_like(position, REACH))
+    reach = varying_as(objects, jnp.full_like(position, REACH))
     words = compile_separately(fact, _close, objects, position, reach)
     most = jnp.max(jnp.sum(jax.lax.population_count(words), 0))
     reach, words = jax.lax.cond(
