@@ -308,7 +308,7 @@ def well_read(config):
         (TrainConfig(env=None), "--env is None, but must be a string"),  # type: ignore[arg-type]
         (TrainConfig(imports="my.py"), "--import is 'my.py', but must be a list"),  # type: ignore[arg-type]
         (TrainConfig(ppo=DistillConfig()), "--ppo is DistillConfig"),  # type: ignore[arg-type]
-        (TrainConfig(ppo=PPOConfig(clip=math.nan)), "--ppo.clip is nan, but must be a finite number"),
+        (TrainConfig(ppo=PPOConfig(clip=math.nan)), "--ppo.clip is nan, but must be a finite"),
     ],
 )
 def test_settings_of_python_that_mean_nothing(config, sentence):
