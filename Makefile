@@ -30,7 +30,7 @@ train: install
 
 # Two processes: much of the time is compiling, which uses one core.
 test: install-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: install-test
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -49,8 +49,17 @@ def pytest_configure(config):
             os.environ["XLA_FLAGS"] = " ".join(filter(None, flags))
 
 
+# Files that take more than 20 seconds. They begin first, so that all processes end together.
+LONG = {
+    *("test_conformance", "test_resume", "test_training", "test_documentation", "test_proposers"),
+    *("test_testing", "test_encoders", "test_registry", "test_loop", "test_alp_gmm"),
+    *("test_toy_suite", "test_minigrid_rooms", "test_task_space", "test_recording", "test_ppo"),
+}
+
+
 def pytest_collection_modifyitems(items):
-    """Mark the tests that start processes: those with a fixture that does."""
+    """Order the files, and mark the tests that start processes: those with a fixture that does."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
     for item in items:
         if {"process", "finished", "two_devices"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("process")

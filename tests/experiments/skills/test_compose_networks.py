@@ -52,6 +52,7 @@ def test_a_network_is_used_again(runs):
     jax.tree.map(np.testing.assert_array_equal, *networks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_saved_policy_acts_as_the_plan_over_its_network_says(runs, number):
     (folder, result), goals = runs[number], runs[-1]

@@ -36,7 +36,10 @@ def flow_of(d, seed=0):
     return flow, jax.tree.unflatten(tree, leaves)
 
 
-@pytest.mark.parametrize("d", [1, 2, 3, 7])
+SIZES = [2, *(pytest.param(d, marks=pytest.mark.slow) for d in (1, 3, 7))]
+
+
+@pytest.mark.parametrize("d", SIZES)
 def test_the_flow_inverts(d):
     flow, parameters = flow_of(d)
     noise = jax.random.normal(jax.random.key(2), (200, d))
@@ -49,7 +52,7 @@ def test_the_flow_inverts(d):
     np.testing.assert_allclose(same[inside], slope[inside], atol=2e-2)
 
 
-@pytest.mark.parametrize("d", [1, 2, 3, 7])
+@pytest.mark.parametrize("d", SIZES)
 def test_its_log_determinant_is_that_of_autodiff(d):
     flow, parameters = flow_of(d)
     noise = jax.random.normal(jax.random.key(2), (60, d))
