@@ -218,6 +218,7 @@ def test_ratio_is_to_the_best_of_a_peer_in_the_same_round_and_level():
 def test_training_is_measured_piece_by_piece(monkeypatch):
     settings = TrainConfig(
         env="ToyGrid",
+        teacher="alp_gmm",
         teacher_settings=("fit_rate=30", "k_max=3"),
         num_envs=64,
         rollout_length=8,
