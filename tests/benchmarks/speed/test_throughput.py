@@ -239,7 +239,7 @@ def test_training_is_measured_piece_by_piece(monkeypatch):
     assert min(told["seconds"].values()) > 0
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(benchmark.table(result))
-    assert "Training: ToyGrid under alp_gmm" in console.export_text()
+    assert "Training: ToyGrid with alp_gmm" in console.export_text()
 
 
 @pytest.mark.parametrize(
