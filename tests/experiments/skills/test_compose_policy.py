@@ -25,6 +25,7 @@ def made(tmp_path_factory):
     return folder, composed(Compose(FORMULA, policy="goto-local", episodes=64, run=folder))
 
 
+@pytest.mark.slow
 def test_the_policy_loads_and_acts_like_any_other(made):
     folder, result = made
     assert (result["environment"], result["goals"]) == ("BabyAI-GoToLocal-v0", 2)
@@ -38,6 +39,7 @@ def test_the_policy_loads_and_acts_like_any_other(made):
     assert np.array_equal(carry.due, np.zeros(4))
 
 
+@pytest.mark.slow
 def test_it_acts_as_the_policy_with_the_instruction_that_is_due(made):
     """Its logits are those of goto-local, which reads the instruction from the observation."""
     policy, inner = load_policy(made[0]), load_policy("goto-local")
