@@ -51,12 +51,13 @@ def _own_line(error: Exception) -> str:
     lines = []
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
-        if not ({"site-packages", "testing"} & {*path.parts, path.stem}) and path.is_file():
-            path = path.resolve()
-            if _PYTHON not in path.parents and path != Path(__file__).resolve():
-                lines.append(
-                    (_DIDACT.isdisjoint(path.parents), f" in {path.name}, line {frame.lineno}")
-                )
+        if "site-packages" in path.parts or not path.is_file():
+            continue
+        path = path.resolve()
+        theirs = _DIDACT.isdisjoint(path.parents)
+        checks = not theirs and {"testing", Path(__file__).stem} & {path.parent.name, path.stem}
+        if _PYTHON not in path.parents and not checks:
+            lines.append((theirs, f" in {path.name}, line {frame.lineno}"))
     return max(lines, key=lambda line: line[0], default=(False, ""))[1]
 
 

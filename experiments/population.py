@@ -49,14 +49,14 @@ class Population:
             a replacement, `exploited`, the source of each seed.
         """
         parts = [np.asarray(metrics[name], float).sum(-1) for name in ("success_sum", "episodes")]
-        told: dict[str, Any] = {name: part.tolist() for name, part in zip(SUMS, parts, strict=True)}
+        row: dict[str, Any] = {name: part.tolist() for name, part in zip(SUMS, parts, strict=True)}
         self.sums += np.stack(parts)
         successes, episodes = self.sums
         if key is None or not episodes.all() or np.ptp(successes / episodes) == 0:
-            return state, told
+            return state, row
         state, source = exploit(state, jnp.asarray(successes / episodes), key)
         self.sums[:] = 0
-        return state, told | {"exploited": np.asarray(source).tolist()}
+        return state, row | {"exploited": np.asarray(source).tolist()}
 
 
 def randomise_weights(state: TrainState, key: PRNGKeyArray) -> TrainState:

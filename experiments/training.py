@@ -281,8 +281,8 @@ class Training:
                 due = done < total and _crossed(before, done, every["exploit"])
                 if people is not None:
                     key = self._key(done) if due else None
-                    state, told = people.after_chunk(state, records.metrics, key)
-                    state, row = loop.place(state) if due else state, row | told
+                    state, exploited = people.after_chunk(state, records.metrics, key)
+                    state, row = loop.place(state) if due else state, row | exploited
                 state, came = proposals(state, before, done)
                 row |= {"proposed": came} if came else {}
                 self.log.write(row)

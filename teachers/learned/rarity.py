@@ -43,8 +43,7 @@ def rarity(
     which common goals dominate; at level 1 and power 1, every kind of goal is equally likely, and
     higher powers prefer the tail. With each call of `observe`, the level rises by 1 / `episodes`
     for each episode if the recent success rate is above `up`, and falls by as much if it is below
-    `down`. If nothing
-    succeeds, it falls to 0.
+    `down`. If nothing succeeds, it falls to 0.
 
     In the paper, goals are grouped by the first verb of the quest, and new worlds and quests are
     generated in which rare verbs are less rare; the student is trained on one such mixture after

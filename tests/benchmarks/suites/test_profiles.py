@@ -96,7 +96,7 @@ def test_teachers_of_a_rugged_space_see_it_shuffled(locks, monkeypatch):
         tasks, _ = teacher.propose(teacher.init(key), key, 400)
         return np.asarray(getattr(tasks, "tasks", tasks))
 
-    # The controls know where the easy tasks are, and teachers that start from them are told.
+    # The controls know where the easy tasks are, and teachers that start from them are given them.
     assert (proposed("staged", suite)[:, 0] == 1).mean() > 0.7
     for label in ("warm-up uniform", "growing_box"):
         assert (proposed(label, suite)[:, 0] == 1).all()

@@ -369,11 +369,11 @@ def test_a_population_trains_and_resumes(trained, tmp_path):
     run = trained
     settings = EASY | {"num_seeds": 4, "ppo": PPO, "steps": 8192, "experts": (str(run),)}
     result = train(**settings, exploit_every=0.25, checkpoint_every=0.5, run=tmp_path / "a")
-    told = [row["exploited"] for row in rows(tmp_path / "a") if "exploited" in row]
+    exploited = [row["exploited"] for row in rows(tmp_path / "a") if "exploited" in row]
     # After 2, 4 and 6 of 8 updates, unless all are equally good; none after the last update.
-    assert 1 <= len(told) <= 3
-    assert all(sum(i != source for i, source in enumerate(each)) <= 1 for each in told)
+    assert 1 <= len(exploited) <= 3
+    assert all(sum(i != source for i, source in enumerate(each)) <= 1 for each in exploited)
     assert result["finished"]
     train(resume=tmp_path / "a", checkpoint=4)
     again = [row["exploited"] for row in rows(tmp_path / "a") if "exploited" in row]
-    assert again == told
+    assert again == exploited
