@@ -75,6 +75,8 @@ class Environment(Generic[State]):
         observation_space: the arrays of an observation, by name.
         action_space: the actions.
         max_steps: the maximum length of an episode.
+        return_range: the returns of poor and of nearly perfect episodes. Teachers that learn from
+            returns scale them by it, unless they are given another range.
         propositions: the names of the propositions in `Timestep.labels`.
         achievements: the propositions that are counted over episodes: trainings and evaluations
             report the share of episodes in which each of them held at least once.
@@ -103,6 +105,7 @@ class Environment(Generic[State]):
     observation_space: Mapping[str, ArraySpace]
     action_space: ActionSpace
     max_steps: int
+    return_range: tuple[float, float] = (0.0, 1.0)
     propositions: tuple[str, ...] = ()
     achievements: tuple[str, ...] = ()
     can_continue: bool = True

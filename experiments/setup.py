@@ -151,6 +151,8 @@ def _teacher_of(config: TrainConfig, environment: Environment) -> Teacher:
     name = TEACHERS.find(config.teacher, "--teacher", more=(expert_setup.TEACHER,)).name
     kinds = teachers.settings_of(name)
     settings = parsed("--teacher-settings", config.teacher_settings, kinds, "teacher")
+    if "return_range" in kinds:
+        settings.setdefault("return_range", environment.return_range)
     starts_easy = teachers.starts_easy(name)
     if starts_easy:
         settings["easy"] = _easy_tasks(config, environment, space)

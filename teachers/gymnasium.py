@@ -88,7 +88,8 @@ def with_teacher(
         teacher: the registered name of a teacher, or a teacher.
         space: the task space. May be omitted for environments of this package.
         teacher_settings: the settings of the teacher, if it is given by name. A teacher that starts
-            from easy tasks requires them as `easy`; environments of this package provide them.
+            from easy tasks requires them as `easy`; environments of this package provide them, and
+            the range of returns.
         seed: the random seed of the teacher, and of a first `reset` without a seed.
         success: the name in `infos` that holds the success of each environment. Without it, every
             episode counts as unsuccessful, and only teachers that use returns are of use.
@@ -105,10 +106,12 @@ def with_teacher(
     label = f"teacher {teacher}" if isinstance(teacher, str) else "given teacher"
     if isinstance(teacher, str):
         settings = dict(teacher_settings or {})
-        if isinstance(environment, Environment) and "easy" in registry.settings_of(teacher):
-            easy = environment.easy_space.intersection(space)
-            if easy != space:
+        if isinstance(environment, Environment):
+            kinds, easy = registry.settings_of(teacher), environment.easy_space.intersection(space)
+            if "easy" in kinds and easy != space:
                 settings.setdefault("easy", easy)
+            if "return_range" in kinds:
+                settings.setdefault("return_range", environment.return_range)
         teacher = registry.make(teacher, space, **settings)
     elif not isinstance(teacher, Teacher):
         raise SettingError("teacher", shown(teacher), "the name of a teacher, or a teacher")

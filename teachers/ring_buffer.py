@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+LARGE = 2**30
+
 
 def slots(
     counts: Bool[Array, " n"], count: Int[Array, ""], size: int
@@ -25,3 +27,12 @@ def slots(
     number = jnp.arange(n)
     kept = (number < total) & (number >= total - size)
     return order, jnp.where(kept, (count + number) % size, size), total
+
+
+def surplus(count: Int[Array, "..."], size: int) -> Int[Array, "..."]:
+    """Return what to subtract from counts of episodes so that int32 never overflows.
+
+    It is a multiple of the size of the ring, so slots remain, and more than `size` episodes are
+    left. It is 0 for counts below 2**30.
+    """
+    return jnp.where(count >= LARGE, LARGE // 2 // size * size, 0)

@@ -20,6 +20,7 @@ from didact.benchmarks.suites.suite_files import Suite
 from didact.common import strict_json
 from didact.common.errors import SettingError
 from didact.common.settings import parsed
+from didact.environments import Environment
 from didact.environments.grid.mazes import Levels, RepeatedBlocks
 from didact.environments.task_spaces import Box, TaskSpace
 from didact.experiments import setup
@@ -87,15 +88,18 @@ class Job:
     @property
     def parts(self) -> dict[str, Any]:
         """The optional parts of the suite file that this teacher's results depend on."""
-        suite, name = self.suite, (self.teacher.split() or [""])[0]
+        suite, words = self.suite, self.teacher.split() or [""]
+        name, own = words[0], next((word for word in words if word != WARM_UP), "")
+        registered = own not in (STAGED, "") and ":" not in own
+        kinds = teachers.settings_of(own) if registered else {}
         made: dict[str, Any] = {}
         if name == STAGED:
             made["stages"] = [_bounds(stage) for stage in suite.stages]
-        taught = name == WARM_UP or (
-            name != STAGED and ":" not in name and "easy" in teachers.settings_of(name)
-        )
+        taught = name == WARM_UP or "easy" in kinds
         if taught and (suite.easy != suite.usual_easy or suite.profile.shuffle is not None):
             made["easy"] = None if suite.easy is None else _bounds(suite.easy)
+        if "return_range" in kinds and suite.environment.return_range != Environment.return_range:
+            made["return_range"] = list(suite.environment.return_range)
         if suite.greedy:
             made["greedy"] = True
         if suite.worst is not None:
@@ -134,6 +138,8 @@ def teacher_of(label: str, suite: Suite) -> Teacher:
         return teachers.warm_started(inner, suite.easy, until=MASTERED)
     kinds = teachers.settings_of(name)
     settings = parsed("--teachers", texts, kinds, "teacher")
+    if "return_range" in kinds:
+        settings.setdefault("return_range", suite.environment.return_range)
     shuffle = suite.profile.shuffle
     if shuffle is not None and not isinstance(suite.space, Box):
         raise SettingError("--suite", suite.name, "without a shuffle: its tasks have no names")

@@ -55,6 +55,7 @@ class Crafter(Offers):
 
     action_space = layout.ACTION_SPACE
     max_steps = layout.MAX_STEPS
+    return_range = (0.0, float(len(ACHIEVEMENTS)))
     propositions = ACHIEVEMENTS
     achievements = ACHIEVEMENTS
     can_continue = False

@@ -71,6 +71,7 @@ class WalkerEnvironment(Environment[WalkerState]):
     render_fps = FPS
     restart_group_size = 16
     max_steps = 2000
+    return_range = (-150.0, 350.0)  # as in TeachMyAgent
     propositions = ("upright", "in the air", "half way")
     success_return: float | None = None  # the return that counts as a success; None: the far end
 

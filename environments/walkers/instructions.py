@@ -90,6 +90,7 @@ class WalkerInstructions(Wrapper[InstructedBodies]):
             raise SettingError("max_steps", max_steps, f"1 to {inner.max_steps}")
         self.bodies = inner
         self.name, self.phrasing, self.max_steps = "WalkerInstructions", phrasing, max_steps
+        self.return_range = (0.0, 1.0)
         self.goals = goals.goals(world, inner.walker.kind)
         self.texts = tuple(goal.train[0] for goal in self.goals)
         self._words, self._counts = goals.table(self.goals, phrasing)

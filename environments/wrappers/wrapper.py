@@ -32,7 +32,7 @@ class Wrapper(Environment[State]):
     def __init__(self, environment: Environment[Any]):
         self.environment = environment
         self.name = name_of(environment)
-        self.max_steps = environment.max_steps
+        self.max_steps, self.return_range = environment.max_steps, environment.return_range
         self.task_space, self.action_space = environment.task_space, environment.action_space
         self.observation_space = environment.observation_space
         self.propositions, self.adjectives = environment.propositions, environment.adjectives

@@ -46,6 +46,7 @@ class WithFormula(Wrapper[FormulaTaskState]):
 
     def __init__(self, environment: Environment, made: Automaton):
         super().__init__(environment)
+        self.return_range = (0.0, 1.0)
         self.automaton = made
         self._machines = batch_automata([made], environment.propositions)
         progress = ArraySpace((made.num_states,), np.bool_, 0, 1)

@@ -159,7 +159,7 @@ def bandit_over(
             ),
             tasks=state.tasks.at[at].set(points[order], mode="drop"),
             outcomes=state.outcomes.at[at].set(jnp.where(counts, values, 0)[order], mode="drop"),
-            count=state.count + total,
+            count=state.count + total - ring_buffer.surplus(state.count, history),
             weight=added(state.weight, 1.0),
             square_weight=added(state.square_weight, 1.0, keep**2),
             progress=added(state.progress, progress),

@@ -17,11 +17,17 @@ from didact.teachers.combinators.shuffled import shuffled
 from didact.teachers.combinators.solvable_first import solvable_first
 from didact.teachers.registry import make, settings_of
 
+Bounds = tuple[float, float]
+
 FORM = "NAME[:SETTING=VALUE...], separated by commas"
 
 
 def named(
-    text: str, space: TaskSpace, easy: TaskSpace | None = None, setting: str = "teachers"
+    text: str,
+    space: TaskSpace,
+    easy: TaskSpace | None = None,
+    return_range: Bounds = (0.0, 1.0),
+    setting: str = "teachers",
 ) -> tuple[Teacher, ...]:
     """Make the teachers that a text names.
 
@@ -29,12 +35,13 @@ def named(
         text: for example `alp_gmm:fit_rate=100,uniform`.
         space: the tasks to choose from.
         easy: the easy part of the space, for teachers that have a setting `easy`.
+        return_range: for teachers that have this setting and are not given another value.
         setting: the name of the setting, for errors.
 
     Raises:
         SettingError: the text is not of this form, or a name, a setting or a value is invalid.
     """
-    return tuple(_one(part, space, easy, setting) for part in _split(text, ","))
+    return tuple(_one(part, space, easy, return_range, setting) for part in _split(text, ","))
 
 
 def mixture_of(
@@ -43,6 +50,7 @@ def mixture_of(
     teachers: str = "alp_gmm,uniform",
     weights: tuple[float, ...] | None = None,
     easy: TaskSpace | None = None,
+    return_range: Bounds = (0.0, 1.0),
 ) -> Teacher:
     """Draw each task from one of several registered teachers; see `mixture`.
 
@@ -50,12 +58,12 @@ def mixture_of(
         space: the task space.
         teachers: names and settings of the teachers; see `named`.
         weights: one for each teacher; equal by default. They are divided by their sum.
-        easy: see `named`.
+        easy, return_range: see `named`.
 
     Raises:
         SettingError: a part or a weight is invalid.
     """
-    parts = named(teachers, space, easy)
+    parts = named(teachers, space, easy, return_range)
     given = (1.0,) * len(parts) if weights is None else weights
     if len(given) != len(parts) or not sum(given) > 0:
         allowed = f"{len(parts)} numbers, one for each teacher, with a sum above 0"
@@ -73,20 +81,21 @@ def bandit(
     history: int = 1024,
     outcome: str = "return",
     easy: TaskSpace | None = None,
+    return_range: Bounds = (0.0, 1.0),
 ) -> Teacher:
     """Draw tasks from the registered teacher that helps most; see `bandit_over`.
 
     Args:
         space: the task space.
         teachers: names and settings of the teachers; see `named`.
-        easy: see `named`.
+        easy, return_range: see `named`.
         horizon, exploration, temperature, history, outcome: as for `bandit_over`.
 
     Raises:
         SettingError: a part or a setting is invalid.
     """
     return bandit_over(
-        named(teachers, space, easy),
+        named(teachers, space, easy, return_range),
         space,
         horizon=horizon,
         exploration=exploration,
@@ -104,6 +113,7 @@ def shuffled_by_name(
     shuffle_seed: int = 0,
     jointly: bool = True,
     easy: TaskSpace | None = None,
+    return_range: Bounds = (0.0, 1.0),
 ) -> Teacher:
     """Let a registered teacher see the task space with its cells permuted; see `shuffled`.
 
@@ -111,13 +121,13 @@ def shuffled_by_name(
         space: the task space.
         teacher: name and settings of the teacher; see `named`.
         cells, jointly: as for `shuffled`.
-        easy: see `named`.
+        easy, return_range: see `named`.
         shuffle_seed: the seed of the permutation.
 
     Raises:
         SettingError: the teacher or a setting is invalid, or the space is not a `Box`.
     """
-    inner = _one(teacher, space, easy, "teacher")
+    inner = _one(teacher, space, easy, return_range, "teacher")
     return shuffled(inner, space, cells=cells, seed=shuffle_seed, jointly=jointly)
 
 
@@ -127,6 +137,7 @@ def solvable_by_name(
     teacher: str = "uniform",
     tries: int = 16,
     easy: TaskSpace | None = None,
+    return_range: Bounds = (0.0, 1.0),
 ) -> Teacher:
     """Reject the unsolvable tasks of a registered teacher; see `solvable_first`.
 
@@ -134,7 +145,7 @@ def solvable_by_name(
         space: a task space with a method `solvable`, such as that of mazes.
         teacher: name and settings of the teacher; see `named`.
         tries: as for `solvable_first`.
-        easy: see `named`.
+        easy, return_range: see `named`.
 
     Raises:
         SettingError: the teacher or a setting is invalid, or the space has no such method.
@@ -142,10 +153,14 @@ def solvable_by_name(
     predicate = getattr(space, "solvable", None)
     if predicate is None:
         raise SettingError("space", type(space).__name__, "one that knows which tasks are solvable")
-    return solvable_first(_one(teacher, space, easy, "teacher"), predicate, tries=tries)
+    return solvable_first(
+        _one(teacher, space, easy, return_range, "teacher"), predicate, tries=tries
+    )
 
 
-def _one(text: str, space: TaskSpace, easy: TaskSpace | None, setting: str) -> Teacher:
+def _one(
+    text: str, space: TaskSpace, easy: TaskSpace | None, return_range: Bounds, setting: str
+) -> Teacher:
     """Make the teacher of a text without commas."""
     name, *pairs = _split(text, ":")
     settings: dict[str, Any] = {}
@@ -158,8 +173,11 @@ def _one(text: str, space: TaskSpace, easy: TaskSpace | None, setting: str) -> T
         raise SettingError(setting, text, FORM)
     name = name.strip()
     try:
-        if easy is not None and "easy" in settings_of(name):
+        kinds = settings_of(name)
+        if easy is not None and "easy" in kinds:
             settings["easy"] = easy
+        if "return_range" in kinds:
+            settings.setdefault("return_range", return_range)
         return make(name, space, **settings)
     except UnknownSetting as error:
         where = f"setting of {name} in {setting}"

@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from didact.teachers import ring_buffer
+
 
 class DistantTasks(NamedTuple):
     """The latest r tasks; task i is in row i modulo r."""
 
     tasks: Float[Array, "r d"]
-    count: Int[Array, ""]  # tasks that were added so far
+    count: Int[Array, ""]  # tasks added so far, less `ring_buffer.surplus`
 
     @classmethod
     def empty(cls, r: int, d: int) -> "DistantTasks":
@@ -49,4 +51,5 @@ class DistantTasks(NamedTuple):
             at = jnp.where(new, count % r, r)
             return i + 1, DistantTasks(stored.at[at].set(task, mode="drop"), count + new)
 
-        return jax.lax.while_loop(lambda carry: carry[0] < number, one, (jnp.int32(0), self))[1]
+        start = self._replace(count=self.count - ring_buffer.surplus(self.count, r))
+        return jax.lax.while_loop(lambda carry: carry[0] < number, one, (jnp.int32(0), start))[1]

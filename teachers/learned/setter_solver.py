@@ -44,7 +44,7 @@ class SetterSolverState(NamedTuple):
     points: Float[Array, "h d"]  # the tasks of episodes, in the unit cube
     grades: Int[Array, " h"]  # their feasibilities, see `GRADES`; -1 if unknown
     success: Float[Array, " h"]
-    count: Int[Array, ""]  # episodes so far
+    count: Int[Array, ""]  # episodes so far, less `ring_buffer.surplus`
     trained: Int[Array, ""]  # episodes at the latest training
     pool: Float[Array, "m d"]  # the tasks that are proposed
     pool_grades: Int[Array, " m"]
@@ -159,6 +159,7 @@ def setter_solver(
     def observe(state, proposals, outcomes):
         counts = outcomes.weights > 0
         order, at, total = ring_buffer.slots(counts, state.count, memory)
+        surplus = ring_buffer.surplus(state.count, memory)
 
         def put(x, new):
             return x.at[at].set(new[order].astype(x.dtype), mode="drop")
@@ -167,7 +168,8 @@ def setter_solver(
             points=put(state.points, space.normalise(proposals.tasks)),
             grades=put(state.grades, proposals.tag),
             success=put(state.success, outcomes.success),
-            count=state.count + total,
+            count=state.count + total - surplus,
+            trained=state.trained - surplus,
         )
         return when(state.count - state.trained >= update_every, train, state, state)
 

@@ -26,7 +26,7 @@ class SuccessState(NamedTuple):
     former: Any  # the parameters before training t in row t modulo the number of rows
     inputs: Array  # [h, ...]
     targets: Float[Array, " h"]  # successes from 0 to 1
-    count: Int[Array, ""]  # episodes so far
+    count: Int[Array, ""]  # episodes so far, less `ring_buffer.surplus`
     trained: Int[Array, ""]  # episodes at the latest training; 0 before the first
     trainings: Int[Array, ""]
 
@@ -74,11 +74,14 @@ class SuccessModel(NamedTuple):
         self, state: SuccessState, inputs: Array, targets: Array, counts: Bool[Array, " n"]
     ) -> SuccessState:
         """Store the rows of n episodes that count."""
-        order, at, total = ring_buffer.slots(counts, state.count, state.targets.shape[0])
+        h = state.targets.shape[0]
+        order, at, total = ring_buffer.slots(counts, state.count, h)
+        surplus = ring_buffer.surplus(state.count, h)
         return state._replace(
             inputs=state.inputs.at[at].set(inputs[order].astype(state.inputs.dtype), mode="drop"),
             targets=state.targets.at[at].set(targets[order], mode="drop"),
-            count=state.count + total,
+            count=state.count + total - surplus,
+            trained=state.trained - surplus,
         )
 
     def train(self, state: SuccessState, key: PRNGKeyArray) -> SuccessState:

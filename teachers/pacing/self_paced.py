@@ -50,7 +50,7 @@ class SelfPacedState(NamedTuple):
     values: Float[Array, " h"]  # their returns or successes
     success: Float[Array, " h"]
     own: Bool[Array, " h"]  # whether the Gaussian drew the task
-    count: Int[Array, ""]  # episodes so far
+    count: Int[Array, ""]  # episodes so far, less `ring_buffer.surplus`
     updated: Int[Array, ""]  # episodes at the latest update
     amount: Float[Array, ""]  # episodes or steps since the latest update (at first, minus `start`)
 
@@ -180,6 +180,7 @@ def self_paced(
         values = outcomes.success if outcome == "success" else outcomes.returns
         counts = (outcomes.weights > 0) & jnp.isfinite(values)
         order, at, total = ring_buffer.slots(counts, state.count, memory)
+        surplus = ring_buffer.surplus(state.count, memory)
 
         def put(x, new):
             return x.at[at].set(new[order].astype(x.dtype), mode="drop")
@@ -190,7 +191,8 @@ def self_paced(
             values=put(state.values, values),
             success=put(state.success, outcomes.success),
             own=put(state.own, proposals.tag == OWN),
-            count=state.count + total,
+            count=state.count + total - surplus,
+            updated=state.updated - surplus,
             amount=state.amount + jnp.sum(jnp.where(counts, each, 0)),
         )
         due = (state.amount >= update_every) & (state.count > state.updated)

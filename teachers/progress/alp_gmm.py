@@ -20,7 +20,7 @@ class AlpGmmState(NamedTuple):
     tasks: Float[Array, "h d"]  # in the unit cube; inf in unused rows
     outcomes: Float[Array, " h"]  # returns (scaled) or successes
     progress: Float[Array, " h"]  # the absolute learning progress of each episode
-    count: Int[Array, ""]  # episodes so far
+    count: Int[Array, ""]  # episodes so far, less `ring_buffer.surplus`
     fitted: Int[Array, ""]  # episodes at the latest fit; 0 before the first
     weights: Float[Array, " K"]  # of the mixture over (task, progress); 0 for unused components
     means: Float[Array, "K d+1"]  # progress is the last column
@@ -148,6 +148,7 @@ def alp_gmm(
         order, at, total = ring_buffer.slots(counts, state.count, history)
         points, values = space.normalise(tasks)[order], values[order]
         latest = jnp.maximum(total - window, 0) + jnp.arange(min(tasks.shape[0], window))
+        surplus = ring_buffer.surplus(state.count, history)
         ring = Episodes(state.tasks, state.outcomes, state.count)
         reference, known = nearest_value(ring, points, values, latest)
         progress = jnp.where(known, jnp.abs(values[latest] - reference), 0)
@@ -155,7 +156,8 @@ def alp_gmm(
             tasks=state.tasks.at[at].set(points, mode="drop"),
             outcomes=state.outcomes.at[at].set(values, mode="drop"),
             progress=state.progress.at[at[latest]].set(progress, mode="drop"),
-            count=state.count + total,
+            count=state.count + total - surplus,
+            fitted=state.fitted - surplus,
         )
 
     def refit(state, window):
@@ -181,7 +183,7 @@ class Episodes(NamedTuple):
 
     tasks: Float[Array, "h d"]  # inf in unused rows
     values: Float[Array, " h"]
-    count: Int[Array, ""]  # episodes so far
+    count: Int[Array, ""]  # episodes so far, less `ring_buffer.surplus`
 
 
 def nearest_value(

@@ -20,7 +20,7 @@ class CovarGmmState(NamedTuple):
 
     tasks: Float[Array, "h d"]  # in the unit cube
     outcomes: Float[Array, " h"]  # returns (scaled) or successes
-    count: Int[Array, ""]  # episodes so far
+    count: Int[Array, ""]  # episodes so far, less `ring_buffer.surplus`
     fitted: Int[Array, ""]  # episodes at the latest fit; 0 before the first
     weights: Float[Array, " K"]  # of the mixture over (task, time, outcome); 0 if unused
     means: Float[Array, "K d+2"]
@@ -128,10 +128,12 @@ def covar_gmm(
     def observe(state, proposals, outcomes):
         counts, values = outcome_values.values_of(outcomes, outcome, return_range)
         order, at, total = ring_buffer.slots(counts, state.count, history)
+        surplus = ring_buffer.surplus(state.count, history)
         state = state._replace(
             tasks=state.tasks.at[at].set(space.normalise(proposals.tasks)[order], mode="drop"),
             outcomes=state.outcomes.at[at].set(values[order], mode="drop"),
-            count=state.count + total,
+            count=state.count + total - surplus,
+            fitted=state.fitted - surplus,
         )
         numbers = numbers_in_fit(proposals.tasks.shape[0])
         due = state.count - state.fitted >= fit_rate

@@ -181,7 +181,7 @@ def riac(
         state = state._replace(
             tasks=state.tasks.at[rows, slot].set(points[None], mode="drop"),
             outcomes=state.outcomes.at[rows, slot].set(values[None], mode="drop"),
-            written=state.written + new,
+            written=state.written + new - ring_buffer.surplus(state.written, size),
             held=jnp.minimum(state.held + new, size),
         )
         return state, new > 0

@@ -31,7 +31,7 @@ class TransformerState(NamedTuple):
     critic_moments: Any  # the optimizer state of the critic
     points: Float[Array, "h d"]  # the tasks of episodes, in the unit cube
     targets: Float[Array, " h"]  # their successes, regrets or negative returns
-    count: Int[Array, ""]  # episodes so far
+    count: Int[Array, ""]  # episodes so far, less `ring_buffer.surplus`
     trained: Int[Array, ""]  # episodes at the latest training; 0 before the first
     pool: Float[Array, "m d"]  # the tasks that are proposed
     worth: Float[Array, " m"]  # their values according to the critic
@@ -194,10 +194,12 @@ def transformer(
         targets = target_of(outcomes)
         counts = (outcomes.weights > 0) & jnp.isfinite(targets)  # a NaN would spoil the networks
         order, at, total = ring_buffer.slots(counts, state.count, memory)
+        surplus = ring_buffer.surplus(state.count, memory)
         return state._replace(
             points=state.points.at[at].set(space.normalise(tasks)[order], mode="drop"),
             targets=state.targets.at[at].set(targets[order], mode="drop"),
-            count=state.count + total,
+            count=state.count + total - surplus,
+            trained=state.trained - surplus,
         )
 
     def train(state):
