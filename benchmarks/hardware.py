@@ -2,6 +2,8 @@
 
 import os
 import platform
+import shutil
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
@@ -32,8 +34,21 @@ def version(package: str) -> str | None:
         return None
 
 
+def commit() -> str | None:
+    """Return the commit of the checkout that is run, with "+changes" if it was edited, or None."""
+    checkout, git = Path(__file__).resolve().parents[1], shutil.which("git")
+    if git is None or not (checkout / ".git").exists():
+        return None
+    command = [git, "-C", str(checkout), "describe", "--always", "--dirty=+changes", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
 def describe(packages: tuple[str, ...] = ()) -> dict[str, object]:
-    """Return the machine and the relevant versions, JSON-compatible.
+    """Return the machine, the relevant versions and the commit, JSON-compatible.
 
     Args:
         packages: additional packages whose versions to include; None if not installed.
@@ -48,4 +63,5 @@ def describe(packages: tuple[str, ...] = ()) -> dict[str, object]:
         "system": platform.system(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("didact", "jax", "jaxlib", *packages)},
+        "commit": commit(),
     }

@@ -27,8 +27,9 @@ class SequentialMixture:
     def __init__(self, dimensions: int, seed: int):
         self.rng = np.random.default_rng(seed)
         self.dimensions = dimensions
-        self.tasks: list[np.ndarray] = []
-        self.rewards: list[float] = []
+        self.count = 0
+        self.tasks = np.empty((FIT_RATE, dimensions))  # with more rows than episodes
+        self.rewards = np.empty(FIT_RATE)
         self.mixture: Any = None  # fitted
 
     def propose(self) -> Float[np.ndarray, " d"]:
@@ -44,9 +45,12 @@ class SequentialMixture:
 
     def observe(self, task: Float[np.ndarray, " d"], reward: float) -> None:
         """Add the reward of a task, and fit after every `FIT_RATE` episodes."""
-        self.tasks.append(task)
-        self.rewards.append(reward)
-        if len(self.tasks) % FIT_RATE:
+        if self.count == len(self.tasks):
+            self.tasks = np.concatenate([self.tasks, np.empty_like(self.tasks)])
+            self.rewards = np.concatenate([self.rewards, np.empty_like(self.rewards)])
+        self.tasks[self.count], self.rewards[self.count] = task, reward
+        self.count += 1
+        if self.count % FIT_RATE:
             return
         rows = self.rows()
         with warnings.catch_warnings():
@@ -57,6 +61,11 @@ class SequentialMixture:
                 for k, seed in zip(COMPONENTS, seeds, strict=True)
             ]
         self.mixture = min(fits, key=lambda mixture: mixture.aic(rows))
+
+    @property
+    def latest(self) -> slice:
+        """The latest `FIT_RATE` episodes."""
+        return slice(self.count - FIT_RATE, self.count)
 
     def rows(self) -> Float[np.ndarray, "n c"]:
         """Return the rows to fit."""
@@ -77,15 +86,15 @@ class SequentialAlpGmm(SequentialMixture):
     def observe(self, task: Float[np.ndarray, " d"], reward: float) -> None:
         """Also compute the absolute learning progress, over the whole history."""
         alp = 0.0
-        if self.tasks:
-            distances = np.sum((np.asarray(self.tasks) - task) ** 2, axis=1)
-            alp = abs(reward - self.rewards[int(np.argmin(distances))])
+        if self.count:
+            away = self.tasks[: self.count] - task
+            alp = abs(reward - self.rewards[np.argmin(np.einsum("nd,nd->n", away, away))])
         self.alps.append(alp)
         super().observe(task, reward)
 
     def rows(self) -> Float[np.ndarray, "n c"]:
         """Return tasks and their progress."""
-        return np.column_stack([self.tasks[-FIT_RATE:], self.alps[-FIT_RATE:]])
+        return np.column_stack([self.tasks[self.latest], self.alps[-FIT_RATE:]])
 
     def progress(self, mixture: Any) -> Float[np.ndarray, " k"]:
         """Return the mean progress of each component."""
@@ -98,7 +107,7 @@ class SequentialCovarGmm(SequentialMixture):
     def rows(self) -> Float[np.ndarray, "n c"]:
         """Return tasks, times from 0 to 1, and rewards."""
         times = np.arange(FIT_RATE) / FIT_RATE
-        return np.column_stack([self.tasks[-FIT_RATE:], times, self.rewards[-FIT_RATE:]])
+        return np.column_stack([self.tasks[self.latest], times, self.rewards[self.latest]])
 
     def progress(self, mixture: Any) -> Float[np.ndarray, " k"]:
         """Return the covariance of time and reward in each component, if positive."""

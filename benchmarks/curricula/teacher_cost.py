@@ -91,9 +91,10 @@ def on_the_toy_grid(config: TeacherCostConfig) -> dict[str, dict[str, Any]]:
     if not config.peers:
         return rows
     for name, make in peers().items():
-        for label in (x for x in config.teachers if x.split()[0] == name):
-            seeds = range(config.seed, config.seed + config.repeats)
-            seconds = [sequential(make, config.episodes, seed) for seed in seeds]
+        labels = [label for label in config.teachers if label.split()[0] == name]
+        seeds = range(config.seed, config.seed + config.repeats) if labels else ()
+        seconds = [sequential(make, config.episodes, seed) for seed in seeds]
+        for label in labels:
             theirs = spread([x * MICRO / config.episodes for x in seconds])
             ratio = round(theirs["median"] / rows[label]["microseconds"]["median"], 1)
             rows[label] |= {"peer_microseconds": theirs, "ratio": ratio}
@@ -125,12 +126,10 @@ def measure(config: TeacherCostConfig) -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> Table:
     """Return a table with a row for each teacher."""
-    settings = result["settings"]
-    made = Table(
-        title=f"Toy grid, {settings['seeds']} seeds; {settings['env']}, "
-        f"{settings['num_envs']:,} environments",
-        title_style="bold",
-    )
+    settings, title = result["settings"], f"Toy grid, {result['settings']['seeds']} seeds"
+    if settings["env"]:
+        title += f"; {settings['env']}, {settings['num_envs']:,} environments"
+    made = Table(title=title, title_style="bold")
     made.add_column("teacher")
     for name in ("us per episode", "scikit-learn us", "ratio", "compiling s", "share of update"):
         made.add_column(name, justify="right")

@@ -230,7 +230,7 @@ def _machine(machine: Any) -> str:
     parts = []
     for name, value in machine.items():
         named = value if isinstance(value, Mapping) else {name.replace("_", " "): value}
-        parts += [f"{key} {each}" for key, each in named.items()]
+        parts += [f"{key} {each}" for key, each in named.items() if each is not None]
     return ", ".join(parts)
 
 
