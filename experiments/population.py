@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from didact.common.errors import SettingError
 from didact.experiments.loop import TrainState
 
 PERTURBATION = 1.25  # a copied weight is multiplied or divided by this factor
@@ -60,8 +61,15 @@ class Population:
 
 
 def randomise_weights(state: TrainState, key: PRNGKeyArray) -> TrainState:
-    """Draw the population's initial expert weights log-uniformly around the current ones."""
-    weight = state.student.weights[TUNED]
+    """Draw the population's initial expert weights log-uniformly around the current ones.
+
+    Raises:
+        SettingError: the student has no such weight.
+    """
+    weights = getattr(state.student, "weights", {})
+    if TUNED not in weights:
+        raise SettingError("--exploit-every", "above 0", f"0 with a student that has no {TUNED} loss")
+    weight = weights[TUNED]
     drawn = weight * SPREAD ** jax.random.uniform(key, weight.shape, minval=-1)
     return _with_weight(state, drawn)
 

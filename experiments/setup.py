@@ -258,6 +258,8 @@ def student_of(
         raise SettingError("--experts", config.experts, f"omitted with {name}")
     if config.hindsight and not entry.accepts("auxiliary_losses"):
         raise SettingError("--hindsight", config.hindsight, f"0 with {name}")
+    if config.exploit_every and not entry.accepts("auxiliary_losses"):
+        raise SettingError("--exploit-every", config.exploit_every, f"0 with {name}")
     if entry.accepts("auxiliary_losses"):
         offered["auxiliary_losses"] = expert_setup.auxiliary_losses_of(config, environment, experts)
     offered["axes"] = (DEVICES,)

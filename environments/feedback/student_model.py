@@ -62,17 +62,20 @@ def mistake_model() -> Model:
 def worth_sending(
     history: Float[Array, "n b"],
     gain: Float[Array, " n"],
+    draw: Float[Array, " n"],
     left: Int32[Array, " n"],
     steps: Int32[Array, " n"],
 ) -> tuple[Bool[Array, " n"], Float[Array, "n b"]]:
     """Decide whether to spend one of the remaining messages now.
 
     If m messages remain for k steps, the gain has to be among the highest m / k of the episode so
-    far.
+    far, where equal gains are in a random order. Before anything is known of the student, all gains
+    are equal, so each step receives a message with probability m / k.
 
     Args:
         history: the number of gains in each of b equal bins of 0..1.
         gain: the predicted gain of a message now.
+        draw: uniform in 0..1, for the order of equal gains.
         left: the remaining messages.
         steps: the approximate number of remaining steps.
 
@@ -83,5 +86,6 @@ def worth_sending(
     history = history + own
     rank = jnp.cumsum(history[:, ::-1], 1)[:, ::-1]  # the number of gains in this bin or above
     better = jnp.sum(jnp.where(own, rank - history, 0), 1)  # the number of gains above
-    part = better / jnp.sum(history, 1)
+    equal = jnp.sum(jnp.where(own, history, 0), 1)  # this one is among them
+    part = (better + draw * equal) / jnp.sum(history, 1)
     return (left > 0) & (part < left / jnp.maximum(steps, 1)), history

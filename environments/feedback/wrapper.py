@@ -203,7 +203,7 @@ class WithFeedback(Wrapper[FeedbackState]):
         if self.model is not None:
             gain, memory = self.model.gain(state.memory, context)
             left = jnp.where(state.left < 0, _MANY, state.left)
-            worth, history = worth_sending(state.history, gain, left, advice.steps)
+            worth, history = worth_sending(state.history, gain, draws[:, 9], left, advice.steps)
             state = state._replace(memory=memory, history=history)
             speaks &= worth
         silent = Remark(jnp.full(len(speaks), SILENT), jnp.zeros(len(speaks), jnp.int32))
@@ -250,12 +250,12 @@ def _with_rate(space: Box) -> Box:
     return Box((*space.dimensions, RATE))
 
 
-def _draws(seed: UInt32[Array, " n"], steps: Int32[Array, " n"]) -> Float[Array, "n 9"]:
+def _draws(seed: UInt32[Array, " n"], steps: Int32[Array, " n"]) -> Float[Array, "n 10"]:
     """Draw uniform numbers in 0..1 for a step of each world."""
 
     def draw(seed, steps):
         key = jax.random.fold_in(jax.random.key(_WORDS), seed)
-        return jax.random.uniform(jax.random.fold_in(key, steps), (9,))
+        return jax.random.uniform(jax.random.fold_in(key, steps), (10,))
 
     return jax.vmap(draw)(seed, steps)
 

@@ -151,7 +151,7 @@ def learner(
     def act(state, carry, observation, key):
         distribution, value, carry = apply(state, carry, observation)
         action, extras = None, {"value": value}
-        if scales_rewards:
+        if state.returns:  # a student that only acts may be given the state of one that learns
             extras["reward_scale"] = jnp.broadcast_to(reward_scale(state.returns), value.shape)
         if auxiliary_losses:
             notes = []

@@ -276,10 +276,22 @@ def test_a_budget_is_kept():
 def test_messages_are_kept_for_what_helps_most():
     left, steps = jnp.array([1, 1, 0]), jnp.array([4, 4, 4])
     history = jnp.zeros((3, 16)).at[:, 2].set(5).at[1, 12].set(6)
-    told, after = worth_sending(history, jnp.full(3, 0.5), left, steps)
+    half, low = jnp.full(3, 0.5), jnp.full(3, 0.01)
+    told, after = worth_sending(history, half, low, left, steps)
     # Nothing was better so far; half of all was better; no message is left.
     assert told.tolist() == [True, False, False]
     assert after[0, 8] == 1
+
+
+def test_equal_gains_share_the_messages():
+    history, gain = jnp.zeros((400, 16)), jnp.full(400, 0.5)
+    left, sent = jnp.full(400, 5), np.zeros(20)
+    for step in range(20):
+        draw = jax.random.uniform(jax.random.key(step), (400,))
+        send, history = worth_sending(history, gain, draw, left, jnp.full(400, 20 - step))
+        left, sent[step] = left - send, send.mean()
+    # A quarter of the steps, from the first to the last; four standard errors are 0.09.
+    np.testing.assert_allclose(sent, 0.25, atol=0.09)
 
 
 def test_the_model_learns_where_mistakes_are_made():

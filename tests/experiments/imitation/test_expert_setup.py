@@ -281,6 +281,10 @@ def test_bad_experts_are_told(settings, message):
         ({"exploit_every": 0.1}, "--exploit-every is 0.1.*a single seed"),
         ({"exploit_every": 0.1, "num_seeds": 2}, "--exploit-every is 0.1.*--experts"),
         ({"exploit_every": 1.5}, "--exploit-every is 1.5"),
+        (
+            {"exploit_every": 0.25, "num_seeds": 2, "student": "distill", "experts": ("solver",)},
+            "--exploit-every is 0.25.*0 with --student distill",
+        ),
     ],
 )
 def test_bad_populations_are_told(settings, message):

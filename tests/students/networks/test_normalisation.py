@@ -242,4 +242,10 @@ def test_a_first_reward_is_not_blown_up():
 )
 def test_whose_rewards_are_scaled(scale, actions, expected):
     student = ppo(NUMBERS, actions, dataclasses.replace(CONFIG, scale_rewards=scale), num_updates=1)
-    assert bool(jax.eval_shape(student.init, jax.random.key(0)).returns) == expected
+    state = jax.eval_shape(student.init, jax.random.key(0))
+    assert bool(state.returns) == expected
+    # Evaluations act with a student of default settings.
+    actor = ppo(NUMBERS, actions, CONFIG, num_updates=1)
+    seen = {name: jnp.zeros((2, *space.shape)) for name, space in NUMBERS.items()}
+    _, _, extras = jax.eval_shape(actor.act, state, actor.initial_carry(2), seen, jax.random.key(0))
+    assert ("reward_scale" in extras) == expected
