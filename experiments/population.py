@@ -68,7 +68,8 @@ def randomise_weights(state: TrainState, key: PRNGKeyArray) -> TrainState:
     """
     weights = getattr(state.student, "weights", {})
     if TUNED not in weights:
-        raise SettingError("--exploit-every", "above 0", f"0 with a student that has no {TUNED} loss")
+        allowed = f"0 with a student that has no {TUNED} loss"
+        raise SettingError("--exploit-every", "above 0", allowed)
     weight = weights[TUNED]
     drawn = weight * SPREAD ** jax.random.uniform(key, weight.shape, minval=-1)
     return _with_weight(state, drawn)

@@ -159,7 +159,13 @@ def pool(
         # The episodes of one call are simultaneous, so they have equal weights.
         gain = jnp.maximum(1 - (1 - rate) ** new, new / jnp.maximum(attempts, 1))
         fast = state.fast + gain * (mean - state.fast)
-        slow = state.slow + gain * (fast - state.slow)
+        # The slow average follows the fast one episode by episode, which gives this closed form.
+        # The first episodes are averaged evenly.
+        kept, lead = (1 - rate) ** new, rate * new * (state.fast - mean)
+        even = gain > 1 - kept
+        slow = jnp.where(
+            even, state.slow + gain * (fast - state.slow), mean + kept * (state.slow - mean + lead)
+        )
         return state._replace(
             attempts=attempts,
             fast=fast,
@@ -268,7 +274,8 @@ def report(
         task: dict[str, Any] = json.loads(space.to_json(state.tasks[i]))
         attempts, success = int(state.attempts[i]), float(state.fast[i])
         progress = success - float(state.slow[i])
-        tasks.append(TaskReport(task, attempts, success, float(error[i]), progress))
+        known = float(state.known[i])
+        tasks.append(TaskReport(task, attempts, success, float(error[i]), progress, known))
     episodes, successes = int(state.episodes) - since[0], int(state.successes) - since[1]
     return Report(
         environment=environment,

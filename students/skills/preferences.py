@@ -9,7 +9,6 @@ References:
     Reinforcement Learning from Human Preferences, NeurIPS 2017 (arXiv:1706.03741), equation 1.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ import numpy as np
 import optax
 from jaxtyping import Bool, Float, Int
 
+from didact.common.json_extraction import answer_in, find_json
 from didact.environments import SettingError
 from didact.students.skills.rewards import RewardModel, initial_reward_model
 from didact.students.skills.task_plans import Complete
@@ -54,7 +54,8 @@ def language_model_preferences(complete: Complete, wish: str) -> Prefer:
     """Make a preference function that asks a language model.
 
     Args:
-        complete: a function that answers messages with JSON text; answers are never executed.
+        complete: a function that answers messages with JSON text, possibly surrounded by prose;
+            answers are never executed.
         wish: the desired behaviour, in words.
     """
     schema = {
@@ -73,11 +74,8 @@ def language_model_preferences(complete: Complete, wish: str) -> Prefer:
             },
             {"role": "user", "content": f"Wish: {wish}\nFirst: {first}\nSecond: {second}"},
         ]
-        try:
-            answer = json.loads(complete(messages, schema))
-        except (ValueError, RecursionError):
-            return None
-        better = answer.get("better") if isinstance(answer, dict) else None
+        found = find_json(answer_in(complete(messages, schema)))
+        better = next((x["better"] for x in found if isinstance(x, dict) and "better" in x), None)
         return CHOICES.get(better) if isinstance(better, str) else None
 
     return prefer

@@ -13,6 +13,7 @@ import reprlib
 from collections.abc import Callable
 from typing import Any
 
+from didact.common.json_extraction import answer_in, find_json
 from didact.environments import SettingError
 from didact.students.skills.library import Library, static
 from didact.students.skills.ltl.formulas import (
@@ -214,7 +215,7 @@ def formula_from_language_model(
         try:
             if not isinstance(answer, str):
                 raise SettingError("plan", _short(answer), "JSON text")
-            return formula_of(answer, library, propositions or None)
+            return formula_of(_plan_in(answer), library, propositions or None)
         except SettingError as error:
             if not left:
                 raise
@@ -225,6 +226,15 @@ def formula_from_language_model(
                 {"role": "user", "content": f"This plan is invalid: {error} Answer again."},
             ]
     raise AssertionError
+
+
+def _plan_in(answer: str) -> str:
+    """Return the first JSON object in an answer, or the answer if there is none."""
+    text = answer_in(answer).strip()
+    found = next((value for value in find_json(text) if isinstance(value, dict)), None)
+    if found is None or text.startswith("{"):
+        return text  # also with duplicate names, which `formula_of` rejects
+    return json.dumps(found)
 
 
 def _short(value: Any) -> str:

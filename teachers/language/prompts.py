@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from didact.common.json_extraction import answer_in, find_json
 from didact.teachers.language.client.responses import whole_characters
 from didact.teachers.language.proposer import Message, Report
 from didact.teachers.language.quoting import quoted, shortened
@@ -97,16 +98,37 @@ def whole_object(properties: Mapping[str, Any]) -> dict[str, Any]:
 def object_in(text: str) -> dict[str, Any]:
     """Return the JSON object in an answer, possibly surrounded by prose; empty if there is none.
 
-    Strategies update their memory from it. Tasks are parsed and validated elsewhere.
+    Of several objects, it is the one with the most tasks. If the answer is incomplete, it consists
+    of the complete tasks. Strategies update their memory from it. Tasks are parsed and validated
+    elsewhere.
     """
-    text = whole_characters(text[:MAX_LENGTH].rpartition("</think>")[2])
-    for part in (text, text[text.find("{") : text.rfind("}") + 1]):
-        try:
-            found = json.loads(part)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(found, dict):
-            return found
-        if isinstance(found, list):
-            return {"tasks": found}
-    return {}
+    text = whole_characters(answer_in(text[:MAX_LENGTH]))
+    whole = _object(text)
+    if whole:
+        return whole
+    best: dict[str, Any] = {}
+    single: list[Any] = []
+    for value in find_json(text):
+        made = {"tasks": value} if isinstance(value, list) else value
+        if not isinstance(made.get("tasks"), list):
+            single.append(value)
+        elif _tasks(made) >= _tasks(best):
+            best = made
+    best = max(best, {"tasks": single}, key=_tasks)
+    return best if _tasks(best) else _object(text[text.find("{") : text.rfind("}") + 1])
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return a text that is a JSON object, or a list of tasks, as an object; else an empty one."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    made = {"tasks": found} if isinstance(found, list) else found
+    return made if isinstance(made, dict) else {}
+
+
+def _tasks(answer: Mapping[str, Any]) -> int:
+    """Return the number of tasks with further fields, such as their purpose."""
+    items = answer.get("tasks", [])
+    return sum(isinstance(x, Mapping) and isinstance(x.get("task"), Mapping) for x in items)

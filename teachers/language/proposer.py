@@ -22,6 +22,7 @@ class TaskReport:
         success: the success rate of the latest episodes; 0 if there are none.
         error: the standard error of `success`.
         progress: the recent change of the success rate.
+        known: the effective number of episodes that `success` averages; None for `attempts`.
     """
 
     task: Mapping[str, Any]
@@ -29,6 +30,12 @@ class TaskReport:
     success: float
     error: float
     progress: float
+    known: float | None = None
+
+    @property
+    def weight(self) -> float:
+        """The weight of `success` in averages over tasks."""
+        return self.attempts if self.known is None else self.known
 
 
 @dataclasses.dataclass(frozen=True)

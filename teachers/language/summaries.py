@@ -61,15 +61,17 @@ def json_rows(rows: Sequence[Any]) -> str:
 def pooled(tasks: Sequence[TaskReport]) -> dict[str, Any]:
     """Return the pooled success rate of some tasks with its standard error.
 
-    The error is computed with one success and one failure added. Otherwise it would be 0 after a
-    few attempts with equal outcomes.
+    Tasks are weighted by the number of episodes that their success rates average. The error is
+    computed with one success and one failure added. Otherwise it would be 0 after a few attempts
+    with equal outcomes.
     """
     attempts = sum(task.attempts for task in tasks)
     if not attempts:
         return {"attempts": 0}
-    success = sum(task.attempts * task.success for task in tasks) / attempts
-    guarded = (attempts * success + 1) / (attempts + 2)
-    error = math.sqrt(guarded * (1 - guarded) / (attempts + 2))
+    known = sum(task.weight for task in tasks)
+    success = sum(task.weight * task.success for task in tasks) / known
+    guarded = (known * success + 1) / (known + 2)
+    error = math.sqrt(guarded * (1 - guarded) / (known + 2))
     return {"success": with_error(success, error), "attempts": attempts}
 
 

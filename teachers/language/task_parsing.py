@@ -13,15 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from didact.common import json_extraction
 from didact.common.errors import SettingError
 from didact.environments.task_spaces import TaskSpace
-from didact.teachers.language import json_extraction
 
 MAX_LENGTH = 1_000_000  # characters in an answer
 MAX = 256  # tasks in an answer
 SENTENCE = 300  # characters in a reason
 SHOWN = 80  # characters of a value in a reason
-THOUGHT = "</think>"  # the end of a model's reasoning, after which the answer starts
 
 
 class ParsedTasks(NamedTuple):
@@ -55,7 +54,7 @@ def parse_tasks(
     if len(text) > MAX_LENGTH:
         return _nothing(space, f"The answer is longer than {MAX_LENGTH:,} characters.")
     lists, single = [], []
-    for value in json_extraction.find_json(text.rpartition(THOUGHT)[2]):
+    for value in json_extraction.find_json(json_extraction.answer_in(text)):
         items = _items(value)
         if items is not None:
             lists.append(items)

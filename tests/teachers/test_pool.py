@@ -73,7 +73,15 @@ def test_episodes_that_come_at_once_are_averaged():
     assert state.fast[1] == pytest.approx(0.75)
     state = teacher.observe(state, rows[:2], outcomes([0, 0]))
     assert state.fast[1] == pytest.approx(0.75 / 4)  # (1 - 0.5)^2 of what was known stays
-    assert state.slow[1] == pytest.approx(0.75 / 4 + (0.75 - 0.75 / 4) / 4)
+    assert state.slow[1] == pytest.approx(0.375)  # as if they had come one after the other
+
+
+@pytest.mark.parametrize("size", [1, 5, 20])
+def test_progress_does_not_depend_on_the_episodes_per_call(size):
+    teacher, state = started(rate=0.05)
+    for success in [0] * (400 // size) + [1] * (20 // size):
+        state = teacher.observe(state, np.array([FIRST[1]] * size), outcomes([success] * size))
+    assert state.fast[1] - state.slow[1] == pytest.approx(0.358, abs=1e-3)
 
 
 def test_tasks_in_flight_are_not_credited_to_who_took_their_place():

@@ -129,7 +129,7 @@ def _measured(tasks: Sequence[str], report: Report) -> dict[str, Any]:
     found = [task for task in attempted(report) if identity(task.task) in own]
     measured = pooled(found)
     if found:
-        weight = sum(task.attempts for task in found)
-        progress = sum(task.attempts * task.progress for task in found) / weight
+        weight = sum(task.weight for task in found)
+        progress = sum(task.weight * task.progress for task in found) / weight
         measured["progress"] = f"{progress:+.2f}"
     return measured

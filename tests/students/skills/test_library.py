@@ -225,6 +225,13 @@ def test_a_model_is_asked_again_and_told_what_was_wrong():
         formula_from_language_model(Model('{"do": "sing"}', '{"do": "hum"}'), "sing", LIBRARY)
 
 
+@pytest.mark.parametrize(
+    "text", ['```json\n{"do": "fetch"}\n```', '<think>{"do": "bring"}</think> {"do": "fetch"}']
+)
+def test_plans_are_found_in_fences_and_after_thoughts(text):
+    assert same(formula_from_language_model(Model(text), "get a", LIBRARY, tries=1), "F a")
+
+
 @pytest.mark.parametrize("answer", [None, {"do": "fetch"}, 3])
 def test_an_answer_that_is_no_text_is_told_so(answer):
     model = Model(answer, '{"do": "fetch"}')

@@ -79,8 +79,12 @@ def test_a_model_is_asked_and_only_read():
 
     answers = ['{"better": "second"}', "no idea", '{"better": "both"}', "[]", '{"better": []}']
     answers += ['{"better": "neither"}', '{"better": "first"}']
+    # Fences, reasoning and prose, as language models write them.
+    answers += ['```json\n{"better": "first"}\n```', '<think>{"better": "second"}</think>']
+    answers += ['<think>Hm.</think>Sure: {"better": "second"}.']
     prefer = language_model_preferences(complete, "fetch coffee")
-    assert [prefer("a", "b") for _ in range(7)] == [0.0, None, None, None, None, 0.5, 1.0]
+    expected = [0.0, None, None, None, None, 0.5, 1.0, 1.0, None, 0.0]
+    assert [prefer("a", "b") for _ in expected] == expected
     assert asked[0] == "Wish: fetch coffee\nFirst: a\nSecond: b"
 
 

@@ -16,10 +16,11 @@ from didact.teachers.language.language_model import language_model
 from didact.teachers.language.prompts import ROLE, answer_schema, object_in, question
 from didact.teachers.language.proposer import Report
 from didact.teachers.language.quoting import identity, quoted
-from didact.teachers.language.summaries import skills
+from didact.teachers.language.summaries import pooled, skills
 
 ALL = [(name, "reach the far room" if name in strategies.WITH_GOAL else "") for name in
        strategies.NAMES]  # fmt: skip
+ONE = {"task": {"n": 1}}
 every_strategy = pytest.mark.parametrize(("name", "goal"), ALL)
 
 
@@ -368,6 +369,14 @@ def test_no_answer_breaks_a_memory(name, goal, answers):
         ("}{", {}),
         ("", {}),
         ('"x"', {}),
+        # The complete tasks of an incomplete answer, arrays in prose, and the longer of two drafts.
+        ('{"sub_goals": ["a"], "tasks": [{"task": {"n": 1}}, {"task": {"n"', {"tasks": [ONE]}),
+        ('I suggest [{"task": {"n": 1}}] for [now].', {"tasks": [ONE]}),
+        (
+            'Draft: {"tasks": [{"task": {"n": 1}}]}, final: {"tasks": [{"task": {"n": 1}}, '
+            '{"task": {"n": 1}}], "sub_goals": ["a"]}',
+            {"tasks": [ONE, ONE], "sub_goals": ["a"]},
+        ),
     ],
 )
 def test_the_object_in_an_answer(text, found):
@@ -411,3 +420,13 @@ def test_the_schema_of_the_answer_is_strict(name, goal):
 def test_names_and_goals_are_checked(name, goal, match):
     with pytest.raises(SettingError, match=match):
         language_model("small", "http://localhost:1/v1", strategy=name, goal=goal)
+
+
+def test_pooled_rates_weigh_recent_episodes():
+    rows = [
+        reports.TaskReport({"rooms": 1}, 1000, 0.5, 0.08, 0.0, 39.0),
+        reports.TaskReport({"rooms": 2}, 39, 0.1, 0.05, 0.0, 39.0),
+    ]
+    rate, error = map(float, pooled(rows)["success"].split("±"))
+    assert rate == 0.3
+    assert error == 0.05  # of 78 episodes, where 1,039 would have 0.01

@@ -7,9 +7,10 @@ import time
 import numpy as np
 import pytest
 
+from didact.common import json_extraction
 from didact.environments import Box, Dimension
 from didact.environments.grid.mazes import Blocks, Levels
-from didact.teachers.language import json_extraction, task_parsing
+from didact.teachers.language import task_parsing
 
 BOX = Box((Dimension("rooms", 1, 9, integer=True), Dimension("gap", 0.1, 2.5, unit="m")))
 MAZES = Levels(4, 5, Blocks(0, 10))

@@ -19,6 +19,11 @@ _OPENING = re.compile(r"[\[{]")
 _PAIRS = {"]": "[", "}": "{"}
 
 
+def answer_in(text: str) -> str:
+    """Return what follows the reasoning of a language model, or the whole text."""
+    return text.rpartition("</think>")[2]
+
+
 class DuplicateKeys(dict):
     """An object with duplicate keys.
 
