@@ -276,7 +276,9 @@ def report(
         progress = success - float(state.slow[i])
         known = float(state.known[i])
         tasks.append(TaskReport(task, attempts, success, float(error[i]), progress, known))
-    episodes, successes = int(state.episodes) - since[0], int(state.successes) - since[1]
+    # These int32 counts wrap around after 2^31 episodes, but their differences do not.
+    episodes = (int(state.episodes) - since[0]) % 2**32
+    successes = (int(state.successes) - since[1]) % 2**32
     return Report(
         environment=environment,
         schema=space.json_schema(),

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from didact.common.setting_types import NotNegative, Range, Seed, Share
 from didact.experiments.config import Count, LLMConfig
@@ -74,6 +74,9 @@ class CurriculumConfig:
     """number of test tasks, sampled uniformly from the task space; defaults to 256"""
     num_evaluations: Evaluations = 10
     """number of evaluations during each training"""
+    knowledge: Literal["none", "low", "high"] = "high"
+    """what teachers of a suite know besides the task space: none; low: the range of returns; high:
+    also easy tasks, from which some of them start"""
     out: str = "runs/curriculum"
     """folder for the learning curves as JSON and PNG; teachers whose results are there already, for
     the same settings, are not trained again"""

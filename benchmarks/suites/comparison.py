@@ -52,9 +52,12 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         if getattr(config, name) is not None:
             allowed = "omitted with --suite, which decides it"
             raise SettingError(f"--{name.replace('_', '-')}", getattr(config, name), allowed)
-    suite = read_suite(str(config.suite))
+    suite = read_suite(str(config.suite)).with_knowledge(config.knowledge)
     budget = suite.budget(config.budget)
-    labels = config.teachers or budget.teachers
+    known = budget.teachers
+    if suite.easy is None:
+        known = tuple(label for label in known if not jobs.needs_easy_tasks(label))
+    labels = config.teachers or known
     if len(set(labels)) != len(labels):
         raise SettingError("--teachers", " ".join(labels), "different teachers")
     seeds = budget.seeds if config.seeds is None else config.seeds
@@ -74,7 +77,8 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
         jobs.loop_of(job)
     if config.dry_run:
         return {"suite": suite.name, "commands": [command_of(config, x.teacher) for x in planned]}
-    folder = writable("--out", str(Path(config.out) / suite.name / config.budget))
+    part = config.budget if config.knowledge == "high" else f"{config.budget}-{config.knowledge}"
+    folder = writable("--out", str(Path(config.out) / suite.name / part))
     if config.workers > 1 or config.ray:
         missing = {job.teacher: job for job in planned if not is_finished(job, folder)}
         if config.ray:
@@ -92,7 +96,16 @@ def command_of(config: CurriculumConfig, teacher: str) -> list[str]:
     """Return the command that runs the job of one teacher."""
     plain = CurriculumConfig()
     words = ["didact", "benchmark", "curriculum", "--teachers", teacher]
-    for name in ("suite", "budget", "steps", "seeds", "seed", "num_evaluations", "out"):
+    for name in (
+        "suite",
+        "budget",
+        "steps",
+        "seeds",
+        "seed",
+        "num_evaluations",
+        "knowledge",
+        "out",
+    ):
         value = getattr(config, name)
         if value != getattr(plain, name):
             words += [f"--{name.replace('_', '-')}", str(value)]
@@ -149,6 +162,8 @@ def digest_of_training(job: jobs.Job) -> str:
     settings = fingerprint(dataclasses.replace(job, teacher=summaries.BASELINE))
     for name in ("steps", "seed", "num_seeds", "llm"):  # stated in full, or of a teacher
         del settings["train"][name]
+    if job.suite.knowledge != "high":
+        settings["knowledge"] = job.suite.knowledge
     return hashlib.sha256(strict_json.dumps(settings).encode()).hexdigest()
 
 

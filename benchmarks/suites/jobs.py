@@ -98,13 +98,19 @@ class Job:
         taught = name == WARM_UP or "easy" in kinds
         if taught and (suite.easy != suite.usual_easy or suite.profile.shuffle is not None):
             made["easy"] = None if suite.easy is None else _bounds(suite.easy)
-        if "return_range" in kinds and suite.environment.return_range != Environment.return_range:
-            made["return_range"] = list(suite.environment.return_range)
+        if "return_range" in kinds and suite.return_range != Environment.return_range:
+            made["return_range"] = list(suite.return_range)
         if suite.greedy:
             made["greedy"] = True
         if suite.worst is not None:
             made["worst"] = suite.worst._asdict()
         return made
+
+
+def needs_easy_tasks(label: str) -> bool:
+    """Whether a teacher can only be part of a suite with easy tasks."""
+    name = label.split()[0]
+    return name == WARM_UP or (name != STAGED and ":" not in name and teachers.starts_easy(name))
 
 
 def _bounds(part: TaskSpace) -> list[list[float]]:
@@ -139,7 +145,7 @@ def teacher_of(label: str, suite: Suite) -> Teacher:
     kinds = teachers.settings_of(name)
     settings = parsed("--teachers", texts, kinds, "teacher")
     if "return_range" in kinds:
-        settings.setdefault("return_range", suite.environment.return_range)
+        settings.setdefault("return_range", suite.return_range)
     shuffle = suite.profile.shuffle
     if shuffle is not None and not isinstance(suite.space, Box):
         raise SettingError("--suite", suite.name, "without a shuffle: its tasks have no names")

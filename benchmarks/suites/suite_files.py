@@ -79,6 +79,8 @@ class Suite:
         worst: the test in the worst tasks; None for none.
         greedy: whether students are tested with their most probable actions.
         variants: the suite with each of the students of the profile, by name.
+        knowledge: what teachers know besides the task space: "none", the range of returns ("low"),
+            or also the easy tasks ("high").
     """
 
     name: str
@@ -94,6 +96,21 @@ class Suite:
     worst: Worst | None = None
     greedy: bool = False
     variants: Mapping[str, "Suite"] = dataclasses.field(default_factory=dict)
+    knowledge: str = "high"
+
+    def with_knowledge(self, knowledge: str) -> "Suite":
+        """Return the suite for teachers that know less."""
+        return dataclasses.replace(
+            self,
+            knowledge=knowledge,
+            easy=self.easy if knowledge == "high" else None,
+            variants={k: suite.with_knowledge(knowledge) for k, suite in self.variants.items()},
+        )
+
+    @property
+    def return_range(self) -> tuple[float, float]:
+        """The range of returns that teachers know; the default one if they know nothing."""
+        return (Environment if self.knowledge == "none" else self.environment).return_range
 
     @property
     def usual_easy(self) -> Box | None:

@@ -52,7 +52,8 @@ def q_learning(
 
     Returns:
         The function. `prior` are composed values to start from (None: zeros). State-action pairs
-        that were never tried keep their prior, so that few steps suffice to refine it.
+        whose learned value is 0 keep their prior as a tie-breaker, so that few steps suffice to
+        refine it.
 
     Raises:
         SettingError: a number is invalid, or places are not numbered.

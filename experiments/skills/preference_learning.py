@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from didact.environments import Environment, Restart, SettingError
 from didact.experiments.actors import student_actor
@@ -45,6 +45,13 @@ def record_labels(
     Raises:
         SettingError: the environment has no propositions, or a number is invalid.
     """
+    return _recorded(environment, episodes, seed, steps)[0]
+
+
+def _recorded(
+    environment: Environment, episodes: int, seed: int, steps: int | None
+) -> tuple[Bool[np.ndarray, "episodes steps p"], Int[np.ndarray, " episodes"]]:
+    """Return the labels of `record_labels`, and the lengths of the episodes."""
     if not environment.propositions:
         raise SettingError("environment", environment.name, "an environment with propositions")
     steps = environment.max_steps if steps is None else steps
@@ -63,11 +70,12 @@ def record_labels(
         worlds = new_worlds(environment, actor, episodes)
 
         def record(step: Step):
-            return step.seen.labels & step.playing[:, None]
+            return step.seen.labels & step.playing[:, None], step.playing
 
         return play(runner, (), worlds, queue, key, steps, record)[-1]
 
-    return np.moveaxis(np.asarray(run(jax.random.key(seed))), 0, 1)
+    labels, playing = map(np.asarray, run(jax.random.key(seed)))
+    return np.moveaxis(labels, 0, 1), playing.sum(axis=0)
 
 
 def learn_reward(
@@ -94,8 +102,11 @@ def learn_reward(
         SettingError: see `record_labels`; also if no two episodes differ, or if `prefer` could not
             decide on any pair.
     """
-    labels = record_labels(environment, episodes, seed=seed, steps=steps)
-    texts = [describe_episode(row, environment.propositions) for row in labels]
+    labels, lengths = _recorded(environment, episodes, seed, steps)
+    texts = [
+        describe_episode(row[:length], environment.propositions)
+        for row, length in zip(labels, lengths, strict=True)
+    ]
     return fit_reward_model(
         labels, collect_preferences(texts, prefer, pairs, seed=seed), seed=seed
     ).scaled(labels)

@@ -282,7 +282,7 @@ class ProposerRunner:
             return state
         pool = self._pool(state, answer.report.seed)
         known = np.asarray(pool.tasks)[np.asarray(pool.filled)]
-        most = min(task_parsing.MAX, len(pool.filled))
+        most = min(task_parsing.MAX, len(pool.filled), self.config.propose_tasks)
         reading = task_parsing.parse_tasks(answer.reply.text, self.space, known=known, most=most)
         self._note(answer, done, reading.accepted, reading.refused)
         return self._put(state, answer.report.seed, reading.tasks)

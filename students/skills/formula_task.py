@@ -34,6 +34,16 @@ class FormulaTaskState(NamedTuple):
     steps: Int32[Array, " n"]  # number of steps taken
 
 
+def check_no_feedback(environment: Environment, setting: str, value: Any) -> None:
+    """Raise a `SettingError` if the observations of an environment have feedback.
+
+    The feedback would be about the environment's own task, not about the formula.
+    """
+    if any(space.role == "feedback" for space in environment.observation_space.values()):
+        allowed = "omitted with feedback, which is about the environment's own task"
+        raise SettingError(setting, value, allowed)
+
+
 class WithFormula(Wrapper[FormulaTaskState]):
     """An environment whose task is a formula over its propositions; made by `with_formula`.
 
@@ -46,6 +56,7 @@ class WithFormula(Wrapper[FormulaTaskState]):
 
     def __init__(self, environment: Environment, made: Automaton):
         super().__init__(environment)
+        check_no_feedback(environment, "formula", str(made.formula))
         self.return_range = (0.0, 1.0)
         self.automaton = made
         self._machines = batch_automata([made], environment.propositions)

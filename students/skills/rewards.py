@@ -140,6 +140,8 @@ def load_rewards(path: str | os.PathLike[str], propositions: tuple[str, ...]) ->
 class WithRewardModel(Wrapper[Any]):
     """An environment whose rewards are those of a reward model.
 
+    Its expert, feedback and achieved instructions are withdrawn, as they refer to another goal.
+
     Args:
         environment: an environment with propositions.
         model: a reward model of its labels.
@@ -148,6 +150,8 @@ class WithRewardModel(Wrapper[Any]):
     def __init__(self, environment: Environment, model: RewardModel):
         super().__init__(environment)
         self.model = model
+        most = float(self.max_steps)  # rewards are between -1 and 1
+        self.return_range = (-most, most)
 
     def reset(self, key, tasks):
         return self.environment.reset(key, tasks)
@@ -155,6 +159,15 @@ class WithRewardModel(Wrapper[Any]):
     def step(self, key, state, actions):
         state, seen = self.environment.step(key, state, actions)
         return state, seen._replace(reward=self.model(seen.labels))
+
+    def expert(self) -> None:
+        return None
+
+    def achieved_instructions(self) -> None:
+        return None
+
+    def feedback(self) -> None:
+        return None
 
 
 def _from_text(environment: Environment, text: str) -> Environment:

@@ -17,6 +17,7 @@ from jaxtyping import Array, Int32
 from didact.common.errors import SettingError, require
 from didact.environments import ArraySpace, Environment, Wrapper
 from didact.environments.task_spaces import Box, Dimension, TaskSpace
+from didact.students.skills.formula_task import check_no_feedback
 from didact.students.skills.ltl import sampling
 from didact.students.skills.ltl.automata import Automaton, automaton
 from didact.students.skills.ltl.batched_automata import batch_automata, next_states, step_rewards
@@ -52,6 +53,7 @@ class WithSampledFormulas(Wrapper[SampledFormulasState]):
 
     def __init__(self, environment: Environment[Any], automata: list[Automaton]):
         super().__init__(environment)
+        check_no_feedback(environment, "formulas", len(automata))
         self.return_range = (0.0, 1.0)
         inner = environment.task_space
         if not isinstance(inner, Box) or NAME in inner.names:
@@ -123,7 +125,9 @@ class WithSampledFormulas(Wrapper[SampledFormulasState]):
 def with_sampled_formulas(environment: Environment[Any], count: int = 64) -> WithSampledFormulas:
     """Make an environment with different sampled formulas as tasks, always the same ones.
 
-    Half of the formulas are sequences, the others are conjunctions of sequences.
+    No two formulas have the same meaning. Sequences and conjunctions of two or three sequences are
+    sampled in turns; as most of what is left out are short conjunctions, there are more sequences
+    than conjunctions if `count` is large.
 
     Args:
         environment: an environment with at least three propositions.
@@ -139,13 +143,16 @@ def with_sampled_formulas(environment: Environment[Any], count: int = 64) -> Wit
     samplers = (
         sampling.sequences(names, (1, 4)),
         sampling.bounded(
-            sampling.partially_ordered(names, (1, 3), (1, 2), choice=0.0), max_states=MAX_STATES
+            sampling.partially_ordered(names, (2, 3), (1, 2), choice=0.0), max_states=MAX_STATES
         ),
     )
-    found: dict[str, Automaton] = {}
+    found: dict[Any, Automaton] = {}
     for number in range(100 * count):
-        made = automaton(samplers[number % 2](rng))
-        found.setdefault(str(made.formula), made)
+        formula = samplers[number % 2](rng)
+        # Minimal automata of the same language over the same propositions are equal.
+        made = automaton(formula, sorted(formula.propositions))
+        meaning = made.propositions, made.transitions.tobytes(), made.accepting.tobytes()
+        found.setdefault(meaning, made)
         if len(found) == count:
             break
     else:

@@ -35,7 +35,7 @@ class Guide(NamedTuple):
     """What is known about n worlds."""
 
     action: Int32[Array, " n"]
-    distance: Int32[Array, " n"]
+    steps: Int32[Array, " n"]  # that remain, if all goals are as far away as the next one
     known: Bool[Array, " n"]
     missing: Missing
 
@@ -58,7 +58,8 @@ def feedback(
             which = jnp.asarray(GOALS)[jnp.argmax(goals, 1)]
             goal = jnp.where(jnp.any(goals, 1), which, NONE)
             lacks = missing(goal, inner.inventory, _stations(inner))
-            return Guide(chosen.action, chosen.distance, needed, lacks)
+            steps = chosen.distance * jnp.maximum(jnp.sum(goals, axis=1, dtype=jnp.int32), 1)
+            return Guide(chosen.action, steps, needed, lacks)
 
         def nothing() -> Guide:
             zero = jnp.zeros_like(inner.position)
@@ -85,7 +86,7 @@ def feedback(
         len(ACTIONS),
         begin=guide,
         follow=lambda _, before, state, needed: guide(state, needed),
-        advice=lambda guide: Advised(guide.known, guide.action, guide.distance),
+        advice=lambda guide: Advised(guide.known, guide.action, guide.steps),
         is_right=lambda guide, actions: actions == guide.action,
         hindsight=hindsight,
         foresight=foresight,

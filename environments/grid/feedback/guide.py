@@ -53,6 +53,13 @@ class Guide(NamedTuple):
     known: Bool[Array, " n"]  # whether the advice is up to date
     charted: Bool[Array, " n"]  # whether the chart is valid
     times: UInt8[Array, "n s"]  # see `planner.Chart`
+    open_clauses: Int32[Array, " n"]  # that are not fulfilled yet
+
+    @property
+    def steps(self) -> Int32[Array, " n"]:
+        """About how many steps remain, if all clauses take as long as the current one."""
+        length = self.advice.length
+        return length * jnp.where(length < NEVER, jnp.maximum(self.open_clauses, 1), 1)
 
 
 def begin(state: GridState, width: int, kinds: tuple[int, ...], wanted: Bool[Array, " n"]) -> Guide:
@@ -75,7 +82,7 @@ def begin(state: GridState, width: int, kinds: tuple[int, ...], wanted: Bool[Arr
         zero + NONE,
         jnp.full(n, cells.EMPTY, jnp.uint8),
     )
-    nothing = Guide(advice, no, no, jnp.full((n, 4 * size), UNKNOWN, jnp.uint8))
+    nothing = Guide(advice, no, no, jnp.full((n, 4 * size), UNKNOWN, jnp.uint8), zero)
     return _ask(varying_as(state.world.position, nothing), state, width, kinds, wanted)
 
 
@@ -125,7 +132,7 @@ def follow(
     read = advice._replace(action=action, length=here, nearer=nearer.T)
     advice = jax.tree.map(lambda a, b: _where(found & ~stays, a, b), read, advice)
     advice = _look_on(advice, guide.times, state, width, wanted & opened)
-    guide = Guide(advice, stays | found, charted, guide.times)
+    guide = Guide(advice, stays | found, charted, guide.times, _open_clauses(state))
     return _ask(guide, state, width, kinds, wanted & ~guide.known)
 
 
@@ -174,7 +181,12 @@ def _asked(state: GridState, width: int, kinds: tuple[int, ...]) -> Guide:
     nearer = yes & (around[1:] + 1 == around[_HERE])
     purpose, thing = _purpose(state, plan, times, width)
     advice = Advice(*plan, nearer.T, purpose, thing)
-    return Guide(advice, yes | True, yes & (plan.lengths < UNKNOWN - 1), times)
+    charted = yes & (plan.lengths < UNKNOWN - 1)
+    return Guide(advice, yes | True, charted, times, _open_clauses(state))
+
+
+def _open_clauses(state: GridState) -> Int32[Array, " n"]:
+    return jnp.sum(~state.goal.done, axis=1, dtype=jnp.int32)
 
 
 def _around(

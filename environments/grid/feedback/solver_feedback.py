@@ -23,7 +23,7 @@ def solver_feedback(width: int, kinds: tuple[int, ...]) -> Feedback:
     """
 
     def advice(guide):
-        return Advised(guide.known, guide.advice.action, guide.advice.length)
+        return Advised(guide.known, guide.advice.action, guide.steps)
 
     def hindsight(before, state, actions, old, new):
         number, thing = message_choice.hindsight(

@@ -93,7 +93,7 @@ def decompose(goal: str) -> Strategy:
             if not isinstance(words, str) or not words.strip():
                 return memory  # otherwise the tasks would refer to wrong sub-goals
             words = shortened(words, WORDS)
-            tasks = kept.get(_wording(words), [])
+            tasks = list(kept.get(_wording(words), ()))
             learned = item.get("learned") is True and bool(tasks)
             if learned:
                 tried = report is not None and _measured(tasks, report)["attempts"] > 0

@@ -1,7 +1,7 @@
 """A strategy that asks for variants of failed tasks."""
 
 from didact.teachers.language.prompts import question
-from didact.teachers.language.proposer import Report, TaskReport
+from didact.teachers.language.proposer import Report
 from didact.teachers.language.strategies.base import Memory, Strategy
 from didact.teachers.language.summaries import MASTERED, ROWS, attempted, row, top_tasks
 
@@ -20,12 +20,10 @@ def failures_first() -> Strategy:
         "than what succeeds at times. Write nothing that is already mastered."
     )
 
-    def failed(task: TaskReport) -> tuple[bool, float]:
-        return task.success < 0.5, 1 - task.success
-
     def ask(report: Report, n: int, memory: Memory):
         tasks = attempted(report)
-        seeds = [task for task in top_tasks(tasks, failed, 2 * ROWS) if task.success < 0.5]
+        failed = [task for task in tasks if task.success < 0.5]
+        seeds = top_tasks(failed, lambda task: 1 - task.success, len(failed))
         # The worst tasks, and the most successful of the others.
         worst = seeds[: ROWS // 2]
         rest = top_tasks(seeds[ROWS // 2 :], lambda task: task.success, ROWS - len(worst))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from didact import teachers
+from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.benchmarks.suites import comparison, jobs, suite_files
 from didact.benchmarks.suites.moved_parts import moved_part
 from didact.benchmarks.suites.profiles import Shuffle
@@ -152,3 +153,25 @@ def test_how_actions_are_chosen_in_tests(suite, greedy, monkeypatch):
 def test_greedy_must_be_a_switch(suite):
     with pytest.raises(SettingError, match="greedy of own"):
         suite(CELLS + "greedy: often\n")
+
+
+def test_what_teachers_know_of_the_space():
+    high = suite_files.read_suite("tracks_unfeasible")
+    low, none = (high.with_knowledge(name) for name in ("low", "none"))
+    parts = [jobs.Job(suite, "learnability", 256, 2).parts for suite in (high, low, none)]
+    assert [part.get("return_range") for part in parts] == [[-150.0, 350.0]] * 2 + [None]
+    assert ["easy" in part for part in parts] == [False, True, True]
+    assert len({jobs.Job(suite, "learnability", 256, 2).file for suite in (high, low, none)}) == 3
+    with pytest.raises(SettingError, match="one that needs no easy tasks"):
+        jobs.teacher_of("paced", low)
+    trainings = {comparison.digest_of_training(jobs.Job(x, "uniform", 256, 2)) for x in (low, high)}
+    assert len(trainings) == 2
+
+
+def test_teachers_that_need_easy_tasks_are_left_out(tmp_path):
+    config = CurriculumConfig(suite="toy", knowledge="low", dry_run=True, out=str(tmp_path))
+    commands = comparison.compare(config)["commands"]
+    assert [words[words.index("--teachers") + 1] for words in commands] == [
+        *("staged", "alp_gmm", "uniform")
+    ]
+    assert all("--knowledge" in words for words in commands)

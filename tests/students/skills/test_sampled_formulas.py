@@ -8,7 +8,7 @@ import pytest
 from didact import environments
 from didact.environments import SettingError
 from didact.environments.testing import check
-from didact.students.skills import with_formula
+from didact.students.skills import automaton, with_formula
 from didact.students.skills.sampled_formulas import with_sampled_formulas
 
 
@@ -30,6 +30,19 @@ def test_formulas_are_the_same_every_time_and_ordered_by_length(office):
     assert sizes == sorted(sizes)
     assert office.task_space.names[0] == "formula"
     assert office.describe([3, 0]) == texts[3]
+
+
+def test_no_two_formulas_have_the_same_meaning():
+    world = with_sampled_formulas(environments.make("Office", max_steps=40), 64)
+    names = world.environment.propositions
+    made = [automaton(x.formula, names) for x in world.automata]
+    assert len({(x.transitions.tobytes(), x.accepting.tobytes()) for x in made}) == 64
+
+
+def test_feedback_on_another_task_is_refused():
+    for setting in ({"formula": "F red_ball"}, {"formulas": 4}):
+        with pytest.raises(SettingError, match="must be omitted with feedback"):
+            environments.make("BabyAI-GoToRedBall-v0", facts=1, feedback="both", **setting)
 
 
 @pytest.mark.parametrize("number", [0, 5, 11])
