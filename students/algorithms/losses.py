@@ -45,7 +45,7 @@ class TrainingProgress(NamedTuple):
     updates: Int[Array, ""]  # number of rollouts learned from
     progress: Float[Array, ""]  # fraction of the training that is done, 0 to 1
     weights: Mapping[str, Float[Array, ""]]  # weights of the auxiliary losses, by name
-    key: PRNGKeyArray | None = None  # random key of this update
+    key: PRNGKeyArray | None = None  # random key of this minibatch
     # Returns the outputs for the batch with other observations of the same shapes.
     read: Callable[[Mapping[str, Array]], Outputs] | None = None
 
