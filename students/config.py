@@ -102,9 +102,9 @@ class SACConfig:
     """transitions per gradient step, over all devices"""
     updates_per_step: Positive = 1.0
     """gradient steps per environment step"""
-    replay_capacity: Annotated[int, Range(1, 2**30)] = 1_000_000
+    replay_capacity: Annotated[int, Range(1, 2**29)] = 1_000_000
     """maximum number of transitions in the replay buffer"""
-    learning_starts: Annotated[int, Range(1, 2**30)] = 100
+    learning_starts: Annotated[int, Range(1, 2**29)] = 100
     """transitions collected with uniformly random actions before the first gradient step"""
     target_rate: Share = 0.005
     """Polyak averaging rate tau of the target critics, per gradient step"""
