@@ -109,6 +109,8 @@ def clipped_policy_loss(clip: float, axes: Sequence[str] = ()) -> Term:
         # discourage the actions of steps without any learning signal, and an agent that is stuck
         # takes thousands of them.
         square = everywhere(mean(jnp.square(batch.advantage), batch))
+        # In a minibatch, the mean weight differs from 1 if some environments are not learned from.
+        square /= jnp.maximum(everywhere(jnp.mean(batch.weight)), 1e-8)
         advantage = batch.advantage / jnp.sqrt(square + 1e-8)
         log_ratio = outputs.distribution.log_prob(batch.action) - batch.extras["log_prob"]
         # An infinite ratio in a row of weight 0 would enter the gradient as 0 * inf.
