@@ -60,8 +60,8 @@ class LearnerConfig:
     max_grad_norm: Positive = 0.5
     """maximum global norm of gradients; larger ones are clipped"""
     scale_rewards: bool | None = None
-    """divide rewards by the running standard deviation of discounted returns; None enables it for
-    continuous actions only"""
+    """divide rewards by the running standard deviation of rewards discounted since the start of the
+    episode or, if later, the rollout; None enables it for continuous actions only"""
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     """sizes of the network"""
 
