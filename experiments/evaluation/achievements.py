@@ -42,5 +42,5 @@ def reported(rates: Mapping[str, ArrayLike]) -> dict[str, Any]:
     """Return rates and their score for reports; nothing if there are no achievements."""
     if not rates:
         return {}
-    means = {name: float(np.mean(rate)) for name, rate in rates.items()}
+    means = {name: float(np.mean(np.asarray(rate))) for name, rate in rates.items()}
     return {"score": score(rates), "achievements": means}
