@@ -104,8 +104,8 @@ def welch_test(a: ArrayLike, b: ArrayLike) -> Welch:
         a, b: scores `[runs, ...]` with at least two runs each; the numbers of runs may differ.
 
     Returns:
-        One test for each `[...]`. Where neither group has any spread, p is 1 for equal means and
-        0 otherwise.
+        One test for each `[...]`. Where neither group has any spread beyond rounding errors, p is
+        1 for equal means and 0 otherwise.
 
     References:
         Welch, The generalization of "Student's" problem when several different population
@@ -114,6 +114,9 @@ def welch_test(a: ArrayLike, b: ArrayLike) -> Welch:
     a, b = _runs("a", a, 2), _runs("b", b, 2)
     part_a, part_b = (x.var(axis=0, ddof=1) / len(x) for x in (a, b))
     gap, variance = a.mean(axis=0) - b.mean(axis=0), part_a + part_b
+    rounding = 1e-12 * np.maximum(np.abs(a).max(axis=0), np.abs(b).max(axis=0))
+    gap = np.where(np.abs(gap) <= rounding, 0.0, gap)
+    variance = np.where(variance <= rounding**2, 0.0, variance)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.where(gap == 0, 0.0, gap / np.sqrt(variance))
         degrees = variance**2 / (part_a**2 / (len(a) - 1) + part_b**2 / (len(b) - 1))

@@ -20,11 +20,14 @@ PERTURBATION = 1.25  # a copied weight is multiplied or divided by this factor
 SPREAD = 4.0  # initial weights lie between 1 / SPREAD and SPREAD times the setting
 TUNED = "kickstart"  # the auxiliary loss whose weight is tuned; other weights stay fixed
 PART = 4  # one in PART seeds is replaced, but at least one
-SUMS = "successes_by_seed", "episodes_by_seed"  # of each chunk, in its row of metrics
+SUMS = "successes_by_seed", "returns_by_seed", "episodes_by_seed"  # of each chunk, in its row
+METRICS = "success_sum", "return_sum", "episodes"  # the metrics of a chunk that are summed
 
 
 class Population:
     """Several seeds, ranked by their training success since the worst were last replaced.
+
+    Where no seed has any success, they are ranked by their mean return.
 
     Args:
         seeds: the number of seeds.
@@ -32,7 +35,7 @@ class Population:
     """
 
     def __init__(self, seeds: int, rows: Sequence[Mapping[str, Any]] = ()):
-        self.sums = np.zeros((2, seeds))
+        self.sums = np.zeros((len(SUMS), seeds))
         for row in rows:
             self.sums += np.stack([row.get(name, np.zeros(seeds)) for name in SUMS])
             if "exploited" in row:
@@ -49,13 +52,16 @@ class Population:
             The state, and what belongs into the row of metrics: the sums of this chunk and, after
             a replacement, `exploited`, the source of each seed.
         """
-        parts = [np.asarray(metrics[name], float).sum(-1) for name in ("success_sum", "episodes")]
+        parts = [np.asarray(metrics[name], float).sum(-1) for name in METRICS]
         row: dict[str, Any] = {name: part.tolist() for name, part in zip(SUMS, parts, strict=True)}
         self.sums += np.stack(parts)
-        successes, episodes = self.sums
-        if key is None or not episodes.all() or np.ptp(successes / episodes) == 0:
+        successes, returns, episodes = self.sums
+        if key is None or not episodes.all():
             return state, row
-        state, source = exploit(state, jnp.asarray(successes / episodes), key)
+        scores = (successes if successes.any() else returns) / episodes
+        if np.ptp(scores) == 0:
+            return state, row
+        state, source = exploit(state, jnp.asarray(scores), key)
         self.sums[:] = 0
         return state, row | {"exploited": np.asarray(source).tolist()}
 

@@ -60,8 +60,8 @@ class LearnerConfig:
     max_grad_norm: Positive = 0.5
     """maximum global norm of gradients; larger ones are clipped"""
     scale_rewards: bool | None = None
-    """divide rewards by the running standard deviation of discounted returns; None enables it for
-    continuous actions only"""
+    """divide rewards by the running standard deviation of rewards discounted since the start of the
+    episode or, if later, the rollout; None enables it for continuous actions only"""
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     """sizes of the network"""
 
@@ -102,9 +102,9 @@ class SACConfig:
     """transitions per gradient step, over all devices"""
     updates_per_step: Positive = 1.0
     """gradient steps per environment step"""
-    replay_capacity: Annotated[int, Range(1, 2**30)] = 1_000_000
+    replay_capacity: Annotated[int, Range(1, 2**29)] = 1_000_000
     """maximum number of transitions in the replay buffer"""
-    learning_starts: Annotated[int, Range(1, 2**30)] = 100
+    learning_starts: Annotated[int, Range(1, 2**29)] = 100
     """transitions collected with uniformly random actions before the first gradient step"""
     target_rate: Share = 0.005
     """Polyak averaging rate tau of the target critics, per gradient step"""

@@ -1,10 +1,8 @@
 """Play policies in the official environments of other packages: minigrid, envpool, gymnasium."""
 
-from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from didact.environments import SettingError
@@ -55,10 +53,10 @@ def play_official(
     following = n
     everyone = list(range(n))
     observation = worlds.reset(everyone, (seed + episode).tolist())
-    carry = policy.initial_carry(n)
+    carry, fresh = policy.initial_carry(n), np.zeros(n, bool)
     while (episode < episodes).any():
         key, act_key = jax.random.split(key)
-        action, carry = policy.act(observation, carry, None if greedy else act_key)
+        action, carry = policy.act(observation, carry, None if greedy else act_key, start=fresh)
         playing = np.flatnonzero(episode < episodes)
         seen, reward, terminated, truncated = worlds.step(
             playing.tolist(), np.asarray(action)[playing].tolist()
@@ -74,6 +72,7 @@ def play_official(
         for name_, array in seen.items():
             observation[name_][playing] = array
         over = playing[terminated | truncated]
+        fresh = np.isin(np.arange(n), over)
         if over.size:
             episode[over] = following + np.arange(over.size)
             following += over.size
@@ -82,8 +81,6 @@ def play_official(
                 first = worlds.reset(again.tolist(), (seed + episode[again]).tolist())
                 for name_, array in first.items():
                     observation[name_][again] = array
-            fresh = np.isin(np.arange(n), over)
-            carry = jax.tree.map(partial(_cleared, fresh), carry)
     worlds.close()
     success, returns, lengths = results
     return Results(success, returns, lengths, achieved)
@@ -106,8 +103,3 @@ def _worlds(policy: Policy, name: str, n: int, seed: int, engine: str) -> Any:
         allowed = f"a policy for {engine}, which reads image, direction and instruction"
         raise SettingError("policy", policy.environment, allowed)
     return kinds[engine](name, n, instruction.shape[0], seed)
-
-
-def _cleared(worlds, carry):
-    """Reset the memory of some environments to that of an episode's start."""
-    return jnp.where(worlds.reshape(-1, *[1] * (carry.ndim - 1)), 0, carry)

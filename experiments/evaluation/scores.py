@@ -35,7 +35,7 @@ def scores_of(results: Results, names: Iterable[str], config: TrainConfig) -> di
             if mean.ndim:
                 scores[name][f"{measure}_by_seed"] = mean.tolist()
         rates = {
-            achievement: float(np.asarray(x)[..., number, :].mean())
+            achievement: np.asarray(x)[..., number, :].mean(-1)
             for achievement, x in results.achieved.items()
         }
         scores[name] |= reported(rates)

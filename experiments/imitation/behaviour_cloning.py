@@ -66,7 +66,7 @@ def clone_recording(
         () if env else recording.card["environment_settings"],
         "--env",
     )
-    recording.check(environment.observation_space)
+    recording.check(environment.observation_space, environment.action_space)
     tasks = () if env else _tasks(recording)
     space = narrow_task_space(environment.task_space, tasks)
     parts = config.num_minibatches

@@ -146,10 +146,8 @@ def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
             row[f"{name}_by_seed"] = each.tolist()
     achieved = {name: metrics.pop(name) for name in [*metrics] if name.startswith(ACHIEVED)}
     if np.any(happened):
-        every = np.sum(episodes)
-        row |= reported(
-            {name.removeprefix(ACHIEVED): float(np.sum(x) / every) for name, x in achieved.items()}
-        )
+        rates = {name: (x.sum(-1) / episodes)[happened] for name, x in achieved.items()}
+        row |= reported({name.removeprefix(ACHIEVED): rate for name, rate in rates.items()})
     if "waiting" in metrics:  # share of steps in which environments waited for a proposal
         row["waiting"] = float(metrics.pop("waiting").mean())
     row["learning"] = {name: float(x.mean()) for name, x in sorted(metrics.items())}

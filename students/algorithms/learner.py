@@ -225,19 +225,19 @@ def learner(
             state.updates,
             jnp.minimum(state.updates / num_updates, 1.0),
             state.weights,
-            jax.random.fold_in(key, 0),
         )
 
-        def loss(params, part):
+        def loss(params, part, key):
             def read(observation: Any) -> Outputs:
                 return Outputs(*network.apply(params, observation, part.carry, part.start)[:2])  # type: ignore
 
-            return term(read(part.observation), part, now._replace(read=read))
+            return term(read(part.observation), part, now._replace(key=key, read=read))
 
-        def minibatch(carry, rows):
+        def minibatch(carry, part):
             params, opt_state = carry
+            rows, loss_key = part
             part = _take(batch, rows)
-            (value, metrics), grads = jax.value_and_grad(loss, has_aux=True)(params, part)
+            (value, metrics), grads = jax.value_and_grad(loss, has_aux=True)(params, part, loss_key)
             grads = _everywhere(grads, axes)
             changes, after = optimiser.update(grads, opt_state, params)
             metrics |= {"loss": value, "gradient_norm": optax.tree.norm(grads)}
@@ -248,11 +248,11 @@ def learner(
             return jax.tree.map(lambda x, y: jnp.where(any_row, x, y), new, old), metrics
 
         n = rollout.reward.shape[1]
-        order = jax.vmap(lambda k: jax.random.permutation(k, n))(
-            jax.random.split(key, config.num_epochs)
-        ).reshape(batches, -1)
+        keys = jax.random.split(key, config.num_epochs + 1)
+        order = jax.vmap(lambda k: jax.random.permutation(k, n))(keys[:-1]).reshape(batches, -1)
+        loss_keys = jax.random.split(keys[-1], batches)
         (params, opt_state), metrics = jax.lax.scan(
-            minibatch, (state.params, state.optimiser), order
+            minibatch, (state.params, state.optimiser), (order, loss_keys)
         )
         params = normalisation.after(params, real, rollout.observation, rollout.learn, axes)
         metrics = jax.tree.map(jnp.mean, metrics)

@@ -45,7 +45,7 @@ class TrainingProgress(NamedTuple):
     updates: Int[Array, ""]  # number of rollouts learned from
     progress: Float[Array, ""]  # fraction of the training that is done, 0 to 1
     weights: Mapping[str, Float[Array, ""]]  # weights of the auxiliary losses, by name
-    key: PRNGKeyArray | None = None  # random key of this update
+    key: PRNGKeyArray | None = None  # random key of this minibatch
     # Returns the outputs for the batch with other observations of the same shapes.
     read: Callable[[Mapping[str, Array]], Outputs] | None = None
 
@@ -109,6 +109,8 @@ def clipped_policy_loss(clip: float, axes: Sequence[str] = ()) -> Term:
         # discourage the actions of steps without any learning signal, and an agent that is stuck
         # takes thousands of them.
         square = everywhere(mean(jnp.square(batch.advantage), batch))
+        # In a minibatch, the mean weight differs from 1 if some environments are not learned from.
+        square /= jnp.maximum(everywhere(jnp.mean(batch.weight)), 1e-8)
         advantage = batch.advantage / jnp.sqrt(square + 1e-8)
         log_ratio = outputs.distribution.log_prob(batch.action) - batch.extras["log_prob"]
         # An infinite ratio in a row of weight 0 would enter the gradient as 0 * inf.

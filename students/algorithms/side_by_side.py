@@ -28,8 +28,7 @@ def side_by_side(student: Student, count: int) -> Student:
     """
 
     def init(key):
-        others = (student.init(jax.random.fold_in(key, j)) for j in range(1, count))
-        return (student.init(key), *others)
+        return tuple(student.init(k) for k in jax.random.split(key, count))
 
     def initial_carry(n):
         return student.initial_carry(n), jnp.arange(n, dtype=jnp.int32) * count // n

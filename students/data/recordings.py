@@ -14,7 +14,7 @@ import numpy as np
 from didact.common import strict_json
 from didact.common.files import write_whole
 from didact.common.foreign_files import read_bytes, reason
-from didact.environments import ArraySpace, SettingError
+from didact.environments import ActionSpace, ArraySpace, SettingError
 from didact.environments.spaces import action_space_from_json
 from didact.students.data.pytree_storage import CorruptFiles
 from didact.students.data.sequences import SequenceBatch, sequence_batches
@@ -104,8 +104,10 @@ class Recording:
             raise _damaged(self.folder, damage) from None
         return shard
 
-    def check(self, observation_space: Mapping[str, ArraySpace]) -> None:
-        """Raise a `SettingError` unless the recording has these observations."""
+    def check(
+        self, observation_space: Mapping[str, ArraySpace], action_space: ActionSpace | None = None
+    ) -> None:
+        """Raise a `SettingError` unless the recording has these observations and actions."""
         for name, space in observation_space.items():
             own = self.observation_space.get(name)
             fits = own is not None and own.shape == space.shape and own.high <= space.high
@@ -116,6 +118,8 @@ class Recording:
                     f"{(space.shape, np.dtype(space.dtype).name, space.high)}: "
                     "shape, dtype and highest value",
                 )
+        if action_space is not None and action_space.to_json() != self.action_space.to_json():
+            raise SettingError("recorded action space", self.action_space, f"{action_space}")
 
     def batches(
         self,

@@ -68,17 +68,16 @@ def behaviour_cloning(
         observation = {name: jnp.asarray(x) for name, x in window.observation.items()}
         start, known = jnp.asarray(window.start), jnp.asarray(window.weight)
         _, value, after = read(state, carry, observation, start)
-        over = jnp.asarray(window.terminated) | jnp.asarray(window.truncated)
         rollout = Rollout(
             observation,
             start,
             jnp.asarray(window.action),
             jnp.asarray(window.reward),
-            # The observation after a truncated step is not recorded: use the value of the one
-            # before the step instead, also after the last step of every window.
-            over & ~jnp.asarray(window.truncated),
+            jnp.asarray(window.terminated),
             jnp.asarray(window.truncated),
             {"value": value},
+            # The observation after a truncated step is not recorded: use the value of the one
+            # before the step instead, also after the last step of every window.
             value,
             value[-1],
             carry,

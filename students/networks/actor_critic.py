@@ -33,8 +33,11 @@ class Head(nn.Module):
             return Categorical(nn.Dense(space.n, kernel_init=small, name="logits")(features))
         mean = nn.Dense(space.size, kernel_init=small, name="mean")(features)
         start = nn.initializers.constant(jnp.log(self.config.initial_std))
-        log_std = self.param("log_std", start, (space.size,))
-        return SquashedNormal.of_space(space, mean, jnp.clip(log_std, MIN_LOG_STD, MAX_LOG_STD))
+        raw = self.param("log_std", start, (space.size,))
+        # The gradient passes through the clip, or a parameter outside could never return.
+        log_std = jax.lax.stop_gradient(jnp.clip(raw, MIN_LOG_STD, MAX_LOG_STD))
+        log_std += raw - jax.lax.stop_gradient(raw)
+        return SquashedNormal.of_space(space, mean, log_std)
 
 
 class Trunk(nn.Module):

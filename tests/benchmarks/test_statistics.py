@@ -41,6 +41,16 @@ def test_welch_without_spread():
     np.testing.assert_array_equal(test.p_value, [1, 0])
 
 
+@pytest.mark.parametrize("value", [0.01, 0.7, -1e9 / 3, 0.0])
+def test_welch_ignores_rounding_errors_of_equal_scores(value):
+    """Means of 10 and 5 equal numbers may differ in the last bit."""
+    for n in range(2, 12):
+        test = welch_test([value] * 10, [value] * n)
+        assert (test.statistic, test.degrees, test.p_value) == (0, np.inf, 1)
+    other = welch_test([value] * 10, [value * (1 + 1e-9) + 1e-9] * 5)
+    assert other.p_value == 0
+
+
 def test_welch_has_the_level_it_states():
     a, b = scores(2, 5, 20_000), 4 * scores(3, 9, 20_000)
     np.testing.assert_allclose(np.mean(welch_test(a, b).p_value < 0.05), 0.05, atol=0.01)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from didact.environments import ArraySpace, Box, Dimension, Discrete, Environment, Timestep
+from didact.experiments.config import TrainConfig
 from didact.experiments.evaluation.achievements import ACHIEVED, score
-from didact.experiments.evaluation.evaluate import evaluator, summary
+from didact.experiments.evaluation.evaluate import Results, evaluator, summary
+from didact.experiments.evaluation.scores import scores_of
 from didact.experiments.loop import Loop
 from didact.experiments.runs.logs import chunk_row
 from didact.students import PPOConfig, ppo, random_actions
@@ -41,6 +43,22 @@ def test_the_score_is_that_of_published_rates(name, expected):
 def test_scores_of_extremes():
     assert score({"a": 0.0, "b": 0.0}) == 0
     assert score({"a": 1.0, "b": 1.0}) == pytest.approx(100)
+
+
+def test_the_score_of_several_seeds_is_the_mean_of_theirs():
+    """As published; the score of the pooled rates would be sqrt(51) - 1."""
+    rates = {"a": np.array([1.0, 0.0]), "b": np.zeros(2)}
+    zero = np.zeros((2, 1, 3))  # seeds, tasks, episodes
+    achieved = {name: rate[:, None, None] + zero for name, rate in rates.items()}
+    evaluated = scores_of(Results(zero, zero, zero, achieved), ["task"], TrainConfig())["task"]
+    sums = {name: np.ones((2, 1)) for name in ("return_sum", "success_sum", "length_sum")}
+    sums |= {f"{ACHIEVED}{name}": 4 * rate[:, None] for name, rate in rates.items()}
+    for found in (evaluated, chunk_row(sums | {"episodes": np.full((2, 1), 4)})):
+        assert found["score"] == pytest.approx((np.sqrt(101) - 1) / 2)
+        assert found["achievements"] == {"a": 0.5, "b": 0.0}
+    # A seed without an episode in the chunk is left out.
+    first = chunk_row(sums | {"episodes": np.array([[4], [0]])})
+    assert first["score"] == pytest.approx(np.sqrt(101) - 1)
 
 
 class Steps(Environment):

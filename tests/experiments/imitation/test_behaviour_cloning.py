@@ -163,6 +163,23 @@ def test_rows_without_weight_teach_nothing():
     jax.tree.map(np.testing.assert_array_equal, *after)
 
 
+def test_no_value_is_expected_after_a_step_that_terminates_and_truncates():
+    spaces = {"numbers": ArraySpace((3,), np.float32, -9.0, 9.0)}
+    config = DistillConfig(network=NetworkConfig(hidden=8, memory=5), num_minibatches=1)
+    cloner = clone(spaces, Discrete(3), config, num_updates=9)
+    state, learn = cloner.student.init(jax.random.key(0)), jax.jit(cloner.learn)
+    window = window_of(np.random.default_rng(0), 4, 2, np.ones((4, 2), np.int32))
+    last, no = np.zeros((4, 2), bool), np.zeros((4, 2), bool)
+    last[-1] = True
+
+    def value_loss(terminated, truncated):
+        ended = window._replace(terminated=terminated, truncated=truncated)
+        carry = cloner.student.initial_carry(2)
+        return float(learn(state, carry, ended, jax.random.key(0))[2]["value_loss"])
+
+    assert value_loss(last, last) == value_loss(last, no) != value_loss(no, last)
+
+
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
@@ -173,6 +190,7 @@ def test_rows_without_weight_teach_nothing():
         ({"who": ("RECORDING",), "tasks": ("rows=1",)}, "--tasks"),
         ({"who": ("RECORDING",), "steps": 0}, "--steps is 0"),
         ({"who": ("RECORDING",), "env": "ToyGrid"}, "recorded observation"),
+        ({"who": ("RECORDING",), "env": "DynamicObstacles"}, "recorded action space.*forward"),
     ],
 )
 def test_bad_choices_are_told(choice, message, recording, tmp_path):

@@ -324,10 +324,11 @@ def test_the_worst_go_on_from_the_best():
     assert seen == {1.25, 0.8}
 
 
-def chunk(successes, episodes):
+def chunk(successes, episodes, returns=(0, 0, 0, 0)):
     """Return the metrics of a chunk of two updates."""
     return {
         "success_sum": np.stack([successes, np.zeros(4)], 1),
+        "return_sum": np.stack([returns, np.zeros(4)], 1),
         "episodes": np.stack([episodes, np.zeros(4)], 1),
     }
 
@@ -353,8 +354,18 @@ def test_seeds_are_ranked_by_all_episodes_since_the_last_replacement():
     # A resumed training goes on from the rows of metrics.
     again = population.Population(4, rows)
     np.testing.assert_array_equal(again.sums, members.sums)
-    np.testing.assert_array_equal(again.sums, [[4, 4, 4, 0]] * 2)
+    np.testing.assert_array_equal(again.sums, [[4, 4, 4, 0], [0] * 4, [4, 4, 4, 0]])
     np.testing.assert_array_equal(population.Population(4, [{"updates": 1}]).sums, 0)
+
+
+def test_seeds_without_success_are_ranked_by_their_returns():
+    sums = [0] * 4, [2, 1, 1, 1], [9, -5, -2, 6]  # the second is the worst and the last the best
+    _, row = population.Population(4).after_chunk(people(4), chunk(*sums), jax.random.key(0))
+    assert row["exploited"] == [0, 3, 2, 3]
+    # Where there is success, returns do not count.
+    sums = [0, 1, 0, 0], [4] * 4, [9, 1, 2, 3]
+    _, row = population.Population(4).after_chunk(people(4), chunk(*sums), jax.random.key(0))
+    assert row["exploited"].count(1) == 2
 
 
 @pytest.mark.slow

@@ -147,6 +147,19 @@ def test_steps_without_advantage_are_left_alone():
         assert (jnp.abs(gradient[0, 1:]) > 0.1).all()
 
 
+def test_advantages_are_scaled_by_the_rows_that_are_learned_from():
+    """Also in a minibatch with fewer of them than the others: they count less, not otherwise."""
+    outputs, made = batch()
+    term, parts = losses.clipped_policy_loss(0.2), []
+    for learned, scale in ((N, 1.0), (N // 2, 1.0), (N // 2, 2.0)):
+        weight = made.weight.at[:, learned:].set(0) * scale
+        parts.append(float(term(outputs, made._replace(weight=weight), at(0))[0]))
+    half = jax.tree.map(lambda x: x[:, : N // 2], (outputs, made._replace(carry=())))
+    alone = float(term(*half, at(0))[0])
+    np.testing.assert_allclose(parts[1:], [alone / 2, alone], rtol=1e-5)
+    assert parts[0] != pytest.approx(alone, rel=1e-3)
+
+
 def test_clipped_policy_stops_at_the_clip():
     """Where the ratio is beyond the clip on the side the advantage asks for, nothing pulls."""
     action = jnp.zeros((1, 2), jnp.int32)

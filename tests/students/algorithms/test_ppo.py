@@ -178,6 +178,20 @@ def test_extra_terms_are_minimised_too(example):
     assert losses[-1] < losses[0]
 
 
+def test_each_minibatch_has_a_key_of_its_own(example):
+    _, state, rollout = example
+
+    def draw(outputs, batch, now):
+        drawn = jax.random.uniform(now.key)
+        return jnp.zeros(()), {"drawn": drawn, "square": drawn**2}
+
+    config = dataclasses.replace(CONFIG, num_minibatches=3, num_epochs=2)
+    made = ppo(SPACES, ACTIONS, config, num_updates=10, extra_terms=[(1.0, draw)])
+    _, metrics = jax.jit(made.learn)(state, rollout, jax.random.key(0))
+    variance = metrics["square"] - metrics["drawn"] ** 2
+    assert 0.02 < float(variance) < 0.25  # 1/12 for many independent draws
+
+
 def test_the_same_key_takes_the_same_actions(example):
     made, state, rollout = example
     now = {name: x[0] for name, x in rollout.observation.items()}

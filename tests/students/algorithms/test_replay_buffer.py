@@ -1,5 +1,7 @@
 """The replay buffer against a plain Python ring."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from didact.students.algorithms import replay_buffer
 from didact.students.algorithms.replay_buffer import Transitions
 from didact.students.base import Rollout
+from didact.students.config import SACConfig
 
 CAPACITY = 7
 
@@ -43,6 +46,15 @@ def test_the_count_never_overflows():
         buffer = replay_buffer.add(buffer, transitions(np.arange(5) + 5 * i), jnp.ones(5, bool))
         assert int(buffer.count) < 2 * CAPACITY + 5
     assert sorted(np.asarray(buffer.transitions.reward).tolist()) == list(range(243, 250))
+
+
+def test_the_largest_capacity_fits_into_its_counter():
+    """Also just before the counter wraps around, with the largest rollout."""
+    kind = typing.get_type_hints(SACConfig, include_extras=True)["replay_capacity"]
+    most = typing.get_args(kind)[1].high
+    assert 3 * most <= np.iinfo(np.int32).max
+    full = jax.eval_shape(lambda: replay_buffer.empty(transitions([0]), most))
+    jax.eval_shape(replay_buffer.add, full, transitions([0]), jnp.ones(1, bool))
 
 
 def test_samples_are_uniform_over_what_is_there():

@@ -14,6 +14,7 @@ from didact.common.settings import checked
 from didact.environments import ArraySpace, Discrete, SettingError
 from didact.students.config import NetworkConfig
 from didact.students.networks import actor_critic
+from didact.students.networks.actor_critic import Head
 from didact.students.networks.cells import cell_codes
 from didact.students.networks.memory import Memory
 from didact.students.networks.text import InstructionEncoder, distinct
@@ -343,6 +344,23 @@ def test_distinct_rows_of_numbers(scale):
     assert bool(exact)
     np.testing.assert_array_equal(np.asarray(found)[which], rows)
     assert len(np.unique(which)) == 32
+
+
+@pytest.mark.parametrize("log_std", [-9.0, -3.7, 0.3, 5.0])
+def test_a_standard_deviation_outside_its_bounds_can_return(log_std):
+    """The network acts with the bound, but the gradient is that of the parameter."""
+    space = small_policy.JOINTS
+    head = Head(space, NetworkConfig())
+    features = jnp.ones((1, 8))
+    params = head.init(jax.random.key(0), features)["params"]
+
+    def entropy(log_std):
+        made = head.apply({"params": params | {"log_std": log_std}}, features)
+        return made.log_std.sum()
+
+    value, gradient = jax.value_and_grad(entropy)(jnp.full(2, log_std))
+    assert value == 2 * np.clip(np.float32(log_std), -4, 1)
+    np.testing.assert_array_equal(gradient, 1)
 
 
 @pytest.mark.parametrize(
