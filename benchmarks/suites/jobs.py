@@ -15,7 +15,6 @@ from didact import teachers
 from didact.benchmarks import hardware
 from didact.benchmarks.curricula import worst_levels
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
-from didact.benchmarks.suites.moved_parts import moved_part
 from didact.benchmarks.suites.suite_files import Suite
 from didact.common import strict_json
 from didact.common.errors import SettingError
@@ -29,6 +28,7 @@ from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.loop import Loop
 from didact.experiments.tasks import proposers
 from didact.teachers import Teacher, propose
+from didact.teachers.combinators.moved_parts import moved_part
 from didact.teachers.language.transcript import totals
 
 STAGED, WARM_UP = "staged", "warm-up"  # the controls of every suite
@@ -152,7 +152,7 @@ def teacher_of(label: str, suite: Suite) -> Teacher:
     if suite.easy is not None and "easy" in kinds:
         settings["easy"] = suite.easy
         if shuffle is not None and isinstance(suite.space, Box):
-            settings["easy"] = moved_part(suite.easy, suite.space, shuffle)
+            settings["easy"] = moved_part(suite.easy, suite.space, **shuffle._asdict())
     elif teachers.starts_easy(name):
         raise SettingError("--teachers", label, "one that needs no easy tasks: this suite has none")
     made = teachers.make(name, suite.space, **settings)
