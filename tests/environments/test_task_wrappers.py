@@ -57,8 +57,22 @@ def test_low_values_are_rare():
         )
 
 
-def test_easy_tasks_remain_easy():
-    world = make("Crossing", rare="size:2")
+@pytest.mark.parametrize("rare", ["size:4", "size:6", "size:0.05"])
+def test_ranks_of_very_rare_values_belong_to_them(rare):
+    world = make("Crossing", rare=rare)
+    assert isinstance(world, WithRareValues)
+    sizes = world.environment.task_space.dimensions[0]
+    task = np.array(world.task_space.sample(jax.random.key(0), 1))
+    for size in range(int(sizes.low), int(sizes.high) + 1):
+        low, high = world.outer_bounds("size", size, size)
+        assert 0 <= low < high <= 1
+        for task[0, 0] in np.linspace(low, high, 9):
+            assert world.inner_tasks(jnp.asarray(task))[0, 0] == size
+
+
+@pytest.mark.parametrize("power", [2, 6])
+def test_easy_tasks_remain_easy(power):
+    world = make("DoorKey", rare=f"size:{power}")
     assert isinstance(world, WithRareValues)
     easy = world.easy_space.sample(jax.random.key(0), 500)
     assert np.asarray(world.environment.easy_space.contains(world.inner_tasks(easy))).all()
