@@ -25,7 +25,20 @@ def test_episodes_end_at_the_limit():
 
 
 def test_a_limit_beyond_that_of_the_environment_has_no_effect():
-    assert make("Pendulum", step_limit=10_000).max_steps == make("Pendulum").max_steps
+    assert make("Office", step_limit=10_000).max_steps == make("Office").max_steps
+
+
+@pytest.mark.parametrize("name", ["Crafter", "Pendulum"])
+def test_environments_that_decide_on_success_at_their_own_limit_have_no_other_one(name):
+    with pytest.raises(SettingError, match=f"step_limit is 60, .* omitted with {name}"):
+        make(name, step_limit=60)
+
+
+def test_instructions_and_formulas_of_such_environments_can_be_cut():
+    from didact.students.skills import with_formula
+
+    assert make("CrafterInstructions", step_limit=60).max_steps == 60
+    assert not with_formula(make("Crafter"), "F collect_wood").success_at_limit
 
 
 @pytest.mark.parametrize("settings", [{"step_limit": 7}, {"rare": "x0:3"}])

@@ -65,6 +65,8 @@ class Brax(Environment[BraxState]):
         SettingError: there is no such environment or backend, or brax is not installed.
     """
 
+    success_at_limit = True
+
     def __init__(self, kind: str, backend: str | None = None, max_steps: int = 1000):
         if kind not in KINDS:
             raise SettingError("kind", kind, "one of " + ", ".join(KINDS))
