@@ -49,6 +49,10 @@ class WithStepLimit(Wrapper[StepLimitState]):
         truncated = seen.truncated | (~seen.terminated & (steps >= self.limit))
         return StepLimitState(worlds, steps), seen._replace(truncated=truncated)
 
+    def text_status(self, state, index):
+        inner = super().text_status(state, index)
+        return inner._replace(step_limit=min(self.limit, inner.step_limit))
+
 
 register_wrapper_setting(
     "step_limit",

@@ -24,6 +24,12 @@ def test_episodes_end_at_the_limit():
     assert not over.all()
 
 
+def test_the_limit_is_shown():
+    world = make("BabyAI-GoToLocal-v0", step_limit=5)
+    state, _ = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 1))
+    assert world.text_status(state, 0).step_limit == 5
+
+
 def test_a_limit_beyond_that_of_the_environment_has_no_effect():
     assert make("Office", step_limit=10_000).max_steps == make("Office").max_steps
 
