@@ -95,6 +95,29 @@ def test_regions_are_uniform_lessons():
         np.testing.assert_allclose(np.mean(tasks[i], axis=0), place + 1 / 8, atol=0.05)
 
 
+@pytest.mark.parametrize("regions", [2, 3, 5])
+def test_every_region_has_integers_of_its_own(regions):
+    space = Box(
+        (
+            Dimension("n", 2, 4, integer=True),
+            Dimension("many", -3, 9, integer=True),
+            Dimension("still", 7, 7),
+            Dimension("x", 0, 1),
+        )
+    )
+    world = Teaching(toy_pupil()._replace(task_space=space), regions=regions, lesson_size=50)
+    assert world.num_regions == min(regions, 3) * regions**2
+    keys = jax.random.split(jax.random.key(0), world.num_regions)
+    numbers = jnp.arange(world.num_regions)
+    tasks = world.tasks_of(keys, numbers)
+    assert bool(space.contains(tasks).all())
+    np.testing.assert_array_equal(
+        jax.vmap(world.region_of)(tasks), numbers[:, None] + jnp.zeros(50)
+    )
+    for column, values in ((0, 3), (1, 13)):
+        assert len(np.unique(np.asarray(tasks)[..., column])) == values
+
+
 @pytest.mark.parametrize("actions", ["region", "points"])
 def test_conforms_to_environments_and_gymnasium(actions):
     check(Teaching(actions=actions, **SMALL))
