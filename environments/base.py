@@ -82,6 +82,8 @@ class Environment(Generic[State]):
             report the share of episodes in which each of them held at least once.
         can_continue: whether worlds can still be stepped after a success that ended an episode,
             as other tasks such as formulas do. False if the agent may be dead then.
+        success_at_limit: whether success is decided at the environment's own time limit, so that
+            the setting `step_limit` would make it impossible.
         adjectives: the propositions that describe the kind of an object, such as blue in "the blue
             ball".
         proposition_instructions: for propositions that an instruction can ask for, the instruction
@@ -109,6 +111,7 @@ class Environment(Generic[State]):
     propositions: tuple[str, ...] = ()
     achievements: tuple[str, ...] = ()
     can_continue: bool = True
+    success_at_limit: bool = False
     adjectives: tuple[str, ...] = ()
     proposition_instructions: Mapping[str, str] = MappingProxyType({})
     restart_group_size: int = 16

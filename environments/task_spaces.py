@@ -269,23 +269,29 @@ class Box:
         """Add Gaussian noise with a standard deviation of `scale` times each range, and clip.
 
         Integer dimensions change by at least one where the noise exceeds one standard deviation, so
-        that dimensions with a small range change, too.
+        that dimensions with a small range change, too. Edits always change the task: integers by at
+        least one, and in the other direction at a bound.
 
         Args:
             key: a PRNG key.
             tasks: the tasks.
             scale: the standard deviation, in ranges.
-            edits: the number of random dimensions of each task to which noise is added; None for
-                all.
+            edits: the number of random dimensions of each task to which noise is added, of those
+                with more than one value; None for all.
         """
         noise = jax.random.normal(key, tasks.shape)
-        if edits is not None and edits < self.size:
+        least = 1  # noise beyond which integers change
+        if edits is not None:
             draws = jax.random.uniform(jax.random.fold_in(key, 1), tasks.shape)
+            draws = jnp.where(self.high > self.low, draws, 2)
             chosen = jnp.argsort(jnp.argsort(draws, axis=-1), axis=-1) < edits
-            noise = jnp.where(chosen, noise, 0)
+            noise, least = jnp.where(chosen, noise, 0), 0
         step = noise * scale * (self.high - self.low)
-        whole = jnp.where(jnp.abs(noise) > 1, jnp.sign(noise) * jnp.maximum(jnp.abs(step), 1), step)
-        return self.clip(tasks + jnp.where(self.integer, whole, step))
+        whole = jnp.sign(noise) * jnp.maximum(jnp.abs(step), 1)
+        step = jnp.where(self.integer & (jnp.abs(noise) > least), whole, step)
+        if edits is not None:
+            step = jnp.where(self.clip(tasks + step) == tasks, -step, step)
+        return self.clip(tasks + step)
 
     def normalise(self, tasks: Float[Array, "n d"]) -> Float[Array, "n d"]:
         """Map tasks to the unit cube; dimensions with a single value become 0."""

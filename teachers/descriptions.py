@@ -98,7 +98,8 @@ ABOUT: dict[str, dict[str, str]] = {
         "paper": "Jiang et al., Prioritized level replay, ICML 2021 (arXiv:2010.03934)",
         "needs": "scores of the student, such as value, except for score=learnability",
         "good": "tasks that are whole levels, of which most are too easy or unsolvable",
-        "bad": "a Box whose tasks stand for many levels: a score is that of few episodes",
+        "bad": "a Box whose tasks stand for many levels: a score is that of few episodes; short "
+        "trainings: nothing is replayed before capacity * minimum_fill levels were played",
     },
     "plr_robust": {
         "paper": "Jiang et al., Replay-guided adversarial environment design, NeurIPS 2021 "
@@ -118,7 +119,8 @@ ABOUT: dict[str, dict[str, str]] = {
         "paper": "Rutherford et al., No regrets, NeurIPS 2024 (arXiv:2408.15099)",
         "needs": "outcomes that are successes or failures",
         "good": "random levels of which few are neither too easy nor unsolvable",
-        "bad": "looking at levels takes a quarter of the steps, unless learn_from_looks=true",
+        "bad": "looking at levels takes a quarter of the steps, unless learn_from_looks=true; "
+        "nothing is kept before 2 * candidates * tries looked-at episodes",
     },
     "ncc": {
         "paper": "Monette et al., An optimisation framework for unsupervised environment design, "

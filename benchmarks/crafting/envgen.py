@@ -201,10 +201,13 @@ def _teacher_of(config: EnvGenConfig, name: str, world: Any) -> Teacher:
         return teachers.uniform(ORIGINAL_SPACE)
     if name == "pool":
         return _pool_of(world, np.asarray([ORIGINAL] * 1), config.worlds)
-    settings: dict[str, Any] = {}
-    if teachers.starts_easy(name):
-        settings["easy"] = world.easy_space
-    return teachers.make(name, world.task_space, **settings)
+    kinds = teachers.settings_of(name)
+    given = {"easy": world.easy_space, "return_range": world.return_range}
+    settings = {key: value for key, value in given.items() if key in kinds}
+    made = teachers.make(name, world.task_space, **settings)
+    if made.students > 1:
+        raise SettingError("--conditions", name, "teachers of a single student")
+    return made
 
 
 def _pool_of(world: Any, tasks: np.ndarray, worlds: int) -> Teacher:
@@ -282,7 +285,7 @@ def compare(config: EnvGenConfig) -> dict[str, Any]:
         del values[name]
     for name in ("base_url", "api_key_env"):  # of the same model at another place
         del values["llm"][name]
-    settings = values
+    settings = values | {"return_range": list(world.return_range)}
     path = folder / RESULT
     results = resumed_results.Results(path, "rows", settings, is_row)
     seeds = range(config.seed, config.seed + config.seeds)

@@ -81,8 +81,8 @@ def _play(
     def play(carry, key):
         return jax.lax.scan(step, carry, jax.random.split(key, CHUNK))[0]
 
-    key = jax.random.key(seed)
-    state, _ = jax.jit(world.reset)(key, tasks)
+    reset_key, key = jax.random.split(jax.random.key(seed))
+    state, _ = jax.jit(world.reset)(reset_key, tasks)
     carry = state, jnp.ones(len(tasks), bool), jnp.zeros(len(tasks), bool)
     compiled = play.lower(carry, key).compile()
     clocks = time.perf_counter(), time.process_time()

@@ -87,7 +87,7 @@ class EnvGenConfig:
     In each cycle, worlds are chosen, the student trains in them and then in the original game, and
     each achievement is measured there, with its standard error, and reported to the proposer. All
     conditions are trained for the same number of steps; the evaluations that proposers read are not
-    counted (Zala et al., EnvGen, COLM 2024).
+    counted (Zala et al., EnvGen, COLM 2024, where another million steps in the original follow).
     """
 
     conditions: tuple[str, ...] = (
@@ -99,7 +99,7 @@ class EnvGenConfig:
     """environment steps of training per seed, half of them in the original game"""
     cycles: Annotated[int, Range(1, 10_000)] = 4
     """number of cycles"""
-    worlds: Annotated[int, Range(1, 1024)] = 8
+    worlds: Annotated[int, Range(1, 1024)] = 4
     """number of worlds that a proposer is asked for in each cycle"""
     seeds: Annotated[int, Range(2, 1000)] = 3
     """number of seeds, one after the other"""

@@ -15,7 +15,6 @@ from didact import teachers
 from didact.benchmarks import hardware
 from didact.benchmarks.curricula import worst_levels
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
-from didact.benchmarks.suites.moved_parts import moved_part
 from didact.benchmarks.suites.suite_files import Suite
 from didact.common import strict_json
 from didact.common.errors import SettingError
@@ -29,6 +28,7 @@ from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.loop import Loop
 from didact.experiments.tasks import proposers
 from didact.teachers import Teacher, propose
+from didact.teachers.combinators.moved_parts import moved_part
 from didact.teachers.language.transcript import totals
 
 STAGED, WARM_UP = "staged", "warm-up"  # the controls of every suite
@@ -37,6 +37,7 @@ SHOWN = 128  # proposals that are kept at each evaluation, for figures
 NEXT = 0x5EED  # between the seeds of a student and of the one that replaces it
 LEVEL_SEED = 0x7E57  # of the tasks of `worst_of`
 SHARES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the worst tasks
+FEWEST = 10  # tasks of a share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +153,7 @@ def teacher_of(label: str, suite: Suite) -> Teacher:
     if suite.easy is not None and "easy" in kinds:
         settings["easy"] = suite.easy
         if shuffle is not None and isinstance(suite.space, Box):
-            settings["easy"] = moved_part(suite.easy, suite.space, shuffle)
+            settings["easy"] = moved_part(suite.easy, suite.space, **shuffle._asdict())
     elif teachers.starts_easy(name):
         raise SettingError("--teachers", label, "one that needs no easy tasks: this suite has none")
     made = teachers.make(name, suite.space, **settings)
@@ -283,7 +284,10 @@ def player_of(suite: Suite, settings: TrainConfig) -> Any:
 
 
 def worst_of(suite: Suite, play: Any, states: Any, settings: TrainConfig) -> dict[str, Any]:
-    """Return the mean success of each seed in the worst tasks; see `profiles.Worst`."""
+    """Return the mean success of each seed in the worst tasks; see `profiles.Worst`.
+
+    Shares of fewer than `FEWEST` tasks are left out, except for all tasks.
+    """
     worst = suite.worst
     assert worst is not None
     if not worst.levels:
@@ -293,6 +297,7 @@ def worst_of(suite: Suite, play: Any, states: Any, settings: TrainConfig) -> dic
         tasks = worst_levels.solvable_levels(space, worst.levels, LEVEL_SEED)
     else:
         tasks = np.asarray(suite.space.sample(jax.random.key(LEVEL_SEED), worst.levels))
+    shares = [share for share in SHARES if share * len(tasks) >= FEWEST or share == 1]
     found = []
     for i in range(settings.num_seeds):
         state = jax.tree.map(lambda x, i=i: x[i], states) if settings.num_seeds > 1 else states
@@ -300,8 +305,8 @@ def worst_of(suite: Suite, play: Any, states: Any, settings: TrainConfig) -> dic
             worst_levels.success_rates(play, state, tasks, worst.episodes, 2 * i + number)
             for number in (0, 1)
         )
-        found.append(worst_levels.worst_success(first, second, SHARES))
-    return {"shares": list(SHARES), "success": np.round(found, 4).tolist()}
+        found.append(worst_levels.worst_success(first, second, shares))
+    return {"shares": shares, "success": np.round(found, 4).tolist()}
 
 
 def joined(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

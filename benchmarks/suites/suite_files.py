@@ -9,7 +9,8 @@ A suite is a YAML file with the parts
 - `stages`: optional lists of tasks from easy to hard, for the upper bound `staged`;
 - `profile`: optional challenge to teachers, see `profiles`;
 - `tests`: groups of test tasks by name, each a part of the space with a `count` of random tasks, or
-  a `grid` with numbers of values by parameter; or with `named`, names of evaluation tasks;
+  a `grid` with numbers of evenly spaced values by parameter; or with `named`, names of evaluation
+  tasks;
 - `greedy`: optional, `true` to test the most probable actions of students in place of sampled ones;
 - `worst`: optional test in the worst of many tasks after the training, see `profiles.Worst`;
 - `sha256`: the digest of all test tasks, so that they cannot change unnoticed;
@@ -28,14 +29,13 @@ import numpy as np
 from didact.benchmarks.curricula.settings import Seeds
 from didact.benchmarks.suites.profiles import Profile, Worst, read_profile, read_worst, updated
 from didact.benchmarks.suites.suite_names import locate
-from didact.benchmarks.suites.tasks_to_test import digest, tasks_to_test
+from didact.benchmarks.suites.tasks_to_test import digest, ranks_of, tasks_to_test
 from didact.common.errors import SettingError
 from didact.common.foreign_files import file_name
 from didact.common.registry import suggest
 from didact.common.setting_types import value_of
 from didact.environments import Environment, TaskSpace
 from didact.environments.task_spaces import Box
-from didact.environments.wrappers import WithRareValues
 from didact.experiments import setup
 from didact.experiments.config import Steps, TrainConfig, checked, from_dict
 from didact.experiments.config_files import read_values
@@ -273,13 +273,6 @@ def _part(space: TaskSpace, environment: Environment, bounds: Any, where: str) -
         return space.restricted(**ranges)
     except SettingError as error:
         raise SettingError(f"{error.setting} in {where}", error.value, error.allowed) from None
-
-
-def ranks_of(environment: Any) -> WithRareValues | None:
-    """Return the wrapper that replaces parameters by ranks, if there is one."""
-    while environment is not None and not isinstance(environment, WithRareValues):
-        environment = getattr(environment, "environment", None)
-    return environment
 
 
 def _budget(values: Any, where: str) -> Budget:

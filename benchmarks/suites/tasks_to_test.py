@@ -15,6 +15,7 @@ from didact.common.errors import SettingError
 from didact.common.registry import suggest
 from didact.environments import Environment
 from didact.environments.task_spaces import Box
+from didact.environments.wrappers import WithRareValues
 
 TEST_KEY = 20_261  # of the random test tasks of all suites
 MOST_TASKS = 10_000
@@ -53,7 +54,7 @@ def tasks_to_test(
         return _named(environment, bounds, where)
     part = part_of({name: bound for name, bound in bounds.items() if name not in KINDS})
     if "grid" in bounds:
-        return _grid(part, bounds["grid"], f"grid in {where}")
+        return _grid(part, bounds["grid"], environment, f"grid in {where}")
     count = bounds["count"]
     if type(count) is not int or not 1 <= count <= MOST_TASKS:
         raise SettingError(f"count in {where}", count, f"a whole number from 1 to {MOST_TASKS}")
@@ -87,8 +88,18 @@ def _named(environment: Environment, bounds: Mapping[str, Any], where: str) -> n
     return np.repeat(np.concatenate(tasks), repeat, axis=0)
 
 
-def _grid(part: Box, counts: Any, where: str) -> np.ndarray:
-    """Return a grid over the part, with the middle of the range in all other parameters."""
+def ranks_of(environment: Any) -> WithRareValues | None:
+    """Return the wrapper that replaces parameters by ranks, if there is one."""
+    while environment is not None and not isinstance(environment, WithRareValues):
+        environment = getattr(environment, "environment", None)
+    return environment
+
+
+def _grid(part: Box, counts: Any, environment: Environment, where: str) -> np.ndarray:
+    """Return a grid over the part, with the middle of the range in all other parameters.
+
+    It is even in the values of rare parameters, not in their ranks.
+    """
     if not isinstance(part, Box):
         raise SettingError(where, counts, "omitted: the tasks of this environment have no names")
     if not isinstance(counts, Mapping) or not counts:
@@ -100,11 +111,15 @@ def _grid(part: Box, counts: Any, where: str) -> np.ndarray:
             raise SettingError(f"{name} in {where}", count, f"from 2 to {MOST_TASKS}")
     if math.prod(counts.values()) > MOST_TASKS:
         raise SettingError(where, dict(counts), f"one of at most {MOST_TASKS:,} tasks")
+    ranks, low, high = ranks_of(environment), part.low, part.high
+    if ranks is not None:
+        low, high = np.asarray(ranks.inner_tasks(jnp.asarray([low, high])))
     axes = [
-        np.linspace(d.low, d.high, counts[d.name])
-        if d.name in counts
-        else np.array([(d.low + d.high) / 2])
-        for d in part.dimensions
+        np.linspace(a, b, counts[name]) if name in counts else np.array([(a + b) / 2])
+        for name, a, b in zip(part.names, low, high, strict=True)
     ]
     tasks = np.stack([x.ravel() for x in np.meshgrid(*axes, indexing="ij")], axis=1)
+    if ranks is not None:
+        tasks = np.where(ranks.inner_space.integer, np.round(tasks), tasks)
+        tasks = np.stack([ranks.outer_task(task) for task in tasks])
     return np.asarray(part.clip(jnp.asarray(tasks, jnp.float32)))

@@ -55,7 +55,7 @@ class Pendulum(Environment[PendulumState]):
     """
 
     action_space = Continuous((1,), -FULL_ACTION, FULL_ACTION, names=("torque",))
-    max_steps = 200
+    max_steps, success_at_limit = 200, True
     return_range = (-1600.0, 0.0)
     render_fps = round(1 / TIMESTEP)
     task_space = Box(

@@ -59,6 +59,7 @@ class Crafter(Offers):
     propositions = ACHIEVEMENTS
     achievements = ACHIEVEMENTS
     can_continue = False
+    success_at_limit = True
     restart_group_size = 2
     official = COUNTERPART
 

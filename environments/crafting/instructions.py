@@ -89,7 +89,7 @@ class CrafterInstructions(Wrapper[InstructedState]):
             raise SettingError("max_steps", max_steps, f"1 to {inner.max_steps}")
         sentences.check(phrasing)
         self.name, self.phrasing, self.max_steps = "CrafterInstructions", phrasing, max_steps
-        self.official, self.return_range = None, (0.0, 1.0)
+        self.official, self.return_range, self.success_at_limit = None, (0.0, 1.0), False
         choices = [_choice(name, required=not i) for i, name in enumerate(ORDER)]
         self.task_space = Box((*choices, *(p.dimension for p in _WORLD)))
         length, most = sentences.LENGTH, vocabulary.VOCABULARY_SIZE - 1

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray, UInt8
 
 from didact.common.errors import SettingError
-from didact.environments.base import Environment, Timestep
+from didact.environments.base import Environment, Timestep, split_keys
 from didact.environments.capabilities import TextStatus
 from didact.environments.spaces import Continuous, Discrete
 from didact.environments.wrappers.wrapper import Wrapper
@@ -57,11 +57,17 @@ class KeyboardControls(Wrapper[Any]):
 
     def step(self, key: PRNGKeyArray, state: Any, actions: Array) -> tuple[Any, Timestep]:
         chosen = jnp.asarray(self._actions)[self.action_space.clip(actions)]
-        first = self.environment.step(jax.random.fold_in(key, 0), state, chosen)
+        keys = split_keys(key, len(chosen))
+
+        def one_step(number, state):
+            each = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+            return self.environment.step(each, state, chosen)
+
+        first = one_step(0, state)
 
         def again(carry, number):
             state, seen = carry
-            new, after = self.environment.step(jax.random.fold_in(key, number), state, chosen)
+            new, after = one_step(number, state)
             after = after._replace(reward=seen.reward + after.reward)
 
             def kept(new, old):

@@ -1,9 +1,10 @@
 """Task parameters whose low values are rare, for benchmarks of curricula.
 
 It is the setting `rare` of all environments: with `--env-settings rare=size:2`, the task space has
-a parameter `size` from 0 to 1 in place of the size itself. Its values u are ranks: the sizes up to
-((size - low) / range)^2 = u have the probability u, so small sizes are rare. Where small sizes are
-easy, uniform sampling then rarely proposes a task in which a beginner succeeds.
+a parameter `size` from 0 to 1 in place of the size itself. Its values are ranks: sizes up to a
+certain one have the probability ((size + 1 - low) / n)^2, where n is the number of sizes, so small
+sizes are rare. For real numbers, it is ((size - low) / (high - low))^2. Where small sizes are easy,
+uniform sampling then rarely proposes a task in which a beginner succeeds.
 """
 
 from collections.abc import Mapping
@@ -92,8 +93,9 @@ class WithRareValues(Wrapper[Any]):
         size = dimension.high - dimension.low + dimension.integer
         first = ((low - dimension.low) / size) ** power
         last = ((high + dimension.integer - dimension.low) / size) ** power
-        first += MARGIN if low > dimension.low else 0
-        last -= MARGIN if dimension.integer and high < dimension.high else 0
+        margin = min(MARGIN, (last - first) / 4)
+        first += margin if low > dimension.low else 0
+        last -= margin if dimension.integer and high < dimension.high else 0
         return first, last
 
     def outer_task(self, task: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:

@@ -1,7 +1,8 @@
-"""A limit on the length of episodes, for any environment.
+"""A limit on the length of episodes.
 
-It is the setting `step_limit` of all environments: `--env-settings step_limit=100`. Levels that
-allow hundreds of steps otherwise hide their outcomes from teachers for a long time.
+It is the setting `step_limit` of all environments but those that decide at their own time limit
+whether an episode is a success: `--env-settings step_limit=100`. Levels that allow hundreds of
+steps otherwise hide their outcomes from teachers for a long time.
 """
 
 from typing import Annotated, Any, NamedTuple
@@ -26,7 +27,7 @@ class WithStepLimit(Wrapper[StepLimitState]):
     """An environment whose episodes are truncated after a number of steps.
 
     Args:
-        environment: the inner environment.
+        environment: the inner environment, in which success is not decided at its own time limit.
         limit: the maximum length of an episode; a longer one of the environment has no effect.
     """
 
@@ -48,7 +49,14 @@ class WithStepLimit(Wrapper[StepLimitState]):
         truncated = seen.truncated | (~seen.terminated & (steps >= self.limit))
         return StepLimitState(worlds, steps), seen._replace(truncated=truncated)
 
+    def text_status(self, state, index):
+        inner = super().text_status(state, index)
+        return inner._replace(step_limit=min(self.limit, inner.step_limit))
+
 
 register_wrapper_setting(
-    "step_limit", WithStepLimit, lambda environment: True, Annotated[int, Range(1, 2**30)]
+    "step_limit",
+    WithStepLimit,
+    lambda environment: not environment.success_at_limit,
+    Annotated[int, Range(1, 2**30)],
 )

@@ -39,6 +39,7 @@ class Wrapper(Environment[State]):
         self.proposition_instructions = environment.proposition_instructions
         self.achievements = environment.achievements
         self.can_continue = environment.can_continue
+        self.success_at_limit = environment.success_at_limit
         self.restart_group_size = environment.restart_group_size
         self.render_modes, self.phrasing = environment.render_modes, environment.phrasing
         self.help_parameter, self.controls = environment.help_parameter, environment.controls

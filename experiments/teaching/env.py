@@ -5,6 +5,7 @@ References:
     with student feedback, ICLR 2025: states, actions and rewards of teaching.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -53,7 +54,8 @@ class Teaching(Environment[TeachingState]):
         pupil: the pupil; by default `toy_pupil()`.
         actions: "region": an action is the number of a region, and the tasks of the lesson are
             uniform in it. "points": an action is all m tasks, one after another.
-        regions: the number of regions along each dimension of the pupil's task space.
+        regions: the number of regions along each dimension of the pupil's task space; fewer where
+            it has fewer values.
         lesson_size: the number of tasks in a lesson, m.
         budget: the number of lessons in a life.
         goal: the score that ends an episode as a success.
@@ -83,7 +85,12 @@ class Teaching(Environment[TeachingState]):
         self.pupil = pupil or toy_pupil()
         space = self.taught_space = self.pupil.task_space
         self.task_space = self.pupil.kinds
-        self.regions, self.num_regions = regions, regions**space.size
+        values = (
+            int(d.high - d.low) + 1 if d.integer or d.high == d.low else regions
+            for d in space.dimensions
+        )
+        self.sides = tuple(min(regions, count) for count in values)
+        self.num_regions = math.prod(self.sides)
         allowed = f"small enough for at most 4,096 regions in {space.size} dimensions"
         require("regions", regions, self.num_regions <= 4096, allowed)
         self.lesson_size, self.max_steps, self.goal = lesson_size, budget, goal
@@ -150,22 +157,31 @@ class Teaching(Environment[TeachingState]):
         if not self.by_region:
             given = self.action_space.clip(actions).reshape(n, m, d)
             return self.taught_space.clip(given)
-        place = jnp.stack(jnp.unravel_index(actions, (self.regions,) * d), axis=-1)
+        space, sides = self.taught_space, np.array(self.sides)
+        place = jnp.stack(jnp.unravel_index(actions, self.sides), axis=-1)[:, None]
         within = jax.vmap(lambda k: jax.random.uniform(k, (m, d)))(keys)
-        return self.taught_space.denormalise((place[:, None] + within) / self.regions)
+        values = np.where(space.integer, space.high - space.low + 1, 1).astype(int)
+        first, end = -(-place * values // sides), -(-(place + 1) * values // sides)
+        whole = space.low + first + jnp.floor(within * (end - first))
+        real = space.denormalise((place + within) / sides)
+        return space.clip(jnp.where(space.integer, whole, real))
 
     def region_of(self, tasks: Float[Array, "m d"]) -> Int[Array, " m"]:
         """Return the region of each task, numbered as actions are."""
-        place = jnp.floor(self.taught_space.normalise(tasks) * self.regions)
-        place = jnp.clip(place, 0, self.regions - 1).astype(jnp.int32)
-        return jnp.ravel_multi_index(tuple(place.T), (self.regions,) * tasks.shape[1], mode="clip")
+        space, sides = self.taught_space, np.array(self.sides)
+        # Half of the distance to the next value avoids rounding errors at the bounds of regions.
+        whole = ((tasks - space.low) * sides + 0.5) / (space.high - space.low + 1)
+        real = space.normalise(tasks) * sides
+        place = jnp.floor(jnp.where(space.integer, whole, real))
+        place = jnp.clip(place, 0, sides - 1).astype(jnp.int32)
+        return jnp.ravel_multi_index(tuple(place.T), self.sides, mode="clip")
 
     def render(self, state, index):
         """Draw the regions, brighter with success; the ones of the last lesson have a red frame."""
-        d, side = self.taught_space.size, self.regions
-        seen = np.asarray(state.fast[index]).reshape(side, -1)
+        d = self.taught_space.size
+        seen = np.asarray(state.fast[index]).reshape(self.sides[0], -1)
         if d > 2:
-            seen = seen.reshape(side, side, -1).mean(2)
+            seen = seen.reshape(*self.sides[:2], -1).mean(2)
         picture = np.repeat((255 * seen[..., None]).astype(np.uint8), 3, axis=2)
         picture = np.repeat(np.repeat(picture, 16, 0), 16, 1)
         if d <= 2 and int(state.lessons[index]):

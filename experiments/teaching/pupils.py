@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from didact.common.errors import require
 from didact.environments import Box, Dimension, Environment, Restart, SettingError
 from didact.environments.base import name_of
 from didact.environments.toys import toy_grid
@@ -118,18 +119,26 @@ def trained_pupil(
     """A student of `didact.students`: a lesson is one rollout on its tasks, and one update.
 
     A pupil differs from others by its initial parameters only. The test is the success rate on
-    fixed tasks. Episodes that a rollout cuts are continued in the next lesson, and are part of no
-    lesson's results.
+    fixed tasks. Each lesson begins with new episodes. Only episodes that begin early enough to end
+    within it, whatever their length, are part of its results: among later ones, short episodes
+    would be counted and long ones cut. Returns are scaled by the environment's `return_range`.
 
     Args:
         environment: the environment, whose task space is a `Box`.
         student: the student.
         test_tasks: the tasks of the test.
         num_envs: the number of parallel environments of each pupil.
-        rollout_length: steps per environment and lesson.
+        rollout_length: steps per environment and lesson, at least those of the longest episode.
+
+    Raises:
+        SettingError: the task space is not a `Box`, or the rollouts are too short.
     """
     if not isinstance(environment.task_space, Box):
         raise SettingError("environment", name_of(environment), "one whose task space is a Box")
+    longest = environment.max_steps
+    allowed = f"at least {longest}, the steps of the longest episode"
+    require("rollout_length", rollout_length, rollout_length >= longest, allowed)
+    low, high = environment.return_range
     kinds = Box((Dimension("pupil", 0, 0, description="pupils are all of one kind"),))
     actor, restart = student_actor(student), Restart(environment)
     examine = evaluator(environment, student, num_envs=len(test_tasks))
@@ -142,23 +151,24 @@ def trained_pupil(
         m = tasks.shape[0]
         which_key, play_key, learn_key = jax.random.split(key, 3)
         which = jax.random.randint(which_key, (rollout_length, num_envs), 0, m)
-        # Tags from 1, so that episodes of earlier lessons can be recognized.
-        take, queue = by_step(Proposals.of(tasks[which], 1, which + 1))
+        take, queue = by_step(Proposals.of(tasks[which], 1, which))
         runner = rollout.Runner(environment, restart, actor, take)
-        worlds = state.worlds._replace(tag=jnp.zeros_like(state.worlds.tag), totals={})
+        worlds = state.worlds._replace(over=jnp.ones(num_envs, bool), totals={})
         worlds, _, seen, episodes, _ = rollout.collect(
             runner, student, state.student, worlds, queue, play_key, rollout_length
         )
         learned, _ = student.learn(state.student, seen, learn_key)
-        done = episodes.done & (episodes.tag > 0)
-        at = jnp.where(done, episodes.tag - 1, m).reshape(-1)
+        begin = jnp.arange(1, rollout_length + 1)[:, None] - episodes.totals["length"]
+        counted = episodes.done & (begin <= rollout_length - longest)
+        at = jnp.where(counted, episodes.tag, m).reshape(-1)
 
         def total(x):
             return jnp.zeros(m).at[at].add(x.reshape(-1).astype(jnp.float32), mode="drop")
 
-        count = total(done)
+        count = total(counted)
         often = jnp.maximum(count, 1)
-        returns = jnp.clip(total(episodes.totals["return"]) / often, 0, 1)
+        returns = (total(episodes.totals["return"]) / often - low) / (high - low)
+        returns = jnp.clip(returns, 0, 1)
         lesson = Lesson(returns, total(episodes.success) / often, (count > 0).astype(jnp.float32))
         return TrainedPupilState(learned, worlds._replace(totals={})), lesson
 

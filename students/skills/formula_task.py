@@ -57,7 +57,7 @@ class WithFormula(Wrapper[FormulaTaskState]):
     def __init__(self, environment: Environment, made: Automaton):
         super().__init__(environment)
         check_no_feedback(environment, "formula", str(made.formula))
-        self.return_range = (0.0, 1.0)
+        self.return_range, self.success_at_limit = (0.0, 1.0), False
         self.automaton = made
         self._machines = batch_automata([made], environment.propositions)
         progress = ArraySpace((made.num_states,), np.bool_, 0, 1)

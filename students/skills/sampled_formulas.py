@@ -54,7 +54,7 @@ class WithSampledFormulas(Wrapper[SampledFormulasState]):
     def __init__(self, environment: Environment[Any], automata: list[Automaton]):
         super().__init__(environment)
         check_no_feedback(environment, "formulas", len(automata))
-        self.return_range = (0.0, 1.0)
+        self.return_range, self.success_at_limit = (0.0, 1.0), False
         inner = environment.task_space
         if not isinstance(inner, Box) or NAME in inner.names:
             allowed = f"one whose tasks are named numbers, none of them called {NAME}"

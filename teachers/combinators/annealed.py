@@ -5,17 +5,20 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Int
 
 from didact.environments import Box, SettingError
 from didact.teachers.base import Teacher, propose
+
+MOST = 2**30  # of a count
 
 
 class AnnealedState(NamedTuple):
     """The inner teacher's state, and the progress of annealing."""
 
     inner: Any
-    proposed: Float[Array, ""]  # the fraction of the proposals until the minimum is reached
+    count: Int[Array, ""]  # proposals so far, in units such that counts fit into 32 bits
+    rest: Int[Array, ""]  # proposals that are not a whole unit yet
 
 
 def annealed(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher:
@@ -47,17 +50,20 @@ def annealed(teacher: Teacher, space: Box, name: str, proposals: int) -> Teacher
     column = space.column(name)
     least, most = float(space.low[column]), float(space.high[column])
     here = np.arange(space.size) == column
+    unit = -(-proposals // MOST)
 
     def init(key):
-        return AnnealedState(teacher.init(key), jnp.float32(0))
+        return AnnealedState(teacher.init(key), jnp.int32(0), jnp.int32(0))
 
     def proposed(state, key, n):
         inner_key, number_key = jax.random.split(key)
         drawn, inner = propose(teacher, state.inner, inner_key, n)
-        part = jax.random.uniform(number_key, (n, 1)) * (1 - state.proposed)
+        done = jnp.minimum(state.count * (unit / proposals), 1)
+        part = jax.random.uniform(number_key, (n, 1)) * (1 - done)
         tasks = space.clip(jnp.where(here, least + (most - least) * part, drawn.tasks))
-        count = jnp.minimum(state.proposed + n / proposals, 1)
-        return drawn._replace(tasks=tasks), AnnealedState(inner, count)
+        rest = state.rest + n
+        count = jnp.minimum(state.count + rest // unit, MOST)
+        return drawn._replace(tasks=tasks), AnnealedState(inner, count, rest % unit)
 
     def observe(state, proposals, outcomes):
         shown = proposals._replace(tasks=jnp.where(here, most, proposals.tasks))

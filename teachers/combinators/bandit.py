@@ -15,6 +15,8 @@ from didact.teachers.base import Teacher, propose
 from didact.teachers.combinators.tags import chosen, largest_batch, most_students, shown_to
 from didact.teachers.progress.alp_gmm import Episodes, nearest_value
 
+FEWEST = 1.99  # effective episodes: two, apart from rounding and from the time between them
+
 
 class BanditState(NamedTuple):
     """K teachers; a ring buffer of the latest h episodes of all of them."""
@@ -45,11 +47,11 @@ def bandit_over(
 
     The progress of an episode with the outcome r is r - r', where r' is the outcome of the nearest
     of the latest `history` earlier episodes, whichever teacher proposed it (nearest in the features
-    of the space, which are the task itself in a `Box`). The progress of a
-    teacher is the absolute value of the mean progress of its episodes, in which an episode that
-    ended n episodes ago (of any teacher) has the weight (1 - 1 / `horizon`)^n; one standard error
-    is subtracted, and negative values become 0. With q_i the progress of teacher i of K, a task
-    comes from it with the probability
+    of the space, which are the task itself in a `Box`). The progress of a teacher is the absolute
+    value of the mean progress of its episodes, in which an episode that ended n episodes ago (of
+    any teacher) has the weight w = (1 - 1 / `horizon`)^n; one standard error is subtracted, and
+    negative values become 0. It is also 0 below two effective episodes, (sum w)^2 / sum w^2. With
+    q_i the progress of teacher i of K, a task comes from it with the probability
 
         exploration / K + (1 - exploration) softmax(q / (temperature max q))_i,
 
@@ -119,6 +121,8 @@ def bandit_over(
         # The weighted mean of values of this variance has the variance times sum w^2 / (sum w)^2.
         error = jnp.sqrt(variance * state.square_weight) / weight
         value = jnp.maximum(jnp.abs(mean) - error, 0)
+        # A single episode has no variance, and would count as certain.
+        value = jnp.where(state.weight**2 < FEWEST * state.square_weight, 0, value)
         best = jnp.max(value)
         share = jax.nn.softmax(value / (temperature * jnp.where(best > 0, best, 1)))
         return exploration / k + (1 - exploration) * share

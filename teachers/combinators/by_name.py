@@ -13,6 +13,7 @@ from didact.environments.task_spaces import Box, TaskSpace
 from didact.teachers.base import Teacher
 from didact.teachers.combinators.bandit import bandit_over
 from didact.teachers.combinators.mixture import mixture
+from didact.teachers.combinators.moved_parts import moved_part
 from didact.teachers.combinators.shuffled import shuffled
 from didact.teachers.combinators.solvable_first import solvable_first
 from didact.teachers.registry import make, settings_of
@@ -121,12 +122,15 @@ def shuffled_by_name(
         space: the task space.
         teacher: name and settings of the teacher; see `named`.
         cells, jointly: as for `shuffled`.
-        easy, return_range: see `named`.
+        easy, return_range: see `named`. The teacher is given the easy tasks where it sees them, see
+            `moved_part`.
         shuffle_seed: the seed of the permutation.
 
     Raises:
         SettingError: the teacher or a setting is invalid, or the space is not a `Box`.
     """
+    if isinstance(easy, Box):
+        easy = moved_part(easy, space, cells=cells, seed=shuffle_seed, jointly=jointly)
     inner = _one(teacher, space, easy, return_range, "teacher")
     return shuffled(inner, space, cells=cells, seed=shuffle_seed, jointly=jointly)
 

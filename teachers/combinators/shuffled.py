@@ -38,7 +38,8 @@ def shuffled(
     back exactly.
 
     Args:
-        teacher: a teacher of the same space.
+        teacher: a teacher of the same space. It sees easy tasks elsewhere, too: give it the
+            `moved_parts.moved_part` of them.
         space: the task space.
         cells: the number of cells along each dimension. All cells along a dimension hold equally
             many whole numbers, so an integer dimension has the largest number of cells up to this

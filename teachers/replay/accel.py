@@ -44,7 +44,8 @@ def accel(
 
     References:
         Parker-Holder et al., Evolving curricula with regret-based environment design, ICML 2022,
-        algorithm 1; the defaults are those of JaxUED for 13x13 mazes.
+        algorithm 1; the defaults are those of JaxUED for 13x13 mazes, whose edits are of other
+        kinds (see `Levels.mutate`).
     """
     return level_replay(
         space,

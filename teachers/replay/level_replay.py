@@ -65,6 +65,8 @@ def level_replay(
     require("edits", edits, edits is None or edits >= 1, "at least 1")
     scoring = score_called(score)
     gain = scoring.rate if rate is None else rate
+    several = score != "learnability" or gain < 1  # after one episode, p is 1/3 or 2/3
+    require("rate", rate, several, f"below 1 for the score {score}")
     size, c = space.size, capacity_for(space, capacity)
     tolerance = tolerance_of(space)
     # In ACCEL, the children of a replayed batch are played for as long as their parents.

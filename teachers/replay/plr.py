@@ -41,7 +41,8 @@ def plr(
         staleness: the weight of staleness in P(level), rho.
         minimum_fill: the part of the buffer that must be filled before levels are replayed.
         rate: the weight of the latest episode in the average that determines a score; None for
-            that of the score (0.1 for "learnability", otherwise 1: only the latest).
+            that of the score (0.1 for "learnability", which needs one below 1; otherwise 1: only
+            the latest).
         learn_from_new: whether the student also learns from new levels.
 
     Returns:

@@ -47,7 +47,8 @@ def sfl(
     (`learn` 0), and the `keep` levels with the highest p (1 - p), where p is the success rate,
     replace those of the round before. The student learns from them in `kept_share` of the remaining
     steps, and from new random levels in the others; from random levels only, until the first
-    candidates have been evaluated.
+    candidates have been evaluated, after 2 * `candidates` * `tries` episodes in candidates. Short
+    trainings need smaller numbers.
 
     Published implementations stop training while they look at candidates, and do not count those
     steps. Here both take place at the same time, all steps count, and `look_share` is the share of

@@ -14,7 +14,7 @@ from didact import teachers
 from didact.benchmarks.crafting import envgen
 from didact.benchmarks.crafting.settings import EnvGenConfig
 from didact.common import strict_json
-from didact.environments import SettingError
+from didact.environments import SettingError, make
 from didact.environments.crafting.layout import ACHIEVEMENTS
 from didact.environments.crafting.tasks import ORIGINAL, SPACE
 from didact.students.config import NetworkConfig, PPOConfig
@@ -87,6 +87,24 @@ def test_finished_seeds_are_not_trained_again(tmp_path, monkeypatch):
     assert envgen.compare(EnvGenConfig(**(vars(config) | {"llm": moved})))["rows"] == result["rows"]
 
 
+def test_teachers_know_the_range_of_returns_and_the_easy_tasks(monkeypatch):
+    given = {}
+
+    def made(name, space, **settings):
+        given[name] = settings
+        return teachers.uniform(space)
+
+    monkeypatch.setattr(teachers, "make", made)
+    world = make("Crafter")
+    for name in ("alp_gmm", "learnability", "plr"):
+        envgen._teacher_of(TINY, name, world)
+    assert given == {
+        "alp_gmm": {"return_range": (0, 22)},
+        "learnability": {"easy": world.easy_space, "return_range": (0, 22)},
+        "plr": {},
+    }
+
+
 def test_turns_have_all_updates():
     for updates, cycles in ((8, 4), (25, 10), (25, 4), (245, 4)):
         turns = np.array(envgen.turns_of(updates, cycles))
@@ -112,6 +130,7 @@ def test_turns_have_all_updates():
         ({"test_episodes": 10**14}, "--test-episodes is"),
         ({"seed": 2**31 - 1}, "--seed"),
         ({"conditions": ("original", "pool:nope")}, "--conditions is 'nope'"),
+        ({"conditions": ("original", "paired")}, "--conditions is 'paired', .* a single student"),
         ({"conditions": ("original", "pool")}, "--conditions is 'pool'"),
         ({"conditions": ("original", "pool:")}, "--conditions is 'pool:'"),
         ({"conditions": ("original", "uniform:scripted")}, "--conditions is 'uniform:scripted'"),

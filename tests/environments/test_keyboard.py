@@ -57,6 +57,9 @@ def test_an_action_takes_several_steps_but_ends_with_the_episode():
     np.testing.assert_allclose(state.x, [-1.5, 1.2, 0.0], rtol=1e-5)
     np.testing.assert_allclose(seen.reward, [-1.5, 1.2, 0.0], rtol=1e-5)
     assert seen.terminated.tolist() == [False, True, False]
+    keys = jax.random.split(jax.random.key(1), 3)
+    again, _ = keyboard.step(keys, state, jnp.array([1, 1, 1]))
+    np.testing.assert_allclose(again.x[::2], [0, 1.2], atol=1e-5)
 
 
 def test_a_game_is_played_by_arrow_keys():

@@ -152,6 +152,19 @@ def test_mutation_has_the_scale_asked_for():
     assert abs((moved == -1).mean() - 0.159) < 0.01
 
 
+@pytest.mark.parametrize("edits", [1, 2, 5])
+def test_edits_change_as_many_of_the_parameters_that_are_free(edits):
+    flags = [Dimension(f"flag{i}", 0, 1, integer=True) for i in range(2)]
+    fixed = [Dimension(f"fixed{i}", 3, 3, integer=i % 2 > 0) for i in range(8)]
+    space = Box((*fixed, *flags, Dimension("n", 0, 4, integer=True), Dimension("x", -1, 1)))
+    tasks = space.sample(jax.random.key(0), 1000).at[:100].set(space.high)
+    children = space.mutate(jax.random.key(1), tasks, edits=edits)
+    assert space.contains(children).all()
+    changed = np.asarray(children != tasks)
+    np.testing.assert_array_equal(changed.sum(axis=1), min(edits, 4))
+    np.testing.assert_allclose(changed[:, 8:].mean(axis=0), min(edits, 4) / 4, atol=0.05)
+
+
 def test_clip_gives_the_nearest_task():
     tasks = SPACE.clip(jnp.array([[0.0, 1.4, 9.0], [0.5, 7.0, 2.5], [0.9, -0.6, 0.0]]))
     np.testing.assert_allclose(tasks, [[0.1, 1, 2.5], [0.5, 3, 2.5], [0.7, -1, 2.5]])

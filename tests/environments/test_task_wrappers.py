@@ -24,8 +24,27 @@ def test_episodes_end_at_the_limit():
     assert not over.all()
 
 
+def test_the_limit_is_shown():
+    world = make("BabyAI-GoToLocal-v0", step_limit=5)
+    state, _ = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 1))
+    assert world.text_status(state, 0).step_limit == 5
+
+
 def test_a_limit_beyond_that_of_the_environment_has_no_effect():
-    assert make("Pendulum", step_limit=10_000).max_steps == make("Pendulum").max_steps
+    assert make("Office", step_limit=10_000).max_steps == make("Office").max_steps
+
+
+@pytest.mark.parametrize("name", ["Crafter", "Pendulum"])
+def test_environments_that_decide_on_success_at_their_own_limit_have_no_other_one(name):
+    with pytest.raises(SettingError, match=f"step_limit is 60, .* omitted with {name}"):
+        make(name, step_limit=60)
+
+
+def test_instructions_and_formulas_of_such_environments_can_be_cut():
+    from didact.students.skills import with_formula
+
+    assert make("CrafterInstructions", step_limit=60).max_steps == 60
+    assert not with_formula(make("Crafter"), "F collect_wood").success_at_limit
 
 
 @pytest.mark.parametrize("settings", [{"step_limit": 7}, {"rare": "x0:3"}])
@@ -57,8 +76,22 @@ def test_low_values_are_rare():
         )
 
 
-def test_easy_tasks_remain_easy():
-    world = make("Crossing", rare="size:2")
+@pytest.mark.parametrize("rare", ["size:4", "size:6", "size:0.05"])
+def test_ranks_of_very_rare_values_belong_to_them(rare):
+    world = make("Crossing", rare=rare)
+    assert isinstance(world, WithRareValues)
+    sizes = world.environment.task_space.dimensions[0]
+    task = np.array(world.task_space.sample(jax.random.key(0), 1))
+    for size in range(int(sizes.low), int(sizes.high) + 1):
+        low, high = world.outer_bounds("size", size, size)
+        assert 0 <= low < high <= 1
+        for task[0, 0] in np.linspace(low, high, 9):
+            assert world.inner_tasks(jnp.asarray(task))[0, 0] == size
+
+
+@pytest.mark.parametrize("power", [2, 6])
+def test_easy_tasks_remain_easy(power):
+    world = make("DoorKey", rare=f"size:{power}")
     assert isinstance(world, WithRareValues)
     easy = world.easy_space.sample(jax.random.key(0), 500)
     assert np.asarray(world.environment.easy_space.contains(world.inner_tasks(easy))).all()

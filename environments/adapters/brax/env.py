@@ -65,11 +65,14 @@ class Brax(Environment[BraxState]):
         SettingError: there is no such environment or backend, or brax is not installed.
     """
 
+    success_at_limit = True
+
     def __init__(self, kind: str, backend: str | None = None, max_steps: int = 1000):
         if kind not in KINDS:
             raise SettingError("kind", kind, "one of " + ", ".join(KINDS))
         self.kind, self.name, self.max_steps = KINDS[kind], f"brax/{kind}", max_steps
-        self.return_range = (0.0, float(max_steps))
+        poor, good = self.kind.rewards
+        self.return_range = (float(poor * max_steps), float(good * max_steps))
         self.backend = backend or self.kind.backend
         if self.backend not in self.kind.backends:
             raise SettingError("backend", backend, "one of " + ", ".join(self.kind.backends))

@@ -27,6 +27,8 @@ class Kind(NamedTuple):
         backends: the engines that brax supports for it.
         idle: physical quantities with no or almost no effect, by backend (under "": in all of
             them); they are not part of the task.
+        rewards: the average rewards per step of poor and of nearly perfect episodes that last until
+            the time limit.
         above: whether pictures show it from above instead of from the side.
         official: the gymnasium environment of the same body.
     """
@@ -36,6 +38,7 @@ class Kind(NamedTuple):
     backend: str = "generalized"
     backends: tuple[str, ...] = BACKENDS
     idle: dict[str, tuple[str, ...]] = {}  # noqa: RUF012
+    rewards: tuple[float, float] = (0, 1)
     above: bool = False
     official: Counterpart | None = None
 
@@ -101,19 +104,26 @@ KINDS = {
         "an ant on four legs should run (brax)",
         _moved(1),
         "spring",
+        rewards=(0, 6),
         official=_mujoco("Ant-v5", observation=_first(27)),
     ),
     "halfcheetah": Kind(
         "a cheetah in a plane should run (brax)",
         _moved(1),
         "spring",
+        rewards=(0, 10),
         official=_mujoco("HalfCheetah-v5"),
     ),
     "hopper": Kind(
-        "a leg in a plane should hop forward (brax)", _moved(1), official=_mujoco("Hopper-v5")
+        "a leg in a plane should hop forward (brax)",
+        _moved(1),
+        rewards=(0, 3.5),
+        official=_mujoco("Hopper-v5"),
     ),
-    "humanoid": Kind("a humanoid should run (brax)", _moved(1), "spring"),
-    "humanoidstandup": Kind("a lying humanoid should stand up (brax)", _stands(1), "spring"),
+    "humanoid": Kind("a humanoid should run (brax)", _moved(1), "spring", rewards=(0, 8)),
+    "humanoidstandup": Kind(
+        "a lying humanoid should stand up (brax)", _stands(1), "spring", rewards=(0, 90)
+    ),
     "inverted_pendulum": Kind(
         "a cart should balance a pole (brax)",
         _lasted,
@@ -122,11 +132,13 @@ KINDS = {
     "inverted_double_pendulum": Kind(
         "a cart should balance two poles, one on the other (brax)",
         _lasted,
+        rewards=(0, 10),
         official=_mujoco("InvertedDoublePendulum-v5", observation=_first(8)),
     ),
     "pusher": Kind(
         "an arm should push an object to within 5 cm of a goal (brax)",
         _near(0.05, lambda seen: seen[:, -6:-3] - seen[:, -3:]),
+        rewards=(-1.6, 0),
         above=True,
     ),
     "reacher": Kind(
@@ -134,6 +146,7 @@ KINDS = {
         _near(0.02, lambda seen: seen[:, -3:]),
         # The rotors of its motors have thousands of times the inertia of its links.
         idle={"": ("gravity",), "generalized": ("mass",), "mjx": ("mass",)},
+        rewards=(-1.2, 0),
         above=True,
         official=_mujoco("Reacher-v5", observation=_reacher),
     ),
@@ -143,10 +156,14 @@ KINDS = {
         backends=("generalized",),
         # It moves in a horizontal plane, and almost all drag comes from the fluid's density.
         idle={"": ("gravity", "armature", "viscosity")},
+        rewards=(0, 0.4),
         above=True,
         official=_mujoco("Swimmer-v5"),
     ),
     "walker2d": Kind(
-        "two legs in a plane should walk (brax)", _moved(1), official=_mujoco("Walker2d-v5")
+        "two legs in a plane should walk (brax)",
+        _moved(1),
+        rewards=(0, 5),
+        official=_mujoco("Walker2d-v5"),
     ),
 }

@@ -167,7 +167,9 @@ class Levels:
 
         References:
             Parker-Holder et al., Evolving curricula with regret-based environment design,
-            ICML 2022, section 4.
+            ICML 2022, section 4. In its reproduction in JaxUED, the agent never moves: an edit
+            toggles a wall, moves the goal to a free cell, or does nothing, with equal
+            probabilities.
         """
         if edits < 0:
             raise SettingError("edits", edits, "at least 0")

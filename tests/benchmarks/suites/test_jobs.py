@@ -6,12 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from didact import teachers
 from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.benchmarks.suites import comparison, jobs, suite_files
-from didact.benchmarks.suites.moved_parts import moved_part
-from didact.benchmarks.suites.profiles import Shuffle
-from didact.environments import Box, Dimension, SettingError
+from didact.environments import SettingError
 from didact.teachers import propose
 
 CELLS = """
@@ -68,32 +65,6 @@ def test_first_proposals_in_a_rugged_space_are_easy_when_they_are_played(label):
     height, spacing = np.asarray(proposals.tasks).T
     assert height.max() <= 0.31
     assert spacing.min() >= 3.99
-
-
-@pytest.mark.parametrize("jointly", [False, True])
-@pytest.mark.parametrize("seed", range(5))
-def test_a_part_of_a_shuffled_space_is_played_in_the_true_one(seed, jointly):
-    space = Box(
-        (
-            Dimension("a", -1, 3),
-            Dimension("b", 0, 11, integer=True),
-            Dimension("c", 2, 2),
-            Dimension("d", 0, 1e-3),
-        )
-    )
-    rng = np.random.default_rng(seed)
-    ends = np.sort(np.asarray(space.sample(jax.random.key(seed), 2), float), axis=0)
-    part = space.restricted(**dict(zip(space.names, map(tuple, ends.T), strict=True)))
-    shuffle = Shuffle(int(rng.integers(2, 5)), seed, jointly)
-    moved = moved_part(part, space, shuffle)
-    shuffled = teachers.shuffled(teachers.uniform(moved), space, **shuffle._asdict())
-    proposals, _ = propose(shuffled, shuffled.init(jax.random.key(0)), jax.random.key(1), 300)
-    played, width = np.asarray(proposals.tasks), (space.high - space.low) / shuffle.cells
-    assert (played >= part.low - 0.002 * width).all()
-    assert (played <= part.high + 0.002 * width).all()
-    # It is as large as the part of the true space in the cell of its center.
-    size = np.minimum(width, part.high - part.low)
-    assert ((moved.high - moved.low)[[0, 3]] >= 0.48 * size[[0, 3]]).all()
 
 
 def fingerprint(text, suite, label):

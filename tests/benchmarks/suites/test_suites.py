@@ -93,6 +93,15 @@ def test_bounds_are_in_the_parameters_of_the_environment():
     ) == {5}
 
 
+def test_a_grid_has_all_values_of_a_rare_parameter():
+    suite = suite_files.read_suite("toy")
+    ranks = suite_files.ranks_of(suite.environment)
+    assert ranks is not None
+    dials = {name: ranks.inner_tasks(tasks)[:, 0] for name, tasks in suite.tests.items()}
+    for name, (low, high) in {"short": (1, 4), "middle": (5, 10), "long": (11, 24)}.items():
+        np.testing.assert_array_equal(dials[name], np.arange(low, high + 1))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -230,6 +230,20 @@ def test_reaching_is_being_near_at_the_end():
     assert seen.success.tolist() == [True, True, True, False, False]
 
 
+def test_the_range_of_returns_has_those_of_random_actions():
+    """Rewards of the reacher are costs."""
+    environment, reset, step = programs("reacher")
+    assert environment.return_range == (-1200, 0)
+    assert make("brax/reacher", max_steps=50).return_range == (-60, 0)
+    state, seen = reset(one_key(), original(environment))
+    rewards = []
+    for action in actions_of(environment, 20):
+        state, seen = step(one_key(), state, action)
+        rewards.append(seen.reward)
+    low, high = KINDS["reacher"].rewards
+    assert low < np.mean(rewards) < low / 2 < high
+
+
 def test_a_simulation_that_diverges_ends():
     brax_itself()
     environment, reset, step = programs("inverted_pendulum")

@@ -11,7 +11,7 @@ from didact.environments.testing import check
 from didact.environments.toys import toy_grid
 from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.teaching import Teaching, teacher_as_student, toy_pupil, trained_pupil
-from didact.students import NetworkConfig, PPOConfig, ppo
+from didact.students import NetworkConfig, PPOConfig, Student, ppo
 from didact.teachers import Proposals, Teacher
 
 SMALL = {"regions": 2, "lesson_size": 6, "budget": 5}
@@ -93,6 +93,29 @@ def test_regions_are_uniform_lessons():
         assert (np.asarray(world.region_of(tasks[i])) == i).all()
         place = np.array(divmod(i, 4)) / 4
         np.testing.assert_allclose(np.mean(tasks[i], axis=0), place + 1 / 8, atol=0.05)
+
+
+@pytest.mark.parametrize("regions", [2, 3, 5])
+def test_every_region_has_integers_of_its_own(regions):
+    space = Box(
+        (
+            Dimension("n", 2, 4, integer=True),
+            Dimension("many", -3, 9, integer=True),
+            Dimension("still", 7, 7),
+            Dimension("x", 0, 1),
+        )
+    )
+    world = Teaching(toy_pupil()._replace(task_space=space), regions=regions, lesson_size=50)
+    assert world.num_regions == min(regions, 3) * regions**2
+    keys = jax.random.split(jax.random.key(0), world.num_regions)
+    numbers = jnp.arange(world.num_regions)
+    tasks = world.tasks_of(keys, numbers)
+    assert bool(space.contains(tasks).all())
+    np.testing.assert_array_equal(
+        jax.vmap(world.region_of)(tasks), numbers[:, None] + jnp.zeros(50)
+    )
+    for column, values in ((0, 3), (1, 13)):
+        assert len(np.unique(np.asarray(tasks)[..., column])) == values
 
 
 @pytest.mark.parametrize("actions", ["region", "points"])
@@ -185,6 +208,57 @@ def test_bad_settings_are_named(bad):
 def test_bad_actions_are_named():
     with pytest.raises(SettingError, match=r"^actions is 'all'"):
         Teaching(actions="all")
+
+
+def idle_student(actions):
+    """Draws actions uniformly, and never learns."""
+
+    def act(state, carry, observation, key):
+        n = len(next(iter(observation.values())))
+        if actions:
+            return jax.random.randint(key, (n,), 0, actions), (), {}
+        return jax.random.uniform(key, (n, 1), minval=-1), (), {}
+
+    def apply(state, carry, observation):
+        return (), jnp.zeros(len(next(iter(observation.values())))), ()
+
+    def learn(state, rollout, key):
+        return state, {}
+
+    return Student(lambda key: (), lambda n: (), apply, act, act, learn)
+
+
+def lesson_of(world, actions, num_envs, rollout_length, lessons=1):
+    """Returns the last lesson of a pupil with many different tasks."""
+    space = world.task_space
+    pupil = trained_pupil(
+        world,
+        idle_student(actions),
+        np.asarray(space.sample(jax.random.key(0), 1)),
+        num_envs=num_envs,
+        rollout_length=rollout_length,
+    )
+    state, lesson = pupil.init(jax.random.key(0), jnp.zeros(1)), None
+    study, tasks = jax.jit(pupil.study), space.sample(jax.random.key(1), 10_000)
+    for i in range(lessons):
+        state, lesson = study(state, tasks, jax.random.key(i))
+    return lesson
+
+
+def test_lessons_of_a_trained_pupil_count_episodes_of_all_lengths_alike():
+    lock = make("CombinationLock", dials=3, ways=3)
+    lesson = lesson_of(lock, 3, num_envs=100, rollout_length=3, lessons=2)
+    # The first episodes of all environments, and none of those that begin after short ones.
+    assert 97 <= float(lesson.weights.sum()) <= 100
+    with pytest.raises(SettingError, match="rollout_length is 2, but must be at least 3, the"):
+        lesson_of(lock, 3, num_envs=2, rollout_length=2)
+
+
+def test_returns_of_a_trained_pupil_are_scaled():
+    lesson = lesson_of(make("Pendulum"), 0, num_envs=20, rollout_length=200)
+    returns = np.asarray(lesson.returns)[np.asarray(lesson.weights) > 0]
+    assert len(returns) >= 19
+    assert 0.2 < np.median(returns) < 0.8
 
 
 @pytest.mark.slow

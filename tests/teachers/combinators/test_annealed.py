@@ -35,6 +35,22 @@ def test_it_falls_by_what_was_proposed():
         assert np.corrcoef(tasks.T)[0, 1] < 0.2 if number < 4 else np.all(tasks[:, 1] == high)
 
 
+@pytest.mark.parametrize("proposals", [10**9, 3 * 10**12])
+def test_small_batches_are_counted_in_long_trainings(proposals):
+    teacher = annealed(uniform(SPACE), SPACE, "help", proposals)
+    state, n = teacher.init(jax.random.key(0)), 1000
+    unit = -(-proposals // 2**30)
+    half = state._replace(count=jnp.int32(round(proposals / unit / 2)))
+    state = half
+    for number in range(6):
+        (tasks, _, _), state = propose(teacher, state, jax.random.key(number), n)
+    assert int(state.count - half.count) * unit + int(state.rest) == 6 * n
+    np.testing.assert_allclose(tasks[:, 1].max(), 0.2 + 0.8 / 2, atol=1e-3)
+    end = state._replace(count=jnp.int32(round(proposals / unit)))
+    (tasks, _, _), _ = propose(teacher, end, jax.random.key(0), n)
+    np.testing.assert_allclose(tasks[:, 1], 0.2, atol=1e-6)
+
+
 TAUGHT = SPACE.restricted(help=1)
 
 

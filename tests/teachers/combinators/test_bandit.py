@@ -56,7 +56,8 @@ def expected(calls, k, horizon, history, exploration, temperature):
             p, w = np.array(own).T
             mean = np.sum(w * p) / w.sum()
             variance = np.sum(w * (p - mean) ** 2) / w.sum()
-            q[i] = max(abs(mean) - math.sqrt(variance * np.sum(w**2)) / w.sum(), 0)
+            if w.sum() ** 2 >= 1.99 * np.sum(w**2):
+                q[i] = max(abs(mean) - math.sqrt(variance * np.sum(w**2)) / w.sum(), 0)
     weight = np.exp(q / (temperature * (q.max() or 1)))
     return exploration / k + (1 - exploration) * weight / weight.sum()
 
@@ -79,6 +80,19 @@ def test_probabilities_are_those_of_the_definition():
         wanted = expected(calls, 3, **settings)
         np.testing.assert_allclose(arms, wanted, atol=2e-4, err_msg=str(number))
     assert arms.max() > 0.5  # and not merely uniform
+
+
+def test_a_single_episode_is_no_evidence():
+    teacher = bandit(within(0, 5), within(5, 10))
+    state, tasks = teacher.init(jax.random.key(0)), jnp.array([[1.0, 0], [9.0, 0], [9.0, 0.1]])
+    for rows, tags, values, arm in (
+        ([0, 1], [0, 1], [0.0, 0.0], 0.5),  # nothing to compare with
+        ([0], [0], [1.0], 0.5),
+        ([1, 2], [1, 1], [1.0, 1.0], 0.93),
+    ):
+        shown = Proposals.of(tasks[jnp.array(rows)], tag=jnp.array(tags))
+        state = teacher.observe(state, shown, outcomes(values))
+        assert teacher.picture(state)["arms"][1] == pytest.approx(arm, abs=0.02)
 
 
 def life(teacher, success, rounds, n=64, seed=0):

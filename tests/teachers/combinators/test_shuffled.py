@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from didact import teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.teachers import Outcomes, Proposals, Teacher, propose, testing
+from didact.teachers.combinators.moved_parts import moved_part
 
 SPACE = Box(
     (
@@ -173,3 +174,40 @@ def test_teachers_recognize_their_tasks(name):
         "pool": lambda state: state.tried,
     }[name]
     assert int(count(rugged)) >= 0.8 * int(count(plain)) > 1
+
+
+@pytest.mark.parametrize("jointly", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_part_of_a_shuffled_space_is_played_in_the_true_one(seed, jointly):
+    space = Box(
+        (
+            Dimension("a", -1, 3),
+            Dimension("b", 0, 11, integer=True),
+            Dimension("c", 2, 2),
+            Dimension("d", 0, 1e-3),
+        )
+    )
+    rng = np.random.default_rng(seed)
+    ends = np.sort(np.asarray(space.sample(jax.random.key(seed), 2), float), axis=0)
+    part = space.restricted(**dict(zip(space.names, map(tuple, ends.T), strict=True)))
+    shuffle = {"cells": int(rng.integers(2, 5)), "seed": seed, "jointly": jointly}
+    moved = moved_part(part, space, **shuffle)
+    shuffled = teachers.shuffled(teachers.uniform(moved), space, **shuffle)
+    proposals, _ = propose(shuffled, shuffled.init(jax.random.key(0)), jax.random.key(1), 300)
+    played, width = np.asarray(proposals.tasks), (space.high - space.low) / shuffle["cells"]
+    assert (played >= part.low - 0.002 * width).all()
+    assert (played <= part.high + 0.002 * width).all()
+    # It is as large as the part of the true space in the cell of its center.
+    size = np.minimum(width, part.high - part.low)
+    assert ((moved.high - moved.low)[[0, 3]] >= 0.48 * size[[0, 3]]).all()
+
+
+@pytest.mark.parametrize("name", ["adr", "growing_box", "paced"])
+def test_by_name_the_first_tasks_that_are_played_are_easy(name):
+    space = Box((Dimension("x", 0, 3), Dimension("y", 0, 6)))
+    easy = space.restricted(x=(0, 0.3), y=(4, 6))
+    teacher = teachers.make("shuffled", space, teacher=name, shuffle_seed=1, easy=easy)
+    proposals, _ = propose(teacher, teacher.init(jax.random.key(0)), jax.random.key(1), 256)
+    x, y = np.asarray(proposals.tasks).T
+    assert x.max() <= 0.32
+    assert y.min() >= 3.98

@@ -314,6 +314,7 @@ def test_shares_are_those_of_the_steps():
         ({"staleness": -0.1}, "staleness"),
         ({"minimum_fill": 0}, "minimum_fill"),
         ({"rate": 0}, "rate"),
+        ({"score": "learnability", "rate": 1}, "rate is 1, .* below 1 for the score learnability"),
     ],
 )
 def test_settings_out_of_range(settings, word):
