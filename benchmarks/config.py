@@ -190,7 +190,7 @@ class SACBenchmarkConfig:
     episodes: Steps = 100
     """test episodes per training"""
     peer: bool = True
-    """also train with Stable-Baselines3; requires pip install 'didact[sb3]'"""
+    """also train with Stable-Baselines3; requires pip install -e '.[sb3]'"""
     out: str = "runs/sac"
     """folder for the results as JSON; seeds whose results are there already, for the same settings,
     are not trained again"""

@@ -35,7 +35,7 @@ def compare(config: CrafterConfig) -> dict[str, Any]:
     """
     for package in ("crafter", "scipy"):
         if importlib.util.find_spec(package) is None:
-            raise SettingError("crafter", package, "installed: pip install 'didact[benchmark]'")
+            raise SettingError("crafter", package, "installed: pip install -e '.[benchmark]'")
     return {
         "machine": hardware.describe(("crafter", "craftax")),
         "settings": {"episodes": config.episodes, "maps": config.maps, "seed": config.seed},

@@ -19,7 +19,7 @@ def box2d_walker() -> Any:
     try:
         from gymnasium.envs.box2d.bipedal_walker import BipedalWalker
     except Exception as error:  # gymnasium raises an error of its own
-        allowed = f"installed: pip install 'didact[box2d]' ({error})"
+        allowed = f"installed: pip install -e '.[box2d]' ({error})"
         raise SettingError("Box2D", None, allowed) from None
 
     class Box2DWalker(BipedalWalker):

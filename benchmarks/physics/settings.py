@@ -8,7 +8,7 @@ from didact.common.setting_types import Positive, Range
 
 @dataclasses.dataclass(frozen=True)
 class PhysicsConfig:
-    """Compare the planar engine of the walkers with Box2D; requires pip install 'didact[box2d]'.
+    """Compare the planar engine of the walkers with Box2D; requires pip install -e '.[box2d]'.
 
     Accuracy: both start from the same states and take the same actions; the error is the distance
     between the positions of the hulls. Speed: random actions, with a new track after each episode;

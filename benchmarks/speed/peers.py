@@ -77,7 +77,7 @@ def load(package: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name == package:
             raise Unavailable(
-                f"{package} is not installed: pip install 'didact[benchmark]'"
+                f"{package} is not installed: pip install -e '.[benchmark]'"
             ) from None
         raise Unavailable(f"{package} needs {error.name}, which is not installed") from None
     except Exception as error:  # incompatible versions can raise any error

@@ -89,7 +89,7 @@ def _connected(address: str, workers: int) -> Iterator[Any]:
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError:
-        allowed = "installed: pip install 'didact[cluster]'"
+        allowed = "installed: pip install -e '.[cluster]'"
         raise SettingError("package ray", "missing", allowed) from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to others
     local = {"num_cpus": workers, "include_dashboard": False} if address == LOCAL else {}

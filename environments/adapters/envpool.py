@@ -36,7 +36,7 @@ class OfficialEnvpool:
             import envpool
         except ModuleNotFoundError:
             raise SettingError(
-                "--engine", "envpool", "installed: pip install 'didact[envpool]'"
+                "--engine", "envpool", "installed: pip install -e '.[envpool]'"
             ) from None
         known = [x for x in envpool.list_all_envs() if x.startswith(("BabyAI-", "MiniGrid-"))]
         if name not in known:

@@ -58,7 +58,7 @@ class OfficialGymnasium:
             ]
         except gymnasium.error.DependencyNotInstalled as error:
             extra = self._same.extra or "mujoco"
-            allowed = f"one whose packages are installed: pip install 'didact[{extra}]' ({error})"
+            allowed = f"one whose packages are installed: pip install -e '.[{extra}]' ({error})"
             raise SettingError("--env", name, allowed) from None
         self._check()
 

@@ -133,7 +133,7 @@ def _hub() -> Any:
         return importlib.import_module("huggingface_hub")
     except ImportError:
         raise SettingError(
-            "package huggingface_hub", "missing", "installed: pip install 'didact[hub]'"
+            "package huggingface_hub", "missing", "installed: pip install -e '.[hub]'"
         ) from None
 
 
@@ -177,6 +177,6 @@ def _readme(card: dict[str, Any], repo: str) -> str:
     return (
         "---\nlibrary_name: didact\ntags: [reinforcement-learning, didact]\n---\n\n"
         f"# {repo.split('/')[-1]}\n\n{describe(card)}\n\n"
-        f"```sh\npip install 'didact[hub]'\ndidact policies pull {repo}\n"
+        f"```sh\npip install -e '.[hub]'  # in a clone of didact\ndidact policies pull {repo}\n"
         f"didact evaluate {repo.split('/')[-1]}\n```\n"
     )

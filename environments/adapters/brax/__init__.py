@@ -1,7 +1,7 @@
 """The environments of brax, whose task is their physics.
 
 They are registered by name without importing brax, which takes seconds and is optional:
-`pip install 'didact[brax]'`.
+`pip install -e '.[brax]'`.
 """
 
 import functools

@@ -173,5 +173,5 @@ def _made(kind: str, backend: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("brax", "mujoco"):
             raise
-        allowed = "one whose packages are installed: pip install 'didact[brax]'"
+        allowed = "one whose packages are installed: pip install -e '.[brax]'"
         raise SettingError("environment", f"brax/{kind}", allowed) from None

@@ -54,7 +54,7 @@ class Transport:
         try:
             self.openai: Any = importlib.import_module("openai")
         except ImportError:
-            allowed = "used with the openai package: pip install 'didact[language]'"
+            allowed = "used with the openai package: pip install -e '.[language]'"
             raise SettingError("language model", "openai is missing", allowed) from None
         self.base_url, self.max_bytes = base_url, max_bytes
         # The HTTP library of openai is httpx or, since version 3, httpx2.

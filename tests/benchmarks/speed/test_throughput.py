@@ -286,7 +286,7 @@ def test_the_command_line_is_made_from_the_settings(capsys):
 
 
 def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):
-    with pytest.raises(Unavailable, match=r"not installed: pip install 'didact\[benchmark\]'"):
+    with pytest.raises(Unavailable, match=r"not installed: pip install -e '.\[benchmark\]'"):
         peers.load("no_such_package")
     (tmp_path / "broken_peer.py").write_text("raise AttributeError('gone in jax 9\\nmore')")
     (tmp_path / "hungry_peer.py").write_text("import no_such_package")

@@ -119,7 +119,7 @@ def test_clusters_that_are_not_there(fake, monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(SettingError, match=r"pip install 'didact\[cluster\]'"):
+    with pytest.raises(SettingError, match=r"pip install -e '.\[cluster\]'"):
         ray_jobs.run({"a": ["didact"]}, {"a": Path("a")}, "local", 1)
 
 

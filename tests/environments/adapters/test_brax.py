@@ -19,7 +19,7 @@ QUICK = ("inverted_pendulum", "reacher")
 
 
 def brax_itself():
-    return pytest.importorskip("brax", reason="needs brax: pip install 'didact[brax]'")
+    return pytest.importorskip("brax", reason="needs brax: pip install -e '.[brax]'")
 
 
 def kinds(chosen=tuple(KINDS)):
@@ -66,7 +66,7 @@ def test_names_are_known_without_brax():
 def test_without_brax_it_is_one_sentence(monkeypatch):
     pytest.importorskip("mujoco")
     monkeypatch.setitem(sys.modules, "brax", None)
-    with pytest.raises(SettingError, match=r"^environment is 'brax/ant', .*pip install 'didact\[b"):
+    with pytest.raises(SettingError, match=r"^environment is 'brax/ant', .*pip install -e '.\[b"):
         make("brax/ant")
 
 

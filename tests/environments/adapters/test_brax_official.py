@@ -10,12 +10,12 @@ from didact.environments.adapters import OfficialGymnasium
 from didact.environments.adapters.brax import KINDS
 
 pytestmark = pytest.mark.reference
-pytest.importorskip("mujoco", reason="needs MuJoCo: pip install 'didact[mujoco]'")
+pytest.importorskip("mujoco", reason="needs MuJoCo: pip install -e '.[mujoco]'")
 QUICK = ("inverted_pendulum", "reacher")
 
 
 def itself(kind):
-    pytest.importorskip("brax", reason="needs brax: pip install 'didact[brax]'")
+    pytest.importorskip("brax", reason="needs brax: pip install -e '.[brax]'")
     return make(f"brax/{kind}")
 
 
@@ -115,5 +115,5 @@ def test_without_its_packages_it_is_one_sentence(monkeypatch):
         raise gymnasium.error.DependencyNotInstalled("MuJoCo is not installed")
 
     monkeypatch.setattr(gymnasium, "make", missing)
-    with pytest.raises(SettingError, match=r"pip install 'didact\[mujoco\]'"):
+    with pytest.raises(SettingError, match=r"pip install -e '.\[mujoco\]'"):
         official(environment)

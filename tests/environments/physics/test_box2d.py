@@ -6,7 +6,7 @@ import pytest
 from didact.benchmarks.physics import accuracy
 
 pytestmark = pytest.mark.reference
-pytest.importorskip("Box2D", reason="needs Box2D: pip install 'didact[box2d]'")
+pytest.importorskip("Box2D", reason="needs Box2D: pip install -e '.[box2d]'")
 
 # Of the medians and 90th percentiles after 0.1, 0.2 and 0.5 s, in m; about twice what was measured.
 LIMITS = {

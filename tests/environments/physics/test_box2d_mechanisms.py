@@ -12,7 +12,7 @@ from didact.environments.walkers.bodies import BODIES
 from didact.environments.walkers.track import GROUND, SPACING
 
 pytestmark = [pytest.mark.reference, pytest.mark.slow]  # each body compiles its own engine
-pytest.importorskip("Box2D", reason="needs Box2D: pip install 'didact[box2d]'")
+pytest.importorskip("Box2D", reason="needs Box2D: pip install -e '.[box2d]'")
 TASKS = [[0.6, 0.3], [1.0, 1.0], [0.3, 0.05]]  # heights and distances of stumps
 
 

@@ -7,7 +7,7 @@ from didact.benchmarks.physics import parkour_accuracy
 from didact.environments.physics import iterations
 
 pytestmark = [pytest.mark.reference, pytest.mark.slow]  # each body compiles its own engine
-pytest.importorskip("Box2D", reason="needs Box2D: pip install 'didact[box2d]'")
+pytest.importorskip("Box2D", reason="needs Box2D: pip install -e '.[box2d]'")
 
 # Of the medians after 0.1, 0.2 and 0.5 s, in m, in addition to twice Box2D's own error.
 LIMITS = {

@@ -16,7 +16,7 @@ from didact.environments.walkers.bodies import ALL
 from didact.environments.walkers.track import GROUND, LENGTH, RAYS, SPACING
 
 pytestmark = pytest.mark.reference
-pytest.importorskip("Box2D", reason="needs Box2D: pip install 'didact[box2d]'")
+pytest.importorskip("Box2D", reason="needs Box2D: pip install -e '.[box2d]'")
 WALKER = make("BipedalWalker", iterations="reference")
 RESET = jax.jit(WALKER.reset)
 STEP = jax.jit(WALKER.step)

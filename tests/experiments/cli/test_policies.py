@@ -115,7 +115,7 @@ def test_the_hub_is_an_extra(here, refused, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     for arguments in (("push", "counter", "me/counter"), ("pull", "me/counter")):
-        assert "pip install 'didact[hub]'" in refused("policies", *arguments)
+        assert "pip install -e '.[hub]'" in refused("policies", *arguments)
 
 
 @pytest.mark.parametrize(

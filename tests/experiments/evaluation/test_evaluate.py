@@ -331,7 +331,7 @@ def test_other_ids_of_envpool_are_refused(untrained, name):
 
 def test_envpool_may_be_missing(untrained, monkeypatch):
     monkeypatch.setitem(sys.modules, "envpool", None)
-    with pytest.raises(SettingError, match=r"pip install 'didact\[envpool\]'"):
+    with pytest.raises(SettingError, match=r"pip install -e '.\[envpool\]'"):
         play_official(untrained, OBJECT, episodes=1, engine="envpool")
 
 

@@ -194,5 +194,5 @@ def test_pushing_needs_a_token(saved, shelf):
 def test_the_extra_may_be_missing(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     for call in (lambda: pull_policy("me/goer"), lambda: push_policy(saved, "me/goer")):
-        with pytest.raises(SettingError, match=r"pip install 'didact\[hub\]'"):
+        with pytest.raises(SettingError, match=r"pip install -e '.\[hub\]'"):
             call()
