@@ -178,9 +178,11 @@ class TeacherCostConfig:
     """Time teachers: per episode of the toy grid, and as a share of the updates of a training."""
 
     teachers: tuple[str, ...] = (
-        *("uniform", "alp_gmm preset=paper", "covar_gmm preset=paper", "riac", "adr", "paced"),
-        *("growing_box", "self_paced", "goal_gan", "setter_solver", "learnability"),
-        *("learning_progress", "plr", "plr_robust", "accel", "sfl"),
+        *("uniform", "alp_gmm", "alp_gmm preset=paper", "covar_gmm", "covar_gmm preset=paper"),
+        *("riac", "adr", "paced", "growing_box", "self_paced", "goal_gan", "setter_solver"),
+        *("learnability", "learning_progress", "sfl"),
+        # The counters of the toy grid have no values, which the default score needs.
+        *(f"{name} score=learnability" for name in ("plr", "plr_robust", "accel")),
     )
     """teachers to time, with settings as in `"alp_gmm fit_rate=100"`"""
     seeds: Annotated[int, Range(1, 4096)] = 32

@@ -2,11 +2,12 @@
 
 import io
 
+import jax
 import numpy as np
 import pytest
 from rich.console import Console
 
-from didact.benchmarks.curricula import teacher_cost
+from didact.benchmarks.curricula import teacher_cost, toy_teachers
 from didact.benchmarks.curricula.sequential_teachers import SequentialAlpGmm, SequentialCovarGmm
 from didact.benchmarks.curricula.settings import TeacherCostConfig
 from didact.common import strict_json
@@ -26,6 +27,17 @@ def test_results_are_json_and_a_table():
     console = Console(file=io.StringIO(), width=200)
     console.print(teacher_cost.table(result))
     assert "alp_gmm" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("label", TeacherCostConfig().teachers)
+def test_teachers_can_play_the_toy_grid(label):
+    space = toy_grid.task_space()
+    teacher = toy_teachers.teacher_of(label, space, toy_grid.easy_space(space))
+
+    def play(key):
+        return toy_teachers.run(teacher, key, episodes=2, every=1)
+
+    assert jax.eval_shape(play, jax.random.key(0)).shape == (2,)
 
 
 def test_the_learner_of_the_peers_is_that_of_the_toy_grid():
