@@ -232,6 +232,7 @@ def test_reaching_is_being_near_at_the_end():
 
 def test_the_range_of_returns_has_those_of_random_actions():
     """Rewards of the reacher are costs."""
+    brax_itself()
     environment, reset, step = programs("reacher")
     assert environment.return_range == (-1200, 0)
     assert make("brax/reacher", max_steps=50).return_range == (-60, 0)

@@ -418,5 +418,5 @@ def test_the_address_may_be_in_the_environment(serve, monkeypatch):
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(SettingError, match=r"didact\[language\]"):
+    with pytest.raises(SettingError, match=r"'\.\[language\]'"):
         chat("small", "http://localhost:1/v1")
