@@ -163,8 +163,8 @@ class TrainConfig:
     exploit_every: Share = 0.0
     """fraction of the training between steps of population-based training, in which the worst seeds
     copy the best and perturb the weight of the experts; 0 disables it. Seeds are ranked by their
-    success (their return where there is none) in training since the last step, which a teacher that
-    adapts to each seed evens out"""
+    success in training since the last step, or by their return if none has any; a teacher that
+    adapts to each seed evens that out"""
     hindsight: NotNegative = 0.0
     """weight of the hindsight loss, which imitates the student's own actions under an instruction
     that they happened to fulfill"""

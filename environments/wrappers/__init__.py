@@ -2,6 +2,7 @@
 
 from didact.environments.wrappers.instructions import with_instructions
 from didact.environments.wrappers.keyboard import KeyboardControls
+from didact.environments.wrappers.other_goal import WithOtherGoal
 from didact.environments.wrappers.propositions import with_propositions
 from didact.environments.wrappers.rare_values import WithRareValues
 from didact.environments.wrappers.step_limit import WithStepLimit
@@ -9,6 +10,7 @@ from didact.environments.wrappers.wrapper import Wrapper
 
 __all__ = [
     "KeyboardControls",
+    "WithOtherGoal",
     "WithRareValues",
     "WithStepLimit",
     "Wrapper",

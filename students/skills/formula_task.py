@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32
 
-from didact.environments import ArraySpace, Environment, SettingError, Wrapper
+from didact.environments import ArraySpace, Environment, SettingError
 from didact.environments.registry import register_wrapper_setting
+from didact.environments.wrappers import WithOtherGoal
 from didact.students.skills.ltl.automata import Automaton, automaton
 from didact.students.skills.ltl.batched_automata import batch_automata, next_states
 from didact.students.skills.ltl.formula_input import read_formula
@@ -34,17 +35,7 @@ class FormulaTaskState(NamedTuple):
     steps: Int32[Array, " n"]  # number of steps taken
 
 
-def check_no_feedback(environment: Environment, setting: str, value: Any) -> None:
-    """Raise a `SettingError` if the observations of an environment have feedback.
-
-    The feedback would be about the environment's own task, not about the formula.
-    """
-    if any(space.role == "feedback" for space in environment.observation_space.values()):
-        allowed = "omitted with feedback, which is about the environment's own task"
-        raise SettingError(setting, value, allowed)
-
-
-class WithFormula(Wrapper[FormulaTaskState]):
+class WithFormula(WithOtherGoal[FormulaTaskState]):
     """An environment whose task is a formula over its propositions; made by `with_formula`.
 
     An episode ends with success if the formula is true of the labels of all steps so far (the
@@ -55,8 +46,7 @@ class WithFormula(Wrapper[FormulaTaskState]):
     """
 
     def __init__(self, environment: Environment, made: Automaton):
-        super().__init__(environment)
-        check_no_feedback(environment, "formula", str(made.formula))
+        super().__init__(environment, "formula", str(made.formula))
         self.return_range, self.success_at_limit = (0.0, 1.0), False
         self.automaton = made
         self._machines = batch_automata([made], environment.propositions)
@@ -102,17 +92,6 @@ class WithFormula(Wrapper[FormulaTaskState]):
     def instruction_text(self, observation):
         """Return the formula as text."""
         return str(self.automaton.formula)
-
-    # These capabilities of the inner environment refer to its own task, not to the formula.
-
-    def expert(self) -> None:
-        return None
-
-    def achieved_instructions(self) -> None:
-        return None
-
-    def feedback(self) -> None:
-        return None
 
 
 def with_formula(environment: Environment, formula: Formula | Automaton | str) -> WithFormula:

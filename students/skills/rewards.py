@@ -16,8 +16,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from didact.common.foreign_files import read_bytes, reason
-from didact.environments import Environment, SettingError, Wrapper
+from didact.environments import Environment, SettingError
 from didact.environments.registry import register_wrapper_setting
+from didact.environments.wrappers import WithOtherGoal
 from didact.students.skills.json_files import write_json
 
 FORMAT = 1
@@ -137,10 +138,8 @@ def load_rewards(path: str | os.PathLike[str], propositions: tuple[str, ...]) ->
     return RewardModel({"params": jax.tree.map(jnp.asarray, rows)}, hidden, scale)
 
 
-class WithRewardModel(Wrapper[Any]):
+class WithRewardModel(WithOtherGoal[Any]):
     """An environment whose rewards are those of a reward model.
-
-    Its expert, feedback and achieved instructions are withdrawn, as they refer to another goal.
 
     Args:
         environment: an environment with propositions.
@@ -148,7 +147,7 @@ class WithRewardModel(Wrapper[Any]):
     """
 
     def __init__(self, environment: Environment, model: RewardModel):
-        super().__init__(environment)
+        super().__init__(environment, "rewards", "a model")
         self.model = model
         most = float(self.max_steps)  # rewards are between -1 and 1
         self.return_range = (-most, most)
@@ -159,15 +158,6 @@ class WithRewardModel(Wrapper[Any]):
     def step(self, key, state, actions):
         state, seen = self.environment.step(key, state, actions)
         return state, seen._replace(reward=self.model(seen.labels))
-
-    def expert(self) -> None:
-        return None
-
-    def achieved_instructions(self) -> None:
-        return None
-
-    def feedback(self) -> None:
-        return None
 
 
 def _from_text(environment: Environment, text: str) -> Environment:

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Array, Int32
 
 from didact.common.errors import SettingError, require
-from didact.environments import ArraySpace, Environment, Wrapper
+from didact.environments import ArraySpace, Environment
 from didact.environments.task_spaces import Box, Dimension, TaskSpace
-from didact.students.skills.formula_task import check_no_feedback
+from didact.environments.wrappers import WithOtherGoal
 from didact.students.skills.ltl import sampling
 from didact.students.skills.ltl.automata import Automaton, automaton
 from didact.students.skills.ltl.batched_automata import batch_automata, next_states, step_rewards
@@ -37,7 +37,7 @@ class SampledFormulasState(NamedTuple):
     steps: Int32[Array, " n"]  # number of steps taken
 
 
-class WithSampledFormulas(Wrapper[SampledFormulasState]):
+class WithSampledFormulas(WithOtherGoal[SampledFormulasState]):
     """An environment whose first task parameter is the number of a formula, from short to long.
 
     Rewards and ends of episodes are those of `WithFormula`. Observations also have `formula`,
@@ -52,8 +52,7 @@ class WithSampledFormulas(Wrapper[SampledFormulasState]):
     task_space: Box
 
     def __init__(self, environment: Environment[Any], automata: list[Automaton]):
-        super().__init__(environment)
-        check_no_feedback(environment, "formulas", len(automata))
+        super().__init__(environment, "formulas", len(automata))
         self.return_range, self.success_at_limit = (0.0, 1.0), False
         inner = environment.task_space
         if not isinstance(inner, Box) or NAME in inner.names:
@@ -109,17 +108,6 @@ class WithSampledFormulas(Wrapper[SampledFormulasState]):
     def _shown(self, state, seen):
         shown = jnp.asarray(self._effects)[state.formula, state.machine]
         return seen._replace(observation={**seen.observation, NAME: shown})
-
-    # These capabilities of the inner environment refer to its own task, not to the formula.
-
-    def expert(self) -> None:
-        return None
-
-    def achieved_instructions(self) -> None:
-        return None
-
-    def feedback(self) -> None:
-        return None
 
 
 def with_sampled_formulas(environment: Environment[Any], count: int = 64) -> WithSampledFormulas:

@@ -277,9 +277,9 @@ def test_messages_are_kept_for_what_helps_most():
     left, steps = jnp.array([1, 1, 0]), jnp.array([4, 4, 4])
     history = jnp.zeros((3, 16)).at[:, 2].set(5).at[1, 12].set(6)
     half, low = jnp.full(3, 0.5), jnp.full(3, 0.01)
-    told, after = worth_sending(history, half, low, left, steps)
+    sends, after = worth_sending(history, half, low, left, steps)
     # Nothing was better so far; half of all was better; no message is left.
-    assert told.tolist() == [True, False, False]
+    assert sends.tolist() == [True, False, False]
     assert after[0, 8] == 1
 
 

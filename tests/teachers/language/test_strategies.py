@@ -443,10 +443,10 @@ def test_failed_tasks_are_shown_with_the_most_successful_ones():
 
 
 def test_sub_goals_of_equal_wording_have_their_own_tasks():
-    strategy, told = strategies.named("decompose", "all"), report(tried(1, 2.0, 0.5))
-    task = told.tasks[0].task
+    strategy, full = strategies.named("decompose", "all"), report(tried(1, 2.0, 0.5))
+    task = full.tasks[0].task
     goals = [{"goal": "reach it", "learned": False}, {"goal": "Reach it.", "learned": False}]
-    memory = strategy.update_memory({}, {"sub_goals": goals[:1], "tasks": []}, told)
+    memory = strategy.update_memory({}, {"sub_goals": goals[:1], "tasks": []}, full)
     answer = {"sub_goals": goals, "tasks": [{"sub_goal": 1, "task": task}]}
-    memory = strategy.update_memory(memory, answer, told)
+    memory = strategy.update_memory(memory, answer, full)
     assert [len(goal["tasks"]) for goal in memory["sub_goals"]] == [1, 0]
