@@ -71,14 +71,27 @@ class CellEncoder(nn.Module):
         return self.view(features.reshape(time, n, -1))
 
     def _instructed(self, words: Array, flat: Int[Array, "m cells"]) -> Array:
+        if self.is_initializing() or len(words) == 1:
+            return self._by_one(words, flat)
+        several = jnp.any(words != words[:1])
+        if self.seeds_axis is not None:
+            # All seeds take the same path: with one per seed, `vmap` would compute all paths.
+            several = jax.lax.pmax(several, self.seeds_axis)
+        cls = type(self)
+        return nn.cond(several, cls._by_several, cls._by_one, self, words, flat)
+
+    def _by_one(self, words: Array, flat: Array) -> Array:
+        """Look up features in a table of all codes: all rows have the same instruction."""
+        return self._gated(self.gate(self._read(words[:1])))[0][flat]
+
+    def _by_several(self, words: Array, flat: Array) -> Array:
         few, some, more = self.config.max_instructions, len(words) // 16, len(words) // 4
-        if self.is_initializing() or len(words) <= few:
+        if len(words) <= few:
             return self._by_table(words, jnp.arange(len(words)), words, flat)
         rows, which, exact = distinct(words, max(few, more))
         count = jnp.max(which) + 1
         path = jnp.where(exact, jnp.where(count <= few, 0, 1 + (count > some)), 3)
         if self.seeds_axis is not None:
-            # All seeds take the same path: with one per seed, `vmap` would compute all paths.
             path = jax.lax.pmax(path, self.seeds_axis)
         cls = type(self)
         paths = [

@@ -2,7 +2,7 @@
 
 All sizes share one padded batch: mixture m uses `sizes[m]` components, and the others have
 weight 0. One program fits all mixtures, and model selection is an argmin. Inside the loops, rows
-are in the last axis, which makes the best use of vector units.
+are in the last axis, which makes the best use of vector units, and moments are matrix products.
 """
 
 import functools
@@ -15,6 +15,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 # By default, accelerators may round factors to ten bits; tight components need full float32.
 einsum = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
+
+ROUNDING = 2.0**-24  # of float32, relative
+LOST = 0.01  # the largest rounding error of a variance, relative, before it is computed precisely
+FEW = 4  # dimensions up to which products are written out, which fuses them into one loop
 
 
 class Mixtures(NamedTuple):
@@ -36,11 +40,9 @@ def expectation(
     """Return the mean log-likelihood of the rows, and the responsibilities of the components."""
     d = rows.shape[1]
     whiten = inverse_of_lower(cholesky(mixtures.covariances))
-    white = einsum("mcij,nj->mcin", whiten, rows)
-    white -= einsum("mcij,mcj->mci", whiten, mixtures.means)[..., None]
     log_scale = jnp.sum(jnp.log(jnp.diagonal(whiten, axis1=-2, axis2=-1)), axis=-1)
     log_scale += jnp.log(mixtures.weights) - 0.5 * d * np.log(2 * np.pi)
-    log_joint = log_scale[..., None] - 0.5 * jnp.sum(white**2, axis=2)
+    log_joint = log_scale[..., None] - 0.5 * squared_lengths(whiten, mixtures.means, rows)
     most = jnp.max(log_joint, axis=1, keepdims=True)
     joint = jnp.exp(log_joint - most)
     total = jnp.sum(joint, axis=1, keepdims=True)
@@ -48,6 +50,24 @@ def expectation(
     log_rows = (most + jnp.log(total))[:, 0]
     mean = jnp.sum(jnp.where(mask, log_rows, 0), axis=-1) / jnp.maximum(jnp.sum(mask), 1)
     return mean, explained
+
+
+def squared_lengths(
+    factors: Float[Array, "m c d d"], means: Float[Array, "m c d"], rows: Float[Array, "n d"]
+) -> Float[Array, "m c n"]:
+    """Return |F (x - mean)|^2 for each row x, where each factor F is lower triangular."""
+    d = rows.shape[1]
+    shift = einsum("mcij,mcj->mci", factors, means)
+    if d > FEW:
+        apart = einsum("mcij,nj->mcin", factors, rows) - shift[..., None]
+        return jnp.sum(apart**2, axis=2)
+    total = jnp.zeros(())
+    for i in range(d):
+        apart = -shift[..., i, None]
+        for j in range(i + 1):
+            apart = apart + factors[..., i, j, None] * rows[:, j]
+        total = total + apart**2
+    return total
 
 
 def cholesky(matrices: Float[Array, "*b d d"]) -> Float[Array, "*b d d"]:
@@ -89,16 +109,32 @@ def maximisation(
         rows: the data.
         floor: added to the diagonal of every covariance.
     """
-    mass = jnp.sum(explained, axis=-1)
-    means = einsum("mcn,nd->mcd", explained, rows) / (mass[..., None] + 1e-12)
-    # Squares of differences: with differences of squares and a floor of 1e-6, tight components
-    # would get lost in the rounding errors of float32.
-    apart = rows.T - means[..., None]
-    squares = einsum("mcin,mcjn->mcij", apart * explained[:, :, None], apart)
-    covariances = squares / (mass[..., None, None] + 1e-12) + floor * jnp.eye(rows.shape[1])
+    d = rows.shape[1]
+    low = np.tril_indices(d)
+    products = rows[:, low[0]] * rows[:, low[1]]
+    features = jnp.concatenate([jnp.ones((len(rows), 1)), rows, products], axis=1)
+    moments = einsum("mcn,nf->mcf", explained, features)
+    mass = moments[..., 0]
+    moments = moments[..., 1:] / (mass[..., None] + 1e-12)
+    means, second = moments[..., :d], moments[..., d:]
+    place = np.zeros((d, d), int)
+    place[low] = place.T[low] = np.arange(len(low[0]))
+    covariances = second[..., place] - means[..., :, None] * means[..., None, :]
+
+    def precise(_):
+        apart = rows.T - means[..., None]
+        squares = einsum("mcin,mcjn->mcij", apart * explained[:, :, None], apart)
+        return squares / (mass[..., None, None] + 1e-12)
+
+    # Components far from the center but tight, such as those of a constant column, lose digits in
+    # a difference of squares. Squares of differences do not, but cost several times more.
+    variances = jnp.diagonal(covariances, axis1=-2, axis2=-1)
+    lost = ROUNDING * means**2 > LOST * (variances + floor)
+    covariances = jax.lax.cond(jnp.any(lost), precise, lambda plain: plain, covariances)
+    covariances += floor * jnp.eye(d)
     weights = mass / jnp.sum(mass, axis=1, keepdims=True)
     # An empty component has weight 0; any valid covariance will do.
-    covariances = jnp.where(mass[..., None, None] > 1e-6, covariances, jnp.eye(rows.shape[1]))
+    covariances = jnp.where(mass[..., None, None] > 1e-6, covariances, jnp.eye(d))
     return Mixtures(weights, means, covariances)
 
 
@@ -177,17 +213,21 @@ def kmeans(
 ) -> Float[Array, "m c n"]:
     """Assign rows to clusters (1, else 0) by k-means with k-means++ initialization.
 
+    Centers are chosen one after another, so the first k of them initialize k clusters: all sizes
+    share a sequence of centers, and mixtures of the same size have one each.
+
     References:
         Arthur and Vassilvitskii, k-means++: the advantages of careful seeding, 2007.
     """
-    m, c = len(sizes), int(max(sizes))
-    columns = rows.T
+    c, columns = int(max(sizes)), rows.T
+    sequence = np.array([np.sum(sizes[:i] == size) for i, size in enumerate(sizes)])
+    count = int(max(sequence)) + 1
 
     def squared(centres):  # [..., d] -> [..., n]
         return jnp.sum((centres[..., None] - columns) ** 2, axis=-2)
 
     def seed(nearest, draw):
-        """Add a center to each mixture: of several sampled rows, the one that helps most."""
+        """Add a center to each sequence: of several sampled rows, the one that helps most."""
         chance = jnp.cumsum(jnp.where(mask, nearest, 0), axis=-1)[:, None]
         chosen = jnp.sum(chance <= draw[..., None] * chance[..., -1:], axis=-1)
         tried = rows[jnp.minimum(chosen, rows.shape[0] - 1)]
@@ -198,10 +238,10 @@ def kmeans(
 
     # Before the first center, all rows have the same distance, larger than between any two rows.
     far = 1 + 4 * jnp.sum(jnp.max(rows**2, axis=0))
-    far = jnp.broadcast_to(far, (m, rows.shape[0]))
-    draws = jax.random.uniform(key, (c, m, trials))
+    far = jnp.broadcast_to(far, (count, rows.shape[0]))
+    draws = jax.random.uniform(key, (c, count, trials))
     _, centres = jax.lax.scan(seed, far, draws)
-    centres = centres.swapaxes(0, 1)
+    centres = centres.swapaxes(0, 1)[sequence]
     used = jnp.arange(c) < jnp.asarray(sizes)[:, None]
 
     def assign(centres):

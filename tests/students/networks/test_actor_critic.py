@@ -100,6 +100,29 @@ def test_the_table_gives_what_each_cell_alone_would_give():
 
 
 @pytest.mark.slow
+def test_one_instruction_gives_what_it_gives_beside_others():
+    """A batch with a single instruction takes a shorter path."""
+    alone, start = observations(instructions=1), starts()
+    words = alone["instruction"]
+    beside = alone | {"instruction": words.at[:, 5].set(jnp.roll(words[0, 0], 1) + 1)}
+    net = network()
+    params = parameters(net, beside)
+    carry = jax.random.normal(jax.random.key(2), (6, SMALL["memory"]))
+
+    @jax.jit
+    @functools.partial(jax.grad, has_aux=True)
+    def gradient(params, observation):
+        distribution, value, last = apply(net, params, observation, carry, start)
+        outputs = distribution.logits[:, :5], value[:, :5], last[:5]
+        return sum(jnp.sum(jnp.sin(x)) for x in outputs), outputs
+
+    (one, told), (other, told_too) = gradient(params, alone), gradient(params, beside)
+    assert max(float(abs(x).max()) for x in jax.tree.leaves(modules(one)["reader"])) > 1e-3
+    for a, b in zip(jax.tree.leaves((one, told)), jax.tree.leaves((other, told_too)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
 def test_a_table_smaller_than_the_batch_gives_the_same():
     """Between the two: few instructions in a large batch, so that each is read once."""
     observation, start = observations(time=16, instructions=3), starts(time=16)
