@@ -8,7 +8,9 @@ import pytest
 from didact.environments import make
 from didact.environments.crafting import layout, tasks
 from didact.environments.crafting.expert import boards, paths
+from didact.environments.crafting.expert.scene import scene, stations
 from didact.environments.crafting.layout import SIDE
+from didact.environments.crafting.rules import nearby, player
 
 N = 3
 
@@ -51,6 +53,33 @@ def test_boards_are_masks(material):
     np.testing.assert_array_equal(found[0], expected)
 
 
+@pytest.mark.parametrize(("x", "y"), [(0, 20), (20, 0), (1, 1), (0, 0), (63, 63)])
+def test_tools_are_made_where_the_rules_allow_it(x, y):
+    """Against the rules of the player."""
+    material = np.full((1, layout.CELLS), layout.GRASS, np.uint8)
+    material[0, y * SIDE + x] = layout.TABLE
+    state = grass(material)
+    places = mask_of(stations(scene(state), state.position).tables)[0]
+    cells = jnp.arange(layout.CELLS, dtype=jnp.int32)
+    every = jax.tree.map(lambda leaf: jnp.repeat(leaf, layout.CELLS, 0), state)
+    near = nearby.gather(every.objects, cells)
+    make = jnp.full(layout.CELLS, layout.ACTION["make_wood_pickaxe"])
+    acted = player.update(every._replace(position=cells), near, make, jnp.zeros(layout.CELLS))
+    made = np.asarray(acted.state.achieved)[:, layout.ACHIEVEMENT["make_wood_pickaxe"]]
+    np.testing.assert_array_equal(places, made.reshape(SIDE, SIDE))
+
+
+@pytest.mark.slow
+def test_the_planner_leaves_the_edge_to_make_a_tool():
+    material = np.full((1, layout.CELLS), layout.GRASS, np.uint8)
+    material[0, 20 * SIDE + 1] = layout.TABLE
+    world, state = make("Crafter"), grass(material)._replace(position=jnp.array([20 * SIDE]))
+    act, step = jax.jit(world.expert().act), jax.jit(world.step)
+    for number in range(30):
+        state, _ = step(jax.random.key(number), state, act(state))
+    assert state.inventory[0, layout.ITEM["wood_pickaxe"]] == 1
+
+
 def test_searches_find_the_shortest_way():
     """Against Dijkstra's algorithm on plain arrays."""
     rng = np.random.default_rng(1)
@@ -80,6 +109,33 @@ def test_searches_find_the_shortest_way():
                 reached = cost[i, j] <= own and cost[i, j] < paths.LONGEST
                 expected = cost[i, j] if reached else paths.NEVER
                 assert times[side, world] == expected
+
+
+def grass(material):
+    """A world with these materials and no creatures, in which the player has three wood."""
+    inventory = np.zeros((1, len(layout.ITEMS)), np.int32)
+    inventory[:, : len(layout.VITALS)], inventory[:, layout.ITEM["wood"]] = layout.MOST, 3
+    zero, no = np.zeros(1, np.float32), np.zeros((1, len(layout.ACHIEVEMENTS)), bool)
+    found = layout.CraftingState(
+        material=material,
+        objects=np.zeros((1, layout.MAX_OBJECTS), np.int32),
+        num_slots=np.zeros(1, np.int32),
+        chunks=np.zeros((1, 2), np.uint32),
+        position=np.array([layout.START], np.int32),
+        facing=np.zeros(1, np.int32),
+        inventory=inventory,
+        sleeping=np.zeros(1, bool),
+        hunger=zero,
+        thirst=zero,
+        fatigue=zero,
+        recovery=zero,
+        previous_health=inventory[:, 0],
+        unlocked=no,
+        achieved=no,
+        steps=np.zeros(1, np.int32),
+        tasks=tasks.ORIGINAL[None],
+    )
+    return jax.tree.map(jnp.asarray, found)
 
 
 def played(world, n, steps, seed=0):
