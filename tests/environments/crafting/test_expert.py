@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from crafting_states import grassland, placed
 
 from didact.environments import make
 from didact.environments.crafting import layout, tasks
@@ -56,9 +57,7 @@ def test_boards_are_masks(material):
 @pytest.mark.parametrize(("x", "y"), [(0, 20), (20, 0), (1, 1), (0, 0), (63, 63)])
 def test_tools_are_made_where_the_rules_allow_it(x, y):
     """Against the rules of the player."""
-    material = np.full((1, layout.CELLS), layout.GRASS, np.uint8)
-    material[0, y * SIDE + x] = layout.TABLE
-    state = grass(material)
+    state = placed(grassland(wood=3), y * SIDE + x, layout.TABLE)
     places = mask_of(stations(scene(state), state.position).tables)[0]
     cells = jnp.arange(layout.CELLS, dtype=jnp.int32)
     every = jax.tree.map(lambda leaf: jnp.repeat(leaf, layout.CELLS, 0), state)
@@ -71,9 +70,8 @@ def test_tools_are_made_where_the_rules_allow_it(x, y):
 
 @pytest.mark.slow
 def test_the_planner_leaves_the_edge_to_make_a_tool():
-    material = np.full((1, layout.CELLS), layout.GRASS, np.uint8)
-    material[0, 20 * SIDE + 1] = layout.TABLE
-    world, state = make("Crafter"), grass(material)._replace(position=jnp.array([20 * SIDE]))
+    world, cell = make("Crafter"), 20 * SIDE
+    state = placed(grassland(at=cell, wood=3), cell + 1, layout.TABLE)
     act, step = jax.jit(world.expert().act), jax.jit(world.step)
     for number in range(30):
         state, _ = step(jax.random.key(number), state, act(state))
@@ -109,33 +107,6 @@ def test_searches_find_the_shortest_way():
                 reached = cost[i, j] <= own and cost[i, j] < paths.LONGEST
                 expected = cost[i, j] if reached else paths.NEVER
                 assert times[side, world] == expected
-
-
-def grass(material):
-    """A world with these materials and no creatures, in which the player has three wood."""
-    inventory = np.zeros((1, len(layout.ITEMS)), np.int32)
-    inventory[:, : len(layout.VITALS)], inventory[:, layout.ITEM["wood"]] = layout.MOST, 3
-    zero, no = np.zeros(1, np.float32), np.zeros((1, len(layout.ACHIEVEMENTS)), bool)
-    found = layout.CraftingState(
-        material=material,
-        objects=np.zeros((1, layout.MAX_OBJECTS), np.int32),
-        num_slots=np.zeros(1, np.int32),
-        chunks=np.zeros((1, 2), np.uint32),
-        position=np.array([layout.START], np.int32),
-        facing=np.zeros(1, np.int32),
-        inventory=inventory,
-        sleeping=np.zeros(1, bool),
-        hunger=zero,
-        thirst=zero,
-        fatigue=zero,
-        recovery=zero,
-        previous_health=inventory[:, 0],
-        unlocked=no,
-        achieved=no,
-        steps=np.zeros(1, np.int32),
-        tasks=tasks.ORIGINAL[None],
-    )
-    return jax.tree.map(jnp.asarray, found)
 
 
 def played(world, n, steps, seed=0):
