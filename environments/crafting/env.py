@@ -138,9 +138,17 @@ class Crafter(Offers):
                 count = 6 * balance.AREAS + MAX_OBJECTS
                 return jax.random.uniform(jax.random.fold_in(key, 1), (count,))
 
+            def draw_rounding(key):
+                return jax.random.uniform(jax.random.fold_in(key, _ROUNDING), (3, balance.AREAS))
+
             numbers = jax.vmap(draw)(keys[worlds])
             chunks = numbers[:, : 6 * balance.AREAS].reshape(-1, 2, 3, balance.AREAS)
-            draws = balance.Draws(chunks[:, 0], chunks[:, 1], numbers[:, 6 * balance.AREAS :])
+            draws = balance.Draws(
+                happens=chunks[:, 0],
+                place=chunks[:, 1],
+                rounding=jax.vmap(draw_rounding)(keys[worlds]),
+                victim=numbers[:, 6 * balance.AREAS :],
+            )
             return balance.balance(
                 state.material[worlds],
                 state.objects[worlds],
@@ -175,6 +183,7 @@ class Crafter(Offers):
 
 
 _NUM_DRAWS = 1 + creatures.NUM_DRAWS * nearby.ROWS
+_ROUNDING = 4  # folded into keys, for the numbers of creatures
 _GROUP = 16  # worlds whose creatures are balanced at once
 
 

@@ -33,7 +33,7 @@ class Kind(NamedTuple):
     spawn_probability: float
     despawn_probability: float
     space: int  # cells of the material that a chunk needs for the minimum to hold
-    minimum: np.ndarray  # float[DAY]: the minimum in each step of a day, before it is rounded down
+    minimum: np.ndarray  # float[DAY]: in each step of a day, before it is rounded down
     maximum: np.ndarray
 
 
@@ -43,8 +43,7 @@ KINDS = (
     Kind(layout.SKELETON, layout.PATH, 7, 7, 0.1, 0.1, 6, _ONE, 2 * _ONE),
     Kind(layout.COW, layout.GRASS, 5, 5, 0.01, 0.1, 30, _ONE, 1.5 + LIGHT),
 )
-# Slightly more than the exact numbers, so that float32 rounds down to the same integers.
-_TARGETS = np.array([(kind.minimum, kind.maximum) for kind in KINDS], np.float32) + 1e-6
+_TARGETS = np.floor([(kind.minimum, kind.maximum) for kind in KINDS]).astype(np.float32)
 
 
 class Draws(NamedTuple):
@@ -52,6 +51,7 @@ class Draws(NamedTuple):
 
     happens: Float[Array, "n 3 chunks"]
     place: Float[Array, "n 3 chunks"]  # which cell a new creature appears on
+    rounding: Float[Array, "n 3 chunks"]  # of targets that are no integers
     victim: Float[Array, "n slots"]  # the creature with the largest number disappears
 
 
@@ -82,6 +82,9 @@ def balance(
 ) -> Balanced:
     """Let creatures appear and disappear in every chunk that has had an object.
 
+    The targets are the original's integers times the density, rounded up or down at random so that
+    they have this mean. At density 1, they are those of the original.
+
     Args:
         material, objects, chunks, position: see `CraftingState`.
         phase: the step of the day.
@@ -100,8 +103,10 @@ def balance(
     removed = jnp.zeros(objects.shape, bool)
     spawned = []
     for number, kind in enumerate(KINDS):
+        rounding = draws.rounding[:, number]
         low, high = (
-            jnp.floor(targets[number, bound] * density[:, number])[:, None] for bound in (0, 1)
+            _rounded((targets[number, bound] * density[:, number])[:, None], rounding)
+            for bound in (0, 1)
         )
         own = fields.kind == kind.kind
         own_area = jnp.where(own, area, AREAS)
@@ -123,6 +128,14 @@ def balance(
     health = np.array(layout.HEALTH, np.int32)[kinds]
     new = jnp.where(new >= 0, layout.pack(kinds, jnp.maximum(new, 0), health, np.int32(0)), 0)
     return compacted(jnp.concatenate([jnp.where(removed, 0, objects), new], 1))
+
+
+def _rounded(
+    target: Float[Array, "n 1"], draw: Float[Array, "n chunks"]
+) -> Float[Array, "n chunks"]:
+    """Round up with the probability of the fraction; equal draws keep the order of targets."""
+    down = jnp.floor(target)
+    return down + (draw < target - down)
 
 
 def compacted(objects: Int32[Array, "n m"]) -> Balanced:

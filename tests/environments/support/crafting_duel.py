@@ -166,7 +166,9 @@ class Duel:
         for chunk, things in env._world.chunks.items():
             env._balance_chunk(chunk, things)
         state = self.state
-        draws = balance.Draws(*(jnp.asarray(x)[None] for x in (happens, place, victim)))
+        rounding = self.rng.random((3, balance.AREAS)).astype(np.float32)  # never matters here
+        numbers = happens, place, rounding, victim
+        draws = balance.Draws(*(jnp.asarray(x)[None] for x in numbers))
         found = _balance(
             state.material, state.objects, state.chunks, state.position, view.phase(state),
             jnp.ones((1, 3)), draws,
