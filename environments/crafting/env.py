@@ -207,7 +207,9 @@ def advance(
     inventory = state.inventory.at[:, HEALTH].add(-result.damage)
     objects = nearby.scatter(state.objects, result.near)
     new_cells = jnp.concatenate([planted[None], result.arrows])
-    objects, num_slots = _appended(objects, old_slots, new_cells, result.directions)
+    objects, num_slots = _appended(
+        objects, old_slots, new_cells, result.directions, result.plant_hit
+    )
     material = state.material
     for cell in result.broken:
         at = jnp.where(cell >= 0, cell, layout.CELLS)
@@ -225,14 +227,14 @@ def advance(
     )
 
 
-def _appended(objects, num_slots, cells, directions):
+def _appended(objects, num_slots, cells, directions, plant_hit):
     """Append a plant and arrows to the objects; `cells` are ABSENT where there is none."""
     arrows = directions.shape[0]
     kind = np.array([[layout.PLANT]] + [[layout.ARROW]] * arrows, np.int32)
     extra = jnp.concatenate([jnp.zeros_like(directions[:1]), directions])
-    values = layout.pack(
-        kind, jnp.maximum(cells, 0), np.array(layout.HEALTH, np.int32)[kind], extra
-    )
+    health = jnp.broadcast_to(np.array(layout.HEALTH, np.int32)[kind], cells.shape)
+    health = health.at[0].set(jnp.where(plant_hit, 0, health[0]))
+    values = layout.pack(kind, jnp.maximum(cells, 0), health, extra)
     exists = cells >= 0
     worlds = jnp.arange(cells.shape[1])
     for row in range(1 + arrows):

@@ -117,7 +117,7 @@ def balance(
         few = known & (count < low)
         spawns = few & (happens < kind.spawn_probability)
         spawns &= layout.distance(cell, position[:, None]) >= kind.spawn_distance
-        spawns &= ~_occupied(cell, fields, position)
+        spawns &= ~_occupied(cell, fields, removed, position)
         for earlier in spawned:
             spawns &= earlier != cell
         spawned.append(jnp.where(spawns, cell, -1))
@@ -187,9 +187,12 @@ def _random_cell(
 
 
 def _occupied(
-    cell: Int32[Array, "n chunks"], fields: layout.Objects, position: Int32[Array, " n"]
+    cell: Int32[Array, "n chunks"],
+    fields: layout.Objects,
+    removed: Bool[Array, "n slots"],
+    position: Int32[Array, " n"],
 ) -> Bool[Array, "n chunks"]:
-    taken = jnp.where(fields.kind != layout.EMPTY, fields.cell, -1)
+    taken = jnp.where((fields.kind != layout.EMPTY) & ~removed, fields.cell, -1)
     return jnp.any(cell[:, :, None] == taken[:, None, :], -1) | (cell == position[:, None])
 
 
