@@ -14,6 +14,7 @@ from didact.environments.crafting.layout import (
     DAY,
     LIGHT,
     MAX_OBJECTS,
+    MOST_CREATURES,
     SIDE,
 )
 from didact.environments.crafting.rules.bits import nth_bit, nth_flag, packed
@@ -83,7 +84,8 @@ def balance(
     """Let creatures appear and disappear in every chunk that has had an object.
 
     The targets are the original's integers times the density, rounded up or down at random so that
-    they have this mean. At density 1, they are those of the original.
+    they have this mean. At density 1, they are those of the original. In worlds with almost
+    `MOST_CREATURES` objects, fewer creatures appear, so that plants and arrows have room.
 
     Args:
         material, objects, chunks, position: see `CraftingState`.
@@ -124,6 +126,9 @@ def balance(
         goes = known & ~few & (count > high) & (happens < kind.despawn_probability)
         removed |= _victims(own_area, goes, draws.victim) & (far >= kind.despawn_distance)
     new = jnp.stack(spawned, 1).reshape(n, -1)
+    room = MOST_CREATURES - jnp.sum((fields.kind != layout.EMPTY) & ~removed, 1)
+    share = draws.victim[:, : new.shape[1]] * jnp.sum(new >= 0, 1)[:, None]
+    new = jnp.where(share < room[:, None], new, -1)
     kinds = np.repeat([kind.kind for kind in KINDS], AREAS).astype(np.int32)
     health = np.array(layout.HEALTH, np.int32)[kinds]
     new = jnp.where(new >= 0, layout.pack(kinds, jnp.maximum(new, 0), health, np.int32(0)), 0)
