@@ -34,7 +34,8 @@ class Crafter(Offers):
     A task changes the world, the initial inventory, and the achievements that are rewarded; see
     `tasks`. The task "original" is the original game. An episode is a success if, when it ends, as
     many rewarded achievements have been unlocked as the task's `goal` demands, or all of them if
-    there are fewer. The original game knows no success; here its goal is half of the achievements.
+    there are fewer; never, if none is rewarded. The original game knows no success; here its goal
+    is half of the achievements.
 
     Observations: what the original's picture shows, as symbols (see `layout.OBSERVATION_SPACE`) or
     as a picture.
@@ -177,7 +178,7 @@ class Crafter(Offers):
             reward=reward,
             terminated=dead,
             truncated=over,
-            success=(dead | over) & (count >= goal),
+            success=(dead | over) & (count >= goal) & (goal > 0),
             labels=state.achieved,
         )
 

@@ -77,7 +77,8 @@ class Offers(Environment[CraftingState]):
             f"{unlocked} of {len(layout.ACHIEVEMENTS)} unlocked, {when}",
             *textwrap.wrap(f"you have {carried or 'nothing'}", _PANEL),
         )
-        return TextStatus(self.max_steps, lines, ansi.LEGEND)
+        length = int(tasks.value(state.tasks, "length")[index])
+        return TextStatus(length, lines, ansi.LEGEND)
 
     def expert(self) -> StateExpert:
         """Return the planner, which unlocks the rewarded achievements."""

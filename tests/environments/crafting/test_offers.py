@@ -1,5 +1,6 @@
 """What a crafting world shows of a state, and which propositions hold in it."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -56,9 +57,25 @@ def test_terminals_and_pictures(state):
     assert all(len(line) <= 34 for line in (*night.lines, *night.legend))
     drawn = world.render_ansi(state, 1, color=False)
     assert all(sign in drawn for sign in ("@z", "T", "#", "Z"))
+    short = jnp.asarray(np.stack([tasks.ORIGINAL, tasks.task(length=100)]))
+    limits = [world.text_status(state._replace(tasks=short), i).step_limit for i in range(2)]
+    assert limits == [layout.MAX_STEPS, 100]
     images = [world.render(state, i, 1) for i in range(2)]
     assert images[0].shape == (126, 126, 3)
     assert images[0].mean() > images[1].mean()
+
+
+def test_success_needs_rewarded_achievements():
+    """Four dead players with one achievement; it is not enough, not rewarded, or the only one."""
+    unpaid = {f"pay_{name}": 0 for name in layout.ACHIEVEMENTS}
+    rows = tasks.task(), tasks.task(**unpaid), tasks.task(**unpaid | {"pay_wake_up": 1})
+    rows = *rows, tasks.task(goal=1)
+    state = grassland(4, health=0)._replace(tasks=jnp.asarray(np.stack(rows)))
+    state = state._replace(unlocked=state.unlocked.at[:, ACHIEVEMENT["wake_up"]].set(True))
+    keys = jax.random.split(jax.random.key(0), 4)
+    ended = make("Crafter")._timestep(keys, state, jnp.zeros(4))
+    assert ended.terminated.all()
+    assert ended.success.tolist() == [False, False, True, True]
 
 
 def test_the_next_goal_is_possible():
