@@ -38,7 +38,7 @@ class Crafter(Offers):
     is half of the achievements.
 
     Observations: what the original's picture shows, as symbols (see `layout.OBSERVATION_SPACE`) or
-    as a picture.
+    as a picture. The noise that covers parts of the picture at night hides no symbols.
 
     Args:
         original: whether the original game is the only task.
