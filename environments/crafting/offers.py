@@ -84,7 +84,7 @@ class Offers(Environment[CraftingState]):
         """Return the planner, which unlocks the rewarded achievements."""
         from didact.environments.crafting import expert
 
-        return expert.make(self)
+        return expert.make()
 
     def feedback(self) -> Feedback:
         """Return the planner's advice in words, on the way to the next rewarded achievement."""

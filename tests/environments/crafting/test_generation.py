@@ -84,11 +84,6 @@ def test_worlds_are_equal_cell_by_cell(seed, monkeypatch):
     assert len(np.unique(ours)) >= 8
 
 
-@jax.jit
-def _terrain(table, draws, task):
-    return terrain.terrain(fields.fields(table, task), draws, task)
-
-
 def _empty(world, generator):
     world.random, world.daylight = generator, 0.0
     world._chunks.clear()
