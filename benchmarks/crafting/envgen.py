@@ -55,7 +55,10 @@ class InTurnsState(NamedTuple):
 
 
 def in_turns(worlds: Teacher) -> Teacher:
-    """Make a teacher that proposes the original game while its state says so."""
+    """Make a teacher that proposes the original game while its state says so.
+
+    Proposals are never prepared in batches, since those of one turn would be played in the next.
+    """
 
     def init(key):
         return InTurnsState(jnp.bool_(False), worlds.init(key))
@@ -76,7 +79,7 @@ def in_turns(worlds: Teacher) -> Teacher:
         inner = worlds.observe(state.worlds, proposals._replace(tag=tag), outcomes)
         return state._replace(worlds=inner)
 
-    return Teacher(init, proposed, observe, batch=worlds.batch)
+    return Teacher(init, proposed, observe)
 
 
 def train(config: EnvGenConfig, condition: str, seed: int, folder: Path) -> dict[str, Any]:
@@ -200,13 +203,15 @@ def _teacher_of(config: EnvGenConfig, name: str, world: Any) -> Teacher:
     if name == BASELINE:
         return teachers.uniform(ORIGINAL_SPACE)
     if name == "pool":
-        return _pool_of(world, np.asarray([ORIGINAL] * 1), config.worlds)
+        return _pool_of(world, ORIGINAL[None], config.worlds)
     kinds = teachers.settings_of(name)
     given = {"easy": world.easy_space, "return_range": world.return_range}
     settings = {key: value for key, value in given.items() if key in kinds}
     made = teachers.make(name, world.task_space, **settings)
     if made.students > 1:
         raise SettingError("--conditions", name, "teachers of a single student")
+    if made.batch:  # its prepared proposals would be played after the turn has changed
+        raise SettingError("--conditions", name, "teachers without `batch`")
     return made
 
 

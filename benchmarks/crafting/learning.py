@@ -1,8 +1,8 @@
 """Train PPO in the original game of Crafter and report its score by the protocol of the paper.
 
 The score is that of the success rates over all training episodes; there is no separate evaluation.
-Scores of published methods are those after the same number of steps, from pictures instead of
-symbols.
+Scores of published methods are those after a million steps, from pictures instead of symbols. The
+human experts and the random policy were not trained.
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ from didact.benchmarks import hardware
 from didact.benchmarks.crafting import published
 from didact.benchmarks.crafting.settings import CrafterTrainingConfig
 from didact.benchmarks.registry import Benchmark
+from didact.common.errors import SettingError
 from didact.environments.crafting.layout import ACHIEVEMENTS
 from didact.experiments.config import TrainConfig
 from didact.experiments.evaluation.achievements import score
@@ -33,7 +34,11 @@ def compare(config: CrafterTrainingConfig) -> dict[str, Any]:
     Returns:
         `machine`, `settings`, and `seeds`: for each seed `training` (over all training episodes),
         `last` (over those of the last tenth), `here`, the trained policy, and `original`, the same
-        in the original package. Each has `score`, `return`, `length` and `achievements`.
+        in the original package. Each has `score`, `return`, `length` and `achievements`. `last`
+        is missing if no episode ended in that time.
+
+    Raises:
+        SettingError: no episode ended during a training.
     """
     rows = {}
     for seed in range(config.seed, config.seed + config.seeds):
@@ -42,6 +47,9 @@ def compare(config: CrafterTrainingConfig) -> dict[str, Any]:
         metrics = read(run / METRICS)
         last = metrics[-max(1, len(metrics) // 10) :]
         row = {"training": protocol(metrics), "last": protocol(last)}
+        if row["training"] is None:
+            raise SettingError("--steps", config.steps, "more steps, until episodes end")
+        row = {name: found for name, found in row.items() if found}
         tests = {"here": config.test_episodes, "original": config.official_episodes}
         for name, episodes in tests.items():
             if episodes:
@@ -70,9 +78,14 @@ def _settings(config: CrafterTrainingConfig, run: Path, seed: int) -> TrainConfi
     )
 
 
-def protocol(metrics: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return score, return, length and achievement rates over all episodes of rows of metrics."""
+def protocol(metrics: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return score, return, length and achievement rates over all episodes of rows of metrics.
+
+    The result is None if no episode ended.
+    """
     rows = [row for row in metrics if row.get("achievements")]
+    if not rows:
+        return None
     weights = np.array([row["episodes"] for row in rows], np.float64)
 
     def mean(values: list[float]) -> float:
@@ -86,7 +99,8 @@ def protocol(metrics: list[dict[str, Any]]) -> dict[str, Any]:
 def table(result: dict[str, Any]) -> Group:
     """Return the scores beside published ones, and the achievements."""
     seeds = list(result["seeds"].values())
-    parts = [name for name in ("training", "last", "here", "original") if name in seeds[0]]
+    every = ("training", "last", "here", "original")
+    parts = [name for name in every if all(name in row for row in seeds)]
     titles = {
         "training": "all training episodes",
         "last": "last tenth of the training",

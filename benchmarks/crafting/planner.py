@@ -67,27 +67,32 @@ def _play(
     assert expert is not None
     act: Callable[[Any], Array] = expert.act
 
-    def step(carry, key):
+    def step(carry, now):
         state, alive, won = carry
+        key, counts = now
         new, seen = world.step(key, state, act(state))
+        moves = alive & counts
         state = jax.tree.map(
-            lambda old, now: jnp.where(alive.reshape(-1, *(1,) * (old.ndim - 1)), now, old),
+            lambda old, now: jnp.where(moves.reshape(-1, *(1,) * (old.ndim - 1)), now, old),
             *(state, new),
         )
-        won |= alive & seen.success
-        return (state, alive & ~seen.done, won), None
+        won |= moves & seen.success
+        return (state, alive & ~(moves & seen.done), won), None
 
     @jax.jit
-    def play(carry, key):
-        return jax.lax.scan(step, carry, jax.random.split(key, CHUNK))[0]
+    def play(carry, key, left):
+        """Take a chunk of steps, of which only the first `left` count."""
+        now = jax.random.split(key, CHUNK), jnp.arange(CHUNK) < left
+        return jax.lax.scan(step, carry, now)[0]
 
     reset_key, key = jax.random.split(jax.random.key(seed))
     state, _ = jax.jit(world.reset)(reset_key, tasks)
     carry = state, jnp.ones(len(tasks), bool), jnp.zeros(len(tasks), bool)
-    compiled = play.lower(carry, key).compile()
+    compiled = play.lower(carry, key, jnp.int32(steps)).compile()
     clocks = time.perf_counter(), time.process_time()
     for chunk in range(-(-steps // CHUNK)):
-        carry = compiled(carry, jax.random.fold_in(key, chunk))
+        left = jnp.int32(steps - chunk * CHUNK)
+        carry = compiled(carry, jax.random.fold_in(key, chunk), left)
     state, alive, won = jax.block_until_ready(carry)
     taken = -(-steps // CHUNK) * CHUNK * len(tasks)
     wall, cpu = time.perf_counter() - clocks[0], time.process_time() - clocks[1]

@@ -24,7 +24,8 @@ RANDOM = {
     "place_table": 4.36,
     "wake_up": 93.6,
 }  # the others are 0
-SCORES = {  # score and return, mean and deviation over seeds, after 1 M steps
+# Score and return, mean and deviation over seeds; of trained methods, after 1 M steps.
+SCORES = {
     "Human experts": ("50.5 ± 6.8", "14.3 ± 2.3"),
     "Achievement Distillation": ("21.8 ± 1.4", "12.6 ± 0.3"),
     "PPO-ResNet": ("15.6 ± 1.6", "10.3 ± 0.5"),

@@ -16,7 +16,8 @@ from didact.benchmarks.crafting.settings import CrafterConfig
 from didact.environments import Restart, make
 from didact.environments.crafting import layout
 
-STEPS = 100  # in one call of a compiled program
+MOST_STEPS, CALL = 100, 0.5  # steps in one call of a compiled program, and seconds, at most
+WARM_UP, PATIENCE = 300, 10.0  # steps before the measurement, and seconds, at most
 CRAFTAX = ("Craftax-Classic-Symbolic-v1", "Craftax-Classic-Pixels-v1")
 
 
@@ -26,7 +27,7 @@ class Contestant(NamedTuple):
     name: str
     observation: str
     run: Callable[[], int]  # takes some steps and returns their number
-    compile_seconds: float | None
+    compile_seconds: float | None  # of the programs for resets and for steps
 
 
 def measure(config: CrafterConfig) -> list[dict[str, Any]]:
@@ -46,13 +47,12 @@ def measure(config: CrafterConfig) -> list[dict[str, Any]]:
     for n in config.num_envs:
         for picture in (False, True):
             name, seen = f"didact, {n} worlds", "picture" if picture else "symbols"
-            rows.append(Contestant(name, seen, *timed(_our_steps, n, config.seed, picture)))
+            rows.append(Contestant(name, seen, *_our_steps(n, config.seed, picture)))
     if config.craftax and importlib.util.find_spec("craftax") is not None:
         for n in config.num_envs:
             for world, seen in zip(CRAFTAX, ("symbols", "picture"), strict=True):
                 name = f"Craftax-Classic, {n} worlds"
-                run = timed(_craftax_steps, world, n, config.seed)
-                rows.append(Contestant(name, seen, *run))
+                rows.append(Contestant(name, seen, *_craftax_steps(world, n, config.seed)))
     totals = np.zeros((len(rows), 3))
     for _ in range(config.repeats):
         for number, row in enumerate(rows):
@@ -74,11 +74,11 @@ def measure(config: CrafterConfig) -> list[dict[str, Any]]:
     ]
 
 
-def timed(prepare: Callable[..., Callable[[], int]], *arguments) -> tuple[Callable, float]:
-    """Return what the function returns, and the seconds that it took."""
+def compiled(function: Callable, *arguments, **options) -> tuple[Callable, float]:
+    """Compile a function for given arguments; return it and the seconds that it took."""
     begun = time.perf_counter()
-    run = prepare(*arguments)
-    return run, time.perf_counter() - begun
+    program = jax.jit(function, **options).lower(*arguments).compile()
+    return program, time.perf_counter() - begun
 
 
 def original(seed: int, pictures: bool = False) -> Any:
@@ -103,60 +103,81 @@ def _original_steps(seed: int, pictures: bool) -> Callable[[], int]:
     return run
 
 
-def _our_steps(n: int, seed: int, picture: bool) -> Callable[[], int]:
-    """Return a function that takes STEPS steps in n worlds, and returns their sum."""
+def _our_steps(n: int, seed: int, picture: bool) -> tuple[Callable[[], int], float]:
+    """Return a function that steps n worlds and returns the sum of their steps, and the seconds
+    of compilation."""
     environment = make("Crafter-original", picture=picture)
     restart = Restart(environment)
     tasks = jnp.tile(jnp.asarray(environment.evaluation_tasks["original"]), (n, 1))
 
-    def step(carry, _):
+    def step(carry):
         key, state, timestep = carry
         key, act, move, begin = jax.random.split(key, 4)
         state, timestep = environment.step(move, state, environment.action_space.sample(act, n))
         keys = jax.random.split(begin, n)
         state, timestep = restart(keys, tasks, timestep.done, state, timestep)
-        return (key, state, timestep), None
+        return key, state, timestep
 
-    state, first = jax.jit(environment.reset)(jax.random.key(seed), tasks)
-    return _repeated(step, (jax.random.key(seed + 1), state, first), n)
+    reset, seconds = compiled(environment.reset, jax.random.key(seed), tasks)
+    state, first = reset(jax.random.key(seed), tasks)
+    run, more = repeated(step, (jax.random.key(seed + 1), state, first), n)
+    return run, seconds + more
 
 
-def _craftax_steps(name: str, n: int, seed: int) -> Callable[[], int]:
+def _craftax_steps(name: str, n: int, seed: int) -> tuple[Callable[[], int], float]:
     """The same for Craftax-Classic."""
     module = importlib.import_module("craftax.craftax_env")
     env = module.make_craftax_env_from_name(name, auto_reset=True)
     parameters = env.default_params
 
-    def step(carry, _):
+    def step(carry):
         key, state, _ = carry
         key, act, move = jax.random.split(key, 3)
         actions = jax.random.randint(act, (n,), 0, env.action_space(parameters).n)
         observation, state, *_ = jax.vmap(env.step, (0, 0, 0, None))(
             jax.random.split(move, n), state, actions, parameters
         )
-        return (key, state, observation), None
+        return key, state, observation
 
     keys = jax.random.split(jax.random.key(seed), n)
-    observation, state = jax.jit(jax.vmap(env.reset, (0, None)))(keys, parameters)
-    return _repeated(step, (jax.random.key(seed + 1), state, observation), n)
+    reset, seconds = compiled(jax.vmap(env.reset, (0, None)), keys, parameters)
+    observation, state = reset(keys, parameters)
+    run, more = repeated(step, (jax.random.key(seed + 1), state, observation), n)
+    return run, seconds + more
 
 
-def _repeated(step: Callable, carry: Any, n: int) -> Callable[[], int]:
-    """Compile STEPS steps, and take some until episodes end at different times."""
+def repeated(step: Callable, carry: Any, n: int) -> tuple[Callable[[], int], float]:
+    """Compile steps of n worlds, and take some until episodes end at different times.
 
-    def many(carry):
-        return jax.lax.scan(step, carry, None, STEPS)[0]
+    Returns:
+        A function that takes as many steps as fit into `CALL`, at most `MOST_STEPS`, and returns
+        their number, summed over the worlds; and the seconds of compilation.
+    """
 
+    def many(carry, steps):
+        return jax.lax.fori_loop(0, steps, lambda _, now: step(now), carry)
+
+    program, seconds = compiled(many, carry, jnp.int32(1), donate_argnums=0)
     held = [carry]
-    program = jax.jit(many, donate_argnums=0).lower(carry).compile()
+
+    def take(steps: int) -> float:
+        begun = time.perf_counter()
+        held[0] = jax.block_until_ready(program(held[0], jnp.int32(steps)))
+        return time.perf_counter() - begun
+
+    take(1)  # the first call is slower
+    steps = int(np.clip(CALL / take(1), 1, MOST_STEPS))
+    begun = time.perf_counter()
+    for _ in range(0, WARM_UP, steps):
+        if time.perf_counter() - begun > PATIENCE:
+            break
+        take(steps)
 
     def run() -> int:
-        held[0] = jax.block_until_ready(program(held[0]))
-        return n * STEPS
+        take(steps)
+        return n * steps
 
-    for _ in range(3):
-        run()
-    return run
+    return run, seconds
 
 
 def table(rows: list[dict[str, Any]]) -> Table:

@@ -24,7 +24,6 @@ _RARITY = np.array([ACHIEVEMENT[name] for name in RARITY])
 class Scene(NamedTuple):
     """What a description needs of n worlds."""
 
-    there: Bool[Array, " n"]  # False before the first step of an episode
     achieved: Bool[Array, "n 22"]  # in the last step
 
 
@@ -32,16 +31,15 @@ def describer() -> AchievedInstructions:
     """Return functions that describe the achievements of steps as instructions of one step."""
 
     def reveal(state):
-        achieved = state.achieved
-        return Scene(jnp.ones(achieved.shape[0], bool), achieved)
+        return Scene(state.achieved)
 
     def initial(n):
-        return Scene(jnp.zeros(n, bool), jnp.zeros((n, len(ACHIEVEMENTS)), bool))
+        return Scene(jnp.zeros((n, len(ACHIEVEMENTS)), bool))
 
-    def describe(before, now):
+    def describe(_, now):
         by_rarity = now.achieved[:, _RARITY]
         which = jnp.asarray(_RARITY)[jnp.argmax(by_rarity, 1)]
         steps = jnp.pad(which[:, None], ((0, 0), (0, STEPS - 1)), constant_values=NOTHING)
-        return write(steps), before.there & jnp.any(by_rarity, 1)
+        return write(steps), jnp.any(by_rarity, 1)
 
     return AchievedInstructions(reveal, initial, describe)

@@ -34,10 +34,11 @@ class Crafter(Offers):
     A task changes the world, the initial inventory, and the achievements that are rewarded; see
     `tasks`. The task "original" is the original game. An episode is a success if, when it ends, as
     many rewarded achievements have been unlocked as the task's `goal` demands, or all of them if
-    there are fewer. The original game knows no success; here its goal is half of the achievements.
+    there are fewer; never, if none is rewarded. The original game knows no success; here its goal
+    is half of the achievements.
 
     Observations: what the original's picture shows, as symbols (see `layout.OBSERVATION_SPACE`) or
-    as a picture.
+    as a picture. The noise that covers parts of the picture at night hides no symbols.
 
     Args:
         original: whether the original game is the only task.
@@ -138,9 +139,17 @@ class Crafter(Offers):
                 count = 6 * balance.AREAS + MAX_OBJECTS
                 return jax.random.uniform(jax.random.fold_in(key, 1), (count,))
 
+            def draw_rounding(key):
+                return jax.random.uniform(jax.random.fold_in(key, _ROUNDING), (3, balance.AREAS))
+
             numbers = jax.vmap(draw)(keys[worlds])
             chunks = numbers[:, : 6 * balance.AREAS].reshape(-1, 2, 3, balance.AREAS)
-            draws = balance.Draws(chunks[:, 0], chunks[:, 1], numbers[:, 6 * balance.AREAS :])
+            draws = balance.Draws(
+                happens=chunks[:, 0],
+                place=chunks[:, 1],
+                rounding=jax.vmap(draw_rounding)(keys[worlds]),
+                victim=numbers[:, 6 * balance.AREAS :],
+            )
             return balance.balance(
                 state.material[worlds],
                 state.objects[worlds],
@@ -169,12 +178,13 @@ class Crafter(Offers):
             reward=reward,
             terminated=dead,
             truncated=over,
-            success=(dead | over) & (count >= goal),
+            success=(dead | over) & (count >= goal) & (goal > 0),
             labels=state.achieved,
         )
 
 
 _NUM_DRAWS = 1 + creatures.NUM_DRAWS * nearby.ROWS
+_ROUNDING = 4  # folded into keys, for the numbers of creatures
 _GROUP = 16  # worlds whose creatures are balanced at once
 
 
@@ -198,7 +208,9 @@ def advance(
     inventory = state.inventory.at[:, HEALTH].add(-result.damage)
     objects = nearby.scatter(state.objects, result.near)
     new_cells = jnp.concatenate([planted[None], result.arrows])
-    objects, num_slots = _appended(objects, old_slots, new_cells, result.directions)
+    objects, num_slots = _appended(
+        objects, old_slots, new_cells, result.directions, result.plant_hit
+    )
     material = state.material
     for cell in result.broken:
         at = jnp.where(cell >= 0, cell, layout.CELLS)
@@ -216,14 +228,14 @@ def advance(
     )
 
 
-def _appended(objects, num_slots, cells, directions):
+def _appended(objects, num_slots, cells, directions, plant_hit):
     """Append a plant and arrows to the objects; `cells` are ABSENT where there is none."""
     arrows = directions.shape[0]
     kind = np.array([[layout.PLANT]] + [[layout.ARROW]] * arrows, np.int32)
     extra = jnp.concatenate([jnp.zeros_like(directions[:1]), directions])
-    values = layout.pack(
-        kind, jnp.maximum(cells, 0), np.array(layout.HEALTH, np.int32)[kind], extra
-    )
+    health = jnp.broadcast_to(np.array(layout.HEALTH, np.int32)[kind], cells.shape)
+    health = health.at[0].set(jnp.where(plant_hit, 0, health[0]))
+    values = layout.pack(kind, jnp.maximum(cells, 0), health, extra)
     exists = cells >= 0
     worlds = jnp.arange(cells.shape[1])
     for row in range(1 + arrows):

@@ -22,8 +22,7 @@ from didact.environments.wrappers.wrapper import Wrapper
 
 INSTRUCTION = "instruction"
 ORDER = ("first", "second", "third")
-_WORLD = (*tasks.TERRAIN, *tasks.CREATURES, *tasks.BEGINNING)
-_WORLD = tuple(p for p in _WORLD if p.dimension.name != "length")  # see `max_steps`
+_WORLD = (*tasks.TERRAIN, *tasks.CREATURES, *tasks.BEGINNING)  # for the end, see `max_steps`
 # Sequences to evaluate, besides single achievements.
 SEQUENCES = (
     ("collect_wood", "place_table"),
@@ -34,10 +33,11 @@ SEQUENCES = (
 
 def _choice(name: str, required: bool) -> Dimension:
     """Return the dimension of one step of an instruction; 0 stands for none if not required."""
-    options = list(ACHIEVEMENTS) if required else ["nothing", *ACHIEVEMENTS]
-    listed = ", ".join(f"{i}: {option.replace('_', ' ')}" for i, option in enumerate(options))
+    low = 1 if required else 0
+    options = ("nothing", *ACHIEVEMENTS)
+    listed = ", ".join(f"{i}: {options[i].replace('_', ' ')}" for i in range(low, len(options)))
     description = f"the {name} achievement that the instruction demands: {listed}"
-    return Dimension(name, 0, len(options) - 1, True, description=description)
+    return Dimension(name, low, len(ACHIEVEMENTS), True, description=description)
 
 
 class InstructedState(NamedTuple):
@@ -125,7 +125,7 @@ class CrafterInstructions(Wrapper[InstructedState]):
             if name not in ACHIEVEMENT:
                 raise SettingError("achievement", name, "one of " + ", ".join(ACHIEVEMENTS))
         row = np.zeros(self.task_space.size, np.float32)
-        row[: len(names)] = [ACHIEVEMENT[name] + (i > 0) for i, name in enumerate(names)]
+        row[: len(names)] = [ACHIEVEMENT[name] + 1 for name in names]
         row[STEPS:] = tasks.ORIGINAL[self._columns]
         for name, number in world.items():
             column = self.task_space.column(name)
@@ -152,10 +152,10 @@ class CrafterInstructions(Wrapper[InstructedState]):
         keys = split_keys(key, n)
         tasks = self.task_space.clip(tasks)
         chosen = tasks[:, :STEPS].astype(jnp.int32)
-        later = jnp.where(chosen[:, 1:] == 0, NOTHING, chosen[:, 1:] - 1)
+        steps = jnp.where(chosen == 0, NOTHING, chosen - 1)
         # Without a second step, the third is the second.
-        later = jnp.where(later[:, :1] == NOTHING, later[:, ::-1], later)
-        steps = jnp.concatenate([chosen[:, :1], later], 1)
+        later = jnp.where(steps[:, 1:2] == NOTHING, steps[:, :0:-1], steps[:, 1:])
+        steps = jnp.concatenate([steps[:, :1], later], 1)
         own = jax.vmap(lambda key: jax.random.fold_in(key, _WORDING))(keys)
         world, seen = self.environment.reset(keys, self._inner_tasks(tasks))
         written = sentences.write(steps, own, self.phrasing)

@@ -54,6 +54,7 @@ EMPTY, COW, ZOMBIE, SKELETON, ARROW, PLANT = range(6)
 HEALTH = (0, 3, 5, 3, 0, 1)  # of new objects, by kind
 RIPE = 301  # the age in steps from which a plant is ripe; ages stop here
 MAX_OBJECTS = 256  # slots; the objects of a world are in the order of their creation
+MOST_CREATURES = MAX_OBJECTS - 32  # of tasks with many; the other slots are for plants and arrows
 
 # What a cell of the view shows besides its material: the codes of the second channel.
 SIGHTS = (

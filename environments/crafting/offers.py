@@ -77,13 +77,14 @@ class Offers(Environment[CraftingState]):
             f"{unlocked} of {len(layout.ACHIEVEMENTS)} unlocked, {when}",
             *textwrap.wrap(f"you have {carried or 'nothing'}", _PANEL),
         )
-        return TextStatus(self.max_steps, lines, ansi.LEGEND)
+        length = int(tasks.value(state.tasks, "length")[index])
+        return TextStatus(length, lines, ansi.LEGEND)
 
     def expert(self) -> StateExpert:
         """Return the planner, which unlocks the rewarded achievements."""
         from didact.environments.crafting import expert
 
-        return expert.make(self)
+        return expert.make()
 
     def feedback(self) -> Feedback:
         """Return the planner's advice in words, on the way to the next rewarded achievement."""
@@ -97,6 +98,10 @@ class Offers(Environment[CraftingState]):
 
 
 _PANEL = 34  # characters
+_WAKE_UP = layout.ACHIEVEMENT["wake_up"]
+# From the most common achievement to the rarest; waking up is the last.
+_COMMON = [layout.ACHIEVEMENT[name] for name in reversed(RARITY) if name != "wake_up"]
+_COMMON = np.array([*_COMMON, _WAKE_UP])
 _PICTURE = 2  # folded into keys, for the noise of the picture
 
 
@@ -106,11 +111,16 @@ def _look(state: CraftingState) -> dict[str, Array]:
 
 
 def _next(state: CraftingState) -> Bool[Array, "n 22"]:
-    """Return the most common of the rewarded achievements that are not unlocked yet."""
+    """Return the most common of the rewarded achievements that are not unlocked yet.
+
+    Players who sleep should wake up first. Others should do so last: they can only once they are
+    tired, and the way to other achievements includes sleep.
+    """
     wanted = ~state.unlocked & (tasks.paid(state.tasks) > 0)
-    order = np.array([layout.ACHIEVEMENT[name] for name in reversed(RARITY)])
-    first = jnp.asarray(order)[jnp.argmax(wanted[:, order], 1)]
-    return wanted & (np.arange(len(order)) == first[:, None])
+    first = jnp.asarray(_COMMON)[jnp.argmax(wanted[:, _COMMON], 1)]
+    wakes = wanted[:, _WAKE_UP] & state.sleeping
+    first = jnp.where(wakes, _WAKE_UP, first)
+    return wanted & (np.arange(len(layout.ACHIEVEMENTS)) == first[:, None])
 
 
 def _only(state: CraftingState, index: int) -> CraftingState:

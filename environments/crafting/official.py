@@ -1,7 +1,8 @@
 """The original package as a gymnasium environment with our observations.
 
 None of our rules is involved: the package steps, and its state is converted to what its picture
-shows. This is how policies that read symbols are evaluated in the original game.
+shows, without the noise of the night. This is how policies that read symbols are evaluated in the
+original game.
 """
 
 import importlib

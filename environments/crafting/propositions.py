@@ -3,8 +3,9 @@
 The achievements are propositions of `Crafter` already: each holds in the steps that unlock or
 repeat it. These here hold as long as the state lasts:
 
-- `near_table`, `near_furnace`: the station is in the 3x3 cells around the player, where tools can
-  be made; `near_water`, `near_tree`, `near_lava`: likewise.
+- `near_table`, `near_furnace`: the station is in the 3x3 cells around the player. Tools can be made
+  there, except in the leftmost column and the topmost row of the map, as in the original.
+  `near_water`, `near_tree`, `near_lava`: likewise in the 3x3 cells.
 - `facing_...`: the player faces the material or the creature.
 - `near_zombie`, `near_skeleton`, `near_cow`: such a creature is at most 3 steps away.
 - `night`: the daylight is below one half. `asleep`: the player sleeps.

@@ -76,7 +76,8 @@ END = (
     _whole("length", 100, MAX_STEPS, MAX_STEPS, "the time limit of an episode", "steps"),
     _whole(
         *("goal", 1, len(ACHIEVEMENTS), len(ACHIEVEMENTS) // 2),
-        "how many rewarded achievements make an episode a success; all of them if there are fewer",
+        "how many rewarded achievements make an episode a success; all of them if there are fewer, "
+        "and no episode is one if there are none",
     ),
 )
 PARAMETERS = (*TERRAIN, *CREATURES, *BEGINNING, *PAY, *END)

@@ -1,4 +1,7 @@
-"""What a player can see: the local view, the inventory, and the light."""
+"""What a player can see: the local view, the inventory, and the light.
+
+Darkness hides nothing of it; only `picture` draws the noise of the night.
+"""
 
 import jax.numpy as jnp
 import numpy as np

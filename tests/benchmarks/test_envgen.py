@@ -105,6 +105,14 @@ def test_teachers_know_the_range_of_returns_and_the_easy_tasks(monkeypatch):
     }
 
 
+def test_teachers_that_prepare_proposals_are_refused(monkeypatch):
+    """Prepared worlds would be played in the turn of the original game."""
+    prepared = teachers.uniform(SPACE)._replace(batch=8)
+    monkeypatch.setattr(teachers, "make", lambda *given, **settings: prepared)
+    with pytest.raises(SettingError, match=r"--conditions is 'plr', .* without `batch`"):
+        envgen._teacher_of(TINY, "plr", make("Crafter"))
+
+
 def test_turns_have_all_updates():
     for updates, cycles in ((8, 4), (25, 10), (25, 4), (245, 4)):
         turns = np.array(envgen.turns_of(updates, cycles))

@@ -12,14 +12,15 @@ from didact.environments.capabilities import SILENT, Advised, Feedback, Remark
 from didact.environments.crafting import layout, view
 from didact.environments.crafting.advice import remarks
 from didact.environments.crafting.advice.remarks import HINDSIGHT, PURPOSES, THING
-from didact.environments.crafting.advice.requirements import GOALS, NONE, Missing, missing
+from didact.environments.crafting.advice.requirements import NONE, Missing, missing, thing_of
 from didact.environments.crafting.expert import plan
 from didact.environments.crafting.layout import ACTION, ACTIONS, COLLECTS, ITEM, CraftingState
-from didact.environments.crafting.rules.nearby import ahead_of, material_at
+from didact.environments.crafting.rules.nearby import ahead_of, among, material_at
 
 _SAID = {name: number for number, name in enumerate(HINDSIGHT)}
 _FORESIGHT = {name: number for number, name in enumerate(remarks.FORESIGHT)}
 _TO_GET = PURPOSES.index("to get")
+_HIT = (layout.COW, layout.ZOMBIE, layout.SKELETON)  # by "do"
 _BLAME = np.array([_SAID[name] for name in ("nothing", "useless")])
 # What is collected from each material by "do", and what each creature is called; or NONE.
 _COLLECTED = np.full(len(layout.MATERIALS), NONE, np.int32)
@@ -55,8 +56,7 @@ def feedback(
 
         def advise() -> Guide:
             chosen = plan(inner, goals)
-            which = jnp.asarray(GOALS)[jnp.argmax(goals, 1)]
-            goal = jnp.where(jnp.any(goals, 1), which, NONE)
+            goal = thing_of(goals, inner.inventory)
             lacks = missing(goal, inner.inventory, _stations(inner))
             steps = chosen.distance * jnp.maximum(jnp.sum(goals, axis=1, dtype=jnp.int32), 1)
             return Guide(chosen.action, steps, needed, lacks)
@@ -116,7 +116,9 @@ def _hindsight(
     moves = (actions >= ACTION["move_left"]) & (actions <= ACTION["move_down"])
     resources = slice(len(layout.VITALS), None)
     same = jnp.all(before.inventory[:, resources] == now.inventory[:, resources], 1)
-    idle = stayed & same & ~jnp.any(now.achieved, 1) & ~now.sleeping
+    kind, _ = _faced(before)
+    hits = (actions == ACTION["do"]) & among(kind, _HIT) & ~before.sleeping  # even if it survives
+    idle = stayed & same & ~jnp.any(now.achieved, 1) & ~now.sleeping & ~hits
     number = jnp.full(actions.shape, _SAID["useless"])
     for condition, name in (
         (idle, "nothing"),
@@ -129,15 +131,20 @@ def _hindsight(
     return Remark(number, jnp.zeros_like(number))
 
 
+def _faced(state: CraftingState) -> tuple[Int32[Array, " n"], Int32[Array, " n"]]:
+    """Return the kind of the object that the player faces, and the material below it."""
+    ahead = ahead_of(state.position, state.facing)
+    fields = layout.unpack(state.objects)
+    there = (fields.cell == ahead[:, None]) & (fields.kind != layout.EMPTY)
+    kind = jnp.max(jnp.where(there, fields.kind, layout.EMPTY), 1)
+    return kind, material_at(state.material, ahead)
+
+
 def _foresight(
     state: CraftingState, actions: Int32[Array, " n"], lacks: Missing
 ) -> tuple[Remark, Remark]:
     """Return the remarks on an action, by what the player faces, and on what is missing."""
-    ahead = ahead_of(state.position, state.facing)
-    material = material_at(state.material, ahead)
-    fields = layout.unpack(state.objects)
-    there = (fields.cell == ahead[:, None]) & (fields.kind != layout.EMPTY)
-    kind = jnp.max(jnp.where(there, fields.kind, layout.EMPTY), 1)
+    kind, material = _faced(state)
     creature, collected = jnp.asarray(_CREATURES)[kind], jnp.asarray(_COLLECTED)[material]
     does = actions == ACTION["do"]
     number = actions

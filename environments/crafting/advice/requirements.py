@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Int32
 
 from didact.environments.crafting.advice.remarks import NEEDS, THING
 from didact.environments.crafting.layout import (
+    ACHIEVEMENT,
     ACHIEVEMENTS,
     COLLECTS,
     ITEM,
@@ -16,7 +17,6 @@ from didact.environments.crafting.layout import (
     PLACES,
 )
 
-_LONGEST = 5  # steps of a chain of requirements
 NONE = -1
 
 
@@ -65,6 +65,26 @@ def _rules() -> dict[int, list[tuple[str, int]]]:
 
 
 RULES = _rules()
+
+
+def _depth(thing: int) -> int:
+    """Return the number of steps of the longest chain of requirements of a thing."""
+    return max((1 + _depth(_thing(name)) for name, _ in RULES.get(thing, [])), default=0)
+
+
+_LONGEST = max(_depth(thing) for thing in THING.values())
+
+
+def thing_of(wanted: Bool[Array, "n 22"], inventory: Int32[Array, "n 16"]) -> Int32[Array, " n"]:
+    """Return the thing that a wanted achievement is about, or NONE.
+
+    Placing a stone or a sapling is about obtaining one, and about nothing once the player has it.
+    """
+    about = jnp.asarray(GOALS)[jnp.argmax(wanted, 1)]
+    silent = ~jnp.any(wanted, 1)
+    for item, achievement in (("stone", "place_stone"), ("sapling", "place_plant")):
+        silent |= wanted[:, ACHIEVEMENT[achievement]] & (inventory[:, ITEM[item]] > 0)
+    return jnp.where(silent, NONE, about)
 
 
 def missing(

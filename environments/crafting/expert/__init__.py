@@ -1,7 +1,5 @@
 """The expert of the crafting world: a planner over the technology tree."""
 
-from typing import Any
-
 from didact.environments.capabilities import StateExpert
 from didact.environments.crafting.expert.planner import act, plan
 from didact.environments.crafting.tasks import paid
@@ -9,7 +7,7 @@ from didact.environments.crafting.tasks import paid
 __all__ = ["act", "make", "plan"]
 
 
-def make(environment: Any) -> StateExpert:
+def make() -> StateExpert:
     """Return the planner, which unlocks the rewarded achievements of the task."""
 
     def choose(state):

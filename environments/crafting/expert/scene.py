@@ -75,7 +75,7 @@ def scene(state: CraftingState) -> Scene:
 class Stations(NamedTuple):
     """Where tools can be made in n worlds."""
 
-    tables: UInt32[Array, "64 2 n"]  # the cells with a table in the 3x3 cells around them
+    tables: UInt32[Array, "64 2 n"]  # cells for making tools with a table
     both: UInt32[Array, "64 2 n"]  # and with a furnace, too
     at_table: Bool[Array, " n"]  # the player is on such a cell
     at_both: Bool[Array, " n"]
@@ -86,11 +86,15 @@ class Stations(NamedTuple):
 
 CLOSE = 9  # within which walking to a station is cheaper than placing another one
 GROWS = 12  # within which plants surely grow
+# Nothing can be made in the first row and column of the map, see `rules.player`.
+_INNER = np.full((*boards.SHAPE, 1), 2**boards.WORD - 1, np.uint32)
+_INNER[0] = 0
+_INNER[:, 0] &= ~np.uint32(1)
 
 
 def stations(seen: Scene, position: Int32[Array, " n"]) -> Stations:
     """Return where tools can be made, and food can be grown."""
-    tables = boards.blocks(seen.materials(layout.TABLE), 1)
+    tables = boards.blocks(seen.materials(layout.TABLE), 1) & _INNER
     both = tables & boards.blocks(seen.materials(layout.FURNACE), 1)
     window = boards.window(position, CLOSE)
     here = boards.at([tables, both], position[None])[:, 0]

@@ -12,10 +12,10 @@ from didact.environments.crafting import layout
 from didact.environments.crafting.generation.fields import fields
 from didact.environments.crafting.generation.opensimplex import to_rows
 from didact.environments.crafting.generation.terrain import Draws, Terrain, terrain
-from didact.environments.crafting.layout import CELLS, MAX_OBJECTS, SIDE
+from didact.environments.crafting.layout import CELLS, MAX_OBJECTS, MOST_CREATURES, SIDE
 from didact.environments.crafting.rules.bits import WORD, packed
 
-MOST_CREATURES = MAX_OBJECTS - 32  # at the start of an episode; further ones are left out
+_THINNING = 5  # folded into keys, for the creatures of crowded worlds
 
 
 class NewWorlds(NamedTuple):
@@ -31,13 +31,33 @@ def new_worlds(keys: PRNGKeyArray, tasks: Float[Array, "n d"]) -> NewWorlds:
     permutation, draws = jax.vmap(_draw)(keys)
     fact = tasks[0, 0] > -jnp.inf
     found = compile_separately(fact, terrain, fields(permutation, tasks), draws, tasks)
-    return from_terrain(found)
+    return from_terrain(found._replace(creature=thinned(keys, found.creature)))
 
 
 def _draw(key: PRNGKeyArray) -> tuple[Int32[Array, "256"], Draws]:
     shuffle, uniform = jax.random.split(key)
     numbers = jax.random.uniform(uniform, (len(Draws._fields), CELLS))
     return jax.random.permutation(shuffle, 256), Draws(*numbers)
+
+
+def thinned(keys: PRNGKeyArray, creature: UInt8[Array, "n cells"]) -> UInt8[Array, "n cells"]:
+    """Return a random subset of the creatures of each world that has more than there is room for.
+
+    Args:
+        keys: n keys.
+        creature: the kind of the object in each cell.
+    """
+    crowded = jnp.sum(creature != layout.EMPTY, 1) > MOST_CREATURES
+
+    def draw(key):
+        return jax.random.uniform(jax.random.fold_in(key, _THINNING), (CELLS,))
+
+    def thin(keys, creature):
+        order = jnp.where(creature != layout.EMPTY, jax.vmap(draw)(keys), 1)
+        last = jnp.sort(order, 1)[:, MOST_CREATURES - 1, None]
+        return jnp.where(order <= last, creature, jnp.uint8(layout.EMPTY))
+
+    return jax.lax.cond(jnp.any(crowded), thin, lambda _, creature: creature, keys, creature)
 
 
 def from_terrain(found: Terrain) -> NewWorlds:

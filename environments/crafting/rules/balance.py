@@ -14,6 +14,7 @@ from didact.environments.crafting.layout import (
     DAY,
     LIGHT,
     MAX_OBJECTS,
+    MOST_CREATURES,
     SIDE,
 )
 from didact.environments.crafting.rules.bits import nth_bit, nth_flag, packed
@@ -33,7 +34,7 @@ class Kind(NamedTuple):
     spawn_probability: float
     despawn_probability: float
     space: int  # cells of the material that a chunk needs for the minimum to hold
-    minimum: np.ndarray  # float[DAY]: the minimum in each step of a day, before it is rounded down
+    minimum: np.ndarray  # float[DAY]: in each step of a day, before it is rounded down
     maximum: np.ndarray
 
 
@@ -43,8 +44,7 @@ KINDS = (
     Kind(layout.SKELETON, layout.PATH, 7, 7, 0.1, 0.1, 6, _ONE, 2 * _ONE),
     Kind(layout.COW, layout.GRASS, 5, 5, 0.01, 0.1, 30, _ONE, 1.5 + LIGHT),
 )
-# Slightly more than the exact numbers, so that float32 rounds down to the same integers.
-_TARGETS = np.array([(kind.minimum, kind.maximum) for kind in KINDS], np.float32) + 1e-6
+_TARGETS = np.floor([(kind.minimum, kind.maximum) for kind in KINDS]).astype(np.float32)
 
 
 class Draws(NamedTuple):
@@ -52,6 +52,7 @@ class Draws(NamedTuple):
 
     happens: Float[Array, "n 3 chunks"]
     place: Float[Array, "n 3 chunks"]  # which cell a new creature appears on
+    rounding: Float[Array, "n 3 chunks"]  # of targets that are no integers
     victim: Float[Array, "n slots"]  # the creature with the largest number disappears
 
 
@@ -82,6 +83,10 @@ def balance(
 ) -> Balanced:
     """Let creatures appear and disappear in every chunk that has had an object.
 
+    The targets are the original's integers times the density, rounded up or down at random so that
+    they have this mean. At density 1, they are those of the original. In worlds with almost
+    `MOST_CREATURES` objects, fewer creatures appear, so that plants and arrows have room.
+
     Args:
         material, objects, chunks, position: see `CraftingState`.
         phase: the step of the day.
@@ -100,8 +105,10 @@ def balance(
     removed = jnp.zeros(objects.shape, bool)
     spawned = []
     for number, kind in enumerate(KINDS):
+        rounding = draws.rounding[:, number]
         low, high = (
-            jnp.floor(targets[number, bound] * density[:, number])[:, None] for bound in (0, 1)
+            _rounded((targets[number, bound] * density[:, number])[:, None], rounding)
+            for bound in (0, 1)
         )
         own = fields.kind == kind.kind
         own_area = jnp.where(own, area, AREAS)
@@ -112,17 +119,28 @@ def balance(
         few = known & (count < low)
         spawns = few & (happens < kind.spawn_probability)
         spawns &= layout.distance(cell, position[:, None]) >= kind.spawn_distance
-        spawns &= ~_occupied(cell, fields, position)
+        spawns &= ~_occupied(cell, fields, removed, position)
         for earlier in spawned:
             spawns &= earlier != cell
         spawned.append(jnp.where(spawns, cell, -1))
         goes = known & ~few & (count > high) & (happens < kind.despawn_probability)
         removed |= _victims(own_area, goes, draws.victim) & (far >= kind.despawn_distance)
     new = jnp.stack(spawned, 1).reshape(n, -1)
+    room = MOST_CREATURES - jnp.sum((fields.kind != layout.EMPTY) & ~removed, 1)
+    share = draws.victim[:, : new.shape[1]] * jnp.sum(new >= 0, 1)[:, None]
+    new = jnp.where(share < room[:, None], new, -1)
     kinds = np.repeat([kind.kind for kind in KINDS], AREAS).astype(np.int32)
     health = np.array(layout.HEALTH, np.int32)[kinds]
     new = jnp.where(new >= 0, layout.pack(kinds, jnp.maximum(new, 0), health, np.int32(0)), 0)
     return compacted(jnp.concatenate([jnp.where(removed, 0, objects), new], 1))
+
+
+def _rounded(
+    target: Float[Array, "n 1"], draw: Float[Array, "n chunks"]
+) -> Float[Array, "n chunks"]:
+    """Round up with the probability of the fraction; equal draws keep the order of targets."""
+    down = jnp.floor(target)
+    return down + (draw < target - down)
 
 
 def compacted(objects: Int32[Array, "n m"]) -> Balanced:
@@ -174,9 +192,12 @@ def _random_cell(
 
 
 def _occupied(
-    cell: Int32[Array, "n chunks"], fields: layout.Objects, position: Int32[Array, " n"]
+    cell: Int32[Array, "n chunks"],
+    fields: layout.Objects,
+    removed: Bool[Array, "n slots"],
+    position: Int32[Array, " n"],
 ) -> Bool[Array, "n chunks"]:
-    taken = jnp.where(fields.kind != layout.EMPTY, fields.cell, -1)
+    taken = jnp.where((fields.kind != layout.EMPTY) & ~removed, fields.cell, -1)
     return jnp.any(cell[:, :, None] == taken[:, None, :], -1) | (cell == position[:, None])
 
 

@@ -42,6 +42,7 @@ class Creatures(NamedTuple):
     arrows: Int32[Array, "a n"]  # the cells of new arrows, or ABSENT
     directions: Int32[Array, "a n"]  # of new arrows
     broken: Int32[Array, "2 n"]  # cells of tables and furnaces that arrows destroyed, or ABSENT
+    plant_hit: Bool[Array, " n"]  # an arrow hit the plant that was placed in this step
 
 
 def toward(dx: Array, dy: Array, long_axis: Bool[Array, "*s"]) -> Int32[Array, "*s"]:
@@ -78,7 +79,9 @@ def update(
         cell=results.cell, present=results.cell >= 0, health=results.health, extra=extra
     )
     damage = damage + ARROW_DAMAGE * results.player_hits
-    return Creatures(near, damage, results.arrows, results.directions, results.broken)
+    return Creatures(
+        near, damage, results.arrows, results.directions, results.broken, results.plant_hit
+    )
 
 
 def _plan(

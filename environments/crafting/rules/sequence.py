@@ -71,6 +71,7 @@ class Results(NamedTuple):
     arrows: Int32[Array, "a n"]  # the cells of new arrows, or ABSENT
     directions: Int32[Array, "a n"]
     player_hits: Int32[Array, " n"]  # by arrows
+    plant_hit: Bool[Array, " n"]  # the plant that was placed in this step was hit by an arrow
     broken: Int32[Array, "2 n"]  # cells of tables and furnaces that were hit, or ABSENT
 
 
@@ -131,6 +132,7 @@ def act_in_turn(
             arrows=jnp.where(new, second_cell, now.arrows),
             directions=jnp.where(new, plan.second, now.directions),
             player_hits=now.player_hits + (hits & (player == second_cell)),
+            plant_hit=now.plant_hit | (hits & (planted == second_cell)),
             broken=broken,
         )
 
@@ -141,6 +143,7 @@ def act_in_turn(
         arrows=jnp.full((MOST_ARROWS, n), ABSENT),
         directions=jnp.zeros((MOST_ARROWS, n), jnp.int32),
         player_hits=jnp.zeros(n, jnp.int32),
+        plant_hit=jnp.zeros(n, bool),
         broken=jnp.full((2, n), ABSENT),
     )
     start = varying_as(near.count, start)

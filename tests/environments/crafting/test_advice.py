@@ -4,11 +4,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from crafting_states import added, grassland
 
 from didact.environments import with_feedback
-from didact.environments.crafting import CrafterInstructions
+from didact.environments.crafting import CrafterInstructions, layout
 from didact.environments.crafting.advice import remarks
-from didact.environments.crafting.advice.requirements import GOALS, NONE, missing
+from didact.environments.crafting.advice.feedback import Guide, _hindsight
+from didact.environments.crafting.advice.requirements import (
+    GOALS,
+    NONE,
+    Missing,
+    missing,
+    thing_of,
+)
 from didact.environments.crafting.layout import ACHIEVEMENTS, ACTION, ITEM, ITEMS
 from didact.environments.feedback.wordings import checked_pool
 
@@ -46,6 +54,7 @@ def test_goals_are_things():
         ("an iron sword", {"wood_pickaxe": 1, "wood": 1}, ("table",), "coal", "an iron sword"),
         ("a furnace", {"stone": 3, "wood_pickaxe": 1}, (), "stone", "a furnace"),
         ("a cow", {}, (), None, "a cow"),
+        ("a diamond", {"coal": 1, "wood": 1}, (), "wood", "a table"),
     ],
 )
 def test_what_is_missing_first(goal, items, stations, need, thing):
@@ -56,6 +65,48 @@ def test_what_is_missing_first(goal, items, stations, need, thing):
     found = missing(jnp.array([THINGS.index(goal)]), jnp.asarray(inventory), near)
     assert (NEEDS[int(found.need[0])] if found.need[0] >= 0 else None) == need
     assert THINGS[int(found.thing[0])] == thing
+
+
+@pytest.mark.parametrize(
+    ("achievement", "items", "thing"),
+    [
+        ("place_stone", {"stone": 1}, None),
+        ("place_stone", {}, "stone"),
+        ("place_plant", {"sapling": 1}, None),
+        ("place_plant", {"stone": 1}, "a sapling"),
+        ("collect_stone", {"stone": 1}, "stone"),
+        ("place_table", {"wood": 9}, "a table"),
+        ("wake_up", {}, None),
+        (None, {}, None),
+    ],
+)
+def test_what_is_placed_is_not_needed_any_more(achievement, items, thing):
+    wanted = jnp.array([[name == achievement for name in ACHIEVEMENTS]])
+    found = int(thing_of(wanted, grassland(**items).inventory)[0])
+    assert (None if found == NONE else THINGS[found]) == thing
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "said"),
+    [
+        (layout.COW, "do", "useless"),
+        (layout.ZOMBIE, "do", "useless"),
+        (layout.COW, "noop", "nothing"),
+        (layout.COW, "move_down", "blocked"),
+        (layout.PLANT, "do", "nothing"),
+        (None, "do", "nothing"),
+    ],
+)
+def test_a_hit_is_not_nothing(kind, action, said):
+    """In a step in which the inventory, the position and the achievements stay as they are."""
+    before = grassland()
+    if kind is not None:
+        before = added(before, kind, layout.START + layout.SIDE)
+    zero, no = jnp.zeros(1, jnp.int32), jnp.zeros(1, bool)
+    old = Guide(zero + ACTION["sleep"], zero, no, Missing(zero, zero))
+    actions = zero + ACTION[action]
+    remark = _hindsight(before, before, jnp.zeros((1, 22), bool), actions, old)
+    assert remarks.HINDSIGHT[int(remark.number[0])] == said
 
 
 @pytest.mark.slow

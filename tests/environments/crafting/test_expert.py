@@ -4,11 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from crafting_states import grassland, placed
 
 from didact.environments import make
 from didact.environments.crafting import layout, tasks
 from didact.environments.crafting.expert import boards, paths
+from didact.environments.crafting.expert.scene import scene, stations
 from didact.environments.crafting.layout import SIDE
+from didact.environments.crafting.rules import nearby, player
 
 N = 3
 
@@ -49,6 +52,30 @@ def test_boards_are_masks(material):
     found = boards.at([board_of(plain)], jnp.array([cell, [-1, 5, 5]]))
     expected = [plain.reshape(N, -1)[np.arange(N), cell], [False, *plain[1:, 0, 5]]]
     np.testing.assert_array_equal(found[0], expected)
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, 20), (20, 0), (1, 1), (0, 0), (63, 63)])
+def test_tools_are_made_where_the_rules_allow_it(x, y):
+    """Against the rules of the player."""
+    state = placed(grassland(wood=3), y * SIDE + x, layout.TABLE)
+    places = mask_of(stations(scene(state), state.position).tables)[0]
+    cells = jnp.arange(layout.CELLS, dtype=jnp.int32)
+    every = jax.tree.map(lambda leaf: jnp.repeat(leaf, layout.CELLS, 0), state)
+    near = nearby.gather(every.objects, cells)
+    make = jnp.full(layout.CELLS, layout.ACTION["make_wood_pickaxe"])
+    acted = player.update(every._replace(position=cells), near, make, jnp.zeros(layout.CELLS))
+    made = np.asarray(acted.state.achieved)[:, layout.ACHIEVEMENT["make_wood_pickaxe"]]
+    np.testing.assert_array_equal(places, made.reshape(SIDE, SIDE))
+
+
+@pytest.mark.slow
+def test_the_planner_leaves_the_edge_to_make_a_tool():
+    world, cell = make("Crafter"), 20 * SIDE
+    state = placed(grassland(at=cell, wood=3), cell + 1, layout.TABLE)
+    act, step = jax.jit(world.expert().act), jax.jit(world.step)
+    for number in range(30):
+        state, _ = step(jax.random.key(number), state, act(state))
+    assert state.inventory[0, layout.ITEM["wood_pickaxe"]] == 1
 
 
 def test_searches_find_the_shortest_way():

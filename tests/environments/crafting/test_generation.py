@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from didact.environments.crafting import layout, tasks
-from didact.environments.crafting.generation import fields, opensimplex, terrain
+from didact.environments.crafting.generation import fields, opensimplex, terrain, worlds
 
 pytestmark = pytest.mark.reference
 
@@ -84,11 +84,6 @@ def test_worlds_are_equal_cell_by_cell(seed, monkeypatch):
     assert len(np.unique(ours)) >= 8
 
 
-@jax.jit
-def _terrain(table, draws, task):
-    return terrain.terrain(fields.fields(table, task), draws, task)
-
-
 def _empty(world, generator):
     world.random, world.daylight = generator, 0.0
     world._chunks.clear()
@@ -102,7 +97,7 @@ def test_targets_of_balance_are_those_of_the_original():
 
     for kind, ours in zip(balance.KINDS, balance._TARGETS, strict=True):
         exact = np.array([kind.minimum, kind.maximum])
-        np.testing.assert_array_equal(np.floor(ours), exact.astype(int))
+        np.testing.assert_array_equal(ours, exact.astype(int))
 
 
 def test_smaller_maps_and_rarities():
@@ -127,3 +122,17 @@ def test_smaller_maps_and_rarities():
     assert first.observation["inventory"][3, layout.ITEM["wood"]] == 7
     assert first.observation["inventory"][3, layout.ITEM["stone_pickaxe"]] == 1
     assert first.observation["light"][3] == 0
+
+
+def test_crowded_worlds_keep_a_random_subset():
+    rng = np.random.default_rng(0)
+    full = rng.random((3, layout.CELLS)) < np.array([[0.07], [0.03], [0.0]])
+    kind = np.where(full, rng.integers(1, 4, full.shape), 0).astype(np.uint8)
+    keys = jax.random.split(jax.random.key(0), 3)
+    kept = np.asarray(worlds.thinned(keys, jnp.asarray(kind)))
+    assert ((kept > 0).sum(1) == [layout.MOST_CREATURES, full[1].sum(), 0]).all()
+    assert ((kept == kind) | (kept == 0)).all()
+    halves = (kept[0] > 0).reshape(2, -1).sum(1) / full[0].reshape(2, -1).sum(1)
+    assert np.ptp(halves) < 0.15
+    again = worlds.thinned(keys[::-1], jnp.asarray(kind[:1].repeat(3, 0)))
+    assert len(np.unique(np.asarray(again), axis=0)) == 3

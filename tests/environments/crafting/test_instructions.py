@@ -83,7 +83,8 @@ def test_hindsight_describes_achievements(world):
     written, fulfilled = describer.describe(before, now)
     assert fulfilled[i]
     assert world.instruction_text({"instruction": written[i]}) == "collect wood"
-    assert not describer.describe(describer.initial(N), now)[1].any()
+    first = describer.initial(N)
+    assert not describer.describe(first, first)[1].any()
 
 
 def test_tasks_are_named(world):
@@ -93,7 +94,10 @@ def test_tasks_are_named(world):
     assert space.contains(jnp.stack([jnp.asarray(task) for task in named.values()])).all()
     task = world.task("collect_wood", "wake_up", trees=0.5)
     assert task[space.column("trees")] == 0.5
-    assert task[:3].tolist() == [ACHIEVEMENT["collect_wood"], ACHIEVEMENT["wake_up"] + 1, 0]
+    assert task[:3].tolist() == [ACHIEVEMENT["collect_wood"] + 1, ACHIEVEMENT["wake_up"] + 1, 0]
+    told = [space.dimensions[i].description.split("demands: ")[1] for i in range(3)]
+    assert told == [told[1].removeprefix("0: nothing, "), told[1], told[1]]
+    assert told[0].startswith("1: collect coal, ")
     for wrong in (("fly",), (), ("wake_up",) * 4):
         with pytest.raises(SettingError, match="achievement"):
             world.task(*wrong)

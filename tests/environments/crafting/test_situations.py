@@ -370,6 +370,17 @@ def test_creatures_eat_plants(kind):
     assert not things(env, "Plant")
 
 
+def test_an_arrow_hits_a_plant_that_is_just_being_placed():
+    env = blank()
+    have(env, sapling=1)
+    add(env, "Arrow", 0, 2, facing=(0, -1))
+    play(env, "place_plant")
+    (plant,) = things(env, "Plant")
+    assert plant.health == 0
+    play(env, "noop")
+    assert not things(env, "Plant")
+
+
 def test_only_near_objects_act():
     env = blank()
     near, far = add(env, "Plant", 17, 0), add(env, "Plant", 9, 9)
@@ -409,6 +420,17 @@ def test_balance(step, ground):
         duel.balance()
         counts.add(len(env._world.objects))
     assert len(counts) > 1
+
+
+def test_a_cow_appears_where_a_zombie_has_just_disappeared():
+    env = blank()
+    env._step = 50
+    env._update_time()
+    add(env, "Zombie", -32, -32)  # on the first cell of the first chunk
+    Duel(env).balance(happens=0, place=0)
+    (cow,) = (thing for thing in things(env, "Cow") if (thing.pos < 12).all())
+    assert tuple(cow.pos) == (0, 0)
+    assert not things(env, "Zombie")
 
 
 @pytest.mark.parametrize(

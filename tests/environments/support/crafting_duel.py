@@ -108,16 +108,23 @@ class Duel:
         for row, thing in enumerate(near):
             self._scripted(thing, own[:, row])
         balancing, env._balance_chunk = env._balance_chunk, lambda chunk, things: None
+        counts = self._counts()
         _, reward, over, _ = env.step(number)
         env._balance_chunk = balancing
         before = self.state
         self.state = _advance(before, jnp.array([number]), jnp.asarray(draws)[:, None])
         health = self.state.inventory[0, 0] - before.inventory[0, 0]
+        np.testing.assert_array_equal(self.state.achieved[0], self._counts() > counts)
         new = bool((self.state.unlocked & ~before.unlocked).any())
         assert abs(float(health) / 10 + new - reward) < 1e-6
         assert over == (int(self.state.inventory[0, 0]) <= 0 or env._step >= 10_000)
         self.compare()
         return self
+
+    def _counts(self):
+        """How often the original's player has achieved each thing."""
+        counts = self.original._player.achievements
+        return np.array([counts[name] for name in layout.ACHIEVEMENTS])
 
     @staticmethod
     def _scripted(thing, numbers):
@@ -130,11 +137,15 @@ class Duel:
 
         thing.update = types.MethodType(update, thing)
 
-    def balance(self):
-        """Balance the creatures of both, and import the original's order of the new ones."""
+    def balance(self, **chosen):
+        """Balance the creatures of both, and import the original's order of the new ones.
+
+        `happens` and `place`, a number for all chunks, replace draws.
+        """
         env = self.original
-        happens = self.rng.random((3, balance.AREAS)).astype(np.float32)
-        place = self.rng.random((3, balance.AREAS)).astype(np.float32)
+        happens, place = self.rng.random((2, 3, balance.AREAS)).astype(np.float32)
+        happens[:] = chosen.get("happens", happens)
+        place[:] = chosen.get("place", place)
         victim = self.rng.random(layout.MAX_OBJECTS).astype(np.float32)
         slots = {
             int(cell): slot
@@ -166,7 +177,9 @@ class Duel:
         for chunk, things in env._world.chunks.items():
             env._balance_chunk(chunk, things)
         state = self.state
-        draws = balance.Draws(*(jnp.asarray(x)[None] for x in (happens, place, victim)))
+        rounding = self.rng.random((3, balance.AREAS)).astype(np.float32)  # never matters here
+        numbers = happens, place, rounding, victim
+        draws = balance.Draws(*(jnp.asarray(x)[None] for x in numbers))
         found = _balance(
             state.material, state.objects, state.chunks, state.position, view.phase(state),
             jnp.ones((1, 3)), draws,
@@ -185,7 +198,7 @@ class Duel:
                 a, b = (
                     np.asarray(s.objects)[np.asarray(s.objects) != 0] for s in (self.state, theirs)
                 )
-            if name != "achieved":
+            if name != "achieved":  # which is compared by `step`
                 np.testing.assert_array_equal(a, b, name)
         seen = {name: np.asarray(x)[0] for name, x in _symbols(self.state).items()}
         assert abs(seen["light"] - self.original._world.daylight) < 1e-6
