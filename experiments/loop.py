@@ -345,8 +345,7 @@ def _episode_metrics(episodes: Episodes) -> dict[str, Array]:
 
 
 def _level_metrics(levels: Episodes) -> dict[str, Array]:
-    """Return the number of levels that several students have finished, and their mean regret."""
-    count = jax.lax.psum(jnp.sum(levels.done, dtype=jnp.float32), DEVICES)
+    """Return the number of levels that several students have finished, and their summed regret."""
     regret = jnp.where(levels.done, levels.totals["regret"], 0)
-    regret = jax.lax.psum(jnp.sum(regret), DEVICES) / jnp.maximum(count, 1)
-    return {"levels": count, "regret": regret}
+    found = {"levels": jnp.sum(levels.done, dtype=jnp.float32), "regret_sum": jnp.sum(regret)}
+    return jax.lax.psum(found, DEVICES)

@@ -150,8 +150,17 @@ def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
         row |= reported({name.removeprefix(ACHIEVED): rate for name, rate in rates.items()})
     if "waiting" in metrics:  # share of steps in which environments waited for a proposal
         row["waiting"] = float(metrics.pop("waiting").mean())
-    row["learning"] = {name: float(x.mean()) for name, x in sorted(metrics.items())}
+    levels = _level_row(metrics)
+    row["learning"] = {name: float(x.mean()) for name, x in sorted(metrics.items())} | levels
     return row
+
+
+def _level_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Remove the metrics of levels that several students play, and return them as part of a row."""
+    if "regret_sum" not in metrics:
+        return {}
+    regret, levels = (float(metrics.pop(name).sum()) for name in ("regret_sum", "levels"))
+    return {"levels": int(levels), "regret": regret / levels if levels else None}
 
 
 class ProgressBar(Display):
