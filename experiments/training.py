@@ -227,6 +227,8 @@ class Training:
         if self.log.damaged:
             count = "1 line" if self.log.damaged == 1 else f"{self.log.damaged} lines"
             bar.line(f"{count} of {logs.METRICS} could not be read: moved to {self.log.aside}")
+        if self.log.lost:
+            bar.line(f"{logs.METRICS} has no row of the checkpoint after update {done}")
         if (rounded := total * config.steps_per_update) != config.steps and done == 0:
             chunk = k * config.steps_per_update
             bar.line(

@@ -39,6 +39,7 @@ class Log:
         damaged: number of damaged lines that were moved from the file to `aside`.
         unevaluated: whether the row of the checkpoint has no evaluation, as after a stop while it
             was evaluated.
+        lost: whether there is no row of the checkpoint, as after a power cut.
     """
 
     def __init__(self, run: Path, updates: int):
@@ -49,7 +50,9 @@ class Log:
         kept = [row for row in found.rows if row["updates"] <= updates]
         with replacing(self.path) as draft:
             draft.write_text("".join(strict_json.dumps(row) + "\n" for row in kept))
-        self.unevaluated = bool(kept) and "evaluation" not in kept[-1]
+        last = kept[-1] if kept else {"updates": 0}
+        self.lost = last["updates"] != updates
+        self.unevaluated = bool(updates) and not self.lost and "evaluation" not in last
         self.seconds: float = next((r["seconds"] for r in kept[::-1] if r.get("seconds")), 0.0)
 
     def write(self, row: dict[str, Any]) -> None:

@@ -286,6 +286,20 @@ def test_logs_go_on(tmp_path):
     assert [row["updates"] for row in logs.read(tmp_path / "metrics.jsonl")] == [2, 4, 6]
 
 
+def test_the_row_of_the_checkpoint_is_lost(tmp_path):
+    """Its evaluation belongs to no other row."""
+    log = logs.Log(tmp_path, 0)
+    assert not log.lost
+    assert not log.unevaluated
+    log.write({"updates": 98, "steps": 980, "seconds": 1.0})
+    log = logs.Log(tmp_path, 98)
+    assert not log.lost
+    assert log.unevaluated
+    log = logs.Log(tmp_path, 100)
+    assert log.lost
+    assert not log.unevaluated
+
+
 @pytest.mark.slow
 def test_go_to_local_is_learned_in_a_minute(tmp_path):
     """BabyAI's GoToLocal: 98 % within 2.5 million steps, about a minute on two cores."""
