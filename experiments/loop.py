@@ -255,7 +255,7 @@ class Loop:
         if self.teacher.batch:
             left = ready._replace(at=queue[0], left=queue[1])
             metrics["waiting"] = jax.lax.pmean(waited / episodes.done.size, DEVICES)
-        sizes = magnitudes(proposals, outcomes, taken, student_state, DEVICES)
+        sizes = magnitudes(proposals, outcomes, taken, (student_state, *others), DEVICES)
         updates = state.updates + 1
         state = TrainState(student_state, teacher_state, worlds, left, key, updates, others, levels)
         return state, Records(metrics, proposals.tasks, outcomes, sizes)
