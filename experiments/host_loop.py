@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from didact.common.display import Display
 from didact.experiments import distributed, finite, population, setup
 from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.evaluation.evaluate import Results, evaluator
 from didact.experiments.evaluation.scores import scores_of
-from didact.experiments.runs import logs, report, resuming
+from didact.experiments.preparation import memory_errors
+from didact.experiments.runs import logs, origin, report, resuming
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.experiments.runs.curriculum_pictures import thumbnails_of
 from didact.experiments.runs.curriculum_snapshots import save_snapshot, snapshot_of
 from didact.experiments.runs.optional import optional
+from didact.experiments.runs.rewinding import forget_after
 from didact.experiments.runs.stopping import Abandoned, Stop, signals
 from didact.experiments.runs.warm_up import WarmUp
 from didact.experiments.tasks import proposers
@@ -39,16 +43,18 @@ class Training:
         self._drawn = time.monotonic()
         self._evaluators: dict[tuple[bool, int], Any] = {}
         self.stop = Stop()
+        self._rewinds: int | None = None  # the checkpoint that is asked for, until it is restored
 
     def go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
         """Train to the end, or until a signal arrives; see `train`."""
         with signals() as self.stop:
             self.loop.compile = lambda lowered: self.stop.wait_for(lowered.compile)
+            self._rewinds = checkpoint
             try:
-                result = self._go(resumed, checkpoint)
+                result = self._go(resumed)
             except Abandoned:  # before the first update
-                saved = checkpoint or (self.checkpoints.saved() or [0])[-1]
-                result = self._result(saved)
+                latest = (self.checkpoints.saved() or [0])[-1]
+                result = self._result(latest if self._rewinds is None else self._rewinds)
         if not result["finished"]:
             self.stop.check(result)
         return result
@@ -56,19 +62,35 @@ class Training:
     def _result(self, done: int, *, finished: bool = False) -> dict[str, Any]:
         steps = done * self.config.steps_per_update
         result = {"run": str(self.run), "finished": finished, "updates": done, "steps": steps}
-        return result if finished else result | {"resume": resuming.command(self.config, self.run)}
+        if finished:
+            return result
+        return result | {"resume": resuming.command(self.config, self.run, self._rewinds)}
 
-    def _go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
+    def _restored(self, state: Any) -> Any:
+        """Return the state of a checkpoint, if there is one, and forget what came after it."""
+        like = distributed.own(distributed.whole(state, self.loop.mesh))
+        with distributed.together():
+            rows = logs.read(self.run / logs.METRICS)
+            if self._rewinds is not None or self.checkpoints.saved() or rows:
+                changed = origin.difference(self.run)
+                restored = self.checkpoints.restore(like, self._rewinds, changed)
+                state = self.loop.place(restored)
+        done = int(np.max(np.asarray(state.updates)))
+        distributed.require_same(done, "--resume", self.run, "in a folder that all processes share")
+        if distributed.first():
+            total = self.config.num_updates
+            forget_after(self.run, done, self.config.steps_per_update, total)
+        self._rewinds = None
+        return state
+
+    def _go(self, resumed: bool) -> dict[str, Any]:
         config, loop, space = self.config, self.loop, self.environment.task_space
         with self.stop.compiling():
             state = loop.init(config.seed)
         if config.exploit_every:
             state = loop.place(population.randomise_weights(state, self._key(0)))
-        if resumed and (self.checkpoints.saved() or logs.read(self.run / logs.METRICS)):
-            like = distributed.own(distributed.whole(state, loop.mesh))
-            state = loop.place(self.checkpoints.restore(like, checkpoint))
-            if distributed.first():
-                self.checkpoints.remove_after(int(np.max(np.asarray(state.updates))))
+        if resumed:
+            state = self._restored(state)
         done = int(np.max(np.asarray(state.updates)))
         self.warm_up = WarmUp(config, state.teacher)
         finite.require_finite_state(config, state, done)
@@ -78,33 +100,26 @@ class Training:
         if config.exploit_every:
             rows = logs.read(self.run / logs.METRICS)
             people = population.Population(config.num_seeds, rows)
-        self.callbacks.on_start(self.run, config, done * config.steps_per_update)
+        if done == 0:
+            self.save(0, state)
+        with distributed.together():
+            self.callbacks.on_start(self.run, config, done * config.steps_per_update)
         begun = time.perf_counter()
-        bar = logs.ProgressBar(
-            self.console, total * config.steps_per_update, done * config.steps_per_update
-        )
-        if self.log.damaged:
-            count = "1 line" if self.log.damaged == 1 else f"{self.log.damaged} lines"
-            bar.line(f"{count} of {logs.METRICS} could not be read: moved to {self.log.aside}")
-        if self.log.lost:
-            bar.line(f"{logs.METRICS} has no row of the checkpoint after update {done}")
-        if (rounded := total * config.steps_per_update) != config.steps and done == 0:
-            chunk = k * config.steps_per_update
-            bar.line(
-                f"--steps {config.steps:,} becomes {rounded:,}: whole chunks of {chunk:,} steps"
-            )
-        proposals = proposers.ProposerRunner(
-            config, self.environment, loop, self.run, done, tell=bar.line
-        )
         every = {
             "evaluate": max(k, round(total * config.evaluate_every)),
             "checkpoint": max(k, round(total * config.checkpoint_every)),
             "exploit": max(k, round(total * config.exploit_every)),
         }
         seconds, enough = self.log.seconds, False
+        proposals: proposers.ProposerRunner | None = None
+        bar = logs.ProgressBar(
+            self.console, total * config.steps_per_update, done * config.steps_per_update
+        )
         try:
-            if done == 0:
-                self.save(0, state)
+            self._open(bar, done)
+            proposals = proposers.ProposerRunner(
+                config, self.environment, loop, self.run, done, tell=bar.line
+            )
             with self.stop.compiling():
                 loop.compiled(state, k)
             compiled = time.perf_counter() - begun
@@ -146,26 +161,29 @@ class Training:
                     state, row = loop.place(state) if due else state, row | exploited
                 state, came = proposals(state, before, done)
                 row |= {"proposed": came} if came else {}
-                self.log.write(row)
-                bar.update(steps, row)
-                enough = distributed.agreed(self.stops(row, state, done))
+                with self.saved_on_errors(done, state):
+                    self.log.write(row)
+                    bar.update(steps, row)
+                    enough = self.callbacks.on_row(row)
+                enough = distributed.agreed(enough)
                 if row.get("evaluation") and not self.console.is_terminal:
                     bar.line(report.progress_line(row))
                 if _crossed(before, done, every["checkpoint"]) or done == total:
                     self.save(done, state)
-                ends = done == total or enough
-                if ends or (evaluates and time.monotonic() > self._drawn + DRAW_EVERY):
-                    self.show(steps)
+                if evaluates or enough:
+                    with self.saved_on_errors(done, state):
+                        self.show(steps, last=done == total or enough)
             if done < total:
                 self.save(done, state)
         finally:
             with contextlib.suppress(OSError):  # the terminal may be gone
                 bar.close()
-            proposals.close(done)
+            if proposals is not None:
+                proposals.close(done)
         self.stop.at_once = True  # the last state is saved
         if (done < total and not enough) or self.stop:
             return self._result(done)
-        self.warm_up.finish(self.console.print)
+        self.warm_up.finish(Display(self.console).line)
         state = distributed.own(distributed.whole(state, loop.mesh))
         if not distributed.first():
             return self._result(done, finished=True)
@@ -176,10 +194,26 @@ class Training:
                 raise
             return self._result(done)
 
-    def stops(self, row: dict[str, Any], state: Any, done: int) -> bool:
-        """Pass a row to the callbacks, and return whether one of them ends the training."""
+    def _open(self, bar: logs.ProgressBar, done: int) -> None:
+        """Print what is unusual about the start of a training."""
+        config = self.config
+        if self.log.damaged:
+            count = "1 line" if self.log.damaged == 1 else f"{self.log.damaged} lines"
+            bar.line(f"{count} of {logs.METRICS} could not be read: moved to {self.log.aside}")
+        if self.log.lost:
+            bar.line(f"{logs.METRICS} has no row of the checkpoint after update {done}")
+        if (rounded := config.num_updates * config.steps_per_update) != config.steps and done == 0:
+            chunk = config.updates_per_chunk * config.steps_per_update
+            bar.line(
+                f"--steps {config.steps:,} becomes {rounded:,}: whole chunks of {chunk:,} steps"
+            )
+
+    @contextlib.contextmanager
+    def saved_on_errors(self, done: int, state: Any) -> Iterator[None]:
+        """Save the state if the block raises an exception, in this process or in another."""
         try:
-            return bool(self.callbacks.on_row(row))
+            with distributed.together():
+                yield
         except BaseException:
             self.save(done, state)
             raise
@@ -187,21 +221,23 @@ class Training:
     def save(self, done: int, state: Any) -> None:
         """Save a checkpoint, which has the whole state also if others hold parts of it."""
         state = distributed.own(distributed.whole(state, self.loop.mesh))
-        if distributed.first():
-            self.checkpoints.save(done, state)
+        with distributed.together():
+            if distributed.first():
+                self.checkpoints.save(done, state)
 
     def _key(self, updates: int) -> Any:
         key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
         return jax.random.fold_in(key, 0x706F70)  # differs from the keys of evaluations
 
-    def show(self, steps: int) -> None:
-        """Plot the learning curves and the curriculum, to the run folder and TensorBoard."""
-        self._drawn = time.monotonic()
+    def show(self, steps: int, *, last: bool = False) -> None:
+        """Plot the learning curves and the curriculum, unless that was done a moment ago."""
+        if not self.config.pictures or not (last or time.monotonic() > self._drawn + DRAW_EVERY):
+            return
+        self._drawn, drawn = time.monotonic(), {}
         with optional("The figures", self.console):
-            if self.config.pictures:
-                self.figures = report.pictures(self)
-                paths = {name: Path(path) for name, path in self.figures.items()}
-                self.callbacks.on_figures(paths, steps)
+            drawn = self.figures = report.pictures(self)
+        if drawn:
+            self.callbacks.on_figures({name: Path(path) for name, path in drawn.items()}, steps)
 
     def evaluate(
         self, state: Any, updates: int, *, episodes: int | None = None, greedy: bool = False
@@ -239,7 +275,8 @@ class Training:
                 lowered = program.lower(*arguments)
             self._evaluators[greedy, episodes] = self.loop.compile(lowered)
         play = self._evaluators[greedy, episodes]
-        results = self.stop.wait_for(lambda: jax.device_get(play(*arguments)))
+        with memory_errors("--evaluation-episodes", self.config.evaluation_episodes):
+            results = self.stop.wait_for(lambda: jax.device_get(play(*arguments)))
         shape = (len(self.evaluation_tasks), episodes)
         return jax.tree.map(lambda x: np.asarray(x).reshape(*x.shape[:-1], *shape), results)
 

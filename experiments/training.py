@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 from rich.console import Console
-from rich.text import Text
 
 from didact.common import display
 from didact.environments import SettingError
@@ -20,7 +19,7 @@ from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.host_loop import Training
 from didact.experiments.imitation import expert_setup
 from didact.experiments.preparation import cache_compilations, settled, system_errors
-from didact.experiments.runs import folder, own_parts, policy_files, resuming
+from didact.experiments.runs import folder, origin, own_parts, policy_files, resuming
 from didact.experiments.runs.folder import CONFIG
 from didact.experiments.tasks import proposers
 
@@ -63,7 +62,7 @@ def train(
     """
     objects.check_arguments(config, resume, checkpoint, callbacks)
     with contextlib.ExitStack() as held:
-        with distributed.prepared():
+        with distributed.together():
             if resume is not None and distributed.first():
                 links = {"linked_checkpoints": linked_checkpoints}
                 held.enter_context(folder.reopened("--resume", Path(resume), **links))
@@ -106,7 +105,8 @@ def _training(
     proposers.proposer_of(config, environment, None if resume is None else Path(resume))
     policy_files.check(config, environment)
     if config.video and PICTURES not in environment.render_modes:
-        console.print(Text(f"No video: {name_of(environment)} does not implement render."))
+        line = f"No video: {name_of(environment)} does not implement render."
+        display.Display(console).line(line)
     if not distributed.first():
         run = held.enter_context(distributed.scratch(resume))
     elif resume is not None:
@@ -115,7 +115,13 @@ def _training(
         place = config.run and Path(config.run)
         made = folder.created("--run", place, objects.default_name(config), to_dict(config))
         run = held.enter_context(made)
+    if distributed.first():  # also in a resumed run, which may have been killed before
         with system_errors(run, config.num_envs):
+            if resume is None:
+                origin.write(run)
+            elif changed := origin.difference(run):
+                line = f"The run was made with {changed}: it is not continued bit for bit."
+                display.Display(console).line(line)
             expert_setup.keep_policies(config, run)
             proposers.keep_transcript(config, run)
     return Training(config, run, environment, loop, evaluation_tasks, console, called)
