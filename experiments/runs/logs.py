@@ -129,7 +129,8 @@ def flat(row: dict[str, Any], prefix: str = "") -> dict[str, float]:
 def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
     """Summarize the metrics of a chunk, `[k]` or `[seeds, k]`, as one row.
 
-    With several seeds, the row also has lists with one number per seed.
+    With several seeds, the row also has lists with one number per seed. `episodes` are those of all
+    seeds, although `steps` are those of one; return, success and length are means over the seeds.
     """
     metrics = {name: np.asarray(x, np.float64) for name, x in metrics.items()}
     episodes = np.maximum(metrics["episodes"].sum(-1), 1e-9)

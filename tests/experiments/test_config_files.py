@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from didact.common.registry import suggest
 from didact.environments import SettingError
 from didact.experiments.cli.train import Options, options
 from didact.experiments.config import (
@@ -21,6 +22,7 @@ from didact.experiments.config import (
     TrainConfig,
     checked,
     from_dict,
+    read_run,
     to_dict,
 )
 from didact.experiments.config_files import MAX_SIZE, read_file
@@ -227,6 +229,15 @@ def test_what_is_wrong_in_a_json_file(folder, content, sentence, monkeypatch):
     with pytest.raises(SettingError) as error:
         read_file("w.json")
     assert sentence in str(error.value)
+
+
+def test_a_run_with_a_huge_name_of_something(folder):
+    """It is refused unread, and no message or search for similar names takes long."""
+    path = folder / "config.json"
+    path.write_text(json.dumps({"student": "p" * MAX_SIZE}))
+    with pytest.raises(SettingError, match="the JSON file written by the run"):
+        read_run(path, folder)
+    assert "ppo" in str(suggest("--student", "p" * 10**8, ["ppo", "sac"]))
 
 
 def test_files_that_cannot_be_read(folder, refused):
