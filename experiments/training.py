@@ -41,7 +41,8 @@ def train(
         resume: run folder to resume. The run's own settings are used. Given again must be only the
             objects that the run was made with, the language model that it asks (`proposer`,
             `llm`), and `imports` if the code is not imported yet.
-        checkpoint: number of updates of the checkpoint to resume from; the latest if None.
+        checkpoint: number of updates of the checkpoint to resume from; the latest if None. What the
+            run has made after it is removed.
         linked_checkpoints: whether `checkpoints` in the run folder may be a link to another folder.
         console: console that shows the progress.
         callbacks: `Callback` objects, or functions of a row of metrics; one that returns True for a
