@@ -19,6 +19,8 @@ except ImportError:  # Windows
 
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _LEFTOVER = re.compile(r"\.(.+\.)?[0-9a-f]{12}\.(part|old|probe)(\..*)?", re.DOTALL)
+_MOVED_ASIDE = re.compile(r"\.(.+)\.[0-9a-f]{12}\.was", re.DOTALL)  # a folder to be replaced
+_STEM = 48  # characters of temporary names, since file systems limit their length
 
 
 @contextlib.contextmanager
@@ -179,12 +181,15 @@ def remove(path: str | os.PathLike[str]) -> None:
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
     """Remove the temporary files and folders of killed processes, directly in a folder.
 
-    No other process may be writing to the folder.
+    A folder that was to be replaced, and was not, is moved back to its place. No other process may
+    be writing to the folder.
     """
     with contextlib.suppress(OSError):
         for path in Path(folder).iterdir():
             if _LEFTOVER.fullmatch(path.name):
                 _remove(path)
+            elif aside := _MOVED_ASIDE.fullmatch(path.name):
+                _move_back(path, path.with_name(aside[1]))
 
 
 def writable(setting: str, folder: str | os.PathLike[str]) -> Path:
@@ -258,20 +263,31 @@ def _numbered(setting: str, parent: Path, name: str) -> Path:
 
 def _unique(path: Path, kind: str, suffix: str = "") -> Path:
     """Return an unused hidden path next to `path`; `remove_leftovers` knows such names."""
-    stem = (path.stem if suffix else path.name)[:48]  # file systems limit the length
+    stem = (path.stem if suffix else path.name)[:_STEM]
     return path.parent / f".{stem}.{uuid.uuid4().hex[:12]}.{kind}{suffix}"
 
 
 def _swap_folder(draft: Path, path: Path) -> None:
-    """Move a folder to its place. If that fails, restore what was there, even if it is a link."""
-    old = _unique(path, "old")
-    os.replace(path, old)
+    """Move a folder to its place. If that fails, restore what was there, even if it is a link.
+
+    If the process is killed, `remove_leftovers` restores it, unless the name is too long to tell.
+    """
+    old = _unique(path, "was" if len(path.name) <= _STEM else "old")
     try:
+        os.replace(path, old)
         os.replace(draft, path)
-    except OSError:
-        os.replace(old, path)
+    except BaseException:  # also a signal
+        _move_back(old, path)
         raise
     _remove(old)
+
+
+def _move_back(old: Path, path: Path) -> None:
+    """Move a folder back to its place, or remove it if there is another one now."""
+    if os.path.lexists(path):
+        _remove(old)
+    elif os.path.lexists(old):
+        os.replace(old, path)
 
 
 def _remove(path: Path) -> None:

@@ -79,16 +79,22 @@ def register_when_imported() -> None:
 class _AfterImport(importlib.abc.MetaPathFinder):
     """Finds gymnasium as usual, and registers our environments once it is imported."""
 
+    def __init__(self) -> None:
+        self.asking = False  # the other finders
+
     def find_spec(
         self,
         fullname: str,
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != "gymnasium":
+        if fullname != "gymnasium" or self.asking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        self.asking = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self.asking = False
         if spec is None or spec.loader is None:
             return spec
         loader, execute = spec.loader, spec.loader.exec_module
@@ -96,6 +102,9 @@ class _AfterImport(importlib.abc.MetaPathFinder):
         def execute_and_register(module: ModuleType) -> None:
             del loader.exec_module  # restores the method of the class
             execute(module)
+            # Not before, since a specification may be asked for without an import.
+            with contextlib.suppress(ValueError):
+                sys.meta_path.remove(self)
             register_known()
 
         loader.exec_module = execute_and_register

@@ -149,6 +149,6 @@ class Registry(Mapping[str, E], Generic[E]):
 
 def suggest(setting: str, value: Any, known: Sequence[str]) -> SettingError:
     """Return the error for an unknown name, with the nearest known names."""
-    near = difflib.get_close_matches(str(value), known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(value)[:100], known, n=3, cutoff=0.5)
     names = near or known[:8]
     return SettingError(setting, value, "a known name, such as " + ", ".join(names))

@@ -16,7 +16,8 @@ from didact.experiments.runs import logs
 class Callback:
     """Base class of callbacks, whose methods do nothing.
 
-    If a method raises an exception, the training saves its state and raises it, too.
+    If a method raises an exception, the training saves its state and raises it, too. `on_end`
+    is called if `on_start` has returned.
     """
 
     def on_start(self, run: Path, config: TrainConfig, steps: int) -> None:
@@ -25,7 +26,8 @@ class Callback:
         Args:
             run: the run folder.
             config: the training settings.
-            steps: the number of steps done before; above 0 for a resumed run.
+            steps: the number of steps done before; above 0 for a resumed run, unless it is resumed
+                from its first checkpoint.
         """
 
     def on_row(self, row: dict[str, Any]) -> bool | None:
@@ -39,10 +41,10 @@ class Callback:
         """Called with the paths of new figures, by name."""
 
     def on_end(self, result: dict[str, Any] | None) -> None:
-        """Called once, after the last update.
+        """Called once, at the end. An exception of the training is not replaced by one from here.
 
         Args:
-            result: the result of `train`; None if the training was interrupted by an exception.
+            result: the result of `train`; None if the training was ended by an exception.
         """
 
 
@@ -52,7 +54,7 @@ class TensorBoard(Callback):
     board: logs.EventWriter | None = None
 
     def on_start(self, run: Path, config: TrainConfig, steps: int) -> None:
-        self.board = logs.EventWriter(run / "tensorboard", steps + 1 if steps else 0)
+        self.board = logs.EventWriter(run / "tensorboard", steps + 1)
 
     def on_row(self, row: dict[str, Any]) -> None:
         if self.board is not None:
@@ -101,10 +103,12 @@ class Callbacks(Callback):
                 raise SettingError("callbacks", shown(callback), allowed)
             known = isinstance(callback, Callback)
             self.callbacks.append(callback if known else Function(callback))
+        self.started: list[Callback] = []
 
     def on_start(self, run: Path, config: TrainConfig, steps: int) -> None:
         for callback in self.callbacks:
             callback.on_start(run, config, steps)
+            self.started.append(callback)
 
     def on_row(self, row: dict[str, Any]) -> bool:
         answers = [callback.on_row(row) for callback in self.callbacks]
@@ -115,13 +119,20 @@ class Callbacks(Callback):
             callback.on_figures(figures, steps)
 
     def on_end(self, result: dict[str, Any] | None) -> None:
-        for callback in self.callbacks:
-            callback.on_end(result)
+        """Tell all callbacks that have started, and then raise the first of their exceptions."""
+        errors: list[Exception] = []
+        for callback in self.started:
+            try:
+                callback.on_end(result)
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     @contextlib.contextmanager
     def ended(self) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
         """Call `on_end` after the block, with the result that the yielded function was given."""
-        results: list[dict[str, Any]] = []
+        results: list[dict[str, Any] | None] = [None]
 
         def end(result: dict[str, Any]) -> dict[str, Any]:
             results.append(result)
@@ -129,5 +140,8 @@ class Callbacks(Callback):
 
         try:
             yield end
-        finally:
-            self.on_end(results[0] if results else None)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self.on_end(None)
+            raise
+        self.on_end(results[-1])

@@ -25,6 +25,7 @@ from didact.experiments.option_types import Imports
 from didact.students.config import TRAINING_DEFAULTS, DistillConfig, PPOConfig, SACConfig
 
 MAX_UPDATES = 2**31 - 1  # updates are counted in 32 bits
+MAX_SIZE = 1 << 20  # bytes of a file with settings
 Steps = Annotated[int, Range(1, 10**15)]
 Count = Annotated[int, Range(1, 2**24)]
 
@@ -276,7 +277,7 @@ def read_run(path: Path, run: Path) -> TrainConfig:
         SettingError: the file is not a valid config.json.
     """
     try:
-        values = json.loads(read_bytes(path).decode())
+        values = json.loads(read_bytes(path, MAX_SIZE).decode())
     except (OSError, ValueError, RecursionError):
         raise SettingError(path.name, str(path), "the JSON file written by the run") from None
     if not isinstance(values, dict):

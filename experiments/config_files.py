@@ -13,9 +13,8 @@ from didact.common.errors import SettingError
 from didact.common.foreign_files import read_bytes, reason
 from didact.common.setting_types import kinds_of, value_of
 from didact.common.strict_json import once
-from didact.experiments.config import TrainConfig, defaults_for, from_dict
+from didact.experiments.config import MAX_SIZE, TrainConfig, defaults_for, from_dict
 
-MAX_SIZE = 1 << 20  # bytes
 _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d{1,4}")
 
 

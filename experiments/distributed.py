@@ -7,6 +7,7 @@ over all of them. Only the first process writes the run folder; the others work 
 import contextlib
 import dataclasses
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -77,11 +78,7 @@ def _from_variables() -> dict[str, Any]:
         for name in (count, number):
             if not os.environ[name].isdecimal():
                 raise SettingError(name, os.environ[name], f"a whole number with {OPTION}")
-        host = os.environ[address]
-        if ":" not in host:
-            host = f"{host}:{os.environ.get('MASTER_PORT', '')}"
-        if not host.rpartition(":")[2].isdecimal():
-            raise SettingError(address, os.environ[address], f"HOST:PORT with {OPTION}")
+        host = _with_port(address, os.environ[address])
         processes, process = int(os.environ[count]), int(os.environ[number])
         if process >= processes:
             raise SettingError(number, process, f"below {count}, which is {processes}")
@@ -89,6 +86,18 @@ def _from_variables() -> dict[str, Any]:
             "coordinator_address": host, "num_processes": processes, "process_id": process,
         }  # fmt: skip
     return {}
+
+
+def _with_port(variable: str, host: str) -> str:
+    """Return HOST:PORT, for which MASTER_ADDR may leave the port to MASTER_PORT."""
+    if re.fullmatch(r"([^:]+|\[.+\]):[0-9]+", host):
+        return host
+    if variable != "MASTER_ADDR" or host.count(":") == 1:
+        raise SettingError(variable, host, f"HOST:PORT, or [IPv6]:PORT, with {OPTION}")
+    port = os.environ.get("MASTER_PORT")
+    if port is None or not port.isdecimal():
+        raise SettingError("MASTER_PORT", port, f"a whole number with {variable} and {OPTION}")
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
 def several() -> bool:
@@ -125,20 +134,30 @@ def agreed(own: bool, *, every: bool = False) -> bool:
 
 
 @contextlib.contextmanager
-def prepared() -> Iterator[None]:
-    """Prepare a training in the block: if that fails in one process, it fails in all of them.
+def together() -> Iterator[None]:
+    """If the block fails in one process, it fails in all of them. All must use this.
 
     Raises:
-        SettingError: the block raised it here or in another process.
+        SettingError: the block raised an exception in another process.
     """
     try:
         yield
-    except SettingError:
+    except BaseException:
         agreed(False, every=True)
         raise
     if not agreed(True, every=True):
-        allowed = "used with settings that work in all processes; another one has refused them"
+        allowed = "used where no process fails; another one has refused its settings, or has failed"
         raise SettingError(OPTION, True, allowed)
+
+
+def require_same(value: int, setting: str, given: Any, allowed: str) -> None:
+    """Check that a number is the same in all processes, all of which must call this.
+
+    Raises:
+        SettingError: it differs. The error has these texts.
+    """
+    if several() and np.ptp(multihost_utils.process_allgather(np.array([value]))):
+        raise SettingError(setting, str(given), allowed)
 
 
 @contextlib.contextmanager

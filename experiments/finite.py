@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 from didact.common.errors import SettingError
 from didact.environments.task_spaces import Box, TaskSpace
 from didact.experiments.config import TrainConfig
+from didact.experiments.objects import is_label
 from didact.students import Rollout
 from didact.students.registry import STUDENTS
 from didact.teachers import Outcomes, Proposals
@@ -33,15 +34,19 @@ class Magnitudes(NamedTuple):
     learn: Float[Array, ""]  # of their proposals
     observations: dict[str, Float[Array, ""]]
     rewards: Float[Array, ""]
-    learned: dict[str, Float[Array, ""]]  # by field of the student's state, see `LEARNED`
+    learned: dict[str, Float[Array, ""]]  # by field of the students' states, see `LEARNED`
 
 
 def magnitudes(
-    proposals: Proposals, outcomes: Outcomes, rollout: Rollout, student_state: Any, axis: str
+    proposals: Proposals,
+    outcomes: Outcomes,
+    rollout: Rollout,
+    student_states: Sequence[Any],
+    axis: str,
 ) -> Magnitudes:
     """Compute the magnitudes of an update, over all devices of a mapped axis."""
     played = outcomes.weights > 0
-    fields = {name: getattr(student_state, name, ()) for name in LEARNED}
+    fields = {name: [getattr(each, name, ()) for each in student_states] for name in LEARNED}
     found = Magnitudes(
         largest(jnp.where(played[:, None], proposals.tasks, 0)),
         largest(jnp.where(played, proposals.learn, 0)),
@@ -138,18 +143,20 @@ def require_finite_state(config: TrainConfig, state: Any, updates: int) -> None:
     Raises:
         SettingError: something that the student learns is NaN or infinite.
     """
-    fields = {name: getattr(state.student, name, ()) for name in LEARNED}
-    found = jax.device_get(jax.jit(lambda parts: jax.tree.map(largest, parts))(fields))
-    for path, value in jax.tree_util.tree_leaves_with_path(found):
-        if not np.isfinite(value):
-            name = f"the student's state {jax.tree_util.keystr(path, simple=True, separator='/')}"
-            cause = (
-                f"the checkpoint after update {updates} is not; resume from an earlier one with "
-                "--checkpoint"
-                if updates
-                else f"before the first update; see --student {config.student}"
-            )
-            raise SettingError(name, float(value), f"finite ({cause})")
+    antagonists = {f"antagonist {n}": each for n, each in enumerate(state.antagonists, 1)}
+    for who, student in ({"student": state.student} | antagonists).items():
+        fields = {name: getattr(student, name, ()) for name in LEARNED}
+        found = jax.device_get(jax.jit(lambda parts: jax.tree.map(largest, parts))(fields))
+        for path, value in jax.tree_util.tree_leaves_with_path(found):
+            if not np.isfinite(value):
+                name = jax.tree_util.keystr(path, simple=True, separator="/")
+                cause = (
+                    f"the checkpoint after update {updates} is not; resume from an earlier one "
+                    "with --checkpoint"
+                    if updates
+                    else f"before the first update; see --student {config.student}"
+                )
+                raise SettingError(f"the {who}'s state {name}", float(value), f"finite ({cause})")
 
 
 def require_teacher_without_nan(
@@ -269,6 +276,8 @@ def _environment(config: TrainConfig) -> str:
 
 def _learning_rate(config: TrainConfig) -> str:
     """Return the option of the student's learning rate and its value, or else its settings."""
+    if is_label(config.student):
+        return "learning rate of the student"
     entry = STUDENTS.find(config.student, "--student")
     rate = getattr(getattr(config, entry.name, None), "learning_rate", None)
     if rate is not None and entry.config is not None:

@@ -255,7 +255,7 @@ class Loop:
         if self.teacher.batch:
             left = ready._replace(at=queue[0], left=queue[1])
             metrics["waiting"] = jax.lax.pmean(waited / episodes.done.size, DEVICES)
-        sizes = magnitudes(proposals, outcomes, taken, student_state, DEVICES)
+        sizes = magnitudes(proposals, outcomes, taken, (student_state, *others), DEVICES)
         updates = state.updates + 1
         state = TrainState(student_state, teacher_state, worlds, left, key, updates, others, levels)
         return state, Records(metrics, proposals.tasks, outcomes, sizes)
@@ -345,8 +345,7 @@ def _episode_metrics(episodes: Episodes) -> dict[str, Array]:
 
 
 def _level_metrics(levels: Episodes) -> dict[str, Array]:
-    """Return the number of levels that several students have finished, and their mean regret."""
-    count = jax.lax.psum(jnp.sum(levels.done, dtype=jnp.float32), DEVICES)
+    """Return the number of levels that several students have finished, and their summed regret."""
     regret = jnp.where(levels.done, levels.totals["regret"], 0)
-    regret = jax.lax.psum(jnp.sum(regret), DEVICES) / jnp.maximum(count, 1)
-    return {"levels": count, "regret": regret}
+    found = {"levels": jnp.sum(levels.done, dtype=jnp.float32), "regret_sum": jnp.sum(regret)}
+    return jax.lax.psum(found, DEVICES)

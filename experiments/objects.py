@@ -76,6 +76,8 @@ def check_arguments(config: Any, resume: Any, checkpoint: Any, callbacks: Any) -
         raise SettingError("resume", shown(resume), "the path of a run folder")
     if checkpoint is not None:
         value_of("checkpoint", checkpoint, Annotated[int, Range(0)])
+        if resume is None:
+            raise SettingError("checkpoint", checkpoint, "given together with resume")
     if not isinstance(callbacks, Iterable) or isinstance(callbacks, str | bytes | Mapping):
         allowed = "a list of Callback objects, and of functions of a row of metrics"
         raise SettingError("callbacks", shown(callbacks), allowed)

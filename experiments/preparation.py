@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -13,6 +15,10 @@ from didact.common.files import home_folder
 from didact.environments import SettingError
 from didact.experiments.config import TrainConfig, checked
 from didact.experiments.runs.checkpoints import Checkpoints
+
+# Errors of writing to an open file.
+DISK = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.EFBIG}
+DISK |= {getattr(errno, name) for name in ("EDQUOT", "ESTALE") if hasattr(errno, name)}
 
 
 def settled(config: TrainConfig) -> TrainConfig:
@@ -26,11 +32,8 @@ def settled(config: TrainConfig) -> TrainConfig:
 
 
 @contextlib.contextmanager
-def system_errors(run: Path, num_envs: int) -> Iterator[None]:
-    """Report errors of the disk and full memory as a `SettingError`.
-
-    Errors of the disk name the last valid checkpoint.
-    """
+def memory_errors(setting: str, value: Any) -> Iterator[None]:
+    """Report that the memory is full as a `SettingError` of the setting that needs it."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
@@ -38,8 +41,22 @@ def system_errors(run: Path, num_envs: int) -> Iterator[None]:
             raise
         why = str(error).splitlines()[0][:200]
         allowed = f"small enough for the memory ({why})"
-        raise SettingError("--num-envs", num_envs, allowed) from None
+        raise SettingError(setting, value, allowed) from None
+
+
+@contextlib.contextmanager
+def system_errors(run: Path, num_envs: int) -> Iterator[None]:
+    """Report errors of the disk and full memory as a `SettingError`.
+
+    Errors of the disk name the last valid checkpoint. Other errors of the system, such as those of
+    a callback's connection, are not changed.
+    """
+    try:
+        with memory_errors("--num-envs", num_envs):
+            yield
     except OSError as error:
+        if not _is_of_disk(run, error):
+            raise
         saved = Checkpoints(run / "checkpoints").saved()
         safe = f"the last checkpoint is {saved[-1]}" if saved else "no checkpoint was saved"
         raise _of_disk(run, error, safe) from error
@@ -51,9 +68,21 @@ def disk_errors(run: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if not _is_of_disk(run, error):
+            raise
         saved = (run / "policy").is_dir()
         safe = "the policy is saved" if saved else "no policy was saved"
         raise _of_disk(run, error, safe) from error
+
+
+def _is_of_disk(run: Path, error: OSError) -> bool:
+    """Whether an error is one of a file in the run folder, or of a disk and no file is named."""
+    if error.filename is None:
+        return error.errno in DISK
+    try:
+        return Path(os.path.abspath(os.fsdecode(error.filename))).is_relative_to(run.absolute())
+    except TypeError:  # a number
+        return error.errno in DISK
 
 
 def _of_disk(run: Path, error: OSError, safe: str) -> SettingError:

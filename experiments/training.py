@@ -1,41 +1,27 @@
-"""Run a training from start to end: the run folder, the compiled chunks, and the host's work
-between them."""
+"""Run a training from start to end: its settings, its run folder, and its parts."""
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from rich.console import Console
-from rich.text import Text
 
 from didact.common import display
 from didact.environments import SettingError
 from didact.environments.base import PICTURES, name_of
-from didact.experiments import distributed, finite, objects, population, setup
+from didact.experiments import distributed, objects, setup
 from didact.experiments.callbacks import Callbacks, TensorBoard
 from didact.experiments.config import TrainConfig, to_dict
 from didact.experiments.evaluation import fixed_tasks
-from didact.experiments.evaluation.evaluate import Results, evaluator
-from didact.experiments.evaluation.scores import scores_of
+from didact.experiments.host_loop import Training
 from didact.experiments.imitation import expert_setup
 from didact.experiments.preparation import cache_compilations, settled, system_errors
-from didact.experiments.runs import folder, logs, own_parts, policy_files, report, resuming
-from didact.experiments.runs.checkpoints import Checkpoints
-from didact.experiments.runs.curriculum_pictures import thumbnails_of
-from didact.experiments.runs.curriculum_snapshots import save_snapshot, snapshot_of
+from didact.experiments.runs import folder, origin, own_parts, policy_files, resuming
 from didact.experiments.runs.folder import CONFIG
-from didact.experiments.runs.optional import optional
-from didact.experiments.runs.stopping import Abandoned, Stop, signals
-from didact.experiments.runs.warm_up import WarmUp
 from didact.experiments.tasks import proposers
-
-DRAW_EVERY = 30.0  # seconds, at least, between figures
 
 
 def train(
@@ -55,7 +41,8 @@ def train(
         resume: run folder to resume. The run's own settings are used. Given again must be only the
             objects that the run was made with, the language model that it asks (`proposer`,
             `llm`), and `imports` if the code is not imported yet.
-        checkpoint: number of updates of the checkpoint to resume from; the latest if None.
+        checkpoint: number of updates of the checkpoint to resume from; the latest if None. What the
+            run has made after it is removed.
         linked_checkpoints: whether `checkpoints` in the run folder may be a link to another folder.
         console: console that shows the progress.
         callbacks: `Callback` objects, or functions of a row of metrics; one that returns True for a
@@ -76,7 +63,7 @@ def train(
     """
     objects.check_arguments(config, resume, checkpoint, callbacks)
     with contextlib.ExitStack() as held:
-        with distributed.prepared():
+        with distributed.together():
             if resume is not None and distributed.first():
                 links = {"linked_checkpoints": linked_checkpoints}
                 held.enter_context(folder.reopened("--resume", Path(resume), **links))
@@ -94,7 +81,7 @@ def _training(
     console: Console | None,
     called: Callbacks,
     settings: dict[str, Any],
-) -> "Training":
+) -> Training:
     """Make the components of a training, and its run folder; see `train`."""
     if resume is not None:
         named = {name: settings.pop(name, None) for name in ("imports", "proposer", "llm")}
@@ -119,7 +106,8 @@ def _training(
     proposers.proposer_of(config, environment, None if resume is None else Path(resume))
     policy_files.check(config, environment)
     if config.video and PICTURES not in environment.render_modes:
-        console.print(Text(f"No video: {name_of(environment)} does not implement render."))
+        line = f"No video: {name_of(environment)} does not implement render."
+        display.Display(console).line(line)
     if not distributed.first():
         run = held.enter_context(distributed.scratch(resume))
     elif resume is not None:
@@ -128,7 +116,13 @@ def _training(
         place = config.run and Path(config.run)
         made = folder.created("--run", place, objects.default_name(config), to_dict(config))
         run = held.enter_context(made)
+    if distributed.first():  # also in a resumed run, which may have been killed before
         with system_errors(run, config.num_envs):
+            if resume is None:
+                origin.write(run)
+            elif changed := origin.difference(run):
+                line = f"The run was made with {changed}: it is not continued bit for bit."
+                display.Display(console).line(line)
             expert_setup.keep_policies(config, run)
             proposers.keep_transcript(config, run)
     return Training(config, run, environment, loop, evaluation_tasks, console, called)
@@ -164,234 +158,3 @@ def train_or_resume(
         return {"run": str(run), "finished": True}
     passed = {part: value for part, value in given._asdict().items() if value is not None}
     return train(resume=run, console=console, callbacks=callbacks, **passed, **named)
-
-
-class Training:
-    """The host side of a training; see `train`."""
-
-    def __init__(self, config, run, environment, loop, evaluation_tasks, console, callbacks):
-        self.callbacks = callbacks
-        self.config, self.run, self.environment, self.loop = config, run, environment, loop
-        self.evaluation_tasks, self.console = evaluation_tasks, console
-        self.checkpoints = Checkpoints(run / "checkpoints")
-        self.student = setup.student_of(config, environment, alone=True)
-        self.figures: dict[str, str] = {}  # paths of the latest figures by name
-        self.thumbnails = thumbnails_of(environment)
-        self._drawn = time.monotonic()
-        self._evaluators: dict[tuple[bool, int], Any] = {}
-        self.stop = Stop()
-
-    def go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
-        """Train to the end, or until a signal arrives; see `train`."""
-        with signals() as self.stop:
-            self.loop.compile = lambda lowered: self.stop.wait_for(lowered.compile)
-            try:
-                result = self._go(resumed, checkpoint)
-            except Abandoned:  # before the first update
-                saved = checkpoint or (self.checkpoints.saved() or [0])[-1]
-                result = self._result(saved)
-        if not result["finished"]:
-            self.stop.check(result)
-        return result
-
-    def _result(self, done: int, *, finished: bool = False) -> dict[str, Any]:
-        steps = done * self.config.steps_per_update
-        result = {"run": str(self.run), "finished": finished, "updates": done, "steps": steps}
-        return result if finished else result | {"resume": resuming.command(self.config, self.run)}
-
-    def _go(self, resumed: bool, checkpoint: int | None) -> dict[str, Any]:
-        config, loop, space = self.config, self.loop, self.environment.task_space
-        with self.stop.compiling():
-            state = loop.init(config.seed)
-        if config.exploit_every:
-            state = loop.place(population.randomise_weights(state, self._key(0)))
-        if resumed and (self.checkpoints.saved() or logs.read(self.run / logs.METRICS)):
-            like = distributed.own(distributed.whole(state, loop.mesh))
-            state = loop.place(self.checkpoints.restore(like, checkpoint))
-            if distributed.first():
-                self.checkpoints.remove_after(int(np.max(np.asarray(state.updates))))
-        done = int(np.max(np.asarray(state.updates)))
-        self.warm_up = WarmUp(config, state.teacher)
-        finite.require_finite_state(config, state, done)
-        total, k = config.num_updates, config.updates_per_chunk
-        self.log = logs.Log(self.run, done)
-        people: population.Population | None = None
-        if config.exploit_every:
-            rows = logs.read(self.run / logs.METRICS)
-            people = population.Population(config.num_seeds, rows)
-        self.callbacks.on_start(self.run, config, done * config.steps_per_update)
-        begun = time.perf_counter()
-        bar = logs.ProgressBar(
-            self.console, total * config.steps_per_update, done * config.steps_per_update
-        )
-        if self.log.damaged:
-            count = "1 line" if self.log.damaged == 1 else f"{self.log.damaged} lines"
-            bar.line(f"{count} of {logs.METRICS} could not be read: moved to {self.log.aside}")
-        if (rounded := total * config.steps_per_update) != config.steps and done == 0:
-            chunk = k * config.steps_per_update
-            bar.line(
-                f"--steps {config.steps:,} becomes {rounded:,}: whole chunks of {chunk:,} steps"
-            )
-        proposals = proposers.ProposerRunner(
-            config, self.environment, loop, self.run, done, tell=bar.line
-        )
-        every = {
-            "evaluate": max(k, round(total * config.evaluate_every)),
-            "checkpoint": max(k, round(total * config.checkpoint_every)),
-            "exploit": max(k, round(total * config.exploit_every)),
-        }
-        seconds, enough = self.log.seconds, False
-        try:
-            if done == 0:
-                self.save(0, state)
-            with self.stop.compiling():
-                loop.compiled(state, k)
-            compiled = time.perf_counter() - begun
-            bar.compiled()
-            crossed = _crossed(done - k, done, every["evaluate"]) or done == total
-            if self.log.unevaluated and crossed:
-                with contextlib.suppress(Abandoned):
-                    self.log.add_evaluation(self.evaluate(state, done))
-            while done < total and not distributed.agreed(bool(self.stop)) and not enough:
-                start = time.perf_counter()
-                state, records = loop.chunk(state, k)
-                records = jax.device_get(records)
-                seconds += time.perf_counter() - start
-                saved = self.checkpoints.saved()
-                finite.require_finite_records(config, records, done, saved)
-                finite.require_tasks_inside(config, space, records, done, saved)
-                before, done = done, done + k
-                finite.require_teacher_without_nan(config, state.teacher, done, saved)
-                steps = done * config.steps_per_update
-                row = {"updates": done, "steps": steps, "seconds": round(seconds, 3)}
-                row["steps_per_second"] = (k * config.steps_per_update * config.num_seeds) / (
-                    time.perf_counter() - start
-                )
-                row |= logs.chunk_row(records.metrics)
-                row |= self.warm_up.row(state.teacher, steps, bar.line)
-                if before == 0:
-                    row["compile_seconds"] = round(compiled, 2)
-                evaluates = _crossed(before, done, every["evaluate"]) or done == total
-                if evaluates:
-                    with optional("The picture of the curriculum", self.console):
-                        self.snapshot(state, records, steps)
-                    with contextlib.suppress(Abandoned):
-                        row["evaluation"] = self.evaluate(state, done)
-                # Not after the last update, since the copies would not be trained.
-                due = done < total and _crossed(before, done, every["exploit"])
-                if people is not None:
-                    key = self._key(done) if due else None
-                    state, exploited = people.after_chunk(state, records.metrics, key)
-                    state, row = loop.place(state) if due else state, row | exploited
-                state, came = proposals(state, before, done)
-                row |= {"proposed": came} if came else {}
-                self.log.write(row)
-                bar.update(steps, row)
-                enough = distributed.agreed(self.stops(row, state, done))
-                if row.get("evaluation") and not self.console.is_terminal:
-                    bar.line(report.progress_line(row))
-                if _crossed(before, done, every["checkpoint"]) or done == total:
-                    self.save(done, state)
-                ends = done == total or enough
-                if ends or (evaluates and time.monotonic() > self._drawn + DRAW_EVERY):
-                    self.show(steps)
-            if done < total:
-                self.save(done, state)
-        finally:
-            with contextlib.suppress(OSError):  # the terminal may be gone
-                bar.close()
-            proposals.close(done)
-        self.stop.at_once = True  # the last state is saved
-        if (done < total and not enough) or self.stop:
-            return self._result(done)
-        self.warm_up.finish(self.console.print)
-        state = distributed.own(distributed.whole(state, loop.mesh))
-        if not distributed.first():
-            return self._result(done, finished=True)
-        try:
-            return self._result(done, finished=True) | report.finish(self, state)
-        except (KeyboardInterrupt, SystemExit):
-            if not self.stop:
-                raise
-            return self._result(done)
-
-    def stops(self, row: dict[str, Any], state: Any, done: int) -> bool:
-        """Pass a row to the callbacks, and return whether one of them ends the training."""
-        try:
-            return bool(self.callbacks.on_row(row))
-        except BaseException:
-            self.save(done, state)
-            raise
-
-    def save(self, done: int, state: Any) -> None:
-        """Save a checkpoint, which has the whole state also if others hold parts of it."""
-        state = distributed.own(distributed.whole(state, self.loop.mesh))
-        if distributed.first():
-            self.checkpoints.save(done, state)
-
-    def _key(self, updates: int) -> Any:
-        key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
-        return jax.random.fold_in(key, 0x706F70)  # differs from the keys of evaluations
-
-    def show(self, steps: int) -> None:
-        """Plot the learning curves and the curriculum, to the run folder and TensorBoard."""
-        self._drawn = time.monotonic()
-        with optional("The figures", self.console):
-            if self.config.pictures:
-                self.figures = report.pictures(self)
-                paths = {name: Path(path) for name, path in self.figures.items()}
-                self.callbacks.on_figures(paths, steps)
-
-    def evaluate(
-        self, state: Any, updates: int, *, episodes: int | None = None, greedy: bool = False
-    ) -> dict[str, dict[str, Any]]:
-        """Return success, return and length by evaluation task, and success by seed if several."""
-        if not self.evaluation_tasks:
-            return {}
-        results = self.play(state, updates, episodes or self.config.evaluation_episodes, greedy)
-        return scores_of(results, self.evaluation_tasks, self.config)
-
-    def play(self, state: Any, updates: int, episodes: int, greedy: bool) -> Results:
-        """Play episodes of every evaluation task (or set of tasks).
-
-        Returns:
-            Arrays [tasks, episodes], with a leading axis of seeds if there are several.
-
-        Raises:
-            Abandoned: a stop was requested.
-        """
-        parts = [fixed_tasks.repeated(x, episodes) for x in self.evaluation_tasks.values()]
-        tasks = jnp.asarray(np.concatenate(parts))
-        key = jax.random.fold_in(jax.random.key(self.config.seed), updates)
-        arguments = distributed.own(state.student), key, tasks
-        if (greedy, episodes) not in self._evaluators:
-            run = evaluator(self.environment, self.student, greedy=greedy)
-
-            def one(student_state, key, tasks):
-                return run(student_state, key, tasks)
-
-            def each(student_states, key, tasks):
-                return jax.lax.map(lambda s: one(s, key, tasks), student_states)
-
-            program = jax.jit(each if self.config.num_seeds > 1 else one)
-            with self.stop.compiling():
-                lowered = program.lower(*arguments)
-            self._evaluators[greedy, episodes] = self.loop.compile(lowered)
-        play = self._evaluators[greedy, episodes]
-        results = self.stop.wait_for(lambda: jax.device_get(play(*arguments)))
-        shape = (len(self.evaluation_tasks), episodes)
-        return jax.tree.map(lambda x: np.asarray(x).reshape(*x.shape[:-1], *shape), results)
-
-    def snapshot(self, state: Any, records: Any, steps: int) -> None:
-        """Save recent tasks and outcomes, and the teacher's beliefs (of the first seed)."""
-        first = (lambda x: x[0]) if self.config.num_seeds > 1 else (lambda x: x)
-        teacher_state = distributed.own(state.teacher)
-        records, teacher_state = jax.tree.map(first, (records, teacher_state))
-        beliefs = jax.device_get(self.loop.teacher.picture(teacher_state))
-        snapshot = snapshot_of(steps, records.tasks, records.outcomes, beliefs)
-        if snapshot.tasks.size:
-            save_snapshot(self.run / "curriculum" / f"{steps:012d}.npz", snapshot)
-
-
-def _crossed(before: int, now: int, every: int) -> bool:
-    return before // every != now // every

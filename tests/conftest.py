@@ -8,6 +8,7 @@ import contextlib
 import gc
 import os
 import pathlib
+import signal
 
 import jax
 import jaxlib.version
@@ -31,6 +32,9 @@ def pytest_configure(config):
 
     Numbers are compared closely, so GPUs must not round what they multiply to 10 bits.
     """
+    # A script that starts tests in its background ignores Ctrl-C in them, and so would processes
+    # that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Traces and programs are millions of objects, which are searched for garbage time and again.
     gc.set_threshold(100_000, 50, 100)
     jax.config.update("jax_default_matmul_precision", "highest")

@@ -26,8 +26,8 @@ class Options(TrainConfig):
     resume: Path | None = None
     """resume the run in this folder, with its own settings"""
     checkpoint: int | None = None
-    """with --resume: number of updates of the checkpoint to resume from; later checkpoints are
-    deleted; defaults to the latest checkpoint"""
+    """with --resume: number of updates of the checkpoint to resume from; later checkpoints, and the
+    policy of a finished run, are deleted; defaults to the latest checkpoint"""
     linked_checkpoints: bool = False
     """with --resume: allow the run's folder `checkpoints` to be a link, such as to a larger disk"""
     distributed: bool = False

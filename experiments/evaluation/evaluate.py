@@ -16,6 +16,7 @@ from didact.experiments.tasks.task_sources import once
 from didact.students import Student
 
 SIDE_BY_SIDE = 512  # parallel environments on a CPU
+MOST = 4096  # on an accelerator, so that memory does not limit the number of tasks
 Numbers = Float[Array, " n"] | Float[np.ndarray, " n"]
 
 
@@ -45,15 +46,15 @@ def evaluator(
         environment: environment to evaluate in.
         student: student to evaluate.
         greedy: take the most probable actions instead of sampling.
-        num_envs: number of parallel environments; if None, 512 on a CPU and the number of tasks on
-            an accelerator.
+        num_envs: number of parallel environments; if None, 512 on a CPU, and on an accelerator
+            the number of tasks up to 4096.
     """
     actor = student_actor(student, greedy=greedy)._replace(value=None)
     restart = Restart(environment)
 
     def run(student_state, key, tasks):
         m = tasks.shape[0]
-        n = min(m, num_envs) if num_envs else backends.group_size(m, SIDE_BY_SIDE)
+        n = min(m, num_envs or backends.group_size(MOST, SIDE_BY_SIDE))
         level_key, act_key = jax.random.split(key)
         take, queue = once(tasks, level_key, environment.restart_group_size)
         runner = Runner(environment, restart, actor, take)

@@ -61,11 +61,15 @@ def policy_of(config: TrainConfig, number: int) -> Policy:
 
 
 def keep_policies(config: TrainConfig, run: Path) -> None:
-    """Copy the expert policies to the run folder, so that the run no longer depends on them."""
+    """Copy the expert policies to the run folder, so that the run no longer depends on them.
+
+    Copies that are there are kept.
+    """
     for number, name in enumerate(config.experts):
-        if name != SOLVER:
+        kept = run / KEPT / str(number)
+        if name != SOLVER and not kept.is_dir():
             policy = policy_of(config, number)
-            save_policy(run / KEPT / str(number), policy.card, policy.params)
+            save_policy(kept, policy.card, policy.params)
 
 
 def _expert(number: int, config: TrainConfig, environment: Environment, space: TaskSpace) -> Expert:

@@ -62,12 +62,13 @@ class Checkpoints:
             if later > updates:
                 remove(self.path(later))
 
-    def restore(self, like: Any, updates: int | None = None) -> Any:
+    def restore(self, like: Any, updates: int | None = None, changed: str = "") -> Any:
         """Load a checkpoint.
 
         Args:
             like: tree of arrays (or their shapes) with the expected structure.
             updates: number of updates of the checkpoint; the latest if None.
+            changed: what the run was made with that differs now, for errors.
 
         Raises:
             SettingError: the checkpoint does not exist or is damaged.
@@ -83,11 +84,12 @@ class Checkpoints:
         try:
             return load_tree(self.path(updates), like)
         except MismatchedArrays:
-            raise SettingError(
-                "config.json",
-                str(self.folder.parent / "config.json"),
-                "as it was when the checkpoint was saved",
-            ) from None
+            allowed = (
+                "resumed with the config.json, the version of didact and the imported code that it "
+                "was saved with"
+            )
+            allowed += f" (the run was made with {changed})" if changed else ""
+            raise SettingError("checkpoint", str(self.path(updates)), allowed) from None
         except CorruptFiles as damage:
             earlier = [u for u in saved if u < updates]
             offer = f"use --checkpoint {earlier[-1]}" if earlier else "there is no earlier one"

@@ -39,6 +39,7 @@ class Log:
         damaged: number of damaged lines that were moved from the file to `aside`.
         unevaluated: whether the row of the checkpoint has no evaluation, as after a stop while it
             was evaluated.
+        lost: whether there is no row of the checkpoint, as after a power cut.
     """
 
     def __init__(self, run: Path, updates: int):
@@ -49,7 +50,9 @@ class Log:
         kept = [row for row in found.rows if row["updates"] <= updates]
         with replacing(self.path) as draft:
             draft.write_text("".join(strict_json.dumps(row) + "\n" for row in kept))
-        self.unevaluated = bool(kept) and "evaluation" not in kept[-1]
+        last = kept[-1] if kept else {"updates": 0}
+        self.lost = last["updates"] != updates
+        self.unevaluated = bool(updates) and not self.lost and "evaluation" not in last
         self.seconds: float = next((r["seconds"] for r in kept[::-1] if r.get("seconds")), 0.0)
 
     def write(self, row: dict[str, Any]) -> None:
@@ -126,7 +129,8 @@ def flat(row: dict[str, Any], prefix: str = "") -> dict[str, float]:
 def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
     """Summarize the metrics of a chunk, `[k]` or `[seeds, k]`, as one row.
 
-    With several seeds, the row also has lists with one number per seed.
+    With several seeds, the row also has lists with one number per seed. `episodes` are those of all
+    seeds, although `steps` are those of one; return, success and length are means over the seeds.
     """
     metrics = {name: np.asarray(x, np.float64) for name, x in metrics.items()}
     episodes = np.maximum(metrics["episodes"].sum(-1), 1e-9)
@@ -150,8 +154,17 @@ def chunk_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
         row |= reported({name.removeprefix(ACHIEVED): rate for name, rate in rates.items()})
     if "waiting" in metrics:  # share of steps in which environments waited for a proposal
         row["waiting"] = float(metrics.pop("waiting").mean())
-    row["learning"] = {name: float(x.mean()) for name, x in sorted(metrics.items())}
+    levels = _level_row(metrics)
+    row["learning"] = {name: float(x.mean()) for name, x in sorted(metrics.items())} | levels
     return row
+
+
+def _level_row(metrics: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Remove the metrics of levels that several students play, and return them as part of a row."""
+    if "regret_sum" not in metrics:
+        return {}
+    regret, levels = (float(metrics.pop(name).sum()) for name in ("regret_sum", "levels"))
+    return {"levels": int(levels), "regret": regret / levels if levels else None}
 
 
 class ProgressBar(Display):

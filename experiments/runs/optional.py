@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
+from didact.common.display import Display
 from didact.common.errors import SettingError
 
 
@@ -22,12 +22,11 @@ def optional(what: str, console: Console) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # drawing runs the code of environments and teachers
-        line = f"{what} was not made: {_reason(error)}"
-        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
-        console.print(Text(line), soft_wrap=True)
+        Display(console).line(f"{what} could not be made: {reason(error)}")
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Describe an exception in one line, with its place unless it is a `SettingError`."""
     if isinstance(error, SettingError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)

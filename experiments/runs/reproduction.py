@@ -2,12 +2,12 @@
 
 import dataclasses
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from didact.common.extensions import OPTION as IMPORT
 from didact.common.extensions import without_folders
-from didact.experiments.config import TrainConfig, option
+from didact.experiments.config import TrainConfig, defaults_for, option
 from didact.experiments.objects import objects_of
 
 
@@ -20,7 +20,10 @@ def train_command(config: TrainConfig) -> str:
     if parts:
         return f"didact.train in Python, with objects as {', '.join(parts)}"
     config = dataclasses.replace(config, run=None, imports=tuple(without_folders(config.imports)))
-    words = ["didact", "train", *_options(config, TrainConfig())]
+    # Compared with both kinds of defaults, since a student that imported code registers is not
+    # known yet when the command reads its options.
+    usual = TrainConfig(), defaults_for(config.student)
+    words = ["didact", "train", *_options(config, usual)]
     return shlex.join(words)
 
 
@@ -37,15 +40,20 @@ def score_command(
     return shlex.join([*words, *(["--tasks", *tasks] if tasks else [])])
 
 
-def _options(values: Any, usual: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the settings that differ from the defaults, as command-line words."""
-    for field in dataclasses.fields(usual):
-        value, default = getattr(values, field.name), getattr(usual, field.name)
+def _options(values: Any, usual: Sequence[Any], prefix: str = "") -> Iterator[str]:
+    """Yield the settings that differ from any of the defaults, as command-line words."""
+    for field in dataclasses.fields(usual[0]):
+        name, value = field.name, getattr(values, field.name)
+        defaults = [getattr(each, name) for each in usual]
         if dataclasses.is_dataclass(value):
-            yield from _options(value, default, f"{prefix}{field.name}.")
-        elif value != default and field.name == "imports":
+            yield from _options(value, defaults, f"{prefix}{name}.")
+        elif all(value == default for default in defaults):
+            continue
+        elif name == "imports":
             for text in value:
                 yield from (IMPORT, text)
-        elif value != default:
-            yield option(prefix + field.name)
+        elif field.type is bool:  # a flag
+            yield option(prefix + ("" if value else "no_") + name)
+        else:
+            yield option(prefix + name)
             yield from map(str, value if isinstance(value, tuple) else (value,))

@@ -9,7 +9,7 @@ from typing import Any
 from didact.common.errors import SettingError
 from didact.common.extensions import OPTION as IMPORT
 from didact.common.extensions import import_all, require_named
-from didact.experiments import objects
+from didact.experiments import distributed, objects
 from didact.experiments.config import LLMConfig, TrainConfig, read_run
 from didact.experiments.runs.folder import CONFIG
 from didact.experiments.tasks import server_consent
@@ -46,9 +46,15 @@ def settings_of(
     return config
 
 
-def command(config: TrainConfig, run: Path) -> str:
-    """Return the command that resumes a run."""
+def command(config: TrainConfig, run: Path, checkpoint: int | None = None) -> str:
+    """Return the command that resumes a run, from its latest checkpoint or the given one."""
     words = ["didact", "train", "--resume", str(run)]
+    if checkpoint is not None:
+        words += ["--checkpoint", str(checkpoint)]
+    if (run / "checkpoints").is_symlink():
+        words += ["--linked-checkpoints"]
+    if distributed.several():
+        words += [distributed.OPTION]
     for text in config.imports:
         words += [IMPORT, text]
     for name, value in server_consent.consent(config).items():

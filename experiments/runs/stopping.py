@@ -137,7 +137,7 @@ class Stop:
 def signals() -> Iterator[Stop]:
     """Yield a `Stop` that notes Ctrl-C, SIGTERM and SIGHUP during the block.
 
-    SIGHUP stays ignored where it is, as under `nohup`.
+    Signals that are ignored stay so, as under `nohup`, or in a background job of a script.
     """
     stop = Stop()
     with _handled(stop.note):
@@ -159,10 +159,7 @@ def _handled(handler: Callable[[int, Any], Any]) -> Iterator[None]:
     before = {}
     try:
         for number in NUMBERS:
-            if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) not in (
-                signal.SIG_IGN,
-                None,
-            ):
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 before[number] = signal.signal(number, handler)
     except ValueError:  # signal handlers can only be set in the main thread
         pass

@@ -127,8 +127,6 @@ def main(arguments: list[str] | None = None) -> None:
         made.add_row(str(number), "-" if success is None else f"{success:.1%}", result["run"])
     console = display.console()
     console.print(made)
-    if len(done) < choice.generations:
-        console.print("Stopped; all progress is saved. Run the same command again to resume.")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from didact.experiments.plotting import run_comparison
 from didact.experiments.plotting.training_curves import bootstrap_band
 from didact.experiments.preparation import settled
 from didact.experiments.runs.folder import CONFIG
+from didact.experiments.runs.optional import reason
 from didact.experiments.sweeps.sweep_files import Combination, read_sweep
 from didact.experiments.tasks import proposers
 from didact.experiments.tasks.server_consent import require_named_server
@@ -75,19 +76,25 @@ def sweep(
         runs = [_row(folder, each, errors.get(each.name)) for each in read.combinations]
         return {"out": str(folder), "runs": runs}
 
-    for number, (name, config) in enumerate(configs.items(), 1):
-        if _finished(folder / name):
-            continue
-        console.print(Text(f"[{number}/{len(configs)}] {name}"))
-        try:
-            finished = train_or_resume(config, console=console)["finished"]
-        except SettingError as error:
-            errors[name] = str(error)
-            console.print(Text(f"{name} failed: {error}"))
-        else:
-            if not finished:  # the user has stopped the training, and so the sweep
-                raise KeyboardInterrupt
+    def write() -> None:
         write_whole(folder / RESULTS, json.dumps(results(), indent=1) + "\n")
+
+    try:
+        for number, (name, config) in enumerate(configs.items(), 1):
+            if _finished(folder / name):
+                continue
+            console.print(Text(f"[{number}/{len(configs)}] {name}"))
+            try:
+                finished = train_or_resume(config, console=console)["finished"]
+            except Exception as error:  # also of the code of users
+                errors[name] = reason(error)
+                console.print(Text(f"{name} failed: {errors[name]}"))
+            else:
+                if not finished:  # the user has stopped the training, and so the sweep
+                    raise KeyboardInterrupt
+            write()
+    finally:
+        write()
     return results()
 
 

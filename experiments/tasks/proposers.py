@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from didact.common.files import replacing
 from didact.common.registry import Entry, Registry
 from didact.common.setting_types import shown
 from didact.environments import Environment, SettingError, TaskSpace, registered
@@ -157,9 +158,13 @@ def proposer_of(
 
 
 def keep_transcript(config: TrainConfig, run: Path) -> None:
-    """Copy the transcript that a run replays, so that the run no longer depends on the original."""
-    if config.transcript is not None:
-        shutil.copyfile(config.transcript, run / KEPT)
+    """Copy the transcript that a run replays, so that the run no longer depends on the original.
+
+    A copy that is there is kept.
+    """
+    if config.transcript is not None and not (run / KEPT).is_file():
+        with replacing(run / KEPT) as draft:
+            shutil.copyfile(config.transcript, draft)
 
 
 class ProposerRunner:

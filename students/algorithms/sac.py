@@ -53,7 +53,8 @@ def sac(
     transition. Twin critics are trained on clipped double-Q targets, the actor with
     reparameterised gradients, and the entropy coefficient towards a target entropy, by default
     minus the dimension of the action. Actions are uniformly random until the buffer holds
-    `learning_starts` transitions. There is no recurrent memory.
+    `learning_starts` transitions. There is no recurrent memory. Metrics are means over the gradient
+    steps of an update, and 0 in updates without any, such as those before `learning_starts`.
 
     On several devices, each device holds the whole replay buffer and computes its share of every
     batch.

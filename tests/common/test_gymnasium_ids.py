@@ -27,6 +27,13 @@ def test_both_imports_are_enough(imports):
     assert done.returncode == 0, done.stderr
 
 
+def test_asking_whether_gymnasium_is_installed_changes_nothing():
+    asking = 'import sys, didact, importlib.util\nassert importlib.util.find_spec("gymnasium")\n'
+    code = asking + "import gymnasium\n" + AFTERWARDS
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture
 def known(monkeypatch):
     """What is registered here is forgotten afterwards."""

@@ -19,6 +19,7 @@ from didact.environments import SettingError
         ({"resume": 5}, "resume is 5, but must be the path of a run folder"),
         ({"resume": "nowhere", "checkpoint": "x"}, "checkpoint is 'x'"),
         ({"resume": "nowhere", "checkpoint": -1}, "checkpoint is -1"),
+        ({"checkpoint": 5}, "checkpoint is 5, but must be given together with resume"),
         ({"imports": "my.py"}, r"--import is 'my\.py'"),
     ],
 )

@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from didact.common.registry import suggest
 from didact.environments import SettingError
 from didact.experiments.cli.train import Options, options
 from didact.experiments.config import (
@@ -21,16 +22,22 @@ from didact.experiments.config import (
     TrainConfig,
     checked,
     from_dict,
+    read_run,
     to_dict,
 )
 from didact.experiments.config_files import MAX_SIZE, read_file
 from didact.experiments.runs.reproduction import train_command
-from didact.students.config import DistillConfig, NetworkConfig, PPOConfig
+from didact.students.config import DistillConfig, NetworkConfig, PPOConfig, SACConfig
 
 texts = st.lists(st.sampled_from(["a=1", "rows=1..2", "yes", "1e3", "null", "-x"]), max_size=2)
 configs = st.builds(
     TrainConfig,
     env=st.sampled_from(["GoTo", "no", "3", "a: b", "# c"]),
+    student=st.sampled_from(["ppo", "sac", "distill"]),
+    num_envs=st.sampled_from([16, 1024]),
+    chunk=st.sampled_from([2, 8]),
+    pictures=st.booleans(),
+    video=st.booleans(),
     tasks=texts.map(tuple),
     imports=st.lists(st.sampled_from(["my.py", "a.b"]), max_size=2).map(tuple),
     steps=st.integers(1, 10**12),
@@ -40,8 +47,12 @@ configs = st.builds(
     ppo=st.builds(
         PPOConfig,
         learning_rate=st.floats(1e-300, 1e300),
-        network=st.builds(NetworkConfig, hidden=st.integers(1, 8192)),
+        scale_rewards=st.none() | st.booleans(),
+        network=st.builds(
+            NetworkConfig, hidden=st.integers(1, 8192), normalise_observations=st.booleans()
+        ),
     ),
+    sac=st.builds(SACConfig, tune_alpha=st.booleans()),
     distill=st.builds(DistillConfig, distance=st.sampled_from(["kl", "cross_entropy"])),
     kickstart=st.builds(KickstartConfig, weight=st.floats(0, 9)),
     llm=st.builds(
@@ -77,11 +88,17 @@ def test_a_file_and_options_mean_the_same(folder, config):
     config = dataclasses.replace(config, tasks=tuple(t for t in config.tasks if t[0] != "-"))
     path = written(folder, to_dict(config), "json")
     words = shlex.split(train_command(config))[2:]
-    read = tyro.cli(Options, args=words)
-    assert read.settings == config
+    assert read_words(*words) == config
     named = [word for text in config.imports for word in ("--import", text)]
     from_file = options(["--config", str(path), *named]).settings
     assert dataclasses.replace(from_file, imports=config.imports) == config
+
+
+def test_the_command_of_a_training():
+    config = TrainConfig(student="sac", rollout_length=16, video=False)
+    command = "didact train --student sac --num-envs 1024 --rollout-length 16 --chunk 2 --no-video"
+    assert train_command(config) == command
+    assert read_words(*shlex.split(command)[2:]) == config
 
 
 def read_words(*words):
@@ -212,6 +229,15 @@ def test_what_is_wrong_in_a_json_file(folder, content, sentence, monkeypatch):
     with pytest.raises(SettingError) as error:
         read_file("w.json")
     assert sentence in str(error.value)
+
+
+def test_a_run_with_a_huge_name_of_something(folder):
+    """It is refused unread, and no message or search for similar names takes long."""
+    path = folder / "config.json"
+    path.write_text(json.dumps({"student": "p" * MAX_SIZE}))
+    with pytest.raises(SettingError, match="the JSON file written by the run"):
+        read_run(path, folder)
+    assert "ppo" in str(suggest("--student", "p" * 10**8, ["ppo", "sac"]))
 
 
 def test_files_that_cannot_be_read(folder, refused):

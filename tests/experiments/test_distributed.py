@@ -2,12 +2,14 @@
 
 import json
 import shlex
+import shutil
 import socket
 
 import jax
 import numpy as np
 import pytest
 
+from didact.environments import SettingError
 from didact.experiments import distributed
 from didact.experiments.config import TrainConfig
 from didact.experiments.runs.checkpoints import Checkpoints
@@ -31,13 +33,13 @@ def free_port():
 def in_two_processes(process, monkeypatch):
     """Run a command in two connected processes: (exit code, stdout, stderr) of each."""
 
-    def run(*words, folder):
+    def run(*words, folder, code=None):
         monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", f"127.0.0.1:{free_port()}")
         monkeypatch.setenv("JAX_NUM_PROCESSES", "2")
         started = []
         for number in range(2):
             monkeypatch.setenv("JAX_PROCESS_ID", str(number))
-            started.append(process(*words, "--distributed", folder=folder))
+            started.append(process(*words, "--distributed", folder=folder, code=code))
         try:
             ended = [each.communicate(timeout=500) for each in started]
         finally:
@@ -95,7 +97,44 @@ def test_a_refused_setting_ends_all_processes(in_two_processes, tmp_path):
     (code, _, err), (other, _, heard) = in_two_processes(*SMALL, "--run", "taken", folder=tmp_path)
     assert (code, other) == (2, 2)
     assert "--run is 'taken'" in err
-    assert "another one has refused them" in heard
+    assert "another one has refused its settings" in heard
+
+
+FAILING = """
+import didact, sys
+from didact.experiments import distributed
+
+distributed.connect()
+
+def fail(row):
+    raise RuntimeError("enough")
+
+small = {"num_minibatches": 2, "network": {"hidden": 8, "memory": 0}}
+settings = {"env": "CombinationLock", "teacher": "alp_gmm", "num_envs": 16, "ppo": small}
+settings |= {"steps": 4096, "rollout_length": 16, "pictures": False, "video": False}
+seen = "run" if distributed.first() else "older"
+given = {"resume": seen} if "resume" in sys.argv else settings | {"run": "run"}
+didact.train(**given, callbacks=[fail])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.process
+def test_an_error_in_one_process_ends_all(in_two_processes, tmp_path):
+    """In a callback, of the first process only; and if another sees another checkpoint."""
+    (code, _, err), (other, _, heard) = in_two_processes(folder=tmp_path, code=FAILING)
+    assert code
+    assert other
+    assert "RuntimeError: enough" in err
+    assert "another one has refused its settings, or has failed" in heard
+    assert Checkpoints(tmp_path / "run" / "checkpoints").saved() == [0, 2]
+    shutil.copytree(tmp_path / "run", tmp_path / "older")
+    shutil.rmtree(tmp_path / "older" / "checkpoints" / "00000002")
+    ends = in_two_processes("resume", folder=tmp_path, code=FAILING)
+    assert "--resume is 'run', but must be in a folder that all processes share" in ends[0][2]
+    for code, _, err in ends:
+        assert code
+        assert "but must be in a folder that all processes share" in err
 
 
 @pytest.mark.parametrize(
@@ -122,17 +161,43 @@ def test_without_a_launcher(monkeypatch, refused):
     assert "JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES" in refused("train", "--distributed")
 
 
-def test_the_variables_of_torchrun(monkeypatch):
-    for name, value in {
-        "MASTER_ADDR": "a",
-        "MASTER_PORT": "7",
-        "WORLD_SIZE": "4",
-        "RANK": "3",
-    }.items():
-        monkeypatch.setenv(name, value)
+def of_torchrun(monkeypatch, address, port):
     monkeypatch.delenv("JAX_COORDINATOR_ADDRESS", raising=False)
-    settings = {"coordinator_address": "a:7", "num_processes": 4, "process_id": 3}
-    assert distributed._from_variables() == settings
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    variables = {"MASTER_ADDR": address, "WORLD_SIZE": "4", "RANK": "3"}
+    for name, value in (variables | ({"MASTER_PORT": port} if port else {})).items():
+        monkeypatch.setenv(name, value)
+    return distributed._from_variables()
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "expected"),
+    [
+        ("a", "7", "a:7"),
+        ("a:9", None, "a:9"),
+        ("a:9", "7", "a:9"),
+        ("fe80::1", "7", "[fe80::1]:7"),
+        ("[fe80::1]", "7", "[fe80::1]:7"),
+        ("[fe80::1]:9", None, "[fe80::1]:9"),
+    ],
+)
+def test_the_variables_of_torchrun(monkeypatch, address, port, expected):
+    settings = {"coordinator_address": expected, "num_processes": 4, "process_id": 3}
+    assert of_torchrun(monkeypatch, address, port) == settings
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "message"),
+    [
+        ("a", None, "MASTER_PORT is None, but must be a whole number with MASTER_ADDR"),
+        ("a", "x", "MASTER_PORT is 'x'"),
+        ("fe80::1", None, "MASTER_PORT is None"),
+        ("a:x", "7", "MASTER_ADDR is 'a:x', but must be HOST:PORT"),
+    ],
+)
+def test_addresses_without_a_port(monkeypatch, address, port, message):
+    with pytest.raises(SettingError, match=message):
+        of_torchrun(monkeypatch, address, port)
 
 
 def test_one_process_is_all_there_is():

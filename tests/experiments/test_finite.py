@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import fakes
@@ -55,7 +56,10 @@ class Learned(NamedTuple):
     replay: np.ndarray  # may contain anything
 
 
-@pytest.mark.parametrize("place", ["task", "observation", "reward", "params", "replay", "waiting"])
+PLACES = ["task", "observation", "reward", "params", "antagonist", "replay", "waiting"]
+
+
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_the_magnitudes_of_an_update(place, bad):
     ones, rows = np.ones((3, 2), np.float32), np.ones((4, 2), np.float32)
@@ -64,13 +68,16 @@ def test_the_magnitudes_of_an_update(place, bad):
         observation=observation, reward=ones.copy()
     )
     weights = np.array([1, 1, 0, 0], np.float32)
-    student = Learned({"a": ones.copy(), "count": np.zeros(3, np.int32)}, ones.copy())
+    student, antagonist = (
+        Learned({"a": ones.copy(), "count": np.zeros(3, np.int32)}, ones.copy()) for _ in range(2)
+    )
     target = {
         "task": rows[1],
         "waiting": rows[3],  # no episode: its task is arbitrary
         "observation": observation["numbers"][2, 1],
         "reward": rollout.reward[0],
         "params": student.params["a"][2],
+        "antagonist": antagonist.params["a"][1],
         "replay": student.replay[0],
     }[place]
     target[-1] = bad
@@ -82,7 +89,7 @@ def test_the_magnitudes_of_an_update(place, bad):
     mesh = Mesh(np.array(jax.devices()[:1]), (DEVICES,))
     whole = PartitionSpec()
     mapped = jax.shard_map(run, mesh=mesh, in_specs=whole, out_specs=whole, check_vma=False)
-    found = jax.jit(mapped)(rows, outcomes, rollout, student)
+    found = jax.jit(mapped)(rows, outcomes, rollout, (student, antagonist))
     assert set(found.observations) == {"numbers"}
     assert set(found.learned) == {"params"}
     values = {
@@ -91,6 +98,7 @@ def test_the_magnitudes_of_an_update(place, bad):
         "reward": found.rewards,
         "params": found.learned["params"],
     }
+    place = "params" if place == "antagonist" else place
     for name, value in values.items():
         assert np.isfinite(value) == (name != place), name
         if name != place:
@@ -164,6 +172,22 @@ def test_the_option_is_that_of_the_student(student, option):
     config = dataclasses.replace(CONFIG, student=student)
     with pytest.raises(SettingError, match=option):
         finite.require_finite_records(config, records(loss=(np.nan, 0)), 0, [0])
+
+
+def test_a_student_object_has_no_option():
+    config = dataclasses.replace(CONFIG, student="<Student object>")
+    with pytest.raises(SettingError, match=r"loss is nan.*update 1: try a smaller learning rate"):
+        finite.require_finite_records(config, records(loss=(np.nan, 0)), 0, [0])
+
+
+def test_the_states_of_all_students():
+    good = Learned({"a": np.ones(3, np.float32)}, np.ones(1))
+    bad = Learned({"a": np.array([1, np.nan], np.float32)}, np.ones(1))
+    finite.require_finite_state(CONFIG, SimpleNamespace(student=good, antagonists=(good,)), 8)
+    for students, name in (((bad, good), "student"), ((good, good, bad), "antagonist 2")):
+        state = SimpleNamespace(student=students[0], antagonists=students[1:])
+        with pytest.raises(SettingError, match=f"the {name}'s state params/a is nan.*update 8"):
+            finite.require_finite_state(CONFIG, state, 8)
 
 
 def test_evaluations_and_metrics():

@@ -82,7 +82,7 @@ def test_what_cannot_be_drawn_costs_a_line(trained):
     lines = trained[-1].splitlines()
     assert "No video: Blind does not implement render." in lines
     assert any(
-        line.startswith("The picture of the curriculum was not made: ValueError: no [/bold]")
+        line.startswith("The picture of the curriculum could not be made: ValueError: no [/bold]")
         for line in lines
     )
     assert "video" not in trained[1]["files"]

@@ -241,6 +241,18 @@ def test_rows_without_finished_episodes():
     assert second["success"] == pytest.approx(2 / 3)
 
 
+def test_rows_of_teachers_with_several_students():
+    """The regret is a mean over levels, not over updates, most of which may finish none."""
+    names = ("episodes", "return_sum", "success_sum", "length_sum")
+    metrics = {name: np.array([4.0, 0.0]) for name in names}
+    metrics |= {"levels": np.array([4.0, 0.0]), "regret_sum": np.array([2.0, 0.0])}
+    assert logs.chunk_row(dict(metrics))["learning"] == {"levels": 4, "regret": 0.5}
+    seeds = {name: np.stack([x, x[::-1] / 2]) for name, x in metrics.items()}
+    assert logs.chunk_row(seeds)["learning"] == {"levels": 6, "regret": 0.5}
+    none = metrics | {"levels": np.zeros(2), "regret_sum": np.zeros(2)}
+    assert logs.chunk_row(none)["learning"] == {"levels": 0, "regret": None}
+
+
 def test_curves_of_runs_where_episodes_end_late(tmp_path):
     """Rows without a mean stand among rows with one for each seed."""
     from types import SimpleNamespace
@@ -272,6 +284,20 @@ def test_logs_go_on(tmp_path):
     assert log.seconds == 2.0
     log.write({"updates": 6, "steps": 60, "seconds": 3.5})
     assert [row["updates"] for row in logs.read(tmp_path / "metrics.jsonl")] == [2, 4, 6]
+
+
+def test_the_row_of_the_checkpoint_is_lost(tmp_path):
+    """Its evaluation belongs to no other row."""
+    log = logs.Log(tmp_path, 0)
+    assert not log.lost
+    assert not log.unevaluated
+    log.write({"updates": 98, "steps": 980, "seconds": 1.0})
+    log = logs.Log(tmp_path, 98)
+    assert not log.lost
+    assert log.unevaluated
+    log = logs.Log(tmp_path, 100)
+    assert log.lost
+    assert not log.unevaluated
 
 
 @pytest.mark.slow

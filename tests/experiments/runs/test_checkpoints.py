@@ -143,8 +143,9 @@ def test_another_training_is_refused(folder):
         state()._replace(parts={"count": jnp.int32(7)}),
         state()._replace(nothing=(jnp.zeros(3),)),
     ):
-        with pytest.raises(SettingError, match="as it was when the checkpoint was") as caught:
-            checkpoints.restore(other)
+        with pytest.raises(SettingError, match=r"didact 1 \(now 2\)") as caught:
+            checkpoints.restore(other, changed="didact 1 (now 2)")
+        assert "resumed with the config.json, the version of didact" in str(caught.value)
         assert "\n" not in str(caught.value)
 
 

@@ -9,8 +9,8 @@ from didact.environments import SettingError
 from didact.experiments.runs.optional import optional
 
 
-def printed(error):
-    file = io.StringIO()
+def printed(error, file=None):
+    file = file or io.StringIO()
     with optional("The video", Console(file=file, width=40)):
         raise error
     return file.getvalue()
@@ -18,14 +18,21 @@ def printed(error):
 
 def test_a_failure_is_one_line_that_names_the_cause():
     told = printed(SettingError("environment", "Blind", "one that implements render"))
-    assert told == (
-        "The video was not made: environment is 'Blind', but must be one that implements render.\n"
-    )
+    sentence = "environment is 'Blind', but must be one that implements render."
+    assert told == f"The video could not be made: {sentence}\n"
     told = printed(ValueError("no [/bold] display\nat all"))
-    assert told.startswith("The video was not made: ValueError: no [/bold] display (test_optional.")
+    assert told.startswith(
+        "The video could not be made: ValueError: no [/bold] display (test_optional."
+    )
     assert told.count("\n") == 1
     assert "KeyError (test_" in printed(KeyError())
     assert "\\x1b[31m" in printed(OSError("\x1b[31mred"))
+
+
+def test_a_console_that_is_closed_is_no_failure():
+    file = io.StringIO()
+    file.write = None  # type: ignore[method-assign]
+    printed(KeyError(), file)
 
 
 def test_a_stop_is_no_failure():

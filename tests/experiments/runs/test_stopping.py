@@ -88,15 +88,16 @@ def test_work_returns_its_result_or_raises_its_error():
             send(signal.SIGHUP)
 
 
-def test_hangups_that_are_ignored_stay_ignored():
-    """As under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_signals_that_are_ignored_stay_ignored(number):
+    """As hangups under nohup, and Ctrl-C in the background of a script."""
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         with signals() as stop:
-            send(signal.SIGHUP)
+            send(number)
             assert not stop
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
 
 
 def test_cleaning_up_is_not_disturbed():

@@ -200,7 +200,7 @@ class FakeTraining:
     """Writes what a finished training leaves behind."""
 
     def __init__(self, monkeypatch):
-        self.calls, self.fails, self.stops = [], set(), set()
+        self.calls, self.fails, self.stops, self.breaks = [], set(), set(), set()
         monkeypatch.setattr(sweeps, "train_or_resume", self)
         monkeypatch.setattr(sweeps.setup, "loop_of", lambda *arguments: None)
 
@@ -210,6 +210,8 @@ class FakeTraining:
         (config.run / "config.json").write_text(json.dumps(to_dict(config)))
         if config.chunk in self.fails:
             raise SettingError("loss", float("nan"), "finite [/red]")
+        if config.chunk in self.breaks:
+            raise TypeError("unsupported operand\nin an environment")
         if config.chunk in self.stops:
             return {"run": str(config.run), "finished": False}
         part = {"success": config.chunk / 10, "return": 1.0, "length": 1.0}
@@ -255,6 +257,33 @@ def test_finished_runs_are_skipped_and_failed_ones_are_reported(here, monkeypatc
     with pytest.raises(SettingError, match=r"--out is 'all', .* different settings"):
         sweeps.sweep(file, "all")
     assert len(training.calls) == 6
+
+
+def test_bugs_in_a_training_do_not_end_a_sweep(here, monkeypatch):
+    training = FakeTraining(monkeypatch)
+    file = file_of({"base": {"env": "ToyGrid"}, "grid": {"chunk": [1, 2]}})
+    training.breaks = {1}
+    first, second = sweeps.sweep(file, "all")["runs"]
+    assert (first["status"], second["status"]) == ("failed", "finished")
+    assert first["error"].startswith("TypeError: unsupported operand (test_sweep.py, line")
+
+
+def test_the_results_are_written_however_a_sweep_ends(here, monkeypatch):
+    training = FakeTraining(monkeypatch)
+    file = file_of({"base": {"env": "ToyGrid"}, "grid": {"chunk": [1, 2]}})
+    training.stops = {1}
+
+    def statuses():
+        return [run["status"] for run in json.loads(Path("all/sweep.json").read_text())["runs"]]
+
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.sweep(file, "all")
+    assert statuses() == ["pending", "pending"]
+    training.stops = set()
+    result = sweeps.sweep(file, "all")
+    Path("all/sweep.json").unlink()  # as if it was killed before it wrote them
+    assert sweeps.sweep(file, "all") == result
+    assert statuses() == ["finished", "finished"]
 
 
 def test_all_settings_are_checked_before_the_first_training(here, refused):
