@@ -64,9 +64,12 @@ class Parkour(WalkerEnvironment):
     Walkers and climbers go limp after 600 steps under water, swimmers after 600 steps out of it.
 
     Climbers start hanging from the ceiling. They have an action for each hand: it holds on to the
-    ceiling or to a creeper that it touches while the action is positive. Contact of the head,
-    chest or shanks with the ground ends their episodes, with a reward of -100, as does leaving the
-    landscape on the left. Nothing else ends an episode before the far end or 2000 steps of 20 ms.
+    ceiling or to a creeper that it touches while the action is positive.
+
+    Three things end an episode with a reward of -100: leaving the landscape on the left; contact of
+    a climber's head, chest or shanks with the ground; and contact of the walking chimpanzee's head
+    or chest with ground or ceiling. Nothing else ends an episode before the far end or 2000 steps
+    of 20 ms.
 
     The reward is that of `StumpTracks`, but the wheel, the chimpanzees and the fish may tilt at no
     cost, and the actions of hands cost as much as those of motors. Episodes are a success if the

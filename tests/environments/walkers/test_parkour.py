@@ -8,7 +8,9 @@ from numpy.testing import assert_allclose
 
 from didact.common.errors import SettingError
 from didact.environments import make
+from didact.environments.physics import worlds_first
 from didact.environments.physics.rays import CREEPER, OTHER, WATER, ray_hits
+from didact.environments.physics.terrain import CEILING_IDS
 from didact.environments.walkers import parkour_test_tasks
 from didact.environments.walkers.bodies import PARKOUR_BODIES
 from didact.environments.walkers.parkour import tasks as parkour_tasks
@@ -139,6 +141,32 @@ def test_actions_and_observations_have_the_sizes_of_the_original(body):
     assert environment.action_space.size == motors + hands
     expected = 6 + 2 * motors + feet + 2 * hands + 20
     assert environment.observation_space["observation"].shape == (expected,)
+
+
+# The critical bodies of TeachMyAgent: their contact with the ground ends an episode.
+CRITICAL = {
+    "chimpanzee": {"head", "chest"},
+    "climbing_chimpanzee": {"head", "chest", "left shank", "right shank"},
+    "climbing_chest": {"head", "chest"},
+}
+
+
+@pytest.mark.parametrize("body", PARKOUR_BODIES)
+def test_contacts_that_end_an_episode_are_those_of_the_original(body):
+    """One body after another touches the ground, and then the ceiling."""
+    environment = make("Parkour", body=body)
+    mechanism = environment.walker.mechanism
+    names = [mechanism.bodies[i].name for i in mechanism.solid.bodies]
+    bodies = worlds_first(environment.engine.at_rest(len(names)))
+    contacts = bodies.contacts
+    touching = contacts.touching.at[:, :, 0].set(jnp.eye(len(names), dtype=bool))
+    expected = CRITICAL.get(body, set())
+    for surface, ends in ((5, expected), (CEILING_IDS + 5, expected)):
+        if surface > CEILING_IDS and environment.walker.kind == "climber":
+            ends = set()
+        here = contacts._replace(touching=touching, surface=0 * contacts.surface + surface)
+        found = environment._critical_contact(bodies._replace(contacts=here))
+        assert {name for name, over in zip(names, found, strict=True) if over} == ends
 
 
 def test_climbers_start_hanging_from_the_ceiling():
