@@ -197,9 +197,7 @@ def solve(
 
     parent, child = jnp.asarray(mechanism.parent), jnp.asarray(mechanism.child)
     change = inverse[mechanism.child] - inverse[mechanism.parent]  # [j, b, n]
-    joint_mass = 1 / jnp.stack(
-        [change[j, c] - change[j, p] for j, (p, c) in enumerate(_pairs(mechanism))]
-    )
+    joint_mass = _joint_masses(mechanism, change)
     side, limit, low, high = limits(mechanism, bodies)
     bound = STEP * torque
 
@@ -266,9 +264,10 @@ def solve(
 
     def iterate(_, carry):
         spin, cx, cy, motor, limit, normal, tangent, *pulls = carry
-        spin, motor, limit = jax.lax.fori_loop(
-            0, len(mechanism.joints), joint, (spin, motor, limit)
-        )
+        if mechanism.joints:
+            spin, motor, limit = jax.lax.fori_loop(
+                0, len(mechanism.joints), joint, (spin, motor, limit)
+            )
         if holds_on is not None:
             spin, cx, cy, *pulls = gripping.pulled(holds_on, light, spin, cx, cy, *pulls)
         spin, cx, cy, normal, tangent = jax.lax.fori_loop(
@@ -322,5 +321,8 @@ def contact_order(mechanism: Mechanism) -> np.ndarray:
     return np.lexsort((-bodies, ~leaf))
 
 
-def _pairs(mechanism: Mechanism):
-    return list(zip(mechanism.parent.tolist(), mechanism.child.tolist(), strict=True))
+def _joint_masses(mechanism: Mechanism, change: Float[Array, "j b n"]) -> Float[Array, "j n"]:
+    """Return the effective masses of joints: 1 over the relative spin that a unit impulse adds."""
+    ends = zip(mechanism.parent.tolist(), mechanism.child.tolist(), strict=True)
+    added = [change[j, child] - change[j, parent] for j, (parent, child) in enumerate(ends)]
+    return 1 / jnp.stack(added) if added else change[:, 0]
