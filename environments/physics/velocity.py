@@ -17,7 +17,7 @@ from didact.environments.compiler_hints import compile_separately
 from didact.environments.physics.manifold import Manifold, Points
 from didact.environments.physics.mechanism import Mechanism
 from didact.environments.physics.optional import grips as gripping
-from didact.environments.physics.state import Bodies, row, with_row
+from didact.environments.physics.state import Bodies, row, true_at_run_time, with_row
 
 STEP = 1 / 50  # s
 GRAVITY = -10.0  # m/s^2
@@ -184,7 +184,6 @@ def solve(
         max_points: the number of contact points that are solved at once; others are left out.
     """
     motion = bodies.motion
-    fact = jnp.isfinite(motion.x[0, 0])
     arm_x, arm_y = arms(mechanism, motion.angle)
     inverse = inverse_inertia(mechanism, motion.angle)
     mass = jnp.asarray(mechanism.mass, jnp.float32)[:, None]
@@ -206,7 +205,7 @@ def solve(
     active = by_point(m.active, order)
     holds, used = compacted(active, max_points)
     rows = compile_separately(
-        fact,
+        true_at_run_time(bodies.contacts),
         lambda *args: contact_rows(mechanism, args[0], args[1], order, *args[2:]),
         *(holds, at, arm_x, arm_y, inverse),
     )

@@ -76,3 +76,14 @@ def test_surfaces_that_are_not_there_are_none(one):
     assert number < reach.edges
     assert np.asarray(chosen.id[0]).T.tolist() == [[6, 5, -1]] * N
     assert (np.asarray(chosen.x1 - chosen.x0) == 1).all()
+
+
+def test_nan_in_a_world_does_not_reach_the_others(one):
+    """They keep their contacts, and do not fall through the ground."""
+    bodies = one.placed(1.0)
+    lost = bodies.motion._replace(x=bodies.motion.x.at[0, 0].set(jnp.nan))
+    motion = one.after(bodies._replace(motion=lost), 60).motion
+    expected = one.after(bodies, 60).motion
+    for found, there in zip(motion, expected, strict=True):
+        np.testing.assert_array_equal(found[:, 1:], there[:, 1:])
+    assert np.isnan(motion.x[0, 0])
