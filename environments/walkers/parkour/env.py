@@ -92,6 +92,7 @@ class Parkour(WalkerEnvironment):
         iterations: "training", or "reference" for the accuracy that is compared with Box2D.
     """
 
+    return_range = (-150.0, 360.0)  # as in TeachMyAgent
     success_return = SOLVED
     propositions = (
         *WalkerEnvironment.propositions,

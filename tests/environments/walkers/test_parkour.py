@@ -196,6 +196,12 @@ def test_pictures_show_the_water():
     assert wet[..., 2].mean() - wet[..., 0].mean() > without[..., 2].mean() - without[..., 0].mean()
 
 
+def test_returns_have_the_ranges_of_the_original():
+    """The `env_reward_lb` and `env_reward_ub` of its two environments."""
+    assert make("StumpTracks").return_range == (-150, 350)
+    assert make("Parkour").return_range == (-150, 360)
+
+
 def test_bodies_and_kinds_of_tasks_are_checked():
     with pytest.raises(SettingError, match="body"):
         make("Parkour", body="snail")
