@@ -110,8 +110,8 @@ CLIMBS = (
     Goal(
         _true("holding"),
         2 * HALF_SECOND,
-        ("hang from the ceiling", "hold on to the ceiling", "please hang from the ceiling"),
-        *("you should hang from the ceiling", "now hold on to the ceiling"),
+        ("hang", "hold on", "please hang"),
+        *("you should hang", "now hold on"),
     ),
     Goal(
         _true("holding with both hands"),
