@@ -80,8 +80,9 @@ class Parkour(WalkerEnvironment):
     whether it touches something to hold on to, and whether it holds; ten rays, and what each hits:
     1 for a creeper, -1 for the surface of the water, 0 otherwise.
 
-    Propositions: "upright", "in the air" and "half way" as in `StumpTracks`; "under water";
-    "holding", if a hand holds; "holding with both hands"; "limp"; "at the ceiling", if a body
+    Propositions: "upright" and "half way" as in `StumpTracks`; "in the air", if no body touches
+    anything, no hand holds, and the center of no body is under water; "under water", if the head
+    is; "holding", if a hand holds; "holding with both hands"; "limp"; "at the ceiling", if a body
     touches it.
 
     Args:
@@ -266,7 +267,8 @@ class Parkour(WalkerEnvironment):
         grips, none = state.bodies.grips, jnp.zeros_like(medium.limp)
         one = none if grips is None else jnp.any(grips.holding, axis=1)
         all_ = none if grips is None else jnp.all(grips.holding, axis=1)
-        airborne = base[:, 1] & ~one
+        level = jnp.asarray(state.terrain.water)[:, None]
+        airborne = base[:, 1] & ~one & ~jnp.any(state.bodies.motion.y < level, axis=1)
         columns = [base[:, 0], airborne, half_way, medium.under_water]
         return jnp.stack([*columns, one, all_, medium.limp, at_ceiling], axis=1)
 

@@ -185,6 +185,21 @@ def test_climbers_start_hanging_from_the_ceiling():
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
 
 
+def test_bodies_that_float_are_not_in_the_air():
+    """With the head in the air and a leg in the water, and with the level below the legs."""
+    environment = make("Parkour", body="amphibious_biped")
+    tasks = jnp.tile(jnp.asarray(environment.evaluation_tasks["gentle"]), (3, 1))
+    state, _ = jax.jit(environment.reset)(jax.random.key(0), tasks)
+    lowest, head = state.bodies.motion.y.min(axis=1), environment.head(state.bodies)[1]
+    level = jnp.stack([head[0] + 1, lowest[1] + 0.1, lowest[2] - 0.1])
+    contacts = state.bodies.contacts
+    contacts = contacts._replace(touching=jnp.zeros_like(contacts.touching))
+    bodies = state.bodies._replace(contacts=contacts)
+    state = state._replace(bodies=bodies, terrain=state.terrain._replace(water=level))
+    airborne = environment.labels(state)[:, environment.propositions.index("in the air")]
+    assert np.asarray(airborne).tolist() == [False, False, True]
+
+
 def test_pictures_show_the_water():
     environment = make("Parkour", body="fish")
     tasks = jnp.asarray([environment.evaluation_tasks[name] for name in ("gentle", "shore")])
