@@ -25,7 +25,14 @@ from didact.environments.walkers.bodies import PARKOUR_BODIES
 from didact.environments.walkers.controls import controls
 from didact.environments.walkers.env import Medium, WalkerEnvironment, WalkerState
 from didact.environments.walkers.parkour import terrain as terrains
-from didact.environments.walkers.parkour.tasks import MAX_WIDTH, WIDTH, completed, task_space
+from didact.environments.walkers.parkour.tasks import (
+    MAX_WIDTH,
+    SETS,
+    WIDTH,
+    completed,
+    parkour_test_tasks,
+    task_space,
+)
 from didact.environments.walkers.parkour.viewer import draw
 from didact.environments.walkers.plan import HANGING
 from didact.environments.walkers.start import PUSH, start
@@ -166,6 +173,13 @@ class Parkour(WalkerEnvironment):
         if self.task_space.size == 8:
             tasks = np.asarray(completed(jnp.asarray(tasks)))
         return dict(zip(rows, tasks, strict=True))
+
+    @property
+    def test_sets(self) -> dict[str, np.ndarray]:
+        """The sets of `parkour_test_tasks`; only tasks with all 8 parameters can express them."""
+        if self.task_space.size < 8:
+            return {}
+        return {kind: parkour_test_tasks(kind) for kind in SETS}
 
     def generate(self, keys, tasks):
         return terrains.build(keys, completed(tasks))
