@@ -149,7 +149,19 @@ class Parkour(WalkerEnvironment):
 
     @property
     def easy_space(self) -> TaskSpace:
-        """Gentle slopes, and water where the body can live."""
+        """Gentle slopes, and water where the body can live.
+
+        For climbers, a gentle ceiling, with creepers so long and dense that one is always in reach.
+        """
+        if self.walker.kind == "climber":
+            return self.task_space.restricted(
+                shape_1=(-0.19, -0.14),
+                shape_2=(0.83, 0.98),
+                shape_3=(0.08, 0.18),
+                water_level=(0.0, 0.2),
+                creeper_height=(2.0, 4.0),
+                creeper_spacing=(0.0, 1.0),
+            )
         swims = self.walker.kind == "swimmer"
         return self.task_space.restricted(
             shape_1=(-0.15, -0.1),

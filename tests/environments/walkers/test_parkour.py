@@ -15,7 +15,7 @@ from didact.environments.walkers import parkour_test_tasks
 from didact.environments.walkers.bodies import PARKOUR_BODIES
 from didact.environments.walkers.parkour import tasks as parkour_tasks
 from didact.environments.walkers.parkour import terrain as terrains
-from didact.environments.walkers.track import GROUND, RAY_RANGE, SPACING
+from didact.environments.walkers.track import GROUND, RAY_RANGE, SPACING, STARTPAD
 
 KEYS = jax.random.split(jax.random.key(0), 6)
 TASKS = np.array(
@@ -209,6 +209,28 @@ def test_pictures_show_the_water():
     dry = state._replace(terrain=state.terrain._replace(water=state.terrain.water * 0 - 99))
     wet, without = (environment.render(jax.device_get(s), 1).astype(int) for s in (state, dry))
     assert wet[..., 2].mean() - wet[..., 0].mean() > without[..., 2].mean() - without[..., 0].mean()
+
+
+def test_easy_tasks_suit_the_kind_of_body():
+    """Swimmers start wet; the others dry, and climbers below a gentle ceiling, near creepers."""
+    n = 60
+    built = {}
+    for body in ("biped", "fish", "climbing_chest"):
+        tasks = make("Parkour", body=body).easy_space.sample(jax.random.key(0), n)
+        keys = jax.random.split(jax.random.key(1), n)
+        built[body] = jax.device_get(BUILD(keys, parkour_tasks.completed(tasks)))
+    start = STARTPAD // 2
+    for body, terrain in built.items():
+        wet = terrain.water > terrain.heights[:, start] + 2
+        assert wet.all() if body == "fish" else not wet.any()
+    ahead = slice(start, start + int(30 / SPACING))
+    climb = built["climbing_chest"]
+    slopes = np.abs(np.diff(climb.ceiling[:, ahead])) / SPACING
+    assert (slopes.max(axis=1) < 1).mean() > 0.85
+    length = climb.creepers.high[:, ahead] - climb.creepers.low[:, ahead]
+    hangs = length > 0
+    assert length[hangs].min() > 1.5
+    assert (hangs.sum(axis=1) > 30 / 2).all()  # one at least every 2 m
 
 
 def test_returns_have_the_ranges_of_the_original():
