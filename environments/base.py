@@ -141,6 +141,11 @@ class Environment(Generic[State]):
         only = self.single_task(self.task_space)
         return {} if only is None else {name_of(self): only}
 
+    @property
+    def test_sets(self) -> dict[str, Float[np.ndarray, "n d"]]:
+        """Published sets of test tasks, by name, for suites; by default none."""
+        return {}
+
     def single_task(self, space: TaskSpace) -> Float[np.ndarray, " d"] | None:
         """Return the only task of another space as a task of this environment.
 

@@ -20,7 +20,8 @@ def compile_separately(fact: Bool[Array, ""], function: Callable[..., Any], *arg
     would cost more than it saves, so none is used there.
 
     Args:
-        fact: a scalar that is always true at run time, but unknown at compile time.
+        fact: a scalar that is always true at run time, but unknown at compile time; where it is
+            not, all results are zeros.
         function: the function to compile separately.
         arguments: its arguments.
     """

@@ -88,7 +88,11 @@ class Box2DParkour(Box2DMechanism):
         ]
         if touched:
             at = hand.GetWorldPoint(sensor.shape.pos)
-            definition = self.b2.revoluteJointDef(bodyA=hand, bodyB=touched[0], anchor=at)
+            # In TeachMyAgent, the joint is on a sensor of its own, so the box of the hand still
+            # collides with what it holds; by default, Box2D turns the contact off.
+            definition = self.b2.revoluteJointDef(
+                bodyA=hand, bodyB=touched[0], anchor=at, collideConnected=True
+            )
             self.held[number] = self.world.CreateJoint(definition)
 
     def _immerse(self, index: int, body: Any, level: float) -> None:

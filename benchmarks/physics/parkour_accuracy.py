@@ -32,6 +32,8 @@ CONDITIONS = {
         "fish", float(PARKOUR_BODIES["fish"].mechanism.pose[0, 1]), False, 0.0
     ),
     "chest, hanging, weak random": Condition("climbing_chest", -50.0, True, 0.2),
+    "chest, hanging, random": Condition("climbing_chest", -50.0, True, 1.0),
+    "chimpanzee, hanging, random": Condition("climbing_chimpanzee", -50.0, True, 1.0),
 }
 
 

@@ -10,7 +10,7 @@ A suite is a YAML file with the parts
 - `profile`: optional challenge to teachers, see `profiles`;
 - `tests`: groups of test tasks by name, each a part of the space with a `count` of random tasks, or
   a `grid` with numbers of evenly spaced values by parameter; or with `named`, names of evaluation
-  tasks;
+  tasks; or with `published`, the name of one of the environment's `test_sets`;
 - `greedy`: optional, `true` to test the most probable actions of students in place of sampled ones;
 - `worst`: optional test in the worst of many tasks after the training, see `profiles.Worst`;
 - `sha256`: the digest of all test tasks, so that they cannot change unnoticed;

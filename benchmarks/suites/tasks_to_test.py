@@ -1,4 +1,4 @@
-"""The test tasks of suites: random tasks, grids, or the environment's own by name."""
+"""The test tasks of suites: random tasks, grids, published sets, or evaluation tasks by name."""
 
 import contextlib
 import hashlib
@@ -19,7 +19,7 @@ from didact.environments.wrappers import WithRareValues
 
 TEST_KEY = 20_261  # of the random test tasks of all suites
 MOST_TASKS = 10_000
-KINDS = ("count", "grid", "named")
+KINDS = ("count", "grid", "named", "published")
 
 
 def digest(tests: Mapping[str, np.ndarray]) -> str:
@@ -37,7 +37,8 @@ def tasks_to_test(
 
     Args:
         bounds: a part of the space with a `count` or a `grid`; or with `named`, the names of
-            evaluation tasks of the environment, and how often to `repeat` each.
+            evaluation tasks of the environment, and how often to `repeat` each; or with
+            `published`, the name of one of its `test_sets`.
         part_of: returns the part of the space for bounds.
         environment: the environment.
         group: the name of the group.
@@ -48,10 +49,12 @@ def tasks_to_test(
     """
     where = f"tests {group} of {path.name}"
     if not isinstance(bounds, Mapping) or sum(kind in bounds for kind in KINDS) != 1:
-        allowed = "a mapping with either a count or a grid of tasks, or with names"
+        allowed = "a mapping with either a count or a grid of tasks, names, or a published set"
         raise SettingError(where, bounds, allowed)
     if "named" in bounds:
         return _named(environment, bounds, where)
+    if "published" in bounds:
+        return _published(environment, bounds, where)
     part = part_of({name: bound for name, bound in bounds.items() if name not in KINDS})
     if "grid" in bounds:
         return _grid(part, bounds["grid"], environment, f"grid in {where}")
@@ -86,6 +89,19 @@ def _named(environment: Environment, bounds: Mapping[str, Any], where: str) -> n
             raise suggest(f"named in {where}", str(name), list(known))
     tasks = [np.atleast_2d(np.asarray(known[name], np.float32)) for name in names]
     return np.repeat(np.concatenate(tasks), repeat, axis=0)
+
+
+def _published(environment: Environment, bounds: Mapping[str, Any], where: str) -> np.ndarray:
+    """Return a published set of test tasks."""
+    name, known = bounds["published"], environment.test_sets
+    if set(bounds) != {"published"} or not isinstance(name, str):
+        raise SettingError(where, dict(bounds), "the name of a published set, and nothing else")
+    if not known:
+        allowed = f"omitted: {environment.name} with these settings has no published sets"
+        raise SettingError(f"published in {where}", name, allowed)
+    if name not in known:
+        raise suggest(f"published in {where}", name, list(known))
+    return np.asarray(known[name], np.float32)
 
 
 def ranks_of(environment: Any) -> WithRareValues | None:

@@ -88,7 +88,8 @@ def _nearest(
     surfaces = Surfaces(*(values[:, part] for values in surfaces))
     remaining = jnp.where(surfaces.id >= 0, separation[:, part], FAR)
     chosen = jnp.zeros(remaining.shape, bool)
-    for _ in range(min(count, remaining.shape[1])):
+    found = min(count, remaining.shape[1])
+    for _ in range(found):
         best = jnp.where(chosen, jnp.inf, remaining)
         chosen = chosen | _first(best == jnp.min(best, axis=1, keepdims=True))
     ranks, seen = [], jnp.zeros(chosen[:, 0].shape, jnp.int32)
@@ -99,10 +100,20 @@ def _nearest(
 
     def pick(values):
         return jnp.stack(
-            [jnp.sum(jnp.where(chosen & (rank == i), values, 0), axis=1) for i in range(count)], 1
+            [jnp.sum(jnp.where(chosen & (rank == i), values, 0), axis=1) for i in range(found)], 1
         )
 
-    return Surfaces(*(pick(values) for values in surfaces))
+    return _completed(Surfaces(*(pick(values) for values in surfaces)), count)
+
+
+def _completed(surfaces: Surfaces, count: int) -> Surfaces:
+    """Repeat the last surface, as one that does not exist, where there are fewer than `count`."""
+    missing = count - surfaces.id.shape[1]
+    if not missing:
+        return surfaces
+    width = ((0, 0), (0, missing), (0, 0))
+    repeated = Surfaces(*(jnp.pad(values, width, mode="edge") for values in surfaces))
+    return repeated._replace(id=repeated.id.at[:, -missing:].set(-1))
 
 
 def _first(mask: Bool[Array, "s w n"]) -> Bool[Array, "s w n"]:

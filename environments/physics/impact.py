@@ -22,7 +22,14 @@ from didact.environments.physics.manifold import SLOP, Manifold, manifold, point
 from didact.environments.physics.mechanism import Mechanism
 from didact.environments.physics.selection import replaced
 from didact.environments.physics.separation import separation
-from didact.environments.physics.state import Bodies, Contacts, Iterations, row, with_row
+from didact.environments.physics.state import (
+    Bodies,
+    Contacts,
+    Iterations,
+    row,
+    true_at_run_time,
+    with_row,
+)
 from didact.environments.physics.terrain import Surfaces
 from didact.environments.physics.velocity import GROUND_FRICTION, STEP
 
@@ -54,7 +61,7 @@ def impacts(
     """
     polygons, motion = mechanism.solid, bodies.motion
     solid = polygons.bodies
-    fact = jnp.isfinite(motion.x[0, 0])
+    fact = true_at_run_time(bodies.contacts)
     end = motion.x[solid], motion.y[solid], motion.angle[solid]
     at_end = compile_separately(
         fact, partial(separation, polygons, num_edges=num_edges), *end, surfaces
@@ -95,7 +102,7 @@ def _stopped(
     """Return pose, velocity and contacts after the impacts of the bodies that have one."""
     polygons = mechanism.solid
     (x0, y0, a0), (x1, y1, a1) = start, bodies[0]
-    fact = jnp.isfinite(x0[0, 0])
+    fact = true_at_run_time(bodies[2])
     chosen = compile_separately(
         fact, partial(_chosen, reach, num_edges), surfaces, at_start, at_end
     )

@@ -74,7 +74,7 @@ def solve(
 
     def corrected(carry, given, iterations):
         side, rows, grips = given
-        joint = _joint_solver(mechanism, side)
+        joint = _joint_solver(mechanism, side) if mechanism.joints else None
 
         def iterate(_, carry):
             x, y, angle, done = carry
@@ -85,7 +85,8 @@ def solve(
             if grips is not None:
                 new, drift = gripping.held(mechanism, grips, new)
                 bad = bad | (drift > SLOP)
-            *new, bad = jax.lax.fori_loop(0, len(mechanism.joints), joint, (*new, bad))
+            if joint is not None:
+                *new, bad = jax.lax.fori_loop(0, len(mechanism.joints), joint, (*new, bad))
             x, y, angle = (jnp.where(done, q, r) for q, r in zip(carry[:3], new, strict=True))
             return x, y, angle, done | ~bad
 

@@ -22,7 +22,13 @@ from didact.environments.physics.mechanism import Mechanism, Polygons
 from didact.environments.physics.optional import grips as gripping
 from didact.environments.physics.optional.water import immersed
 from didact.environments.physics.separation import separation
-from didact.environments.physics.state import TRAINING, Bodies, Iterations, at_rest
+from didact.environments.physics.state import (
+    TRAINING,
+    Bodies,
+    Iterations,
+    at_rest,
+    true_at_run_time,
+)
 from didact.environments.physics.terrain import Terrain
 
 
@@ -70,7 +76,7 @@ class Engine:
         mechanism, reach = self.mechanism, self.reach
         polygons, motion = mechanism.solid, bodies.motion
         solid = polygons.bodies
-        fact = jnp.isfinite(motion.x[0, 0])
+        fact = true_at_run_time(bodies.contacts)
         start = motion.x[solid], motion.y[solid], motion.angle[solid]
         num_edges = reach.window_edges(polygons)
         surfaces = candidates(polygons, terrain, reach, start[0], start[2])
@@ -135,9 +141,8 @@ class Engine:
         polygons, motion = self.mechanism.detected, bodies.motion
         if not len(polygons.bodies):
             return bodies
-        fact = jnp.isfinite(motion.x[0, 0])
         apart = compile_separately(
-            fact,
+            true_at_run_time(bodies.contacts),
             partial(least_separation, polygons, self.reach),
             *(q[polygons.bodies] for q in motion[:3]),
             terrain,

@@ -17,7 +17,7 @@ from didact.environments.compiler_hints import compile_separately
 from didact.environments.physics.manifold import Manifold, Points
 from didact.environments.physics.mechanism import Mechanism
 from didact.environments.physics.optional import grips as gripping
-from didact.environments.physics.state import Bodies, row, with_row
+from didact.environments.physics.state import Bodies, row, true_at_run_time, with_row
 
 STEP = 1 / 50  # s
 GRAVITY = -10.0  # m/s^2
@@ -184,7 +184,6 @@ def solve(
         max_points: the number of contact points that are solved at once; others are left out.
     """
     motion = bodies.motion
-    fact = jnp.isfinite(motion.x[0, 0])
     arm_x, arm_y = arms(mechanism, motion.angle)
     inverse = inverse_inertia(mechanism, motion.angle)
     mass = jnp.asarray(mechanism.mass, jnp.float32)[:, None]
@@ -197,9 +196,7 @@ def solve(
 
     parent, child = jnp.asarray(mechanism.parent), jnp.asarray(mechanism.child)
     change = inverse[mechanism.child] - inverse[mechanism.parent]  # [j, b, n]
-    joint_mass = 1 / jnp.stack(
-        [change[j, c] - change[j, p] for j, (p, c) in enumerate(_pairs(mechanism))]
-    )
+    joint_mass = _joint_masses(mechanism, change)
     side, limit, low, high = limits(mechanism, bodies)
     bound = STEP * torque
 
@@ -208,7 +205,7 @@ def solve(
     active = by_point(m.active, order)
     holds, used = compacted(active, max_points)
     rows = compile_separately(
-        fact,
+        true_at_run_time(bodies.contacts),
         lambda *args: contact_rows(mechanism, args[0], args[1], order, *args[2:]),
         *(holds, at, arm_x, arm_y, inverse),
     )
@@ -266,9 +263,10 @@ def solve(
 
     def iterate(_, carry):
         spin, cx, cy, motor, limit, normal, tangent, *pulls = carry
-        spin, motor, limit = jax.lax.fori_loop(
-            0, len(mechanism.joints), joint, (spin, motor, limit)
-        )
+        if mechanism.joints:
+            spin, motor, limit = jax.lax.fori_loop(
+                0, len(mechanism.joints), joint, (spin, motor, limit)
+            )
         if holds_on is not None:
             spin, cx, cy, *pulls = gripping.pulled(holds_on, light, spin, cx, cy, *pulls)
         spin, cx, cy, normal, tangent = jax.lax.fori_loop(
@@ -322,5 +320,8 @@ def contact_order(mechanism: Mechanism) -> np.ndarray:
     return np.lexsort((-bodies, ~leaf))
 
 
-def _pairs(mechanism: Mechanism):
-    return list(zip(mechanism.parent.tolist(), mechanism.child.tolist(), strict=True))
+def _joint_masses(mechanism: Mechanism, change: Float[Array, "j b n"]) -> Float[Array, "j n"]:
+    """Return the effective masses of joints: 1 over the relative spin that a unit impulse adds."""
+    ends = zip(mechanism.parent.tolist(), mechanism.child.tolist(), strict=True)
+    added = [change[j, child] - change[j, parent] for j, (parent, child) in enumerate(ends)]
+    return 1 / jnp.stack(added) if added else change[:, 0]

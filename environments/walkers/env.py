@@ -62,8 +62,8 @@ class WalkerEnvironment(Environment[WalkerState]):
     and speed of each motor, followed by the contact of its foot if it has one; and ten rays. All
     are scaled as in gymnasium.
 
-    Propositions: "upright", if the head tilts by less than 0.5 rad; "in the air", if nothing
-    touches the ground; "half way", if the head has passed the middle of the track.
+    Propositions: "upright", if the head tilts by less than 0.5 rad; "in the air", if no
+    body touches anything; "half way", if the head has passed the middle of the track.
 
     Subclasses set the attributes that all environments have, and implement `generate`.
     """

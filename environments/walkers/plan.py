@@ -46,7 +46,8 @@ class Walker:
         kind: how it moves, which decides where its rays point and where it can live: walkers and
             climbers not for long under water, swimmers not for long out of it. Climbers start
             hanging from a ceiling that is `HANGING` above the ground.
-        critical: the bodies whose contact with the ground ends an episode, although they are solid.
+        critical: the bodies whose contact with the ground ends an episode, although they are solid;
+            in `Parkour`, also contact with the ceiling, except for climbers.
     """
 
     name: str

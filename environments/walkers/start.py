@@ -4,13 +4,17 @@ Climbers hang from a ceiling and make six such steps, in which they take hold of
 
 Walkers start in the air, often with their joints apart or beyond their limits, and their first
 observation is made a step later. That step depends only on the force that pushes the head, so its
-result is stored for several forces, which saves a second copy of the engine in `reset`.
+result is stored for several forces, which saves a second copy of the engine in `reset`. Bodies that
+have changed since are not started from their table.
 
 `python -m didact.environments.walkers.start [FILE ...]` writes the tables of these bodies again, or
 of all.
 """
 
+import dataclasses
 import functools
+import hashlib
+import json
 import sys
 from pathlib import Path
 
@@ -28,6 +32,7 @@ PUSH = 5.0  # N: the largest random force on the head in the first step
 KNOTS = 21
 HANG_STEPS = 6
 FOLDER = Path(__file__).parent / "starts"
+MECHANISM = "mechanism"  # the name of the digest in the tables
 
 
 def start(walker: Walker, engine: Engine, push: Float[Array, " n"]) -> Bodies:
@@ -79,10 +84,33 @@ def started(walker: Walker, edges: int) -> Bodies:
     path = FOLDER / f"{walker.file}.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as stored:
-            found = [stored[f"a{i}"] for i in range(len(stored.files))]
-        if [x.shape for x in found] == [x.shape for x in leaves]:
-            return jax.tree.unflatten(structure, found)
+            if str(stored[MECHANISM]) == digest(walker):
+                found = [stored[f"a{i}"] for i in range(len(leaves))]
+                if [x.shape for x in found] == [x.shape for x in leaves]:
+                    return jax.tree.unflatten(structure, found)
     return computed(walker, edges)
+
+
+def digest(walker: Walker) -> str:
+    """Return a digest of all that decides the first step: bodies and joints, but not their names.
+
+    Numbers are rounded to 0.0001, because computers differ in their last digits.
+    """
+
+    def plain(value):
+        if isinstance(value, tuple):
+            return [plain(item) for item in value]
+        if value is None or isinstance(value, str):
+            return value
+        return round(float(value), 4) + 0.0  # without the sign of 0
+
+    def parts(of):
+        rows = (dataclasses.asdict(item) for item in of)
+        return [{key: plain(row[key]) for key in row if key != "name"} for row in rows]
+
+    mechanism = walker.mechanism
+    data = parts(mechanism.bodies), parts(mechanism.joints), list(walker.pushed), walker.kind
+    return hashlib.sha256(json.dumps(data).encode()).hexdigest()
 
 
 def computed(walker: Walker, edges: int) -> Bodies:
@@ -127,6 +155,7 @@ def _write(names: list[str]) -> None:
             continue
         leaves = jax.tree.leaves(computed(walker, 2))
         named = {f"a{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
+        named[MECHANISM] = np.array(digest(walker))
         np.savez_compressed(FOLDER / f"{walker.file}.npz", **named)  # pyright: ignore[reportArgumentType]
 
 

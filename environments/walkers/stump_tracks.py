@@ -118,7 +118,8 @@ class StumpTracks(WalkerEnvironment):
         return jnp.concatenate([super().labels(state), passed], axis=1)
 
     def describe(self, task):
-        return f"{self.walker.name}: stumps of {task[0] * SPACING:.2f} m, {task[1]:.1f} m apart"
+        height = max(task[0], MIN_HEIGHT) * SPACING
+        return f"{self.walker.name}: stumps of {height:.2f} m, {task[1]:.1f} m apart"
 
 
 def stump_test_tasks() -> Float[np.ndarray, "100 2"]:

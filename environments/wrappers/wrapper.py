@@ -65,6 +65,13 @@ class Wrapper(Environment[State]):
             for name, task in self.environment.evaluation_tasks.items()
         }
 
+    @property
+    def test_sets(self) -> dict[str, Float[np.ndarray, "n d"]]:
+        return {
+            name: np.stack([self.outer_task(task) for task in tasks])
+            for name, tasks in self.environment.test_sets.items()
+        }
+
     def single_task(self, space: TaskSpace) -> Float[np.ndarray, " d"] | None:
         own = self.task_space.single_task(space)
         inner = self.environment.single_task(space)

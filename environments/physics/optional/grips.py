@@ -57,7 +57,7 @@ def sensors(mechanism: Mechanism, motion: Motion) -> tuple[Array, Array]:
 
 
 def within_reach(mechanism: Mechanism, reach: Reach, motion: Motion, terrain: Terrain) -> Within:
-    """Find what the hands touch: the ceiling and creepers."""
+    """Find what the hands touch: the ceiling and creepers, as far as the terrain has them."""
     x, y = sensors(mechanism, motion)
     found = []
     if terrain.ceiling is not None:
@@ -79,6 +79,9 @@ def within_reach(mechanism: Mechanism, reach: Reach, motion: Motion, terrain: Te
         away_y = jnp.maximum(jnp.maximum(plants.y0 - y[:, None], y[:, None] - plants.y1), 0)
         apart = jnp.where(plants.id >= 0, away_x * away_x + away_y * away_y, jnp.inf)
         found.append((apart, plants.x0, plants.y0, plants.x1, plants.y1))
+    if not found:
+        nowhere = jnp.zeros_like(x)
+        return Within(nowhere > 0, *(nowhere,) * 4)
     apart, *sides = (jnp.concatenate(part, axis=1) for part in zip(*found, strict=True))
     nearest = jnp.argmin(apart, axis=1)[:, None]
 

@@ -120,15 +120,18 @@ class _Chimpanzee:
 
 
 def chimpanzee() -> Walker:
-    """Return a chimpanzee that walks. Its chest may not touch the ground."""
+    """Return a chimpanzee that walks. Its head and chest may touch neither ground nor ceiling."""
     made = _Chimpanzee(GROUND + 2 * LIMB + LEG_DOWN)
     made.legs()
     made.arms(-1, LOW_SHOULDERS, FINGERS, grips=False)
-    return dataclasses.replace(made.walker("chimpanzee", "chimpanzee"), critical=(1,))
+    return dataclasses.replace(made.walker("chimpanzee", "chimpanzee"), critical=(0, 1))
 
 
 def climbing_chimpanzee() -> Walker:
-    """Return a chimpanzee that hangs from the ceiling. It may touch nothing else."""
+    """Return a chimpanzee that hangs from the ceiling.
+
+    Its head, chest and shanks may touch the ceiling, but not the ground.
+    """
     return _climber("climbing chimpanzee", "climbing_chimpanzee", legs=True)
 
 

@@ -25,7 +25,14 @@ from didact.environments.walkers.bodies import PARKOUR_BODIES
 from didact.environments.walkers.controls import controls
 from didact.environments.walkers.env import Medium, WalkerEnvironment, WalkerState
 from didact.environments.walkers.parkour import terrain as terrains
-from didact.environments.walkers.parkour.tasks import MAX_WIDTH, WIDTH, completed, task_space
+from didact.environments.walkers.parkour.tasks import (
+    MAX_WIDTH,
+    SETS,
+    WIDTH,
+    completed,
+    parkour_test_tasks,
+    task_space,
+)
 from didact.environments.walkers.parkour.viewer import draw
 from didact.environments.walkers.plan import HANGING
 from didact.environments.walkers.start import PUSH, start
@@ -64,9 +71,12 @@ class Parkour(WalkerEnvironment):
     Walkers and climbers go limp after 600 steps under water, swimmers after 600 steps out of it.
 
     Climbers start hanging from the ceiling. They have an action for each hand: it holds on to the
-    ceiling or to a creeper that it touches while the action is positive. Contact of the head,
-    chest or shanks with the ground ends their episodes, with a reward of -100, as does leaving the
-    landscape on the left. Nothing else ends an episode before the far end or 2000 steps of 20 ms.
+    ceiling or to a creeper that it touches while the action is positive.
+
+    Three things end an episode with a reward of -100: leaving the landscape on the left; contact of
+    a climber's head, chest or shanks with the ground; and contact of the walking chimpanzee's head
+    or chest with ground or ceiling. Nothing else ends an episode before the far end or 2000 steps
+    of 20 ms.
 
     The reward is that of `StumpTracks`, but the wheel, the chimpanzees and the fish may tilt at no
     cost, and the actions of hands cost as much as those of motors. Episodes are a success if the
@@ -77,8 +87,9 @@ class Parkour(WalkerEnvironment):
     whether it touches something to hold on to, and whether it holds; ten rays, and what each hits:
     1 for a creeper, -1 for the surface of the water, 0 otherwise.
 
-    Propositions: "upright", "in the air" and "half way" as in `StumpTracks`; "under water";
-    "holding", if a hand holds; "holding with both hands"; "limp"; "at the ceiling", if a body
+    Propositions: "upright" and "half way" as in `StumpTracks`; "in the air", if no body touches
+    anything, no hand holds, and the center of no body is under water; "under water", if the head
+    is; "holding", if a hand holds; "holding with both hands"; "limp"; "at the ceiling", if a body
     touches it.
 
     Args:
@@ -89,6 +100,7 @@ class Parkour(WalkerEnvironment):
         iterations: "training", or "reference" for the accuracy that is compared with Box2D.
     """
 
+    return_range = (-150.0, 360.0)  # as in TeachMyAgent
     success_return = SOLVED
     propositions = (
         *WalkerEnvironment.propositions,
@@ -137,7 +149,19 @@ class Parkour(WalkerEnvironment):
 
     @property
     def easy_space(self) -> TaskSpace:
-        """Gentle slopes, and water where the body can live."""
+        """Gentle slopes, and water where the body can live.
+
+        For climbers, a gentle ceiling, with creepers so long and dense that one is always in reach.
+        """
+        if self.walker.kind == "climber":
+            return self.task_space.restricted(
+                shape_1=(-0.19, -0.14),
+                shape_2=(0.83, 0.98),
+                shape_3=(0.08, 0.18),
+                water_level=(0.0, 0.2),
+                creeper_height=(2.0, 4.0),
+                creeper_spacing=(0.0, 1.0),
+            )
         swims = self.walker.kind == "swimmer"
         return self.task_space.restricted(
             shape_1=(-0.15, -0.1),
@@ -161,6 +185,13 @@ class Parkour(WalkerEnvironment):
         if self.task_space.size == 8:
             tasks = np.asarray(completed(jnp.asarray(tasks)))
         return dict(zip(rows, tasks, strict=True))
+
+    @property
+    def test_sets(self) -> dict[str, np.ndarray]:
+        """The sets of `parkour_test_tasks`; only tasks with all 8 parameters can express them."""
+        if self.task_space.size < 8:
+            return {}
+        return {kind: parkour_test_tasks(kind) for kind in SETS}
 
     def generate(self, keys, tasks):
         return terrains.build(keys, completed(tasks))
@@ -262,7 +293,8 @@ class Parkour(WalkerEnvironment):
         grips, none = state.bodies.grips, jnp.zeros_like(medium.limp)
         one = none if grips is None else jnp.any(grips.holding, axis=1)
         all_ = none if grips is None else jnp.all(grips.holding, axis=1)
-        airborne = base[:, 1] & ~one
+        level = jnp.asarray(state.terrain.water)[:, None]
+        airborne = base[:, 1] & ~one & ~jnp.any(state.bodies.motion.y < level, axis=1)
         columns = [base[:, 0], airborne, half_way, medium.under_water]
         return jnp.stack([*columns, one, all_, medium.limp, at_ceiling], axis=1)
 

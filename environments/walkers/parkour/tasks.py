@@ -16,7 +16,8 @@ from didact.common.errors import SettingError
 from didact.environments.task_spaces import Box, Dimension
 
 FOLDER = Path(__file__).parent
-SETS = ("walking", "swimming", "climbing")
+Kind = Literal["walking", "swimming", "climbing"]
+SETS: tuple[Kind, ...] = ("walking", "swimming", "climbing")
 SCALE, WIDTH = 10.0, 0.25  # of the terrain, and of creepers in m, in training
 MAX_WIDTH = 0.5  # m
 _SHAPE = "an input of the network that draws ground and ceiling"
@@ -60,9 +61,7 @@ def completed(tasks: Float[Array, "n d"]) -> Float[Array, "n 8"]:
 
 
 @functools.cache
-def parkour_test_tasks(
-    kind: Literal["walking", "swimming", "climbing"],
-) -> Float[np.ndarray, "100 8"]:
+def parkour_test_tasks(kind: Kind) -> Float[np.ndarray, "100 8"]:
     """Return a test set of TeachMyAgent, as tasks of `Parkour(tasks="tests")`.
 
     Those for walkers, and most of those for swimmers, have a terrain scale of 20, although training

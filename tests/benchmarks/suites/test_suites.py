@@ -70,7 +70,7 @@ def test_shipped_suites_can_be_read(name):
             if not label.startswith("pool:"):
                 jobs.teacher_of(label, suite)
     for tasks in suite.tests.values():
-        assert np.asarray(suite.space.contains(tasks)).all()
+        assert np.asarray(suite.environment.task_space.contains(tasks)).all()
     assert suite.environment.max_steps <= 2000
     assert read_values(shipped()[name], "--suite")["sha256"] == suite.digest
     if not named:
@@ -106,6 +106,8 @@ def test_a_grid_has_all_values_of_a_rare_parameter():
     ("change", "message"),
     [
         (("description: ", "descripton: "), "descripton"),
+        (("{count: 6}", "{published: walking}"), "published"),
+        (("{count: 6}", "{published: walking, count: 6}"), "published"),
         (("budgets:", "badgets:"), "badgets"),
         (("env: ToyGrid", "env: ToyGird"), "ToyGird"),
         (("x0: [0, 0.5]", "x9: [0, 0.5]"), "x9"),

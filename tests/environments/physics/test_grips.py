@@ -4,6 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from didact.environments.physics import flat
+from didact.environments.physics.optional import grips
+
 STEP = 0.02
 
 
@@ -87,3 +90,11 @@ def test_a_hand_holds_a_creeper(raft):
         bodies = raft.step(bodies, high, still, still, jnp.ones((1, raft.n), bool))
     assert np.asarray(bodies.grips.holding).all()
     assert (np.asarray(bodies.grips.y[0]) > y - 0.05).all()
+
+
+def test_without_ceiling_and_creepers_there_is_nothing_to_hold(raft):
+    ground = flat(raft.n, raft.points)
+    reach, motion = raft.engine.reach, raft.at_rest().motion
+    within = grips.within_reach(raft.mechanism, reach, motion, ground)
+    assert all(side.shape == (1, raft.n) for side in within)
+    assert not np.asarray(within.touches).any()

@@ -11,8 +11,7 @@ from didact.environments import make
 from didact.environments.adapters import OfficialGymnasium
 from didact.environments.physics import first_boxes, worlds_first, worlds_last
 from didact.environments.physics.rays import ray_fractions
-from didact.environments.walkers import obstacles, start
-from didact.environments.walkers.bodies import ALL
+from didact.environments.walkers import obstacles
 from didact.environments.walkers.track import GROUND, LENGTH, RAYS, SPACING
 
 pytestmark = pytest.mark.reference
@@ -159,14 +158,6 @@ def test_the_official_walkers_fit():
         worlds.close()
         limit = gymnasium.spec(environment.official.name).max_episode_steps
         assert environment.max_steps == limit
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("walker", ALL, ids=lambda walker: walker.file)
-def test_stored_first_steps_are_those_of_the_engine(walker):
-    stored, computed = start.started(walker, 2), start.computed(walker, 2)
-    for a, b in zip(stored.motion, computed.motion, strict=True):
-        assert_allclose(a, b, atol=2e-2)
 
 
 def test_the_scripted_gait_walks():

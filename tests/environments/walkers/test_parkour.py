@@ -8,12 +8,14 @@ from numpy.testing import assert_allclose
 
 from didact.common.errors import SettingError
 from didact.environments import make
+from didact.environments.physics import worlds_first
 from didact.environments.physics.rays import CREEPER, OTHER, WATER, ray_hits
+from didact.environments.physics.terrain import CEILING_IDS
 from didact.environments.walkers import parkour_test_tasks
 from didact.environments.walkers.bodies import PARKOUR_BODIES
 from didact.environments.walkers.parkour import tasks as parkour_tasks
 from didact.environments.walkers.parkour import terrain as terrains
-from didact.environments.walkers.track import GROUND, RAY_RANGE, SPACING
+from didact.environments.walkers.track import GROUND, RAY_RANGE, SPACING, STARTPAD
 
 KEYS = jax.random.split(jax.random.key(0), 6)
 TASKS = np.array(
@@ -141,6 +143,32 @@ def test_actions_and_observations_have_the_sizes_of_the_original(body):
     assert environment.observation_space["observation"].shape == (expected,)
 
 
+# The critical bodies of TeachMyAgent: their contact with the ground ends an episode.
+CRITICAL = {
+    "chimpanzee": {"head", "chest"},
+    "climbing_chimpanzee": {"head", "chest", "left shank", "right shank"},
+    "climbing_chest": {"head", "chest"},
+}
+
+
+@pytest.mark.parametrize("body", PARKOUR_BODIES)
+def test_contacts_that_end_an_episode_are_those_of_the_original(body):
+    """One body after another touches the ground, and then the ceiling."""
+    environment = make("Parkour", body=body)
+    mechanism = environment.walker.mechanism
+    names = [mechanism.bodies[i].name for i in mechanism.solid.bodies]
+    bodies = worlds_first(environment.engine.at_rest(len(names)))
+    contacts = bodies.contacts
+    touching = contacts.touching.at[:, :, 0].set(jnp.eye(len(names), dtype=bool))
+    expected = CRITICAL.get(body, set())
+    for surface, ends in ((5, expected), (CEILING_IDS + 5, expected)):
+        if surface > CEILING_IDS and environment.walker.kind == "climber":
+            ends = set()
+        here = contacts._replace(touching=touching, surface=0 * contacts.surface + surface)
+        found = environment._critical_contact(bodies._replace(contacts=here))
+        assert {name for name, over in zip(names, found, strict=True) if over} == ends
+
+
 def test_climbers_start_hanging_from_the_ceiling():
     environment = make("Parkour", body="climbing_chest", tasks="tests")
     tasks = jnp.asarray(TASKS)
@@ -157,6 +185,21 @@ def test_climbers_start_hanging_from_the_ceiling():
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
 
 
+def test_bodies_that_float_are_not_in_the_air():
+    """With the head in the air and a leg in the water, and with the level below the legs."""
+    environment = make("Parkour", body="amphibious_biped")
+    tasks = jnp.tile(jnp.asarray(environment.evaluation_tasks["gentle"]), (3, 1))
+    state, _ = jax.jit(environment.reset)(jax.random.key(0), tasks)
+    lowest, head = state.bodies.motion.y.min(axis=1), environment.head(state.bodies)[1]
+    level = jnp.stack([head[0] + 1, lowest[1] + 0.1, lowest[2] - 0.1])
+    contacts = state.bodies.contacts
+    contacts = contacts._replace(touching=jnp.zeros_like(contacts.touching))
+    bodies = state.bodies._replace(contacts=contacts)
+    state = state._replace(bodies=bodies, terrain=state.terrain._replace(water=level))
+    airborne = environment.labels(state)[:, environment.propositions.index("in the air")]
+    assert np.asarray(airborne).tolist() == [False, False, True]
+
+
 def test_pictures_show_the_water():
     environment = make("Parkour", body="fish")
     tasks = jnp.asarray([environment.evaluation_tasks[name] for name in ("gentle", "shore")])
@@ -166,6 +209,34 @@ def test_pictures_show_the_water():
     dry = state._replace(terrain=state.terrain._replace(water=state.terrain.water * 0 - 99))
     wet, without = (environment.render(jax.device_get(s), 1).astype(int) for s in (state, dry))
     assert wet[..., 2].mean() - wet[..., 0].mean() > without[..., 2].mean() - without[..., 0].mean()
+
+
+def test_easy_tasks_suit_the_kind_of_body():
+    """Swimmers start wet; the others dry, and climbers below a gentle ceiling, near creepers."""
+    n = 60
+    built = {}
+    for body in ("biped", "fish", "climbing_chest"):
+        tasks = make("Parkour", body=body).easy_space.sample(jax.random.key(0), n)
+        keys = jax.random.split(jax.random.key(1), n)
+        built[body] = jax.device_get(BUILD(keys, parkour_tasks.completed(tasks)))
+    start = STARTPAD // 2
+    for body, terrain in built.items():
+        wet = terrain.water > terrain.heights[:, start] + 2
+        assert wet.all() if body == "fish" else not wet.any()
+    ahead = slice(start, start + int(30 / SPACING))
+    climb = built["climbing_chest"]
+    slopes = np.abs(np.diff(climb.ceiling[:, ahead])) / SPACING
+    assert (slopes.max(axis=1) < 1).mean() > 0.85
+    length = climb.creepers.high[:, ahead] - climb.creepers.low[:, ahead]
+    hangs = length > 0
+    assert length[hangs].min() > 1.5
+    assert (hangs.sum(axis=1) > 30 / 2).all()  # one at least every 2 m
+
+
+def test_returns_have_the_ranges_of_the_original():
+    """The `env_reward_lb` and `env_reward_ub` of its two environments."""
+    assert make("StumpTracks").return_range == (-150, 350)
+    assert make("Parkour").return_range == (-150, 360)
 
 
 def test_bodies_and_kinds_of_tasks_are_checked():

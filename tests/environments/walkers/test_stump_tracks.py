@@ -53,6 +53,13 @@ def test_the_challenges_have_their_bounds(heights):
     assert (space.low[0], space.high[0]) == stump_tracks.HEIGHTS[heights]
 
 
+def test_tasks_are_described_as_they_are_built():
+    """Stumps of trivial tracks are never lower than 0.05 of 0.47 m."""
+    environment = make("StumpTracks", heights="trivial")
+    for height, text in ((-3.0, "0.02 m"), (0.0, "0.02 m"), (1.5, "0.70 m")):
+        assert f"stumps of {text}" in environment.describe(np.array([height, 2.0]))
+
+
 def test_unknown_bodies_and_heights_are_rejected():
     with pytest.raises(SettingError, match="body"):
         make("StumpTracks", body="snail")
