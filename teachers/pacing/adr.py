@@ -12,6 +12,7 @@ from didact.environments.task_spaces import Box
 from didact.teachers import outcome_values
 from didact.teachers.base import Proposals, Teacher
 from didact.teachers.pacing import unit_boxes
+from didact.teachers.recognition import MARGIN
 
 SIDES = np.array([[-1.0], [1.0]], np.float32)  # the direction in which each bound widens the box
 
@@ -77,6 +78,8 @@ def adr(
     start = unit_boxes.bounds_of(space, easy)
     limits = np.where(SIDES < 0, 0, 1) * (space.high > space.low).astype(np.float32)
     steps = unit_boxes.whole_steps(space, step)
+    # Real numbers may come back moved, see `tolerance_of`, but not to the next place of the bound.
+    tolerance = np.where(space.integer, unit_boxes.TOLERANCE, np.minimum(MARGIN, step / 2))
 
     def by_face(x):
         """Flatten [2, d] in the order of the tags."""
@@ -110,7 +113,8 @@ def adr(
         side, dimension = face % 2, jnp.clip(face // 2, 0, d - 1)
         counts &= (face >= 0) & (face < 2 * d)
         point = jnp.take_along_axis(space.normalise(proposals.tasks), dimension[:, None], 1)[:, 0]
-        counts &= jnp.abs(point - state.bounds[side, dimension]) <= unit_boxes.TOLERANCE
+        away = jnp.abs(point - state.bounds[side, dimension])
+        counts &= away <= jnp.asarray(tolerance)[dimension]
         # The queue of a bound is emptied whenever it is full, so its episodes form groups of equal
         # size. After a group that moves the bound, the others were played at its earlier place.
         n = counts.shape[0]
