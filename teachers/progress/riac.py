@@ -44,6 +44,7 @@ def riac(
     random_fraction: float = 0.2,
     worst_fraction: float = 0.1,
     noise: float = 0.1,
+    task_units: bool = False,
     outcome: str = "return",
     return_range: tuple[float, float] = (0.0, 1.0),
     fallback: Box | None = None,
@@ -74,6 +75,7 @@ def riac(
         random_fraction: the probability of a uniform task.
         worst_fraction: the probability of a mutation of the worst task of a region.
         noise: the standard deviation of mutations, as a fraction of each range.
+        task_units: whether `noise` is in task units instead, the same for all dimensions.
         outcome: "return" or "success".
         return_range: returns are scaled such that this range becomes 0 to 1 (without clipping).
         fallback: the tasks while there is no progress. The default is the whole space.
@@ -103,6 +105,7 @@ def riac(
     if fallback is not None:
         unit_boxes.check_easy(space, fallback, "fallback")
     d, r, size = space.size, max_regions, max_region_size + 1
+    spread = unit_boxes.in_unit_cube(space, noise, task_units)
     rules = region_splits.Rules(
         gap=unit_boxes.spacing(space),
         free=np.flatnonzero(space.high > space.low),
@@ -137,7 +140,7 @@ def riac(
         low, high = state.low[region], state.high[region]
         inside = unit_boxes.sample(space, inside_key, low, high)
         worst = state.tasks[region, worst_rows(state, region)]
-        worst += noise * jax.random.normal(noise_key, (n, d))
+        worst += spread * jax.random.normal(noise_key, (n, d))
         worst = space.denormalise(jnp.clip(worst, low, high))
         which = jax.random.uniform(which_key, (n, 1))
         tasks = jnp.where(which < random_fraction + worst_fraction, worst, inside)

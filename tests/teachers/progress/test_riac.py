@@ -169,6 +169,25 @@ def test_mutates_the_worst_task():
         np.testing.assert_allclose(proposed, np.tile(tasks[returns.argmin()], (n, 1)), atol=1e-6)
 
 
+def test_noise_in_task_units():
+    """As in the published code: the same for all dimensions, whatever their ranges."""
+    space = Box((Dimension("x", 0, 3), Dimension("y", 0, 60), Dimension("c", 2, 2)))
+    for task_units, spread in ((False, [0.03, 0.6, 0]), (True, [0.01, 0.01, 0])):
+        teacher = teachers.riac(
+            space, random_fraction=0.0, worst_fraction=1.0, noise=0.01, task_units=task_units
+        )
+        state = teacher.init(jax.random.key(0))
+        state = state._replace(
+            progress=state.progress.at[0].set(1.0),
+            tasks=state.tasks.at[0, 0].set(jnp.array([0.5, 0.5, 0])),
+            written=state.written.at[0].set(1),
+            held=state.held.at[0].set(1),
+        )
+        proposed = np.asarray(teacher.propose(state, jax.random.key(1), 2000)[0])
+        np.testing.assert_allclose(proposed.mean(0), [1.5, 30, 2], rtol=1e-2)
+        np.testing.assert_allclose(proposed.std(0), spread, rtol=0.1)
+
+
 @pytest.mark.slow
 def test_without_progress_tasks_are_uniform_or_easy():
     easy = UNIT.restricted(x=(0.9, 1), y=(0.9, 1))
