@@ -73,7 +73,7 @@ def staged(
         return jax.random.split(key, len(stages))
 
     def observe(state, proposals, outcomes):
-        counts = (outcomes.weights > 0) & (proposals.tag == state.stage)
+        counts = outcomes.valid & (proposals.tag == state.stage)
         later = jnp.sum(counts) - jnp.cumsum(counts)
         gain = jnp.where(counts, outcomes.success * keep**later, 0) / horizon
         count = state.count + jnp.sum(counts, dtype=jnp.int32)

@@ -85,7 +85,7 @@ def warm_started(
         return tasks, state._replace(easy=easy_state, inner=inner_state)
 
     def observe(state, proposals, outcomes):
-        counts = outcomes.weights > 0
+        counts = outcomes.valid
         total = jnp.sum(counts, dtype=jnp.int32)
         later = total - jnp.cumsum(counts)  # finished episodes after each row
         gain = jnp.where(counts, outcomes.success * kept(later) / horizon, 0)

@@ -183,7 +183,7 @@ def goal_gan(
         goal = jnp.clip(proposals.tag - 1, 0, total - 1)
         # The goal may have been replaced since it was proposed.
         same = recognized(proposals.tasks, state.goals[goal], tolerance)
-        counts = (outcomes.weights > 0) & (proposals.tag > REPLAY) & same
+        counts = outcomes.valid & (proposals.tag > REPLAY) & same
         goal = jnp.where(counts, goal, total)
         success = jnp.where(counts, outcomes.success, 0).astype(jnp.float32)
         before = state.tries >= rollouts

@@ -146,7 +146,7 @@ def setter_solver(
         return Proposals.of(state.pool[rows], tag=state.pool_grades[rows]), state
 
     def observe(state, proposals, outcomes):
-        counts = outcomes.weights > 0
+        counts = outcomes.valid
         order, at, total = ring_buffer.slots(counts, state.count, memory)
         surplus = ring_buffer.surplus(state.count, memory)
 

@@ -168,7 +168,7 @@ def self_paced(
 
     def observe(state, proposals, outcomes):
         values = outcomes.success if outcome == "success" else outcomes.returns
-        counts = (outcomes.weights > 0) & jnp.isfinite(values)
+        counts = outcomes.valid
         order, at, total = ring_buffer.slots(counts, state.count, memory)
         surplus = ring_buffer.surplus(state.count, memory)
 

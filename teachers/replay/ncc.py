@@ -115,11 +115,10 @@ def ncc(
 
     def observe(state, proposals, outcomes):
         tag, success = proposals.tag, outcomes.success
-        finished = (outcomes.weights > 0) & (tag >= 0)
+        finished = outcomes.valid & (tag >= 0)
         kind = jnp.where(finished, (tag >= c).astype(jnp.int32), -1)
-        counts = finished & jnp.isfinite(outcomes.returns)
-        tasks = jnp.where(counts[:, None], proposals.tasks, 0)
-        replays = counts & (tag < c)
+        tasks = jnp.where(finished[:, None], proposals.tasks, 0)
+        replays = finished & (tag < c)
         slot = level_buffer.slots_of(
             state.buffer, tasks, jnp.minimum(tag, c - 1), replays, tolerance
         )
@@ -127,9 +126,9 @@ def ncc(
         step = learning_rate * (buffer.scores - entropy * state.log_weights)
         state = state._replace(
             buffer=buffer,
-            log_weights=state.log_weights + jnp.where(jnp.any(counts), step, 0),
+            log_weights=state.log_weights + jnp.where(jnp.any(finished), step, 0),
             candidates=rounds.add_outcomes(
-                state.candidates, tag - c, tasks, success, counts, tolerance
+                state.candidates, tag - c, tasks, success, finished, tolerance
             ),
             shares=step_shares.update(state.shares, kind, outcomes.lengths),
         )

@@ -117,13 +117,12 @@ def sfl(
 
     def observe(state, proposals, outcomes):
         tag = proposals.tag
-        finished = (outcomes.weights > 0) & (tag >= 0)
+        finished = outcomes.valid & (tag >= 0)
         kind = jnp.where(tag < first_kept, LOOK, jnp.where(tag < first_random, KEPT, RANDOM))
         kind = jnp.where(finished, kind, -1)
-        counts = finished & jnp.isfinite(outcomes.returns)
         state = state._replace(
             candidates=rounds.add_outcomes(
-                state.candidates, tag, proposals.tasks, outcomes.success, counts, tolerance
+                state.candidates, tag, proposals.tasks, outcomes.success, finished, tolerance
             ),
             shares=step_shares.update(state.shares, kind, outcomes.lengths),
         )
