@@ -111,7 +111,7 @@ def level_replay(
         new = counts & (slot == c) & (tag >= c)
         levels = scored(tasks, new, quantity, outcomes.returns)
         buffer, _ = level_buffer.insert(buffer, levels, p_level(buffer))
-        return LevelReplayState(buffer, shares)
+        return LevelReplayState(level_buffer.without_overflow(buffer), shares)
 
     def rescored(buffer, slot, quantity, returns):
         """Update the levels that were played, given the slot of each episode (c: none)."""
