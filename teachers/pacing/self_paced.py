@@ -74,6 +74,9 @@ def self_paced(
     tasks are again those of p, and p moves towards the successes in updates with the same bound.
     (The original algorithm would stay where it is.)
 
+    In integer dimensions, tasks are rounded, and their densities are those of p at the rounded
+    numbers; the importance weights are then only approximate.
+
     It differs from the authors' code in three more respects. The values are outcomes, not
     predictions of the student's value function in initial states, which teachers do not know. Their
     mean is subtracted, because importance weights of few episodes would otherwise reward density at

@@ -67,7 +67,8 @@ def riac(
     Args:
         space: the task space.
         max_region_size: the maximum number of episodes of a region before it is split.
-        attempts: the number of thresholds that are tried for a split.
+        attempts: the number of thresholds that are tried for a split, of those with enough episodes
+            on both sides.
         min_share: the minimum number of episodes of a part, as a fraction of `max_region_size`.
         min_width: the minimum width of a part, as a fraction of the whole range.
         max_regions: the maximum number of regions. When there are as many, none is split.

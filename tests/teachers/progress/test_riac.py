@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from didact import teachers
 from didact.benchmarks.curricula import toy_teachers
@@ -81,6 +82,41 @@ def test_invalid_splits_are_found():
         jax.random.key(0), tasks, jnp.arange(50.0), mask, 0 * ones, ones, rules
     )
     assert not bool(split.valid)
+
+
+def test_attempts_are_drawn_as_until_both_parts_have_enough_episodes():
+    """As in the published code, by rejection; also where few thresholds are possible."""
+    rng = np.random.default_rng(0)
+    space = Box((Dimension("x", 0, 1), Dimension("n", 0, 5, integer=True), Dimension("c", 2, 2)))
+    s, least = 60, 8
+    tasks = np.stack([0.5 + 0.1 * rng.random(s) ** 2, rng.integers(2, 5, s) / 5, 0 * rng.random(s)])
+    tasks, gap = tasks.T.astype(np.float32), unit_boxes.spacing(space)
+    mask = np.arange(s) < s - 5
+    low, high = np.float32([0.3, 0.1, 0]), np.float32([0.9, 1, 1])
+    rules = region_splits.Rules(gap, np.array([0, 1]), 1, least, 1e-6, s)
+
+    def split(key):
+        return region_splits.best_split(
+            key, *map(jnp.asarray, (tasks, 0.0 * tasks[:, 0], mask, low, high)), rules
+        )
+
+    splits = jax.jit(jax.vmap(split))(jax.random.split(jax.random.key(0), 4000))
+    assert np.all(splits.valid)
+    expected = []
+    while len(expected) < 4000:
+        dimension = rng.integers(2)
+        threshold = low[dimension] + rng.random() * (high - low)[dimension]
+        if gap[dimension] > 0:
+            threshold = (np.floor(threshold / gap[dimension]) + 0.5) * gap[dimension]
+        below = np.sum(tasks[mask, dimension] < threshold)
+        if min(below, mask.sum() - below) >= least:
+            expected.append((dimension, threshold))
+    found = np.stack([splits.dimension, splits.threshold], axis=1)
+    expected = np.array(expected)
+    assert abs(found[:, 0].mean() - expected[:, 0].mean()) < 0.035
+    for dimension in (0, 1):
+        pair = (x[x[:, 0] == dimension, 1].round(5) for x in (found, expected))
+        assert stats.ks_2samp(*pair).pvalue > 1e-3
 
 
 class PlainRegion:
