@@ -80,6 +80,11 @@ SETTINGS |= dict.fromkeys(("paired", "minimax"), SETTINGS["transformer"])
 SPACES = {"solvable_first": Levels(4, 4, Blocks(0, 8))}
 
 
+# Those for which the episodes of a call are simultaneous.
+SIMULTANEOUS = {"uniform", "learning_progress", "solvable_first"}
+SIMULTANEOUS |= {"plr", "plr_robust", "accel", "sfl", "ncc"}
+
+
 # The others take long to compile: a few are drawn for each commit, the rest is slow.
 QUICK = ("uniform", "pool", "oracle", "learning_progress", "rarity", "mixture", "shuffled")
 CHOSEN = [*QUICK, *families.drawn(set(NAMES) - {*QUICK}, 1)]
@@ -88,7 +93,7 @@ CHOSEN = [*QUICK, *families.drawn(set(NAMES) - {*QUICK}, 1)]
 @pytest.mark.parametrize("name", families.marked(NAMES, CHOSEN))
 def test_every_teacher_keeps_its_promises(name):
     make = functools.partial(teachers.make, name, **SETTINGS.get(name, {}))
-    testing.check(make, SPACES.get(name, SPACE))
+    testing.check(make, SPACES.get(name, SPACE), ordered=name not in SIMULTANEOUS)
 
 
 def test_uniform_is_uniform():
