@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 FOREIGN = -1  # the tag of an episode that was proposed by another teacher of a mixture
 
@@ -43,6 +43,9 @@ class Proposals(NamedTuple):
 class Outcomes(NamedTuple):
     """The outcomes of n finished episodes. Rows of weight 0 are empty and must be ignored.
 
+    An episode whose return is not finite went wrong, and must be ignored, too: `valid` says which
+    rows count. A teacher that uses scores also ignores episodes in which these are not finite.
+
     `scores` are averages over the steps of an episode, or maxima if the name starts with `max_`.
     The student defines which scores exist. Students with a value function V and advantages A
     (generalized advantage estimates) provide
@@ -65,6 +68,11 @@ class Outcomes(NamedTuple):
     weights: Float[Array, " n"]  # 1 where the row is a finished episode, else 0
     scores: dict[str, Float[Array, " n"]]  # by name, see above
 
+    @property
+    def valid(self) -> Bool[Array, " n"]:
+        """Which rows are finished episodes with a finite return."""
+        return (self.weights > 0) & jnp.isfinite(self.returns)
+
 
 class Teacher(NamedTuple):
     """Proposes tasks and observes their outcomes.
@@ -78,8 +86,8 @@ class Teacher(NamedTuple):
             through the function `propose`, which always returns `Proposals`.
         observe: `observe(state, proposals, outcomes) -> state`. The proposals are those of the
             finished episodes, with their tags. Rows are in the order in which episodes ended. Rows
-            of weight 0 must not change the state. Rows with the tag `FOREIGN` were proposed by
-            another teacher.
+            of weight 0, or without a finite return, must not change the state. Rows with the tag
+            `FOREIGN` were proposed by another teacher.
         picture: `picture(state) -> dict` of arrays for plots of the teacher's beliefs; empty if it
             has none. The names determine the kind of beliefs (see `didact.common.pictures`), with k
             items and tasks in task units: Gaussians (`means` [k, d], `covariances` [k, d, d],

@@ -157,7 +157,7 @@ ABOUT: dict[str, dict[str, str]] = {
     "self_paced": {
         "paper": "Klink et al., Self-paced deep reinforcement learning, NeurIPS 2020 "
         "(arXiv:2004.11812)",
-        "needs": "a Box; an initial and a target distribution; the score value of the student",
+        "needs": "a Box; boxes of initial tasks and of target tasks (recommended)",
         "good": "moving from easy tasks to a given target distribution, at a bounded rate",
         "bad": "spaces with several separate easy regions: its distribution is one Gaussian",
     },
@@ -196,6 +196,6 @@ ABOUT: dict[str, dict[str, str]] = {
         "generation, ACL 2022 (arXiv:2110.03262)",
         "needs": "a set of tasks or instructions, whose density is estimated",
         "good": "covering the tail of a given set, which uniform sampling of the set rarely visits",
-        "bad": "it ignores outcomes: rare tasks may be hopeless",
+        "bad": "outcomes do not tell it which tasks are hopeless, only how fast to reach the tail",
     },
 }

@@ -40,4 +40,4 @@ def values_of(
     values = outcomes.success if outcome == SUCCESS else outcomes.returns
     if outcome == RETURN:
         values = (values - return_range[0]) / (return_range[1] - return_range[0])
-    return (outcomes.weights > 0) & jnp.isfinite(values), values
+    return outcomes.valid & jnp.isfinite(values), values

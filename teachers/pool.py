@@ -146,7 +146,7 @@ def pool(
         return Proposals.of(tasks, tag=row), state
 
     def observe(state, proposals, outcomes):
-        counts = outcomes.weights > 0
+        counts = outcomes.valid
         success = jnp.where(counts, outcomes.success, 0).astype(jnp.float32)
         hit = _same(proposals.tasks, state.tasks)
         row = jnp.clip(proposals.tag, 0, capacity - 1)

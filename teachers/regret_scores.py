@@ -40,7 +40,7 @@ def max_mc(
     """
     levels = highest.shape[0]
     known = (proposals.tag >= 0) & (proposals.tag < levels)
-    counts = known & (outcomes.weights > 0) & jnp.isfinite(outcomes.returns)
+    counts = known & outcomes.valid
     highest = highest.at[jnp.where(counts, proposals.tag, levels)].max(
         outcomes.returns, mode="drop"
     )

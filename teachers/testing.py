@@ -39,6 +39,7 @@ def check(
     n: int = 64,
     rounds: int = 4,
     seed: int = 0,
+    ordered: bool = True,
 ) -> None:
     """Check that a teacher conforms to the interface of `Teacher`.
 
@@ -48,9 +49,11 @@ def check(
     - The state is a pytree of arrays with fixed structure, shapes and dtypes. Storing and restoring
       it changes nothing.
     - Proposals are the same with and without compilation, and with and without `vmap` over seeds.
-    - Rows of weight 0 change nothing, whatever they contain.
-    - Proposals remain tasks of the space after returns and scores that are infinite or NaN, and
-      after episodes that were proposed by other teachers.
+    - Rows of weight 0 change nothing, whatever they contain, and wherever they are.
+    - Episodes whose returns and scores are infinite or NaN are ignored, like rows of weight 0.
+    - Proposals remain tasks of the space after scores that are infinite or NaN, and after episodes
+      that were proposed by other teachers.
+    - If `ordered` is false, the order of the rows does not matter.
     - The picture is finite and has the documented shapes (see `didact.common.pictures`).
 
     Args:
@@ -62,6 +65,7 @@ def check(
             settings, `n` and `rounds` such that all code of the teacher runs: a teacher that fits a
             model every 250 episodes should observe more than that.
         seed: the seed of all randomness.
+        ordered: whether the teacher may depend on the order in which the episodes of a call ended.
 
     Raises:
         AssertionError: a check fails; the message says in one sentence which.
@@ -73,7 +77,7 @@ def check(
             isinstance(teacher, Teacher),
             f"the function must return a `Teacher`, but returns a {type(teacher).__name__}",
         )
-        _Check(teacher, space, n, rounds, seed).run()
+        _Check(teacher, space, n, rounds, seed, ordered).run()
 
 
 def check_shapes(teacher: Teacher, space: TaskSpace, n: int = 8) -> None:
@@ -114,8 +118,11 @@ def require_proposals(proposals: Proposals, n: int, space: TaskSpace, where: str
 class _Check:
     """The tests, for one teacher."""
 
-    def __init__(self, teacher: Teacher, space: TaskSpace, n: int, rounds: int, seed: int):
+    def __init__(
+        self, teacher: Teacher, space: TaskSpace, n: int, rounds: int, seed: int, ordered: bool
+    ):
         self.teacher, self.space, self.n, self.rounds = teacher, space, n, rounds
+        self.ordered = ordered
         self.key = jax.random.key(seed)
         self.init = jax.jit(teacher.init)
         self.propose = jax.jit(lambda state, key: propose(teacher, state, key, n))
@@ -140,7 +147,8 @@ class _Check:
         self.stored_state_goes_on(state)
         self.rows_of_weight_0_change_nothing(state)
         self.foreign_rows_are_accepted(state)
-        self.bad_numbers_do_no_harm(state)
+        self.the_order_of_rows(state)
+        self.bad_numbers_are_no_episodes(state)
         self.compiling_changes_nothing(state)
         self.seeds_do_not_mix()
 
@@ -244,20 +252,39 @@ class _Check:
         proposals, _ = self.propose(self.observe(state, *rows), self.key)
         self.valid(proposals, self.n, "after episodes of other teachers, propose")
 
-    def bad_numbers_do_no_harm(self, state: Any) -> None:
+    def the_order_of_rows(self, state: Any) -> None:
+        proposals, outcomes = self.finished(self.propose(state, self.key)[0], self.key)
+        empty = (outcomes.weights == 0) | (jnp.arange(self.n) % 4 == 0)
+        rows = proposals, outcomes._replace(weights=jnp.where(empty, 0.0, 1.0))
+        known, _ = self.propose(self.observe(state, *rows), self.key)
+        orders = {"observe: the places of rows of weight 0 must not matter: it": jnp.argsort(empty)}
+        if not self.ordered:
+            orders["observe: the order of rows must not matter: it"] = jnp.arange(self.n)[::-1]
+        for where, order in orders.items():
+            other = self.observe(state, *jax.tree.map(lambda x, order=order: x[order], rows))
+            self.alike(known, self.propose(other, self.key)[0], where)
+
+    def bad_numbers_are_no_episodes(self, state: Any) -> None:
+        some = jnp.arange(self.n) % 2 == 0
         for bad in (jnp.nan, jnp.inf, -jnp.inf):
             after = state
             for number in range(self.rounds + 1):
                 key = jax.random.fold_in(self.key, number)
                 proposals, after = self.propose(after, key)
-                self.valid(proposals, self.n, f"after returns and scores of {bad}, propose")
+                self.valid(proposals, self.n, f"after scores of {bad}, propose")
                 proposals, outcomes = self.finished(proposals, key)
-                some = jnp.arange(self.n) % 2 == 0
-                outcomes = outcomes._replace(
-                    returns=jnp.where(some, bad, outcomes.returns),
-                    scores={k: jnp.where(some, bad, x) for k, x in outcomes.scores.items()},
+                without = outcomes._replace(weights=jnp.where(some, 0.0, outcomes.weights))
+                scores = {name: jnp.where(some, bad, x) for name, x in outcomes.scores.items()}
+                bad_scores = outcomes._replace(scores=scores)
+                returns = jnp.where(some, bad, outcomes.returns)
+                expected = self.observe(after, proposals, without)
+                found = self.observe(after, proposals, bad_scores._replace(returns=returns))
+                require(
+                    equal(expected, found),
+                    f"observe: episodes with returns and scores of {bad} must not change the "
+                    "state; `outcomes.valid` says which rows count",
                 )
-                after = self.observe(after, proposals, outcomes)
+                after = self.observe(after, proposals, bad_scores)
 
     def compiling_changes_nothing(self, state: Any) -> None:
         plain, _ = propose(self.teacher, state, self.key, self.n)

@@ -137,7 +137,7 @@ def bandit_over(
 
     def observe(state, proposals, outcomes):
         values = outcomes.success if outcome == "success" else outcomes.returns
-        counts = (outcomes.weights > 0) & jnp.isfinite(values)
+        counts = outcomes.valid & jnp.isfinite(values)
         tasks = jnp.where(counts[:, None], proposals.tasks, space.low)
         points = features.normalise(space.features(tasks))
         ring = Episodes(state.tasks, state.outcomes, state.count)

@@ -9,7 +9,7 @@ def restricted(teacher: Teacher, space: TaskSpace) -> Teacher:
 
     The teacher itself still works on its own space. To restrict that, create the teacher with
     `space.restricted(...)` instead. Teachers that recognize their own tasks (`plr`, `accel`, `sfl`,
-    `ncc`, `goal_gan`, `pool`) learn nothing from tasks that were moved.
+    `ncc`, `goal_gan`, `pool`, `adr`) learn nothing from tasks that were moved.
 
     Args:
         teacher: the teacher.

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 from didact.common.errors import SettingError, require
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Proposals, Teacher
+from didact.teachers.ring_buffer import LARGE
 
 
 class StagedState(NamedTuple):
@@ -73,10 +74,10 @@ def staged(
         return jax.random.split(key, len(stages))
 
     def observe(state, proposals, outcomes):
-        counts = (outcomes.weights > 0) & (proposals.tag == state.stage)
+        counts = outcomes.valid & (proposals.tag == state.stage)
         later = jnp.sum(counts) - jnp.cumsum(counts)
         gain = jnp.where(counts, outcomes.success * keep**later, 0) / horizon
-        count = state.count + jnp.sum(counts, dtype=jnp.int32)
+        count = jnp.minimum(state.count + jnp.sum(counts, dtype=jnp.int32), LARGE)
         success = state.success * keep ** jnp.sum(counts) + jnp.sum(gain)
         rate = success / jnp.maximum(1 - keep**count, 1e-6)
         last = state.stage == len(stages) - 1

@@ -11,6 +11,7 @@ from didact.common.errors import SettingError
 from didact.environments.task_spaces import TaskSpace
 from didact.teachers.base import Teacher, propose
 from didact.teachers.combinators.tags import chosen, largest_batch, most_students, shown_to
+from didact.teachers.ring_buffer import LARGE
 from didact.teachers.uniform import uniform
 
 
@@ -85,12 +86,12 @@ def warm_started(
         return tasks, state._replace(easy=easy_state, inner=inner_state)
 
     def observe(state, proposals, outcomes):
-        counts = outcomes.weights > 0
+        counts = outcomes.valid
         total = jnp.sum(counts, dtype=jnp.int32)
         later = total - jnp.cumsum(counts)  # finished episodes after each row
         gain = jnp.where(counts, outcomes.success * kept(later) / horizon, 0)
         success = state.success * kept(total) + jnp.sum(gain)
-        count = state.count + total
+        count = jnp.minimum(state.count + total, LARGE)
         rate = success / jnp.maximum(1 - kept(count), 1e-6)
         mastered = (count >= minimum) & (rate >= until)
         # After the warm-up, episodes are no longer those of easy tasks only.

@@ -21,12 +21,6 @@ GENERATIONS = 3  # generations of goals whose outcomes are still counted
 EXAMPLES = 1000  # tasks that the networks are trained on before the first episode
 WIDTH = 0.1  # standard deviation of an unknown start, as a fraction of each range
 
-WIDE = {"generator_width": 256, "discriminator_width": 128}
-# Those of the authors' code for goals in a maze; the noise has 4 dimensions there, and d here.
-LABELS = {"update_every": 200, "rollouts": 2, "lowest": 0.1, "highest": 0.9, "steps": 300}
-PAPER = WIDE | LABELS | {"replay_fraction": 1 / 3, "noise": 0.5 / 14, "distance": 0.015}
-TEACH_MY_AGENT = WIDE | {"update_every": 100, "rollouts": 2, "replay_fraction": 0.1, "noise": 0.1}
-
 
 class GoalGanState(NamedTuple):
     """d dimensions; g goals in generations of s."""
@@ -80,7 +74,7 @@ def goal_gan(
     before the latest still count.
 
     The networks are narrower than in the paper by default, which makes training several times
-    cheaper; `PAPER` and `TEACH_MY_AGENT` have the original sizes.
+    cheaper; the presets "paper" and "tma" have the original sizes.
 
     Args:
         space: the task space.
@@ -113,7 +107,7 @@ def goal_gan(
     References:
         Florensa, Held, Geng and Abbeel, Automatic goal generation for reinforcement learning
         agents, ICML 2018, algorithm 1; Romac et al., TeachMyAgent: a benchmark for automatic
-        curriculum learning in deep RL, ICML 2021 (`TEACH_MY_AGENT`).
+        curriculum learning in deep RL, ICML 2021.
     """
     box_parts.check(space, easy=easy)
     least = {"rollouts": rollouts, "replay_memory": replay_memory, "steps": steps, "batch": batch}
@@ -189,7 +183,7 @@ def goal_gan(
         goal = jnp.clip(proposals.tag - 1, 0, total - 1)
         # The goal may have been replaced since it was proposed.
         same = recognized(proposals.tasks, state.goals[goal], tolerance)
-        counts = (outcomes.weights > 0) & (proposals.tag > REPLAY) & same
+        counts = outcomes.valid & (proposals.tag > REPLAY) & same
         goal = jnp.where(counts, goal, total)
         success = jnp.where(counts, outcomes.success, 0).astype(jnp.float32)
         before = state.tries >= rollouts

@@ -137,7 +137,7 @@ def learnability(
         if outcome == "return":
             scaled = (outcomes.returns - return_range[0]) / (return_range[1] - return_range[0])
             targets = jnp.clip(scaled, 0, 1)
-        counts = (outcomes.weights > 0) & jnp.isfinite(outcomes.returns)
+        counts = outcomes.valid
         points = space.normalise(proposals.tasks)
         state = state._replace(model=model.remember(state.model, points, targets, counts))
         return when(state.model.count - state.model.trained >= train_every, train, state, state)

@@ -148,7 +148,7 @@ def magellan(
     def observe(state, proposals, outcomes):
         foreign = proposals.tag == FOREIGN
         index = jnp.where(foreign, known.find(proposals.tasks), proposals.tag)
-        counts = (outcomes.weights > 0) & (index >= 0) & (index < m)
+        counts = outcomes.valid & (index >= 0) & (index < m)
         success = outcomes.success.astype(jnp.float32)
         state = state._replace(model=model.remember(state.model, index, success, counts))
         return when(state.model.count - state.model.trained >= train_every, train, state, state)

@@ -12,6 +12,7 @@ from didact.environments.task_spaces import Box
 from didact.teachers.base import FOREIGN, Proposals, Teacher
 from didact.teachers.learned.goal_sets import GoalSet, features_of
 from didact.teachers.learned.success_models import drawn
+from didact.teachers.pacing import success_rates
 
 
 class RarityState(NamedTuple):
@@ -41,9 +42,9 @@ def rarity(
     The difficulty of a goal is its rarity in the set, which is estimated once. Goals are drawn in
     proportion to density^(-level power). At level 0, they have the distribution of the set, in
     which common goals dominate; at level 1 and power 1, every kind of goal is equally likely, and
-    higher powers prefer the tail. With each call of `observe`, the level rises by 1 / `episodes`
-    for each episode if the recent success rate is above `up`, and falls by as much if it is below
-    `down`. If nothing succeeds, it falls to 0.
+    higher powers prefer the tail. After every episode, the level rises by 1 / `episodes` if the
+    recent success rate is above `up`, and falls by as much if it is below `down`. Each episode
+    counts on its own, as in `paced`. If nothing succeeds, the level falls to 0.
 
     In the paper, goals are grouped by the first verb of the quest, and new worlds and quests are
     generated in which rare verbs are less rare; the student is trained on one such mixture after
@@ -97,18 +98,13 @@ def rarity(
         return Proposals.of(known.tasks(task_key, index), tag=index), state
 
     def observe(state, proposals, outcomes):
-        counts = (outcomes.weights > 0) & (proposals.tag != FOREIGN)
-        total = jnp.sum(counts)
-        later = total - jnp.cumsum(counts)  # finished episodes after each row
-        decay = np.log(1 - 1 / horizon)
-        gain = jnp.where(counts, jnp.exp(decay * later), 0)
-        keep = jnp.exp(decay * total)
-        wins = state.wins * keep + jnp.sum(jnp.where(counts, outcomes.success, 0) * gain)
-        seen = state.seen * keep + jnp.sum(gain)
+        counts = outcomes.valid & (proposals.tag != FOREIGN)
+        wins = success_rates.decayed_sums(outcomes.success, counts, state.wins, horizon)
+        seen = success_rates.decayed_sums(jnp.ones_like(wins), counts, state.seen, horizon)
         rate = wins / jnp.maximum(seen, 1)
-        step = (rate > up).astype(jnp.float32) - (rate < down)
-        step = jnp.where(seen >= minimum, step * total / episodes, 0)
-        return RarityState(jnp.clip(state.level + step, 0, 1), wins, seen)
+        direction = (rate > up).astype(jnp.float32) - (rate < down)
+        steps = jnp.where(counts & (seen >= minimum), direction / episodes, 0)
+        return RarityState(success_rates.bounded_walk(state.level, steps), wins[-1], seen[-1])
 
     def picture(state):
         return {
@@ -155,9 +151,11 @@ def kernel_log_densities(rows: Float[np.ndarray, "m f"]) -> Float[np.ndarray, " 
     """
     rows = np.asarray(rows, np.float64)
     m = len(rows)
+    if m < 2:
+        return np.zeros(m)
     variances = np.clip(np.linalg.eigvalsh(np.atleast_2d(np.cov(rows.T))), 0, None)
     total = variances.sum()
-    if m < 2 or total <= 0:
+    if total <= 0:
         return np.zeros(m)
     effective = total**2 / (variances**2).sum()
     bandwidth = m ** (-1 / (effective + 4)) * np.sqrt(total / effective)

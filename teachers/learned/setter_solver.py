@@ -22,17 +22,6 @@ from didact.teachers.learned.setter_losses import (
 from didact.teachers.pacing import box_parts
 from didact.teachers.rare_work import when
 
-TEACH_MY_AGENT = {
-    "update_every": 50,
-    "memory": 50,
-    "batch": 50,
-    "steps": 1,
-    "noise": 0.1,
-    "width": 64,
-    "judge_width": 64,
-    "learning_rate": 3e-4,
-}
-
 
 class SetterSolverState(NamedTuple):
     """d dimensions, a ring buffer with episode i in row i mod h, and a pool of m tasks."""
@@ -83,8 +72,8 @@ def setter_solver(
     uniform without it, because the judge has nothing to tell the setter. (In the public code of
     TeachMyAgent, the validity loss, a mean of no numbers, is then not a number.) Also unlike there,
     the noise of the validity loss has mean 0, the setter's couplings share a network for scale and
-    shift, and several training steps with episodes from a longer memory are taken: `TEACH_MY_AGENT`
-    has that code's numbers.
+    shift, and several training steps with episodes from a longer memory are taken: the
+    preset "tma" has that code's numbers.
 
     Args:
         space: the task space.
@@ -112,7 +101,7 @@ def setter_solver(
     References:
         Racaniere, Lampinen, Santoro, Reichert, Firoiu and Lillicrap, Automated curricula through
         setter-solver interactions, ICLR 2020, sections 3.2 and 3.3; Romac et al., TeachMyAgent: a
-        benchmark for automatic curriculum learning in deep RL, ICML 2021 (`TEACH_MY_AGENT`).
+        benchmark for automatic curriculum learning in deep RL, ICML 2021.
     """
     box_parts.check(space, easy=easy)
     least = {"update_every": update_every, "memory": memory, "batch": batch, "steps": steps}
@@ -157,7 +146,7 @@ def setter_solver(
         return Proposals.of(state.pool[rows], tag=state.pool_grades[rows]), state
 
     def observe(state, proposals, outcomes):
-        counts = outcomes.weights > 0
+        counts = outcomes.valid
         order, at, total = ring_buffer.slots(counts, state.count, memory)
         surplus = ring_buffer.surplus(state.count, memory)
 

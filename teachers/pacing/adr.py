@@ -12,6 +12,7 @@ from didact.environments.task_spaces import Box
 from didact.teachers import outcome_values
 from didact.teachers.base import Proposals, Teacher
 from didact.teachers.pacing import unit_boxes
+from didact.teachers.recognition import MARGIN
 
 SIDES = np.array([[-1.0], [1.0]], np.float32)  # the direction in which each bound widens the box
 
@@ -31,6 +32,7 @@ def adr(
     boundary_fraction: float = 0.5,
     queue: int = 10,
     step: float = 0.1,
+    task_units: bool = False,
     high: float = 0.8,
     low: float = 0.2,
     outcome: str = "success",
@@ -45,6 +47,7 @@ def adr(
     An episode counts for a bound if it was proposed for it and the bound has not moved since. The
     original also counts episodes at earlier places of the bound, which occur when episodes run in
     parallel. Apart from that, a batch of episodes has the effect of the same episodes one by one.
+    In TeachMyAgent's code, bounds also move inwards beyond the first task, until they meet.
 
     Args:
         space: the task space.
@@ -53,6 +56,7 @@ def adr(
         queue: the number of episodes at a bound before each decision.
         step: how far a bound moves, as a fraction of its range; at least one whole number in
             integer dimensions.
+        task_units: whether `step` is in task units instead, the same for all dimensions.
         high, low: the mean outcomes at which a bound moves outwards and inwards.
         outcome: "return" or "success".
 
@@ -69,14 +73,18 @@ def adr(
     unit_boxes.check_easy(space, easy)
     require("boundary_fraction", boundary_fraction, 0 < boundary_fraction <= 1, "above 0, up to 1")
     require("queue", queue, queue >= 1, "at least 1")
-    require("step", step, 0 < step <= 1, "above 0 and at most 1")
+    most = np.inf if task_units else 1
+    allowed = "a number above 0" if task_units else "above 0 and at most 1"
+    require("step", step, 0 < step <= most and np.isfinite(step), allowed)
     require("high", high, np.isfinite(high), "a finite number")
     require("low", low, np.isfinite(low) and low < high, f"a number below high, {high:g}")
     outcome_values.check(outcome, (0.0, 1.0))
     d = space.size
     start = unit_boxes.bounds_of(space, easy)
     limits = np.where(SIDES < 0, 0, 1) * (space.high > space.low).astype(np.float32)
-    steps = unit_boxes.whole_steps(space, step)
+    steps = unit_boxes.whole_steps(space, unit_boxes.in_unit_cube(space, step, task_units))
+    # Real numbers may come back moved, see `tolerance_of`, but not to the next place of the bound.
+    tolerance = np.where(space.integer, unit_boxes.TOLERANCE, np.minimum(MARGIN, steps / 2))
 
     def by_face(x):
         """Flatten [2, d] in the order of the tags."""
@@ -110,7 +118,8 @@ def adr(
         side, dimension = face % 2, jnp.clip(face // 2, 0, d - 1)
         counts &= (face >= 0) & (face < 2 * d)
         point = jnp.take_along_axis(space.normalise(proposals.tasks), dimension[:, None], 1)[:, 0]
-        counts &= jnp.abs(point - state.bounds[side, dimension]) <= unit_boxes.TOLERANCE
+        away = jnp.abs(point - state.bounds[side, dimension])
+        counts &= away <= jnp.asarray(tolerance)[dimension]
         # The queue of a bound is emptied whenever it is full, so its episodes form groups of equal
         # size. After a group that moves the bound, the others were played at its earlier place.
         n = counts.shape[0]

@@ -112,7 +112,7 @@ def growing_box(
 
     def observe(state, proposals, outcomes):
         points = space.normalise(proposals.tasks)
-        counts = (outcomes.weights > 0) & (proposals.tag != FOREIGN)
+        counts = outcomes.valid & (proposals.tag != FOREIGN)
         counts &= unit_boxes.contains(points, *state.bounds)
         lows, highs = slices(state.bounds)
         place = points[:, None, :, None]  # compared with each face's slice in its own dimension

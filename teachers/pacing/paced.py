@@ -86,7 +86,7 @@ def paced(
         return jnp.where(uniform, anywhere, near), state
 
     def observe(state, proposals, outcomes):
-        counts = (outcomes.weights > 0) & (proposals.tag != FOREIGN)
+        counts = outcomes.valid & (proposals.tag != FOREIGN)
         wins = success_rates.decayed_sums(outcomes.success, counts, state.wins, horizon)
         seen = success_rates.decayed_sums(jnp.ones_like(wins), counts, state.seen, horizon)
         rate = wins / jnp.maximum(seen, 1)

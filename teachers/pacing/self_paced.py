@@ -24,19 +24,6 @@ OWN, FALLBACK = 0, 1  # tags: tasks of the Gaussian, and tasks that were drawn w
 WIDTH = 0.1  # standard deviation of an unknown start, as a fraction of each range
 FARTHEST = 20.0  # the largest log importance ratio
 
-# The settings of TeachMyAgent (Romac et al. 2021), which counts environment steps.
-TEACH_MY_AGENT = {
-    "counted": "steps",
-    "update_every": 50_000,
-    "start": 200_000,
-    "alpha_offset": 10,
-    "zeta": 0.25,
-    "max_kl": 0.1,
-    "memory": 1000,
-}
-# Those of the paper for two-dimensional point mass tasks and PPO.
-PAPER = {"zeta": 1.6, "alpha_offset": 10, "max_kl": 0.05, "min_std": 0.025, "kl_threshold": 8000.0}
-
 
 class SelfPacedState(NamedTuple):
     """k dimensions that vary; a ring buffer with episode i in row i mod h."""
@@ -79,12 +66,16 @@ def self_paced(
     estimated from the episodes since the previous update by importance weights. The coefficient
     alpha is 0 in the first `alpha_offset` updates; later, it is such that the penalty is `zeta`
     times the mean outcome. So p first moves to tasks at which the student succeeds, and then to the
-    target as quickly as success permits. The bound on the divergence holds at every update.
+    target as quickly as success permits. The bound on the divergence holds at every update (see
+    `min_std` for the exception).
 
     Where no task of p succeeds and all outcomes are equal, nothing can be estimated. Tasks are then
     drawn from the easy box, or uniformly if none is given. When some of these succeed, half of the
     tasks are again those of p, and p moves towards the successes in updates with the same bound.
     (The original algorithm would stay where it is.)
+
+    In integer dimensions, tasks are rounded, and their densities are those of p at the rounded
+    numbers; the importance weights are then only approximate.
 
     It differs from the authors' code in three more respects. The values are outcomes, not
     predictions of the student's value function in initial states, which teachers do not know. Their
@@ -104,10 +95,12 @@ def self_paced(
         counted: what `update_every` and `start` count, "episodes" or "steps".
         max_kl: the bound on KL(p_old || p) of an update.
         zeta: the weight of closeness to the target, relative to the mean outcome.
-        alpha_offset: the number of initial updates without the target.
+        alpha_offset: the number of initial updates without the target. (The authors' code has one
+            less than the setting of this name.)
         outcome: "return" or "success". Negative mean returns count as 0 in alpha.
         min_std: the smallest standard deviation, as a fraction of each range, while the divergence
-            from the target exceeds `kl_threshold`.
+            from the target exceeds `kl_threshold`. An update raises a smaller one, beyond `max_kl`
+            if necessary, as in the authors' code.
         kl_threshold: see `min_std`.
         memory: the number of latest episodes that an update uses, at most those since the last one.
         iterations: the maximum number of gradient steps of an update.
@@ -122,7 +115,7 @@ def self_paced(
     References:
         Klink, D'Eramo, Peters and Pajarinen, Self-paced deep reinforcement learning, NeurIPS 2020,
         algorithm 1 and equation 7; Romac et al., TeachMyAgent: a benchmark for automatic
-        curriculum learning in deep RL, ICML 2021 (`TEACH_MY_AGENT`).
+        curriculum learning in deep RL, ICML 2021.
     """
     box_parts.check(space, easy=easy, target=target)
     for name, value in {"update_every": update_every, "iterations": iterations}.items():
@@ -178,7 +171,7 @@ def self_paced(
 
     def observe(state, proposals, outcomes):
         values = outcomes.success if outcome == "success" else outcomes.returns
-        counts = (outcomes.weights > 0) & jnp.isfinite(values)
+        counts = outcomes.valid
         order, at, total = ring_buffer.slots(counts, state.count, memory)
         surplus = ring_buffer.surplus(state.count, memory)
 
@@ -226,6 +219,7 @@ def self_paced(
 
         floor = jnp.where(away > kl_threshold, min_std, 0.0)
         new = maximized(objective, old, max_kl, min_std=floor, iterations=iterations)
+        new = widened(new)
         return state._replace(
             mean=new.mean,
             factor=new.factor,
@@ -235,6 +229,12 @@ def self_paced(
             updated=state.count,
             amount=jnp.zeros_like(state.amount),
         )
+
+    def widened(p):
+        """Raise the standard deviations to their minimum, far from the target."""
+        missing = jnp.maximum(min_std - jnp.diagonal(p.factor), 0)
+        far = divergence(p, goal) > kl_threshold
+        return p._replace(factor=p.factor + jnp.where(far, jnp.diag(missing), 0))
 
     def picture(state):
         extent = (space.high - space.low)[columns]

@@ -70,7 +70,20 @@ def spacing(space: Box) -> Float[np.ndarray, " d"]:
     )
 
 
-def whole_steps(space: Box, step: float) -> Float[np.ndarray, " d"]:
+def in_unit_cube(space: Box, length: float, task_units: bool) -> Float[np.ndarray, " d"]:
+    """Return a length along each dimension, in the unit cube; 0 where there is a single value.
+
+    Args:
+        space: the task space.
+        length: the length, as a fraction of each range or in task units.
+        task_units: which of the two.
+    """
+    extent = np.asarray(space.high - space.low, np.float32)
+    scale = np.where(extent > 0, extent, 1) if task_units else np.ones_like(extent)
+    return np.where(extent > 0, length / scale, 0).astype(np.float32)
+
+
+def whole_steps(space: Box, step: float | Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
     """Return a step in every dimension, rounded to at least one whole number where needed."""
     gap = spacing(space)
     return np.where(gap > 0, np.maximum(np.round(step / np.where(gap > 0, gap, 1)), 1) * gap, step)

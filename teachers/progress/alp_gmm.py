@@ -37,6 +37,7 @@ def alp_gmm(
     k_max: int = 10,
     random_fraction: float = 0.2,
     history: int | None = None,
+    task_units: bool = False,
     outcome: str = "return",
     return_range: tuple[float, float] = (0.0, 1.0),
     restarts: int = 1,
@@ -73,6 +74,9 @@ def alp_gmm(
         random_fraction: the probability of a uniform task.
         history: the number of latest episodes that are searched for the nearest task. The default
             is 1024, or the window if that is larger.
+        task_units: whether the distances between tasks are those of their numbers, as in the
+            paper's code, instead of being measured in fractions of each range. Mixtures are fitted
+            to fractions of the ranges in any case.
         outcome: "return" or "success".
         return_range: returns are scaled such that this range becomes 0 to 1 (without clipping).
         restarts: the number of fits of each size, from different initializations.
@@ -106,6 +110,7 @@ def alp_gmm(
         fallback=fallback,
     )
     d = space.size
+    extent = np.where(space.high > space.low, space.high - space.low, 1).astype(np.float32)
     sizes = np.repeat(np.arange(k_min, k_max + 1), restarts)
 
     def rows_in_fit(n):
@@ -149,8 +154,9 @@ def alp_gmm(
         points, values = space.normalise(tasks)[order], values[order]
         latest = jnp.maximum(total - window, 0) + jnp.arange(min(tasks.shape[0], window))
         surplus = ring_buffer.surplus(state.count, history)
-        ring = Episodes(state.tasks, state.outcomes, state.count)
-        reference, known = nearest_value(ring, points, values, latest)
+        scale = extent if task_units else np.ones_like(extent)
+        ring = Episodes(state.tasks * scale, state.outcomes, state.count)
+        reference, known = nearest_value(ring, points * scale, values, latest)
         progress = jnp.where(known, jnp.abs(values[latest] - reference), 0)
         return state._replace(
             tasks=state.tasks.at[at].set(points, mode="drop"),

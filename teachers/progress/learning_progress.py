@@ -113,7 +113,7 @@ def learning_progress(
         return jnp.where(uniform[:, None], space.sample(space_key, n), tasks), state
 
     def observe(state, proposals, outcomes):
-        counts = outcomes.weights > 0
+        counts = outcomes.valid
         cell = jnp.where(counts, cell_of(proposals.tasks), k)
         new = jnp.zeros(k).at[cell].add(1.0, mode="drop")
         wins = jnp.zeros(k).at[cell].add(jnp.where(counts, outcomes.success, 0), mode="drop")

@@ -67,6 +67,17 @@ def progress_of(
     return jnp.where((number[..., 0] > 2) & (progress > NEGLIGIBLE), progress, 0)
 
 
+def enough(
+    tasks: Float[Array, "s d"], mask: Bool[Array, " s"], least: int
+) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
+    """Return between which thresholds both parts have at least some number of episodes."""
+    s, number = tasks.shape[0], jnp.sum(mask)
+    ordered = jnp.sort(jnp.where(mask[:, None], tasks, jnp.inf), axis=0)
+    last = ordered[jnp.clip(number - least, 0, s - 1)]
+    possible = number >= 2 * least
+    return jnp.where(possible, ordered[least - 1], 0), jnp.where(possible, last, 0)
+
+
 def no_split(size: int) -> Split:
     """Return an invalid split of a region with room for `size` episodes."""
     return Split(jnp.bool_(False), jnp.int32(0), jnp.float32(0), jnp.zeros(size, bool))
@@ -84,7 +95,8 @@ def best_split(
     """Return the best of several random splits of a region.
 
     The best one maximizes n1 n2 |progress1 - progress2|, where n1 and n2 are the numbers of
-    episodes in the two parts.
+    episodes in the two parts. Attempts are uniform among the thresholds that leave enough episodes
+    in both; published code draws until it finds one.
 
     Args:
         key: the key of the attempts.
@@ -94,10 +106,15 @@ def best_split(
     """
     dimension_key, threshold_key = jax.random.split(key)
     attempts = (rules.attempts,)
-    free = jnp.asarray(rules.free if len(rules.free) else [0])
-    dimension = free[jax.random.randint(dimension_key, attempts, 0, len(free))]
+    first, last = enough(tasks, mask, rules.least)
+    chances = jnp.where(last > first, last - first, 0) / jnp.maximum(high - low, 1e-9)
+    free = jnp.zeros_like(chances).at[rules.free].set(1)
+    cumulative = jnp.cumsum(chances * free)
+    at = jax.random.uniform(dimension_key, attempts) * cumulative[-1]
+    dimension = jnp.minimum(jnp.searchsorted(cumulative, at, side="right"), len(chances) - 1)
     start, end = low[dimension], high[dimension]
-    threshold = start + jax.random.uniform(threshold_key, attempts) * (end - start)
+    threshold = jax.random.uniform(threshold_key, attempts)
+    threshold = first[dimension] + threshold * (last - first)[dimension]
     unit = jnp.asarray(rules.gap)[dimension]
     halfway = (jnp.floor(threshold / jnp.where(unit > 0, unit, 1)) + 0.5) * unit
     threshold = jnp.where(unit > 0, halfway, threshold)

@@ -44,6 +44,7 @@ def riac(
     random_fraction: float = 0.2,
     worst_fraction: float = 0.1,
     noise: float = 0.1,
+    task_units: bool = False,
     outcome: str = "return",
     return_range: tuple[float, float] = (0.0, 1.0),
     fallback: Box | None = None,
@@ -66,7 +67,8 @@ def riac(
     Args:
         space: the task space.
         max_region_size: the maximum number of episodes of a region before it is split.
-        attempts: the number of thresholds that are tried for a split.
+        attempts: the number of thresholds that are tried for a split, of those with enough episodes
+            on both sides.
         min_share: the minimum number of episodes of a part, as a fraction of `max_region_size`.
         min_width: the minimum width of a part, as a fraction of the whole range.
         max_regions: the maximum number of regions. When there are as many, none is split.
@@ -74,6 +76,7 @@ def riac(
         random_fraction: the probability of a uniform task.
         worst_fraction: the probability of a mutation of the worst task of a region.
         noise: the standard deviation of mutations, as a fraction of each range.
+        task_units: whether `noise` is in task units instead, the same for all dimensions.
         outcome: "return" or "success".
         return_range: returns are scaled such that this range becomes 0 to 1 (without clipping).
         fallback: the tasks while there is no progress. The default is the whole space.
@@ -103,6 +106,7 @@ def riac(
     if fallback is not None:
         unit_boxes.check_easy(space, fallback, "fallback")
     d, r, size = space.size, max_regions, max_region_size + 1
+    spread = unit_boxes.in_unit_cube(space, noise, task_units)
     rules = region_splits.Rules(
         gap=unit_boxes.spacing(space),
         free=np.flatnonzero(space.high > space.low),
@@ -137,7 +141,7 @@ def riac(
         low, high = state.low[region], state.high[region]
         inside = unit_boxes.sample(space, inside_key, low, high)
         worst = state.tasks[region, worst_rows(state, region)]
-        worst += noise * jax.random.normal(noise_key, (n, d))
+        worst += spread * jax.random.normal(noise_key, (n, d))
         worst = space.denormalise(jnp.clip(worst, low, high))
         which = jax.random.uniform(which_key, (n, 1))
         tasks = jnp.where(which < random_fraction + worst_fraction, worst, inside)

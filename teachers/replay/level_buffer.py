@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
 
 from didact.environments.task_spaces import Box, TaskSpace
 from didact.teachers.recognition import recognized
+from didact.teachers.ring_buffer import LARGE
 
 PICTURED = 12  # the number of levels in the picture of a teacher
 
@@ -224,6 +225,19 @@ def marks_of(tasks: Float[Array, "n d"]) -> UInt32[Array, "n 2"]:
         for start in (0x9E3779B9, 0x7F4A7C15)
     ]
     return jnp.stack(sums, axis=1)
+
+
+def without_overflow(buffer: LevelBuffer) -> LevelBuffer:
+    """Return a buffer whose counts stay within int32; the same one before 2**30 episodes.
+
+    The ages of levels remain, up to 2**30 episodes.
+    """
+    surplus = jnp.where(buffer.clock >= LARGE, LARGE // 2, 0)
+    return buffer._replace(
+        clock=buffer.clock - surplus,
+        seen=jnp.maximum(buffer.seen - surplus, -LARGE // 2),
+        attempts=jnp.minimum(buffer.attempts, LARGE),
+    )
 
 
 def picture_of(

@@ -100,10 +100,9 @@ def level_replay(
 
     def observe(state, proposals, outcomes):
         tag, quantity = proposals.tag, scoring.quantity(outcomes)
-        finished = (outcomes.weights > 0) & (tag >= 0)
+        counts = outcomes.valid & (tag >= 0) & jnp.isfinite(quantity)
         kind = jnp.where(tag < c, REPLAYED, jnp.where(tag == c, NEW, EDITED))
-        shares = step_shares.update(state.shares, jnp.where(finished, kind, -1), outcomes.lengths)
-        counts = finished & jnp.isfinite(outcomes.returns) & jnp.isfinite(quantity)
+        shares = step_shares.update(state.shares, jnp.where(counts, kind, -1), outcomes.lengths)
         tasks = jnp.where(counts[:, None], proposals.tasks, 0)
         buffer = state.buffer
         buffer = buffer._replace(clock=buffer.clock + jnp.sum(counts, dtype=jnp.int32))
@@ -112,7 +111,7 @@ def level_replay(
         new = counts & (slot == c) & (tag >= c)
         levels = scored(tasks, new, quantity, outcomes.returns)
         buffer, _ = level_buffer.insert(buffer, levels, p_level(buffer))
-        return LevelReplayState(buffer, shares)
+        return LevelReplayState(level_buffer.without_overflow(buffer), shares)
 
     def rescored(buffer, slot, quantity, returns):
         """Update the levels that were played, given the slot of each episode (c: none)."""

@@ -82,8 +82,9 @@ def traced(transition_weight: float = 1.0, co_learnability: float = 1.0) -> Leve
     `transition_weight` times the mean error of the student's predictions of the next observation if
     the student provides it (as `transition_error`). When episodes end, the mean decrease of the
     difficulty of their levels is credited to the levels of the preceding call, times
-    `co_learnability`: training there may have caused it. The credit lasts until the level itself is
-    played again.
+    `co_learnability`: training there may have caused it. Levels that were new in that call get no
+    credit, since `plr_robust` and `accel` do not train on these. The credit lasts until the level
+    itself is played again.
 
     References:
         Cho et al., TRACED: transition-aware regret approximation with co-learnability for

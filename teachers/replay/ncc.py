@@ -46,7 +46,7 @@ def ncc(
     learnability p (1 - p) and H the entropy; the student minimizes its loss under these weights.
     The maximum is softmax(s / lambda). Levels are replayed in proportion to y. New levels are
     looked at without learning, as in `sfl`, and replace the levels of the least weight if their
-    learnability is at least as high.
+    learnability is at least as high. A new level begins with the average weight.
 
     Published code takes projected gradient steps on y with an adaptive step size. These are
     unstable for many levels, because the gradient of the entropy grows as weights vanish, so this
@@ -115,11 +115,10 @@ def ncc(
 
     def observe(state, proposals, outcomes):
         tag, success = proposals.tag, outcomes.success
-        finished = (outcomes.weights > 0) & (tag >= 0)
+        finished = outcomes.valid & (tag >= 0)
         kind = jnp.where(finished, (tag >= c).astype(jnp.int32), -1)
-        counts = finished & jnp.isfinite(outcomes.returns)
-        tasks = jnp.where(counts[:, None], proposals.tasks, 0)
-        replays = counts & (tag < c)
+        tasks = jnp.where(finished[:, None], proposals.tasks, 0)
+        replays = finished & (tag < c)
         slot = level_buffer.slots_of(
             state.buffer, tasks, jnp.minimum(tag, c - 1), replays, tolerance
         )
@@ -127,9 +126,9 @@ def ncc(
         step = learning_rate * (buffer.scores - entropy * state.log_weights)
         state = state._replace(
             buffer=buffer,
-            log_weights=state.log_weights + jnp.where(jnp.any(counts), step, 0),
+            log_weights=state.log_weights + jnp.where(jnp.any(finished), step, 0),
             candidates=rounds.add_outcomes(
-                state.candidates, tag - c, tasks, success, counts, tolerance
+                state.candidates, tag - c, tasks, success, finished, tolerance
             ),
             shares=step_shares.update(state.shares, kind, outcomes.lengths),
         )
@@ -148,13 +147,14 @@ def ncc(
         gain = jnp.maximum(1 - (1 - rate) ** number, number / jnp.maximum(attempts, 1))
         p = buffer.estimate + gain * (mean - buffer.estimate)
         clock = buffer.clock + jnp.sum(number)
-        return buffer._replace(
+        rescored = buffer._replace(
             scores=jnp.where(number > 0, p * (1 - p), buffer.scores),
             seen=jnp.where(number > 0, clock, buffer.seen),
             attempts=attempts,
             estimate=p,
             clock=clock,
         )
+        return level_buffer.without_overflow(rescored)
 
     def evaluate(state):
         """Insert levels of the preceding round into the buffer, and begin the next one."""
@@ -162,7 +162,10 @@ def ncc(
         new = new._replace(valid=new.valid & (new.attempts > 0))
         buffer, slot = level_buffer.insert(state.buffer, new, weights(state))
         key = jax.random.fold_in(state.key, state.candidates.rounds)
-        mean = jnp.mean(state.log_weights)  # so that a new level has an average weight
+        filled = state.buffer.filled
+        known = jnp.where(filled, state.log_weights, -jnp.inf)
+        # A new level has the average weight.
+        mean = jax.nn.logsumexp(known) - jnp.log(jnp.maximum(jnp.sum(filled), 1))
         return state._replace(
             buffer=buffer,
             log_weights=state.log_weights.at[slot].set(mean, mode="drop"),

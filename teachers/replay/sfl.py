@@ -24,7 +24,7 @@ class SflState(NamedTuple):
 
     candidates: Candidates
     kept: Float[Array, "k d"]
-    scores: Float[Array, " k"]  # p (1 - p); -1 until the first levels are kept
+    scores: Float[Array, " k"]  # p (1 - p), the highest first; -1 where no level is kept
     shares: StepShares
     key: PRNGKeyArray
 
@@ -58,7 +58,7 @@ def sfl(
     Args:
         space: the task space.
         candidates: the number of levels that are looked at in a round.
-        keep: the number of levels that are kept of each round.
+        keep: the number of levels that are kept of each round; fewer, if fewer were played.
         tries: the mean number of episodes per candidate.
         look_share: the share of the environment steps in candidates.
         kept_share: the share of the other steps in the levels that were kept; the remaining ones
@@ -108,22 +108,25 @@ def sfl(
         kind = step_shares.draw(kind_key, state.shares, wanted, n)
         kind = jnp.where((kind == KEPT) & (state.scores[0] < 0), RANDOM, kind)
         look = rounds.choose(state.candidates, look_key, n, tries)
-        slot = jax.random.randint(kept_key, (n,), 0, keep)
+        slot = jax.random.randint(kept_key, (n,), 0, number_of(state.scores))
         tasks = jnp.where((kind == LOOK)[:, None], state.candidates.tasks[look], state.kept[slot])
         tasks = jnp.where((kind == RANDOM)[:, None], space.sample(new_key, n), tasks)
         tag = jnp.where(kind == KEPT, first_kept + slot, first_random)
         learn = jnp.where(kind == LOOK, float(learn_from_looks), 1.0)
         return Proposals(tasks, learn, jnp.where(kind == LOOK, look, tag)), state
 
+    def number_of(scores):
+        """Return how many levels are kept, at least 1: they come first."""
+        return jnp.maximum(jnp.sum(scores >= 0), 1)
+
     def observe(state, proposals, outcomes):
         tag = proposals.tag
-        finished = (outcomes.weights > 0) & (tag >= 0)
+        finished = outcomes.valid & (tag >= 0)
         kind = jnp.where(tag < first_kept, LOOK, jnp.where(tag < first_random, KEPT, RANDOM))
         kind = jnp.where(finished, kind, -1)
-        counts = finished & jnp.isfinite(outcomes.returns)
         state = state._replace(
             candidates=rounds.add_outcomes(
-                state.candidates, tag, proposals.tasks, outcomes.success, counts, tolerance
+                state.candidates, tag, proposals.tasks, outcomes.success, finished, tolerance
             ),
             shares=step_shares.update(state.shares, kind, outcomes.lengths),
         )
@@ -146,7 +149,7 @@ def sfl(
         new_key, which_key, parent_key, edit_key = jax.random.split(key, 4)
         new = space.sample(new_key, candidates)
         if edited:
-            parents = kept[jax.random.randint(parent_key, (candidates,), 0, keep)]
+            parents = kept[jax.random.randint(parent_key, (candidates,), 0, number_of(scores))]
             children = space.mutate(edit_key, parents, edits=edits)
             copies = jax.random.uniform(which_key, (candidates, 1)) < edited
             new = jnp.where(copies & (scores[0] >= 0), children, new)
@@ -155,7 +158,7 @@ def sfl(
         )
 
     def picture(state):
-        known = jnp.where(state.scores >= 0, 1 / keep, 0)
+        known = jnp.where(state.scores >= 0, 1 / number_of(state.scores), 0)
         return picture_of(state.kept, state.scores, known)
 
     return Teacher(init, propose, observe, picture)

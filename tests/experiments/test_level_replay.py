@@ -42,7 +42,7 @@ def unchanged(one, other):
 
 
 def test_robust_plr_learns_nothing_from_new_levels():
-    """Bitwise: until the buffer is half full, and not after that."""
+    """Bitwise: until the buffer is half full, and not after that; also once it has learned."""
     loop = loop_of(plr_robust(SPACE, capacity=200, score="positive_value_loss"))
     state = loop.init(0)
     start = jax.tree.map(np.array, state.student)
@@ -59,6 +59,15 @@ def test_robust_plr_learns_nothing_from_new_levels():
     assert new > 20
     assert replayed > 20
     assert not unchanged(start, state.student)
+    # With an empty buffer all levels are new again, but the moments of Adam are not 0.
+    state = state._replace(teacher=jax.jit(loop.teacher.init)(jax.random.key(1)))
+    for _ in range(2):  # the episodes of replayed levels end: 20 steps at most, of 16 in a chunk
+        state, _ = loop.chunk(state, 1)
+    trained = jax.tree.map(np.array, state.student)
+    for _ in range(2):
+        state, _ = loop.chunk(state, 1)
+        assert int(jnp.sum(state.teacher.buffer.filled)) < 100
+        assert unchanged(trained, state.student)
 
 
 @pytest.mark.slow

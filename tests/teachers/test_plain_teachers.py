@@ -13,30 +13,41 @@ SPACE = toy_grid.task_space(2)
 CORNER = SPACE.restricted(x0=(0.0, 0.05), x1=(0.0, 0.05))
 
 
+UNIFORM = 4.2  # percent of the cells that uniform sampling masters, standard deviation 0.5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "plain", "knowledge", "seeds"),
+    ("name", "plain", "knowledge", "seeds", "others"),
     [
-        ("self_paced", plain_teachers.SelfPaced, False, 6),
-        ("self_paced", plain_teachers.SelfPaced, True, 6),
-        ("goal_gan", plain_teachers.GoalGan, False, 4),
-        ("setter_solver", plain_teachers.SetterSolver, False, 6),
-        ("learnability", plain_teachers.Learnability, False, 3),
+        ("adr", plain_teachers.Adr, True, 8, 8),
+        ("self_paced", plain_teachers.SelfPaced, False, 8, 6),
+        ("self_paced", plain_teachers.SelfPaced, True, 8, 6),
+        ("goal_gan", plain_teachers.GoalGan, False, 8, 4),
+        # Seeds of Setter-Solver differ most, by a standard deviation of 18.
+        ("setter_solver", plain_teachers.SetterSolver, False, 32, 8),
+        ("learnability", plain_teachers.Learnability, False, 8, 4),
     ],
 )
-def test_masters_as_much_of_the_toy_grid_as_plain_numpy(name, plain, knowledge, seeds):
+def test_masters_as_much_of_the_toy_grid_as_plain_numpy(name, plain, knowledge, seeds, others):
     ours = {"easy": CORNER} if knowledge else {}
     teacher = getattr(teachers, name)(SPACE, **ours)
-    keys = jax.random.split(jax.random.key(0), 8)
+    keys = jax.random.split(jax.random.key(0), seeds)
     scores = np.asarray(jax.jit(jax.vmap(lambda key: toy_teachers.run(teacher, key)))(keys))[:, -1]
-    others = []
-    for seed in range(seeds):
+    theirs = []
+    for seed in range(others):
         rng = np.random.default_rng(seed)
         made = plain(2, rng, **({"easy": True} if knowledge else {}))
-        others.append(plain_teachers.toy_grid(made, rng))
-    apart = scores.mean() - np.mean(others)
-    # One cell, and two standard deviations as between any two teachers of the published table.
-    assert abs(apart) < 1 + 2 * max(scores.std(ddof=1), np.std(others, ddof=1))
+        theirs.append(plain_teachers.toy_grid(made, rng))
+    # Three standard errors of the difference, which chance exceeds in about 1 of 100 tests of so
+    # few seeds; and one cell of 100, for what the plain version does in another order.
+    error = np.sqrt(scores.var(ddof=1) / seeds + np.var(theirs, ddof=1) / others)
+    assert abs(scores.mean() - np.mean(theirs)) < 1 + 3 * error
+    # Both are a curriculum: three standard errors above uniform sampling, to which the plain SPDL
+    # with an easy corner, 6.2 (1.0), is the closest.
+    for sample in (scores, np.array(theirs)):
+        lowest = sample.mean() - 3 * sample.std(ddof=1) / np.sqrt(len(sample))
+        assert lowest > UNIFORM
 
 
 def test_the_gradients_of_the_plain_flow_are_those_of_differences():

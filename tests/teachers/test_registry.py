@@ -1,10 +1,13 @@
 """Teachers by name, and what every registered teacher keeps to."""
 
 import functools
+import re
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -12,7 +15,8 @@ from didact import teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.environments.grid.mazes.samplers import Blocks
 from didact.environments.grid.mazes.task_space import Levels
-from didact.teachers import descriptions, registry, testing
+from didact.teachers import Outcomes, descriptions, registry, testing
+from didact.teachers.adversary.regrets import REGRETS
 from didact.teachers.presets import PRESETS
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "environments" / "support"))
@@ -76,6 +80,11 @@ SETTINGS |= dict.fromkeys(("paired", "minimax"), SETTINGS["transformer"])
 SPACES = {"solvable_first": Levels(4, 4, Blocks(0, 8))}
 
 
+# Those for which the episodes of a call are simultaneous.
+SIMULTANEOUS = {"uniform", "learning_progress", "solvable_first"}
+SIMULTANEOUS |= {"plr", "plr_robust", "accel", "sfl", "ncc"}
+
+
 # The others take long to compile: a few are drawn for each commit, the rest is slow.
 QUICK = ("uniform", "pool", "oracle", "learning_progress", "rarity", "mixture", "shuffled")
 CHOSEN = [*QUICK, *families.drawn(set(NAMES) - {*QUICK}, 1)]
@@ -84,7 +93,7 @@ CHOSEN = [*QUICK, *families.drawn(set(NAMES) - {*QUICK}, 1)]
 @pytest.mark.parametrize("name", families.marked(NAMES, CHOSEN))
 def test_every_teacher_keeps_its_promises(name):
     make = functools.partial(teachers.make, name, **SETTINGS.get(name, {}))
-    testing.check(make, SPACES.get(name, SPACE))
+    testing.check(make, SPACES.get(name, SPACE), ordered=name not in SIMULTANEOUS)
 
 
 def test_uniform_is_uniform():
@@ -110,6 +119,24 @@ def test_what_is_described_is_registered_and_the_other_way_round():
         about = registry.about(registry.TEACHERS[name])
         assert {"description", "needs", "good", "bad"} <= set(about), name
         assert {k: v for k, v in about.items() if k != "description"} == descriptions.ABOUT[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_of_the_student_are_needed_where_it_says_so(name):
+    """Teachers observe outcomes without scores, unless they say that they need some."""
+    space = SPACES.get(name, SPACE)
+    teacher = teachers.make(name, space, **SETTINGS.get(name, {}))
+
+    def life(key):
+        proposals, state = teachers.propose(teacher, teacher.init(key), key, 8)
+        zeros = jnp.zeros(8)
+        scores = dict.fromkeys(REGRETS if teacher.students > 1 else (), zeros)
+        return teacher.observe(state, proposals, Outcomes(zeros, zeros, zeros, zeros, scores))
+
+    needs = descriptions.ABOUT[name]["needs"]
+    always = "score" in needs and not re.search(r"score \w+ of the student for \w+=\w+", needs)
+    with pytest.raises(SettingError, match="score is") if always else nullcontext():
+        jax.eval_shape(life, jax.random.key(0))
 
 
 def test_fields_of_a_users_teacher(monkeypatch):

@@ -122,6 +122,22 @@ def trusting(state, proposals, outcomes):
     return Sum(state.total + jnp.sum(jnp.where(outcomes.weights > 0, outcomes.returns, 0)))
 
 
+def successful(state, proposals, outcomes):
+    """Counts the success of episodes without a finite return."""
+    return Sum(state.total + jnp.sum(jnp.where(outcomes.weights > 0, outcomes.success, 0)))
+
+
+def positional(state, proposals, outcomes):
+    """Looks at the first row only, which may be empty."""
+    return Sum(state.total + jnp.where(outcomes.valid[0], 3.0, 0))
+
+
+def sequential(state, proposals, outcomes):
+    """Looks at the first episode only."""
+    first = jnp.argmax(outcomes.valid)
+    return Sum(state.total + jnp.where(outcomes.valid[first], outcomes.lengths[first], 0))
+
+
 def believing(state, proposals, outcomes):
     """Holds the tags of others for its own."""
     mine = jnp.where((outcomes.weights > 0) & (proposals.tag < 0), jnp.nan, 0)
@@ -144,7 +160,12 @@ def believing(state, proposals, outcomes):
         ({"propose": global_state}, "the same state and key must give the same proposals"),
         ({"observe": weightless}, "the content of rows of weight 0 must not matter"),
         ({"observe": multiplied}, "the content of rows of weight 0 must not matter"),
-        ({"observe": trusting}, "after returns and scores of nan, propose: the task"),
+        (
+            {"observe": trusting},
+            "episodes with returns and scores of nan must not change the state",
+        ),
+        ({"observe": successful}, "episodes with returns and scores of nan must not change"),
+        ({"observe": positional}, "the places of rows of weight 0 must not matter"),
         ({"observe": believing}, "after episodes of other teachers, propose: the task"),
         ({"batch": 0}, "batch is 0"),
         ({"picture": lambda state: {"means": jnp.zeros((1, 2))}}, "'means' requires 'covariances'"),
@@ -161,6 +182,13 @@ def test_what_breaks_the_contract_is_named(changes, words):
         testing.check(made(**changes), SPACE, n=16)
 
 
+def test_the_order_of_rows_is_checked_where_it_must_not_matter():
+    testing.check(made(), SPACE, n=16, ordered=False)
+    testing.check(made(observe=sequential), SPACE, n=16)
+    with pytest.raises(AssertionError, match="the order of rows must not matter"):
+        testing.check(made(observe=sequential), SPACE, n=16, ordered=False)
+
+
 def test_a_teacher_that_mixes_seeds_is_found():
     """`vmap` over a function that reduces over the axis of seeds."""
 
@@ -173,7 +201,7 @@ def test_a_teacher_that_mixes_seeds_is_found():
         return jnp.broadcast_to(jnp.mean(x), x.shape), True
 
     def observe(state, proposals, outcomes):
-        return Sum(total(state.total + jnp.sum(jnp.where(outcomes.weights > 0, 1.0, 0))))
+        return Sum(total(state.total + jnp.sum(jnp.where(outcomes.valid, 1.0, 0))))
 
     with pytest.raises(AssertionError, match="under vmap over seeds must propose the same"):
         testing.check(made(observe=observe), SPACE, n=16)

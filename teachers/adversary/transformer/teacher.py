@@ -192,7 +192,7 @@ def transformer(
 
     def remember(state, tasks, outcomes):
         targets = target_of(outcomes)
-        counts = (outcomes.weights > 0) & jnp.isfinite(targets)  # a NaN would spoil the networks
+        counts = outcomes.valid & jnp.isfinite(targets)  # a NaN would spoil the networks
         order, at, total = ring_buffer.slots(counts, state.count, memory)
         surplus = ring_buffer.surplus(state.count, memory)
         return state._replace(

@@ -23,7 +23,11 @@ def test_regrets_by_hand():
     np.testing.assert_allclose(REGRETS["population_regret"](best, mean), expected, rtol=1e-6)
 
 
-def followed(teacher, score, returns):
+def peak(tasks):
+    return 40 * jnp.maximum(1 - 4 * jnp.abs(tasks[:, 0] - 0.7), 0)
+
+
+def followed(teacher, score, returns, regret=peak):
     """Teaches a made-up student; the proposals at the end."""
     propose = jax.jit(teacher.propose, static_argnums=2)
     observe = jax.jit(teacher.observe)
@@ -31,7 +35,7 @@ def followed(teacher, score, returns):
     for step in range(30):
         tasks, state = propose(state, jax.random.key(step), 200)
         one = jnp.ones(200)
-        scores = {score: 40 * jnp.maximum(1 - 4 * jnp.abs(tasks[:, 0] - 0.7), 0)} if score else {}
+        scores = {score: regret(tasks)} if score else {}
         rows = Outcomes(returns(tasks), one * 0, one, one, scores)
         state = observe(state, Proposals.of(tasks), rows)
     return np.asarray(propose(state, jax.random.key(99), 1000)[0])
@@ -44,6 +48,21 @@ def test_paired_goes_where_its_regret_is_high(kind):
     score = {"relative": "regret", "population": "population_regret"}[kind]
     tasks = followed(teacher, score, lambda tasks: tasks[:, 1])
     assert np.mean(np.abs(tasks[:, 0] - 0.7) < 0.2) > 0.55
+
+
+def test_paired_goes_to_the_frontier_of_two_students():
+    """Not to what both of them master, nor to what neither does."""
+
+    def returns(tasks):
+        return (tasks[:, 1:] < jnp.array([0.35, 0.6])).astype(jnp.float32)
+
+    def regret(tasks):
+        return REGRETS["regret"](returns(tasks), returns(tasks))
+
+    teacher = teachers.paired(UNIT, temperature=0.1, **SMALL)
+    tasks = followed(teacher, "regret", lambda tasks: returns(tasks)[:, 0], regret)
+    assert np.mean((tasks[:, 1] > 0.3) & (tasks[:, 1] < 0.65)) > 0.7  # uniform: 0.35
+    assert np.mean(tasks[:, 1] < 0.3) < 0.2
 
 
 def test_minimax_goes_where_returns_are_low():

@@ -140,11 +140,18 @@ def test_bad_settings_are_named(settings, name):
         teachers.shuffled(teachers.uniform(SPACE), SPACE, **settings)
 
 
-@pytest.mark.parametrize("name", ["plr", "sfl", "ncc", "goal_gan", "pool"])
+@pytest.mark.parametrize("name", ["plr", "sfl", "ncc", "goal_gan", "pool", "adr"])
 def test_teachers_recognize_their_tasks(name):
     """Also in spaces whose cells are rounded when they are moved."""
     space = Box(tuple(Dimension(f"x{i}", -1.2, 3.7) for i in range(4)))
+    third = (-1.2, -1.2 + 4.9 / 3)  # the bounds of ADR are at faces of cells
     settings = {
+        "adr": {
+            "easy": space.restricted(**dict.fromkeys(space.names, third)),
+            "step": 1 / 3,
+            "high": 0.4,
+            "low": 0.1,
+        },
         "plr": {"capacity": 16, "score": "max_mc"},
         "sfl": {"candidates": 8, "keep": 4, "tries": 2},
         "ncc": {"capacity": 16, "candidates": 8, "tries": 2},
@@ -172,6 +179,7 @@ def test_teachers_recognize_their_tasks(name):
         "ncc": lambda state: state.candidates.rounds,
         "goal_gan": lambda state: state.generation,
         "pool": lambda state: state.tried,
+        "adr": lambda state: 3 * jnp.sum(state.bounds[1] - 1 / 3) + 0.5,  # steps outwards
     }[name]
     assert int(count(rugged)) >= 0.8 * int(count(plain)) > 1
 

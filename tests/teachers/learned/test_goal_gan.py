@@ -9,7 +9,7 @@ from didact import teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.teachers import Outcomes, propose
 from didact.teachers.learned.distant_tasks import DistantTasks
-from didact.teachers.learned.goal_gan import GENERATIONS, PAPER, REPLAY, TEACH_MY_AGENT
+from didact.teachers.learned.goal_gan import GENERATIONS, REPLAY
 from didact.teachers.learned.least_squares_gan import Gan, discriminator_loss, generator_loss
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
@@ -210,11 +210,6 @@ def test_the_start_is_the_easy_box(optimised):
     goals = np.asarray(teacher.init(jax.random.key(0)).goals)
     np.testing.assert_allclose(goals.mean(0), [0.2, 0.7], atol=0.05)
     assert np.all(goals.std(0) < 0.12)
-
-
-def test_presets_are_settings():
-    for preset in (PAPER, TEACH_MY_AGENT):
-        teachers.make("goal_gan", UNIT, **preset)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Sets of goals, MAGELLAN's generalization over wording, and rarity."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -175,6 +177,31 @@ def test_rarity_of_vectors_is_a_kernel_density_estimate():
     again = kernel_log_densities(np.tile(rows, 4))
     np.testing.assert_allclose(again - again.mean(), found - found.mean(), atol=1e-6)
     assert np.all(kernel_log_densities(np.ones((5, 2))) == 0)
+
+
+def test_a_single_goal_has_no_density_to_estimate():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kernel_log_densities(np.ones((1, 2))).tolist() == [0]
+
+
+@pytest.mark.parametrize("calls", [1, 10])
+def test_each_episode_moves_rarity_on_its_own(calls):
+    """As a plain loop does, however many episodes come in a call."""
+    teacher = teachers.rarity(SPACE, groups=[0] * 20 + [1] * 4, episodes=500)
+    success = np.random.default_rng(0).random(800) < np.repeat([0.9, 0.1, 0.8, 0.5], 200)
+    level = wins = seen = 0.0
+    for won in success:
+        wins, seen = 0.99 * wins + won, 0.99 * seen + 1
+        rate = wins / max(seen, 1)
+        step = (float(rate > 0.7) - float(rate < 0.3)) / 500 if seen >= 50 else 0
+        level = min(max(level + step, 0), 1)
+    assert 0.1 < level < 0.9
+    state, observe = teacher.init(jax.random.key(0)), jax.jit(teacher.observe)
+    for part in np.split(success, calls):
+        shown = Proposals.of(jnp.zeros((len(part), 3)))
+        state = observe(state, shown, outcomes(part))
+    np.testing.assert_allclose(np.array([*state]), (level, wins, seen), rtol=1e-3)
 
 
 def test_rare_goals_come_with_success_and_go_without():

@@ -18,7 +18,6 @@ from didact.teachers.learned.setter_losses import (
     judge_loss,
     setter_loss,
 )
-from didact.teachers.learned.setter_solver import TEACH_MY_AGENT
 
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 OTHER = Box((Dimension("z", 0, 1),))
@@ -198,10 +197,6 @@ def test_solved_tasks_of_other_teachers_train_the_judge_only():
     )
     same = jax.tree.map(np.array_equal, solved.judge, failed.judge)
     assert not any(jax.tree.leaves(same))
-
-
-def test_presets_are_settings():
-    teachers.make("setter_solver", UNIT, **TEACH_MY_AGENT)
 
 
 @pytest.mark.parametrize(

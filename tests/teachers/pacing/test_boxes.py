@@ -173,6 +173,21 @@ def test_thresholds_of_adr_are_inclusive(wins, moves):
     assert int(after.counts.sum()) == 0
 
 
+def test_steps_of_adr_in_task_units():
+    """As in TeachMyAgent, whose stumps are up to 3 high and 6 apart."""
+    space = Box((Dimension("height", 0, 3), Dimension("spacing", 0, 6)))
+    easy = space.restricted(height=0, spacing=6)
+    teacher = teachers.make("adr", space, preset="tma", easy=easy)
+    state = teacher.init(jax.random.key(0))
+    ten = outcomes(np.ones(10))._replace(returns=jnp.full(10, 200.0))
+    for tag in (2, 3):  # the upper bound of the height, the lower one of the spacing
+        rows = Proposals.of(jnp.tile(jnp.array([0.0, 6]), (10, 1)), tag=tag)
+        state = teacher.observe(state, rows, ten)
+    box = teacher.picture(state)
+    np.testing.assert_allclose(box["low"], [[0, 5.9]], atol=1e-5)
+    np.testing.assert_allclose(box["high"], [[0.1, 6]], atol=1e-5)
+
+
 def test_tags_of_adr_say_at_which_bound_a_task_is():
     teacher, proposing, _ = compiled("adr", boundary_fraction=0.5)
     state = teacher.init(jax.random.key(0))

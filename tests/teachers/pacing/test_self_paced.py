@@ -19,8 +19,8 @@ from didact.teachers.pacing.gaussian_trust_region import (
     log_density,
     maximized,
 )
-from didact.teachers.pacing.self_paced import PAPER, TEACH_MY_AGENT
 
+KEY = jax.random.key(3)
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 MIXED = Box(
     (
@@ -253,6 +253,31 @@ def test_the_standard_deviation_has_a_minimum_far_from_the_target():
     assert np.all(np.diag(state.factor) < 0.12)
 
 
+def test_a_standard_deviation_below_the_minimum_is_raised():
+    corner, end = UNIT.restricted(x=(0, 0.02), y=(0, 0.02)), UNIT.restricted(x=1, y=1)
+    settings = {"min_std": 0.025, "update_every": 40, "easy": corner, "target": end}
+    for threshold, least in ((0.5, 0.025), (1e9, 0.01)):
+        teacher = teachers.self_paced(UNIT, kl_threshold=threshold, **settings)
+        state = teacher.init(jax.random.key(0))
+        np.testing.assert_allclose(jnp.diagonal(state.factor), 0.01, rtol=1e-5)
+        state = teacher.observe(state, propose(teacher, state, KEY, 40)[0], outcomes(np.ones(40)))
+        np.testing.assert_allclose(jnp.diagonal(state.factor), least, rtol=1e-5)
+
+
+def test_presets_follow_the_target_from_the_tenth_update_on():
+    """The authors' code counts updates from 1, and has alpha = 0 below 10."""
+    for preset in ("tma", "paper"):
+        teacher = teachers.make("self_paced", UNIT, preset=preset, iterations=2)
+        first = teacher.init(jax.random.key(0))
+        rows = propose(teacher, first, KEY, 40)[0]
+        for before, follows in ((8, False), (9, True)):
+            state = first._replace(updates=jnp.int32(before))
+            lengths = jnp.full(40, 10_000.0)
+            state = teacher.observe(state, rows, outcomes(np.ones(40), lengths=lengths))
+            assert int(state.updates) == before + 1
+            assert follows != bool(jnp.all(state.mean == first.mean))
+
+
 def test_picture_is_in_task_units():
     teacher = teachers.self_paced(MIXED)
     state = teacher.init(jax.random.key(0))
@@ -261,11 +286,6 @@ def test_picture_is_in_task_units():
     np.testing.assert_allclose(picture["means"][0], MIXED.low + unit * (MIXED.high - MIXED.low))
     expected = (0.1 * np.array([4, 4, 0, 200])) ** 2
     np.testing.assert_allclose(picture["covariances"][0], np.diag(expected), atol=1e-3)
-
-
-def test_presets_are_settings():
-    for preset in (PAPER, TEACH_MY_AGENT):
-        teachers.make("self_paced", UNIT, **preset)
 
 
 @pytest.mark.parametrize(

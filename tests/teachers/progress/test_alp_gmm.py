@@ -51,15 +51,22 @@ def plain_progress(tasks, returns, history):
 
 
 @pytest.mark.parametrize(
-    ("batch", "history", "whole"), [(1, 40, True), (37, 300, False), (64, 64, True)]
+    ("batch", "history", "whole", "task_units"),
+    [(1, 40, True, False), (37, 300, False, False), (64, 64, True, False), (37, 300, False, True)],
 )
-def test_progress_is_that_of_numpy(batch, history, whole):
+def test_progress_is_that_of_numpy(batch, history, whole, task_units):
     rng = np.random.default_rng(0)
-    space = Box((Dimension("a", 0, 5, integer=whole), Dimension("b", -1, 3, integer=whole)))
+    space = Box((Dimension("a", 0, 5, integer=whole), Dimension("b", -10, 30, integer=whole)))
     tasks = np.asarray(space.sample(jax.random.key(0), 259))
     returns = rng.random(259).astype(np.float32)
     teacher = teachers.alp_gmm(
-        space, fit_rate=history, window=history, k_max=3, history=history, iterations=1
+        space,
+        fit_rate=history,
+        window=history,
+        k_max=3,
+        history=history,
+        iterations=1,
+        task_units=task_units,
     )
     state = teacher.init(jax.random.key(0))
     observe = observing(teacher)
@@ -67,7 +74,7 @@ def test_progress_is_that_of_numpy(batch, history, whole):
         rows = slice(start, start + batch)
         state = observe(state, jnp.asarray(tasks[rows]), outcomes(returns[rows]))
     unit = (tasks - space.low) / (space.high - space.low)
-    expected = plain_progress(unit, returns, history)
+    expected = plain_progress(tasks if task_units else unit, returns, history)
     latest = np.arange(max(0, 259 - history), 259)
     assert int(state.count) == 259
     np.testing.assert_allclose(state.progress[latest % history], expected[latest], atol=1e-6)

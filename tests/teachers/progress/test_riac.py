@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from didact import teachers
 from didact.benchmarks.curricula import toy_teachers
@@ -81,6 +82,41 @@ def test_invalid_splits_are_found():
         jax.random.key(0), tasks, jnp.arange(50.0), mask, 0 * ones, ones, rules
     )
     assert not bool(split.valid)
+
+
+def test_attempts_are_drawn_as_until_both_parts_have_enough_episodes():
+    """As in the published code, by rejection; also where few thresholds are possible."""
+    rng = np.random.default_rng(0)
+    space = Box((Dimension("x", 0, 1), Dimension("n", 0, 5, integer=True), Dimension("c", 2, 2)))
+    s, least = 60, 8
+    tasks = np.stack([0.5 + 0.1 * rng.random(s) ** 2, rng.integers(2, 5, s) / 5, 0 * rng.random(s)])
+    tasks, gap = tasks.T.astype(np.float32), unit_boxes.spacing(space)
+    mask = np.arange(s) < s - 5
+    low, high = np.float32([0.3, 0.1, 0]), np.float32([0.9, 1, 1])
+    rules = region_splits.Rules(gap, np.array([0, 1]), 1, least, 1e-6, s)
+
+    def split(key):
+        return region_splits.best_split(
+            key, *map(jnp.asarray, (tasks, 0.0 * tasks[:, 0], mask, low, high)), rules
+        )
+
+    splits = jax.jit(jax.vmap(split))(jax.random.split(jax.random.key(0), 4000))
+    assert np.all(splits.valid)
+    expected = []
+    while len(expected) < 4000:
+        dimension = rng.integers(2)
+        threshold = low[dimension] + rng.random() * (high - low)[dimension]
+        if gap[dimension] > 0:
+            threshold = (np.floor(threshold / gap[dimension]) + 0.5) * gap[dimension]
+        below = np.sum(tasks[mask, dimension] < threshold)
+        if min(below, mask.sum() - below) >= least:
+            expected.append((dimension, threshold))
+    found = np.stack([splits.dimension, splits.threshold], axis=1)
+    expected = np.array(expected)
+    assert abs(found[:, 0].mean() - expected[:, 0].mean()) < 0.035
+    for dimension in (0, 1):
+        pair = (x[x[:, 0] == dimension, 1].round(5) for x in (found, expected))
+        assert stats.ks_2samp(*pair).pvalue > 1e-3
 
 
 class PlainRegion:
@@ -167,6 +203,25 @@ def test_mutates_the_worst_task():
     for n in (5, 400):  # fewer and more than there may be regions
         proposed = np.asarray(teacher.propose(state, jax.random.key(1), n)[0])
         np.testing.assert_allclose(proposed, np.tile(tasks[returns.argmin()], (n, 1)), atol=1e-6)
+
+
+def test_noise_in_task_units():
+    """As in the published code: the same for all dimensions, whatever their ranges."""
+    space = Box((Dimension("x", 0, 3), Dimension("y", 0, 60), Dimension("c", 2, 2)))
+    for task_units, spread in ((False, [0.03, 0.6, 0]), (True, [0.01, 0.01, 0])):
+        teacher = teachers.riac(
+            space, random_fraction=0.0, worst_fraction=1.0, noise=0.01, task_units=task_units
+        )
+        state = teacher.init(jax.random.key(0))
+        state = state._replace(
+            progress=state.progress.at[0].set(1.0),
+            tasks=state.tasks.at[0, 0].set(jnp.array([0.5, 0.5, 0])),
+            written=state.written.at[0].set(1),
+            held=state.held.at[0].set(1),
+        )
+        proposed = np.asarray(teacher.propose(state, jax.random.key(1), 2000)[0])
+        np.testing.assert_allclose(proposed.mean(0), [1.5, 30, 2], rtol=1e-2)
+        np.testing.assert_allclose(proposed.std(0), spread, rtol=0.1)
 
 
 @pytest.mark.slow

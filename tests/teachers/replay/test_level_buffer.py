@@ -77,6 +77,36 @@ def test_equal_scores_are_replayed_alike():
     np.testing.assert_allclose(found[np.asarray(buffer.filled)], 0.1, rtol=1e-5)
 
 
+def test_counts_do_not_overflow():
+    buffer = random_buffer(np.random.default_rng(3), levels=C)
+    assert all(
+        np.array_equal(x, y)
+        for x, y in zip(
+            jax.tree.leaves(buffer),
+            jax.tree.leaves(level_buffer.without_overflow(buffer)),
+            strict=True,
+        )
+    )
+    expected = probabilities(buffer, 0.3, 0.5)
+    for _ in range(8):  # half of the range of int32 each time
+        later = 2**30 - buffer.clock
+        buffer = buffer._replace(
+            clock=buffer.clock + later,
+            seen=buffer.seen + later,
+            attempts=jnp.full(C, 2**30 + 100),
+        )
+        buffer = level_buffer.without_overflow(buffer)
+        assert int(buffer.clock) < 2**30
+        assert int(buffer.attempts.max()) <= 2**30
+        np.testing.assert_allclose(probabilities(buffer, 0.3, 0.5), expected, atol=1e-6)
+    # A level that is never played gets as old as can be counted.
+    for _ in range(8):
+        later = 2**30 - buffer.clock
+        buffer = level_buffer.without_overflow(buffer._replace(clock=buffer.clock + later))
+    age = np.asarray(buffer.clock - buffer.seen)
+    assert (age >= 2**30).all()
+
+
 def test_draws_follow_the_distribution():
     buffer = random_buffer(np.random.default_rng(2), levels=12)
     p = probabilities(buffer, 1.0, 0.3)

@@ -4,13 +4,14 @@ import functools
 
 import asynchronous
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import optimize
 
 from didact.environments import Box, Dimension, SettingError
 from didact.environments.grid.mazes import Blocks, Levels
-from didact.teachers import testing
+from didact.teachers import propose, testing
 from didact.teachers.replay import candidates as rounds
 from didact.teachers.replay import ncc, sfl
 
@@ -129,6 +130,53 @@ def test_the_best_are_kept():
         best = np.sort(scores)[::-1][:6]
         assert np.abs(np.asarray(after.scores) - best).max() < 0.26
         assert np.mean(np.abs(np.asarray(after.scores) - best)) < 0.08
+
+
+def test_only_levels_that_were_played_are_kept():
+    """With outcomes of two of four candidates, the student trains on these two."""
+    teacher = sfl(BOX, candidates=4, tries=2, keep=4, kept_share=0.9, edited=1.0, edits=1)
+    state = teacher.init(jax.random.key(0))
+    tasks = state.candidates.tasks.at[4:].set(BOX.sample(jax.random.key(1), 4))
+    attempts = jnp.array([8, 0, 0, 0, 0, 5, 0, 4])  # the current round, which is over, and the last
+    state = state._replace(
+        candidates=state.candidates._replace(
+            tasks=tasks, attempts=attempts, successes=attempts / 2, rounds=jnp.int32(2)
+        )
+    )
+    proposals, _ = propose(teacher, state, jax.random.key(2), 1)
+    nothing = asynchronous.Outcomes(*np.zeros((4, 1), np.float32), {})
+    state = teacher.observe(state, proposals, nothing)
+    played = {tuple(x) for x in np.asarray(tasks[jnp.array([5, 7])]).tolist()}
+    assert state.scores.tolist() == [0.25, 0.25, -1, -1]
+    proposals, _ = propose(teacher, state, jax.random.key(3), 400)
+    kept = (np.asarray(proposals.tag) >= 8) & (np.asarray(proposals.tag) < 12)
+    assert kept.sum() > 100
+    assert {tuple(x) for x in np.asarray(proposals.tasks)[kept].tolist()} == played
+    assert teacher.picture(state)["probabilities"].tolist() == [0.5, 0.5, 0, 0]
+    # Edits begin with these, too: one of two parameters remains.
+    new = np.asarray(state.candidates.tasks[4:])
+    common = (new[:, None] == np.array([*played], np.float32)).sum(-1).max(axis=1)
+    assert (common >= 1).all()
+
+
+def test_a_new_level_of_ncc_has_the_average_weight():
+    teacher = ncc(BOX, capacity=4, candidates=2, tries=2)
+    state = teacher.init(jax.random.key(0))
+    attempts = jnp.array([4, 0, 2, 0])
+    tasks = state.candidates.tasks.at[2:].set(BOX.sample(jax.random.key(1), 2))
+    state = state._replace(
+        log_weights=jnp.array([5.0, 0, 0, 0]),
+        candidates=state.candidates._replace(
+            tasks=tasks, attempts=attempts, successes=attempts / 2, rounds=jnp.int32(2)
+        ),
+    )
+    proposals, _ = propose(teacher, state, jax.random.key(2), 1)
+    nothing = asynchronous.Outcomes(*np.zeros((4, 1), np.float32), {})
+    after = teacher.observe(state, proposals, nothing)
+    changed = np.flatnonzero(np.asarray(after.log_weights != state.log_weights))
+    assert len(changed) == 1
+    average = np.mean(np.exp([5.0, 0, 0, 0]))
+    np.testing.assert_allclose(np.exp(after.log_weights[changed]), average, rtol=1e-5)
 
 
 def test_edited_candidates_are_copies_of_kept_levels():

@@ -85,6 +85,35 @@ class RmsProp:
             p -= self.rate * g / np.sqrt(v + 1e-10)
 
 
+class Adr:
+    """A box with a queue of successes for each of its bounds."""
+
+    def __init__(self, d, rng, easy):
+        assert easy
+        self.bounds, self.queues = np.array([[0.0] * d, [0.05] * d]), {}
+        self.start = self.bounds.copy()
+
+    def propose(self, rng):
+        low, high = self.bounds
+        task, self.face = low + rng.random(len(low)) * (high - low), None
+        if rng.random() < 0.5:
+            side, i = self.face = rng.integers(2), rng.integers(len(low))
+            task[i] = self.bounds[side, i]
+        return task
+
+    def observe(self, task, reward, success, rng):
+        if self.face is None:
+            return
+        queue = self.queues.setdefault(self.face, [])
+        queue.append(success)
+        if len(queue) == 10:
+            side, outwards = self.face[0], (-1, 1)[self.face[0]]
+            move = outwards * 0.1 * (int(np.mean(queue) >= 0.8) - int(np.mean(queue) <= 0.2))
+            ends = (0, self.start[0, 0]) if side == 0 else (self.start[1, 0], 1)
+            self.bounds[self.face] = np.clip(self.bounds[self.face] + move, *ends)
+            queue.clear()
+
+
 class Learnability:
     """A success model, and candidates in proportion to p (1 - p)."""
 
