@@ -18,6 +18,7 @@ from didact.benchmarks.curricula.settings import TeacherCostConfig
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.speed.timing import compiled, interleaved, spread
 from didact.benchmarks.speed.training_breakdown import training
+from didact.common import display
 from didact.common.settings import checked, fields_of
 from didact.environments import SettingError
 from didact.environments.toys import toy_grid
@@ -121,6 +122,9 @@ def measure(config: TeacherCostConfig) -> dict[str, Any]:
         )  # fmt: skip
         result = training(timing, checked_training(train))
         rows[label] |= {"share": result["shares"]["teacher"], "update": result["seconds"]["update"]}
+        # Most of the time is that of compiling a training for each teacher.
+        line = f"{label}: {rows[label]['share']:.2%} of an update"
+        display.terminal().print(line, highlight=False, markup=False)
     return {"machine": hardware.describe(), "settings": fields_of(config), "teachers": rows}
 
 
