@@ -95,9 +95,9 @@ def test_tasks_are_named(world):
     task = world.task("collect_wood", "wake_up", trees=0.5)
     assert task[space.column("trees")] == 0.5
     assert task[:3].tolist() == [ACHIEVEMENT["collect_wood"] + 1, ACHIEVEMENT["wake_up"] + 1, 0]
-    told = [space.dimensions[i].description.split("demands: ")[1] for i in range(3)]
-    assert told == [told[1].removeprefix("0: nothing, "), told[1], told[1]]
-    assert told[0].startswith("1: collect coal, ")
+    choices = [space.dimensions[i].description.split("demands: ")[1] for i in range(3)]
+    assert choices == [choices[1].removeprefix("0: nothing, "), choices[1], choices[1]]
+    assert choices[0].startswith("1: collect coal, ")
     for wrong in (("fly",), (), ("wake_up",) * 4):
         with pytest.raises(SettingError, match="achievement"):
             world.task(*wrong)

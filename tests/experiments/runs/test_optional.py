@@ -17,14 +17,14 @@ def printed(error, file=None):
 
 
 def test_a_failure_is_one_line_that_names_the_cause():
-    told = printed(SettingError("environment", "Blind", "one that implements render"))
+    line = printed(SettingError("environment", "Blind", "one that implements render"))
     sentence = "environment is 'Blind', but must be one that implements render."
-    assert told == f"The video could not be made: {sentence}\n"
-    told = printed(ValueError("no [/bold] display\nat all"))
-    assert told.startswith(
+    assert line == f"The video could not be made: {sentence}\n"
+    line = printed(ValueError("no [/bold] display\nat all"))
+    assert line.startswith(
         "The video could not be made: ValueError: no [/bold] display (test_optional."
     )
-    assert told.count("\n") == 1
+    assert line.count("\n") == 1
     assert "KeyError (test_" in printed(KeyError())
     assert "\\x1b[31m" in printed(OSError("\x1b[31mred"))
 
