@@ -39,7 +39,12 @@ def when(due: Bool[Array, ""], work: Callable[..., T], otherwise: T, *operands: 
             return leaf if is_mapped else jnp.broadcast_to(leaf, (size, *leaf.shape))
 
         arguments = jax.tree.map(spread, arguments, tuple(mapped))
-        results = jax.lax.map(lambda each: one(*each), arguments)
+        results = jax.lax.cond(  # even the slices of a loop that does nothing take time
+            jnp.any(arguments[0]),
+            lambda arguments: jax.lax.map(lambda each: one(*each), arguments),
+            lambda arguments: arguments[1],
+            arguments,
+        )
         return results, jax.tree.map(lambda _: True, results)
 
     return one(due, otherwise, operands)

@@ -158,6 +158,10 @@ def alp_gmm(
         ring = Episodes(state.tasks * scale, state.outcomes, state.count)
         reference, known = nearest_value(ring, points * scale, values, latest)
         progress = jnp.where(known, jnp.abs(values[latest] - reference), 0)
+        # Progress that is stored is never NaN, but so XLA writes after it has read. Otherwise, it
+        # would copy the whole history in each call, which takes as long as the search.
+        stored = at[latest] < history
+        at = jnp.where(jnp.any(stored & jnp.isnan(progress)), history, at)
         return state._replace(
             tasks=state.tasks.at[at].set(points, mode="drop"),
             outcomes=state.outcomes.at[at].set(values, mode="drop"),
@@ -213,7 +217,8 @@ def nearest_value(
     """
     h, n = ring.tasks.shape[0], tasks.shape[0]
     # How many episodes ago each of the others was, for the ring and for the new ones.
-    slot_ago = 1 + (ring.count - 1 - jnp.arange(h)) % h
+    slots_ago = (ring.count - 1) % h - jnp.arange(h)
+    slot_ago = 1 + jnp.where(slots_ago < 0, slots_ago + h, slots_ago)
     blocks = [(ring.tasks, slot_ago + rows[:, None])]
     if n > 1:
         blocks.append((tasks, rows[:, None] - jnp.arange(n)))

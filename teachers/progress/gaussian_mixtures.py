@@ -1,8 +1,9 @@
 """Gaussian mixtures of several sizes, fitted in one batch by expectation-maximization.
 
-All sizes share one padded batch: mixture m uses `sizes[m]` components, and the others have
-weight 0. One program fits all mixtures, and model selection is an argmin. Inside the loops, rows
-are in the last axis, which makes the best use of vector units, and moments are matrix products.
+Mixtures share padded batches: mixture m uses `sizes[m]` components, and the others have weight 0.
+One program fits all mixtures, the small ones in a batch of their own, which is padded less and
+ends earlier, and model selection is an argmin. Inside the loops, rows are in the last axis, which
+makes the best use of vector units, and moments are matrix products.
 """
 
 import functools
@@ -165,11 +166,30 @@ def fit(
     """
     centre = jnp.sum(rows * mask[:, None], axis=0) / jnp.maximum(jnp.sum(mask), 1)
     rows = jnp.where(mask[:, None], rows - centre, 0)
-    explained = kmeans(key, rows, mask, sizes)
-    mixtures, mean = run_em(
-        maximisation(explained, rows, floor), rows, mask, floor, tolerance, iterations
-    )
+    centres = first_centres(key, rows, mask, sizes)
+    small = sizes <= max(sizes) // 2
+    batches = [np.flatnonzero(batch) for batch in (small, ~small) if np.any(batch)]
+    fitted = []
+    for batch in batches:
+        explained = kmeans(centres[batch, : max(sizes[batch])], rows, mask, sizes[batch])
+        start = maximisation(explained, rows, floor)
+        mixtures, mean = run_em(start, rows, mask, floor, tolerance, iterations)
+        fitted.append((padded(mixtures, max(sizes)), mean))
+    order = np.argsort(np.concatenate(batches))
+    mixtures, mean = jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[order], *fitted)
     return mixtures._replace(means=mixtures.means + centre), mean
+
+
+def padded(mixtures: Mixtures, c: int) -> Mixtures:
+    """Return the mixtures with c components each; further ones have weight 0."""
+    m, used, d = mixtures.means.shape
+    more = ((0, 0), (0, c - used))
+    valid = jnp.broadcast_to(jnp.eye(d), (m, c - used, d, d))
+    return Mixtures(
+        jnp.pad(mixtures.weights, more),
+        jnp.pad(mixtures.means, (*more, (0, 0))),
+        jnp.concatenate([mixtures.covariances, valid], axis=1),
+    )
 
 
 def run_em(
@@ -203,15 +223,14 @@ def run_em(
     return mixtures, expectation(mixtures, rows, mask)[0]
 
 
-def kmeans(
+def first_centres(
     key: PRNGKeyArray,
     rows: Float[Array, "n d"],
     mask: Bool[Array, " n"],
     sizes: Int[np.ndarray, " m"],
-    iterations: int = 5,
     trials: int = 3,
-) -> Float[Array, "m c n"]:
-    """Assign rows to clusters (1, else 0) by k-means with k-means++ initialization.
+) -> Float[Array, "m c d"]:
+    """Choose rows far from each other as the first centers of clusters, by k-means++.
 
     Centers are chosen one after another, so the first k of them initialize k clusters: all sizes
     share a sequence of centers, and mixtures of the same size have one each.
@@ -219,19 +238,15 @@ def kmeans(
     References:
         Arthur and Vassilvitskii, k-means++: the advantages of careful seeding, 2007.
     """
-    c, columns = int(max(sizes)), rows.T
     sequence = np.array([np.sum(sizes[:i] == size) for i, size in enumerate(sizes)])
     count = int(max(sequence)) + 1
-
-    def squared(centres):  # [..., d] -> [..., n]
-        return jnp.sum((centres[..., None] - columns) ** 2, axis=-2)
 
     def seed(nearest, draw):
         """Add a center to each sequence: of several sampled rows, the one that helps most."""
         chance = jnp.cumsum(jnp.where(mask, nearest, 0), axis=-1)[:, None]
         chosen = jnp.sum(chance <= draw[..., None] * chance[..., -1:], axis=-1)
         tried = rows[jnp.minimum(chosen, rows.shape[0] - 1)]
-        left = jnp.minimum(nearest[:, None], squared(tried))
+        left = jnp.minimum(nearest[:, None], squared_distances(tried, rows))
         best = jnp.argmin(jnp.sum(left * mask, axis=-1), axis=1)[:, None, None]
         left = jnp.take_along_axis(left, best, axis=1)[:, 0]
         return left, jnp.take_along_axis(tried, best, axis=1)[:, 0]
@@ -239,13 +254,30 @@ def kmeans(
     # Before the first center, all rows have the same distance, larger than between any two rows.
     far = 1 + 4 * jnp.sum(jnp.max(rows**2, axis=0))
     far = jnp.broadcast_to(far, (count, rows.shape[0]))
-    draws = jax.random.uniform(key, (c, count, trials))
+    draws = jax.random.uniform(key, (int(max(sizes)), count, trials))
     _, centres = jax.lax.scan(seed, far, draws)
-    centres = centres.swapaxes(0, 1)[sequence]
-    used = jnp.arange(c) < jnp.asarray(sizes)[:, None]
+    return centres.swapaxes(0, 1)[sequence]
+
+
+def squared_distances(
+    centres: Float[Array, "*b d"], rows: Float[Array, "n d"]
+) -> Float[Array, "*b n"]:
+    """Return the squared distance of each row from each center."""
+    return jnp.sum((centres[..., None] - rows.T) ** 2, axis=-2)
+
+
+def kmeans(
+    centres: Float[Array, "m c d"],
+    rows: Float[Array, "n d"],
+    mask: Bool[Array, " n"],
+    sizes: Int[np.ndarray, " m"],
+    iterations: int = 5,
+) -> Float[Array, "m c n"]:
+    """Assign rows to clusters (1, else 0) by k-means with sizes[m] clusters."""
+    used = jnp.arange(centres.shape[1]) < jnp.asarray(sizes)[:, None]
 
     def assign(centres):
-        distance = jnp.where(used[..., None], squared(centres), jnp.inf)
+        distance = jnp.where(used[..., None], squared_distances(centres, rows), jnp.inf)
         near = (distance <= jnp.min(distance, axis=1, keepdims=True)) & mask
         return near / jnp.maximum(jnp.sum(near, axis=1, keepdims=True), 1)
 

@@ -52,10 +52,16 @@ def reference(rows, mixture, size, tolerance, iterations):
 climb = jax.jit(gaussian_mixtures.run_em, static_argnums=(3, 4, 5))
 
 
+def clusters(seed, rows, sizes, iterations=5):
+    key, rows, mask = jax.random.key(seed), jnp.asarray(rows), jnp.ones(len(rows), bool)
+    centres = gaussian_mixtures.first_centres(key, rows, mask, sizes)
+    return gaussian_mixtures.kmeans(centres, rows, mask, sizes, iterations)
+
+
 def starts(seed):
     rows = blobs(seed)
     mask = jnp.ones(len(rows), bool)
-    explained = gaussian_mixtures.kmeans(jax.random.key(seed), jnp.asarray(rows), mask, SIZES)
+    explained = clusters(seed, rows, SIZES)
     return rows, mask, gaussian_mixtures.maximisation(explained, jnp.asarray(rows), 1e-6)
 
 
@@ -166,14 +172,21 @@ def test_covariances_are_exact_far_from_the_center(scale):
         np.testing.assert_allclose(found.covariances[0, k], exact, rtol=0.03, atol=3e-8 * scale)
 
 
+def test_sizes_do_not_affect_each_other():
+    # Sizes are fitted in two batches, whose results are put back into the order of the sizes.
+    rows, mask, key = jnp.asarray(blobs(1)), jnp.ones(300, bool), jax.random.key(0)
+    together, mean = gaussian_mixtures.fit(key, rows, mask, np.array([5, 2, 3]))
+    for m, size in ((1, 2), (2, 3)):
+        alone, mean_alone = gaussian_mixtures.fit(key, rows, mask, np.array([5, size]))
+        np.testing.assert_allclose(mean[m], mean_alone[1], atol=1e-4)
+        np.testing.assert_allclose(together.means[m], alone.means[1], atol=1e-3)
+        assert np.sum(np.asarray(together.weights[m]) > 0) == size
+
+
 def test_restarts_have_different_first_centers():
-    rows = jnp.asarray(blobs(0))
-    mask = jnp.ones(300, bool)
-    clusters = gaussian_mixtures.kmeans(
-        jax.random.key(0), rows, mask, np.array([1, 3, 3]), iterations=0
-    )
-    assert np.all(np.asarray(clusters[0, 0]) == 1)
-    assert not np.array_equal(clusters[1], clusters[2])  # restarts differ
+    found = clusters(0, blobs(0), np.array([1, 3, 3]), iterations=0)
+    assert np.all(np.asarray(found[0, 0]) == 1)
+    assert not np.array_equal(found[1], found[2])  # restarts differ
 
 
 def test_masked_rows_do_not_count():
@@ -200,9 +213,7 @@ def test_clusters_are_those_of_separate_blobs():
     centres = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [0.5, 2]], np.float32)
     label = rng.integers(5, size=400)
     rows = jnp.asarray(centres[label] + 0.02 * rng.normal(size=(400, 2)), jnp.float32)
-    explained = gaussian_mixtures.kmeans(
-        jax.random.key(0), rows, jnp.ones(400, bool), np.array([2, 5])
-    )
+    explained = clusters(0, rows, np.array([2, 5]))
     found = np.asarray(explained[1])
     assert np.all(found.sum(0) == 1)
     joint = found @ np.eye(5)[label]
