@@ -275,16 +275,18 @@ def kmeans(
 ) -> Float[Array, "m c n"]:
     """Assign rows to clusters (1, else 0) by k-means with sizes[m] clusters."""
     used = jnp.arange(centres.shape[1]) < jnp.asarray(sizes)[:, None]
+    features = jnp.concatenate([jnp.ones((len(rows), 1)), rows], axis=1)
 
-    def assign(centres):
+    def nearest(centres):
+        """Return 1 for the nearest centers of each row, of which there may be several, else 0."""
         distance = jnp.where(used[..., None], squared_distances(centres, rows), jnp.inf)
         near = (distance <= jnp.min(distance, axis=1, keepdims=True)) & mask
-        return near / jnp.maximum(jnp.sum(near, axis=1, keepdims=True), 1)
+        return near.astype(jnp.float32)
 
     def step(_, centres):
-        near = assign(centres)
-        mass = jnp.sum(near, axis=-1, keepdims=True)
-        moved = einsum("mcn,nd->mcd", near, rows) / jnp.maximum(mass, 1e-12)
-        return jnp.where(mass > 0, moved, centres)
+        moments = einsum("mcn,nf->mcf", nearest(centres), features)
+        mass = moments[..., :1]
+        return jnp.where(mass > 0, moments[..., 1:] / jnp.maximum(mass, 1e-12), centres)
 
-    return assign(jax.lax.fori_loop(0, iterations, step, centres))
+    near = nearest(jax.lax.fori_loop(0, iterations, step, centres))
+    return near / jnp.maximum(jnp.sum(near, axis=1, keepdims=True), 1)
