@@ -198,7 +198,7 @@ class TeacherCostConfig:
     repeats: Annotated[int, Range(1, 100)] = 3
     """number of timing rounds"""
     seconds: NotNegative = 10.0
-    """total timing per part of an update, over all rounds"""
+    """total timing of an update, and of the calls of each teacher, over all rounds"""
     seed: Seed = 0
     """random seed"""
 

@@ -1,29 +1,34 @@
 """The cost of teachers: `didact benchmark teacher_cost`.
 
 Each teacher plays the toy grid, 32 seeds in one program, and ALP-GMM and Covar-GMM also one episode
-at a time with NumPy and scikit-learn. Then its share of the updates of a training is measured.
+at a time with NumPy and scikit-learn. Then its calls are timed with as many tasks and episodes as
+in an update of a training, and compared with the time of this update.
 """
 
 import time
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import PartitionSpec
 from rich.table import Table
 
 from didact.benchmarks import hardware
-from didact.benchmarks.config import ThroughputConfig
 from didact.benchmarks.curricula import toy_teachers
 from didact.benchmarks.curricula.settings import TeacherCostConfig
 from didact.benchmarks.registry import Benchmark
+from didact.benchmarks.speed.timing import Loop as Timed
 from didact.benchmarks.speed.timing import compiled, interleaved, spread
-from didact.benchmarks.speed.training_breakdown import training
+from didact.benchmarks.speed.training_breakdown import WARM_UPDATES
 from didact.common import display
 from didact.common.settings import checked, fields_of
 from didact.environments import SettingError
 from didact.environments.toys import toy_grid
+from didact.experiments import setup
 from didact.experiments.config import TrainConfig
 from didact.experiments.config import checked as checked_training
+from didact.teachers import propose
 
 MICRO = 1e6
 
@@ -102,29 +107,71 @@ def on_the_toy_grid(config: TeacherCostConfig) -> dict[str, dict[str, Any]]:
     return rows
 
 
+def in_a_training(config: TeacherCostConfig) -> dict[str, dict[str, float]]:
+    """Time an update with uniform sampling, and the calls of each teacher in such an update.
+
+    Returns:
+        For each teacher `share`, the seconds of its calls relative to those of the `update`.
+    """
+
+    def settings(label):
+        name, *texts = label.split()
+        return checked_training(
+            TrainConfig(
+                env=config.env, teacher=name, teacher_settings=tuple(texts), warm_up=0,
+                seed=config.seed, num_envs=config.num_envs,
+            )
+        )  # fmt: skip
+
+    environment = setup.environment_of(settings("uniform"))
+    loop = setup.loop_of(settings("uniform"), environment, jax.devices()[:1])
+    state, records = loop.chunk(loop.init(config.seed), WARM_UPDATES)
+    outcomes = jax.tree.map(lambda x: x[-1], records.outcomes)
+    everywhere = PartitionSpec()
+    update = jax.shard_map(
+        lambda state: loop.update(state)[0],
+        mesh=loop.mesh, in_specs=everywhere, out_specs=everywhere, check_vma=False,
+    )  # fmt: skip
+    repeats, seconds = config.repeats, config.seconds
+    whole = spread(interleaved({"update": Timed(update, state)}, repeats, seconds)["update"])
+    rows = {}
+    for label in config.teachers:
+        teacher = setup.teacher_of(settings(label), environment)
+        requested = teacher.batch or config.num_envs * loop.rollout_length
+
+        def call(carry, teacher=teacher, requested=requested):
+            key, state, total = carry
+            proposals, state = propose(teacher, state, key, requested)
+            rows = np.arange(len(outcomes.returns)) % requested
+            played = jax.tree.map(lambda x: x[rows], proposals)
+            state = teacher.observe(state, played, outcomes)
+            # All proposals are used, so that the compiler computes them.
+            return jax.random.fold_in(key, 1), state, total + jnp.sum(proposals.tasks)
+
+        timed = Timed(call, (state.key, teacher.init(state.key), jnp.zeros(())))
+        for _ in range(WARM_UPDATES):
+            timed()
+        own = spread(interleaved({label: timed}, repeats, seconds)[label])["median"]
+        rows[label] = {"share": round(own / whole["median"], 5), "update": whole["median"]}
+        line = f"{label}: {rows[label]['share']:.2%} of an update"
+        display.terminal().print(line, highlight=False, markup=False)
+    return rows
+
+
 def measure(config: TeacherCostConfig) -> dict[str, Any]:
     """Time all teachers.
 
     Returns:
         `machine`, `settings`, and `teachers`: for each `compile_seconds` and `microseconds` per
         episode on the toy grid, with all seeds at once; `peer_microseconds` of the sequential
-        implementation and their `ratio`, where there is one; and `share`, the part of an update of
-        the training that proposals and fits take, with the seconds of the `update`.
+        implementation and their `ratio`, where there is one; and `share`, the time of its calls
+        relative to that of an `update` of the training, in seconds.
     """
     checked(config, "--")
     rows = on_the_toy_grid(config)
-    timing = ThroughputConfig(seconds=config.seconds, repeats=config.repeats, seed=config.seed)
-    for label in config.teachers if config.env else ():
-        name, *settings = label.split()
-        train = TrainConfig(
-            env=config.env, teacher=name, teacher_settings=tuple(settings), warm_up=0,
-            seed=config.seed, num_envs=config.num_envs,
-        )  # fmt: skip
-        result = training(timing, checked_training(train))
-        rows[label] |= {"share": result["shares"]["teacher"], "update": result["seconds"]["update"]}
-        # Most of the time is that of compiling a training for each teacher.
-        line = f"{label}: {rows[label]['share']:.2%} of an update"
-        display.terminal().print(line, highlight=False, markup=False)
+    if config.env:
+        for label, shares in in_a_training(config).items():
+            rows[label] |= shares
     return {"machine": hardware.describe(), "settings": fields_of(config), "teachers": rows}
 
 
