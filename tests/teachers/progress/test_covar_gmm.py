@@ -103,7 +103,7 @@ def test_bad_settings_are_named(bad):
 def test_masters_the_toy_grid_as_published(useless, optimised):
     space = toy_grid.task_space(2, useless)
     teacher = teachers.make("covar_gmm", space, preset="paper")
-    keys = jax.random.split(jax.random.key(0), 16)
+    keys = jax.random.split(jax.random.key(0), 32)
     scores = jax.jit(jax.vmap(lambda key: toy_teachers.run(teacher, key)))(keys)
     mean, sd = toy_teachers.PUBLISHED["covar_gmm", "paper", useless]
     assert abs(np.asarray(scores)[:, -1].mean() - mean) < 2 * sd
