@@ -284,7 +284,11 @@ class Box:
         if edits is not None:
             draws = jax.random.uniform(jax.random.fold_in(key, 1), tasks.shape)
             draws = jnp.where(self.high > self.low, draws, 2)
-            chosen = jnp.argsort(jnp.argsort(draws, axis=-1), axis=-1) < edits
+            # Ranks by comparisons: two sorts took two thirds of the time of ACCEL's proposals.
+            order = np.arange(self.size)
+            one, other = draws[..., :, None], draws[..., None, :]
+            below = (other < one) | ((other == one) & (order[None, :] < order[:, None]))
+            chosen = jnp.sum(below, axis=-1) < edits
             noise, least = jnp.where(chosen, noise, 0), 0
         step = noise * scale * (self.high - self.low)
         whole = jnp.sign(noise) * jnp.maximum(jnp.abs(step), 1)
