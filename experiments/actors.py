@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from didact.environments import Environment, SettingError
@@ -21,6 +23,8 @@ def student_actor(
 ) -> Actor:
     """Wrap a student as an actor whose parameters are the student's state.
 
+    The values of a student without a value function are 0.
+
     Args:
         student: the student.
         state: its state, stored in `Actor.params`.
@@ -36,7 +40,8 @@ def student_actor(
         return choose(params, worlds.carry, shown, key)
 
     def value(params, carry, observation):
-        return student.apply(params, carry, observation)[1]
+        found = student.apply(params, carry, observation)[1]
+        return jnp.zeros(len(jax.tree.leaves(observation)[0])) if found is None else found
 
     # Students that bootstrap from the final observation compute its value while learning.
     return Actor(student.initial_carry, act, None if student.bootstraps else value, state)

@@ -99,7 +99,7 @@ class Training:
         people: population.Population | None = None
         if config.exploit_every:
             rows = logs.read(self.run / logs.METRICS)
-            people = population.Population(config.num_seeds, rows)
+            people = population.Population(config.num_seeds, loop.initial_carry(), rows)
         if done == 0:
             self.save(0, state)
         with distributed.together():

@@ -222,6 +222,12 @@ class Loop:
             shared_levels.empty(size, m, self.students, totals) if self.students > 1 else (),
         )
 
+    def initial_carry(self) -> Any:
+        """Return the carry of all environments at the start of an episode."""
+        parts = self.num_envs // self.local_envs
+        carry = self.actor.initial_carry(self.local_envs)
+        return jax.tree.map(lambda x: jnp.tile(x, (parts, *[1] * (x.ndim - 1))), carry)
+
     def together(self, state: TrainState) -> Any:
         """Return the state of `team`: all students."""
         return (state.student, *state.antagonists) if self.students > 1 else state.student

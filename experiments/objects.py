@@ -204,6 +204,31 @@ def check_teacher(teacher: Teacher, space: TaskSpace) -> None:
         raise SettingError("--teacher", label(teacher), f"{allowed} numbers (it has {shape[-1]})")
 
 
+def check_student(student: Student, environment: Environment) -> None:
+    """Check that a student object reads only observations of the environment when it acts.
+
+    Raises:
+        SettingError: it reads another one, such as the action of a privileged expert.
+    """
+    spaces = environment.observation_space
+    seen = {name: jax.ShapeDtypeStruct((2, *s.shape), s.dtype) for name, s in spaces.items()}
+
+    def act(key, seen):
+        return student.act(student.init(key), student.initial_carry(2), seen, key)[0]
+
+    try:
+        jax.eval_shape(act, jax.random.key(0), seen)
+    except KeyError as error:
+        name = next(iter(error.args), None)
+        if not isinstance(name, str) or name in spaces:
+            raise
+        allowed = (
+            f"a student that acts without the observation {name!r}; only a registered student is "
+            "given those of --experts and --hindsight"
+        )
+        raise SettingError("--student", label(student), allowed) from None
+
+
 def default_name(config: TrainConfig) -> str:
     """Return the name of numbered folders of runs."""
     return "-".join(map(without_label, (config.env, config.teacher))).replace(os.sep, "-")

@@ -31,10 +31,12 @@ class Population:
 
     Args:
         seeds: the number of seeds.
+        initial_carry: the carry of a seed's environments at the start of an episode.
         rows: metrics of the training so far, from which a resumed one continues.
     """
 
-    def __init__(self, seeds: int, rows: Sequence[Mapping[str, Any]] = ()):
+    def __init__(self, seeds: int, initial_carry: Any, rows: Sequence[Mapping[str, Any]] = ()):
+        self.initial_carry = initial_carry
         self.sums = np.zeros((len(SUMS), seeds))
         for row in rows:
             self.sums += np.stack([row.get(name, np.zeros(seeds)) for name in SUMS])
@@ -61,7 +63,7 @@ class Population:
         scores = (successes if successes.any() else returns) / episodes
         if np.ptp(scores) == 0:
             return state, row
-        state, source = exploit(state, jnp.asarray(scores), key)
+        state, source = exploit(state, jnp.asarray(scores), key, self.initial_carry)
         self.sums[:] = 0
         return state, row | {"exploited": np.asarray(source).tolist()}
 
@@ -82,16 +84,18 @@ def randomise_weights(state: TrainState, key: PRNGKeyArray) -> TrainState:
 
 
 def exploit(
-    state: TrainState, scores: Float[Array, " s"], key: PRNGKeyArray
+    state: TrainState, scores: Float[Array, " s"], key: PRNGKeyArray, initial_carry: Any
 ) -> tuple[TrainState, Int[Array, " s"]]:
     """Replace the worst quarter of seeds by random members of the best quarter.
 
-    The expert weight of each replaced seed is perturbed.
+    The expert weight of each replaced seed is perturbed. Its environments continue their episodes
+    with the initial carry, since the old one is that of another network.
 
     Args:
         state: train state with s seeds.
         scores: score of each seed; higher is better.
         key: selects the sources and the perturbations.
+        initial_carry: the carry of a seed's environments at the start of an episode, each [n, ...].
 
     Returns:
         The new state, and the source seed of each student.
@@ -107,6 +111,12 @@ def exploit(
     factor = jnp.where(up, PERTURBATION, 1 / PERTURBATION)
     weight = state.student.weights[TUNED]
     moved = source != jnp.arange(count)
+
+    def restarted(initial, carry):
+        return jnp.where(moved.reshape(-1, *[1] * initial.ndim), initial, carry)
+
+    carry = jax.tree.map(restarted, initial_carry, state.worlds.carry)
+    state = state._replace(worlds=state.worlds._replace(carry=carry))
     return _with_weight(state, jnp.where(moved, weight * factor, weight)), source
 
 

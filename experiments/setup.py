@@ -289,6 +289,8 @@ def loop_of(config: TrainConfig, environment: Environment, devices: Sequence[Any
         raise SettingError("--num-envs", config.num_envs, allowed)
     experts = expert_setup.experts_of(config, environment)
     student = student_of(config, environment, experts=experts)
+    if objects.objects_of(config).student is not None:
+        objects.check_student(student, environment)
     if entry.network is None and not hasattr(_like(student.init), "params"):
         allowed = "a student whose state has a field `params` with all that acting needs"
         raise SettingError("--student", entry.name, allowed)

@@ -19,6 +19,7 @@ class Rollout(NamedTuple):
     terminated: Bool[Array, "T n"]
     truncated: Bool[Array, "T n"]
     extras: dict[str, Array]  # extras returned by `act`: log_prob, value, ... each [T, n, ...]
+    # Values are 0 without a value function, and for students that set `bootstraps`.
     final_value: Float[Array, "T n"]  # value of the final observation where truncated, else 0
     last_value: Float[Array, " n"]  # value of the observation after the rollout
     carry: Any  # the recurrent carry before row 0, each [n, ...]

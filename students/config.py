@@ -46,7 +46,7 @@ class LearnerConfig:
     learning_rate: Positive = 2e-3
     """initial Adam learning rate"""
     final_learning_rate: NotNegative = 1e-4
-    """final learning rate; annealed linearly"""
+    """final learning rate; annealed linearly. If it is above the initial one, that is kept"""
     num_epochs: Count = 1
     """passes over each rollout"""
     num_minibatches: Count = 16
@@ -75,7 +75,8 @@ class PPOConfig(LearnerConfig):
     entropy_coefficient: NotNegative = 0.01
     """initial weight of the entropy bonus"""
     final_entropy_coefficient: NotNegative = 0.001
-    """final weight of the entropy bonus; annealed linearly"""
+    """final weight of the entropy bonus; annealed linearly. If it is above the initial one, that is
+    kept"""
 
 
 @dataclasses.dataclass(frozen=True)

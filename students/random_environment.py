@@ -15,7 +15,8 @@ from didact.students.base import Rollout, Student
 class RandomEnvironment:
     """n environments with random observations, in which a student acts as in the training loop.
 
-    Episodes are terminated and truncated at random.
+    Episodes are terminated, truncated, or both at random. Before some of them, the environment
+    waits: these steps belong to no episode, each is marked as a start, and `learn` is 0.
     """
 
     def __init__(
@@ -61,30 +62,34 @@ class RandomEnvironment:
 
         def step(worlds, key):
             carry, observation, start, learn = worlds
-            keys = jax.random.split(key, 8)
+            keys = jax.random.split(key, 10)
+            waits = start & jax.random.bernoulli(keys[8], 0.2, (n,))
             learn = jnp.where(start, jax.random.bernoulli(keys[0], share, (n,)), learn)
             shown = observation | self.observe(keys[1], self.privileged)
             action, carry, extras = student.act(state, carry, shown, keys[2])
             following = self.observe(keys[3])
-            done = jax.random.bernoulli(keys[4], 0.3, (n,))
+            done = ~waits & jax.random.bernoulli(keys[4], 0.3, (n,))
             truncated = done & jax.random.bernoulli(keys[5], 0.5, (n,))
+            terminated = done & (~truncated | jax.random.bernoulli(keys[9], 0.3, (n,)))
+            cut = truncated & ~terminated
             row = Rollout(
                 observation=observation,
                 start=start,
                 action=action,
-                reward=jax.random.normal(keys[6], (n,)),
-                terminated=done & ~truncated,
+                reward=jnp.where(waits, 0, jax.random.normal(keys[6], (n,))),
+                terminated=terminated,
                 truncated=truncated,
                 extras=extras,
-                final_value=jnp.where(truncated, value_of(carry, following), 0),
+                final_value=jnp.where(cut, value_of(carry, following), 0),
                 last_value=(),  # type: ignore[arg-type]
                 carry=(),
-                learn=learn,
+                learn=jnp.where(waits, 0, learn),
                 final_observation=following if student.bootstraps else {},
             )
             fresh = student.initial_carry(n), self.observe(keys[7])
-            carry, observation = where(done, fresh, (carry, following))
-            return (carry, observation, done, learn), row
+            over = done | waits
+            carry, observation = where(over, fresh, (carry, following))
+            return (carry, observation, over, learn), row
 
         worlds, rollout = jax.lax.scan(step, worlds, jax.random.split(key, steps))
         last = value_of(worlds[0], worlds[1])

@@ -63,7 +63,7 @@ def clone_recording(
     recording = open_recording(path)
     environment = make_with_text_settings(
         env or recording.environment,
-        () if env else recording.card["environment_settings"],
+        () if env else recording.environment_settings,
         "--env",
     )
     recording.check(environment.observation_space, environment.action_space)
@@ -185,8 +185,8 @@ def _card(recording: Recording, environment, config, result, *, own: bool) -> di
         environment.observation_space,
         environment.action_space,
         config.network,
-        description=f"Cloned from {len(recording)} episodes of {recording.card['who']}",
-        environment_settings=list(recording.card["environment_settings"]) if own else [],
+        description=f"Cloned from {len(recording)} episodes of {recording.who}",
+        environment_settings=list(recording.environment_settings) if own else [],
         training={
             "recording": str(recording.folder),
             "steps": result["steps"],

@@ -175,5 +175,5 @@ def _players(choice: Record) -> tuple[Any, list[str], Any]:
     if choice.env is None and not texts:
         texts = list(policy.environment_settings)
     environment = make_environment(choice.env or policy.environment, tuple(texts))
-    policy.check(environment.observation_space)
+    policy.check(environment.observation_space, environment.action_space)
     return environment, list(texts), student_actor(policy.student, policy.state, choice.greedy)

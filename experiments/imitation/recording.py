@@ -14,10 +14,11 @@ from didact.environments import Environment, SettingError, TaskSpace
 from didact.experiments.evaluation.episodes import player
 from didact.experiments.rollout import Actor
 from didact.students.data.recordings import RecordingWriter
-from didact.students.data.shards import OBSERVATION, Shard
+from didact.students.data.shards import MOST, OBSERVATION, Shard, bytes_per_step
 
 NUM_ENVS = 1024
 STEPS_PER_SHARD = 2**16
+BYTES_PER_SHARD = MOST // 2  # of arrays: even what cannot be compressed can be read back
 
 
 class Sorter:
@@ -114,7 +115,8 @@ def record_episodes(
         space: task space to sample tasks from; the environment's if None.
         successful_only: save successful episodes only.
         num_envs: maximum number of parallel environments.
-        steps_per_shard: a shard ends with the episode in which it reaches this number of steps.
+        steps_per_shard: a shard ends with the episode in which it reaches this number of steps, or
+            `BYTES_PER_SHARD` bytes.
         progress: called with the number of finished episodes and steps, and the latest success
             rate.
 
@@ -122,7 +124,8 @@ def record_episodes(
         The card of the recording. After Ctrl-C its `finished` is False.
 
     Raises:
-        SettingError: `successful_only` is set, but no episode was successful.
+        SettingError: `successful_only` is set, but no episode was successful, or an episode is too
+            large for a shard.
         OSError: the disk is full or not writable.
     """
     space = space or environment.task_space
@@ -187,9 +190,10 @@ class _Cutter:
         shard = jax.tree.map(lambda *x: np.concatenate(x), *self._rest)
         count, ends, begin = len(shard.length), shard.offsets[1:], 0
         each = np.arange(count)
+        steps = min(self._steps, -(-BYTES_PER_SHARD // bytes_per_step(shard)))
         while begin < count:
             before = ends[begin - 1] if begin else 0
-            end = int(np.searchsorted(ends, before + self._steps)) + 1
+            end = int(np.searchsorted(ends, before + steps)) + 1
             if end > count and not final:
                 break
             part = _some(shard, (each >= begin) & (each < end))

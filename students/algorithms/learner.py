@@ -71,13 +71,15 @@ def learner(
         observation_space, action_space: the spaces of the environment.
         config: settings.
         terms: losses with their weights.
-        num_updates: number of rollouts over which the learning rate is annealed.
+        num_updates: number of rollouts over which the learning rate is annealed, whether or not
+            there is anything to learn from in them.
         auxiliary_losses: auxiliary losses.
         axes: names of the mapped device axes; gradients are averaged over them.
         seeds_axis: name of the mapped axis of seeds, or None.
 
     Raises:
-        SettingError: a setting is invalid, or two auxiliary losses have the same name.
+        SettingError: a setting is invalid, two auxiliary losses have the same name, or, when
+            learning, the environments cannot be split into equal minibatches.
     """
     if num_updates < 1:
         raise SettingError("num_updates", num_updates, "at least 1")
@@ -92,13 +94,12 @@ def learner(
     axes = tuple(axes)
     network = actor_critic(observation_space, action_space, config.network, seeds_axis)
     batches = config.num_epochs * config.num_minibatches
+    final = min(config.learning_rate, config.final_learning_rate)
     optimiser = optax.chain(
         optax.clip_by_global_norm(config.max_grad_norm),
-        optax.adam(
-            optax.linear_schedule(
-                config.learning_rate, config.final_learning_rate, num_updates * batches
-            ),
-            eps=1e-5,
+        optax.chain(
+            optax.scale_by_adam(eps=1e-5),
+            scale_by_rate(optax.linear_schedule(config.learning_rate, final, 1)),
         ),
     )
     term = losses.weighted_sum((*terms, *((1.0, auxiliary.term) for auxiliary in auxiliary_losses)))
@@ -235,11 +236,14 @@ def learner(
 
         def minibatch(carry, part):
             params, opt_state = carry
-            rows, loss_key = part
+            rows, loss_key, number = part
             part = _take(batch, rows)
+            # In floats: the number of minibatches of a training may not fit into 32 bits.
+            done = state.updates.astype(jnp.float32) * batches + number
+            progress = done / float(num_updates * batches)
             (value, metrics), grads = jax.value_and_grad(loss, has_aux=True)(params, part, loss_key)
             grads = _everywhere(grads, axes)
-            changes, after = optimiser.update(grads, opt_state, params)
+            changes, after = optimiser.update(grads, opt_state, params, progress=progress)
             metrics |= {"loss": value, "gradient_norm": optax.tree.norm(grads)}
             # Without rows to learn from, Adam's momentum must not change the parameters either.
             any_row = _everywhere(jnp.sum(part.weight), axes) > 0
@@ -248,11 +252,14 @@ def learner(
             return jax.tree.map(lambda x, y: jnp.where(any_row, x, y), new, old), metrics
 
         n = rollout.reward.shape[1]
+        if n % config.num_minibatches:
+            allowed = f"a multiple of {config.num_minibatches}, the number of minibatches"
+            raise SettingError("num_envs (per device and student)", n, allowed)
         keys = jax.random.split(key, config.num_epochs + 1)
         order = jax.vmap(lambda k: jax.random.permutation(k, n))(keys[:-1]).reshape(batches, -1)
         loss_keys = jax.random.split(keys[-1], batches)
         (params, opt_state), metrics = jax.lax.scan(
-            minibatch, (state.params, state.optimiser), (order, loss_keys)
+            minibatch, (state.params, state.optimiser), (order, loss_keys, jnp.arange(batches))
         )
         params = normalisation.after(params, real, rollout.observation, rollout.learn, axes)
         metrics = jax.tree.map(jnp.mean, metrics)
@@ -260,6 +267,24 @@ def learner(
         return LearnerState(params, opt_state, updates, state.weights, returns), metrics
 
     return Student(init, initial_carry, apply, act, act_greedily, learn, step_scores, read)
+
+
+def scale_by_rate(rate: optax.Schedule) -> optax.GradientTransformationExtraArgs:
+    """Scale updates by minus a learning rate that depends on the progress of the training.
+
+    The progress, from 0 to 1, is passed to `update`. The count in the state is not read: it has the
+    place of that of `optax.scale_by_schedule`, so that checkpoints of such an optimiser fit.
+    """
+
+    def init(params):
+        return optax.ScaleByScheduleState(jnp.zeros((), jnp.int32))
+
+    def update(updates, state: Any, params=None, **extra: Any):
+        step = -jnp.asarray(rate(extra["progress"]))
+        count = optax.safe_increment(state.count)
+        return jax.tree.map(lambda x: step * x, updates), optax.ScaleByScheduleState(count)
+
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def sample_mixture(

@@ -37,7 +37,8 @@ def ppo(
         SettingError: a setting is invalid.
     """
     config = checked(config or PPOConfig(), "ppo.")
-    entropy = losses.linear(config.entropy_coefficient, config.final_entropy_coefficient)
+    first, last = config.entropy_coefficient, config.final_entropy_coefficient
+    entropy = losses.linear(first, min(first, last))
     terms = (
         (1.0, losses.clipped_policy_loss(config.clip, axes)),
         (config.value_coefficient, losses.value_loss()),

@@ -64,7 +64,7 @@ def sac(
         config: settings; the defaults are those of Stable-Baselines3.
         num_updates: number of rollouts; unused, since nothing is annealed.
         axes: names of the mapped device axes; gradients are averaged over them.
-        seeds_axis: name of the mapped axis of seeds; unused.
+        seeds_axis: name of the mapped axis of seeds, or None.
 
     Raises:
         SettingError: actions are discrete, or a setting is invalid.
@@ -88,8 +88,8 @@ def sac(
     axes = tuple(axes)
     spaces = trunk_spaces(observation_space, config.network)
     names = tuple(name for name, _ in spaces)
-    actor: Any = Actor(action_space, spaces, config.network)
-    critic: Any = ActionValue(spaces, config.network)
+    actor: Any = Actor(action_space, spaces, config.network, seeds_axis)
+    critic: Any = ActionValue(spaces, config.network, seeds_axis)
     adam = optax.adam(config.learning_rate)
     target_entropy = config.target_entropy
     if target_entropy is None:
@@ -196,7 +196,7 @@ def sac(
         optimisers = actor_opt, critic_opt, alpha_opt
         return (params, critics, targets, log_alpha, optimisers), metrics
 
-    acting = actor_student(observation_space, action_space, config.network)
+    acting = actor_student(observation_space, action_space, config.network, seeds_axis)
 
     def act(state, carry, observation, key):
         action, carry, extras = acting.act(state, carry, observation, key)
@@ -215,13 +215,18 @@ def actor_student(
 ) -> Student:
     """Make a student with SAC's policy that acts and does not learn.
 
+    Args:
+        observation_space, action_space: the spaces of the environment; actions must be continuous.
+        network: sizes of the network.
+        seeds_axis: name of the mapped axis of seeds, or None.
+
     Raises:
         SettingError: actions are discrete, or an observation has no encoder.
     """
     if not isinstance(action_space, Continuous):
         raise SettingError("action space", action_space, "continuous for SAC")
     spaces = trunk_spaces(observation_space, network)
-    actor: Any = Actor(action_space, spaces, network)
+    actor: Any = Actor(action_space, spaces, network, seeds_axis)
 
     def init(key):
         example = {name: jnp.zeros((1, *space.shape), space.dtype) for name, space in spaces}

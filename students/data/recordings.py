@@ -12,13 +12,22 @@ from typing import Any
 import numpy as np
 
 from didact.common import strict_json
+from didact.common.errors import require
 from didact.common.files import write_whole
 from didact.common.foreign_files import read_bytes, reason
 from didact.environments import ActionSpace, ArraySpace, SettingError
 from didact.environments.spaces import action_space_from_json
 from didact.students.data.pytree_storage import CorruptFiles
 from didact.students.data.sequences import SequenceBatch, sequence_batches
-from didact.students.data.shards import Shard, digest, encoded, read_shard
+from didact.students.data.shards import (
+    MOST,
+    MOST_UNPACKED,
+    Shard,
+    digest,
+    encoded,
+    read_shard,
+    unpacked_bytes,
+)
 
 CARD = "recording.json"
 FORMAT = 2
@@ -45,6 +54,16 @@ class Recording:
     def environment(self) -> str:
         """The name of the recorded environment."""
         return self.card["environment"]
+
+    @property
+    def environment_settings(self) -> tuple[str, ...]:
+        """The settings of the recorded environment, as NAME=VALUE texts."""
+        return tuple(self.card.get("environment_settings", ()))
+
+    @property
+    def who(self) -> str:
+        """The actor: a policy, `solver` or `random`."""
+        return self.card.get("who", "unknown")
 
     @property
     def num_steps(self) -> int:
@@ -203,8 +222,8 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
 def _check(card: dict[str, Any]) -> None:
     """Raise a TypeError, ValueError or KeyError unless the fields used from the card are valid."""
     shards = card["shards"]
-    if not isinstance(card["environment"], str):
-        raise TypeError("environment is not a name")
+    if not isinstance(card["environment"], str) or not isinstance(card.get("who", ""), str):
+        raise TypeError("environment and who are not names")
     for entry in shards:
         if Path(entry["file"]).name != entry["file"] or not isinstance(entry["sha256"], str):
             raise TypeError("shards are not files in the folder")
@@ -249,9 +268,14 @@ class RecordingWriter:
         """Write a shard, and add `more` to the card.
 
         Raises:
+            SettingError: the shard is too large to be read.
             OSError: the disk is full or cannot be written.
         """
         data = encoded(shard)
+        sizes = {"packed": (len(data), MOST), "unpacked": (unpacked_bytes(data), MOST_UNPACKED)}
+        for kind, (size, most) in sizes.items():
+            allowed = f"at most {most:,}, so that it can be read; divide it into shorter episodes"
+            require(f"bytes of a shard ({kind})", size, size <= most, allowed)
         entry = {
             "file": f"episodes-{len(self.card['shards']):05d}.npz",
             "episodes": len(shard.length),

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,6 +55,18 @@ def smallest_dtype(highest: float) -> np.dtype:
     return np.dtype(np.uint8 if highest <= 255 else np.int32)
 
 
+def bytes_per_step(shard: Shard) -> int:
+    """Return the number of bytes that each step adds to the arrays of a shard."""
+    arrays = *shard.observation.values(), shard.action, shard.reward
+    return sum(array.itemsize * math.prod(array.shape[1:]) for array in arrays)
+
+
+def unpacked_bytes(data: bytes) -> int:
+    """Return the number of bytes of the arrays in the bytes of an .npz file."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
+
+
 def encoded(shard: Shard) -> bytes:
     """Encode a shard as the bytes of an .npz file; the same shard gives the same bytes."""
     arrays: dict[str, Any] = {OBSERVATION + k: v for k, v in shard.observation.items()}
@@ -92,9 +105,8 @@ def read_shard(
     if digest(data) != expected:
         raise CorruptFiles(f"{path.name} was changed")
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MOST_UNPACKED:
-                raise CorruptFiles(f"{path.name} has more than {MOST_UNPACKED:,} bytes of arrays")
+        if unpacked_bytes(data) > MOST_UNPACKED:
+            raise CorruptFiles(f"{path.name} has more than {MOST_UNPACKED:,} bytes of arrays")
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = dict(file)
         observation = {

@@ -140,7 +140,11 @@ def of_function(
 
 
 def only(expert: Expert, knows: Callable[[Observation], Bool[Array, " n"]]) -> Expert:
-    """Restrict an expert to environments for which `knows(observation)` is True as well."""
+    """Restrict an expert to environments for which `knows(observation)` is True as well.
+
+    The mask of an expert with a memory should not change within an episode: among several experts,
+    it reads only the steps in which it knows, and its memory lacks all others.
+    """
     return expert._replace(knows=lambda seen: expert.knows(seen) & knows(seen))
 
 
@@ -154,6 +158,9 @@ def ask_all(
     experts: Sequence[Expert],
 ) -> tuple[Callable[[int], Any], Callable[[Any, Observation], tuple[Any, Array, Any]]]:
     """Combine several experts.
+
+    A single expert reads every step. Several read only the steps that they know, since reading the
+    others, too, would cost as much for each of them.
 
     Returns:
         `initial_carry(n)`, and `ask(carry, observation)`, which returns distributions with batch

@@ -33,11 +33,27 @@ class Head(nn.Module):
             return Categorical(nn.Dense(space.n, kernel_init=small, name="logits")(features))
         mean = nn.Dense(space.size, kernel_init=small, name="mean")(features)
         start = nn.initializers.constant(jnp.log(self.config.initial_std))
-        raw = self.param("log_std", start, (space.size,))
-        # The gradient passes through the clip, or a parameter outside could never return.
-        log_std = jax.lax.stop_gradient(jnp.clip(raw, MIN_LOG_STD, MAX_LOG_STD))
-        log_std += raw - jax.lax.stop_gradient(raw)
+        log_std = bounded(self.param("log_std", start, (space.size,)))
         return SquashedNormal.of_space(space, mean, log_std)
+
+
+@jax.custom_vjp
+def bounded(log_std: Float[Array, " k"]) -> Float[Array, " k"]:
+    """Clip to the bounds; beyond them, only gradients that lead back pass."""
+    return jnp.clip(log_std, MIN_LOG_STD, MAX_LOG_STD)
+
+
+def _bounded_forwards(log_std: Array) -> tuple[Array, Array]:
+    return bounded(log_std), log_std
+
+
+def _bounded_backwards(log_std: Array, gradient: Array) -> tuple[Array]:
+    # Descent moves against the gradient.
+    out = ((log_std < MIN_LOG_STD) & (gradient > 0)) | ((log_std > MAX_LOG_STD) & (gradient < 0))
+    return (jnp.where(out, 0, gradient),)
+
+
+bounded.defvjp(_bounded_forwards, _bounded_backwards)
 
 
 class Trunk(nn.Module):

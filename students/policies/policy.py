@@ -16,6 +16,9 @@ from didact.students.policies.cards import actions_of, environment_settings, spa
 from didact.students.policies.lookup import describe, locate
 from didact.students.policies.storage import read_folder
 
+# Kinds of observations that are whole numbers. Real ones may be pixels from 0 to 1, or be rounded.
+WHOLE = ("pixels", "cells", "tokens", "category")
+
 
 class Policy:
     """A trained student that acts.
@@ -119,14 +122,17 @@ class Policy:
             carry: the carry returned by the previous call; None at the start of an episode.
             key: random key to sample the action; None for the greedy action.
             start: whether an episode starts with this observation, for one environment or each;
-                its carry is replaced by the initial one. With gymnasium's vector environments,
-                `terminated | truncated` of the step before.
+                its carry is replaced by the initial one. With gymnasium's vector environments, it
+                is True for the observations of `reset`, and then `terminated | truncated` of the
+                step that returned this observation (`AutoresetMode.SAME_STEP`), or of the step
+                before that one (`NEXT_STEP`, gymnasium's default).
 
         Returns:
             The action and the carry.
 
         Raises:
-            SettingError: an array is missing or its shape differs from training.
+            SettingError: an array is missing, its shape differs from training, or it has real
+                numbers in place of whole ones.
         """
         worlds: set[tuple[int, ...]] = set()
         for name, space in self.observation_space.items():
@@ -134,6 +140,10 @@ class Policy:
             axes = 0 if shape is None else len(shape) - len(space.shape)
             if shape is None or axes not in (0, 1) or not _fits(space, shape[axes:]):
                 raise SettingError(f"observation {name!r}", shape, f"of shape {space.shape}")
+            dtype = _dtype(observation[name])
+            if space.meaning in WHOLE and dtype.kind not in "biu":
+                allowed = f"{np.dtype(space.dtype).name}, as in training"
+                raise SettingError(f"observation {name!r}", dtype.name, allowed)
             worlds.add(shape[:axes])
             if len(worlds) > 1:
                 raise SettingError(
@@ -189,6 +199,11 @@ def load_policy(policy: str | os.PathLike[str], student: Student | None = None) 
             the card.
     """
     return Policy(*read_folder(locate(policy), student), student)
+
+
+def _dtype(values: Any) -> np.dtype:
+    """Return the dtype of an array, or of numbers in lists."""
+    return np.dtype(values.dtype if hasattr(values, "dtype") else np.asarray(values).dtype)
 
 
 def _fits(space: ArraySpace, shape: tuple[int, ...]) -> bool:

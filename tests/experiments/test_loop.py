@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from loops import COSTLY, SMALL, N, T, arrays, assert_same, counting, learning, rows_of
 
-from didact.environments import Restart, SettingError
+from didact.environments import Restart, SettingError, make
 from didact.experiments.actors import student_actor
+from didact.experiments.loop import DEVICES, SEEDS, Loop
 from didact.experiments.rollout import Runner, collect, new_worlds
 from didact.experiments.tasks.task_sources import by_step
-from didact.students import ppo
-from didact.teachers import Proposals
+from didact.students import NetworkConfig, SACConfig, ppo, sac
+from didact.students.data.pytree_storage import load_tree, save_tree
+from didact.teachers import Proposals, uniform
 
 
 def test_all_finished_episodes_are_reported_where_there_is_room():
@@ -270,3 +272,34 @@ def test_more_devices_than_divide_the_worlds():
         SettingError, match="num_envs is 5, but must be a multiple of the 2 devices"
     ):
         counting(num_envs=5, devices=[0, 1])
+
+
+@pytest.mark.slow
+def test_sac_side_by_side_and_after_a_pause(tmp_path):
+    """Two seeds learn as each does alone, and a replay buffer that was stored goes on."""
+    world = make("Pendulum")
+    network = NetworkConfig(hidden=8, memory=0, normalise_observations=False)
+    config = SACConfig(network=network, batch_size=8, replay_capacity=64, learning_starts=16)
+
+    def loop_of(seeds):
+        spaces = world.observation_space, world.action_space
+        axis = SEEDS if seeds > 1 else None
+        student = sac(*spaces, config, axes=(DEVICES,), seeds_axis=axis)
+        teacher = uniform(world.task_space)
+        return Loop(world, teacher, student, num_envs=4, rollout_length=4, num_seeds=seeds)
+
+    both, alone = loop_of(2), loop_of(1)
+    state, _ = both.chunk(both.init(3), 2)
+    save_tree(tmp_path / "state", jax.device_get(state))
+    kept = both.place(load_tree(tmp_path / "state", jax.eval_shape(lambda: state)))
+    state, _ = both.chunk(state, 2)
+    assert_same(both.chunk(kept, 2)[0], state)
+    assert int(state.student.steps[0]) > 30
+    for i in range(2):
+        one = alone.chunk(alone.chunk(alone.init(3 + i), 2)[0], 2)[0].student
+        mine = jax.tree.map(lambda x, i=i: x[i], state.student)
+        for a, b in zip(arrays(mine.params), arrays(one.params), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-4)
+        np.testing.assert_array_equal(mine.replay.transitions.action.shape, (64, 1))
+        a, b = (x.replay.transitions.reward for x in (mine, one))
+        np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-3)

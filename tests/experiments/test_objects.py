@@ -15,7 +15,7 @@ from didact.experiments.config import TrainConfig, checked, from_dict, to_dict
 from didact.experiments.objects import ObjectConfig, Objects, label, objects_of, read
 from didact.experiments.runs.reproduction import train_command
 from didact.experiments.setup import loop_of, narrow_task_space, student_settings
-from didact.students import load_policy, ppo
+from didact.students import experts, kickstart, load_policy, ppo
 from didact.students.config import NetworkConfig, PPOConfig
 from didact.teachers import uniform
 
@@ -34,6 +34,13 @@ class Blind(fakes.Counting):
 def trainee(environment):
     spaces = environment.observation_space, environment.action_space
     return ppo(*spaces, TINY, num_updates=8)
+
+
+def pupil(environment):
+    """A student that learns from a privileged expert."""
+    lesson = kickstart(experts.privileged("solver", environment.action_space), 1.0)
+    spaces = environment.observation_space, environment.action_space
+    return ppo(*spaces, TINY, num_updates=8, auxiliary_losses=[lesson])
 
 
 def dim_teacher(space):
@@ -147,6 +154,7 @@ def test_objects_that_do_not_fit(tmp_path):
         ({"teacher": uniform(other.task_space)}, r"--teacher is .* tasks of 3 numbers \(it has 2"),
         ({"student": trainee(blind), "hindsight": 0.1}, "--hindsight is 0.1, .* 0 with --student"),
         ({"student": trainee(blind), "experts": ["solver"]}, "--experts"),
+        ({"student": pupil(blind)}, "--student is .* that acts without the observation 'solver'"),
     ):
         with pytest.raises(SettingError, match=sentence):
             train(**({"env": blind} | SMALL | {"num_envs": 32} | settings), run=tmp_path / "run")

@@ -303,3 +303,21 @@ def gae(rollout):
             rollout.final_value, rollout.last_value, 0.99, 0.95,
         )
     )  # fmt: skip
+
+
+def test_values_of_a_student_without_a_value_function_are_0():
+    environment, student = fakes.Counting(), fakes.counting_student()
+
+    def apply(state, carry, observation):
+        distribution, _, carry = student.apply(state, carry, observation)
+        return distribution, None, carry
+
+    actor = student_actor(student._replace(apply=apply))
+    take, queue = by_step(Proposals.of(jnp.tile(jnp.array([2.0, 1.0, 5.0]), (T, N, 1))))
+    runner = Runner(environment, Restart(environment, 4), actor, take)
+    worlds = new_worlds(environment, actor, N)
+    key = jax.random.key(0)
+    rollout = jax.jit(lambda w: collect(runner, student, None, w, queue, key, T)[2])(worlds)
+    assert rollout.truncated.any()
+    np.testing.assert_array_equal(rollout.final_value, np.zeros((T, N)))
+    np.testing.assert_array_equal(rollout.last_value, np.zeros(N))

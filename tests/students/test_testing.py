@@ -1,6 +1,7 @@
 """The check of students: ours pass, and each way to break the contract is found."""
 
 import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from didact.students import (
     NetworkConfig,
     PPOConfig,
     SACConfig,
+    Student,
     distill,
     experts,
     kickstart,
@@ -22,6 +24,7 @@ from didact.students import (
     testing,
 )
 from didact.students.networks import Categorical, SquashedNormal
+from didact.students.random_environment import RandomEnvironment
 
 SMALL = NetworkConfig(hidden=8, memory=5)
 PPO = PPOConfig(network=SMALL, num_minibatches=2, num_epochs=2)
@@ -76,6 +79,64 @@ def distilled(spaces, actions):
 )
 def test_students_keep_the_contract(make, actions):
     testing.check(make, small_policy.NUMBERS, actions, privileged=HINT)
+
+
+def reinforce(spaces, actions):
+    """A linear policy without a value function, by SGD."""
+    inputs = sum(space.shape[0] for space in spaces.values())
+
+    class State(NamedTuple):
+        params: Any
+
+    def distribution_of(params, observation):
+        x = jnp.concatenate([observation[name] for name in sorted(spaces)], -1)
+        return Categorical(x @ params)
+
+    def apply(state, carry, observation):
+        return distribution_of(state.params, observation), None, carry
+
+    def act(state, carry, observation, key):
+        return apply(state, carry, observation)[0].sample(key), carry, {}
+
+    def act_greedily(state, carry, observation, key):
+        return apply(state, carry, observation)[0].mode(), carry, {}
+
+    def learn(state, rollout, key):
+        def loss(params):
+            score = distribution_of(params, rollout.observation).log_prob(rollout.action)
+            return -jnp.mean(jnp.where(rollout.learn > 0, rollout.reward * score, 0))
+
+        value, gradient = jax.value_and_grad(loss)(state.params)
+        return State(state.params - 0.1 * gradient), {"loss": value}
+
+    def init(key):
+        return State(0.1 * jax.random.normal(key, (inputs, actions.n)))
+
+    return Student(init, lambda n: jnp.zeros((n, 0)), apply, act, act_greedily, learn)
+
+
+def test_a_student_without_a_value_function_keeps_the_contract():
+    testing.check(reinforce, small_policy.NUMBERS, small_policy.ACTIONS)
+
+
+def test_the_random_environment_shows_all_that_the_loop_does():
+    """Steps that wait, episodes of one step, and ends by both termination and truncation."""
+    student = reinforce(small_policy.NUMBERS, small_policy.ACTIONS)
+    spaces = small_policy.NUMBERS, small_policy.ACTIONS, {}
+    world = RandomEnvironment(student, *spaces, 8)
+    key = jax.random.key(0)
+    rollout, _ = world.play(student.init(key), world.begin(key), key, 1.0, 30)
+    start, learn, terminated, truncated = (
+        np.asarray(x, bool)
+        for x in (rollout.start, rollout.learn, rollout.terminated, rollout.truncated)
+    )
+    over, waits = terminated | truncated, ~learn
+    for rows in (waits, terminated & truncated, terminated & ~truncated, truncated & ~terminated):
+        assert 0.02 < rows.mean() < 0.3
+    assert (start[1:] == (over | waits)[:-1]).all()
+    assert start[waits].all()
+    assert not over[waits].any()
+    assert not np.asarray(rollout.reward)[waits].any()
 
 
 @pytest.mark.slow
@@ -185,7 +246,19 @@ def widens_the_state(student):
     return student._replace(learn=learn)
 
 
+def keeps_its_momentum(student):
+    """Without a gradient it stands still, but only as long as it has not learned before."""
+
+    def learn(state, rollout, key):
+        after, metrics = student.learn(state, rollout, key)
+        drift = jnp.where(state.updates > 1, 1e-3, 0.0)
+        return after._replace(params=jax.tree.map(lambda x: x + drift, after.params)), metrics
+
+    return student._replace(learn=learn)
+
+
 BROKEN = {
+    keeps_its_momentum: "a rollout with learn 0 in all rows must not change params",
     nan_metric: "the metric 'loss' is nan, but must be finite",
     wide_actions: "act must lie within the action space",
     unlearning: "2 rollouts of 6 x 8 steps must change params",
@@ -206,3 +279,18 @@ def test_what_is_broken_is_found(broken, student):
     with pytest.raises(AssertionError, match=BROKEN[broken]) as caught:
         testing.check(lambda *_: broken(student), small_policy.NUMBERS, small_policy.JOINTS)
     assert "\n" not in str(caught.value)
+
+
+def test_few_numbers_may_differ_and_none_may_be_far_off():
+    alike = functools.partial(testing._Check.alike, None, where="it")
+    before, after = np.zeros(100, np.float32), np.ones(100, np.float32)
+    for change, wrong in ((-2.0, False), (9.0, True), (np.nan, True)):
+        other = after.copy()
+        other[3] += change  # a step of Adam may change its sign by rounding
+        if wrong:
+            with pytest.raises(AssertionError, match="it must give the same results: 1 of 100"):
+                alike(other, after, before=before)
+        else:
+            alike(other, after, before=before)
+    with pytest.raises(AssertionError, match="6 of 100 numbers differ"):
+        alike(after - np.float32(2) * (np.arange(100) < 6), after, before=before)

@@ -18,6 +18,7 @@ from didact.experiments.imitation.record import Record, recorded
 from didact.experiments.runs.stopping import Interrupted, Terminated
 from didact.students import DistillConfig, NetworkConfig, load_policy
 from didact.students import behaviour_cloning as clone
+from didact.students.data.recordings import Recording
 from didact.students.data.sequences import SequenceBatch
 
 SMALL = NetworkConfig(cell_embedding=8, hidden=32, memory=16, instruction_features=16)
@@ -178,6 +179,17 @@ def test_no_value_is_expected_after_a_step_that_terminates_and_truncates():
         return float(learn(state, carry, ended, jax.random.key(0))[2]["value_loss"])
 
     assert value_loss(last, last) == value_loss(last, no) != value_loss(no, last)
+
+
+def test_the_card_of_a_policy_cloned_from_a_recording_without_optional_fields(tmp_path):
+    spaces = {"numbers": ArraySpace((3,), np.float32, -9.0, 9.0)}
+    fields = {name: space.to_json() for name, space in spaces.items()}
+    world = make("ToyGrid")
+    given = {"environment": "ToyGrid", "episodes": 3, "observation_space": fields}
+    recording = Recording(tmp_path, given | {"action_space": world.action_space.to_json()})
+    made = behaviour_cloning._card(recording, world, CONFIG, {"steps": 9}, own=True)
+    assert made["description"] == "Cloned from 3 episodes of unknown"
+    assert made["environment_settings"] == []
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from didact.experiments import population, setup, train
 from didact.experiments.config import KickstartConfig, TrainConfig
 from didact.experiments.imitation import expert_setup
 from didact.experiments.loop import TrainState
+from didact.experiments.rollout import RolloutState
 from didact.experiments.runs.checkpoints import Checkpoints
 from didact.students import (
     Categorical,
@@ -296,6 +297,9 @@ def test_bad_populations_are_told(settings, message):
         train(kickstart=KickstartConfig(weight=-1))
 
 
+CARRY = jnp.arange(6.0).reshape(3, 2)  # of three environments at the start of an episode
+
+
 def people(count):
     student = LearnerState(
         {"w": jnp.arange(count, dtype=jnp.float32)},
@@ -304,14 +308,15 @@ def people(count):
         {"kickstart": jnp.ones(count), "hindsight": jnp.ones(count)},
         {},
     )
-    return TrainState(student, jnp.arange(count), (), (), (), ())
+    worlds = RolloutState(*[()] * 8)._replace(carry=(CARRY + jnp.ones((count, 3, 2)),))
+    return TrainState(student, jnp.arange(count), worlds, (), (), ())
 
 
 def test_the_worst_go_on_from_the_best():
     scores = jnp.array([0.5, 0.1, 0.9, 0.3, 0.8, 0.2, 0.6, 0.7])
     seen = set()
     for seed in range(20):
-        state, source = population.exploit(people(8), scores, jax.random.key(seed))
+        state, source = population.exploit(people(8), scores, jax.random.key(seed), (CARRY,))
         np.testing.assert_array_equal(state.student.params["w"], source)
         kept = [0, 2, 3, 4, 6, 7]
         np.testing.assert_array_equal(source[jnp.array(kept)], kept)
@@ -321,6 +326,9 @@ def test_the_worst_go_on_from_the_best():
         np.testing.assert_array_equal(state.student.weights["hindsight"], 1)
         seen |= set(weights[[1, 5]].astype(float).round(3).tolist())
         np.testing.assert_array_equal(state.teacher, np.arange(8))
+        # What others remember is of no use to the network of another seed.
+        for seed_number, carry in enumerate(state.worlds.carry[0]):
+            np.testing.assert_array_equal(carry, CARRY + (seed_number in kept))
     assert seen == {1.25, 0.8}
 
 
@@ -335,7 +343,7 @@ def chunk(successes, episodes, returns=(0, 0, 0, 0)):
 
 def test_seeds_are_ranked_by_all_episodes_since_the_last_replacement():
     key, state = jax.random.key(0), people(4)
-    members = population.Population(4)
+    members = population.Population(4, (CARRY,))
     rows = []
 
     def after(*sums, due=True):
@@ -352,19 +360,24 @@ def test_seeds_are_ranked_by_all_episodes_since_the_last_replacement():
     np.testing.assert_array_equal(state.student.params["w"], [0, 1, 2, 0])
     assert after([4, 4, 4, 0], [4, 4, 4, 0]) is None  # seed 3 has no episode yet
     # A resumed training goes on from the rows of metrics.
-    again = population.Population(4, rows)
+    again = population.Population(4, (CARRY,), rows)
     np.testing.assert_array_equal(again.sums, members.sums)
     np.testing.assert_array_equal(again.sums, [[4, 4, 4, 0], [0] * 4, [4, 4, 4, 0]])
-    np.testing.assert_array_equal(population.Population(4, [{"updates": 1}]).sums, 0)
+    fresh = population.Population(4, (CARRY,), [{"updates": 1}])
+    np.testing.assert_array_equal(fresh.sums, 0)
 
 
 def test_seeds_without_success_are_ranked_by_their_returns():
     sums = [0] * 4, [2, 1, 1, 1], [9, -5, -2, 6]  # the second is the worst and the last the best
-    _, row = population.Population(4).after_chunk(people(4), chunk(*sums), jax.random.key(0))
+    _, row = population.Population(4, (CARRY,)).after_chunk(
+        people(4), chunk(*sums), jax.random.key(0)
+    )
     assert row["exploited"] == [0, 3, 2, 3]
     # Where there is success, returns do not count.
     sums = [0, 1, 0, 0], [4] * 4, [9, 1, 2, 3]
-    _, row = population.Population(4).after_chunk(people(4), chunk(*sums), jax.random.key(0))
+    _, row = population.Population(4, (CARRY,)).after_chunk(
+        people(4), chunk(*sums), jax.random.key(0)
+    )
     assert row["exploited"].count(1) == 2
 
 

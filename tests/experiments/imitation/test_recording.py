@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+import fakes
 import gymnasium
 import jax
 import jax.numpy as jnp
@@ -19,10 +20,11 @@ from didact.environments.grid import minigrid_import
 from didact.environments.language import vocabulary
 from didact.experiments.actors import solver_actor, student_actor
 from didact.experiments.imitation import record
+from didact.experiments.imitation import recording as recording_module
 from didact.experiments.imitation.recording import Sorter, record_episodes
 from didact.experiments.rollout import Actor
 from didact.experiments.tasks.task_sources import level_keys, tasks_of
-from didact.students import load_policy, random_actions
+from didact.students import NetworkConfig, Policy, card, load_policy, random_actions
 from didact.students.data import shards
 from didact.students.data.recordings import CARD, RecordingWriter, open_recording
 from didact.students.data.shards import stored_dtype
@@ -261,7 +263,7 @@ def test_failures_can_be_left_out(tmp_path):
 @pytest.mark.slow
 def test_a_policy_is_recorded_with_its_memory(tmp_path):
     """Its greedy actions are those that it takes when it is shown the episodes one by one."""
-    from didact.students import NetworkConfig, PPOConfig, card, ppo, save_policy
+    from didact.students import PPOConfig, ppo, save_policy
 
     environment = make(ROOM)
     network = NetworkConfig()
@@ -324,6 +326,33 @@ def test_bad_settings_are_one_sentence(arguments, words, refused, tmp_path):
     for word in words:
         assert word in message
     assert not out.exists()
+
+
+def test_a_policy_with_other_actions_is_refused(refused, tmp_path, monkeypatch):
+    """The observations are the same, but there are fewer actions."""
+    room = make(ROOM)
+    spaces = room.observation_space, room.action_space
+    policy = Policy(card(ROOM, *spaces, NetworkConfig()), None)
+    monkeypatch.setattr("didact.students.load_policy", lambda who: policy)
+    out = tmp_path / "out"
+    message = refused("record", "mine", "--env", "DynamicObstacles", "--out", out)
+    assert "actions is ['left', 'right', 'forward'], but must be those of training" in message
+    assert not out.exists()
+
+
+def test_shards_of_large_observations_have_fewer_steps(tmp_path, monkeypatch):
+    """The steps of a shard are bounded in bytes, too; the episodes are the same."""
+    world = Counting()
+    settings = {"episodes": 500, "num_envs": 32, "steps_per_shard": 200}
+    one = record_here(tmp_path / "one", world, random_of(world), **settings)
+    step = 4 * (fakes.ACTIONS + 4) + 1 + 4  # observation, action and reward
+    monkeypatch.setattr(recording_module, "BYTES_PER_SHARD", 50 * step - 3)
+    two = record_here(tmp_path / "two", world, random_of(world), **settings)
+    *steps, _ = [shard["steps"] for shard in two.card["shards"]]
+    assert all(50 <= each < 50 + world.max_steps for each in steps)
+    for mine, its in zip(one, two, strict=True):
+        np.testing.assert_array_equal(mine["observation"]["numbers"], its["observation"]["numbers"])
+        np.testing.assert_array_equal(mine["action"], its["action"])
 
 
 def test_a_folder_with_something_in_it_is_refused(refused, tmp_path):

@@ -16,6 +16,7 @@ SPACE = {"o": ArraySpace((3,), np.float32, -1, 1)}
 ACTIONS = Continuous((2,), (-2.0, 0.0), (2.0, 1.0))
 SMALL = NetworkConfig(hidden=8, memory=0, normalise_observations=False)
 T, N = 4, 3
+ALPHA = 0.3
 
 
 def config(**settings):
@@ -70,9 +71,27 @@ def to_numpy(tree):
     return jax.tree.map(lambda x: np.asarray(x, np.float64), tree)
 
 
-def test_one_gradient_step_is_that_of_the_paper():
+def drawn(params, x, noise_key):
+    """Actions on the unit scale with their log-density, from the noise of a key."""
+    mean, log_std = pi(params, x)
+    noise = np.asarray(jax.random.normal(noise_key, mean.shape), np.float64)
+    u = mean + np.exp(log_std) * noise
+    normal = -0.5 * noise**2 - log_std - 0.5 * np.log(2 * np.pi)
+    return np.tanh(u), np.sum(normal - np.log(1 - np.tanh(u) ** 2), axis=1)
+
+
+@pytest.mark.parametrize(
+    "tuning", [{}, {"tune_alpha": False}, {"target_entropy": 1.5}], ids=lambda x: str([*x])
+)
+def test_one_gradient_step_is_that_of_the_paper(tuning):
     """All losses by NumPy from the same batch and noise; the step by optax from those gradients."""
-    settings = config(updates_per_step=1 / (T * N), learning_starts=1, learning_rate=1e-2)
+    settings = config(
+        updates_per_step=1 / (T * N),
+        learning_starts=1,
+        learning_rate=1e-2,
+        initial_alpha=ALPHA,
+        **tuning,
+    )
     student = sac(SPACE, ACTIONS, settings)
     state = student.init(jax.random.key(0))
     data, key = rollout(jax.random.key(1)), jax.random.key(2)
@@ -87,27 +106,38 @@ def test_one_gradient_step_is_that_of_the_paper():
     first, second = (jax.tree.map(lambda x, i=i: x[i], critics) for i in range(2))
     low, high = ACTIONS.lows, ACTIONS.highs
 
-    def drawn(x, noise_key):
-        mean, log_std = pi(params, x)
-        noise = np.asarray(jax.random.normal(noise_key, mean.shape), np.float64)
-        u = mean + np.exp(log_std) * noise
-        normal = -0.5 * noise**2 - log_std - 0.5 * np.log(2 * np.pi)
-        return np.tanh(u), np.sum(normal - np.log(1 - np.tanh(u) ** 2), axis=1)
-
-    following, log_prob = drawn(batch.following["o"], next_key)
     x = batch.following["o"]
-    ahead = np.minimum(q(first, x, following), q(second, x, following)) - log_prob
+    following, log_prob = drawn(params, x, next_key)
+    ahead = np.minimum(q(first, x, following), q(second, x, following)) - ALPHA * log_prob
     target = batch.reward + 0.99 * np.where(batch.terminated > 0, 0, ahead)
     taken = 2 * (batch.action - low) / (high - low) - 1
     errors = [q(c, batch.observation["o"], taken) - target for c in (first, second)]
     expected = sum(0.5 * np.mean(e**2) for e in errors)
     np.testing.assert_allclose(metrics["critic_loss"], expected, rtol=1e-4)
 
-    _, log_prob = drawn(batch.observation["o"], action_key)
-    np.testing.assert_allclose(metrics["entropy"], -np.mean(log_prob), rtol=1e-4)
+    # The actor is judged by the critics after their step.
+    x, judges = batch.observation["o"], to_numpy(after.critics)["params"]
+    judges = [jax.tree.map(lambda x, i=i: x[i], judges) for i in range(2)]
+
+    def actor_loss(params):
+        action, log_prob = drawn(params, x, action_key)
+        return np.mean(ALPHA * log_prob - np.minimum(*(q(c, x, action) for c in judges)))
+
+    np.testing.assert_allclose(metrics["actor_loss"], actor_loss(params), rtol=1e-4)
     # Adam's first step has the size of the learning rate, against the gradient's sign.
-    grad = -(np.mean(log_prob) - 2)  # target entropy -2
-    np.testing.assert_allclose(after.log_alpha, -1e-2 * np.sign(grad), rtol=1e-3)
+    for name in ("mean", "log_std"):
+        for i in range(2):
+            ends = []
+            for change in (1e-5, -1e-5):
+                bias = params[name]["bias"] + change * (np.arange(2) == i)
+                ends.append(actor_loss(params | {name: params[name] | {"bias": bias}}))
+            moved = after.params["params"][name]["bias"][i] - params[name]["bias"][i]
+            np.testing.assert_allclose(moved, -1e-2 * np.sign(ends[0] - ends[1]), rtol=1e-3)
+    _, log_prob = drawn(params, x, action_key)
+    np.testing.assert_allclose(metrics["entropy"], -np.mean(log_prob), rtol=1e-4)
+    grad = -(np.mean(log_prob) + tuning.get("target_entropy", -2))
+    step = -1e-2 * np.sign(grad) * tuning.get("tune_alpha", True)
+    np.testing.assert_allclose(after.log_alpha, np.log(ALPHA) + step, rtol=1e-5)
     # The value's bias: its gradient is the mean error of each critic.
     for i, error in enumerate(errors):
         moved = after.critics["params"]["value"]["bias"][i, 0] - critics["value"]["bias"][i, 0]
@@ -171,3 +201,91 @@ def test_what_it_cannot_do_is_said():
         student.learn(state, data, jax.random.key(0))
     with pytest.raises(SettingError, match=r"sac\.updates_per_step"):
         sac(SPACE, ACTIONS, config(updates_per_step=0))
+
+
+def branches(function, *arguments):
+    """The number of branches that a compiled program would choose from when it runs."""
+    return str(jax.make_jaxpr(function)(*arguments)).count(" cond[")
+
+
+@pytest.mark.parametrize("what", ["act", "learn"])
+def test_seeds_take_one_path_through_the_encoder_of_instructions(what):
+    """Under `vmap`, a choice that depends on the seed would compute all paths."""
+    words = ArraySpace((4,), np.uint8, 0, 9, "tokens", role="instruction")
+    small = NetworkConfig(hidden=8, memory=0, normalise_observations=False, max_instructions=2)
+    spaces, settings = SPACE | {"instruction": words}, config(network=small, batch_size=64)
+
+    def counted(seeds_axis, seeds):
+        student = sac(spaces, ACTIONS, settings, seeds_axis=seeds_axis)
+        state = jax.eval_shape(student.init, jax.random.key(0))
+        data = jax.eval_shape(rollout, jax.random.key(0))
+        texts = jax.ShapeDtypeStruct((T, N, 4), jnp.uint8)
+        data = data._replace(
+            observation=data.observation | {"instruction": texts},
+            final_observation=data.final_observation | {"instruction": texts},
+        )
+        seen = {
+            "o": jax.ShapeDtypeStruct((64, 3), jnp.float32),
+            "instruction": jax.ShapeDtypeStruct((64, 4), jnp.uint8),
+        }
+
+        def run(state, data, seen, key):
+            if what == "learn":
+                return student.learn(state, data, key)[0].params
+            return student.act(state, jnp.zeros((64, 0)), seen, key)[0]
+
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        if not seeds:
+            return branches(run, state, data, seen, key)
+        many = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct((seeds, *x.shape), x.dtype), (state, data, seen, key)
+        )
+        return branches(jax.vmap(run, axis_name="seeds"), *many)
+
+    assert counted("seeds", 2) == counted(None, 0) > counted(None, 2)
+
+
+def test_learns_which_action_pays():
+    """A bandit that pays for actions near a target, which the observation shows."""
+    settings = config(
+        batch_size=32,
+        learning_rate=1e-2,
+        replay_capacity=1024,
+        initial_alpha=0.1,
+        target_entropy=-4.0,
+        updates_per_step=0.25,
+    )
+    student = sac(SPACE, ACTIONS, settings)
+    middle, half = (ACTIONS.lows + ACTIONS.highs) / 2, (ACTIONS.highs - ACTIONS.lows) / 2
+
+    def update(state, key):
+        see_key, act_key, learn_key = jax.random.split(key, 3)
+        seen = jax.random.uniform(see_key, (16, 3), minval=-0.7, maxval=0.7)
+        action, _, _ = student.act(state, jnp.zeros((16, 0)), {"o": seen}, act_key)
+        paid = -jnp.sum(jnp.square((action - middle) / half - seen[:, :2]), axis=1)
+        row = rollout(key)._replace(terminated=jnp.ones((1, 16), bool), learn=jnp.ones((1, 16)))
+        row = row._replace(
+            observation={"o": seen[None]},
+            final_observation={"o": seen[None]},
+            action=action[None],
+            reward=paid[None],
+        )
+        return student.learn(state, row, learn_key)[0], paid.mean()
+
+    keys = jax.random.split(jax.random.key(1), 150)
+    state = jax.jit(student.init)(jax.random.key(0))
+    _, paid = jax.jit(lambda s: jax.lax.scan(update, s, keys))(state)
+    # Uniform actions cost 1/3 + 0.7^2 / 3 = 0.5 in each dimension on average.
+    assert float(paid[:1].mean()) < -0.5
+    assert float(paid[-20:].mean()) > -0.2
+
+
+@pytest.mark.slow
+def test_two_devices_learn_as_one(two_devices):
+    """From one replay buffer with the transitions of both, and from the rows that each draws."""
+    told = two_devices["sac"]
+    assert told["steps"] >= 2
+    assert told["moved"] > 1e-4
+    assert told["difference"] < 1e-5
+    assert told["between devices"] == 0
+    assert told["by other rows"] > 1e-5

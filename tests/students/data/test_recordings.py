@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from didact.environments import ArraySpace, Continuous, Discrete, SettingError
+from didact.students.data import recordings
 from didact.students.data.recordings import CARD, RecordingWriter, open_recording
 from didact.students.data.shards import Shard, digest
 
@@ -271,6 +272,7 @@ DAMAGES = {
     "a huge shard": (swell_shard, "episodes-00001.npz cannot be read: it has more than"),
     "a huge array": (lambda f: bomb(f, huge_header), "is not a shard of a recording"),
     "settings that are no texts": (lambda f: edit(f / CARD, environment_settings=5), "not a list"),
+    "an actor that is no text": (lambda f: edit(f / CARD, who=5), "environment and who are not n"),
     "tasks that are no texts": (lambda f: edit(f / CARD, tasks=[5]), "not a list of strings"),
     "other spaces": (
         lambda f: edit(f / CARD, observation_space={"view": SPACES_ON_CARD["view"]}),
@@ -289,6 +291,22 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused_unread(tmp_path):
     bomb(tmp_path / "r", much)
     read = lambda: list(open_recording(tmp_path / "r").batches(2, 4))  # noqa: E731
     refused(read, "recording", "has more than 4,294,967,296 bytes of arrays")
+
+
+def test_what_a_card_may_leave_out(tmp_path):
+    recording = write(tmp_path / "r", [3] * 6, 2)
+    assert not {"who", "environment_settings", "tasks"} & set(recording.card)
+    assert (recording.who, recording.environment_settings) == ("unknown", ())
+    edit(tmp_path / "r" / CARD, who="solver", environment_settings=["size=3"])
+    recording = open_recording(tmp_path / "r")
+    assert (recording.who, recording.environment_settings) == ("solver", ("size=3",))
+
+
+@pytest.mark.parametrize(("limit", "kind"), [("MOST", "packed"), ("MOST_UNPACKED", "unpacked")])
+def test_a_shard_that_nobody_could_read_is_not_written(limit, kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(recordings, limit, 500)
+    refused(lambda: write(tmp_path / "r", [3] * 6, 2), f"bytes of a shard ({kind})", "at most 500")
+    assert not list((tmp_path / "r").iterdir())
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -183,6 +183,27 @@ def test_a_policy_with_a_memory_and_other_sizes_follows_the_students_episodes():
             carry = after
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_what_a_masked_expert_with_a_memory_reads(others):
+    """Alone it reads each step; among others, only the steps in which it knows."""
+
+    def advise(carry, seen):
+        carry = carry + seen["number"]
+        return Categorical(jnp.tile(carry, (1, 4))), carry
+
+    counting = experts.Expert("counting", lambda n: jnp.zeros((n, 1)), advise)
+    masked = experts.only(counting, lambda seen: seen["number"][:, 0] % 2 == 1)
+    other = experts.of_function(lambda seen: jnp.ones((len(seen["number"]), 4)) / 4)
+    initial_carry, ask = experts.ask_all([masked, *[other] * others])
+    numbers = np.random.default_rng(0).integers(1, 50, (6, 3, 1))
+    carry = initial_carry(3)
+    for number in numbers:
+        _, known, carry = ask(carry, {"number": jnp.asarray(number, jnp.float32)})
+        np.testing.assert_array_equal(known[:, 0], number[:, 0] % 2 == 1)
+    read = numbers * (numbers % 2 == 1) if others else numbers
+    np.testing.assert_array_equal(carry[0], read.sum(0))
+
+
 def test_an_expert_may_know_some_of_the_actions():
     policy = policy_of(2, actions=("forward", "left"))
     advice, _ = experts.of_policy(policy, ACTIONS).advise(

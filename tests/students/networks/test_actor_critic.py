@@ -372,19 +372,20 @@ def test_distinct_rows_of_numbers(scale):
 
 @pytest.mark.parametrize("log_std", [-9.0, -3.7, 0.3, 5.0])
 def test_a_standard_deviation_outside_its_bounds_can_return(log_std):
-    """The network acts with the bound, but the gradient is that of the parameter."""
+    """The network acts with the bound; of the gradient, only what leads back passes."""
     space = small_policy.JOINTS
     head = Head(space, NetworkConfig())
     features = jnp.ones((1, 8))
     params = head.init(jax.random.key(0), features)["params"]
 
-    def entropy(log_std):
+    def weighted(log_std):
         made = head.apply({"params": params | {"log_std": log_std}}, features)
-        return made.log_std.sum()
+        return (jnp.array([3.0, -2.0]) * made.log_std).sum()
 
-    value, gradient = jax.value_and_grad(entropy)(jnp.full(2, log_std))
-    assert value == 2 * np.clip(np.float32(log_std), -4, 1)
-    np.testing.assert_array_equal(gradient, 1)
+    value, gradient = jax.value_and_grad(weighted)(jnp.full(2, log_std))
+    assert value == pytest.approx(np.clip(log_std, -4, 1), rel=1e-6)
+    # Descent would decrease the first and increase the second.
+    np.testing.assert_array_equal(gradient, [3.0 * (log_std > -4), -2.0 * (log_std < 1)])
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,21 @@ def test_other_observations_are_refused(policy):
         policy.check(SPACES | {"image": higher})
 
 
+def test_real_numbers_in_place_of_whole_ones_are_refused(policy):
+    """Pixels from 0 to 1 would be divided by 255 again, and codes be rounded."""
+    seen = observation()
+    for name, x in seen.items():
+        sentence = f"observation '{name}' is 'float32', but must be {x.dtype}, as in training"
+        with pytest.raises(SettingError, match=sentence):
+            policy.act(seen | {name: np.float32(x)})
+    # Whole numbers of another size, in lists, too; and vectors may have either.
+    wide = {name: x.astype(np.int64) for name, x in seen.items()}
+    np.testing.assert_array_equal(policy.act(wide)[0], policy.act(seen)[0])
+    np.testing.assert_array_equal(policy.act(wide | {"direction": [0, 1, 2, 3, 0]})[0].shape, (5,))
+    vectors = small_policy.made(small_policy.NUMBERS, small_policy.JOINTS)
+    assert vectors.act({"numbers": np.ones((5, 3), int)})[0].shape == (5, 2)
+
+
 def test_other_actions_are_refused(policy):
     policy.check(SPACES, Discrete(3, ("left", "right", "forward")))
     for other in (Discrete(4, ("left", "right", "forward", "done")), Discrete(3)):

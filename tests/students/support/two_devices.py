@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from small_policy import JOINTS, NETWORK, NUMBERS
 
-from didact.students import PPOConfig, Rollout, ppo
+from didact.students import NetworkConfig, PPOConfig, Rollout, SACConfig, ppo, sac
 
 T, N = 5, 8
 MASKS = {
@@ -44,19 +44,67 @@ def learned(devices, rollout):
     config = PPOConfig(network=NETWORK, num_minibatches=1)
     student = ppo(NUMBERS, JOINTS, config, num_updates=5, axes=("devices",))
     state = jax.jit(student.init)(jax.random.key(1))
-    mesh = Mesh(np.array(jax.devices()[:devices]), ("devices",))
+    learn = sharded(lambda s, r: student.learn(s, r, jax.random.key(2))[0], devices)
+    after = learn(learn(state, rollout), rollout)
+    return jax.device_get((state, after))
+
+
+def sharded(learn, devices, out=None):
+    """A function of a state and a rollout, whose environments are divided among devices."""
     rows, columns = PartitionSpec(None, "devices"), PartitionSpec("devices")
-    learn = jax.jit(
+    return jax.jit(
         jax.shard_map(
-            lambda s, r: student.learn(s, r, jax.random.key(2))[0],
-            mesh=mesh,
+            learn,
+            mesh=Mesh(np.array(jax.devices()[:devices]), ("devices",)),
             in_specs=(PartitionSpec(), Rollout(*[rows] * 8, columns, columns, rows, rows)),
-            out_specs=PartitionSpec(),
+            out_specs=out or PartitionSpec(),
             check_vma=False,
         )
     )
-    after = learn(learn(state, rollout), rollout)
+
+
+def learned_by_sac(devices, batch_size, same_keys):
+    """The states before and after an update on each device, with a leading axis of devices."""
+    config = SACConfig(
+        network=NetworkConfig(hidden=8, memory=0, normalise_observations=False),
+        batch_size=batch_size,
+        replay_capacity=64,
+        learning_starts=1,
+        updates_per_step=0.1,
+    )
+    student = sac(NUMBERS, JOINTS, config, axes=("devices",))
+    state = jax.jit(student.init)(jax.random.key(1))
+    rollout = rollout_of(MASKS["mixed"])
+    rollout = rollout._replace(final_observation=jax.tree.map(lambda x: -x, rollout.observation))
+
+    def learn(state, rollout):
+        device = 0 if same_keys else jax.lax.axis_index("devices")
+        key = jax.random.fold_in(jax.random.key(2), device)
+        return jax.tree.map(lambda x: x[None], student.learn(state, rollout, key)[0])
+
+    after = sharded(learn, devices, PartitionSpec("devices"))(state, rollout)
     return jax.device_get((state, after))
+
+
+def compare_sac():
+    """If both devices draw the same rows, they learn as one does from a batch of half the size."""
+
+    def apart(one, other):
+        pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+        return max(float(np.abs(np.float64(a) - b).max()) for a, b in pairs)
+
+    before, one = learned_by_sac(1, 4, same_keys=True)
+    _, two = learned_by_sac(2, 8, same_keys=True)
+    _, different = learned_by_sac(2, 8, same_keys=False)
+    first, second = (jax.tree.map(lambda x, i=i: x[i], different) for i in range(2))
+    alone = jax.tree.map(lambda x: x[0], one)
+    return {
+        "moved": apart(before.params, alone.params),
+        "difference": apart(jax.tree.map(lambda x: x[0], two), alone),
+        "between devices": apart(first, second),
+        "by other rows": apart(first.params, alone.params),
+        "steps": int(alone.steps),
+    }
 
 
 def compare():
@@ -80,4 +128,4 @@ def statistics(state):
 
 
 if __name__ == "__main__":
-    print(json.dumps(compare()))
+    print(json.dumps(compare() | {"sac": compare_sac()}))
