@@ -1,9 +1,12 @@
-"""The base class of wrappers that give the agent another goal."""
+"""The base class of wrappers that give the agent another goal, and a wrapper that gives it none."""
 
 from typing import Any
 
+import jax.numpy as jnp
+from jaxtyping import Array, Bool
+
 from didact.common.errors import SettingError
-from didact.environments.base import Environment, State
+from didact.environments.base import Environment, State, Timestep, name_of
 from didact.environments.wrappers.wrapper import Wrapper
 
 
@@ -36,3 +39,32 @@ class WithOtherGoal(Wrapper[State]):
 
     def feedback(self) -> None:
         return None
+
+
+class WithoutGoal(WithOtherGoal[Any]):
+    """An environment without its own goal, for learning what other goals need.
+
+    There are no rewards and no successes, and an episode goes on after what used to be a success,
+    as it does with a formula.
+    """
+
+    def __init__(self, environment: Environment[Any]):
+        super().__init__(environment, "environment", name_of(environment))
+
+    def reset(self, key, tasks):
+        return self.environment.reset(key, tasks)
+
+    def step(self, key, state, actions):
+        state, seen = self.environment.step(key, state, actions)
+        over = ends_without_goal(self.environment, seen)
+        none = jnp.zeros_like(seen.success)
+        reward = jnp.zeros_like(seen.reward)
+        return state, seen._replace(reward=reward, terminated=over, success=none)
+
+
+def ends_without_goal(environment: Environment[Any], seen: Timestep) -> Bool[Array, " n"]:
+    """Return where episodes terminate whatever the goal is.
+
+    A success of the environment's own task is no such end if its worlds can go on after it.
+    """
+    return seen.terminated & ~(seen.success & environment.can_continue)

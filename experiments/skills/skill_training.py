@@ -10,6 +10,7 @@ from jaxtyping import Bool, UInt8
 
 from didact.environments import Environment, Restart, SettingError
 from didact.environments.spaces import discrete
+from didact.environments.wrappers import WithoutGoal
 from didact.experiments.actors import student_actor
 from didact.experiments.rollout import Actor, Runner, Step, advance, new_worlds, play
 from didact.experiments.tasks.task_sources import random_tasks
@@ -62,10 +63,13 @@ def checked(environment: Environment) -> tuple[int, int]:
 def discover(environment: Environment, *, seed: int = 0, num_envs: int = 256) -> Discovered:
     """Discover the goals (distinct label vectors) of an environment by random actions.
 
+    Episodes go on after a success of the environment's own task, as they do with a formula.
+
     Raises:
         SettingError: see `checked`.
     """
     checked(environment)
+    environment = WithoutGoal(environment)
     actor = student_actor(random_actions(environment.action_space))
     take, queue = random_tasks(environment.task_space)
     runner = Runner(environment, Restart(environment), actor, take)
@@ -135,7 +139,8 @@ def train_skills(
 
     actor = Actor(lambda n: (), act)
     take, queue = random_tasks(environment.task_space)
-    runner = Runner(environment, Restart(environment), actor, take)
+    world = WithoutGoal(environment)
+    runner = Runner(world, Restart(world), actor, take)
 
     def one(carry, key):
         learner, worlds, wanted = carry
@@ -155,7 +160,7 @@ def train_skills(
     def begin(key):
         learner_key, goal_key = jax.random.split(key)
         wanted = jax.random.randint(goal_key, (n,), 0, len(goals))
-        return functions.init(learner_key), new_worlds(environment, actor, n), wanted
+        return functions.init(learner_key), new_worlds(world, actor, n), wanted
 
     @jax.jit
     def run(carry, key):

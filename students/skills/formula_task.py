@@ -17,7 +17,7 @@ from jaxtyping import Array, Int32
 
 from didact.environments import ArraySpace, Environment, SettingError
 from didact.environments.registry import register_wrapper_setting
-from didact.environments.wrappers import WithOtherGoal
+from didact.environments.wrappers import WithOtherGoal, ends_without_goal
 from didact.students.skills.ltl.automata import Automaton, automaton
 from didact.students.skills.ltl.batched_automata import batch_automata, next_states
 from didact.students.skills.ltl.formula_input import read_formula
@@ -71,8 +71,7 @@ class WithFormula(WithOtherGoal[FormulaTaskState]):
         success = self._machines.accepting[0, machine]
         over = success | self._machines.failed[0, machine]
         reward = jnp.where(success, 1 - 0.9 * state.steps / self.max_steps, 0.0)
-        # Success in the inner environment's own task is ignored if its worlds go on after it.
-        over |= seen.terminated & ~(seen.success & self.environment.can_continue)
+        over |= ends_without_goal(self.environment, seen)
         seen = seen._replace(reward=reward, success=success, terminated=over)
         return state, self._with_progress(state, seen)
 

@@ -17,7 +17,7 @@ from jaxtyping import Array, Int32
 from didact.common.errors import SettingError, require
 from didact.environments import ArraySpace, Environment
 from didact.environments.task_spaces import Box, Dimension, TaskSpace
-from didact.environments.wrappers import WithOtherGoal
+from didact.environments.wrappers import WithOtherGoal, ends_without_goal
 from didact.students.skills.ltl import sampling
 from didact.students.skills.ltl.automata import Automaton, automaton
 from didact.students.skills.ltl.batched_automata import batch_automata, next_states, step_rewards
@@ -98,7 +98,7 @@ class WithSampledFormulas(WithOtherGoal[SampledFormulasState]):
         _, over, success = step_rewards(self._machines, state.machine, after, state.formula)
         state = SampledFormulasState(worlds, state.formula, after, state.steps + 1)
         reward = jnp.where(success, 1 - 0.9 * state.steps / self.max_steps, 0.0)
-        over |= seen.terminated & ~(seen.success & self.environment.can_continue)
+        over |= ends_without_goal(self.environment, seen)
         seen = seen._replace(reward=reward, success=success, terminated=over)
         return state, self._shown(state, seen)
 
