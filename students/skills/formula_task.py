@@ -102,7 +102,8 @@ def with_formula(environment: Environment, formula: Formula | Automaton | str) -
 
     Raises:
         SettingError: the formula has an unknown proposition, is too complex, cannot be fulfilled,
-            or is already decided by any first step.
+            is decided by the first step alone, or has nothing to achieve: it is true after a first
+            step in which nothing holds, although later steps could violate it.
         FormulaError: the formula cannot be parsed.
     """
     if isinstance(formula, str):
@@ -114,8 +115,15 @@ def with_formula(environment: Environment, formula: Formula | Automaton | str) -
             names = ", ".join(environment.propositions) or "none in this environment"
             allowed = f"a formula over the propositions {names} ({name!r} is unknown)"
             raise SettingError("formula", text, allowed)
-    if made.failed[made.initial] or made.settled[made.transitions[made.initial]].all():
+    after = made.transitions[made.initial]
+    if made.failed[made.initial] or (made.settled | made.failed)[after].all():
         raise SettingError("formula", text, "satisfiable, and not decided by the first step alone")
+    if made.accepting[after[0]] and not made.settled[after[0]]:
+        allowed = (
+            "a formula with something to achieve (rules alone are true after one step, and an "
+            "episode ends as soon as its formula is true)"
+        )
+        raise SettingError("formula", text, allowed)
     return WithFormula(environment, made)
 
 
