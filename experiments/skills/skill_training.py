@@ -42,7 +42,12 @@ class Discovered(NamedTuple):
     """The goals discovered by random actions."""
 
     goals: Bool[np.ndarray, "goals propositions"]  # all distinct labels, sorted
-    images: list[UInt8[np.ndarray, "m h w"]]  # some observations of each goal
+    images: list[UInt8[np.ndarray, "m h w"]]  # some observations of each goal; may be empty
+
+    def of(self, goals: Bool[np.ndarray, "n propositions"]) -> "Discovered":
+        """Return the images of given goals; those that were not discovered have none."""
+        known = {goal.tobytes(): seen for goal, seen in zip(self.goals, self.images, strict=True)}
+        return Discovered(goals, [known.get(goal.tobytes(), self.images[0][:0]) for goal in goals])
 
 
 def checked(environment: Environment) -> tuple[int, int]:
@@ -180,7 +185,7 @@ def skills(
     """Wrap a trained network as skills.
 
     Args:
-        found: result of `discover` in this environment.
+        found: result of `discover` in this environment, in the order of the network's goals.
         params: parameters of the network.
         config: settings with the sizes of the network.
         environment: environment in which the network was trained.
@@ -196,6 +201,8 @@ def skills(
     def between(avoided):
         many = jnp.broadcast_to(jnp.asarray(avoided), (len(images), count))
         parts = np.split(np.asarray(values(images, many)), ends, axis=1)
-        return config.discount * np.stack([part.mean(1) for part in parts])
+        # From goals without images, no way is known.
+        means = [part.mean(1) if part.size else np.zeros(count) for part in parts]
+        return config.discount * np.stack(means)
 
     return Skills(found.goals, params, network, between)
