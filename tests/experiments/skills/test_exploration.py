@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from didact.environments import Box, Dimension
 from didact.experiments.skills.exploration import explore
+from didact.experiments.skills.formula_q_learning import q_learning
 from didact.experiments.skills.skill_training import discover, train_skills
 from didact.students.skills import automaton, compose, tabular, with_formula
 from didact.students.skills.deep import GoalLearnerConfig
@@ -50,3 +52,15 @@ def test_a_network_learns_goals_beyond_the_own_one(chain):
     np.testing.assert_array_equal(np.argmax(values, 1), 1)  # to the right, at every place
     expected = 0.95 ** np.array([3, 2, 1, 0])
     np.testing.assert_allclose(np.max(values, 1), expected, atol=0.1)
+
+
+@pytest.mark.parametrize("counterfactual", [True, False])
+def test_nothing_follows_the_end_of_a_world(chain, counterfactual):
+    """Q-values beside those computed by hand; places at which worlds end also begin episodes."""
+    world = chain(success=False)
+    world.task_space = Box((Dimension("start", 0, 3, integer=True),))
+    task = with_formula(world, "F end")
+    learn = q_learning(task, 4000, counterfactual=counterfactual, exploration=0.9, discount=0.9)
+    values = np.asarray(jax.jit(learn)(jax.random.key(0), None))[task.automaton.initial]
+    expected = [[0, 0], [0, 0], [0, 0.9], [0, 1]]  # left, right: the end is at place 4
+    np.testing.assert_allclose(values[:4], expected, atol=1e-5)
