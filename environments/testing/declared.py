@@ -13,6 +13,7 @@ from didact.environments.base import Environment, Timestep
 from didact.environments.spaces import ArraySpace, Continuous, Discrete
 from didact.environments.task_spaces import Box
 from didact.environments.testing.comparing import differing_shapes
+from didact.environments.wrappers.wrapper import Wrapper
 
 
 def name_of(environment: Environment) -> str:
@@ -107,7 +108,7 @@ def _check_tasks(environment: Environment) -> None:
                 or (np.shape(found) == (space.size,) and np.all(space.contains(found[None]))),
                 f"{name}: single_task returns {found}, which is not in task_space.",
             )
-        inner = getattr(inner, "environment", None)
+        inner = inner.environment if isinstance(inner, Wrapper) else None
 
 
 def check_shapes(environment: Environment, state: Any, timestep: Timestep, when: str) -> None:
