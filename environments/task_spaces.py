@@ -232,10 +232,10 @@ class Box:
         for d in self.dimensions:
             if d.name in bounds:
                 bound = bounds[d.name]
-                pair = isinstance(bound, Sequence | np.ndarray) and not isinstance(bound, str)
-                if pair and len(bound) != 2:
+                several: Any = bound if np.ndim(bound) == 1 else (bound, bound)
+                if len(several) != 2:
                     raise SettingError(d.name, bound, "a number, or two: the least and the most")
-                low, high = bound if pair else (bound, bound)
+                low, high = several
                 d = dataclasses.replace(d, low=d.parse(low), high=d.parse(high))
             dimensions.append(d)
         return Box(tuple(dimensions))

@@ -9,8 +9,8 @@ from didact.students.skills.ltl.lexicon import lexicon
 from didact.students.skills.ltl.parser import FormulaError, parse
 
 # Signs and single-letter operators, which do not occur in English instructions.
-_LOGIC = re.compile(r"\b(?:and|or|not)\b", re.IGNORECASE)
 OPERATORS = re.compile(r"[&|!~()<>\[\]=¬○◇□∧∨→↔]|\b(?:[FGXUWRN]|WX)\b")
+_LOGIC = re.compile(r"\b(?:and|or|not)\b", re.IGNORECASE)
 
 
 def read_formula(text: str, environment: Environment) -> Formula:
