@@ -82,7 +82,7 @@ class Dimension:
         """
         kind = "a whole number" if self.integer else "a number"
         allowed = f"{kind} from {self.low:g} to {self.high:g}"
-        if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
             raise SettingError(self.name, value, allowed)
         inside = self.low <= value <= self.high  # False for NaN
         if not inside or (self.integer and value != int(value)):

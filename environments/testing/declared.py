@@ -105,7 +105,10 @@ def _check_tasks(environment: Environment) -> None:
             found = environment.single_task(inner.task_space.restricted(**point))
             require(
                 found is None
-                or (np.shape(found) == (space.size,) and np.all(space.contains(found[None]))),
+                or (
+                    np.shape(found) == (space.size,)
+                    and np.all(space.contains(jnp.asarray(found)[None]))
+                ),
                 f"{name}: single_task returns {found}, which is not in task_space.",
             )
         inner = inner.environment if isinstance(inner, Wrapper) else None
