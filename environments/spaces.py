@@ -6,6 +6,7 @@ the name of an observation.
 
 import dataclasses
 import math
+import numbers
 import sys
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -56,6 +57,10 @@ class ArraySpace:
     role: Role = ""
 
     def __post_init__(self):
+        for name in ("low", "high"):  # numbers of NumPy are not JSON
+            bound = getattr(self, name)
+            if isinstance(bound, np.number | np.ndarray) and bound.ndim == 0:
+                object.__setattr__(self, name, bound.item())
         if self.role not in ROLES:
             raise SettingError("role", self.role, "one of '', 'instruction', 'feedback'")
         axes, whole = len(self.shape), np.dtype(self.dtype).kind in "biu"
@@ -106,13 +111,30 @@ class ArraySpace:
 
 @dataclasses.dataclass(frozen=True)
 class Discrete:
-    """Actions 0 .. n-1, optionally named."""
+    """Actions 0 .. n-1, optionally named.
+
+    Raises:
+        SettingError: n is not a whole number from 1, or there are not n different names.
+    """
 
     n: int
     names: tuple[str, ...] = ()
 
     shape = ()
     dtype = np.dtype(np.int32)
+
+    def __post_init__(self):
+        whole = isinstance(self.n, numbers.Integral) and not isinstance(self.n, bool)
+        if not whole or self.n < 1:
+            raise SettingError("n", self.n, "a whole number from 1")
+        object.__setattr__(self, "n", int(self.n))
+        object.__setattr__(self, "names", tuple(self.names))
+        if self.names and (
+            len(self.names) != self.n
+            or len(set(self.names)) != self.n
+            or not all(isinstance(name, str) for name in self.names)
+        ):
+            raise SettingError("names", self.names, f"{self.n} different texts, or none")
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -246,9 +268,9 @@ def action_space_from_json(values: Any) -> ActionSpace:
         raise SettingError("type of actions", values.get("type"), "'discrete' or 'continuous'")
     bounds = []
     for name in ("low", "high"):
-        numbers: Any = values.get(name)
-        whole = isinstance(numbers, list) and len(numbers) == len(names)
-        if not whole or not all(map(_is_finite, numbers)):
-            raise SettingError(f"{name} of actions", numbers, f"{len(names)} finite numbers")
-        bounds.append(tuple(map(float, numbers)))
+        given: Any = values.get(name)
+        whole = isinstance(given, list) and len(given) == len(names)
+        if not whole or not all(map(_is_finite, given)):
+            raise SettingError(f"{name} of actions", given, f"{len(names)} finite numbers")
+        bounds.append(tuple(map(float, given)))
     return Continuous((len(names),), bounds[0], bounds[1], tuple(names))

@@ -8,6 +8,7 @@ teacher.
 
 import dataclasses
 import json
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -19,6 +20,8 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from didact.common import strict_json
 from didact.common.errors import SettingError
 
+WHOLE = 1 << 24  # float32 holds all integers up to this one
+
 
 @dataclasses.dataclass(frozen=True)
 class Dimension:
@@ -27,9 +30,12 @@ class Dimension:
     Attributes:
         name: an identifier.
         low, high: inclusive bounds.
-        integer: whether only integers are allowed.
+        integer: whether only integers are allowed, which are from -2**24 to 2**24.
         unit: the unit of the number, or an empty string.
         description: the effect of the parameter on the world, in one line.
+
+    Raises:
+        SettingError: the bounds are not in order, or float32 cannot hold the numbers between them.
     """
 
     name: str
@@ -41,9 +47,14 @@ class Dimension:
 
     def __post_init__(self):
         most = float(np.finfo(np.float32).max)
-        numbers = all(isinstance(x, (int, float, np.number)) for x in (self.low, self.high))
-        if not (numbers and -most <= self.low <= self.high <= most):
+        real = all(isinstance(x, numbers.Real) for x in (self.low, self.high))
+        if not (real and -most <= self.low <= self.high <= most):
             allowed = "two finite numbers, low <= high, in the range of float32"
+            raise SettingError(self.name, (self.low, self.high), allowed)
+        for name in ("low", "high"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
+        if self.high - self.low > most:
+            allowed = "bounds whose difference float32 can hold"
             raise SettingError(self.name, (self.low, self.high), allowed)
         # Devices may flush subnormal numbers to zero, so subnormal bounds become zero, too.
         tiny = float(np.finfo(np.float32).tiny)
@@ -52,6 +63,9 @@ class Dimension:
                 object.__setattr__(self, name, 0.0)
         if self.integer and (self.low != int(self.low) or self.high != int(self.high)):
             allowed = "integer bounds for an integer dimension"
+            raise SettingError(self.name, (self.low, self.high), allowed)
+        if self.integer and max(-self.low, self.high) > WHOLE:
+            allowed = f"integer bounds from {-WHOLE} to {WHOLE}, as tasks are float32"
             raise SettingError(self.name, (self.low, self.high), allowed)
 
     def __str__(self) -> str:
@@ -68,12 +82,17 @@ class Dimension:
         """
         kind = "a whole number" if self.integer else "a number"
         allowed = f"{kind} from {self.low:g} to {self.high:g}"
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
             raise SettingError(self.name, value, allowed)
         inside = self.low <= value <= self.high  # False for NaN
         if not inside or (self.integer and value != int(value)):
             raise SettingError(self.name, value, allowed)
         return float(value)
+
+
+def _plain(number: Any) -> int | float:
+    """Return a number as one of Python's own, which can be written as JSON."""
+    return int(number) if isinstance(number, numbers.Integral) else float(number)
 
 
 class TaskSpace(Protocol):
@@ -200,15 +219,23 @@ class Box:
             raise SettingError("dimension", name, "one of " + ", ".join(self.names))
         return self.names.index(name)
 
-    def restricted(self, **bounds: float | tuple[float, float]) -> "Box":
-        """Return a box with narrower dimensions: `space.restricted(rows=1, spacing=(0, 2))`."""
+    def restricted(self, **bounds: float | Sequence[float]) -> "Box":
+        """Return a box with narrower dimensions: `space.restricted(rows=1, spacing=(0, 2))`.
+
+        Raises:
+            SettingError: a name is unknown, or a bound is neither a number of its dimension nor two
+                of them in order.
+        """
         for name in bounds:
             self.column(name)
         dimensions = []
         for d in self.dimensions:
             if d.name in bounds:
                 bound = bounds[d.name]
-                low, high = bound if isinstance(bound, tuple) else (bound, bound)
+                several: Any = bound if np.ndim(bound) == 1 else (bound, bound)
+                if len(several) != 2:
+                    raise SettingError(d.name, bound, "a number, or two: the least and the most")
+                low, high = several
                 d = dataclasses.replace(d, low=d.parse(low), high=d.parse(high))
             dimensions.append(d)
         return Box(tuple(dimensions))

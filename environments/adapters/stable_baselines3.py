@@ -57,7 +57,10 @@ class SB3VecEnv(VecEnv):
             if "episode" in infos:
                 episode = infos["episode"]
                 rows[i]["episode"] = {"r": float(episode["r"][i]), "l": int(episode["l"][i])}
-                rows[i]["is_success"] = bool(episode["s"][i]) if "s" in episode else False
+                if "t" in episode:
+                    rows[i]["episode"]["t"] = float(episode["t"][i])
+                if "s" in episode:
+                    rows[i]["is_success"] = bool(episode["s"][i])
         return _writable(observations), np.asarray(rewards, np.float32), done, rows
 
     def close(self) -> None:

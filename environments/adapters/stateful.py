@@ -58,13 +58,17 @@ class StatefulEnvironments:
         def start(key, tasks):
             return self.environment.reset(key, tasks)
 
+        # Keys and tasks are drawn in the same program, as each call from the host takes time.
         @functools.partial(jax.jit, donate_argnums=1)
-        def step(key, state, actions, tasks):
-            step_key, restart_key = jax.random.split(key)
+        def step(key, state, actions):
+            key, own_key = jax.random.split(key)
+            key, task_key = jax.random.split(key)
+            tasks = self.space.sample(task_key, n)
+            step_key, restart_key = jax.random.split(own_key)
             state, seen = self.environment.step(step_key, state, actions)
             keys = jax.random.split(restart_key, n)
             state, after = restart(keys, tasks, seen.done, state, seen)
-            return state, seen, after.observation
+            return key, state, seen, after.observation
 
         @functools.partial(jax.jit, donate_argnums=1)
         def step_only(key, state, actions):
@@ -102,7 +106,8 @@ class StatefulEnvironments:
 
         Args:
             key: the key for this reset and all following calls.
-            tasks: one task for each world or one for all, as numbers or JSON; by default sampled.
+            tasks: one task for all worlds, as numbers or JSON, or one for each world, as rows of
+                numbers; by default sampled.
             mask: the worlds to reset, as a NumPy array bool[n]; by default all.
 
         Raises:
@@ -133,7 +138,7 @@ class StatefulEnvironments:
             ResetNeeded: the worlds have not been reset yet.
         """
         state, actions = self.state, self._actions(actions)
-        self._state, seen, self._seen = self._step(self._next(), state, actions, self._draw())
+        self._key, self._state, seen, self._seen = self._step(self._key, state, actions)
         return seen, self._seen
 
     def step_only(self, actions: Any) -> Timestep:

@@ -99,8 +99,16 @@ def encode(text: str, length: int = DEFAULT_LENGTH) -> np.ndarray:
 
 
 def decode(ids: Sequence[int] | np.ndarray | Iterable[Any]) -> str:
-    """Decode the token ids of a mission."""
-    words = [WORDS[int(i)] for i in ids]
+    """Decode the token ids of a mission.
+
+    Raises:
+        SettingError: an id is that of no word.
+    """
+    numbers = [int(i) for i in ids]
+    for number in numbers:
+        if not 0 <= number < len(WORDS):
+            raise SettingError("token", number, f"from 0 to {len(WORDS) - 1}")
+    words = [WORDS[number] for number in numbers]
     return " ".join(word for word in words if word).replace(" ,", ",")
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from didact.common.conformance import require, stated
 from didact.environments.base import Environment, Timestep
 from didact.environments.spaces import ArraySpace, Continuous, Discrete
+from didact.environments.task_spaces import Box
 from didact.environments.testing.comparing import differing_shapes
+from didact.environments.wrappers.wrapper import Wrapper
 
 
 def name_of(environment: Environment) -> str:
@@ -86,6 +88,30 @@ def _check_tasks(environment: Environment) -> None:
             np.all(space.contains(jnp.asarray(task)[None])),
             f"{name}: the evaluation task {title!r} is not in task_space: {np.asarray(task)}.",
         )
+    for title, tasks in getattr(environment, "test_sets", {}).items():
+        shape = np.shape(tasks)
+        require(
+            len(shape) == 2 and shape[1:] == (space.size,),
+            f"{name}: the test set {title!r} has shape {shape}, but must have (n, {space.size}).",
+        )
+        require(
+            np.all(space.contains(jnp.asarray(tasks))),
+            f"{name}: the test set {title!r} has tasks that are not in task_space.",
+        )
+    inner: Any = environment
+    while inner is not None:  # tasks of a wrapped environment are converted
+        if isinstance(inner.task_space, Box):
+            point = {d.name: d.low for d in inner.task_space.dimensions}
+            found = environment.single_task(inner.task_space.restricted(**point))
+            require(
+                found is None
+                or (
+                    np.shape(found) == (space.size,)
+                    and np.all(space.contains(jnp.asarray(found)[None]))
+                ),
+                f"{name}: single_task returns {found}, which is not in task_space.",
+            )
+        inner = inner.environment if isinstance(inner, Wrapper) else None
 
 
 def check_shapes(environment: Environment, state: Any, timestep: Timestep, when: str) -> None:

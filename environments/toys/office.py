@@ -127,7 +127,7 @@ class Office(Environment[OfficeState]):
         return state, self._timestep(state)
 
     def step(self, key, state, actions):
-        direction = actions.astype(jnp.int32)
+        direction = self.action_space.clip(actions).astype(jnp.int32)
         place = jnp.asarray(self.moves)[state.place, direction]
         state = OfficeState(place, direction, state.steps + 1)
         return state, self._timestep(state)

@@ -2,7 +2,11 @@
 
 from didact.environments.wrappers.instructions import with_instructions
 from didact.environments.wrappers.keyboard import KeyboardControls
-from didact.environments.wrappers.other_goal import WithOtherGoal
+from didact.environments.wrappers.other_goal import (
+    WithOtherGoal,
+    WithoutGoal,
+    ends_without_goal,
+)
 from didact.environments.wrappers.propositions import with_propositions
 from didact.environments.wrappers.rare_values import WithRareValues
 from didact.environments.wrappers.step_limit import WithStepLimit
@@ -13,7 +17,9 @@ __all__ = [
     "WithOtherGoal",
     "WithRareValues",
     "WithStepLimit",
+    "WithoutGoal",
     "Wrapper",
+    "ends_without_goal",
     "with_instructions",
     "with_propositions",
 ]

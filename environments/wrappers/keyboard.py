@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray, UInt8
 
 from didact.common.errors import SettingError
-from didact.environments.base import Environment, Timestep, split_keys
+from didact.environments.base import Environment, Timestep
 from didact.environments.capabilities import TextStatus
 from didact.environments.spaces import Continuous, Discrete
 from didact.environments.wrappers.wrapper import Wrapper
@@ -57,11 +57,10 @@ class KeyboardControls(Wrapper[Any]):
 
     def step(self, key: PRNGKeyArray, state: Any, actions: Array) -> tuple[Any, Timestep]:
         chosen = jnp.asarray(self._actions)[self.action_space.clip(actions)]
-        keys = split_keys(key, len(chosen))
+        fold = jax.random.fold_in if jnp.ndim(key) == 0 else jax.vmap(jax.random.fold_in, (0, None))
 
         def one_step(number, state):
-            each = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
-            return self.environment.step(each, state, chosen)
+            return self.environment.step(fold(key, number), state, chosen)
 
         first = one_step(0, state)
 
@@ -125,6 +124,8 @@ def as_text(picture: UInt8[np.ndarray, "h w 3"], color: bool, window: tuple[int,
 
 def _resized(picture: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> np.ndarray:
     """Return the mean colors of the cells of a lattice."""
+    for axis, cells in enumerate((height, width)):  # each cell needs a pixel
+        picture = np.repeat(picture, -(-cells // picture.shape[axis]), axis)
     rows = np.linspace(0, picture.shape[0], height + 1).astype(int)
     columns = np.linspace(0, picture.shape[1], width + 1).astype(int)
     sums = np.add.reduceat(picture.astype(float), rows[:-1], axis=0)

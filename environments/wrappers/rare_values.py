@@ -122,10 +122,6 @@ class WithRareValues(Wrapper[Any]):
         bounds = {d.name: self.outer_bounds(d.name, d.low, d.high) for d in space.dimensions}
         return self.task_space.restricted(**bounds)
 
-    def single_task(self, space: TaskSpace) -> Float[np.ndarray, " d"] | None:
-        inner = self.environment.single_task(space)
-        return self.task_space.single_task(space) if inner is None else self.outer_task(inner)
-
 
 def _from_text(environment: Environment[Any], text: str) -> WithRareValues:
     rare = {}

@@ -73,9 +73,10 @@ class Wrapper(Environment[State]):
         }
 
     def single_task(self, space: TaskSpace) -> Float[np.ndarray, " d"] | None:
-        own = self.task_space.single_task(space)
+        # The inner environment comes first, as tasks of this one may have the same names but other
+        # numbers.
         inner = self.environment.single_task(space)
-        return own if own is not None or inner is None else self.outer_task(inner)
+        return self.task_space.single_task(space) if inner is None else self.outer_task(inner)
 
     def render(self, state: State, index: int, **settings: Any) -> np.ndarray:
         return self.environment.render(self.inner_state(state), index, **settings)

@@ -5,6 +5,7 @@ import numpy as np
 
 from didact.environments import Environment, Restart, SettingError
 from didact.environments.base import PLACE
+from didact.environments.wrappers import WithoutGoal
 from didact.experiments.actors import student_actor
 from didact.experiments.rollout import Runner, Step, new_worlds, play
 from didact.experiments.tasks.task_sources import random_tasks
@@ -30,12 +31,15 @@ def explore(
 ) -> Transitions:
     """Collect `steps` transitions of random actions, in episodes of random tasks.
 
+    Episodes go on after a success of the environment's own task, as they do with a formula.
+
     Raises:
         SettingError: there are fewer steps than environments, or places are not numbered.
     """
     number_of_places(environment)
     if steps < num_envs:
         raise SettingError("--steps", steps, f"at least {num_envs}, one for each environment")
+    environment = WithoutGoal(environment)
     actor = student_actor(random_actions(environment.action_space))
     take, queue = random_tasks(environment.task_space)
     runner = Runner(environment, Restart(environment), actor, take)

@@ -1,6 +1,6 @@
 """Episodes that end with a formula: n environments, each with the automaton of its formula.
 
-The environments' own ends of episodes do not count, so nothing restarts: a formula may need many
+Successes of the environments' own task do not count, so nothing restarts: a formula may need many
 goals, and the environment ends the episode at the first. This is why `rollout.play` does not serve.
 """
 
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from didact.environments import Environment, Timestep
+from didact.environments.wrappers import ends_without_goal
 from didact.students.skills import AutomatonBatch, next_states
 
 # `act(carry, timestep, states, key) -> (actions, carry)`; `states` are those of the automata, [n].
@@ -24,13 +25,14 @@ class Transition(NamedTuple):
     before: Int[Array, " n"]
     after: Int[Array, " n"]
     running: Bool[Array, " n"]  # neither success nor failure before this step
+    labels: Bool[Array, "n propositions"]  # after this step
 
 
 class FormulaEpisodes(NamedTuple):
     """The results of n environments."""
 
     success: Bool[Array, " n"]
-    failure: Bool[Array, " n"]  # the formula can no longer be satisfied
+    failure: Bool[Array, " n"]  # the formula can no longer be satisfied, or the world has ended
     steps: Float[Array, " n"]  # steps until success, failure or the limit
     carry: Any  # of `act` and `update`, after the last step
 
@@ -68,9 +70,10 @@ def play_formulas(
         before, at = at, next_states(machines, at, seen.labels, which)
         running = ~success & ~failure
         if update is not None:
-            carry = update(carry, Transition(before, at, running))
+            carry = update(carry, Transition(before, at, running, seen.labels))
         success |= running & machines.accepting[which, at]
-        failure |= running & machines.failed[which, at]
+        lost = machines.failed[which, at] | ends_without_goal(environment, seen)
+        failure |= running & lost & ~machines.accepting[which, at]
         return (state, seen, at, carry, success, failure, count + running), None
 
     none = jnp.zeros(len(which), bool)

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from didact.environments import Restart, SettingError
 from didact.environments.base import PLACE
 from didact.environments.spaces import discrete
+from didact.environments.wrappers import ends_without_goal
 from didact.experiments.skills.exploration import number_of_places
 from didact.students.skills import batch_automata
 from didact.students.skills import next_states as advance
@@ -75,13 +76,17 @@ def q_learning(
     every = jnp.arange(made.num_states)
     accepting, failed = machines.accepting[0], machines.failed[0]
 
-    def targets(values: Values, before: Array, seen: Any, place: Array) -> Array:
-        """Return the TD targets of a step that began in these automaton states, [n, k]."""
+    def targets(values: Values, before: Array, seen: Any, place: Array, lost: Array) -> Array:
+        """Return the TD targets of a step that began in these automaton states, [n, k].
+
+        There is nothing to come where the world has ended.
+        """
         k = before.shape[1]
         labels = jnp.repeat(seen.labels, k, 0)
         after = advance(machines, before.ravel(), labels, jnp.zeros(n * k, jnp.int32))
         after = after.reshape(n, k)
         promised = discount * jnp.max(values[after, place[:, None]], -1)
+        promised = jnp.where(lost[:, None], 0.0, promised)
         promised = jnp.where(accepting[after], 1.0, promised)
         return jnp.where(failed[after], 0.0, promised)
 
@@ -92,17 +97,20 @@ def q_learning(
         values, state, seen = carry
         keys = jax.random.split(key, 6)
         place = seen.observation[PLACE]
-        own = mixed(values, prior)[state.machine, place]
+        here = mixed(values, prior)[state.machine, place]
         # Ties are broken at random; otherwise the first action would always be taken.
-        noise = jax.random.uniform(keys[0], own.shape)
-        best = jnp.argmax(own * (1 + 1e-5 * noise) + 1e-9 * noise, -1)
+        noise = jax.random.uniform(keys[0], here.shape)
+        best = jnp.argmax(here * (1 + 1e-5 * noise) + 1e-9 * noise, -1)
         chance = jax.random.bernoulli(keys[1], exploration, (n,))
         action = jnp.where(chance, jax.random.randint(keys[2], (n,), 0, shape[2]), best)
         before = state.machine[:, None]
         if counterfactual:
             before = jnp.broadcast_to(every, (n, len(every)))
+        # The step of the worlds is compiled once: `world` takes the same one.
+        _, own = world.environment.step(keys[5], state.worlds, action)
         state, seen = world.step(keys[5], state, action)
-        promised = targets(values, before, seen, seen.observation[PLACE])
+        lost = ends_without_goal(world.environment, own)
+        promised = targets(values, before, seen, seen.observation[PLACE], lost)
         at = before, place[:, None], action[:, None]
         values = values.at[at].set(values[at] + learning_rate * (promised - values[at]))
         tasks = world.task_space.sample(keys[3], n)

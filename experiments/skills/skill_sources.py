@@ -130,6 +130,15 @@ def _deep(choice: Any, environment: Environment, automaton: Automaton) -> Callab
         if policy.observation_space["image"].shape != shape:
             allowed = f"a composition for images of shape {shape}"
             raise SettingError("--skills", str(choice.skills), allowed)
+        theirs = [x for x in policy.environment_settings if not x.startswith("formula=")]
+        if sorted(theirs) != sorted(choice.env_settings):
+            shown = " ".join(theirs) or "none"
+            allowed = f"a composition with the same --env-settings (it has {shown})"
+            raise SettingError("--skills", str(choice.skills), allowed)
+        known = _goals_on(policy.card, environment.propositions)
+        if policy.card["composed"]["goals"] != len(known):
+            allowed = f"a network for the {len(known)} goals on its card"
+            raise SettingError("--skills", str(choice.skills), allowed)
         if choice.steps is not None:
             raise SettingError("--steps", choice.steps, "omitted with --skills")
     steps = NETWORK_STEPS if choice.steps is None else choice.steps
@@ -155,16 +164,31 @@ def _deep(choice: Any, environment: Environment, automaton: Automaton) -> Callab
         else:
             sizes = policy.card["composed"]
             config = GoalLearnerConfig(hidden=sizes["hidden"], cell=sizes["cell"])
-            if sizes["goals"] != len(found.goals):
-                allowed = f"a network for the {len(found.goals)} goals of this environment"
-                raise SettingError("--skills", str(choice.skills), allowed)
+            found = found.of(known)
             skills = skill_training.skills(found, policy.params["network"], config, environment)
         plan = goal_plans([automaton], environment.propositions, skills.goals, skills.between)
         parts = {name: getattr(plan, name)[0] for name in plan._fields}
         params = {"network": skills.params, **parts}
-        return _learned(environment, automaton, params, skills.goals, 0 if policy else steps)
+        learned = _learned(environment, automaton, params, skills.goals, 0 if policy else steps)
+        names = np.array(environment.propositions)
+        return learned._replace(card={"goals": [names[goal].tolist() for goal in skills.goals]})
 
     return learn
+
+
+def _goals_on(card: Mapping[str, Any], propositions: tuple[str, ...]) -> np.ndarray:
+    """Return the goals of a network on its card, bool[goals, propositions].
+
+    Raises:
+        SettingError: the card has no such goals.
+    """
+    goals = card.get("goals")
+    if not isinstance(goals, list) or not all(
+        isinstance(goal, list) and all(name in propositions for name in goal) for goal in goals
+    ):
+        allowed = "lists of propositions of this environment (compose the skills again)"
+        raise SettingError("goals on the card of --skills", goals, allowed)
+    return np.array([[name in goal for name in propositions] for goal in goals], bool)
 
 
 def _learned(

@@ -10,6 +10,7 @@ from jaxtyping import Bool, UInt8
 
 from didact.environments import Environment, Restart, SettingError
 from didact.environments.spaces import discrete
+from didact.environments.wrappers import WithoutGoal
 from didact.experiments.actors import student_actor
 from didact.experiments.rollout import Actor, Runner, Step, advance, new_worlds, play
 from didact.experiments.tasks.task_sources import random_tasks
@@ -41,7 +42,12 @@ class Discovered(NamedTuple):
     """The goals discovered by random actions."""
 
     goals: Bool[np.ndarray, "goals propositions"]  # all distinct labels, sorted
-    images: list[UInt8[np.ndarray, "m h w"]]  # some observations of each goal
+    images: list[UInt8[np.ndarray, "m h w"]]  # some observations of each goal; may be empty
+
+    def of(self, goals: Bool[np.ndarray, "n propositions"]) -> "Discovered":
+        """Return the images of given goals; those that were not discovered have none."""
+        known = {goal.tobytes(): seen for goal, seen in zip(self.goals, self.images, strict=True)}
+        return Discovered(goals, [known.get(goal.tobytes(), self.images[0][:0]) for goal in goals])
 
 
 def checked(environment: Environment) -> tuple[int, int]:
@@ -62,10 +68,13 @@ def checked(environment: Environment) -> tuple[int, int]:
 def discover(environment: Environment, *, seed: int = 0, num_envs: int = 256) -> Discovered:
     """Discover the goals (distinct label vectors) of an environment by random actions.
 
+    Episodes go on after a success of the environment's own task, as they do with a formula.
+
     Raises:
         SettingError: see `checked`.
     """
     checked(environment)
+    environment = WithoutGoal(environment)
     actor = student_actor(random_actions(environment.action_space))
     take, queue = random_tasks(environment.task_space)
     runner = Runner(environment, Restart(environment), actor, take)
@@ -135,7 +144,8 @@ def train_skills(
 
     actor = Actor(lambda n: (), act)
     take, queue = random_tasks(environment.task_space)
-    runner = Runner(environment, Restart(environment), actor, take)
+    world = WithoutGoal(environment)
+    runner = Runner(world, Restart(world), actor, take)
 
     def one(carry, key):
         learner, worlds, wanted = carry
@@ -155,7 +165,7 @@ def train_skills(
     def begin(key):
         learner_key, goal_key = jax.random.split(key)
         wanted = jax.random.randint(goal_key, (n,), 0, len(goals))
-        return functions.init(learner_key), new_worlds(environment, actor, n), wanted
+        return functions.init(learner_key), new_worlds(world, actor, n), wanted
 
     @jax.jit
     def run(carry, key):
@@ -175,7 +185,7 @@ def skills(
     """Wrap a trained network as skills.
 
     Args:
-        found: result of `discover` in this environment.
+        found: result of `discover` in this environment, in the order of the network's goals.
         params: parameters of the network.
         config: settings with the sizes of the network.
         environment: environment in which the network was trained.
@@ -191,6 +201,8 @@ def skills(
     def between(avoided):
         many = jnp.broadcast_to(jnp.asarray(avoided), (len(images), count))
         parts = np.split(np.asarray(values(images, many)), ends, axis=1)
-        return config.discount * np.stack([part.mean(1) for part in parts])
+        # From goals without images, no way is known.
+        means = [part.mean(1) if part.size else np.zeros(count) for part in parts]
+        return config.discount * np.stack(means)
 
     return Skills(found.goals, params, network, between)

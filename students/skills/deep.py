@@ -91,7 +91,7 @@ class ExperienceBuffer(NamedTuple):
     before: UInt8[Array, "m h w"]
     action: Int[Array, " m"]
     after: UInt8[Array, "m h w"]
-    goal: Int[Array, " m"]  # index of the goal that the step reached
+    goal: Int[Array, " m"]  # index of the goal that the step reached, or the number of goals
     terminated: Bool[Array, " m"]
     filled: Int[Array, ""]  # number of stored steps
     next: Int[Array, ""]  # index at which the next step is stored
@@ -176,7 +176,8 @@ def goal_learner(
         avoided = some & jax.random.bernoulli(keys[2], AVOIDED, (m, num_goals))
         # Each step is learned for a random goal and for the goal that it reached (if any).
         goal = jax.random.randint(keys[3], (2, m), 0, num_goals)
-        goal = goal.at[1].set(jnp.where(led_to == nothing, goal[1], led_to)).ravel()
+        none = (led_to == nothing) | (led_to == num_goals)
+        goal = goal.at[1].set(jnp.where(none, goal[1], led_to)).ravel()
 
         def double(x):
             return jnp.concatenate([x, x])
@@ -187,7 +188,9 @@ def goal_learner(
         best = jnp.argmax(apply(state.params, after, goal, avoided), -1, keepdims=True)
         theirs = apply(state.target, after, goal, avoided)
         promised = config.discount * jnp.take_along_axis(theirs, best, -1)[:, 0]
-        touched = jnp.take_along_axis(avoided, led_to[:, None], 1)[:, 0]
+        # What is not among the goals is never avoided.
+        avoidable = jnp.pad(avoided, ((0, 0), (0, 1)))
+        touched = jnp.take_along_axis(avoidable, led_to[:, None], 1)[:, 0]
         promised = jnp.where(double(terminated) | touched, 0, promised)
         promised = jnp.where(led_to == goal, 1, promised)
 
@@ -226,6 +229,7 @@ def goal_of(
 ) -> Int[Array, " n"]:
     """Return the index of the goal that holds in each environment.
 
-    `goals` must contain all sets of propositions that can hold together.
+    It is the number of goals where the labels are not among `goals`.
     """
-    return jnp.argmax(jnp.all(labels[:, None] == goals, -1), -1)
+    same = jnp.all(labels[:, None] == goals, -1)
+    return jnp.where(jnp.any(same, -1), jnp.argmax(same, -1), len(goals))

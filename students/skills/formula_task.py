@@ -17,7 +17,7 @@ from jaxtyping import Array, Int32
 
 from didact.environments import ArraySpace, Environment, SettingError
 from didact.environments.registry import register_wrapper_setting
-from didact.environments.wrappers import WithOtherGoal
+from didact.environments.wrappers import WithOtherGoal, ends_without_goal
 from didact.students.skills.ltl.automata import Automaton, automaton
 from didact.students.skills.ltl.batched_automata import batch_automata, next_states
 from didact.students.skills.ltl.formula_input import read_formula
@@ -71,8 +71,7 @@ class WithFormula(WithOtherGoal[FormulaTaskState]):
         success = self._machines.accepting[0, machine]
         over = success | self._machines.failed[0, machine]
         reward = jnp.where(success, 1 - 0.9 * state.steps / self.max_steps, 0.0)
-        # Success in the inner environment's own task is ignored if its worlds go on after it.
-        over |= seen.terminated & ~(seen.success & self.environment.can_continue)
+        over |= ends_without_goal(self.environment, seen)
         seen = seen._replace(reward=reward, success=success, terminated=over)
         return state, self._with_progress(state, seen)
 
@@ -103,7 +102,8 @@ def with_formula(environment: Environment, formula: Formula | Automaton | str) -
 
     Raises:
         SettingError: the formula has an unknown proposition, is too complex, cannot be fulfilled,
-            or is already decided by any first step.
+            is decided by the first step alone, or has nothing to achieve: it is true after a first
+            step in which nothing holds, although later steps could violate it.
         FormulaError: the formula cannot be parsed.
     """
     if isinstance(formula, str):
@@ -115,8 +115,15 @@ def with_formula(environment: Environment, formula: Formula | Automaton | str) -
             names = ", ".join(environment.propositions) or "none in this environment"
             allowed = f"a formula over the propositions {names} ({name!r} is unknown)"
             raise SettingError("formula", text, allowed)
-    if made.failed[made.initial] or made.settled[made.transitions[made.initial]].all():
+    after = made.transitions[made.initial]
+    if made.failed[made.initial] or (made.settled | made.failed)[after].all():
         raise SettingError("formula", text, "satisfiable, and not decided by the first step alone")
+    if made.accepting[after[0]] and not made.settled[after[0]]:
+        allowed = (
+            "a formula with something to achieve (rules alone are true after one step, and an "
+            "episode ends as soon as its formula is true)"
+        )
+        raise SettingError("formula", text, allowed)
     return WithFormula(environment, made)
 
 

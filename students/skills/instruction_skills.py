@@ -83,18 +83,40 @@ def instruction_schedule(
             allowed = f"one whose automaton has at most {states} states (it has {each.num_states})"
             raise SettingError("formula", brief(each.formula), allowed)
         leads[i, : each.num_states] = _leads(each, ends, library)
-    letters = max(begin.transitions.shape[1] for begin in begins)
-    weights = np.zeros((len(skills), len(propositions)), np.int32)
-    holds = np.zeros((len(skills), letters), bool)
-    for k, begin in enumerate(begins):
-        for bit, name in enumerate(begin.propositions):
-            weights[k, list(propositions).index(name)] = 1 << bit
-        after = begin.transitions[begin.initial]
-        holds[k, : len(after)] = begin.accepting[after]
+    weights, holds = _table(begins, propositions)
     words = np.stack([encode(skill.description) for skill in skills])
     names = policies_of(library)
     owner = np.array([names.index(skill.policy) for skill in skills])
     return InstructionSchedule(*map(jnp.asarray, (leads, words, owner, weights, holds)))
+
+
+def holding_ends(
+    library: Library, propositions: Sequence[str]
+) -> Callable[[Bool[Array, "n labels"]], Bool[Array, "n skills"]]:
+    """Return a function from labels to the skills whose `ends` hold."""
+    ends = [automaton(static(skill.ends)) for skill in library.values()]
+    weights, holds = _table(ends, propositions)
+
+    def held(labels):
+        letter = jnp.sum(jnp.where(labels[:, None], weights, 0), -1)
+        return jnp.asarray(holds)[jnp.arange(len(ends)), letter]
+
+    return held
+
+
+def _table(
+    conditions: Sequence[Automaton], propositions: Sequence[str]
+) -> tuple[Int[np.ndarray, "k labels"], Bool[np.ndarray, "k letters"]]:
+    """Return the weights of labels, whose sum is the letter, and the letters of each condition."""
+    letters = max(made.transitions.shape[1] for made in conditions)
+    weights = np.zeros((len(conditions), len(propositions)), np.int32)
+    holds = np.zeros((len(conditions), letters), bool)
+    for k, made in enumerate(conditions):
+        for bit, name in enumerate(made.propositions):
+            weights[k, list(propositions).index(name)] = 1 << bit
+        after = made.transitions[made.initial]
+        holds[k, : len(after)] = made.accepting[after]
+    return weights, holds
 
 
 def policies_of(library: Library) -> list[str]:

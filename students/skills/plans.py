@@ -12,6 +12,7 @@ References:
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -132,9 +133,14 @@ def plan_action_values(
     """
     rows = jnp.arange(len(state)) if which is None else which
     worth = made.worth[rows, state].T[..., None]
-    careful, forbidden = (
-        jnp.max(action_values(avoided[rows, state]) * worth, 0)
-        for avoided in (made.careful, made.forbidden)
-    )
+
+    def values(avoided):
+        return jnp.max(action_values(avoided) * worth, 0)
+
+    gently, barely = (jnp.asarray(x)[rows, state] for x in (made.careful, made.forbidden))
+    careful = values(gently)
+    # Most formulas have nothing that sets them back, so that both are the same.
+    same = jnp.all(gently == barely)
+    forbidden = jax.lax.cond(same, lambda: careful, lambda: values(barely))
     way = jnp.any(careful > 0, -1, keepdims=True)
     return jnp.where(way, careful, forbidden)

@@ -139,7 +139,7 @@ def load_rewards(path: str | os.PathLike[str], propositions: tuple[str, ...]) ->
 
 
 class WithRewardModel(WithOtherGoal[Any]):
-    """An environment whose rewards are those of a reward model.
+    """An environment whose rewards are those of a reward model, between -1 and 1.
 
     Args:
         environment: an environment with propositions.
@@ -149,7 +149,7 @@ class WithRewardModel(WithOtherGoal[Any]):
     def __init__(self, environment: Environment, model: RewardModel):
         super().__init__(environment, "rewards", "a model")
         self.model = model
-        most = float(self.max_steps)  # rewards are between -1 and 1
+        most = float(self.max_steps)  # rewards are clipped to -1 and 1
         self.return_range = (-most, most)
 
     def reset(self, key, tasks):
@@ -157,7 +157,7 @@ class WithRewardModel(WithOtherGoal[Any]):
 
     def step(self, key, state, actions):
         state, seen = self.environment.step(key, state, actions)
-        return state, seen._replace(reward=self.model(seen.labels))
+        return state, seen._replace(reward=jnp.clip(self.model(seen.labels), -1, 1))
 
 
 def _from_text(environment: Environment, text: str) -> Environment:

@@ -17,7 +17,7 @@ from jaxtyping import Array, Int32
 from didact.common.errors import SettingError, require
 from didact.environments import ArraySpace, Environment
 from didact.environments.task_spaces import Box, Dimension, TaskSpace
-from didact.environments.wrappers import WithOtherGoal
+from didact.environments.wrappers import WithOtherGoal, ends_without_goal
 from didact.students.skills.ltl import sampling
 from didact.students.skills.ltl.automata import Automaton, automaton
 from didact.students.skills.ltl.batched_automata import batch_automata, next_states, step_rewards
@@ -72,14 +72,31 @@ class WithSampledFormulas(WithOtherGoal[SampledFormulasState]):
 
     @property
     def easy_space(self) -> TaskSpace:
-        """The eighth of the formulas with the smallest automata."""
+        """The easy tasks, with the eighth of the formulas that have the smallest automata."""
         last = max(0, len(self.automata) // 8 - 1)
-        return self.task_space.restricted(**{NAME: (0, last)})
+        easy = self.environment.easy_space
+        inner = easy.dimensions if isinstance(easy, Box) else ()
+        bounds = {d.name: (d.low, d.high) for d in inner}
+        return self.task_space.restricted(**{NAME: (0, last), **bounds})
 
     @property
     def evaluation_tasks(self) -> dict[str, np.ndarray]:
         """No tasks: there are no formulas of special interest."""
         return {}
+
+    @property
+    def test_sets(self) -> dict[str, np.ndarray]:
+        """No tasks: those of the inner environment have no formula."""
+        return {}
+
+    def outer_task(self, task: np.ndarray) -> np.ndarray:
+        """Raises:
+        SettingError: tasks of the inner environment have no formula.
+        """
+        raise SettingError("task", np.asarray(task).tolist(), "one with a formula")
+
+    def single_task(self, space: TaskSpace) -> np.ndarray | None:
+        return self.task_space.single_task(space)
 
     def inner_state(self, state):
         return state.worlds
@@ -98,7 +115,7 @@ class WithSampledFormulas(WithOtherGoal[SampledFormulasState]):
         _, over, success = step_rewards(self._machines, state.machine, after, state.formula)
         state = SampledFormulasState(worlds, state.formula, after, state.steps + 1)
         reward = jnp.where(success, 1 - 0.9 * state.steps / self.max_steps, 0.0)
-        over |= seen.terminated & ~(seen.success & self.environment.can_continue)
+        over |= ends_without_goal(self.environment, seen)
         seen = seen._replace(reward=reward, success=success, terminated=over)
         return state, self._shown(state, seen)
 

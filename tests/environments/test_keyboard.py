@@ -1,5 +1,6 @@
 """Keys for continuous actions: repeated steps, ends within them, and pictures as text."""
 
+import warnings
 from typing import NamedTuple
 
 import jax
@@ -100,3 +101,26 @@ def test_bodies_have_controls(name, settings):
     assert "ansi" in playable(environment).render_modes
     with pytest.raises(SettingError, match="controls"):
         KeyboardControls(make("Pendulum"))
+
+
+def test_pictures_smaller_than_the_window_are_enlarged():
+    picture = np.array([[[0] * 3, [255] * 3]] * 2, np.uint8)  # a dark and a bright half
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lines = as_text(picture, False, (8, 4)).split("\n")
+        as_text(picture[:1], True, (40, 10))
+    assert set(lines) == {"    @@@@"}
+
+
+def test_worlds_are_given_one_key_as_environments_are_documented_to_be():
+    class Windy(Slider):
+        def step(self, key, state, actions):
+            return super().step(key, state, actions + jax.random.normal(key, (len(actions), 1)))
+
+    keyboard = KeyboardControls(Windy(), repeat=2)
+    state, _ = keyboard.reset(jax.random.key(0), jnp.zeros((3, 1)))
+    key = jax.random.key(1)
+    state, seen = keyboard.step(key, state, jnp.full(3, 2))
+    wind = [jax.random.normal(jax.random.fold_in(key, i), (3, 1))[:, 0] for i in (0, 1)]
+    kept = np.asarray(wind[0]) <= 1  # the others have ended
+    np.testing.assert_allclose(np.asarray(seen.reward)[kept], (wind[0] + wind[1])[kept], rtol=1e-5)

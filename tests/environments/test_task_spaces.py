@@ -201,3 +201,39 @@ def test_bad_spaces_are_refused():
     assert SPACE.column("rooms") == 1
     with pytest.raises(SettingError, match="height, rooms, fixed"):
         SPACE.column("colour")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "integer", "sentence"),
+    [
+        ((0, 2**31 - 1), True, "integer bounds from -16777216 to 16777216"),
+        ((-(2**24) - 2, 0), True, "integer bounds from"),
+        ((-3e38, 3e38), False, "difference float32 can hold"),
+    ],
+)
+def test_numbers_that_float32_cannot_hold_are_refused(bounds, integer, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        Dimension("seed", *bounds, integer=integer)
+
+
+def test_the_largest_bounds_work():
+    space = Box((Dimension("seed", 0, 2**24, integer=True), Dimension("x", -1.7e38, 1.7e38)))
+    tasks = np.asarray(space.sample(jax.random.key(0), 1000))
+    assert len(np.unique(tasks[:, 1])) > 900
+    assert np.isfinite(space.normalise(jnp.asarray(tasks))).all()
+    for seed in (2**24, 2**24 - 1):
+        assert space.from_json({"seed": seed, "x": 0})[0] == seed
+
+
+def test_numbers_of_numpy_are_numbers():
+    space = Box((Dimension("n", np.int64(0), np.int32(4), integer=True), Dimension("x", 0, 1)))
+    same = Box((Dimension("n", 0, 4, integer=True), Dimension("x", np.float32(0), np.float32(1))))
+    assert space == same
+    for bound in ((1, 2), [1, 2], np.array([1, 2]), (np.int64(1), np.float32(2))):
+        assert space.restricted(n=bound) == space.restricted(n=(1, 2))
+    assert space.restricted(n=np.int64(3)).low[0] == 3
+    task = same.restricted(x=np.float32(0.5)).from_json({"n": 1, "x": 0.5})
+    assert json.loads(same.to_json(task)) == {"n": 1, "x": 0.5}
+    for wrong in ([1, 2, 3], "ab", np.bool_(True), np.float32(1.5)):
+        with pytest.raises(SettingError, match="n is"):
+            space.restricted(n=wrong)

@@ -7,7 +7,7 @@ import pytest
 
 from didact import environments
 from didact.environments import Restart, SettingError, make, testing
-from didact.environments.wrappers import WithRareValues
+from didact.environments.wrappers import WithRareValues, Wrapper
 
 
 def test_episodes_end_at_the_limit():
@@ -87,6 +87,21 @@ def test_ranks_of_very_rare_values_belong_to_them(rare):
         assert 0 <= low < high <= 1
         for task[0, 0] in np.linspace(low, high, 9):
             assert world.inner_tasks(jnp.asarray(task))[0, 0] == size
+
+
+@pytest.mark.parametrize("further", [{}, {"step_limit": 5}, {"facts": 1, "formula": "F red_ball"}])
+def test_levels_keep_their_parameters_below_other_wrappers(further):
+    """Ranks are not taken for the values of parameters with the same names."""
+    plain, level = make("GoTo"), make("BabyAI-GoToLocal-v0").task_space
+    expected = plain.single_task(level)
+    assert expected is not None
+    world = make("GoTo", rare="rows:2,columns:3", **further)
+    task = world.single_task(level)
+    assert task is not None
+    while not isinstance(world, WithRareValues):
+        assert isinstance(world, Wrapper)
+        world = world.environment
+    np.testing.assert_array_equal(world.inner_tasks(jnp.asarray(task)[None])[0], expected)
 
 
 @pytest.mark.parametrize("power", [2, 6])

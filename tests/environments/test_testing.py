@@ -10,6 +10,7 @@ import pytest
 
 from didact.environments import ArraySpace, Box, Continuous, Dimension, Environment, Timestep
 from didact.environments.testing import check
+from didact.environments.wrappers import Wrapper
 
 
 class SlideState(NamedTuple):
@@ -75,6 +76,27 @@ class TooWide(Slide):
     @property
     def easy_space(self):
         return Box((Dimension("weight", 0.5, 3, description="of the thing"),))
+
+
+class WrongTests(Slide):
+    test_sets = {"heavy": np.full((2, 1), 9.0)}  # noqa: RUF012
+
+
+class FlatTests(Slide):
+    test_sets = {"flat": np.ones(2)}  # noqa: RUF012
+
+
+class Widened(Wrapper):
+    """Has one more parameter, but does not convert tasks."""
+
+    def __init__(self):
+        super().__init__(Slide())
+        more = Dimension("more", 0, 1, description="of it")
+        self.task_space = Box((*self.environment.task_space.dimensions, more))
+
+    @property
+    def easy_space(self):
+        return self.task_space
 
 
 class WrongShape(Slide):
@@ -176,6 +198,9 @@ FAULTS = {
     ),
     "weight has no description": Unnamed,
     "easy_space is not a part of task_space": TooWide,
+    "the test set 'heavy' has tasks that are not in task_space": WrongTests,
+    r"the test set 'flat' has shape \(2,\), but must have \(n, 1\)": FlatTests,
+    r"single_task returns \[1\.\], which is not in task_space": Widened,
     r"reset differs from what is declared in observation\['place'\]: float32\[6, 2\]": WrongShape,
     r"after a reset, place contains \[.*\], outside of -0.1 to 0.1": Narrow,
     "worlds reset among others.*; they differ in": OneForAll,

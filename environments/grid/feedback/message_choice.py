@@ -11,6 +11,7 @@ from didact.environments.grid.env import GridState
 from didact.environments.grid.feedback.guide import LAY, Advice
 from didact.environments.grid.solver.path_search import NEVER
 from didact.environments.grid.solver.subgoals import GIVE_UP
+from didact.environments.grid.verifier import Goal
 from didact.environments.language.grammar import GO_TO, OPEN, PICK_UP, PUT_NEXT
 from didact.environments.random_draws import uniform_index
 
@@ -57,7 +58,8 @@ def hindsight(
 ) -> tuple[Int32[Array, " n"], UInt8[Array, " n"]]:
     """Return the remark on an action and the object that it mentions.
 
-    The remark is SILENT where there was no advice.
+    The remark is SILENT where there was no advice, and where the agent picked up an object that
+    another part of the instruction names: it was neither advised nor wrong.
 
     Args:
         before, state: the worlds before and after the action.
@@ -96,10 +98,18 @@ def hindsight(
         (fulfilled, "fulfilled"),
     ):
         remark = jnp.where(condition, _SAID[name], remark)
+    silent = picked & _named(state.goal, now.places == rules.CARRIED) & ~good
     thing = jnp.where(picked, now.carried, jnp.where(dropped, was.carried, then))
     knew = (old.aim != GIVE_UP) & (old.length < NEVER)
-    knew &= known | ~jnp.isin(remark, _COMPARED)
+    knew &= (known | ~jnp.isin(remark, _COMPARED)) & ~silent
     return jnp.where(knew | fulfilled, remark, SILENT), thing
+
+
+def _named(goal: Goal, objects: Bool[Array, "n k"]) -> Bool[Array, " n"]:
+    """Return whether a clause that is not fulfilled yet names one of these objects."""
+    which = 2 * np.arange(goal.clauses.shape[1], dtype=np.uint8)[:, None]
+    names = (goal.members[:, None] >> which) & 3 != 0  # [n, m, k], as either of two descriptions
+    return jnp.any(names & ~goal.done[..., None] & objects[:, None], (1, 2))
 
 
 def foresight(

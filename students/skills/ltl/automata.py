@@ -21,8 +21,9 @@ from didact.students.skills.ltl.progression import Closure, too_complex
 
 MAX_PROPOSITIONS = 10
 MAX_STATES = 512
-# Limits before minimisation: transitions computed by progression, and states of a product.
-WORK, MAX_SIZE = 200_000, 50_000
+# Limits: transitions computed by progression, states of a product before minimisation, and states
+# of each of its parts, as products of large automata hardly ever shrink to `MAX_STATES`.
+WORK, MAX_SIZE, MAX_PART = 100_000, 50_000, 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +154,7 @@ class _Builder:
         if node not in self.known:
             kind, *parts = self.closure.nodes[node]
             if kind in ("and", "or"):
-                one, other = (self.of(part) for part in parts)
+                one, other = (self.part(part) for part in parts)
                 both = product(one, other, kind == "and", MAX_SIZE)
                 if both is None:
                     raise too_complex(self.closure.formula)
@@ -161,6 +162,12 @@ class _Builder:
             else:
                 self.known[node] = minimal(*self.progressed(node), 0)
         return self.known[node]
+
+    def part(self, node: int) -> tuple[np.ndarray, np.ndarray]:
+        made = self.of(node)
+        if len(made[1]) > MAX_PART:
+            raise too_complex(self.closure.formula)
+        return made
 
     def progressed(self, node: int) -> tuple[np.ndarray, np.ndarray]:
         closure = self.closure

@@ -10,24 +10,27 @@ from didact.students.skills.ltl.parser import FormulaError, parse
 
 # Signs and single-letter operators, which do not occur in English instructions.
 OPERATORS = re.compile(r"[&|!~()<>\[\]=¬○◇□∧∨→↔]|\b(?:[FGXUWRN]|WX)\b")
+_LOGIC = re.compile(r"\b(?:and|or|not)\b", re.IGNORECASE)
 
 
 def read_formula(text: str, environment: Environment) -> Formula:
     """Parse a formula, or an instruction in English about an environment's propositions.
 
     A text with the sign of an operator is parsed as a formula. Any other text is parsed as English
-    if possible: "coffee and mail" means both in any order, not both in the first step.
+    if possible: "coffee and mail" means both in any order, not both in the first step. If it is not
+    English, it is parsed as a formula only without "and", "or" and "not", whose meaning differs.
 
     Raises:
         FormulaError: the text is neither.
     """
-    signs = OPERATORS.search(text)
-    if signs and signs[0] not in environment.propositions:
+    if any(sign not in environment.propositions for sign in OPERATORS.findall(text)):
         return parse(text)
     words = lexicon(environment.propositions, adjectives=environment.adjectives)
     try:
         return english(text, words)
     except FormulaError:
+        if _LOGIC.search(text):
+            raise
         try:
             return parse(text)
         except FormulaError:

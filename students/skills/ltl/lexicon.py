@@ -53,7 +53,7 @@ PRONOUNS = frozenset(["it", "them"])
 _KINDS = {tuple(name.split()): kind for kind, names in KEYWORDS.items() for name in names}
 _MAX_LENGTH = max(map(len, _KINDS))
 _WORD = re.compile(r"[\w'’-]+")
-_TOKEN = re.compile(r"[\w'’-]+|\S")
+_TOKEN = re.compile(r"(?:[^\W_]|['’-])+|[^\s_]")  # underscores separate words, as in names
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,8 @@ def lexicon(
     """Make the lexicon of an environment's propositions.
 
     The phrases of a proposition are its name, with spaces for underscores, and its synonyms; the
-    last word may also be in the plural. Case is ignored, except in names of one letter.
+    last word may also be in the plural. Case is ignored, except in words of one letter. A name
+    that contains a keyword of the grammar, such as next_door, can only be used in formulas.
 
     Args:
         propositions: `Environment.propositions`.
@@ -187,7 +188,7 @@ def lexicon(
         adjectives: `Environment.adjectives`.
 
     Raises:
-        SettingError: a proposition is unknown, or a phrase contains a keyword of the grammar.
+        SettingError: a proposition is unknown, or a synonym contains a keyword of the grammar.
     """
     synonyms = dict(synonyms or {})
     for setting, known in (("synonyms of", synonyms), ("adjective", adjectives)):
@@ -196,7 +197,8 @@ def lexicon(
                 raise SettingError(setting, name, "one of " + ", ".join(propositions))
     names: dict[tuple[str, ...], list[str]] = {}
     for name in propositions:
-        for phrase in (name, *synonyms.get(name, ())):
+        known = () if _fault(name) is not None else (name,)
+        for phrase in (*known, *synonyms.get(name, ())):
             for words in _forms(phrase):
                 meant = names.setdefault(words, [])
                 if name not in meant:
@@ -206,14 +208,23 @@ def lexicon(
 
 def _forms(phrase: str) -> list[tuple[str, ...]]:
     """Split a phrase into words, in the singular and in the plural."""
-    words = re.split(r"[\s_]+", phrase.strip())
-    if len(phrase) > 1:
-        words = [word.lower() for word in words]
-    for word in words:
-        if (word,) in _KINDS or word == "to" or not _WORD.fullmatch(word):
-            raise SettingError("name of a thing", phrase, f"without {word!r}")
-    *before, last = words
+    if (fault := _fault(phrase)) is not None:
+        raise SettingError("name of a thing", phrase, f"without {fault!r}")
+    *before, last = _words(phrase)
     return [(*before, last + end) for end in (("",) if len(last) == 1 else ("", "s", "es"))]
+
+
+def _words(phrase: str) -> list[str]:
+    words = re.split(r"[\s_]+", phrase.strip())
+    return [word.lower() if len(word) > 1 else word for word in words]
+
+
+def _fault(phrase: str) -> str | None:
+    """Return a part of a phrase that cannot be part of a name, or None."""
+    for word in _words(phrase):
+        if (word,) in _KINDS or word == "to" or not _WORD.fullmatch(word):
+            return word
+    return None
 
 
 def _same(written: str, word: str) -> bool:

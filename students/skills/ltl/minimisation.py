@@ -67,7 +67,7 @@ def product(
     """
     (left, left_accepts), (right, right_accepts) = one, other
     width = len(right)
-    numbers = np.full(len(left) * width, -1, np.int64)
+    numbers = np.full(len(left) * width, -1, np.int32)
     numbers[0] = 0
     pairs, rows, count = [np.zeros(1, np.int64)], [], 1
     for new in pairs:  # the list grows during the iteration
@@ -77,13 +77,13 @@ def product(
         if count + len(unseen) > most:
             return None
         if len(unseen):
-            numbers[unseen] = count + np.arange(len(unseen))
+            numbers[unseen] = count + np.arange(len(unseen), dtype=np.int32)
             count += len(unseen)
             pairs.append(unseen)
     every = np.concatenate(pairs)
     both = left_accepts[every // width], right_accepts[every % width]
     accepting = both[0] & both[1] if conjunction else both[0] | both[1]
-    return numbers[np.concatenate(rows)].astype(np.int32), accepting
+    return numbers[np.concatenate(rows)], accepting
 
 
 def leading_to(

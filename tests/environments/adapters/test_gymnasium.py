@@ -105,8 +105,12 @@ def test_many_worlds_start_anew_in_the_step_in_which_they_end():
     observation, _ = worlds.reset(seed=0)
     assert worlds.observation_space.contains(observation)
     rng, ended, length = np.random.default_rng(0), 0, np.zeros(n, int)
+    inner = worlds.unwrapped._worlds.environment
+    step = jax.jit(inner.step)
     for _ in range(60):
         actions = rng.choice(3, n)
+        before = jax.tree.map(jnp.array, worlds.unwrapped._worlds.state)
+        expected = jax.device_get(step(None, before, jnp.asarray(actions))[1].observation)
         observation, reward, terminated, truncated, info = worlds.step(actions)
         assert worlds.observation_space.contains(observation)
         length += 1
@@ -119,6 +123,8 @@ def test_many_worlds_start_anew_in_the_step_in_which_they_end():
         for i in np.flatnonzero(done):
             last = info["final_obs"][i]
             assert worlds.single_observation_space.contains(last)
+            for name, value in last.items():  # of the episode that ended, not of the next one
+                np.testing.assert_array_equal(value, expected[name][i])
             ended += 1
         assert (truncated == (length == 16)).all()
         length[done] = 0

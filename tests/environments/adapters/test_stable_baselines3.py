@@ -49,6 +49,9 @@ def test_ppo_trains_with_a_teacher(tmp_path):
     assert observed == 128  # episodes of the toy take one step
     assert len(student.ep_info_buffer) == 100
     assert len(student.ep_success_buffer) == 100
+    returns = [episode["r"] for episode in student.ep_info_buffer]
+    # The toy's reward is 1 for a success, else 0.
+    np.testing.assert_array_equal(np.array(student.ep_success_buffer), np.array(returns) > 0)
     other = didact.make_vec("ToyGrid", 4, teacher="alp_gmm", teacher_settings={"fit_rate": 20})
     other.load_teacher(envs.save_teacher(tmp_path / "teacher.npz"))
     assert int(other.state_dict()["teacher.count"]) == observed

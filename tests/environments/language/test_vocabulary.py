@@ -58,3 +58,9 @@ def test_go_to_is_the_sentence_of_its_target():
             ids = np.asarray(vocabulary.go_to(*target, np.array([False, True])))
             assert vocabulary.decode(ids[0]) == f"go to the {name} {word}"
             assert vocabulary.decode(ids[1]) == f"go to a {name} {word}"
+
+
+@pytest.mark.parametrize("wrong", [len(vocabulary.WORDS), 255, -1])
+def test_numbers_of_no_word_are_refused(wrong):
+    with pytest.raises(SettingError, match=f"token is {wrong}, but must be from 0 to"):
+        vocabulary.decode([1, wrong])

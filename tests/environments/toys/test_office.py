@@ -88,3 +88,11 @@ def test_a_formula_is_a_setting_of_worlds_with_propositions():
     with pytest.raises(SettingError, match=r"one of .*formula"):
         make_with_text_settings("Office", ["formla=F coffee"])
     assert make("Office").propositions == world.propositions
+
+
+def test_actions_out_of_bounds_are_those_at_the_bounds():
+    world = Office()
+    state, _ = world.reset(jax.random.key(0), jnp.full((4, 1), 7.0))
+    wild, _ = world.step(None, state, jnp.array([-1, -9, 4, 100]))
+    tame, _ = world.step(None, state, jnp.array([0, 0, 3, 3]))
+    np.testing.assert_array_equal(wild.place, tame.place)

@@ -1,6 +1,7 @@
 """`didact compose` where skills are a network: what is saved acts as its plan over it says."""
 
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from didact.experiments.skills.compose import Compose, composed
 from didact.students import load_policy
 from didact.students.policies.cards import check_card
 from didact.students.skills import automaton, plan_action_values
-from didact.students.skills.deep import GoalNetwork, action_values
+from didact.students.skills.deep import GoalLearnerConfig, GoalNetwork, action_values
 from didact.students.skills.plans import GoalPlans
 
 SETTINGS = ("size=5", "max_steps=10")
@@ -99,3 +100,46 @@ def test_a_card_without_what_a_network_reads_is_refused(runs, name, shape):
         del spaces[name]
     with pytest.raises(SettingError, match=f"observation '{name}'"):
         check_card(card)
+
+
+def test_images_are_sorted_by_the_goals_of_a_network():
+    """Whatever random actions discover this time: in another order, more of them or fewer."""
+    goals = np.array([[False, True], [True, False], [True, True]])
+    images = [np.full((2, 1, 1), i, np.uint8) for i in range(3)]
+    found = skill_training.Discovered(goals, images).of(goals[[2, 0]])
+    assert [x.max() for x in found.images] == [2, 0]
+    fewer = skill_training.Discovered(goals[1:], images[1:]).of(goals)
+    assert [len(x) for x in fewer.images] == [0, 2, 2]
+
+
+def test_goals_without_images_have_no_ways():
+    world = MovingTargets(size=5, max_steps=10)
+    goals = np.eye(3, 5, dtype=bool)
+    found = skill_training.Discovered(goals, [np.zeros((k, 5, 5), np.uint8) for k in (1, 0, 2)])
+    config = GoalLearnerConfig(hidden=4, cell=2)
+    params = GoalNetwork(3, 4, 4, 2).init(
+        jax.random.key(0), jnp.zeros((1, 5, 5), jnp.uint8), jnp.zeros(1, int), jnp.zeros((1, 3))
+    )
+    between = skill_training.skills(found, params, config, world).between(np.zeros(3, bool))
+    assert between.shape == (3, 3)
+    assert (between[1] == 0).all()
+    assert (between[[0, 2]] > 0).all()
+
+
+@pytest.mark.slow
+def test_a_network_for_other_goals_is_no_longer_taken(runs, tmp_path):
+    """Its card says which goals it has and in which settings of the environment."""
+    (folder, _), _, goals = runs
+    names = np.array(MovingTargets(size=5, max_steps=10).propositions)
+    path = folder / "policy" / "policy.json"
+    card = json.loads(path.read_text())
+    assert card["goals"] == [names[goal].tolist() for goal in goals]
+    choice = Compose("F box", env="movingtargets", env_settings=("size=5",), skills=folder)
+    with pytest.raises(SettingError, match="the same --env-settings"):
+        composed(choice)
+    shutil.copytree(folder, tmp_path / "first")
+    for wrong in (None, card["goals"][1:], [["tea"]]):
+        text = json.dumps({**card, "goals": wrong})
+        (tmp_path / "first" / "policy" / "policy.json").write_text(text)
+        with pytest.raises(SettingError, match=r"goals on (the|its) card"):
+            composition(tmp_path / "again", "F box", skills=tmp_path / "first")

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from didact.environments import ArraySpace, Box, Dimension, Discrete, Environment, Timestep
 from didact.experiments.skills import library_execution
-from didact.students.skills import automaton
+from didact.students.skills import automaton, with_formula
 from didact.students.skills.library import Library, Skill
 
 LEFT, RIGHT = 1, 2  # what is said
@@ -22,7 +23,12 @@ class LineState(NamedTuple):
 
 
 class Line(Environment[LineState]):
-    """Five places, of which the ends and the middle have facts."""
+    """Five places, of which the ends and the middle have facts.
+
+    Args:
+        over: the own success, or the death, of those who come to the middle.
+        can_continue: see `Environment`.
+    """
 
     task_space = Box((Dimension("start", 0, 4, integer=True),))
     observation_space = SPACE
@@ -30,9 +36,8 @@ class Line(Environment[LineState]):
     propositions = ("left", "middle", "right", "up")
     max_steps = 100
 
-    @property
-    def easy_space(self):
-        return self.task_space
+    def __init__(self, over=None, can_continue=True):
+        self.over, self.can_continue = over, can_continue
 
     def reset(self, key, tasks):
         return self.show(LineState(tasks[:, 0].astype(jnp.int32)))
@@ -45,7 +50,9 @@ class Line(Environment[LineState]):
         at, no = state.position, jnp.zeros(len(state.position), bool)
         labels = jnp.stack([at == 0, at == 2, at == 4, no], 1)
         seen = {"instruction": jnp.zeros((len(at), 1), jnp.uint8)}
-        return state, Timestep(seen, jnp.zeros(len(at)), no, no, no, labels)
+        ends = no if self.over is None else at == 2
+        success = ends if self.over == "success" else no
+        return state, Timestep(seen, jnp.zeros(len(at)), ends, no, success, labels)
 
     def render(self, state, index):
         raise NotImplementedError
@@ -96,3 +103,60 @@ def test_skills_are_begun_and_come_to_their_ends_as_counted_by_hand(monkeypatch)
     assert played.counts == {"left": (2, 2), "right": (3, 2), "up": (1, 0), "middle": (0, 0)}
     used = LIBRARY.used(played.counts)
     assert list(used.proven(0.6, 2)) == ["left", "right"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "wins"),
+    [
+        ({"over": "success"}, True),
+        ({"over": "success", "can_continue": False}, False),
+        ({"over": "death"}, False),
+    ],
+)
+def test_episodes_end_where_the_worlds_do(monkeypatch, settings, wins):
+    """As in an environment with the formula: beyond an own success only if worlds can continue."""
+    monkeypatch.setattr(library_execution, "load_policy", walker)
+    world, made = Line(**settings), automaton("F right")
+    encode = {"left": np.array([LEFT], np.uint8), "right": np.array([RIGHT], np.uint8)}
+    play = library_execution.player(world, LIBRARY, [made], encode.__getitem__, 12)
+    played = play(*world.reset(jax.random.key(0), jnp.ones((1, 1))), jax.random.key(1))
+    assert (played.success[0], played.failure[0]) == (wins, not wins)
+    assert played.steps[0] == (3 if wins else 1)
+    assert played.counts["right"] == (1, int(wins))
+    task = with_formula(world, made)
+    state, _ = task.reset(jax.random.key(0), jnp.ones((1, 1)))
+    for _ in range(int(played.steps[0])):
+        state, seen = task.step(None, state, jnp.ones(1, jnp.int32))
+    assert (bool(seen.success[0]), bool(seen.terminated[0])) == (wins, True)
+
+
+def test_an_end_that_fulfills_the_formula_is_a_success(monkeypatch):
+    monkeypatch.setattr(library_execution, "load_policy", walker)
+    world = Line(over="death")
+    encode = {"left": np.array([LEFT], np.uint8), "right": np.array([RIGHT], np.uint8)}
+    play = library_execution.player(
+        world, LIBRARY, [automaton("F (middle | left)")], encode.__getitem__, 5
+    )
+    played = play(*world.reset(jax.random.key(0), 3 * jnp.ones((1, 1))), jax.random.key(1))
+    assert played.success[0]
+    assert not played.failure[0]
+
+
+@pytest.mark.parametrize(
+    ("formula", "start", "steps", "counts"),
+    [
+        # On the way to the right end, the middle fulfills the formula: no success of "right".
+        ("F(right | middle)", 0, 2, {"right": (1, 0)}),
+        # After its end, the same skill is due again at once.
+        ("F(right & X F right)", 3, 2, {"right": (2, 2)}),
+    ],
+)
+def test_skills_succeed_by_their_own_ends(monkeypatch, formula, start, steps, counts):
+    monkeypatch.setattr(library_execution, "load_policy", walker)
+    world, library = Line(), Library().added(Skill("right", "right", "right", "walker"))
+    encode = {"right": np.array([RIGHT], np.uint8)}
+    play = library_execution.player(world, library, [automaton(formula)], encode.__getitem__, 12)
+    played = play(*world.reset(jax.random.key(0), jnp.full((1, 1), start)), jax.random.key(1))
+    assert played.success.all()
+    assert played.steps[0] == steps
+    assert played.counts == counts

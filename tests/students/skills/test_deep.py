@@ -62,8 +62,24 @@ def test_values_become_what_a_step_promises():
 
 
 def test_labels_have_the_number_of_their_goal():
+    """And those that are no goal have a number of their own."""
     labels = jnp.asarray(GOALS)[jnp.array([2, 0, 1, 1])]
     np.testing.assert_array_equal(goal_of(labels, GOALS), [2, 0, 1, 1])
+    np.testing.assert_array_equal(goal_of(jnp.ones((1, 2), bool), GOALS), [3])
+
+
+def test_steps_to_unknown_labels_reach_no_goal():
+    """One step, to labels that are no goal: all goals are as far as from the place beyond."""
+    config = GoalLearnerConfig(hidden=16, cell=2, batch=32, memory=1, learning_rate=1e-2)
+    functions = goal_learner((2, 2), GOALS, 2, 300, config)
+    state = functions.init(jax.random.key(1))
+    image, none = jnp.zeros((1, 2, 2), jnp.uint8), jnp.zeros(1, jnp.int32)
+    state = functions.add_experience(state, image, none, image, none + 3, none > 0)
+    learn = jax.jit(functions.learn)
+    for t in range(300):
+        state, _ = learn(state, jax.random.key(t))
+    values = action_values(GoalNetwork(3, 2, 16, 2), state.params, image, jnp.zeros((1, 3), bool))
+    assert float(values[..., 0].max()) < 0.7  # a goal that is reached has 1
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from didact.environments import (
     make,
     with_propositions,
 )
+from didact.environments.counterpart import Counterpart
 from didact.environments.text_settings import make_with_text_settings
 from didact.environments.toys.office import Office
 from didact.students.skills import automaton, parse, with_formula
@@ -42,6 +43,10 @@ def holds(formula, trace, at=0):
             return any(holds(inner, trace, t) for t in there)
         case f.Always(operand=inner):
             return all(holds(inner, trace, t) for t in there)
+        case f.Implies(left=a, right=b):
+            return not holds(a, trace, at) or holds(b, trace, at)
+        case f.WeakNext(operand=inner):
+            return at + 1 >= len(trace) or holds(inner, trace, at + 1)
         case f.Until(left=a, right=b):
             return any(
                 holds(b, trace, t) and all(holds(a, trace, s) for s in range(at, t)) for t in there
@@ -138,7 +143,6 @@ def test_the_setting_may_be_in_english():
         ("coffee or mail", "F (coffee | mail)"),
         ("coffee & mail", "coffee & mail"),
         ("(coffee)", "coffee"),
-        ("not coffee", "!coffee"),
         ("coffee implies mail", "coffee -> mail"),
     ],
 )
@@ -146,6 +150,22 @@ def test_what_can_be_english_is_english(text, formula):
     made = read_formula(text, Office())
     assert made == parse(formula)
     assert read_formula(write_formula(made), Office()) == made
+
+
+def test_names_as_they_are_written_are_words():
+    """`red_ball`, as errors show it, means the same as "red ball"."""
+    world = Wrapper(Office())
+    world.propositions = ("red_ball", "box", "next_door", "F")
+    for text in ("red_ball", "red ball", "get the red_ball"):
+        assert read_formula(text, world) == parse("F red_ball")
+    assert read_formula("box, then red_ball", world) == parse("F(box & X F red_ball)")
+    assert read_formula("F next_door", world) == parse("F next_door")  # a keyword in a name
+
+
+@pytest.mark.parametrize("text", ["coffee and not mail", "not coffee", "Not coffee OR mail"])
+def test_words_of_logic_are_not_read_as_a_formula_of_the_first_step(text):
+    with pytest.raises(SettingError, match="instruction is"):
+        read_formula(text, Office())
 
 
 def test_progress_is_the_state_of_the_automaton():
@@ -161,10 +181,33 @@ def test_progress_is_the_state_of_the_automaton():
         np.testing.assert_array_equal(np.argmax(row.observation["progress"], -1), machine)
 
 
-@pytest.mark.parametrize("text", ["false", "true", "F coffee & G !coffee"])
+@pytest.mark.parametrize(
+    "text", ["false", "true", "F coffee & G !coffee", "coffee & !mail", "coffee -> mail"]
+)
 def test_what_is_decided_beforehand_is_no_task(text):
     with pytest.raises(SettingError, match="must be satisfiable"):
         with_formula(make("Office"), text)
+
+
+@pytest.mark.parametrize(
+    "text", ["G !decoration", "G(coffee -> F mail)", "WX mail", "F !coffee & G !decoration"]
+)
+def test_rules_alone_are_no_task(text):
+    """Any first step without coffee and decoration would be a success."""
+    assert holds(parse(text), [set()])
+    with pytest.raises(SettingError, match="something to achieve"):
+        with_formula(make("Office"), text)
+
+
+@pytest.mark.parametrize("text", ["F !coffee", "G !decoration & F A", "X mail", "mail | F A"])
+def test_what_can_be_achieved_is_a_task(text):
+    assert with_formula(make("Office"), text).automaton.num_states > 1
+
+
+def test_gymnasium_has_no_counterpart_with_the_formula():
+    world = Office()
+    world.official = Counterpart("Office-v0", task="gymnasium")
+    assert with_formula(world, "F A").official is None
 
 
 def test_a_made_automaton_will_do():

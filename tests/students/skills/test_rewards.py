@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from didact.environments import SettingError
+from didact.environments import SettingError, make
 from didact.environments.text_settings import make_with_text_settings
 from didact.students.skills.rewards import (
     WithRewardModel,
@@ -95,3 +95,27 @@ def _with(told, name, rows):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(SettingError, match="No such file"):
         load_rewards(tmp_path / "no.json", NAMES)
+
+
+def test_rewards_stay_within_the_range_that_teachers_are_told():
+    """Also for labels beyond those by which the model was scaled."""
+    model = initial_reward_model(7, 5, seed=3)._replace(scale=1000.0)
+    world = WithRewardModel(make("MovingTargets"), model)
+    state, _ = world.reset(jax.random.key(0), world.task_space.sample(jax.random.key(1), 64))
+    rewards = []
+    for i in range(10):
+        actions = jax.random.randint(jax.random.key(i), (64,), 0, 4)
+        state, seen = world.step(jax.random.key(i), state, actions)
+        rewards.append(seen.reward)
+    assert float(jnp.max(jnp.abs(jnp.stack(rewards)))) == 1
+    assert world.return_range == (-world.max_steps, world.max_steps)
+
+
+def test_a_goal_is_replaced_only_once(tmp_path):
+    model = save_rewards(initial_reward_model(7, 5), NAMES, tmp_path / "wish.json")
+    for other in ({"formula": "F ball"}, {"formulas": 4}):
+        (name,) = other
+        with pytest.raises(SettingError, match=f"{name} is .* omitted with rewards"):
+            make("MovingTargets", rewards=str(model), **other)
+    with pytest.raises(SettingError, match="omitted with formula, which replaces the goal"):
+        make("MovingTargets", formula="F ball", formulas=4)

@@ -87,3 +87,20 @@ def test_what_cannot_be_sampled():
         environments.make("Office", formulas=1)
     with pytest.raises(SettingError, match="formulas"):
         environments.make("ToyGrid", formulas=4)
+
+
+def test_tasks_without_a_formula_are_none():
+    """Levels and test sets of the inner environment lack the number of the formula."""
+    world = environments.make("GoTo", facts=1, formulas=4)
+    level = environments.make("BabyAI-GoToLocal-v0").task_space
+    assert world.single_task(level) is None
+    assert world.test_sets == {}
+    only = world.task_space.restricted(**{d.name: d.low for d in world.task_space.dimensions})
+    np.testing.assert_array_equal(world.single_task(only), world.task_space.low)
+
+
+def test_easy_tasks_are_those_of_the_environment():
+    world = environments.make("GoTo", facts=1, formulas=16)
+    inner = environments.make("GoTo").easy_space
+    np.testing.assert_array_equal(world.easy_space.low, [0, *inner.low])
+    np.testing.assert_array_equal(world.easy_space.high, [1, *inner.high])

@@ -10,6 +10,7 @@ import pytest
 
 from didact.environments import SettingError
 from didact.students.skills import automaton, parse
+from didact.students.skills.ltl import automata
 from didact.students.skills.ltl import formulas as f
 
 NAMES = ("a", "b", "c")
@@ -324,3 +325,11 @@ def test_letters():
 
 def test_a_text_is_parsed():
     assert automaton("F a").formula == parse("F a")
+
+
+def test_products_of_large_automata_are_refused_early(monkeypatch):
+    """The automaton of F(a & X ... X b) remembers the last steps: 2**k states for k operators."""
+    assert len(automaton(f"F(a & {'X ' * 4}b)").accepting) == 2**4 + 1
+    monkeypatch.setattr(automata, "product", lambda *_: pytest.fail("a product was built"))
+    with pytest.raises(SettingError, match="too expensive to build"):
+        automaton(f"F(a & {'X ' * 12}b) & F(c & {'X ' * 12}d)")

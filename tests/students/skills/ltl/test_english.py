@@ -208,8 +208,8 @@ def test_no_word_of_the_grammar_is_left_out():
 @pytest.mark.parametrize(
     ("names", "synonyms", "told"),
     [
-        (("then",), {}, "name of a thing is 'then', but must be without 'then'."),
-        (("go to",), {}, "name of a thing is 'go to', but must be without 'to'."),
+        (("a",), {"a": ["then"]}, "name of a thing is 'then', but must be without 'then'."),
+        (("a",), {"a": ["go to"]}, "name of a thing is 'go to', but must be without 'to'."),
         (("a",), {"a": ["x,y"]}, "name of a thing is 'x,y', but must be without 'x,y'."),
         (("a",), {"b": ["x"]}, "synonyms of is 'b', but must be one of a."),
     ],
