@@ -193,6 +193,8 @@ def _costs(row: Mapping[str, Any], trainings: int, spoken: bool) -> list[str]:
         used = row.get("language", {})
         cost = used.get("cost")
         cells += [f"{used[name]:,}" if used else "-" for name in ("calls", "tokens")]
+        if used.get("lost_calls"):
+            cells[2] += f" (and {used['lost_calls']:,} lost)"
         cells += ["-" if cost is None else f"{cost:.2f}"]
     return cells
 

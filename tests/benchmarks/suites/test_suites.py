@@ -39,7 +39,6 @@ train:
   num_envs: 8
   rollout_length: 4
   chunk: 2
-  warm_up: 0
   ppo: {num_minibatches: 1, network: {memory: 8, hidden: 8}}
 stages: [{x0: [0, 0.1]}, {x0: [0, 0.5]}, {}]
 tests:
