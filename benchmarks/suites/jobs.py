@@ -99,10 +99,10 @@ class Job:
         kinds = teachers.settings_of(own) if registered else {}
         made: dict[str, Any] = {}
         if name == STAGED:
-            made["stages"] = [_bounds(stage) for stage in suite.stages]
+            made["stages"] = [bounds_of(stage) for stage in suite.stages]
         taught = name == WARM_UP or "easy" in kinds
         if taught and (suite.easy != suite.usual_easy or suite.profile.shuffle is not None):
-            made["easy"] = None if suite.easy is None else _bounds(suite.easy)
+            made["easy"] = None if suite.easy is None else bounds_of(suite.easy)
         if "return_range" in kinds and suite.return_range != Environment.return_range:
             made["return_range"] = list(suite.return_range)
         if suite.greedy:
@@ -118,7 +118,8 @@ def needs_easy_tasks(label: str) -> bool:
     return name == WARM_UP or (name != STAGED and ":" not in name and teachers.starts_easy(name))
 
 
-def _bounds(part: TaskSpace) -> list[list[float]]:
+def bounds_of(part: TaskSpace) -> list[list[float]]:
+    """Return the lowest and the highest values of a part of the task space."""
     return [part.low.tolist(), part.high.tolist()]
 
 

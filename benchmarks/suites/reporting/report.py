@@ -74,7 +74,9 @@ def write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path]
 
 def _write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path]:
     page = folder / PAGE
-    parts = [*_overview(results, folder), *(_section(result, folder) for result in results)]
+    drawn = figures.styles_of(results)
+    parts = _overview(results, folder, drawn)
+    parts += [_section(result, folder, drawn) for result in results]
     names = ", ".join(str(result["suite"]) for result in results)
     title = _text(f"Curriculum benchmark: {names}")
     body = f"<h1>{title}</h1>\n" + "\n".join(parts) + f"\n<p class=soft>{_text(NOTES)}</p>"
@@ -88,12 +90,9 @@ def _write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path
     return {"report": page, "csv": folder / TABLE}
 
 
-def ordered(summary: Mapping[str, Any]) -> list[str]:
-    """Return the teachers of a summary, best first."""
-    return sorted(summary, key=lambda name: -summary[name]["area_mean"])
-
-
-def _overview(results: Sequence[Mapping[str, Any]], folder: Path) -> list[str]:
+def _overview(
+    results: Sequence[Mapping[str, Any]], folder: Path, drawn: figures.Styles
+) -> list[str]:
     """Return the parts about all suites together, if there are several."""
     if len(results) < 2 or not overview.common(results):
         return []
@@ -103,15 +102,18 @@ def _overview(results: Sequence[Mapping[str, Any]], folder: Path) -> list[str]:
         items = "".join(f"<li>{_text(line)}</li>" for line in said)
         parts.append(f"<p>Significant differences, in words:</p><ul>{items}</ul>")
     for title, stem, draw in (
-        ("Radar of profiles", "radar", lambda path: overview.radar(path, results)),
-        ("Ranks over all profiles", "ranks", lambda path: overview.ranks(path, ranks_of(results))),
+        ("Radar of profiles", "radar", lambda path: overview.radar(path, results, drawn)),
+        (
+            *("Ranks over all profiles", "ranks"),
+            lambda path: overview.ranks(path, ranks_of(results), drawn),
+        ),
     ):
         parts += _picture(folder / f"all-{stem}.png", title, draw)
     return parts
 
 
-def _section(result: Mapping[str, Any], folder: Path) -> str:
-    names = ordered(result["summary"])
+def _section(result: Mapping[str, Any], folder: Path, drawn: figures.Styles) -> str:
+    names = summaries.ordered(result["summary"])
     pictures = {
         "Learning curves": ("curves", figures.curves),
         "All seeds": ("seeds", figures.bars),
@@ -133,11 +135,13 @@ def _section(result: Mapping[str, Any], folder: Path) -> str:
     parts.append(_table(result, names))
     for title, (stem, draw) in pictures.items():
         path = folder / f"{result['suite']}-{stem}.png"
-        parts += _picture(path, title, lambda path, draw=draw: draw(path, result, names))
+        parts += _picture(path, title, lambda path, draw=draw: draw(path, result, names, drawn))
     if len(names) > 1:
         path = folder / f"{result['suite']}-ranks.png"
-        parts += _picture(path, "Ranks", lambda path: overview.ranks(path, ranks_of([result])))
-    film = films.film(folder / f"{result['suite']}-film.gif", result, names)
+        parts += _picture(
+            path, "Ranks", lambda path: overview.ranks(path, ranks_of([result]), drawn)
+        )
+    film = films.film(folder / f"{result['suite']}-film.gif", result, names, drawn)
     if film is not None:
         parts.append(_embedded(film, "Film of the curricula", "gif"))
     return "\n".join(parts)

@@ -159,7 +159,12 @@ def test_the_training_is_part_of_merged_results(suite):
 
     assert digest(CELLS) == digest(CELLS, teacher="pool:scripted")
     assert digest(CELLS) != digest(CELLS, evaluations=3)
-    for old, new in (("hidden: 8", "hidden: 9"), ("stages:", "profile: {resets: [0.5]}\nstages:")):
+    for old, new in (
+        ("hidden: 8", "hidden: 9"),
+        ("stages:", "profile: {resets: [0.5]}\nstages:"),
+        ("stages:", "easy: {x0: [0, 0.3]}\nstages:"),  # of some teachers and of the control
+        ("x0: [0, 0.1]", "x0: [0, 0.2]"),
+    ):
         assert digest(CELLS) != digest(CELLS.replace(old, new))
 
 

@@ -158,7 +158,7 @@ def test_a_new_student_takes_over(locks, tmp_path):
 def test_each_student_is_trained(locks, resets, steps, found):
     job = jobs.Job(locks(f"profile: {{resets: {resets}}}"), "uniform", steps, 2)
     if found is None:
-        with pytest.raises(SettingError, match="resets of locks is .* before the last one"):
+        with pytest.raises(SettingError, match=r"resets of locks is .* before the last one"):
             jobs.loop_of(job)
     else:
         assert jobs.resets_of(job) == found
