@@ -19,9 +19,9 @@ from didact.benchmarks.statistics import (
     interquartile_mean,
     median_time,
     probability_of_improvement,
-    t_interval,
     welch_test,
 )
+from didact.common.intervals import t_interval
 
 BASELINE = "uniform"
 UPPER = "staged"

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
-from didact.benchmarks.statistics import t_interval
 from didact.benchmarks.suites.summaries import BASELINE, UPPER, by_seed, ordered, overall
+from didact.common.intervals import t_interval
 from didact.experiments.plotting.style import (
     COLOURS,
     DASHES,

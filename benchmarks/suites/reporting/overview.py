@@ -92,7 +92,7 @@ def ranks(path: Path, found: Ranks, drawn: Styles) -> Path:
         axes.set_xlim(0.7, len(names) + 0.3)
         axes.set_xticks(range(1, len(names) + 1))
         axes.set_ylim(-0.6, len(names) - 0.4)
-        axes.set_title("mean rank, 95 %", loc="left")
+        axes.set_title("mean rank, 95 % bootstrap", loc="left")
         axes.grid(axis="y", visible=False)
         shares.imshow(
             found.shares[order[::-1]], cmap="Blues", vmin=0, vmax=1, aspect="auto", origin="lower",

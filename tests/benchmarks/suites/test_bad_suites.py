@@ -152,7 +152,11 @@ time.sleep(120)
 
 
 @pytest.mark.parametrize(
-    "change", [{"dry_run": True}, {"workers": 2}, {"budget": "paper"}, {"ray": "x"}]
+    "change",
+    [
+        *({"dry_run": True}, {"workers": 2}, {"budget": "paper"}, {"ray": "x"}),
+        *({"knowledge": "none"}, {"knowledge": "low"}),
+    ],
 )
 def test_settings_of_suites_alone(change, tmp_path):
     config = CurriculumConfig(env="ToyGrid", out=str(tmp_path), **change)
