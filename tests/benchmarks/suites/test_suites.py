@@ -219,7 +219,7 @@ def test_a_suite_is_run_and_a_finished_job_is_not_run_again(own, tmp_path, monke
     assert page.count("data:image/png;base64,") == 4
     assert page.count("data:image/gif;base64,") == 1
     assert "http" not in page.replace("http-equiv", "")
-    lines = (out / "own" / "small" / "summary.csv").read_text().splitlines()
+    lines = (out / "own" / "small" / "seeds.csv").read_text().splitlines()
     assert len(lines) == 1 + 3 * 2 * 2
 
     def again(job, folder):

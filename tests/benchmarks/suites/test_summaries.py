@@ -76,10 +76,17 @@ def test_students_are_no_seeds(tmp_path):
     assert summaries.with_students(old, 5)["students"] == 4
     assert summaries.with_students(rows["x"], 20)["students"] == 4
     whole = result(rows, tests=SIZES, settings={"seed": 3})
-    lines = [line.split(",") for line in report._csv([whole]).splitlines()]
+    lines = [line.split(",") for line in report._seeds_csv([whole]).splitlines()]
     assert {(line[2], line[3]) for line in lines[1:]} == {
         (str(student), str(seed)) for student in range(4) for seed in range(3, 8)
     }
+    header, *table = [line.split(",") for line in report._summary_csv([whole]).splitlines()]
+    cells = dict(zip(header, table[0], strict=True))
+    assert (cells["teacher"], cells["seeds"], cells["trainings"]) == ("x", "5", "20")
+    assert float(cells["final_mean"]) == pytest.approx(finals["x"].mean(), rel=1e-5)
+    assert float(cells["final_low"]) == pytest.approx(low, rel=1e-5)
+    assert float(cells["final_p"]) == pytest.approx(expected, rel=1e-5)
+    assert dict(zip(header, table[1], strict=True))["final_p"] == ""  # of the baseline
     drawn = figures.styles_of([whole])
     assert figures.curves(tmp_path / "curves.png", whole, ["x"], drawn).is_file()
     assert figures.worst(tmp_path / "worst.png", whole, ["x"], drawn)
