@@ -126,18 +126,27 @@ def test_a_new_student_takes_over(locks, tmp_path):
         for a, b in zip(jax.tree.leaves(first.params), jax.tree.leaves(later.params), strict=True)
     ]
     assert any(changed)
-    seen = []
-    new = loop.new_students
+    seen, placed = [], []
+    new, place = loop.new_students, loop.place
 
     def counted(seed):
         seen.append(seed)
         return new(seed)
 
-    loop.new_students = counted
+    def kept(state):
+        placed.append(jax.device_get(state.student.params))
+        return place(state)
+
+    loop.new_students, loop.place = counted, kept
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "loop_of", lambda job: loop)
         row = jobs.run(job, tmp_path)
     assert seen == [jobs.NEXT]
+    # Both seeds continue with their own untrained student.
+    untrained = jax.device_get(new(jobs.NEXT).params)
+    same = [np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (placed[-1], untrained)))]
+    assert all(same)
+    assert any((leaf[0] != leaf[1]).any() for leaf in jax.tree.leaves(placed[-1]))
     tasks = sum(map(len, suite.tests.values()))
     assert row["worst"]["shares"] == [s for s in jobs.SHARES if s * tasks >= 10 or s == 1]
     assert np.shape(row["worst"]["success"]) == (2, len(row["worst"]["shares"]))
