@@ -144,8 +144,8 @@ def test_a_new_student_takes_over(locks, tmp_path):
     assert seen == [jobs.NEXT]
     # Both seeds continue with their own untrained student.
     untrained = jax.device_get(new(jobs.NEXT).params)
-    same = [np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (placed[-1], untrained)))]
-    assert all(same)
+    pairs = zip(jax.tree.leaves(placed[-1]), jax.tree.leaves(untrained), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
     assert any((leaf[0] != leaf[1]).any() for leaf in jax.tree.leaves(placed[-1]))
     tasks = sum(map(len, suite.tests.values()))
     assert row["worst"]["shares"] == [s for s in jobs.SHARES if s * tasks >= 10 or s == 1]
