@@ -69,7 +69,7 @@ def incomplete_beta(a: ArrayLike, b: ArrayLike, x: ArrayLike) -> np.ndarray:
     return np.where(swap, 1 - front / fraction, front / fraction)
 
 
-def asas_runs(name: str, values: ArrayLike, least: int) -> np.ndarray:
+def as_runs(name: str, values: ArrayLike, least: int) -> np.ndarray:
     """Convert scores `[runs, ...]` to floats and check that there are at least `least` runs."""
     array = np.asarray(values, float)
     if array.ndim == 0 or len(array) < least or array.size == 0:
