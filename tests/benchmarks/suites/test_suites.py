@@ -1,6 +1,5 @@
 """Suites: their files, their jobs and statistics, and the report."""
 
-import dataclasses
 import io
 import json
 import shlex
@@ -30,7 +29,6 @@ from didact.environments.task_spaces import Box
 from didact.environments.walkers import stump_test_tasks
 from didact.environments.wrappers import WithRareValues
 from didact.experiments.cli import main
-from didact.experiments.config import LLMConfig
 from didact.experiments.config_files import read_values
 from didact.teachers import Teacher, registry
 
@@ -251,41 +249,6 @@ def fake(mean, seeds=5, points=3, seed=0):
 
 ROWS = {"good": fake(0.9, seed=1), "same": fake(0.4, seed=2), "uniform": fake(0.4, seed=3)}
 SIZES = {"a": 30, "b": 10}
-
-
-def test_teachers_that_are_added_later_join_the_report(own, tmp_path, monkeypatch, capsys):
-    drawn = []
-    monkeypatch.setattr(jobs, "loop_of", lambda job: None)
-    monkeypatch.setattr(report, "write", lambda results, folder: drawn.append(results) or {})
-
-    def run(job, folder):
-        return fake(0.5) | {
-            "success": {name: fake(0.5)["success"]["a"] for name in job.suite.tests}
-        }
-
-    monkeypatch.setattr(jobs, "run", run)
-    first = ("staged", "uniform")
-    config = CurriculumConfig(suite=str(own), teachers=first, seeds=5, out=str(tmp_path / "out"))
-    assert set(comparison.compare(config)["teachers"]) == set(first)
-    later = dataclasses.replace(
-        config, teachers=("alp_gmm fit_rate=100",), llm=LLMConfig(model="m")
-    )
-    result = comparison.compare(later)
-    assert set(result["teachers"]) == {*first, "alp_gmm fit_rate=100"}
-    assert result["summary"]["alp_gmm fit_rate=100"]["final_p"] is not None
-    assert set(comparison.read(tmp_path / "out" / "own" / "small")["teachers"]) == {
-        *first, "alp_gmm fit_rate=100"
-    }  # fmt: skip
-    assert set(drawn[-1][0]["teachers"]) == {*first, "alp_gmm fit_rate=100"}
-    assert "not part of the report" not in capsys.readouterr().err
-
-    longer = dataclasses.replace(config, teachers=("riac",), steps=512)
-    (tmp_path / "out" / "own" / "small" / "other.json").write_text("{")
-    assert set(comparison.compare(longer)["teachers"]) == {"riac"}
-    said = capsys.readouterr().err
-    assert said.count("is not part of the report") == 4
-    assert "other.json is not part" in said
-    assert set(comparison.compare(config)["teachers"]) == {*first, "alp_gmm fit_rate=100"}
 
 
 def test_statistics_are_scipys():
