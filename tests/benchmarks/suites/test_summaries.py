@@ -96,7 +96,7 @@ def test_a_teacher_has_the_same_color_in_a_whole_report(tmp_path, monkeypatch):
     """Also where the order of the teachers differs, or one of them is missing."""
 
     def level(values):
-        rows = {name: row(np.full((5, 2), value)) for name, value in values.items()}
+        rows = {name: row(np.full((5, 2), x), seconds=1.0) for name, x in values.items()}
         made = result(rows, tests=SIZES, settings={"steps": 9, "seeds": 5, "seed": 0, "tests": "x"})
         return made | {"description": "d", "machine": {}, "parameters": [], "verdict": []}
 
