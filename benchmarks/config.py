@@ -184,7 +184,7 @@ class SACBenchmarkConfig:
     seed: Seed = 0
     """first random seed"""
     steps: Steps = 10_000
-    """environment steps per training"""
+    """environment steps per training, a multiple of 10"""
     learning_rate: Positive = 1e-3
     """learning rate of both; all other settings are the defaults of Stable-Baselines3"""
     episodes: Steps = 100

@@ -7,7 +7,7 @@ twice at the same time.
 import contextlib
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Results:
 
     def read(self) -> dict[str, Any]:
         """Return the rows that are in the file now."""
-        return rows_of(self.path, self.part, self.settings, self.is_row)
+        return rows_of(self.path, self.part, self.settings, self.is_row, self.more)
 
     def row(self, name: str, make: Callable[[], Any]) -> Any:
         """Return a row, from the file if it is there; otherwise make it and add it.
@@ -74,13 +74,13 @@ class Results:
 
         slug = re.sub(r"[^\w.-]+", "-", name)[:60]
         number = zlib.crc32(f"{self.path.name} {name}".encode())
-        with self._locked(f".{slug}-{number:08x}{LOCK}", waiting):
+        with held(self.path.parent / f".{slug}-{number:08x}{LOCK}", waiting):
             self.rows |= self.read()
             yield
 
     def add(self, rows: Mapping[str, Any], **more: Any) -> None:
         """Add or replace rows in the file, and write more fields; rows of others are kept."""
-        with self._locked(LOCK, lambda: None):
+        with held(self.path.parent / LOCK):
             self.rows |= self.read() | dict(rows)
             try:
                 content = {"settings": self.settings | self.more, self.part: self.rows}
@@ -89,26 +89,40 @@ class Results:
                 allowed = f"on a writable disk ({reason(error)}; the last results are lost)"
                 raise SettingError("--out", str(self.path.parent), allowed) from error
 
-    @contextlib.contextmanager
-    def _locked(self, name: str, waiting: Callable[[], object]) -> Iterator[None]:
-        with contextlib.ExitStack() as held:
-            try:
-                held.enter_context(locked(self.path.parent / name, waiting))
-            except OSError as error:
-                allowed = f"a folder that can be locked ({name}: {reason(error)})"
-                raise SettingError("--out", str(self.path.parent), allowed) from None
-            yield
+
+@contextlib.contextmanager
+def held(path: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Hold the lock of a file in the output folder; see `files.locked`.
+
+    Raises:
+        SettingError: the folder cannot be locked.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, waiting))
+        except OSError as error:
+            allowed = f"a folder that can be locked ({path.name}: {reason(error)})"
+            raise SettingError("--out", str(path.parent), allowed) from None
+        yield
 
 
 def rows_of(
-    path: Path, part: str, settings: Mapping[str, Any], is_row: Callable[[Any], bool]
+    path: Path,
+    part: str,
+    settings: Mapping[str, Any],
+    is_row: Callable[[Any], bool],
+    more: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Return the rows that an earlier call of the benchmark wrote, by name; see `Results`."""
+    """Return the rows that an earlier call of the benchmark wrote, by name; see `Results`.
+
+    Settings are compared as a whole, so that one that was removed makes a difference, too; those
+    named in `more` are ignored.
+    """
     folder = str(path.parent)
     try:
         before = strict_json.loads(read_bytes(path, MOST))
         rows, known = before[part], before["settings"]
-        same = {k: v for k, v in known.items() if k in settings} == plain(settings)
+        same = {k: v for k, v in known.items() if k not in more} == plain(settings)
         if same and not all(map(is_row, rows.values())):
             raise ValueError("a row is incomplete")
     except FileNotFoundError:

@@ -11,14 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
-from didact.environments import SettingError
-
-
-class Interval(NamedTuple):
-    """The bounds of a confidence interval."""
-
-    low: Float[np.ndarray, "*rest"]
-    high: Float[np.ndarray, "*rest"]
+from didact.common.errors import SettingError
+from didact.common.intervals import as_runs, incomplete_beta
 
 
 class Welch(NamedTuple):
@@ -36,67 +30,6 @@ class FirstTimes(NamedTuple):
     reached: Bool[np.ndarray, " runs"]
 
 
-def bootstrap_interval(
-    values: ArrayLike, confidence: float = 0.95, samples: int = 2000, seed: int = 0
-) -> Interval:
-    """Return the percentile bootstrap interval of the mean over runs.
-
-    Whole runs are resampled with replacement, so that the interval around a learning curve is that
-    of whole curves.
-
-    Args:
-        values: scores `[runs, ...]`.
-        confidence: confidence level.
-        samples: number of bootstrap samples.
-        seed: random seed; equal seeds give equal intervals.
-
-    Returns:
-        Bounds `[...]`. With a single run, both equal its scores.
-
-    References:
-        Efron, Bootstrap methods: another look at the jackknife, 1979; Efron and Tibshirani, An
-        Introduction to the Bootstrap, 1993, section 13.3 (percentiles).
-    """
-    values = _runs("values", values, 1)
-    if not 0 < confidence < 1:
-        raise SettingError("confidence", confidence, "between 0 and 1")
-    if samples < 1:
-        raise SettingError("samples", samples, "at least 1")
-    n = len(values)
-    # The counts of the runs in a sample are multinomial, so all means are one matrix product.
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), samples)
-    means = np.tensordot(counts / n, values, axes=1)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
-    return Interval(low, high)
-
-
-def t_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Return Student's confidence interval of the mean over runs.
-
-    Unlike the percentile bootstrap, it has the stated coverage for a few runs of normal scores.
-
-    Args:
-        values: scores `[runs, ...]` with at least two runs.
-        confidence: confidence level.
-
-    Returns:
-        Bounds `[...]`.
-    """
-    values = _runs("values", values, 2)
-    if not 0 < confidence < 1:
-        raise SettingError("confidence", confidence, "between 0 and 1")
-    n = len(values)
-    low, high = 0.0, 1e9  # by bisection: P(|T| > t) decreases in t
-    for _ in range(200):
-        middle = (low + high) / 2
-        outside = incomplete_beta((n - 1) / 2, 0.5, (n - 1) / (n - 1 + middle**2))
-        low, high = (middle, high) if outside > 1 - confidence else (low, middle)
-    half = high * values.std(axis=0, ddof=1) / math.sqrt(n)
-    mean = values.mean(axis=0)
-    return Interval(mean - half, mean + half)
-
-
 def welch_test(a: ArrayLike, b: ArrayLike) -> Welch:
     """Perform Welch's t-test on two groups of runs with possibly different variances.
 
@@ -111,7 +44,7 @@ def welch_test(a: ArrayLike, b: ArrayLike) -> Welch:
         Welch, The generalization of "Student's" problem when several different population
         variances are involved, 1947; degrees of freedom by Satterthwaite, 1946.
     """
-    a, b = _runs("a", a, 2), _runs("b", b, 2)
+    a, b = as_runs("a", a, 2), as_runs("b", b, 2)
     part_a, part_b = (x.var(axis=0, ddof=1) / len(x) for x in (a, b))
     gap, variance = a.mean(axis=0) - b.mean(axis=0), part_a + part_b
     rounding = 1e-12 * np.maximum(np.abs(a).max(axis=0), np.abs(b).max(axis=0))
@@ -146,32 +79,6 @@ def holm(p_values: ArrayLike) -> list[float]:
     return adjusted.tolist()
 
 
-def incomplete_beta(a: ArrayLike, b: ArrayLike, x: ArrayLike) -> np.ndarray:
-    """Evaluate the regularised incomplete beta function I_x(a, b), elementwise.
-
-    Args:
-        a, b: positive parameters, up to about a thousand.
-        x: values from 0 to 1.
-
-    References:
-        The continued fraction 8.17.22 of the NIST Digital Library of Mathematical Functions.
-    """
-    a, b, x = np.broadcast_arrays(*(np.asarray(v, float) for v in (a, b, x)))
-    # The fraction converges quickly below the mean; above it, I_x(a, b) = 1 - I_{1-x}(b, a).
-    swap = x > (a + 1) / (a + b + 2)
-    a, b, x = np.where(swap, b, a), np.where(swap, a, b), np.where(swap, 1 - x, x)
-    log_gamma = np.vectorize(math.lgamma, otypes=[float])
-    with np.errstate(divide="ignore"):
-        front = log_gamma(a + b) - log_gamma(a) - log_gamma(b) - np.log(a)
-        front = np.exp(front + a * np.log(x) + b * np.log1p(-x))
-    fraction = np.ones_like(x)
-    for m in range(200, 0, -1):  # from the innermost term outward
-        odd = -(a + m - 1) * (a + b + m - 1) * x / ((a + 2 * m - 2) * (a + 2 * m - 1))
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        fraction = 1 + odd / (1 + even / fraction)
-    return np.where(swap, 1 - front / fraction, front / fraction)
-
-
 def interquartile_mean(values: ArrayLike) -> float:
     """Return the mean of the middle half of all scores; a quarter is cut at each end, rounded down.
 
@@ -182,7 +89,7 @@ def interquartile_mean(values: ArrayLike) -> float:
         Agarwal et al., Deep reinforcement learning at the edge of the statistical precipice,
         2021, section 4.3.
     """
-    ordered = np.sort(_runs("values", values, 1), axis=None)
+    ordered = np.sort(as_runs("values", values, 1), axis=None)
     cut = len(ordered) // 4
     return float(ordered[cut : len(ordered) - cut].mean())
 
@@ -196,7 +103,7 @@ def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:
     References:
         Agarwal et al., 2021, section 4.3; Mann and Whitney, 1947.
     """
-    a, b = _runs("a", a, 1), _runs("b", b, 1)
+    a, b = as_runs("a", a, 1), as_runs("b", b, 1)
     if a.shape[1:] != b.shape[1:]:
         raise SettingError("b", b.shape, f"an array with the tasks of a, {a.shape[1:]}")
     return float(((a[:, None] > b[None]) + 0.5 * (a[:, None] == b[None])).mean())
@@ -250,17 +157,9 @@ def median_time(first: FirstTimes) -> float:
     return math.inf
 
 
-def _runs(name: str, values: ArrayLike, least: int) -> np.ndarray:
-    """Convert values to floats and check that there are at least `least` runs."""
-    array = np.asarray(values, float)
-    if array.ndim == 0 or len(array) < least or array.size == 0:
-        raise SettingError(name, array.shape, f"an array of at least {least} run(s)")
-    return array
-
-
 def _curves(steps: ArrayLike, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Convert steps and values to floats and check their shapes."""
-    steps, values = np.asarray(steps, float), _runs("values", values, 1)
+    steps, values = np.asarray(steps, float), as_runs("values", values, 1)
     if steps.ndim != 1 or values.ndim != 2 or values.shape[1] != len(steps):
         raise SettingError("values", values.shape, f"[runs, points] with {steps.size} points")
     if np.any(np.diff(steps) <= 0):

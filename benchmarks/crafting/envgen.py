@@ -22,10 +22,11 @@ from didact import teachers
 from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.crafting.settings import EnvGenConfig
 from didact.benchmarks.registry import Benchmark
-from didact.benchmarks.statistics import holm, t_interval, welch_test
+from didact.benchmarks.statistics import holm, welch_test
 from didact.common import display
 from didact.common.errors import SettingError
 from didact.common.files import writable
+from didact.common.intervals import t_interval
 from didact.common.settings import checked as settings_checked
 from didact.environments import make
 from didact.environments.crafting.layout import ACHIEVEMENTS

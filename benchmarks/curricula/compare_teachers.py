@@ -16,10 +16,11 @@ from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.registry import Benchmark
-from didact.benchmarks.statistics import area_under_curve, bootstrap_interval, welch_test
+from didact.benchmarks.statistics import area_under_curve, welch_test
 from didact.benchmarks.suites import comparison
 from didact.common.extensions import import_all
 from didact.common.files import writable
+from didact.common.intervals import t_interval
 from didact.common.settings import checked as settings_checked
 from didact.environments import Environment, SettingError, TaskSpace
 from didact.experiments import setup
@@ -34,7 +35,7 @@ from didact.teachers.language.transcript import DROPPED
 
 FILE = "curves.json"
 OPTION = "--train-config"
-OF_SUITES = ("budget", "workers", "ray", "dry_run")  # settings of suites alone
+OF_SUITES = ("budget", "knowledge", "workers", "ray", "dry_run")  # settings of suites alone
 
 
 DEFAULTS = {
@@ -76,7 +77,7 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     Returns:
         `machine`, `settings`, and `teachers`: for each its `steps` [p], `success` [seeds, p] on the
         test set, `seconds`, the final success and the average success over the curve of each seed
-        with bootstrap intervals, and the p-values of Welch's tests of both against the last
+        with Student's intervals, and the p-values of Welch's tests of both against the last
         teacher, not corrected for the number of teachers.
 
     Raises:
@@ -114,7 +115,7 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
     baseline = chosen[config.teachers[-1]]
     for row in chosen.values():
         for score in ("final", "average"):
-            row[f"{score}_interval"] = [float(x) for x in bootstrap_interval(row[score])]
+            row[f"{score}_interval"] = [float(x) for x in t_interval(row[score])]
             row[f"{score}_p"] = float(welch_test(row[score], baseline[score]).p_value)
     series = {
         name: (np.array(row["steps"]), np.array(row["success"])) for name, row in chosen.items()
@@ -222,6 +223,7 @@ def table(result: dict[str, Any]) -> Table | Text:
         title=f"{settings['env']}: success on {settings['test_tasks']} test tasks after "
         f"{settings['steps']:,} steps, {settings['seeds']} seeds",
         title_style="bold",
+        caption="intervals: Student's t over seeds; p: Welch's tests against the last teacher",
     )
     scores = ("final (95 %)", "p (final)", "along the curve (95 %)", "p (curve)")
     for name in ("teacher", *scores, "seconds"):
@@ -229,7 +231,7 @@ def table(result: dict[str, Any]) -> Table | Text:
     for name, row in result["teachers"].items():
         cells = []
         for score in ("final", "average"):
-            low, high = row[f"{score}_interval"]
+            low, high = np.clip(row[f"{score}_interval"], 0, 1)
             p = row[f"{score}_p"]
             cells += [f"{np.mean(row[score]):.1%} [{low:.1%}, {high:.1%}]"]
             cells += ["-" if name == settings["teachers"][-1] else f"{p:.3g}"]

@@ -15,9 +15,10 @@ from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.curricula.settings import MazesConfig
 from didact.benchmarks.curricula.worst_levels import solvable_levels, success_rates, worst_success
 from didact.benchmarks.registry import Benchmark
-from didact.benchmarks.statistics import interquartile_mean, t_interval, welch_test
+from didact.benchmarks.statistics import interquartile_mean, welch_test
 from didact.common import display
 from didact.common.files import writable
+from didact.common.intervals import t_interval
 from didact.common.settings import checked as settings_checked
 from didact.environments import SettingError
 from didact.environments.grid.mazes import EVALUATION, Levels, RepeatedBlocks

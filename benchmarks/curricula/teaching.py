@@ -16,7 +16,8 @@ from didact import teachers
 from didact.benchmarks import hardware
 from didact.benchmarks.curricula.settings import TeachingConfig
 from didact.benchmarks.registry import Benchmark
-from didact.benchmarks.statistics import t_interval, welch_test
+from didact.benchmarks.statistics import welch_test
+from didact.common.intervals import t_interval
 from didact.common.settings import checked, parsed, plain
 from didact.environments.toys import toy_grid
 from didact.experiments.evaluation.evaluate import Results, evaluator
@@ -34,6 +35,7 @@ def compare(config: TeachingConfig) -> dict[str, Any]:
     Returns:
         `machine`, `settings`, `teachers` with the `score` of each seed (the mean test score of the
         pupils at the end of their lives), its interval, the share of pupils that reach the goal,
+        the `seconds` of the training, if there is one, and of the last test, without compilation,
         and Welch's p-value of the difference from the trained teacher, not corrected for the number
         of teachers; and the `curve` of the training: score by steps and seed.
 
@@ -53,9 +55,10 @@ def compare(config: TeachingConfig) -> dict[str, Any]:
         rows[TRAINED], curve = _trained(config, world, keys, tasks)
     for text, teacher in others.items():
         student = teacher_as_student(points, teacher)
-        begun = time.perf_counter()
         run = jax.jit(evaluator(points, student, num_envs=config.lives))
-        results = [run((), key, tasks) for key in keys]
+        run((), keys[0], tasks)  # compiles it
+        begun = time.perf_counter()
+        results = jax.block_until_ready([run((), key, tasks) for key in keys])
         rows[text] = _row(results) | {"seconds": round(time.perf_counter() - begun, 1)}
     bound = _bound(tasks, config)
     best = next(iter(rows))
@@ -99,18 +102,32 @@ def _trained(
         rollout_length=config.rollout_length,
         num_seeds=config.seeds,
     )
-    run = jax.jit(evaluator(world, student, num_envs=config.lives))
-    state, curve, begun = loop.init(config.seed), [], time.perf_counter()
+    state, curve = loop.init(config.seed), []
     parts = np.diff(np.round(np.linspace(0, updates, config.num_evaluations + 1)).astype(int))
-    done, results = 0, []
-    for part in parts[parts > 0]:
-        state, _ = loop.chunk(state, int(part))
-        done += int(part)
-        states = [jax.tree.map(lambda x, i=i: x[i], state.student) for i in range(config.seeds)]
+    parts = [int(part) for part in parts[parts > 0]]
+    for part in set(parts):
+        loop.compiled(state, part)
+    run = jax.jit(evaluator(world, student, num_envs=config.lives))
+    run(_seed(state.student, 0), keys[0], tasks)  # compiles it
+    done, results, trained, tested = 0, [], 0.0, 0.0
+    for part in parts:
+        begun = time.perf_counter()
+        state, _ = jax.block_until_ready(loop.chunk(state, part))
+        trained += time.perf_counter() - begun
+        done += part
+        begun = time.perf_counter()
+        states = [_seed(state.student, i) for i in range(config.seeds)]
         results = [run(one, key, tasks) for one, key in zip(states, keys, strict=True)]
+        results = jax.block_until_ready(results)
+        tested = time.perf_counter() - begun
         steps = done * config.num_envs * config.rollout_length
         curve.append({"steps": steps, "score": _row(results)["score"]})
-    return _row(results) | {"seconds": round(time.perf_counter() - begun, 1)}, curve
+    return _row(results) | {"seconds": round(trained + tested, 1)}, curve
+
+
+def _seed(states: Any, i: int) -> Any:
+    """Return the state of one seed."""
+    return jax.tree.map(lambda x: x[i], states)
 
 
 def _row(results: list[Results]) -> dict[str, Any]:

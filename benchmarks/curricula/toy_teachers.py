@@ -16,7 +16,8 @@ from didact import teachers
 from didact.benchmarks import hardware
 from didact.benchmarks.curricula.settings import ToyConfig
 from didact.benchmarks.registry import Benchmark
-from didact.benchmarks.statistics import area_under_curve, t_interval, welch_test
+from didact.benchmarks.statistics import area_under_curve, welch_test
+from didact.common.intervals import t_interval
 from didact.common.settings import checked, fields_of, parsed
 from didact.environments import SettingError, TaskSpace
 from didact.environments.toys import toy_grid

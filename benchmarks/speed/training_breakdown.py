@@ -83,23 +83,22 @@ def training(config: ThroughputConfig, settings: TrainConfig | None = None) -> d
         return _next(key), *carry
 
     def teach(carry):
-        key, teacher = carry
+        key, teacher, _ = carry
+        # All proposals are results, so that the compiler cannot eliminate any part of them.
         proposed, teacher = propose(loop.teacher, teacher, key, n * steps)
-        # Depend on the proposals, so that the compiler cannot eliminate them.
-        kept = rows._replace(tasks=rows.tasks + 0 * proposed.tasks[: len(rows.tasks)])
-        teacher = loop.teacher.observe(teacher, kept, outcomes)
-        return _next(key), teacher
+        return _next(key), loop.teacher.observe(teacher, rows, outcomes), proposed
 
     def learn(carry):
         key, student, rollout = carry
         return _next(key), loop.student.learn(student, rollout, key)[0], rollout
 
     world, seen = jax.jit(environment.reset)(state.key, tasks[0])
+    first = jax.jit(lambda teacher, key: propose(loop.teacher, teacher, key, n * steps)[0])
     calls = {
         "update": Timed(on_device(lambda s: loop.update(s)[0]), state),
         "rollout": Timed(on_device(rollouts), (state, ready)),
         "environment": Timed(environments, (state.key, world, seen)),
-        "teacher": Timed(teach, (state.key, state.teacher)),
+        "teacher": Timed(teach, (state.key, state.teacher, first(state.teacher, state.key))),
         "learning": Timed(on_device(learn), (state.key, state.student, rollout)),
     }
     times = interleaved(calls, config.repeats, config.seconds)

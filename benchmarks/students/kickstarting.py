@@ -24,9 +24,9 @@ from didact.benchmarks.config import KickstartingConfig
 from didact.benchmarks.evaluated_training import train_with_evaluations
 from didact.benchmarks.registry import Benchmark
 from didact.benchmarks.resumed_results import Results
-from didact.benchmarks.statistics import bootstrap_interval
 from didact.common import display
 from didact.common.files import writable
+from didact.common.intervals import t_interval
 from didact.common.settings import checked as settings_checked
 from didact.environments import SettingError
 from didact.experiments import population, setup
@@ -321,12 +321,13 @@ def points(updates: int, count: int) -> list[int]:
 
 
 def compared(row: dict[str, Any], scratch: dict[str, Any]) -> dict[str, Any]:
-    """Compare a student with one trained from scratch, with bootstrap intervals over seeds.
+    """Compare a student with one trained from scratch, with bootstrap intervals of ratios.
 
     `steps_ratio` is the number of steps of the training from scratch, divided by the steps that the
     student (mean over seeds) needs to reach the final success of scratch; 0 if it never does.
     `final_ratio` is the ratio of the final success rates. Both are omitted if scratch ends with no
-    success. The members of a population are not independent, so its intervals are too narrow.
+    success. The members of a population are not independent, so its intervals are too narrow;
+    those of less than about ten seeds are, too.
     """
     steps = np.array(row["steps"])
     student = np.mean(row["success"], axis=-1)
@@ -362,14 +363,17 @@ def table(result: dict[str, Any]) -> Group:
         f"{settings['seeds']} seeds",
         title_style="bold",
         caption="speed-up: steps of the training from scratch / steps to its final success, "
-        "without the steps of the experts; 95 % intervals over seeds",
+        "without the steps of the experts; 95 % intervals over seeds: Student's t for the success, "
+        "bootstrap, which is too narrow for a few seeds, for ratios",
     )
     for name in ("student", "final success", "/ scratch", "speed-up", "seconds"):
         first.add_column(name, justify="left" if name == "student" else "right")
     for name, row in students.items():
         final = np.mean(row["success"], axis=-1)[:, -1]
-        low, high = bootstrap_interval(final)
-        cells = [f"{np.mean(final):.1%} [{low:.1%}, {high:.1%}]", "-", "-"]
+        cells = [f"{np.mean(final):.1%}", "-", "-"]
+        if len(final) > 1:
+            low, high = np.clip(t_interval(final), 0, 1)
+            cells[0] += f" [{low:.1%}, {high:.1%}]"
         if "final_ratio" in row:
             low, high = row["final_ratio_interval"]
             cells[1] = f"{row['final_ratio']:.2f} [{low:.2f}, {high:.2f}]"

@@ -44,6 +44,9 @@ def compare(config: SACBenchmarkConfig) -> dict[str, Any]:
             results for other settings.
     """
     config = checked(config)
+    if config.steps % CHUNKS:
+        allowed = f"a multiple of {CHUNKS}, so that both libraries train for as many steps"
+        raise SettingError("--steps", config.steps, allowed)
     if config.peer:
         try:
             import stable_baselines3  # type: ignore  # noqa: F401
@@ -108,12 +111,12 @@ def _train(config: SACBenchmarkConfig, seed: int) -> dict[str, Any]:
     )
     loop = Loop(environment, uniform(space), student, num_envs=1, rollout_length=1)
     state = loop.init(seed)
-    length = max(1, config.steps // CHUNKS)
+    length = config.steps // CHUNKS
     start = time.perf_counter()
     loop.compiled(state, length)
     compiled = time.perf_counter() - start
     start = time.perf_counter()
-    for _ in range(-(-config.steps // length)):
+    for _ in range(CHUNKS):
         state, _ = loop.chunk(state, length)
     jax.block_until_ready(state)
     seconds = time.perf_counter() - start

@@ -22,7 +22,7 @@ from didact.benchmarks.suites import jobs, ray_jobs, stored_results, summaries, 
 from didact.benchmarks.suites.reporting import report
 from didact.benchmarks.suites.suite_files import Suite, read_suite
 from didact.benchmarks.suites.suite_names import shipped
-from didact.common import foreign_files, strict_json
+from didact.common import display, foreign_files, strict_json
 from didact.common.errors import SettingError
 from didact.common.extensions import OPTION as IMPORT
 from didact.common.extensions import import_all
@@ -32,11 +32,14 @@ from didact.common.settings import fields_of
 from didact.environments.task_spaces import Box
 
 RESULT = "suite.json"
+REPORT_LOCK = ".report.lock"
 OTHERS = ("env", "num_envs", "warm_up", "train_config", "test_tasks")  # which the suite decides
 
 
 def compare(config: CurriculumConfig) -> dict[str, Any]:
     """Run the jobs of a suite that are not finished, and write the report.
+
+    The report has all teachers that are finished in the folder, also those of earlier calls.
 
     Returns:
         `suite`, `settings`, `tests` (the number of test tasks by group), `teachers` (the results of
@@ -88,8 +91,9 @@ def compare(config: CurriculumConfig) -> dict[str, Any]:
             ray_jobs.run(commands, files, config.ray, config.workers)
         else:
             workers.run({name: command_of(config, name) for name in missing}, config.workers)
-    rows = {job.teacher: finished(job, folder) for job in planned}
-    return write(suite, planned[0], rows, folder)
+    for job in planned:
+        finished(job, folder)
+    return write(planned[0], folder)
 
 
 def command_of(config: CurriculumConfig, teacher: str) -> list[str]:
@@ -158,12 +162,19 @@ def fingerprint(job: jobs.Job) -> dict[str, Any]:
 
 
 def digest_of_training(job: jobs.Job) -> str:
-    """Return a digest of all that the jobs of a comparison share, for merging their results."""
+    """Return a digest of all that the jobs of a comparison share, for merging their results.
+
+    It includes what only some of the teachers are given, so that controls fit to the teachers.
+    """
+    suite = job.suite
     settings = fingerprint(dataclasses.replace(job, teacher=summaries.BASELINE))
+    settings["easy"] = None if suite.easy is None else jobs.bounds_of(suite.easy)
+    settings["stages"] = [jobs.bounds_of(stage) for stage in suite.stages]
+    settings["return_range"] = list(suite.return_range)
     for name in ("steps", "seed", "num_seeds", "llm"):  # stated in full, or of a teacher
         del settings["train"][name]
-    if job.suite.knowledge != "high":
-        settings["knowledge"] = job.suite.knowledge
+    if suite.knowledge != "high":
+        settings["knowledge"] = suite.knowledge
     return hashlib.sha256(strict_json.dumps(settings).encode()).hexdigest()
 
 
@@ -178,10 +189,39 @@ def parameters_of(suite: Suite) -> list[str]:
     return list(suite.space.names) if isinstance(suite.space, Box) else []
 
 
-def write(
-    suite: Suite, job: jobs.Job, rows: Mapping[str, dict[str, Any]], folder: Path
-) -> dict[str, Any]:
-    """Write the results of a suite and its report."""
+def finished_rows(job: jobs.Job, folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the results of all teachers in a folder whose trainings have the settings of a job.
+
+    Files that are damaged or have other settings are left out, with a message.
+    """
+    complete = functools.partial(is_row, suite=job.suite)
+    rows = {}
+    for path in sorted(folder.glob("*.json")):
+        if path.name == RESULT:
+            continue
+        try:
+            known = strict_json.loads(foreign_files.read_bytes(path, resumed_results.MOST))
+            name = known["settings"]["teacher"]
+            settings = fingerprint(dataclasses.replace(job, teacher=name))
+            settings["train"]["llm"] = known["settings"]["train"]["llm"]  # of that teacher alone
+            rows[name] = resumed_results.rows_of(path, "rows", settings, complete)[name]
+        except (OSError, *resumed_results.DAMAGED):  # a SettingError is a ValueError
+            why = "it is damaged, or of other settings"
+            display.terminal().print(f"{path.name} is not part of the report: {why}", markup=False)
+    return rows
+
+
+def write(job: jobs.Job, folder: Path) -> dict[str, Any]:
+    """Write the results and the report of all teachers in a folder; see `finished_rows`.
+
+    Commands that finish at the same time write one after another, so that the last has them all.
+    """
+    with resumed_results.held(folder / REPORT_LOCK):
+        return _write(job, finished_rows(job, folder), folder)
+
+
+def _write(job: jobs.Job, rows: Mapping[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
+    suite = job.suite
     sizes = {name: len(tasks) for name, tasks in suite.tests.items()}
     rows = {name: summaries.with_students(row, job.seeds) for name, row in rows.items()}
     summary = summaries.summarise(rows, sizes)
@@ -250,7 +290,7 @@ def table(result: dict[str, Any]) -> Table | Text:
     made.add_column("teacher")
     for name in ("final % (95 %)", "p", "area % (95 %)", "p", "to 50 %", "dead"):
         made.add_column(name, justify="right")
-    for name in report.ordered(result["summary"]):
+    for name in summaries.ordered(result["summary"]):
         made.add_row(name, *cells(result["summary"][name]))
     return made
 

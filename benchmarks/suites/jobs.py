@@ -18,6 +18,7 @@ from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evalu
 from didact.benchmarks.suites.suite_files import Suite
 from didact.common import strict_json
 from didact.common.errors import SettingError
+from didact.common.files import append_whole
 from didact.common.settings import parsed
 from didact.environments import Environment
 from didact.environments.grid.mazes import Levels, RepeatedBlocks
@@ -26,10 +27,11 @@ from didact.experiments import setup
 from didact.experiments.config import LLMConfig, TrainConfig, checked
 from didact.experiments.evaluation.evaluate import evaluator
 from didact.experiments.loop import Loop
+from didact.experiments.runs.transcripts import TRANSCRIPT
 from didact.experiments.tasks import proposers
 from didact.teachers import Teacher, propose
 from didact.teachers.combinators.moved_parts import moved_part
-from didact.teachers.language.transcript import totals
+from didact.teachers.language.transcript import DROPPED, exchanges, totals
 
 STAGED, WARM_UP = "staged", "warm-up"  # the controls of every suite
 MASTERED = 0.9  # success rate on the easy tasks that ends the warm-up
@@ -38,6 +40,7 @@ NEXT = 0x5EED  # between the seeds of a student and of the one that replaces it
 LEVEL_SEED = 0x7E57  # of the tasks of `worst_of`
 SHARES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the worst tasks
 FEWEST = 10  # tasks of a share
+LOST = "lost.jsonl"  # requests of attempts that did not end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Job:
                 steps=self.steps,
                 num_seeds=self.seeds,
                 seed=self.seed,
+                warm_up=0.0,  # as for all other teachers, also of a pool
                 llm=self.llm,
             )
         )
@@ -95,10 +99,10 @@ class Job:
         kinds = teachers.settings_of(own) if registered else {}
         made: dict[str, Any] = {}
         if name == STAGED:
-            made["stages"] = [_bounds(stage) for stage in suite.stages]
+            made["stages"] = [bounds_of(stage) for stage in suite.stages]
         taught = name == WARM_UP or "easy" in kinds
         if taught and (suite.easy != suite.usual_easy or suite.profile.shuffle is not None):
-            made["easy"] = None if suite.easy is None else _bounds(suite.easy)
+            made["easy"] = None if suite.easy is None else bounds_of(suite.easy)
         if "return_range" in kinds and suite.return_range != Environment.return_range:
             made["return_range"] = list(suite.return_range)
         if suite.greedy:
@@ -114,7 +118,8 @@ def needs_easy_tasks(label: str) -> bool:
     return name == WARM_UP or (name != STAGED and ":" not in name and teachers.starts_easy(name))
 
 
-def _bounds(part: TaskSpace) -> list[list[float]]:
+def bounds_of(part: TaskSpace) -> list[list[float]]:
+    """Return the lowest and the highest values of a part of the task space."""
     return [part.low.tolist(), part.high.tolist()]
 
 
@@ -171,6 +176,7 @@ def loop_of(job: Job) -> Loop:
     for variant in job.suite.variants.values():
         loop_of(dataclasses.replace(job, suite=variant))
     settings, environment = job.settings, job.suite.environment
+    resets_of(job)
     devices = jax.devices()[:1]
     loop = setup.loop_of(settings, environment, devices)  # validates the settings
     if settings.teacher == "pool":
@@ -191,6 +197,26 @@ def loop_of(job: Job) -> Loop:
     )
 
 
+def resets_of(job: Job) -> dict[int, int]:
+    """Return the chunks after which a new student takes over, with its number, from 1.
+
+    Each student is trained for at least one chunk.
+
+    Raises:
+        SettingError: the training has too few chunks for that.
+    """
+    settings, parts = job.settings, job.suite.profile.resets
+    chunks = settings.num_updates // settings.updates_per_chunk
+    found = {
+        min(max(1, round(part * chunks)), chunks - 1): number
+        for number, part in enumerate(parts, 1)
+    }
+    if parts and (len(found) < len(parts) or chunks < 2):
+        allowed = f"in different chunks before the last one ({chunks} in this training)"
+        raise SettingError(f"resets of {job.suite.name}", list(parts), allowed)
+    return found
+
+
 def run(job: Job, folder: Path) -> dict[str, Any]:
     """Train all seeds of a job, and test them on the suite's tasks.
 
@@ -203,8 +229,9 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
         [p, k, d], tasks that the teacher of the first seed proposed at that time, in the unit cube
         (empty for tasks without names); `episodes`, `seconds`, `compile_seconds` and `machine`;
         `worst`, if the suite has that test: the mean success [seeds, m] in the worst `shares` [m];
-        `language` for a language model: its `calls`, `tokens` and `cost`. With several students,
-        their number `students`; the seeds of the first come first, then those of the second.
+        `language` for a language model: its `calls`, `tokens` and `cost`, and `lost_calls`, the
+        number of calls of earlier attempts that did not end. With several students, their number
+        `students`; the seeds of the first come first, then those of the second.
     """
     if job.suite.variants:
         return joined(
@@ -236,11 +263,10 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
         success = np.asarray(test(state.student, key))  # [seeds, tasks]
         return np.stack([part.mean(1) for part in np.split(success, ends, axis=1)], axis=1)
 
-    runner = proposers.ProposerRunner(
-        settings, suite.environment, loop, folder / Path(job.file).stem
-    )
-    k, chunks = settings.updates_per_chunk, settings.num_updates // settings.updates_per_chunk
-    resets = {round(part * chunks): i for i, part in enumerate(suite.profile.resets, 1)}
+    requests = folder / Path(job.file).stem
+    lost = _set_aside(requests)
+    runner = proposers.ProposerRunner(settings, suite.environment, loop, requests)
+    k, resets = settings.updates_per_chunk, resets_of(job)
 
     def between(state, metrics, number, tell):
         if number in resets:
@@ -263,9 +289,11 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
     if suite.worst is not None:
         more["worst"] = worst_of(suite, jax.jit(play), followed.state.student, settings)
     if runner.asking is not None:
-        spent = totals([*runner.transcript.exchanges, *runner.transcript.dropped])
+        spent = totals(runner.transcript.exchanges)
         tokens = spent.prompt_tokens + spent.completion_tokens
-        more["language"] = {"calls": spent.calls, "tokens": tokens, "cost": spent.cost}
+        more["language"] = {
+            "calls": spent.calls, "tokens": tokens, "cost": spent.cost, "lost_calls": lost,
+        }  # fmt: skip
     return more | {
         "steps": followed.steps,
         "success": {name: tests[:, :, i].round(4).tolist() for i, name in enumerate(suite.tests)},
@@ -275,6 +303,19 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
         "compile_seconds": round(followed.compile_seconds, 1),
         "machine": hardware.describe(),
     }
+
+
+def _set_aside(folder: Path) -> int:
+    """Move the requests of interrupted attempts to the file `LOST`; return their number.
+
+    Each attempt has the whole budget of the language model, so that all results are of equal
+    trainings.
+    """
+    for name in (TRANSCRIPT, DROPPED):
+        if found := exchanges(folder / name):
+            append_whole(folder / LOST, "".join(exchange.line() for exchange in found))
+        (folder / name).unlink(missing_ok=True)
+    return len(exchanges(folder / LOST))
 
 
 def player_of(suite: Suite, settings: TrainConfig) -> Any:
@@ -326,6 +367,7 @@ def joined(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         made["language"] = {
             "calls": sum(row["language"]["calls"] for row in rows),
             "tokens": sum(row["language"]["tokens"] for row in rows),
+            "lost_calls": sum(row["language"]["lost_calls"] for row in rows),
             "cost": sum(costs) if costs else None,
         }
     return made

@@ -83,6 +83,7 @@ def check_row(
     if "language" in row:
         for name in ("calls", "tokens"):
             value_of(f"{name} of {teacher}", row["language"][name], Count)
+        value_of(f"lost_calls of {teacher}", row["language"].get("lost_calls", 0), Count)
         value_of(f"cost of {teacher}", row["language"]["cost"], NotNegative | None)
 
 

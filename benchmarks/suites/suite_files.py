@@ -48,7 +48,7 @@ REQUIRED = ("description", "train", "tests", "budgets")
 DECIDED = (  # settings of a training that a suite does not have
     *("teacher", "teacher_settings", "proposer", "transcript", "steps", "seed", "num_seeds"),
     *("run", "imports", "llm", "pictures", "video", "exploit_every", "checkpoint_every"),
-    *("evaluate_on", "evaluation_episodes", "evaluate_every", "anneal_help"),
+    *("evaluate_on", "evaluation_episodes", "evaluate_every", "anneal_help", "warm_up"),
 )
 MOST_BOUND = 3e38  # of a task parameter, in absolute terms
 

@@ -19,12 +19,13 @@ from didact.benchmarks.statistics import (
     interquartile_mean,
     median_time,
     probability_of_improvement,
-    t_interval,
     welch_test,
 )
+from didact.common.intervals import t_interval
 
 BASELINE = "uniform"
 UPPER = "staged"
+CONTROLS = (BASELINE, UPPER, f"warm-up {BASELINE}")
 DEAD = 0.1  # final success below this fraction of the best teacher's mean: a seed that died
 LEVEL = 0.05  # of significance
 HALF = 0.5  # success rate whose time is reported
@@ -114,6 +115,11 @@ def summarise(
     return made
 
 
+def ordered(summary: Mapping[str, Any]) -> list[str]:
+    """Return the teachers of a summary, best first."""
+    return sorted(summary, key=lambda name: -summary[name]["area_mean"])
+
+
 def conclusion(row: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     """Return which of `CONCLUSIONS` holds for a row of the summary, compared with the baseline.
 
@@ -140,17 +146,28 @@ def verdict(summary: Mapping[str, Mapping[str, Any]]) -> list[str]:
     seeds = min(row["seeds"] for row in summary.values())
     said = [f"Welch's tests against {BASELINE} with {seeds} seeds, corrected by Holm's method:"]
     for words in CONCLUSIONS:
-        names = [name for name in found if found[name] == words]
+        names = [name for name in ordered(summary) if found.get(name) == words]
         if names:
-            ordered = sorted(names, key=lambda name: -summary[name]["area_mean"])
-            said.append(f"{words}: {', '.join(ordered)}.")
-    if UPPER in summary:
-        gap = summary[UPPER]["area_mean"] - base["area_mean"]
-        learned = {n: r for n, r in summary.items() if n not in (UPPER, BASELINE)}
-        if learned and gap > 0:
-            name = max(learned, key=lambda n: learned[n]["area_mean"])
-            closed = (learned[name]["area_mean"] - base["area_mean"]) / gap
-            part = f"closes {closed:.0%} of the gap between {BASELINE} and the hand-made stages"
-            beyond = "is higher than the hand-made stages, which leave room for improvement"
-            said.append(f"{name} {part if closed <= 1 else beyond} (area under the curve).")
-    return said
+            said.append(f"{words}: {', '.join(names)}.")
+    return said + _gap_closed(summary)
+
+
+def _gap_closed(summary: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return how much of the gap between uniform sampling and the stages the best teacher closes.
+
+    Nothing is said if the stages are not significantly better, or no teacher exceeds uniform
+    sampling. The control `warm-up uniform` does not count.
+    """
+    learned = {name: row for name, row in summary.items() if name not in CONTROLS}
+    if UPPER not in summary or not learned:
+        return []
+    base, upper = summary[BASELINE]["area_mean"], summary[UPPER]["area_mean"]
+    name = ordered(learned)[0]
+    reached = learned[name]["area_mean"]
+    if upper <= base or summary[UPPER]["area_p"] >= LEVEL or reached <= base:
+        return []
+    best = f"{name}, the best of {len(learned)} teachers in these results," * (len(learned) > 1)
+    part = f"closes {(reached - base) / (upper - base):.0%} of the gap between {BASELINE} and "
+    part += "the hand-made stages"
+    beyond = "is higher than the hand-made stages, which leave room for improvement"
+    return [f"{best or name} {part if reached <= upper else beyond} (area under the curve)."]

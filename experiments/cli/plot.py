@@ -1,7 +1,8 @@
 """Plot the learning curves of several runs in one figure, or write them as CSV.
 
-Runs that differ only in their seed form one curve, with a 95 % bootstrap interval over the seeds.
-Curves are labelled by the settings in which the runs differ.
+Runs that differ only in their seed form one curve, with a 95 % bootstrap interval over the seeds,
+which is too narrow for less than about ten. Curves are labelled by the settings in which the runs
+differ.
 """
 
 import dataclasses

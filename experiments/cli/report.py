@@ -16,7 +16,7 @@ class Options:
     results: tyro.conf.Positional[tuple[Path, ...]]
     """folders or files of results"""
     out: Path = Path("report")
-    """folder of the page, its figures and the summary as CSV"""
+    """folder of the page, its figures, and the summary and all seeds as CSV"""
 
 
 def run(options: Options) -> None:

@@ -237,8 +237,11 @@ def _printable(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """Write a text such that matplotlib shows it as it is: not as mathematics, and not hidden."""
-    text = _printable(text).replace("$", r"\$")
+    """Write a text such that matplotlib shows it as it is; a label with "_" first would be hidden.
+
+    The style does not read "$" as the beginning of mathematics.
+    """
+    text = _printable(text)
     return f" {text}" if text.startswith("_") else text
 
 

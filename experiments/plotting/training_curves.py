@@ -30,6 +30,8 @@ from didact.experiments.runs.curriculum_snapshots import (
     save_snapshot,
 )
 
+BAND = "bands: 95 % bootstrap over seeds"
+
 __all__ = [
     "COLOURS",
     "CurriculumSnapshot",
@@ -57,7 +59,8 @@ def learning_curves(
 ) -> Path:
     """Plot one curve per label and return the path of the figure.
 
-    With several seeds, the curve is their mean and the band its bootstrap 95 % confidence interval.
+    With several seeds, the curve is their mean and the band its 95 % bootstrap interval, which is
+    too narrow for less than about ten seeds; the axis label says so.
 
     Args:
         path: output file in a format supported by matplotlib (.png, .pdf, .svg).
@@ -77,6 +80,7 @@ def learning_curves(
     with drawing_style():
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
+        many = False
         for number, (label, (x, y)) in enumerate(series.items()):
             x, y = np.asarray(x, float), np.atleast_2d(np.asarray(y, float))
             if x.ndim != 1 or y.shape[1:] != x.shape:
@@ -84,6 +88,7 @@ def learning_curves(
             smooth = np.stack([_moving_mean(row, window) for row in y])
             colour = COLOURS[number % len(COLOURS)]
             if len(y) > 1:
+                many = True
                 low, high = bootstrap_band(smooth)
                 axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
             elif window > 1:
@@ -115,7 +120,8 @@ def learning_curves(
                 fontsize=8,
             )
         axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label + (f"\n(mean over {window} points)" if window > 1 else ""))
+        notes = [f"mean over {window} points"] * (window > 1) + [BAND] * many
+        axes.set_ylabel("\n".join([y_label, *(f"({note})" for note in notes)]))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
         if title:

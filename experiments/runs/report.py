@@ -9,6 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from didact.common.display import Display
+from didact.common.intervals import t_interval
 from didact.environments import SettingError
 from didact.environments.base import PICTURES
 from didact.experiments.evaluation import watch
@@ -43,8 +44,8 @@ def finish(training: Any, state: Any) -> dict[str, Any]:
         scores = training.evaluate(state, updates + 1 + greedy, episodes=episodes, greedy=greedy)
         for name, row in scores.items():
             if "success_by_seed" in row:
-                band = training_curves.bootstrap_band(np.asarray(row["success_by_seed"])[:, None])
-                row["interval"] = [float(x[0]) for x in band]
+                interval = np.clip(t_interval(row["success_by_seed"]), 0, 1)
+                row["interval"] = interval.tolist()
             evaluation.setdefault(name, {})[mode] = row
     files: dict[str, str] = {"policy": policy_files.save(training, state, updates, evaluation)}
     if config.pictures and not training.figures:

@@ -17,11 +17,11 @@ from didact.common import display
 from didact.common.errors import SettingError
 from didact.common.extensions import require_named
 from didact.common.files import writable, write_whole
+from didact.common.intervals import t_interval
 from didact.experiments import setup
 from didact.experiments.config import LLMConfig, TrainConfig, read_run
 from didact.experiments.evaluation import fixed_tasks
 from didact.experiments.plotting import run_comparison
-from didact.experiments.plotting.training_curves import bootstrap_band
 from didact.experiments.preparation import settled
 from didact.experiments.runs.folder import CONFIG
 from didact.experiments.runs.optional import reason
@@ -173,8 +173,8 @@ def _rate(values: Sequence[float]) -> str:
         return "-"
     text = f"{np.mean(values):.1%}"
     if len(values) > 1:
-        low, high = bootstrap_band(np.array(values)[:, None])
-        text += f" [{low[0]:.1%}, {high[0]:.1%}]"
+        low, high = np.clip(t_interval(values), 0, 1)
+        text += f" [{low:.1%}, {high:.1%}]"
     return text
 
 

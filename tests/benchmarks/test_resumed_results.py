@@ -101,6 +101,24 @@ def test_other_settings_are_refused_also_later(tmp_path):
         results(path, settings={"steps": 6})
 
 
+@pytest.mark.parametrize("fewer", [{"steps": 5}, {"names": ("a", "b")}, {}])
+def test_a_setting_that_disappears_makes_results_different(tmp_path, fewer):
+    path = tmp_path / "r.json"
+    results(path).row("a", lambda: {"x": 1})
+    assert results(path, settings=SETTINGS).rows == {"a": {"x": 1}}
+    with pytest.raises(SettingError, match="different settings"):
+        results(path, settings=fewer)
+
+
+def test_settings_that_may_differ_between_calls(tmp_path):
+    path = tmp_path / "r.json"
+    for shown in (["a"], ["a", "b"], []):
+        made = Results(path, "rows", SETTINGS, lambda row: row["x"] >= 0, {"shown": shown})
+        assert made.row("a", lambda: {"x": 1}) == {"x": 1}
+        made.add({})
+        assert json.loads(path.read_text())["settings"]["shown"] == shown
+
+
 def test_pipes_and_links_are_refused(tmp_path):
     path = tmp_path / "r.json"
     os.mkfifo(path)

@@ -9,6 +9,7 @@ import fakes
 import numpy as np
 import pytest
 
+from didact.common.intervals import t_interval
 from didact.experiments.cli import main
 from didact.experiments.evaluation.fixed_tasks import UNIFORM
 from didact.experiments.runs import logs
@@ -210,7 +211,7 @@ def test_several_seeds(tmp_path):
     assert len(told["success_by_seed"]) == 2
     assert told["success"] == pytest.approx(np.mean(told["success_by_seed"]))
     low, high = told["interval"]
-    assert low <= told["success"] <= high
+    assert [low, high] == pytest.approx(np.clip(t_interval(told["success_by_seed"]), 0, 1))
     policies = [load_policy(run / name) for name in ("policy", "policy-seed-4")]
     assert [p.card["training"]["seed"] for p in policies] == [3, 4]
     for i, policy in enumerate(policies):

@@ -18,8 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import damage
 
 from didact.benchmarks import resumed_results
-from didact.benchmarks.suites import comparison
-from didact.benchmarks.suites.reporting import report
+from didact.benchmarks.suites import comparison, summaries
 from didact.environments import ArraySpace, Discrete, SettingError
 from didact.experiments.config import TrainConfig, checked, read_run, to_dict
 from didact.experiments.config_files import read_file
@@ -264,7 +263,7 @@ def test_results_of_suites(folder, data):
     found = accepted_or_refused(lambda: comparison.read(folder))
     if found is not None:
         assert found["verdict"] is not None
-        report.ordered(found["summary"])
+        summaries.ordered(found["summary"])
         comparison.table(found)
 
 

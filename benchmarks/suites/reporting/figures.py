@@ -1,6 +1,6 @@
 """Figures of a suite's results: learning curves, final success, and what teachers proposed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
-from didact.benchmarks.statistics import t_interval
-from didact.benchmarks.suites.summaries import BASELINE, UPPER, by_seed, overall
+from didact.benchmarks.suites.summaries import BASELINE, UPPER, by_seed, ordered, overall
+from didact.common.intervals import t_interval
 from didact.experiments.plotting.style import (
     COLOURS,
     DASHES,
@@ -24,10 +24,18 @@ MOMENTS = 3  # of each curriculum
 LIMITS = (-0.02, 1.02)
 
 
-def styles(names: list[str]) -> dict[str, dict[str, Any]]:
-    """Return the color and dashes of each teacher; the controls are gray."""
+Styles = Mapping[str, Mapping[str, Any]]  # color and dashes by teacher
+
+
+def styles_of(results: Sequence[Mapping[str, Any]]) -> Styles:
+    """Return the color and dashes of each teacher, the same in all figures of a report."""
+    return styles([name for result in results for name in ordered(result["summary"])])
+
+
+def styles(names: Iterable[str]) -> Styles:
+    """Return the color and dashes of each teacher, in the order of names; controls are gray."""
     made, number = {}, 0
-    for name in names:
+    for name in dict.fromkeys(names):
         if name in (BASELINE, UPPER):
             dash = DASHES[2] if name == BASELINE else DASHES[0]
             made[name] = {"color": GREY, "linestyle": dash}
@@ -38,9 +46,8 @@ def styles(names: list[str]) -> dict[str, dict[str, Any]]:
     return made
 
 
-def curves(path: Path, result: Mapping[str, Any], names: list[str]) -> Path:
+def curves(path: Path, result: Mapping[str, Any], names: list[str], drawn: Styles) -> Path:
     """Plot the success of each teacher over time, with 95 % t-intervals over seeds."""
-    drawn = styles(names)
     with drawing_style():
         figure = Figure(figsize=(7.2, 4.2), layout="constrained")
         axes = figure.add_subplot()
@@ -65,9 +72,8 @@ def curves(path: Path, result: Mapping[str, Any], names: list[str]) -> Path:
         return save_figure(figure, path, DPI)
 
 
-def bars(path: Path, result: Mapping[str, Any], names: list[str]) -> Path:
+def bars(path: Path, result: Mapping[str, Any], names: list[str], drawn: Styles) -> Path:
     """Plot the final success and the area under the curve: every seed, mean and 95 % interval."""
-    drawn = styles(names)
     with drawing_style():
         figure = Figure(figsize=(7.2, 0.5 + 0.32 * len(names)), layout="constrained")
         panels = figure.subplots(1, 2, sharey=True)
@@ -89,7 +95,9 @@ def bars(path: Path, result: Mapping[str, Any], names: list[str]) -> Path:
         return save_figure(figure, path, DPI)
 
 
-def curricula(path: Path, result: Mapping[str, Any], names: list[str]) -> Path | None:
+def curricula(
+    path: Path, result: Mapping[str, Any], names: list[str], drawn: Styles
+) -> Path | None:
     """Plot the proposals of each teacher at the beginning, in the middle and at the end.
 
     The axes are the two parameters in which proposals vary most. Returns None if only one varies.
@@ -111,7 +119,7 @@ def curricula(path: Path, result: Mapping[str, Any], names: list[str]) -> Path |
                 tasks = spread_of(moments[moment])
                 axes.plot(
                     tasks[:, first], tasks[:, second], ".", ms=3, alpha=0.6,
-                    color=styles(names)[name]["color"],
+                    color=drawn[name]["color"],
                 )  # fmt: skip
                 steps = result["teachers"][name]["steps"][moment]
                 axes.set_title(f"{name} after {short_steps(steps)} steps", fontsize=8)
@@ -143,7 +151,7 @@ def spread_of(tasks: np.ndarray) -> np.ndarray:
     return tasks + np.random.default_rng(0).normal(0, 0.008, tasks.shape)
 
 
-def worst(path: Path, result: Mapping[str, Any], names: list[str]) -> Path | None:
+def worst(path: Path, result: Mapping[str, Any], names: list[str], drawn: Styles) -> Path | None:
     """Plot the success in the worst part of the tasks (CVaR), with 95 % t-intervals over seeds.
 
     Returns None if no teacher was tested so.
@@ -151,7 +159,6 @@ def worst(path: Path, result: Mapping[str, Any], names: list[str]) -> Path | Non
     tested = [name for name in names if "worst" in result["teachers"][name]]
     if not tested:
         return None
-    drawn = styles(names)
     with drawing_style():
         figure = Figure(figsize=(7.2, 3.6), layout="constrained")
         axes = figure.add_subplot()

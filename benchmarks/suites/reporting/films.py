@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from didact.benchmarks.suites.reporting.figures import axes_of, spread_of, styles
+from didact.benchmarks.suites.reporting.figures import Styles, axes_of, spread_of
 from didact.benchmarks.suites.summaries import overall
 from didact.experiments.plotting.style import drawing_style, short_steps
 from didact.experiments.plotting.video import Frame, write_video
@@ -21,7 +21,7 @@ HOLD = 3  # frames for which the last one stays
 DPI = 80
 
 
-def film(path: Path, result: Mapping[str, Any], names: list[str]) -> Path | None:
+def film(path: Path, result: Mapping[str, Any], names: list[str], drawn: Styles) -> Path | None:
     """Write the film of the best teachers as GIF.
 
     The axes are those of `figures.curricula`. Returns None where that has no figure.
@@ -32,7 +32,7 @@ def film(path: Path, result: Mapping[str, Any], names: list[str]) -> Path | None
     names = names[:MOST]
     points = {n: [np.array(x) for x in result["teachers"][n]["proposals"]] for n in names}
     moments = min(map(len, points.values()))
-    frames = [_frame(result, points, found, moment) for moment in range(moments)]
+    frames = [_frame(result, points, found, moment, drawn) for moment in range(moments)]
     return write_video(path, frames + frames[-1:] * HOLD, FPS)
 
 
@@ -41,6 +41,7 @@ def _frame(
     points: Mapping[str, list[np.ndarray]],
     found: tuple[int, int],
     moment: int,
+    drawn: Styles,
 ) -> Frame:
     """Draw the proposals of all teachers at one evaluation."""
     names, (first, second) = list(points), found
@@ -54,7 +55,7 @@ def _frame(
             axes.set_visible(False)
         for axes, name in zip(grid.flat, names, strict=False):
             tasks = spread_of(points[name][moment])
-            color = styles(names)[name]["color"]
+            color = drawn[name]["color"]
             axes.plot(tasks[:, first], tasks[:, second], ".", ms=4, alpha=0.6, color=color)
             success = overall(result["teachers"][name], result["tests"])[:, moment].mean()
             axes.set_title(f"{name}: {success:.0%}", fontsize=8)

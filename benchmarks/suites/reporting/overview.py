@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from didact.benchmarks.suites.reporting.figures import DPI, styles
+from didact.benchmarks.suites.reporting.figures import DPI, Styles
 from didact.benchmarks.suites.reporting.ranks import Ranks
 from didact.benchmarks.suites.summaries import (
     BASELINE,
@@ -43,7 +43,7 @@ def _of_best(results: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     return values
 
 
-def radar(path: Path, results: Sequence[Mapping[str, Any]]) -> Path | None:
+def radar(path: Path, results: Sequence[Mapping[str, Any]], drawn: Styles) -> Path | None:
     """Plot the area under the curve in each profile, as a part of the best teacher's.
 
     Returns None with fewer than three profiles, or without common teachers.
@@ -52,7 +52,6 @@ def radar(path: Path, results: Sequence[Mapping[str, Any]]) -> Path | None:
         return None
     names, labels = common(results), profiles(results)
     angles = np.linspace(0, 2 * np.pi, len(labels), endpoint=False)
-    drawn = styles(names)
     with drawing_style():
         figure = Figure(figsize=(7.2, 4.6), layout="constrained")
         axes: Any = figure.add_subplot(projection="polar")
@@ -78,11 +77,10 @@ def radar(path: Path, results: Sequence[Mapping[str, Any]]) -> Path | None:
         return save_figure(figure, path, DPI)
 
 
-def ranks(path: Path, found: Ranks) -> Path:
+def ranks(path: Path, found: Ranks, drawn: Styles) -> Path:
     """Plot the mean rank of each teacher with its interval, and how often it has each rank."""
     order = np.argsort(found.mean)
     names = [found.names[i] for i in order]
-    drawn = styles(names)
     with drawing_style():
         figure = Figure(figsize=(7.2, 0.7 + 0.32 * len(names)), layout="constrained")
         axes, shares = figure.subplots(1, 2, sharey=True, width_ratios=(1.4, 1))
@@ -94,7 +92,7 @@ def ranks(path: Path, found: Ranks) -> Path:
         axes.set_xlim(0.7, len(names) + 0.3)
         axes.set_xticks(range(1, len(names) + 1))
         axes.set_ylim(-0.6, len(names) - 0.4)
-        axes.set_title("mean rank, 95 %", loc="left")
+        axes.set_title("mean rank, 95 % bootstrap", loc="left")
         axes.grid(axis="y", visible=False)
         shares.imshow(
             found.shares[order[::-1]], cmap="Blues", vmin=0, vmax=1, aspect="auto", origin="lower",

@@ -22,6 +22,11 @@ from didact.common.plain_text import shown
 
 PAGE = "report.html"
 TABLE = "summary.csv"
+SEEDS = "seeds.csv"
+COLUMNS = (  # of the summary as CSV
+    *("seeds", "trainings", "final_mean", "final_low", "final_high", "final_p"),
+    *("area_mean", "area_low", "area_high", "area_p", "iqm", "improvement", "half_time", "dead"),
+)
 STYLE = """
 :root { color-scheme: light dark; --text: #1d2126; --back: #fff; --line: #d9dce1; --soft: #5b616b; }
 @media (prefers-color-scheme: dark) {
@@ -53,14 +58,15 @@ Steps count all seeds; seconds are training time without compilation and tests."
 
 
 def write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path]:
-    """Write the report, its figures as PNG and PDF, and the summary as CSV.
+    """Write the report, its figures as PNG and PDF, and the summary and all seeds as CSV.
 
     Args:
         results: results of `comparison.compare`, one for each suite.
         folder: existing output folder.
 
     Returns:
-        The paths of the page and of the CSV file, as `report` and `csv`.
+        The paths of the page, of the summary and of the success of all seeds, as `report`,
+        `summary` and `seeds`.
 
     Raises:
         SettingError: the folder cannot be written.
@@ -74,7 +80,9 @@ def write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path]
 
 def _write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path]:
     page = folder / PAGE
-    parts = [*_overview(results, folder), *(_section(result, folder) for result in results)]
+    drawn = figures.styles_of(results)
+    parts = _overview(results, folder, drawn)
+    parts += [_section(result, folder, drawn) for result in results]
     names = ", ".join(str(result["suite"]) for result in results)
     title = _text(f"Curriculum benchmark: {names}")
     body = f"<h1>{title}</h1>\n" + "\n".join(parts) + f"\n<p class=soft>{_text(NOTES)}</p>"
@@ -84,16 +92,14 @@ def _write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path
         f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n"
     )
     write_whole(page, f"{head}<body>\n{body}\n</body>\n</html>\n")
-    write_whole(folder / TABLE, _csv(results))
-    return {"report": page, "csv": folder / TABLE}
+    write_whole(folder / TABLE, _summary_csv(results))
+    write_whole(folder / SEEDS, _seeds_csv(results))
+    return {"report": page, "summary": folder / TABLE, "seeds": folder / SEEDS}
 
 
-def ordered(summary: Mapping[str, Any]) -> list[str]:
-    """Return the teachers of a summary, best first."""
-    return sorted(summary, key=lambda name: -summary[name]["area_mean"])
-
-
-def _overview(results: Sequence[Mapping[str, Any]], folder: Path) -> list[str]:
+def _overview(
+    results: Sequence[Mapping[str, Any]], folder: Path, drawn: figures.Styles
+) -> list[str]:
     """Return the parts about all suites together, if there are several."""
     if len(results) < 2 or not overview.common(results):
         return []
@@ -103,15 +109,18 @@ def _overview(results: Sequence[Mapping[str, Any]], folder: Path) -> list[str]:
         items = "".join(f"<li>{_text(line)}</li>" for line in said)
         parts.append(f"<p>Significant differences, in words:</p><ul>{items}</ul>")
     for title, stem, draw in (
-        ("Radar of profiles", "radar", lambda path: overview.radar(path, results)),
-        ("Ranks over all profiles", "ranks", lambda path: overview.ranks(path, ranks_of(results))),
+        ("Radar of profiles", "radar", lambda path: overview.radar(path, results, drawn)),
+        (
+            *("Ranks over all profiles", "ranks"),
+            lambda path: overview.ranks(path, ranks_of(results), drawn),
+        ),
     ):
         parts += _picture(folder / f"all-{stem}.png", title, draw)
     return parts
 
 
-def _section(result: Mapping[str, Any], folder: Path) -> str:
-    names = ordered(result["summary"])
+def _section(result: Mapping[str, Any], folder: Path, drawn: figures.Styles) -> str:
+    names = summaries.ordered(result["summary"])
     pictures = {
         "Learning curves": ("curves", figures.curves),
         "All seeds": ("seeds", figures.bars),
@@ -133,11 +142,13 @@ def _section(result: Mapping[str, Any], folder: Path) -> str:
     parts.append(_table(result, names))
     for title, (stem, draw) in pictures.items():
         path = folder / f"{result['suite']}-{stem}.png"
-        parts += _picture(path, title, lambda path, draw=draw: draw(path, result, names))
+        parts += _picture(path, title, lambda path, draw=draw: draw(path, result, names, drawn))
     if len(names) > 1:
         path = folder / f"{result['suite']}-ranks.png"
-        parts += _picture(path, "Ranks", lambda path: overview.ranks(path, ranks_of([result])))
-    film = films.film(folder / f"{result['suite']}-film.gif", result, names)
+        parts += _picture(
+            path, "Ranks", lambda path: overview.ranks(path, ranks_of([result]), drawn)
+        )
+    film = films.film(folder / f"{result['suite']}-film.gif", result, names, drawn)
     if film is not None:
         parts.append(_embedded(film, "Film of the curricula", "gif"))
     return "\n".join(parts)
@@ -193,15 +204,32 @@ def _costs(row: Mapping[str, Any], trainings: int, spoken: bool) -> list[str]:
         used = row.get("language", {})
         cost = used.get("cost")
         cells += [f"{used[name]:,}" if used else "-" for name in ("calls", "tokens")]
+        if used.get("lost_calls"):
+            cells[2] += f" (and {used['lost_calls']:,} lost)"
         cells += ["-" if cost is None else f"{cost:.2f}"]
     return cells
 
 
-def _csv(results: Sequence[Mapping[str, Any]]) -> str:
+def _summary_csv(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return the statistics of every teacher; see `summaries.summarise`."""
+    rows: list[Sequence[Any]] = [("suite", "teacher", *COLUMNS)]
+    for result in results:
+        for name in summaries.ordered(result["summary"]):
+            row = result["summary"][name]
+            flat = dict(row)
+            for score in ("final", "area"):
+                flat[f"{score}_low"], flat[f"{score}_high"] = row[f"{score}_interval"]
+            rows.append((result["suite"], name, *(_cell(flat[column]) for column in COLUMNS)))
+    return _csv(rows)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _seeds_csv(results: Sequence[Mapping[str, Any]]) -> str:
     """Return the success of every training at every evaluation, over all test tasks."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("suite", "teacher", "student", "seed", "steps", "success"))
+    rows: list[Sequence[Any]] = [("suite", "teacher", "student", "seed", "steps", "success")]
     for result in results:
         for name, row in result["teachers"].items():
             curves = summaries.overall(row, result["tests"])
@@ -210,7 +238,13 @@ def _csv(results: Sequence[Mapping[str, Any]]) -> str:
                 student, seed = divmod(i, seeds)
                 for steps, value in zip(row["steps"], curve, strict=True):
                     number = result["settings"]["seed"] + seed
-                    writer.writerow((result["suite"], name, student, number, steps, f"{value:.4f}"))
+                    rows.append((result["suite"], name, student, number, steps, f"{value:.4f}"))
+    return _csv(rows)
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> str:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
     return file.getvalue()
 
 

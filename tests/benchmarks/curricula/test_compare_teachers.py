@@ -117,6 +117,8 @@ def test_p_values_are_scipys(monkeypatch, tmp_path):
         expected = stats.ttest_ind(one[score], baseline[score], equal_var=False).pvalue
         assert one[f"{score}_p"] == pytest.approx(expected)
         assert baseline[f"{score}_p"] == pytest.approx(1)
+        interval = stats.t.interval(0.95, 4, np.mean(one[score]), stats.sem(one[score]))
+        assert one[f"{score}_interval"] == pytest.approx(interval)
     assert one["final_p"] < 0.05 < one["average_p"]
 
 
@@ -240,6 +242,11 @@ def test_teachers_with_settings_and_training_settings_of_a_file(monkeypatch, tmp
     file.write_text("ppo: {learning_rate: 0.001}\nsteps: 7\n")
     with pytest.raises(SettingError, match="different settings"):
         compare_teachers.compare(config)
+    before = (tmp_path / "out" / "curves.json").read_text()
+    with pytest.raises(SettingError, match="different settings"):
+        compare_teachers.compare(dataclasses.replace(config, train_config=None))
+    assert (tmp_path / "out" / "curves.json").read_text() == before
+    assert calls == [*labels]
     wrong = dataclasses.replace(config, teachers=("uniform", "alp_gmm fit_rate=x"))
     with pytest.raises(SettingError, match="fit_rate is 'x'"):
         compare_teachers.compare(wrong)

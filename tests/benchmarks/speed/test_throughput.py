@@ -20,6 +20,7 @@ from didact.benchmarks.config import ThroughputConfig
 from didact.benchmarks.speed import peers, training_breakdown
 from didact.benchmarks.speed import throughput as benchmark
 from didact.benchmarks.speed.peers import Contestant, Unavailable
+from didact.benchmarks.speed.timing import Loop as Timed
 from didact.environments import (
     ArraySpace,
     Box,
@@ -225,7 +226,13 @@ def test_training_is_measured_piece_by_piece(monkeypatch):
         warm_up=0,
         ppo=PPOConfig(network=NetworkConfig(hidden=16, memory=8), num_minibatches=2),
     )
-    measure = training_breakdown.training
+    measure, timed = training_breakdown.training, {}
+
+    def recorded(function, carry):
+        timed[function.__name__] = carry
+        return Timed(function, carry)
+
+    monkeypatch.setattr(training_breakdown, "Timed", recorded)
     monkeypatch.setattr(benchmark, "training", lambda config: measure(config, settings))
     result = benchmark.throughput(config(training=True, repeats=3))
     told = result["training"]
@@ -237,6 +244,8 @@ def test_training_is_measured_piece_by_piece(monkeypatch):
     assert set(told["shares"]) == {"environment", "acting", "teacher", "learning", "rest"}
     assert sum(told["shares"].values()) == pytest.approx(1, abs=1e-3)
     assert min(told["seconds"].values()) > 0
+    _, _, proposals = timed["teach"]  # all are results, so that no part of the work is left out
+    assert {len(x) for x in jax.tree.leaves(proposals)} == {64 * 8}
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(benchmark.table(result))
     assert "Training: ToyGrid with alp_gmm" in console.export_text()

@@ -175,6 +175,19 @@ def test_an_interval_holds_what_seeds_differ_in():
     assert low > 1.0
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_interval_of_a_success_is_students(seeds):
+    curves = np.array([[[0.2]], [[0.5]], [[0.3]]])[:seeds]
+    row = {"success": curves.tolist(), "seconds": 1.0}
+    settings = {"tasks": ["go-to"], "env": "E", "steps": 9, "seeds": seeds}
+    result = {"settings": settings, "students": {"scratch": row}, "experts": {"go-to": 1.0}}
+    console = Console(file=io.StringIO(), width=120)
+    console.print(kickstarting.table(result))
+    # By hand: t of 2 degrees is 4.3027, and the standard deviation 0.1528.
+    expected = "33.3% [0.0%, 71.3%]" if seeds == 3 else "20.0% "
+    assert expected in console.file.getvalue()
+
+
 def test_tests_come_early_and_at_the_end():
     marks = kickstarting.points(100, 8)
     assert marks[0] == 1

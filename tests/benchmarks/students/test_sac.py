@@ -34,6 +34,13 @@ def calls(monkeypatch):
     return made
 
 
+@pytest.mark.parametrize("steps", [3, 10_001, 10_999])
+def test_both_train_for_as_many_steps(calls, tmp_path, steps):
+    with pytest.raises(SettingError, match=f"--steps is {steps}, but must be a multiple of 10"):
+        sac.compare(SACBenchmarkConfig(steps=steps, out=str(tmp_path)))
+    assert not calls
+
+
 def test_seeds_are_written_one_by_one(calls, tmp_path):
     config = SACBenchmarkConfig(seeds=3, steps=400, out=str(tmp_path))
     with pytest.raises(KeyboardInterrupt):

@@ -20,7 +20,6 @@ train:
   env: ToyGrid
   num_envs: 8
   rollout_length: 4
-  warm_up: 0
   ppo: {num_minibatches: 1, network: {memory: 8, hidden: 8}}
 stages: [{x0: [0, 0.1]}, {x0: [0, 0.5]}, {}]
 tests:
@@ -54,6 +53,7 @@ def own(tmp_path):
         (("env: ToyGrid", "env: ToyGrid\n  run: /x"), "run in train"),
         (("env: ToyGrid", "env: ToyGrid\n  num-seeds: 5"), "num-seeds in train"),
         (("env: ToyGrid", "env: ToyGrid\n  imports: [x.py]"), "imports in train"),
+        (("env: ToyGrid", "env: ToyGrid\n  warm_up: 0.9"), "warm_up in train"),
         (("stages:", "rare: {x0: .inf}\nstages:"), "rare"),
         (("stages:", "profile: {students: {../x: {}}}\nstages:"), "student in profile"),
         (("stages:", "profile: {students: {a: {steps: 5}}}\nstages:"), "steps in train"),
@@ -152,7 +152,11 @@ time.sleep(120)
 
 
 @pytest.mark.parametrize(
-    "change", [{"dry_run": True}, {"workers": 2}, {"budget": "paper"}, {"ray": "x"}]
+    "change",
+    [
+        *({"dry_run": True}, {"workers": 2}, {"budget": "paper"}, {"ray": "x"}),
+        *({"knowledge": "none"}, {"knowledge": "low"}),
+    ],
 )
 def test_settings_of_suites_alone(change, tmp_path):
     config = CurriculumConfig(env="ToyGrid", out=str(tmp_path), **change)

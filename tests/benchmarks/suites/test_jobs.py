@@ -9,7 +9,11 @@ import pytest
 from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.benchmarks.suites import comparison, jobs, suite_files
 from didact.environments import SettingError
+from didact.experiments.runs.transcripts import TRANSCRIPT
 from didact.teachers import propose
+from didact.teachers.language.proposer import Reply
+from didact.teachers.language.transcript import Exchange, Transcript, exchanges
+from didact.teachers.pool import PoolState
 
 CELLS = """
 description: Cells
@@ -17,7 +21,6 @@ train:
   env: ToyGrid
   num_envs: 8
   rollout_length: 4
-  warm_up: 0
   ppo: {num_minibatches: 1, network: {memory: 0, hidden: 8}}
 stages: [{x0: [0, 0.1]}, {}]
 tests: {all: {count: 6}}
@@ -26,7 +29,7 @@ budgets:
 """
 WORDS = """
 description: Words
-train: {env: GoTo, num_envs: 16, rollout_length: 4, chunk: 1, warm_up: 0, MORE}
+train: {env: GoTo, num_envs: 16, rollout_length: 4, chunk: 1, MORE}
 tests: {all: {count: 4}}
 budgets:
   small: {steps: 64, seeds: 2, teachers: [uniform]}
@@ -55,6 +58,29 @@ def test_a_proposer_does_not_fit_a_shuffled_space(suite):
     with pytest.raises(SettingError, match="this suite shuffles the task space"):
         jobs.loop_of(jobs.Job(rugged, "pool:scripted", 256, 2))
     jobs.loop_of(jobs.Job(suite(CELLS), "pool:scripted", 256, 2))
+
+
+@pytest.mark.parametrize("knowledge", ["high", "none"])
+def test_a_pool_has_no_warm_up(suite, knowledge):
+    words = suite(WORDS.replace("MORE", "tasks: [rows=1]")).with_knowledge(knowledge)
+    assert words.usual_easy is not None
+    loop = jobs.loop_of(jobs.Job(words, "pool:scripted", 64, 1))
+    assert isinstance(jax.eval_shape(loop.teacher.init, jax.random.key(0)), PoolState)
+
+
+def exchange(calls, proposer):
+    return Exchange(came=calls, proposer=proposer, reply=Reply("{}", model="m"))
+
+
+def test_an_attempt_that_was_interrupted_costs_no_budget(tmp_path):
+    assert jobs._set_aside(tmp_path / "missing") == 0
+    for calls in (2, 5):  # of two interrupted attempts
+        transcript = Transcript(tmp_path / TRANSCRIPT, 0)
+        assert (transcript.exchanges, transcript.dropped) == ([], [])
+        for number in range(calls - len(exchanges(tmp_path / jobs.LOST))):
+            transcript.add(exchange(number, "p"))
+        assert jobs._set_aside(tmp_path) == calls
+    assert not (tmp_path / TRANSCRIPT).exists()
 
 
 @pytest.mark.parametrize("label", ["adr", "growing_box", "paced", "warm-up uniform"])
@@ -92,6 +118,33 @@ def test_results_depend_on_all_parts_of_a_suite(suite, change, label, others):
         assert fingerprint(CELLS, suite, others) == fingerprint(text, suite, others)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        "profile: {resets: [0.5]}",
+        "profile: {shuffle: {cells: 2}}",
+        "profile: {students: {wide: {ppo: {network: {hidden: 16}}}}}",
+        "worst: {episodes: 3}",
+        "greedy: true",
+    ],
+)
+def test_results_with_a_part_are_not_those_without_it(suite, part, tmp_path):
+    def job(text):
+        return jobs.Job(suite(text), "uniform", 256, 2)
+
+    row = {
+        "steps": [128, 256], "success": {"all": [[0.1, 0.2]] * 2}, "seconds": 1.0,
+        "proposals": [[[0.1, 0.2]]] * 2,
+    }  # fmt: skip
+    comparison.results_of(job(f"{CELLS}{part}\n"), tmp_path).add({"uniform": row})
+    assert comparison.is_finished(job(f"{CELLS}{part}\n"), tmp_path)
+    if part.startswith("profile"):  # in the same file
+        with pytest.raises(SettingError, match="different settings"):
+            comparison.is_finished(job(CELLS), tmp_path)
+    else:
+        assert not comparison.is_finished(job(CELLS), tmp_path)
+
+
 def test_results_of_before_are_read_where_nothing_is_missing(suite):
     """Their settings and the names of their files are the same as ever."""
     before, file = fingerprint(CELLS, suite, "alp_gmm")
@@ -106,7 +159,12 @@ def test_the_training_is_part_of_merged_results(suite):
 
     assert digest(CELLS) == digest(CELLS, teacher="pool:scripted")
     assert digest(CELLS) != digest(CELLS, evaluations=3)
-    for old, new in (("hidden: 8", "hidden: 9"), ("stages:", "profile: {resets: [0.5]}\nstages:")):
+    for old, new in (
+        ("hidden: 8", "hidden: 9"),
+        ("stages:", "profile: {resets: [0.5]}\nstages:"),
+        ("stages:", "easy: {x0: [0, 0.3]}\nstages:"),  # of some teachers and of the control
+        ("x0: [0, 0.1]", "x0: [0, 0.2]"),
+    ):
         assert digest(CELLS) != digest(CELLS.replace(old, new))
 
 

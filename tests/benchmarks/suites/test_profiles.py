@@ -16,7 +16,6 @@ train:
   env: CombinationLock
   num_envs: 16
   rollout_length: 8
-  warm_up: 0
   chunk: 1
   ppo: {num_minibatches: 1, network: {memory: 0, hidden: 8}}
 stages: [{dials: 1}, {}]
@@ -127,22 +126,51 @@ def test_a_new_student_takes_over(locks, tmp_path):
         for a, b in zip(jax.tree.leaves(first.params), jax.tree.leaves(later.params), strict=True)
     ]
     assert any(changed)
-    seen = []
-    new = loop.new_students
+    seen, placed = [], []
+    new, place = loop.new_students, loop.place
 
     def counted(seed):
         seen.append(seed)
         return new(seed)
 
-    loop.new_students = counted
+    def kept(state):
+        placed.append(jax.device_get(state.student.params))
+        return place(state)
+
+    loop.new_students, loop.place = counted, kept
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "loop_of", lambda job: loop)
         row = jobs.run(job, tmp_path)
     assert seen == [jobs.NEXT]
+    # Both seeds continue with their own untrained student.
+    untrained = jax.device_get(new(jobs.NEXT).params)
+    pairs = zip(jax.tree.leaves(placed[-1]), jax.tree.leaves(untrained), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+    assert any((leaf[0] != leaf[1]).any() for leaf in jax.tree.leaves(placed[-1]))
     tasks = sum(map(len, suite.tests.values()))
     assert row["worst"]["shares"] == [s for s in jobs.SHARES if s * tasks >= 10 or s == 1]
     assert np.shape(row["worst"]["success"]) == (2, len(row["worst"]["shares"]))
-    assert (np.diff(np.array(row["worst"]["success"])[:, -1]) <= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("resets", "steps", "found"),
+    [
+        ([0.5], 1024, {4: 1}),
+        ([0.01], 1024, {1: 1}),
+        ([0.95], 1024, {7: 1}),  # the last student is trained, too
+        ([0.35, 0.7], 1024, {3: 1, 6: 2}),
+        ([0.95, 0.97], 1024, None),
+        ([0.35, 0.7], 256, None),
+        ([0.5], 128, None),
+    ],
+)
+def test_each_student_is_trained(locks, resets, steps, found):
+    job = jobs.Job(locks(f"profile: {{resets: {resets}}}"), "uniform", steps, 2)
+    if found is None:
+        with pytest.raises(SettingError, match=r"resets of locks is .* before the last one"):
+            jobs.loop_of(job)
+    else:
+        assert jobs.resets_of(job) == found
 
 
 def test_results_of_several_students_are_those_of_one_job(locks, tmp_path, monkeypatch):
@@ -153,14 +181,14 @@ def test_results_of_several_students_are_those_of_one_job(locks, tmp_path, monke
         "steps": [1, 2], "success": {"all": [[0.0, 0.5], [0.1, 0.6]]}, "proposals": [],
         "episodes": 3, "seconds": 1.5, "compile_seconds": 1.0, "machine": {},
         "worst": {"shares": [1.0], "success": [[0.2], [0.3]]},
-        "language": {"calls": 2, "tokens": 10, "cost": None},
+        "language": {"calls": 2, "tokens": 10, "cost": None, "lost_calls": 1},
     }  # fmt: skip
     made = jobs.joined([row, row | {"seconds": 2.0}])
     assert made["success"]["all"] == [[0.0, 0.5], [0.1, 0.6]] * 2
     assert made["worst"]["success"] == [[0.2], [0.3]] * 2
     assert made["students"] == 2
     assert made["seconds"] == 3.5
-    assert made["language"] == {"calls": 4, "tokens": 20, "cost": None}
+    assert made["language"] == {"calls": 4, "tokens": 20, "cost": None, "lost_calls": 2}
     assert row["success"]["all"] == [[0.0, 0.5], [0.1, 0.6]]
     stored_results.check_row(made, ["all"], [])
 
@@ -182,7 +210,8 @@ def test_a_dry_run_of_each_suite(name):
 @pytest.mark.parametrize("name", shipped())
 def test_a_tiny_budget_of_each_suite(name, tmp_path):
     suite = suite_files.read_suite(name)
-    steps = 2 * suite.settings.num_envs * suite.settings.rollout_length
+    updates = 2 + len(suite.profile.resets)
+    steps = updates * suite.settings.num_envs * suite.settings.rollout_length
     config = CurriculumConfig(
         suite=name, teachers=(suite.budget("small").teachers[0], "uniform"), steps=steps, seeds=2,
         num_evaluations=1, out=str(tmp_path),

@@ -23,7 +23,6 @@ train:
   env: CombinationLock
   num_envs: 16
   rollout_length: 8
-  warm_up: 0
   ppo: {num_minibatches: 1, network: {memory: 0, hidden: 8}}
 stages: [{dials: 1}, {}]
 tests:

@@ -67,6 +67,7 @@ def refused(folder, result):
         ("profile", "p"),
         ("teachers/uniform", row(worst=WORST)),
         ("teachers/uniform", row(language=SPENT)),
+        ("teachers/uniform", row(language=SPENT | {"lost_calls": 2})),
         ("teachers/uniform/success/one", [[True, False], [0, 1]]),
         ("teachers/\x1b[31m<script>[b]", row()),
     ],
@@ -104,7 +105,8 @@ def test_results_that_are_read(tmp_path, path, value):
             5, None, {}, WORST | {"shares": [0.1]}, WORST | {"shares": [0, 1]},
             WORST | {"success": [[0.1, 0.4]]}, WORST | {"success": [[2, 0.4], [0, 0]]})),
         *(("teachers/uniform/language", x) for x in (
-            5, {}, SPENT | {"calls": -1}, SPENT | {"tokens": "x"}, SPENT | {"cost": -1})),
+            5, {}, SPENT | {"calls": -1}, SPENT | {"tokens": "x"}, SPENT | {"cost": -1},
+            SPENT | {"lost_calls": -1})),
     ],
 )  # fmt: skip
 def test_results_that_are_refused(tmp_path, path, value):

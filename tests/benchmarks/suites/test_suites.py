@@ -39,7 +39,6 @@ train:
   num_envs: 8
   rollout_length: 4
   chunk: 2
-  warm_up: 0
   ppo: {num_minibatches: 1, network: {memory: 8, hidden: 8}}
 stages: [{x0: [0, 0.1]}, {x0: [0, 0.5]}, {}]
 tests:
@@ -218,7 +217,7 @@ def test_a_suite_is_run_and_a_finished_job_is_not_run_again(own, tmp_path, monke
     assert page.count("data:image/png;base64,") == 4
     assert page.count("data:image/gif;base64,") == 1
     assert "http" not in page.replace("http-equiv", "")
-    lines = (out / "own" / "small" / "summary.csv").read_text().splitlines()
+    lines = (out / "own" / "small" / "seeds.csv").read_text().splitlines()
     assert len(lines) == 1 + 3 * 2 * 2
 
     def again(job, folder):

@@ -76,12 +76,78 @@ def test_students_are_no_seeds(tmp_path):
     assert summaries.with_students(old, 5)["students"] == 4
     assert summaries.with_students(rows["x"], 20)["students"] == 4
     whole = result(rows, tests=SIZES, settings={"seed": 3})
-    lines = [line.split(",") for line in report._csv([whole]).splitlines()]
+    lines = [line.split(",") for line in report._seeds_csv([whole]).splitlines()]
     assert {(line[2], line[3]) for line in lines[1:]} == {
         (str(student), str(seed)) for student in range(4) for seed in range(3, 8)
     }
-    assert figures.curves(tmp_path / "curves.png", whole, ["x"]).is_file()
-    assert figures.worst(tmp_path / "worst.png", whole, ["x"])
+    header, *table = [line.split(",") for line in report._summary_csv([whole]).splitlines()]
+    cells = dict(zip(header, table[0], strict=True))
+    assert (cells["teacher"], cells["seeds"], cells["trainings"]) == ("x", "5", "20")
+    assert float(cells["final_mean"]) == pytest.approx(finals["x"].mean(), rel=1e-5)
+    assert float(cells["final_low"]) == pytest.approx(low, rel=1e-5)
+    assert float(cells["final_p"]) == pytest.approx(expected, rel=1e-5)
+    assert dict(zip(header, table[1], strict=True))["final_p"] == ""  # of the baseline
+    drawn = figures.styles_of([whole])
+    assert figures.curves(tmp_path / "curves.png", whole, ["x"], drawn).is_file()
+    assert figures.worst(tmp_path / "worst.png", whole, ["x"], drawn)
+
+
+def test_a_teacher_has_the_same_color_in_a_whole_report(tmp_path, monkeypatch):
+    """Also where the order of the teachers differs, or one of them is missing."""
+
+    def level(values):
+        rows = {name: row(np.full((5, 2), x), seconds=1.0) for name, x in values.items()}
+        made = result(rows, tests=SIZES, settings={"steps": 9, "seeds": 5, "seed": 0, "tests": "x"})
+        return made | {"description": "d", "machine": {}, "parameters": [], "verdict": []}
+
+    results = [
+        level({"x": 0.9, "y": 0.5, "uniform": 0.1}) | {"suite": "a"},
+        level({"x": 0.2, "y": 0.5, "z": 0.9, "uniform": 0.1}) | {"suite": "b"},
+        level({"y": 0.5, "z": 0.6, "uniform": 0.7}) | {"suite": "c"},
+    ]
+    drawn = figures.styles_of(results)
+    assert list(drawn) == ["x", "y", "uniform", "z"]
+    assert len({style["color"] for style in drawn.values()}) == 4
+    seen = []
+    for module, name, at in (
+        (figures, "curves", 3), (figures, "bars", 3), (figures, "worst", 3),
+        (figures, "curricula", 3), (overview, "radar", 2), (overview, "ranks", 2),
+        (report.films, "film", 3),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, lambda *given, at=at: seen.append(given[at]))
+    report.write(results, tmp_path)
+    assert len(seen) == 2 + 3 * 6
+    assert all(styles == drawn for styles in seen)
+
+
+@pytest.mark.parametrize(
+    ("areas", "said"),
+    [
+        ({"staged": 0.6, "x": 0.4, "uniform": 0.2}, "x closes 50% of the gap"),
+        ({"staged": 0.6, "x": 0.4, "y": 0.3, "uniform": 0.2}, "x, the best of 2 teachers in these"),
+        ({"staged": 0.4, "x": 0.6, "uniform": 0.2}, "x is higher than the hand-made stages"),
+        ({"staged": 0.52, "x": 0.3, "uniform": 0.5}, None),  # below uniform sampling
+        ({"staged": 0.3, "x": 0.4, "uniform": 0.5}, None),  # the stages do not help
+        ({"staged": 0.6, "warm-up uniform": 0.5, "uniform": 0.2}, None),  # controls alone
+        ({"staged": 0.6, "warm-up uniform": 0.5, "x": 0.3, "uniform": 0.2}, "x closes 25% of"),
+    ],
+)
+def test_the_gap_that_is_closed(areas, said):
+    rows = {name: row(np.full((5, 2), [0.0, x]) + spread(5, 0.01)) for name, x in areas.items()}
+    lines = [line for line in summaries.verdict(result(rows)["summary"]) if "hand-made" in line]
+    assert [said is not None] * len(lines) == [True] * (said is not None)
+    assert all(line.startswith(said) for line in lines)
+
+
+def test_a_gap_that_may_be_chance_is_not_said_to_be_closed():
+    curves = {"staged": 0.3, "x": 0.28, "uniform": 0.2}
+    rows = {
+        name: row(np.full((5, 2), [0.0, level]) + (-1) ** i * spread(5, 0.15))
+        for i, (name, level) in enumerate(curves.items())
+    }
+    summary = result(rows)["summary"]
+    assert summary["staged"]["area_p"] > 0.05
+    assert not [line for line in summaries.verdict(summary) if "gap" in line]
 
 
 def test_the_report_names_the_machine_of_the_rows():

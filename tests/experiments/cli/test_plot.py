@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 
 from didact.experiments.cli import main
 from didact.experiments.config import TrainConfig, to_dict
@@ -113,6 +114,16 @@ def test_what_to_plot_can_be_chosen(here, capsys):
     assert (
         capsys.readouterr().out.splitlines()[0].startswith("MiniSynth, alp_gmm: return -1.000 at 8")
     )
+
+
+def test_labels_are_drawn_as_they_are(here):
+    a, b = (made(here / name, [row(0, 0.5), row(9, 0.5)]) for name in "ab")
+    with rc_context({"svg.fonttype": "none"}):  # text remains text
+        main(["plot", a, b, "--labels", "$one$", "_two", "--title", "a $x$ b", "--out", "a.svg"])
+    text = Path("a.svg").read_text()
+    for label in ("$one$", "_two", "a $x$ b"):
+        assert f"{label}<" in text
+    assert "\\$" not in text
 
 
 def test_settings_of_strangers_are_text(here, capsys):

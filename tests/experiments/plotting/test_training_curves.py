@@ -131,6 +131,7 @@ def test_learning_curves_draw_means_bands_and_the_threshold(tmp_path, drawn):
     assert heights.max() == pytest.approx(np.nanmax(high))
     assert any(np.allclose(line.get_ydata(), 0.9) for line in axes.lines)
     assert {t.get_text() for t in drawn[0].legends[0].get_texts()} == {"seeds", "one run"}
+    assert axes.get_ylabel() == "success rate\n(bands: 95 % bootstrap over seeds)"
 
 
 def test_a_window_smooths_and_says_so(tmp_path, drawn):
@@ -140,7 +141,7 @@ def test_a_window_smooths_and_says_so(tmp_path, drawn):
     smooth = next(line for line in axes.lines if line.get_label() == "y").get_ydata()
     np.testing.assert_allclose(smooth[2:-2], np.convolve(y, np.ones(5) / 5, "valid"))
     assert smooth[0] == pytest.approx(y[:3].mean())
-    assert "5 points" in axes.get_ylabel()
+    assert axes.get_ylabel() == "success rate\n(mean over 5 points)"  # there are no bands
 
 
 def test_fourteen_series_can_be_told_apart(tmp_path, drawn):

@@ -223,6 +223,14 @@ class FakeTraining:
         return {"run": str(config.run), "finished": True}
 
 
+def test_the_interval_of_a_few_seeds_is_students():
+    # By hand: t of 1 degree is 12.706, and the standard error 0.01.
+    assert sweeps._rate([0.5, 0.52]) == "51.0% [38.3%, 63.7%]"
+    assert sweeps._rate([0.1, 0.9]) == "50.0% [0.0%, 100.0%]"
+    assert sweeps._rate([0.5]) == "50.0%"
+    assert sweeps._rate([]) == "-"
+
+
 def test_finished_runs_are_skipped_and_failed_ones_are_reported(here, monkeypatch, capsys):
     training = FakeTraining(monkeypatch)
     file = file_of({"base": {"env": "ToyGrid"}, "grid": {"chunk": [1, 2, 3]}, "seeds": 2})
