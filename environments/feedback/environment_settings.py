@@ -70,8 +70,7 @@ def _read(setting: str, value: Any, kind: Any) -> Any:
     if kind is str or not isinstance(value, str):
         return value
     try:
-        text = value.lower() if kind is bool else value  # True, as in Python, or true
-        return pydantic.TypeAdapter(kind).validate_json(text)
+        return pydantic.TypeAdapter(kind).validate_json(value)
     except pydantic.ValidationError:
         name = getattr(kind, "__name__", str(kind))
         raise SettingError(setting, value, f"of type {name}") from None
