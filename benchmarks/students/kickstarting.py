@@ -274,7 +274,7 @@ class Trial:
         key = jax.random.fold_in(jax.random.key(seed), 0x706F70)
         every = max(1, round(settings.num_updates * settings.exploit_every))
         many = bool(settings.exploit_every)
-        people = population.Population(settings.num_seeds)
+        people = population.Population(settings.num_seeds, loop.initial_carry())
 
         def start(state):
             return loop.place(population.randomise_weights(state, key)) if many else state
