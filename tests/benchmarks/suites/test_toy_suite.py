@@ -16,9 +16,10 @@ from didact.benchmarks.suites import comparison
 from didact.benchmarks.suites.suite_names import FOLDER
 
 TABLE = FOLDER / "toy.csv"
-# Processors round differently, and trainings amplify that. On the same processor, the difference
-# is 0; between seeds, the standard deviation of the final success is up to 0.15.
-TOLERANCE = 0.12
+# Processors round differently, and trainings amplify that: on another one, the mean over seeds is
+# one of other seeds, so that the difference has twice the variance of the committed mean.
+DEVIATIONS = 3 * 2**0.5  # standard errors of the committed mean
+LEAST = {"final": 0.05, "area": 0.02}  # where the committed seeds hardly differ
 ORDER = ("paced", "staged", "alp_gmm", "uniform")  # by the area, with wide gaps
 CODE = "from didact.__main__ import main; main()"
 SHORT = (
@@ -38,8 +39,10 @@ def check(teachers, folder):
     rows = committed()
     for name in teachers:
         for score in ("final", "area"):
+            expected, error = (float(rows[name][key]) for key in (score, f"{score}_error"))
+            allowed = max(LEAST[score], DEVIATIONS * error)
             found = summary[name][f"{score}_mean"]
-            assert found == pytest.approx(float(rows[name][score]), abs=TOLERANCE), (name, score)
+            assert found == pytest.approx(expected, abs=allowed), (name, score)
     return summary
 
 
@@ -60,7 +63,7 @@ def test_the_table_has_all_teachers():
 def test_its_whole_table_is_the_committed_one(tmp_path, optimising):
     with optimising():
         summary = check(tuple(committed()), tmp_path)
-    # The tolerance alone would accept ALP-GMM and the warm-up if they learned nothing.
+    # The tolerance alone would accept ALP-GMM if it learned nothing.
     for better, worse in itertools.pairwise(ORDER):
         assert summary[better]["area_mean"] > summary[worse]["area_mean"], (better, worse)
     assert summary["warm-up uniform"]["area_mean"] > summary["uniform"]["area_mean"]
