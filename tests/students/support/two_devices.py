@@ -70,7 +70,7 @@ def learned_by_sac(devices, batch_size, same_keys):
         batch_size=batch_size,
         replay_capacity=64,
         learning_starts=1,
-        updates_per_step=0.1,
+        updates_per_step=0.2,
     )
     student = sac(NUMBERS, JOINTS, config, axes=("devices",))
     state = jax.jit(student.init)(jax.random.key(1))
