@@ -271,7 +271,7 @@ def kmeans(
     rows: Float[Array, "n d"],
     mask: Bool[Array, " n"],
     sizes: Int[np.ndarray, " m"],
-    iterations: int = 5,
+    iterations: int = 3,
 ) -> Float[Array, "m c n"]:
     """Assign rows to clusters (1, else 0) by k-means with sizes[m] clusters."""
     used = jnp.arange(centres.shape[1]) < jnp.asarray(sizes)[:, None]
