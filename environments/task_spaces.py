@@ -311,7 +311,7 @@ class Box:
         if edits is not None:
             draws = jax.random.uniform(jax.random.fold_in(key, 1), tasks.shape)
             draws = jnp.where(self.high > self.low, draws, 2)
-            # Ranks by comparisons: two sorts took two thirds of the time of ACCEL's proposals.
+            # Ranks by comparisons: with two sorts, ACCEL's proposals took more than twice as long.
             order = np.arange(self.size)
             one, other = draws[..., :, None], draws[..., None, :]
             below = (other < one) | ((other == one) & (order[None, :] < order[:, None]))

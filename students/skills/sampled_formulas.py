@@ -90,8 +90,10 @@ class WithSampledFormulas(WithOtherGoal[SampledFormulasState]):
         return {}
 
     def outer_task(self, task: np.ndarray) -> np.ndarray:
-        """Raises:
-        SettingError: tasks of the inner environment have no formula.
+        """Refuse a task of the inner environment, which has no formula.
+
+        Raises:
+            SettingError: always.
         """
         raise SettingError("task", np.asarray(task).tolist(), "one with a formula")
 

@@ -158,8 +158,8 @@ def alp_gmm(
         ring = Episodes(state.tasks * scale, state.outcomes, state.count)
         reference, known = nearest_value(ring, points * scale, values, latest)
         progress = jnp.where(known, jnp.abs(values[latest] - reference), 0)
-        # Progress that is stored is never NaN, but so XLA writes after it has read. Otherwise, it
-        # would copy the whole history in each call, which takes as long as the search.
+        # This changes nothing, since stored progress is never NaN, but it makes the writes below
+        # depend on the search. Otherwise, XLA copies the whole history in each call.
         stored = at[latest] < history
         at = jnp.where(jnp.any(stored & jnp.isnan(progress)), history, at)
         return state._replace(

@@ -207,15 +207,15 @@ def test_several_seeds(tmp_path):
     )
     run = tmp_path / "run"
     assert_whole(run, result)
-    told = result["evaluation"]["Point"]["sampled"]
-    assert len(told["success_by_seed"]) == 2
-    assert told["success"] == pytest.approx(np.mean(told["success_by_seed"]))
-    low, high = told["interval"]
-    assert [low, high] == pytest.approx(np.clip(t_interval(told["success_by_seed"]), 0, 1))
+    reported = result["evaluation"]["Point"]["sampled"]
+    assert len(reported["success_by_seed"]) == 2
+    assert reported["success"] == pytest.approx(np.mean(reported["success_by_seed"]))
+    low, high = reported["interval"]
+    assert [low, high] == pytest.approx(np.clip(t_interval(reported["success_by_seed"]), 0, 1))
     policies = [load_policy(run / name) for name in ("policy", "policy-seed-4")]
     assert [p.card["training"]["seed"] for p in policies] == [3, 4]
     for i, policy in enumerate(policies):
-        assert policy.card["scores"]["Point"]["sampled"] == told["success_by_seed"][i]
+        assert policy.card["scores"]["Point"]["sampled"] == reported["success_by_seed"][i]
     one, two = (np.asarray(p.params["params"]["trunk"]["body"]["kernel"]) for p in policies)
     assert not np.array_equal(one, two)
     row = logs.read(run / "metrics.jsonl")[-1]

@@ -29,13 +29,6 @@ budgets:
 """
 
 
-@pytest.fixture
-def own(tmp_path):
-    path = tmp_path / "own.yaml"
-    path.write_text(OWN)
-    return path
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import pytest
 
 from didact.benchmarks.curricula.settings import CurriculumConfig
 from didact.benchmarks.suites import comparison, jobs
@@ -24,13 +23,6 @@ tests:
 budgets:
   small: {steps: 256, seeds: 5, teachers: [staged, uniform]}
 """
-
-
-@pytest.fixture
-def own(tmp_path):
-    path = tmp_path / "own.yaml"
-    path.write_text(OWN)
-    return path
 
 
 def test_teachers_that_are_added_later_join_the_report(own, tmp_path, monkeypatch, capsys):

@@ -49,13 +49,6 @@ budgets:
 """
 
 
-@pytest.fixture
-def own(tmp_path):
-    path = tmp_path / "own.yaml"
-    path.write_text(OWN)
-    return path
-
-
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_suites_can_be_read(name):
     suite = suite_files.read_suite(name)

@@ -17,7 +17,7 @@ WIDTH, FRONT = 5, 13  # the agent stands on cell 12 and looks to the right
 KEY, BALL = cells.code(cells.KEY, cells.GREEN), cells.code(cells.BALL, cells.RED)
 
 
-def told(clauses, members, done):
+def remark_on(clauses, members, done):
     """The remark on picking up the ball, where the advice is to go to the key."""
     board = np.full((1, 25), cells.EMPTY, np.uint8)
     board[0, FRONT] = BALL
@@ -65,4 +65,4 @@ def told(clauses, members, done):
     ],
 )
 def test_an_object_that_the_instruction_names_is_not_called_wrong(clauses, ball, done, said):
-    assert told(clauses, [1, ball], done) == said
+    assert remark_on(clauses, [1, ball], done) == said

@@ -56,7 +56,7 @@ def test_a_network_learns_goals_beyond_the_own_one(chain):
 
 @pytest.mark.parametrize("counterfactual", [True, False])
 def test_nothing_follows_the_end_of_a_world(chain, counterfactual):
-    """Q-values beside those computed by hand; places at which worlds end also begin episodes."""
+    """Q-values equal those by hand; places at which worlds end also begin episodes."""
     world = chain(success=False)
     world.task_space = Box((Dimension("start", 0, 3, integer=True),))
     task = with_formula(world, "F end")

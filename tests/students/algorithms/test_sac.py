@@ -283,9 +283,9 @@ def test_learns_which_action_pays():
 @pytest.mark.slow
 def test_two_devices_learn_as_one(two_devices):
     """From one replay buffer with the transitions of both, and from the rows that each draws."""
-    told = two_devices["sac"]
-    assert told["steps"] >= 2
-    assert told["moved"] > 1e-4
-    assert told["difference"] < 1e-5
-    assert told["between devices"] == 0
-    assert told["by other rows"] > 1e-5
+    report = two_devices["sac"]
+    assert report["steps"] >= 2
+    assert report["moved"] > 1e-4
+    assert report["difference"] < 1e-5
+    assert report["between devices"] == 0
+    assert report["by other rows"] > 1e-5
