@@ -2,12 +2,13 @@
 
 As in Box2D, each body is treated alone, without its joints: it is moved back to the time of impact,
 pushed out of the ground, its velocity changed by the contact, and then moved for the rest of the
-step. One such event a body and step is allowed for.
+step, in which there may be further impacts.
 
 References:
     Box2D 2.3: b2TimeOfImpact.cpp, b2World::SolveTOI.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -34,7 +35,10 @@ from didact.environments.physics.terrain import Surfaces
 from didact.environments.physics.velocity import GROUND_FRICTION, STEP
 
 TARGET, TOLERANCE = SLOP, SLOP / 4  # m: the separation at impact
+MAX_IMPACTS = 8  # of a body in a step
 NONE = 1.0  # m: the separation of surfaces that are not considered
+
+Moved = tuple[position.Pose, position.Pose, Contacts]  # poses, velocities, contacts
 
 
 def impacts(
@@ -47,7 +51,7 @@ def impacts(
     num_edges: int,
     settings: Iterations,
 ) -> Bodies:
-    """Handle the first impact of each solid body in a step.
+    """Handle the impacts of the solid bodies in a step.
 
     Args:
         mechanism: the bodies.
@@ -66,18 +70,14 @@ def impacts(
     at_end = compile_separately(
         fact, partial(separation, polygons, num_edges=num_edges), *end, surfaces
     )
-    # Surfaces that are overlapped at the start are left to the position solver.
-    apart = (at_start > 0) & (surfaces.id >= 0)
-    f0 = jnp.min(jnp.where(apart, at_start, NONE), axis=1)
-    f1 = jnp.min(jnp.where(apart, at_end, NONE), axis=1)
-    event = (f0 < TARGET + TOLERANCE) | (f1 < TARGET - TOLERANCE)
+    event = _hit(surfaces, at_start, at_end)
     velocity = motion.vx[solid], motion.vy[solid], motion.spin[solid]
     hit = partial(_stopped, mechanism, reach, num_edges, settings)
     (end, velocity, contacts) = replaced(
         hit,
         jnp.any(event, axis=0),
         (end, velocity, bodies.contacts),
-        *(start, surfaces, at_start, at_end, f0, f1, event),
+        *(start, surfaces, at_start, at_end, event),
     )
     motion = type(motion)(
         *(old.at[solid].set(new) for old, new in zip(motion, (*end, *velocity), strict=True))
@@ -85,65 +85,112 @@ def impacts(
     return bodies._replace(motion=motion, contacts=contacts)
 
 
+def _least(surfaces: Surfaces, at_start: Array, separation: Array) -> Float[Array, "s n"]:
+    """Return the least separation of each body, from surfaces it does not overlap at the start.
+
+    The others are left to the position solver.
+    """
+    apart = (at_start > 0) & (surfaces.id >= 0)
+    return jnp.min(jnp.where(apart, separation, NONE), axis=1)
+
+
+def _hit(surfaces: Surfaces, at_start: Array, at_end: Array) -> Bool[Array, "s n"]:
+    """Return which bodies have an impact between two poses."""
+    f0, f1 = (_least(surfaces, at_start, separation) for separation in (at_start, at_end))
+    return (f0 < TARGET + TOLERANCE) | (f1 < TARGET - TOLERANCE)
+
+
 def _stopped(
     mechanism: Mechanism,
     reach: Reach,
     num_edges: int,
     settings: Iterations,
-    bodies: tuple[position.Pose, position.Pose, Contacts],
+    bodies: Moved,
     start: position.Pose,
     surfaces: Surfaces,
     at_start: Float[Array, "s w n"],
     at_end: Float[Array, "s w n"],
-    f0: Float[Array, "s n"],
-    f1: Float[Array, "s n"],
     event: Bool[Array, "s n"],
-) -> tuple[position.Pose, position.Pose, Contacts]:
+) -> Moved:
     """Return pose, velocity and contacts after the impacts of the bodies that have one."""
-    polygons = mechanism.solid
-    (x0, y0, a0), (x1, y1, a1) = start, bodies[0]
     fact = true_at_run_time(bodies[2])
-    chosen = compile_separately(
-        fact, partial(_chosen, reach, num_edges), surfaces, at_start, at_end
-    )
 
-    def between(t):
-        return x0 + t * (x1 - x0), y0 + t * (y1 - y0), a0 + t * (a1 - a0)
+    def apart_at(pose):
+        apart = partial(separation, mechanism.solid, num_edges=num_edges)
+        return compile_separately(fact, apart, *pose, surfaces)
 
-    time = _time_of_impact(mechanism, between, chosen, f0, f1, reach, settings.impact_time)
-    time = jnp.where(f0 < TARGET + TOLERANCE, 0.0, time)
-    pose = between(time)
-    m = compile_separately(fact, partial(manifold, polygons, num_edges=reach.edges), *pose, chosen)
-    event = event & jnp.any(m.active, axis=(0, 2))
-    new = compile_separately(fact, updated, bodies[2], m, chosen)
+    def any_left(carry):
+        return (carry[0] < MAX_IMPACTS) & jnp.any(carry[-1])
 
-    def kept(after, before):
-        where = {2: event, 3: event[:, None], 4: event[None, :, None]}[after.ndim]
-        return jnp.where(where, after, before)
+    def once(carry):
+        number, bodies, start, rest, at_start, at_end, event = carry
+        event = event & _hit(surfaces, at_start, at_end)
+        f0, f1 = (_least(surfaces, at_start, at) for at in (at_start, at_end))
+        first = compile_separately(
+            fact, partial(_first_hit, reach, num_edges), surfaces, at_start, at_end
+        )
 
-    pose = _pushed_out(mechanism, m, pose, event, settings.impact_position)
-    velocity = _bounced(mechanism, m, pose, bodies[1], settings.impact_velocity)
-    rest = STEP * (1 - time)
-    pose = tuple(q + rest * v for q, v in zip(pose, velocity, strict=True))
-    return jax.tree.map(kept, (pose, velocity, new), bodies)
+        def between(t):
+            (x0, y0, a0), (x1, y1, a1) = start, bodies[0]
+            return x0 + t * (x1 - x0), y0 + t * (y1 - y0), a0 + t * (a1 - a0)
+
+        def least(t):
+            found = separation(mechanism.solid, *between(t), first, reach.edges)
+            return jnp.min(jnp.where(first.id >= 0, found, NONE), axis=1)
+
+        time = _time_of_impact(least, f0, f1, settings.impact_time)
+        time = jnp.where(f0 < TARGET + TOLERANCE, 0.0, time)
+        pose = between(time)
+        at_impact = apart_at(pose)
+        chosen = compile_separately(
+            fact, partial(nearest, reach=reach, num_edges=num_edges), surfaces, at_impact
+        )
+        m = compile_separately(
+            fact, partial(manifold, mechanism.solid, num_edges=reach.edges), *pose, chosen
+        )
+        event = event & jnp.any(m.active, axis=(0, 2))
+        contacts = compile_separately(fact, updated, bodies[2], m, chosen)
+        pose = _pushed_out(mechanism, m, pose, event, settings.impact_position)
+        velocity = _bounced(mechanism, m, pose, bodies[1], settings.impact_velocity)
+        rest = rest * (1 - time)
+        end = tuple(q + STEP * rest * v for q, v in zip(pose, velocity, strict=True))
+        bodies = _where(event, (end, velocity, contacts), bodies)
+        # The next impact. Few bodies have one, so whether they hit is found before all else.
+        at_end = apart_at(bodies[0])
+        event = event & (_least(surfaces, at_impact, at_end) < TARGET - TOLERANCE)
+        at_start = jax.lax.cond(jnp.any(event), apart_at, lambda _: at_impact, pose)
+        return number + 1, bodies, pose, rest, at_start, at_end, event
+
+    rest = jnp.where(event, 1.0, 0.0)
+    number = jnp.sum(rest[0, :1]).astype(jnp.int32) * 0
+    carry = number, bodies, start, rest, at_start, at_end, event
+    return jax.lax.while_loop(any_left, once, carry)[1]
 
 
-def _chosen(
+def _first_hit(
     reach: Reach, num_edges: int, surfaces: Surfaces, at_start: Array, at_end: Array
 ) -> Surfaces:
-    """Return the surfaces that are nearest at the start or at the end, of those not overlapped."""
+    """Return the surfaces that are probably hit first, of those not overlapped at the start."""
     ids = jnp.where(at_start > 0, surfaces.id, -1)
-    return nearest(surfaces._replace(id=ids), jnp.minimum(at_start, at_end), reach, num_edges)
+    hit = (at_end < TARGET - TOLERANCE) | (at_start < TARGET + TOLERANCE)
+    closing = jnp.maximum(at_start - at_end, 1e-6)
+    time = jnp.clip((at_start - TARGET) / closing, 0, 1)
+    order = jnp.where(hit, time - 1, jnp.minimum(at_start, at_end))
+    return nearest(surfaces._replace(id=ids), order, reach, num_edges)
+
+
+def _where(event: Bool[Array, "s n"], after: Moved, before: Moved) -> Moved:
+    """Return the first of two where there was an event."""
+
+    def chosen(new, old):
+        axes = {2: event, 3: event[:, None], 4: event[None, :, None]}
+        return jnp.where(axes[new.ndim], new, old)
+
+    return jax.tree.map(chosen, after, before)
 
 
 def _time_of_impact(
-    mechanism: Mechanism,
-    between,
-    chosen: Surfaces,
-    f0: Float[Array, "s n"],
-    f1: Float[Array, "s n"],
-    reach: Reach,
-    count: int,
+    least: Callable[[Array], Array], f0: Float[Array, "s n"], f1: Float[Array, "s n"], count: int
 ) -> Float[Array, "s n"]:
     """Return the time, 0 to 1, at which the separation is `TARGET`: secants, then bisection."""
 
@@ -155,9 +202,7 @@ def _time_of_impact(
     def narrow(i, carry):
         low, high, at_low, at_high = carry
         t = jnp.where(i % 2 == 0, secant(low, high, at_low, at_high), 0.5 * (low + high))
-        x, y, angle = between(t)
-        found = separation(mechanism.solid, x, y, angle, chosen, reach.edges)
-        found = jnp.min(jnp.where(chosen.id >= 0, found, NONE), axis=1)
+        found = least(t)
         early = found > TARGET
         return (
             jnp.where(early, t, low),
