@@ -57,7 +57,11 @@ def compare(config: CrafterTrainingConfig) -> dict[str, Any]:
         rows[str(seed)] = row
     return {
         "machine": hardware.describe(("crafter",)),
-        "settings": {"steps": config.steps, "num_envs": config.num_envs},
+        "settings": {
+            "steps": config.steps,
+            "num_envs": config.num_envs,
+            "experts": list(config.experts),
+        },
         "seeds": rows,
     }
 
@@ -72,6 +76,7 @@ def _settings(config: CrafterTrainingConfig, run: Path, seed: int) -> TrainConfi
         num_envs=config.num_envs,
         rollout_length=config.rollout_length,
         warm_up=0.0,
+        experts=config.experts,
         evaluate_every=0.5,
         video=False,
         ppo=config.ppo,

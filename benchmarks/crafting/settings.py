@@ -54,6 +54,8 @@ class CrafterTrainingConfig:
     """number of seeds, one after the other"""
     out: Path = Path("runs/crafter")
     """folder of the runs; finished ones are not trained again"""
+    experts: tuple[str, ...] = ()
+    """experts that kickstart PPO: `solver` for the planner, or policies"""
     num_envs: Count = 32
     """number of parallel worlds"""
     rollout_length: Count = 128

@@ -18,7 +18,7 @@ from didact.environments.physics.terrain import (
     joined,
 )
 
-MARGIN = 0.1  # m, Box2D's enlargement of bounding boxes
+MARGIN = 0.25  # m, ahead and behind: no body is faster than 12.5 m/s for long
 FAR = 9.0  # m: stands for a surface that does not exist
 
 

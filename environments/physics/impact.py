@@ -22,7 +22,7 @@ from didact.environments.physics.contacts import Reach, nearest, updated
 from didact.environments.physics.manifold import SLOP, Manifold, manifold, points
 from didact.environments.physics.mechanism import Mechanism
 from didact.environments.physics.selection import replaced
-from didact.environments.physics.separation import separation
+from didact.environments.physics.separation import divided, separation
 from didact.environments.physics.state import (
     Bodies,
     Contacts,
@@ -67,9 +67,7 @@ def impacts(
     solid = polygons.bodies
     fact = true_at_run_time(bodies.contacts)
     end = motion.x[solid], motion.y[solid], motion.angle[solid]
-    at_end = compile_separately(
-        fact, partial(separation, polygons, num_edges=num_edges), *end, surfaces
-    )
+    at_end = compile_separately(fact, partial(_apart, mechanism, num_edges), surfaces, start, end)
     event = _hit(surfaces, at_start, at_end)
     velocity = motion.vx[solid], motion.vy[solid], motion.spin[solid]
     hit = partial(_stopped, mechanism, reach, num_edges, settings)
@@ -83,6 +81,35 @@ def impacts(
         *(old.at[solid].set(new) for old, new in zip(motion, (*end, *velocity), strict=True))
     )
     return bodies._replace(motion=motion, contacts=contacts)
+
+
+def _apart(
+    mechanism: Mechanism,
+    num_edges: int,
+    surfaces: Surfaces,
+    start: position.Pose,
+    pose: position.Pose,
+) -> Float[Array, "s w n"]:
+    """Return the separation of each body from surfaces, after a movement from another pose.
+
+    It is negative, too, where the center of a body has passed an edge, on whose other side thin and
+    fast bodies would be free again.
+    """
+    found = separation(mechanism.solid, *pose, surfaces, num_edges)
+    edges, _ = divided(surfaces, num_edges)
+    along_x, along_y = edges.x1 - edges.x0, edges.y1 - edges.y0
+    length = jnp.sqrt(along_x * along_x + along_y * along_y)
+    along_x, along_y = along_x / length, along_y / length
+
+    def placed(pose):
+        x, y = pose[0][:, None] - edges.x0, pose[1][:, None] - edges.y0
+        return along_x * x + along_y * y, along_x * y - along_y * x
+
+    (begin, above), (end, beyond) = placed(start), placed(pose)
+    crossing = (begin * beyond - end * above) / jnp.where(beyond == above, 1.0, beyond - above)
+    passed = (above * beyond < 0) & (crossing >= 0) & (crossing <= length)
+    of_edges = jnp.where(passed, -jnp.abs(beyond), found[:, :num_edges])
+    return jnp.concatenate([of_edges, found[:, num_edges:]], axis=1)
 
 
 def _least(surfaces: Surfaces, at_start: Array, separation: Array) -> Float[Array, "s n"]:
@@ -115,9 +142,10 @@ def _stopped(
     """Return pose, velocity and contacts after the impacts of the bodies that have one."""
     fact = true_at_run_time(bodies[2])
 
-    def apart_at(pose):
-        apart = partial(separation, mechanism.solid, num_edges=num_edges)
-        return compile_separately(fact, apart, *pose, surfaces)
+    def apart(start, pose):
+        return compile_separately(
+            fact, partial(_apart, mechanism, num_edges), surfaces, start, pose
+        )
 
     def any_left(carry):
         return (carry[0] < MAX_IMPACTS) & jnp.any(carry[-1])
@@ -135,13 +163,12 @@ def _stopped(
             return x0 + t * (x1 - x0), y0 + t * (y1 - y0), a0 + t * (a1 - a0)
 
         def least(t):
-            found = separation(mechanism.solid, *between(t), first, reach.edges)
+            found = _apart(mechanism, reach.edges, first, start, between(t))
             return jnp.min(jnp.where(first.id >= 0, found, NONE), axis=1)
 
-        time = _time_of_impact(least, f0, f1, settings.impact_time)
-        time = jnp.where(f0 < TARGET + TOLERANCE, 0.0, time)
+        time = _time_of_impact(least, f0, f1, event, settings.impact_time)
         pose = between(time)
-        at_impact = apart_at(pose)
+        at_impact = apart(start, pose)
         chosen = compile_separately(
             fact, partial(nearest, reach=reach, num_edges=num_edges), surfaces, at_impact
         )
@@ -156,9 +183,11 @@ def _stopped(
         end = tuple(q + STEP * rest * v for q, v in zip(pose, velocity, strict=True))
         bodies = _where(event, (end, velocity, contacts), bodies)
         # The next impact. Few bodies have one, so whether they hit is found before all else.
-        at_end = apart_at(bodies[0])
+        at_end = apart(pose, bodies[0])
         event = event & (_least(surfaces, at_impact, at_end) < TARGET - TOLERANCE)
-        at_start = jax.lax.cond(jnp.any(event), apart_at, lambda _: at_impact, pose)
+        at_start = jax.lax.cond(
+            jnp.any(event), lambda pose: apart(pose, pose), lambda _: at_impact, pose
+        )
         return number + 1, bodies, pose, rest, at_start, at_end, event
 
     rest = jnp.where(event, 1.0, 0.0)
@@ -190,29 +219,39 @@ def _where(event: Bool[Array, "s n"], after: Moved, before: Moved) -> Moved:
 
 
 def _time_of_impact(
-    least: Callable[[Array], Array], f0: Float[Array, "s n"], f1: Float[Array, "s n"], count: int
+    least: Callable[[Array], Array],
+    f0: Float[Array, "s n"],
+    f1: Float[Array, "s n"],
+    event: Bool[Array, "s n"],
+    count: int,
 ) -> Float[Array, "s n"]:
-    """Return the time, 0 to 1, at which the separation is `TARGET`: secants, then bisection."""
+    """Return the time, 0 to 1, at which the separation is `TARGET`.
 
-    def secant(low, high, at_low, at_high):
+    Secants and bisections alternate until all bodies with an event are within `TOLERANCE` of it.
+    """
+
+    def any_left(carry):
+        return (carry[0] < count) & jnp.any(carry[-1])
+
+    def narrow(carry):
+        i, low, high, at_low, at_high, t, searching = carry
         slope = at_high - at_low
         slope = jnp.where(jnp.abs(slope) < 1e-9, -1e-9, slope)
-        return jnp.clip(low + (TARGET - at_low) * (high - low) / slope, low, high)
-
-    def narrow(i, carry):
-        low, high, at_low, at_high = carry
-        t = jnp.where(i % 2 == 0, secant(low, high, at_low, at_high), 0.5 * (low + high))
+        secant = jnp.clip(low + (TARGET - at_low) * (high - low) / slope, low, high)
+        t = jnp.where(searching, jnp.where(i % 2 == 0, secant, 0.5 * (low + high)), t)
         found = least(t)
         early = found > TARGET
-        return (
-            jnp.where(early, t, low),
-            jnp.where(early, high, t),
-            jnp.where(early, found, at_low),
-            jnp.where(early, at_high, found),
-        )
+        low, at_low = jnp.where(early, t, low), jnp.where(early, found, at_low)
+        high, at_high = jnp.where(early, high, t), jnp.where(early, at_high, found)
+        searching = searching & (jnp.abs(found - TARGET) > TOLERANCE)
+        return i + 1, low, high, at_low, at_high, t, searching
 
-    start = (jnp.zeros_like(f0), jnp.ones_like(f0), f0, f1)
-    return secant(*jax.lax.fori_loop(0, count, narrow, start))
+    zero = jnp.zeros_like(f0)
+    number = jnp.sum(zero[0, :1]).astype(jnp.int32)
+    searching = event & (f0 >= TARGET + TOLERANCE)
+    carry = number, zero, jnp.ones_like(f0), f0, f1, zero, searching
+    _, _, high, _, _, t, searching = jax.lax.while_loop(any_left, narrow, carry)
+    return jnp.where(searching, high, t)
 
 
 def _pushed_out(mechanism: Mechanism, m: Manifold, pose, event, count: int):

@@ -77,18 +77,18 @@ class Iterations:
         velocity, position: as in Box2D, which uses 180 and 60 for the walkers. Here velocities are
             solved in joint coordinates and need fewer.
         impact_velocity, impact_position: the same for bodies that hit the ground within a step.
-        impact_time: iterations of the search for the time of impact.
+        impact_time: the largest number of iterations of the search for the time of impact.
     """
 
     velocity: Count = 20
     position: Count = 30
     impact_velocity: Count = 8
     impact_position: Count = 4
-    impact_time: Count = 4
+    impact_time: Count = 16
 
 
 TRAINING = Iterations()
-PRESETS = {"training": TRAINING, "reference": Iterations(40, 60, 20, 10, 6)}
+PRESETS = {"training": TRAINING, "reference": Iterations(40, 60, 20, 10, 32)}
 
 
 def iterations(chosen: Literal["training", "reference"] | Iterations) -> Iterations:

@@ -66,15 +66,18 @@ def test_the_first_step_is_that_of_numpy(walkers, level):
 
 
 def test_walkers_settle_on_the_ground(walkers, level):
-    """Limp legs come to rest above the ground, and joints stay within their limits."""
+    """Limp legs come to rest above the ground, and joints stay within their limits.
+
+    The hull, which the ground does not hold up, goes on to swing between them.
+    """
     bodies = walkers.at_rest()
-    for _ in range(250):
+    for _ in range(600):
         bodies = walkers.step(bodies, level, jnp.zeros((4, walkers.n)))
     motion = bodies.motion
-    assert np.abs(np.asarray(motion.vx)).max() < 0.05
-    assert np.abs(np.asarray(motion.vy)).max() < 0.05
+    assert np.abs(np.asarray(motion.vx[1:])).max() < 0.05
+    assert np.abs(np.asarray(motion.vy[1:])).max() < 0.05
     assert (np.asarray(motion.y[1:]) > level.heights[0, 0] - 0.02).all()
-    assert np.asarray(bodies.touched).all()  # by the hull, which the ground does not hold up
+    assert np.asarray(bodies.touched).all()  # by the hull
     lower, upper = walkers.mechanism.limits
     parent, child = walkers.mechanism.parent, walkers.mechanism.child
     turned = np.asarray(motion.angle)[child] - np.asarray(motion.angle)[parent]

@@ -67,14 +67,14 @@ def test_it_slides_until_friction_has_stopped_it(one):
 
 
 def test_surfaces_that_are_not_there_are_none(one):
-    """Two edges are near the box; the third one does not exist, and can be touched nowhere."""
-    reach, polygons = one.engine.reach, one.mechanism.solid
+    """Three edges are near the box; the fourth one does not exist, and can be touched nowhere."""
+    polygons = one.mechanism.solid
     x, angle = jnp.full((1, N), 5.3), jnp.zeros((1, N))
     around = candidates(polygons, flat(N, 40), Reach(1.0), x, angle)
     number = around.id.shape[1]
-    chosen = nearest(around, jnp.zeros(around.id.shape), Reach(1.0, edges=3), number)
-    assert number < reach.edges
-    assert np.asarray(chosen.id[0]).T.tolist() == [[6, 5, -1]] * N
+    chosen = nearest(around, jnp.zeros(around.id.shape), Reach(1.0, edges=4), number)
+    assert number < 4
+    assert np.asarray(chosen.id[0]).T.tolist() == [[6, 5, 4, -1]] * N
     assert (np.asarray(chosen.x1 - chosen.x0) == 1).all()
 
 
