@@ -18,7 +18,7 @@ from didact.environments.physics.terrain import (
     joined,
 )
 
-MARGIN = 0.25  # m, ahead and behind: no body is faster than 12.5 m/s for long
+MARGIN = 0.25  # m, ahead and behind: what bodies of up to 12.5 m/s reach in a step
 FAR = 9.0  # m: stands for a surface that does not exist
 
 

@@ -191,7 +191,7 @@ def _stopped(
         return number + 1, bodies, pose, rest, at_start, at_end, event
 
     rest = jnp.where(event, 1.0, 0.0)
-    number = jnp.sum(rest[0, :1]).astype(jnp.int32) * 0
+    number = jnp.sum(rest[0, :1]).astype(jnp.int32) * 0  # which differs between devices
     carry = number, bodies, start, rest, at_start, at_end, event
     return jax.lax.while_loop(any_left, once, carry)[1]
 

@@ -153,7 +153,7 @@ def test_legs_stay_above_hardcore_tracks_as_in_box2d():
     pytest.importorskip("Box2D", reason="needs Box2D: pip install -e '.[box2d]'")
     ours = played(make("BipedalWalker", hardcore=True), 512, 384_000, drop=True)["depth"]
     theirs = box2d_depth(100_000)
-    assert (ours > DEEP).mean() < 2e-5  # it happened in two single steps
+    assert (ours > DEEP).mean() < 2e-5  # it happened in two of them
     assert ours.max() < 0.5
     assert (theirs < DEEP).all()
 
