@@ -95,3 +95,15 @@ def test_trainings_in_whose_end_no_episode_ends(monkeypatch, tmp_path):
 def test_trainings_without_an_episode_are_refused(monkeypatch, tmp_path):
     with pytest.raises(SettingError, match="--steps is 128"):
         trained(monkeypatch, tmp_path, [row(1, 0)])
+
+
+def test_experts_kickstart_the_training(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(learning, "train_or_resume", seen.append)
+    monkeypatch.setattr(learning, "read", lambda path: [row(1, 1)])
+    learning.compare(
+        CrafterTrainingConfig(
+            seeds=1, steps=128, out=tmp_path, test_episodes=0, experts=("solver",)
+        )
+    )
+    assert seen[0].experts == ("solver",)
