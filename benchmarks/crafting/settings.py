@@ -19,6 +19,7 @@ PPO = PPOConfig(
     final_entropy_coefficient=0.005,
     network=NetworkConfig(hidden=256, memory=256),
 )
+FAR_SIGHTED = dataclasses.replace(PPO, discount=0.99, gae_lambda=0.95)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +81,40 @@ class CrafterExpertConfig:
     """episodes of each evaluation task of `CrafterInstructions`; 0 omits them"""
     seed: Seed = 0
     """random seed"""
+
+
+@dataclasses.dataclass(frozen=True)
+class CrafterFormulasConfig:
+    """Compare goal skills that a formula composes with PPO trained on the same sequence."""
+
+    sequences: tuple[str, ...] = (
+        "collect_wood,place_table,make_wood_pickaxe",
+        "collect_sapling,place_plant,collect_drink",
+    )
+    """sequences of up to three achievements, separated by commas"""
+    goals: tuple[str, ...] = (
+        *("collect_wood", "place_table", "make_wood_pickaxe"),
+        *("collect_sapling", "place_plant", "collect_drink"),
+    )
+    """achievements that the goal skills are trained for, in equal shares"""
+    steps: Steps = 500_000
+    """environment steps of each training: one for the goal skills, one for each sequence"""
+    max_steps: Annotated[int, Range(1, 10_000)] = 500
+    """step limit of an episode"""
+    seeds: Annotated[int, Range(1, 1000)] = 3
+    """number of seeds, one after the other"""
+    seed: Seed = 0
+    """first seed"""
+    test_episodes: Annotated[int, Range(2, 65_536)] = 256
+    """episodes of each evaluation"""
+    out: str = "runs/crafter_formulas"
+    """folder of the results; finished trainings are not repeated"""
+    num_envs: Count = 32
+    """number of parallel worlds"""
+    rollout_length: Count = 128
+    """steps per world and update"""
+    ppo: PPOConfig = FAR_SIGHTED
+    """settings of PPO"""
 
 
 @dataclasses.dataclass(frozen=True)

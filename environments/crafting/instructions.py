@@ -55,7 +55,7 @@ class CrafterInstructions(Wrapper[InstructedState]):
     An instruction such as "collect wood, then place a table" is fulfilled when each achievement
     has been unlocked or repeated after the one before. This ends the episode, with a reward of 1,
     less up to 0.9 in proportion to the steps that it took, as in MiniGrid. Nothing else is
-    rewarded. Death ends the episode, too.
+    rewarded. Death ends the episode, too, without success even if it comes in the same step.
 
     Tasks name the achievements (`first`, `second` and `third`), and the parameters of the world, as
     in `Crafter`. `evaluation_tasks` has each achievement, and some sequences, in the original
@@ -90,6 +90,8 @@ class CrafterInstructions(Wrapper[InstructedState]):
         sentences.check(phrasing)
         self.name, self.phrasing, self.max_steps = "CrafterInstructions", phrasing, max_steps
         self.official, self.return_range, self.success_at_limit = None, (0.0, 1.0), False
+        self.can_continue = True  # worlds go on after an instruction, unless the player has died
+        self.proposition_instructions = {name: sentences.text(name) for name in ACHIEVEMENTS}
         choices = [_choice(name, required=not i) for i, name in enumerate(ORDER)]
         self.task_space = Box((*choices, *(p.dimension for p in _WORLD)))
         length, most = sentences.LENGTH, vocabulary.VOCABULARY_SIZE - 1
@@ -168,7 +170,8 @@ class CrafterInstructions(Wrapper[InstructedState]):
         world, seen = self.environment.step(key, state.world, actions)
         right = jnp.any(world.achieved & _wanted(state), 1)
         state = state._replace(world=world, done=state.done + right)
-        return state, self._timestep(state, seen, right & (_next(state) == NOTHING))
+        fulfilled = right & (_next(state) == NOTHING) & ~seen.terminated
+        return state, self._timestep(state, seen, fulfilled)
 
     def expert(self) -> StateExpert:
         """Return the planner, which pursues the next achievement of the instruction."""
