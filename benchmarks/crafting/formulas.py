@@ -62,8 +62,8 @@ def compare(config: CrafterFormulasConfig) -> dict[str, Any]:
         allowed = f"with every achievement of the sequences (missing: {', '.join(sorted(missing))})"
         raise SettingError("--goals", " ".join(config.goals), allowed)
     world = CrafterInstructions(max_steps=config.max_steps)
-    for name in config.goals:
-        world.task(name)  # raises the error for unknown ones
+    for names in (*sequences.values(), *((name,) for name in config.goals)):
+        world.task(*names)  # raises errors
     folder = writable("--out", config.out)
     values = dataclasses.asdict(config)
     for name in ("out", "seeds", "seed"):

@@ -13,6 +13,7 @@ from didact.environments import SettingError, make
 from didact.environments.crafting import CrafterInstructions, layout, tasks
 from didact.environments.crafting.expert import act
 from didact.environments.crafting.layout import ACHIEVEMENT, ACHIEVEMENTS, ACTION
+from didact.environments.crafting.sentences import NOTHING
 from didact.environments.testing import check
 
 N = 32
@@ -154,3 +155,51 @@ def test_every_action_has_a_key():
     assert [name for name in others if not name.startswith("make_")] == []
     assert len(others) == 6
     assert layout.ACTIONS[5] == "do"
+
+
+def test_each_achievement_has_an_instruction(world):
+    assert set(world.proposition_instructions) == set(ACHIEVEMENTS)
+    assert world.proposition_instructions["make_wood_pickaxe"] == "make a wood pickaxe"
+    assert not make("Crafter").proposition_instructions
+
+
+@pytest.mark.slow
+def test_a_formula_goes_on_after_the_own_instruction(world):
+    asked: Any = make("CrafterInstructions", formula="F(collect_wood & X F place_table)")
+    expert = np.isin(np.arange(len(ACHIEVEMENTS)), [ACHIEVEMENT[x] for x in NAMES[:2]])
+
+    def step(state, key):
+        inner = state.worlds.world
+        state, seen = asked.step(key, state, act(inner, expert & ~inner.unlocked))
+        return state, (seen.success, seen.terminated, seen.labels)
+
+    @jax.jit
+    def play(tasks):
+        state, _ = asked.reset(jax.random.key(0), tasks)
+        return jax.lax.scan(step, state, jax.random.split(jax.random.key(1), 25))[1]
+
+    task = jnp.asarray(world.task("collect_wood"))[None].repeat(N, 0)
+    success, over, labels = map(np.asarray, play(task))
+    fulfilled = labels[..., ACHIEVEMENT["collect_wood"]]
+    assert fulfilled.any(0).mean() > 0.8
+    assert not (over & fulfilled).any()
+    assert success.any(0).mean() > 0.8
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_who_dies_in_the_last_step_has_not_fulfilled_the_instruction(world, monkeypatch, dead):
+    task = jnp.asarray(world.task("collect_wood"))[None].repeat(N, 0)
+    shapes = jax.eval_shape(world.reset, jax.random.key(0), task)
+    state, seen = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    wood = ACHIEVEMENT["collect_wood"]
+    state = state._replace(steps=jnp.full_like(state.steps, NOTHING).at[:, 0].set(wood))
+
+    def step(key, inner, actions):
+        inner = inner._replace(achieved=inner.achieved.at[:, wood].set(True))
+        return inner, seen._replace(terminated=jnp.full(N, dead))
+
+    monkeypatch.setattr(world.environment, "step", step)
+    _, after = world.step(jax.random.key(0), state, jnp.zeros(N, jnp.int32))
+    assert after.terminated.all()
+    assert (after.success != dead).all()
+    assert (np.asarray(after.reward) > 0).all() != dead
