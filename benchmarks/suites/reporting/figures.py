@@ -54,9 +54,7 @@ def curves(path: Path, result: Mapping[str, Any], names: list[str], drawn: Style
         for name in names:
             row = result["teachers"][name]
             values = by_seed(row, overall(row, result["tests"]))
-            steps = np.array([0, *row["steps"]])
-            values = np.pad(values, ((0, 0), (1, 0)))
-            band = t_interval(values)
+            steps, band = np.array(row["steps"]), t_interval(values)
             axes.fill_between(
                 steps, np.clip(band.low, 0, 1), np.clip(band.high, 0, 1),
                 color=drawn[name]["color"], alpha=0.12, linewidth=0,
@@ -66,6 +64,7 @@ def curves(path: Path, result: Mapping[str, Any], names: list[str], drawn: Style
         axes.set_ylabel("success on the test tasks")
         axes.set_ylim(*LIMITS)
         axes.margins(x=0.01)
+        axes.set_xlim(left=0)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         figure.legend(loc="outside right upper", handlelength=2.4)

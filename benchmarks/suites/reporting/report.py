@@ -47,14 +47,16 @@ img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--l
 code { font-size: .85em; overflow-wrap: anywhere; }
 """
 NOTES = """Success is measured on fixed test tasks that teachers do not see. The area is the mean of
-the curve over the training, from 0 at its beginning. Intervals are Student's t-intervals (95 %) of
-the mean over seeds. p-values are Welch's tests against uniform sampling, corrected by Holm's
-method. IQM is the interquartile mean of the final success, and P(better) the probability that a
-seed is better than one of uniform sampling (Agarwal et al., 2021). A seed is dead if its final
-success is below a tenth of the best teacher's mean. Success in the worst tasks (CVaR) is that of a
-second pass in the tasks that were worst in a first one. Ranks are those of the area, over bootstrap
-samples of the seeds. The radar shows the area as a part of the best teacher's in the same profile.
-Steps count all seeds; seconds are training time without compilation and tests."""
+the curve over the training, from 0 at its beginning. The levels of an evaluation are the same for
+all seeds and teachers, so the curves share a part of its chance. Intervals are Student's
+t-intervals (95 %) of the mean over seeds. p-values are Welch's tests against uniform sampling,
+corrected by Holm's method. IQM is the interquartile mean of the final success, and P(better) the
+probability that a seed is better than one of uniform sampling (Agarwal et al., 2021). A seed is
+dead if its final success is below a tenth of the best teacher's mean. Success in the worst tasks
+(CVaR) is that of a second pass in the tasks that were worst in a first one. Ranks are those of the
+area, over bootstrap samples of the seeds. The radar shows the area as a part of the best teacher's
+in the same profile. Steps count all seeds; seconds are training time without compilation and
+tests."""
 
 
 def write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path]:
