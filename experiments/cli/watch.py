@@ -1,5 +1,6 @@
 """Record a video of a policy's episodes, with the instruction as a caption."""
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,9 @@ from didact.experiments.cli._options import Acting
 
 @dataclasses.dataclass(frozen=True)
 class Options(Acting):
+    tasks: tuple[str, ...] = ()
+    """restrict the task space: NAME=VALUE or NAME=LOW..HIGH; without this option, --env and
+    --env-settings, the tasks are those that the policy was trained on"""
     out: Path | None = None
     """output file, .gif or .mp4; defaults to watch.gif in the policy's folder, or to NAME.gif in
     the working directory for a policy given by name"""
@@ -36,6 +40,10 @@ def run(options: Options) -> None:
     environment = options.environment(policy)
     policy.check(environment.observation_space, environment.action_space)
     space = narrow_task_space(environment.task_space, options.tasks)
+    if not (options.tasks or options.env or options.env_settings):
+        trained = policy.card.get("training", {}).get("settings", {}).get("tasks", ())
+        with contextlib.suppress(SettingError):  # of an environment that has changed since
+            space = narrow_task_space(environment.task_space, tuple(trained))
     folder = Path(options.policy)
     path = options.out or (folder / "watch.gif" if folder.is_dir() else Path(f"{folder.name}.gif"))
     check_target(path, "--out")

@@ -18,6 +18,7 @@ from didact.students import Policy
 
 MAX_SECONDS = 13  # maximum length of an episode; of longer ones only the last frame follows
 MAX_FPS = 25  # maximum frame rate at natural speed; faster environments skip steps
+WIDEST = 1.5  # the longer side of a frame is at most as many times `size`
 
 
 def record(
@@ -46,7 +47,8 @@ def record(
         greedy: take the most probable actions instead of sampling.
         fps: frames per second, with one environment step per frame. If None, the video plays at
             the environment's `render_fps`, and steps are skipped if that is above 25.
-        size: height and width of the frames in pixels, without the caption.
+        size: the shorter side of the frames in pixels, without the caption; less if the longer
+            one would be more than 1.5 times as long.
 
     Returns:
         The path of the video.
@@ -93,7 +95,8 @@ def record(
                     said = environment.feedback_text({k: v[i] for k, v in shown.items()})
                     lines.insert(1, said)
                 picture = environment.render(state, int(i))
-                films[i].append(caption(picture, lines, size=(size, size), rows=len(lines) + 1))
+                shape = _scaled(picture.shape[0], picture.shape[1], size)
+                films[i].append(caption(picture, lines, size=shape, rows=len(lines) + 1))
 
     for time in range(environment.max_steps):
         key, now_key = jax.random.split(key)
@@ -109,3 +112,10 @@ def record(
     for film in films:
         frames += film + [film[-1]] * round(fps)
     return write_video(path, frames, fps)
+
+
+def _scaled(height: int, width: int, size: int) -> tuple[int, int]:
+    """Return height and width of a picture in a video of this size; see `record`."""
+    shorter, longer = sorted((height, width))
+    scale = min(size / shorter, WIDEST * size / longer)
+    return max(1, round(scale * height)), max(1, round(scale * width))

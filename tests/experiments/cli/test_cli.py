@@ -312,6 +312,22 @@ def test_the_file_of_a_video_is_checked_before_it_is_recorded(here, refused, mon
 
 
 @pytest.mark.parametrize(
+    ("options", "water"),
+    [
+        ("", (0.9, 1)),
+        ("--tasks water_level=0.2", (0.2, 0.2)),
+        ("--env-settings body=fish", (0, 1)),
+    ],
+)
+def test_a_policy_is_watched_on_the_tasks_of_its_training(options, water, here, monkeypatch):
+    spaces = []
+    monkeypatch.setattr(watch, "record", lambda *given, space, **more: spaces.append(space))
+    main(["watch", "swimmer", *options.split()])
+    level = spaces[0].dimensions[spaces[0].column("water_level")]
+    assert (level.low, level.high) == pytest.approx(water)
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ("--teachers alp_gmm", ("--teachers",)),
