@@ -69,7 +69,7 @@ def instructed_student(student: Student, sizes: Mapping[str, int], actions: Acti
 
     def apply(state, carry, observation):
         params = state.params
-        leads = params["leads"][jnp.argmax(observation[PROGRESS], -1)]
+        leads = jnp.asarray(params["leads"])[jnp.argmax(observation[PROGRESS], -1)]
         same = jnp.take_along_axis(leads, jnp.maximum(carry.due, 0)[:, None], 1)[:, 0]
         first = jnp.where(jnp.any(leads, 1), jnp.argmax(leads, 1), NO_POLICY)
         due = jnp.where(same & (carry.due != NO_POLICY), carry.due, first)
@@ -81,7 +81,7 @@ def instructed_student(student: Student, sizes: Mapping[str, int], actions: Acti
         memory = jax.tree.map(restarted, carry.memory, student.initial_carry(len(due)))
         dtype = observation[INSTRUCTION].dtype
         read = {name: x for name, x in observation.items() if name != PROGRESS}
-        read[INSTRUCTION] = params["words"][jnp.maximum(due, 0)].astype(dtype)
+        read[INSTRUCTION] = jnp.asarray(params["words"])[jnp.maximum(due, 0)].astype(dtype)
         inner = student.init(jax.random.key(0))._replace(params=params["policy"])
         distribution, value, memory = student.apply(inner, memory, read)
         if idle is not None:
