@@ -14,7 +14,11 @@ from didact.experiments.skills.compose import Compose, composed
 from didact.students import load_policy
 from didact.students.skills import WithFormula
 from didact.students.skills.formula_task import PROGRESS
-from didact.students.skills.instructed_policy import NO_POLICY
+from didact.students.skills.instructed_policy import (
+    NO_POLICY,
+    InstructedState,
+    instructed_student,
+)
 
 FORMULA = "F(red_ball & X F blue_key)"
 
@@ -23,6 +27,26 @@ FORMULA = "F(red_ball & X F blue_key)"
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compose") / "run"
     return folder, composed(Compose(FORMULA, policy="goto-local", episodes=64, run=folder))
+
+
+def test_a_loaded_plan_acts_in_a_compiled_step():
+    """Its arrays are of NumPy, and constants of the program, as in `didact compose` and videos."""
+    inner = load_policy("goto-local")
+    shapes = {name: space.shape for name, space in inner.observation_space.items()}
+    sizes = {"states": 2, "skills": 1, "words": shapes["instruction"][0]}
+    student = instructed_student(inner.student, sizes, inner.action_space)
+    plan = {"leads": np.ones((2, 1), bool), "words": np.zeros((1, sizes["words"]), np.uint8)}
+    state = InstructedState({"policy": inner.params, **plan})
+    seen = {name: jnp.zeros((3, *shape), jnp.uint8) for name, shape in shapes.items()}
+    seen[PROGRESS] = jnp.zeros((3, 2), bool)
+
+    @jax.jit
+    def act(seen):
+        return student.act(state, student.initial_carry(3), seen, jax.random.key(0))
+
+    action, carry, _ = act(seen)
+    assert action.shape == (3,)
+    assert carry.due.tolist() == [0, 0, 0]
 
 
 @pytest.mark.slow
