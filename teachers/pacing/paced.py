@@ -47,7 +47,9 @@ def paced(
     Args:
         space: the task space.
         easy: a part of the space that touches it where tasks are easiest.
-        episodes: the minimum number of episodes from the corner to the whole space.
+        episodes: the minimum number of episodes from the corner to the whole space. Use many times
+            the number of parallel environments if episodes are long: outcomes of episodes that are
+            under way come late, and the level overshoots.
         up, down: the success rates above and below which the level changes.
         minimum: the number of episodes before the level changes.
         horizon: the number of episodes of the exponential average of the success rate.
