@@ -1,4 +1,4 @@
-"""Sequences of achievements: composed from goal skills by a formula, and PPO that is told the same.
+"""Sequences of achievements: goal skills composed by a formula, and PPO trained on the sequence.
 
 Goal skills are PPO with single achievements as instructions. A formula composes them without more
 training: its automaton decides which instruction is given. The control is PPO trained for the same
@@ -19,6 +19,7 @@ from didact.benchmarks import hardware, resumed_results
 from didact.benchmarks.crafting.settings import CrafterFormulasConfig
 from didact.benchmarks.evaluated_training import evenly_spaced, train_with_evaluations
 from didact.benchmarks.registry import Benchmark
+from didact.benchmarks.skills.instruction_sequences import formula_of
 from didact.common.errors import SettingError
 from didact.common.files import writable
 from didact.common.intervals import t_interval
@@ -50,7 +51,7 @@ def compare(config: CrafterFormulasConfig) -> dict[str, Any]:
     Returns:
         `machine`, `settings`, `rows`, the results of `train_skills` and `train_control` by
         "skills/SEED" and "SEQUENCE/SEED", and `summary`: by sequence, the success rates of each
-        seed as `composed` and `told`.
+        seed as `composed` and `trained`.
 
     Raises:
         SettingError: a setting is invalid.
@@ -79,7 +80,7 @@ def compare(config: CrafterFormulasConfig) -> dict[str, Any]:
     summary = {
         text: {
             "composed": [rows[f"{SKILLS}/{seed}"]["success"][text][-1] for seed in seeds],
-            "told": [rows[f"{text}/{seed}"]["success"][text][-1] for seed in seeds],
+            "trained": [rows[f"{text}/{seed}"]["success"][text][-1] for seed in seeds],
         }
         for text in sequences
     }
@@ -101,14 +102,6 @@ def is_row(row: Any) -> bool:
 def names_of(text: str) -> tuple[str, ...]:
     """Return the achievements of a sequence such as "collect_wood,place_table"."""
     return tuple(part.strip() for part in text.split(","))
-
-
-def formula_of(names: tuple[str, ...]) -> str:
-    """Return the formula of a sequence: each after the one before."""
-    text = f"F {names[-1]}"
-    for name in reversed(names[:-1]):
-        text = f"F({name} & X {text})"
-    return text
 
 
 def train_skills(config: CrafterFormulasConfig, seed: int) -> dict[str, Any]:
@@ -236,14 +229,14 @@ def table(result: dict[str, Any]) -> Table:
     shown = Table(
         title=f"Success in %, {settings['steps']:,} steps, {settings['seeds']} seeds",
         title_style="bold",
-        caption="composed: goal skills, not trained on sequences; told: PPO on this one alone",
+        caption="composed: goal skills, never trained on sequences; trained: PPO on this one alone",
     )
     shown.add_column("sequence")
-    for name in ("composed", "told"):
+    for name in ("composed", "trained"):
         shown.add_column(name, justify="right")
     for text, row in result["summary"].items():
         cells = []
-        for name in ("composed", "told"):
+        for name in ("composed", "trained"):
             rates = 100 * np.array(row[name])
             shown_interval = ""
             if len(rates) > 1:

@@ -10,7 +10,7 @@ the whole sequence.
 import dataclasses
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -78,7 +78,7 @@ def whole(names: list[str]) -> str:
     return ", then ".join(words_of(name) for name in names)
 
 
-def formula_of(names: list[str]) -> str:
+def formula_of(names: Sequence[str]) -> str:
     """Return a sequence as a formula."""
     text = f"F {names[-1]}"
     for name in reversed(names[:-1]):

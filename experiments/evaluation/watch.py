@@ -18,7 +18,7 @@ from didact.students import Policy
 
 MAX_SECONDS = 13  # maximum length of an episode; of longer ones only the last frame follows
 MAX_FPS = 25  # maximum frame rate at natural speed; faster environments skip steps
-WIDEST = 1.5  # the longer side of a frame is at most as many times `size`
+WIDEST = 1.5  # longest side of a frame, in units of `size`
 
 
 def record(

@@ -63,7 +63,7 @@ def test_finished_trainings_are_not_repeated(tmp_path, monkeypatch):
     monkeypatch.setattr(formulas, "train_control", fake_control)
     config = replaced(out=str(tmp_path))
     result = formulas.compare(config)
-    assert result["summary"][TOOL] == {"composed": [0.9, 0.9], "told": [0.0, 0.1]}
+    assert result["summary"][TOOL] == {"composed": [0.9, 0.9], "trained": [0.0, 0.1]}
     console = Console(file=io.StringIO(), width=160)
     console.print(formulas.table(result))
     assert "collect wood, place table, make wood pickaxe" in console.file.getvalue()
