@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, PercentFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
 from didact.benchmarks.suites.summaries import BASELINE, UPPER, by_seed, ordered, overall
 from didact.common.intervals import t_interval
@@ -21,10 +22,23 @@ from didact.experiments.plotting.style import (
 
 DPI = 150
 MOMENTS = 3  # of each curriculum
-LIMITS = (-0.02, 1.02)
+TOPS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # of axes that show shares
 
 
 Styles = Mapping[str, Mapping[str, Any]]  # color and dashes by teacher
+
+
+def mark_percent(axis: Axis) -> None:
+    """Mark whole percent along an axis that shows shares."""
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def limits(shares: Any) -> tuple[float, float]:
+    """Return the limits of an axis that begins at 0 and contains shares, which are at most 1."""
+    highest = min(float(np.max(shares)), 1.0)
+    top = next(top for top in TOPS if top >= highest)
+    return -0.02 * top, 1.02 * top
 
 
 def styles_of(results: Sequence[Mapping[str, Any]]) -> Styles:
@@ -51,10 +65,12 @@ def curves(path: Path, result: Mapping[str, Any], names: list[str], drawn: Style
     with drawing_style():
         figure = Figure(figsize=(7.2, 4.2), layout="constrained")
         axes = figure.add_subplot()
+        highest = []
         for name in names:
             row = result["teachers"][name]
             values = by_seed(row, overall(row, result["tests"]))
             steps, band = np.array(row["steps"]), t_interval(values)
+            highest.append(band.high)
             axes.fill_between(
                 steps, np.clip(band.low, 0, 1), np.clip(band.high, 0, 1),
                 color=drawn[name]["color"], alpha=0.12, linewidth=0,
@@ -62,11 +78,11 @@ def curves(path: Path, result: Mapping[str, Any], names: list[str], drawn: Style
             axes.plot(steps, values.mean(0), linewidth=1.8, label=name, **drawn[name])
         axes.set_xlabel("environment steps")
         axes.set_ylabel("success on the test tasks")
-        axes.set_ylim(*LIMITS)
+        axes.set_ylim(*limits(np.concatenate(highest)))
         axes.margins(x=0.01)
         axes.set_xlim(left=0)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        mark_percent(axes.yaxis)
         figure.legend(loc="outside right upper", handlelength=2.4)
         return save_figure(figure, path, DPI)
 
@@ -86,9 +102,11 @@ def bars(path: Path, result: Mapping[str, Any], names: list[str], drawn: Styles)
                 axes.plot(np.clip([low, high], 0, 1), [height] * 2, color=color, linewidth=2)
                 axes.plot(row[f"{score}_mean"], height, "D", color=color, ms=6)
             axes.set_title(title, loc="left")
-            axes.set_xlim(*LIMITS)
+            found = [result["summary"][name] for name in names]
+            ends = [[*row[score], row[f"{score}_interval"][1]] for row in found]
+            axes.set_xlim(*limits(np.concatenate(ends)))
             axes.set_ylim(-0.6, len(names) - 0.4)
-            axes.xaxis.set_major_formatter(PercentFormatter(1))
+            mark_percent(axes.xaxis)
             axes.grid(axis="y", visible=False)
         panels[0].set_yticks(range(len(names)), list(reversed(names)))
         return save_figure(figure, path, DPI)
@@ -99,7 +117,7 @@ def curricula(
 ) -> Path | None:
     """Plot the proposals of each teacher at the beginning, in the middle and at the end.
 
-    The axes are the two parameters in which proposals vary most. Returns None if only one varies.
+    The axes are those of `axes_of`; returns None if it finds none.
     """
     found = axes_of(result, names)
     if found is None:
@@ -134,15 +152,23 @@ def curricula(
 
 
 def axes_of(result: Mapping[str, Any], names: list[str]) -> tuple[int, int] | None:
-    """Return the two parameters in which proposals vary most; None if there are no two."""
+    """Return the two parameters in which proposals differ most between teachers and moments.
+
+    Parameters with two values, such as switches, only count if there are no two others. Returns
+    None if there are no two parameters in which proposals vary.
+    """
     moments = [np.array(x) for name in names for x in result["teachers"][name]["proposals"]]
     if not moments:
         return None
-    spread = np.concatenate(moments).std(axis=0)
-    if np.sum(spread > 0) < 2:
-        return None
-    first, second = sorted(np.argsort(-spread)[:2])
-    return int(first), int(second)
+    every = np.concatenate(moments)
+    spread = every.std(axis=0)
+    differ = np.stack([tasks.mean(axis=0) for tasks in moments]).std(axis=0) + 1e-3 * spread
+    varies, many = spread > 0, [len(np.unique(column)) > 2 for column in every.T]
+    for usable in (varies & many, varies):
+        if usable.sum() >= 2:
+            first, second = sorted(np.argsort(np.where(usable, -differ, 1))[:2])
+            return int(first), int(second)
+    return None
 
 
 def spread_of(tasks: np.ndarray) -> np.ndarray:
@@ -161,20 +187,22 @@ def worst(path: Path, result: Mapping[str, Any], names: list[str], drawn: Styles
     with drawing_style():
         figure = Figure(figsize=(7.2, 3.6), layout="constrained")
         axes = figure.add_subplot()
+        highest = []
         for name in tested:
             whole = result["teachers"][name]
             row = whole["worst"]
             values = by_seed(whole, np.asarray(row["success"], float))
             band = t_interval(values)
             low, high = np.clip(band, 0, 1)
+            highest.append(high)
             color = drawn[name]["color"]
             axes.fill_between(row["shares"], low, high, color=color, alpha=0.12, linewidth=0)
             axes.plot(row["shares"], values.mean(0), label=name, linewidth=1.8, **drawn[name])
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        mark_percent(axes.yaxis)
         axes.set_xlabel("worst part of the tasks")
         axes.set_ylabel("success in it")
-        axes.set_ylim(*LIMITS)
+        axes.set_ylim(*limits(np.concatenate(highest)))
         figure.legend(loc="outside right upper", handlelength=2.4)
         return save_figure(figure, path, DPI)

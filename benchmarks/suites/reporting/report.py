@@ -32,8 +32,9 @@ STYLE = """
 @media (prefers-color-scheme: dark) {
   :root { --text: #e6e8eb; --back: #16191d; --line: #363b42; --soft: #a2a8b1; }
 }
+p, ul { max-width: 62rem; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back);
-  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+  max-width: 80rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.7rem; } h2 { font-size: 1.3rem; margin-top: 2.5rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .3rem; }
 .soft { color: var(--soft); }
@@ -42,7 +43,7 @@ table { border-collapse: collapse; font-size: .87rem; width: 100%; }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
-img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line);
+img { max-width: min(100%, 62rem); height: auto; background: #fff; border: 1px solid var(--line);
   border-radius: 6px; }
 code { font-size: .85em; overflow-wrap: anywhere; }
 """
@@ -87,7 +88,11 @@ def _write(results: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Path
     parts += [_section(result, folder, drawn) for result in results]
     names = ", ".join(str(result["suite"]) for result in results)
     title = _text(f"Curriculum benchmark: {names}")
-    body = f"<h1>{title}</h1>\n" + "\n".join(parts) + f"\n<p class=soft>{_text(NOTES)}</p>"
+    body = (
+        f"<h1>{title}</h1>\n"
+        + "\n".join(parts)
+        + f"\n<p class=soft>{_text(' '.join(NOTES.split()))}</p>"
+    )
     head = (
         "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
         "<meta name=viewport content='width=device-width, initial-scale=1'>\n"
@@ -255,7 +260,7 @@ def _machine_of(result: Mapping[str, Any]) -> Any:
     rows = [row.get("machine") for row in result["teachers"].values()]
     known = [machine for machine in rows if isinstance(machine, Mapping) and machine]
     if any(machine != known[0] for machine in known):
-        return {"several": "machines or versions, whose seconds cannot be compared"}
+        return {"Several": "machines or versions, whose seconds cannot be compared"}
     return known[0] if known else result["machine"]
 
 

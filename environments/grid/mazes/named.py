@@ -68,7 +68,7 @@ def all_named() -> Mapping[str, Named]:
                     Levels(size, size, winding),
                     f"Winding perfect mazes, {size}x{size}; random agent and goal cells.",
                 )
-                for name, size in (("", 13), ("Medium", 19), ("ExtraLarge", 101))
+                for name, size in (("", 13), ("Medium", 19), ("Large", 51), ("ExtraLarge", 101))
             },
         }
     )

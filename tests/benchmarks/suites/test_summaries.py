@@ -118,6 +118,7 @@ def test_a_teacher_has_the_same_color_in_a_whole_report(tmp_path, monkeypatch):
     report.write(results, tmp_path)
     assert len(seen) == 2 + 3 * 6
     assert all(styles == drawn for styles in seen)
+    assert "mean of the curve over" in (tmp_path / report.PAGE).read_text()  # not "of\\nthe"
 
 
 @pytest.mark.parametrize(
@@ -155,5 +156,37 @@ def test_the_report_names_the_machine_of_the_rows():
     one = report._machine_of({"machine": {"cpu": "z"}, "teachers": {"a": rows["a"]}})
     assert one == {"cpu": "x"}
     both = report._machine_of({"machine": {"cpu": "z"}, "teachers": rows})
-    assert report._machine(both).startswith("several machines")
+    assert report._machine(both).startswith("Several machines")
     assert report._machine_of({"machine": 5, "teachers": {"a": {"machine": {}}}}) == 5
+
+
+@pytest.mark.parametrize(
+    ("shares", "top"),
+    [([0.0], 0.1), ([0.1, 0.02], 0.1), ([0.11], 0.2), ([0.76], 1.0), ([1.0], 1.0), ([1.2], 1.0)],
+)
+def test_axes_of_shares_end_above_the_highest_one(shares, top):
+    assert figures.limits(np.array(shares)) == pytest.approx((-0.02 * top, 1.02 * top))
+
+
+LEVELS = (("slow", 0.3), ("fast", 1.0))
+
+
+def test_figures_show_the_parameters_in_which_curricula_differ():
+    rng = np.random.default_rng(0)
+
+    def proposals(level):
+        """Switch, size that both teachers move, size that nobody moves, fixed parameter."""
+        switch, moved, still = rng.random((3, 64))
+        columns = switch.round(), moved * level, still, np.zeros(64)
+        return np.stack(columns, axis=1).tolist()
+
+    rows = {name: {"proposals": [proposals(0.1), proposals(level)]} for name, level in LEVELS}
+    made = {"teachers": rows}
+    assert figures.axes_of(made, list(rows)) == (1, 2)
+    for row in rows.values():
+        row["proposals"] = np.delete(row["proposals"], 2, axis=2).tolist()
+    assert figures.axes_of(made, list(rows)) == (0, 1)  # the switch, where there is no other
+    for row in rows.values():
+        row["proposals"] = np.delete(row["proposals"], 0, axis=2).tolist()
+    assert figures.axes_of(made, list(rows)) is None
+    assert figures.axes_of({"teachers": {"x": {"proposals": []}}}, ["x"]) is None
