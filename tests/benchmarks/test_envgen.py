@@ -30,6 +30,7 @@ TINY = EnvGenConfig(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_turns_keep_the_promises_of_a_teacher():
     testing.check(lambda space: envgen.in_turns(teachers.uniform(space)), SPACE)
 

@@ -79,6 +79,7 @@ def test_easy_and_evaluation_tasks_are_converted():
     assert set(world.evaluation_tasks) <= set(inner)
 
 
+@pytest.mark.slow
 def test_magellan_chooses_instructions(world):
     """The student learns to pick up; the other instructions fail."""
     teacher = teachers.magellan(world.task_space, tokens=world.tokens, random_decay=1.0)

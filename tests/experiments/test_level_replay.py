@@ -41,6 +41,7 @@ def unchanged(one, other):
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_robust_plr_learns_nothing_from_new_levels():
     """Bitwise: until the buffer is half full, and not after that; also once it has learned."""
     loop = loop_of(plr_robust(SPACE, capacity=200, score="positive_value_loss"))

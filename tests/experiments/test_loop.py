@@ -89,6 +89,7 @@ def test_the_teacher_sees_what_is_recorded():
     assert set(o.scores) == {"max_reward", "squared", "value"}
 
 
+@pytest.mark.slow
 def test_scores_of_ppo_against_numpy():
     """Of episodes within a rollout and over several: each step by the rollout that it is in."""
     steps, rollouts = 3, 8

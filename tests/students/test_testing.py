@@ -274,6 +274,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda f: f.__name__)
 def test_what_is_broken_is_found(broken, student):
     with pytest.raises(AssertionError, match=BROKEN[broken]) as caught:

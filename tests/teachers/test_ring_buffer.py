@@ -47,6 +47,7 @@ def moved(state, by):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEACHERS)
 def test_counts_do_not_overflow(name):
     teacher = TEACHERS[name]()

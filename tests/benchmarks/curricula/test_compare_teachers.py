@@ -218,6 +218,7 @@ def test_a_damaged_file_is_kept(interrupted, damage):
     assert path.read_text() == before
 
 
+@pytest.mark.slow
 def test_teachers_with_settings_and_training_settings_of_a_file(monkeypatch, tmp_path):
     file = tmp_path / "training.yaml"
     file.write_text("ppo: {learning_rate: 0.0005}\nsteps: 7\n")

@@ -40,6 +40,7 @@ def test_teachers_can_play_the_toy_grid(label):
     assert jax.eval_shape(play, jax.random.key(0)).shape == (2,)
 
 
+@pytest.mark.slow
 def test_the_learner_of_the_peers_is_that_of_the_toy_grid():
     rng = np.random.default_rng(0)
     ours, theirs = toy_grid.initial_competence(2, 10), np.zeros((10, 10))

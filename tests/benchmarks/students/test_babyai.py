@@ -51,6 +51,7 @@ def test_what_is_written_and_shown(learned):
         assert part in text
 
 
+@pytest.mark.slow
 def test_levels_are_not_trained_twice(learned, monkeypatch):
     config, result = learned
 

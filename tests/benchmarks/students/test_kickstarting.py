@@ -132,6 +132,7 @@ def test_results_of_other_settings_are_left_alone(trained):
         kickstarting.expert("go-to", other, Path(config.out))
 
 
+@pytest.mark.slow
 def test_each_task_says_what_its_name_says():
     environment = didact.make("MiniSynth")
     reset = jax.jit(environment.reset)

@@ -158,6 +158,7 @@ def test_rows_without_names_of_parameters():
         stored_results.check_row(row(), ["one"], [])
 
 
+@pytest.mark.slow
 def test_results_of_different_evaluations_or_trainings_are_not_merged(tmp_path):
     settings = GOOD["settings"]
     one = read(tmp_path, changed("settings", settings | {"training": "a"}))

@@ -49,6 +49,7 @@ def test_each_significant_difference_has_its_own_direction(curve, noise, words, 
         assert "better than uniform in 0 of 2" in said
 
 
+@pytest.mark.slow
 def test_students_are_no_seeds(tmp_path):
     """The same small effect in four students that differ widely is seen in the mean over them."""
     rng = np.random.default_rng(1)

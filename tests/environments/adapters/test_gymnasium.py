@@ -135,6 +135,7 @@ def leaves(worlds):
     return [np.asarray(x) for x in jax.tree.leaves(worlds.unwrapped._worlds.state)]
 
 
+@pytest.mark.slow
 def test_some_worlds_can_be_started_anew():
     """As gymnasium's own vector environments do with `reset_mask`: the others go on."""
     n = 6
@@ -265,6 +266,7 @@ def start_of(worlds, **arguments):
     return np.concatenate([x.reshape(-1).astype(int) for x in leaves(worlds)])
 
 
+@pytest.mark.slow
 def test_seeds_decide_and_without_one_every_start_is_another():
     name = "didact/BabyAI-GoTo-v0"  # with so many levels that no two are alike
     world = gymnasium.make(name)

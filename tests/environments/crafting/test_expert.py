@@ -54,6 +54,7 @@ def test_boards_are_masks(material):
     np.testing.assert_array_equal(found[0], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("x", "y"), [(0, 20), (20, 0), (1, 1), (0, 0), (63, 63)])
 def test_tools_are_made_where_the_rules_allow_it(x, y):
     """Against the rules of the player."""

@@ -79,6 +79,7 @@ def crowd(crafter, size):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [ROWS - 1, ROWS, ROWS + 1, 200])
 def test_the_nearest_objects_of_a_crowd_act(crafter, play, size):
     """They are in the way, and no two are ever in a cell."""

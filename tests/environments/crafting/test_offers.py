@@ -65,6 +65,7 @@ def test_terminals_and_pictures(state):
     assert images[0].mean() > images[1].mean()
 
 
+@pytest.mark.slow
 def test_success_needs_rewarded_achievements():
     """Four dead players with one achievement; it is not enough, not rewarded, or the only one."""
     unpaid = {f"pay_{name}": 0 for name in layout.ACHIEVEMENTS}

@@ -221,6 +221,7 @@ def test_without_messages_nothing_is_changed():
         own, seen = plain_step(None, own, actions)
 
 
+@pytest.mark.slow
 def test_the_rate_says_how_often():
     world, reset, step = compiled(LOCAL, phrasing="train")
     rates = jnp.array([0, 0.3, 1]).repeat(N // 3)

@@ -90,6 +90,7 @@ def test_the_verifier_agrees(walk):
     assert all(count[kind] > 10 for kind in wanted), count
 
 
+@pytest.mark.slow
 def test_nothing_that_hands_did_is_missed(walk):
     world, steps = walk
     count = collections.Counter()

@@ -70,6 +70,7 @@ def done_actions(monkeypatch):
     monkeypatch.setattr(babyai, "use_done_actions", True)
 
 
+@pytest.mark.slow
 def test_every_verdict_is_babyais():
     total = np.zeros(2, int)
     for seed, name in enumerate(SINGLE):

@@ -166,6 +166,7 @@ def test_missions_of_a_room_are_all_found(room_missions):
     assert room_missions == sorted(f"go to {a} {kind}" for a in ("a", "the") for kind in kinds)
 
 
+@pytest.mark.slow
 def test_worlds_tell_their_vectors(room, room_missions):
     world = sentence_embeddings.with_sentence_embeddings(
         room, sentence_embeddings.embed_sentences(room_missions, encoder)

@@ -62,6 +62,7 @@ def test_a_hand_lets_go(raft):
     assert not np.asarray(bodies.grips.pull_y).any()
 
 
+@pytest.mark.slow
 def test_a_hand_in_the_air_holds_nothing(raft):
     """The ceiling is out of reach: however much it wants to."""
     bodies = raft.at_rest()

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from free_step import free_step
 
 STEP, GRAVITY = 0.02, -10.0
@@ -85,6 +86,7 @@ def test_walkers_settle_on_the_ground(walkers, level):
     assert (turned < upper[:, None] + 0.1).all()
 
 
+@pytest.mark.slow
 def test_violent_actions_leave_finite_states(walkers, level):
     """Full torques that turn around at random, for six seconds."""
     generator, bodies = np.random.default_rng(2), walkers.at_rest()

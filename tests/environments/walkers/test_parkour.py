@@ -89,6 +89,7 @@ def test_published_test_sets():
         parkour_test_tasks("flying")  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.slow
 def test_rays_see_creepers_and_water():
     """A flat cave with one creeper, seen from four places."""
     length = 60

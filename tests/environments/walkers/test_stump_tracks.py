@@ -67,6 +67,7 @@ def test_unknown_bodies_and_heights_are_rejected():
         make("StumpTracks", heights="low")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", BODIES)
 def test_bodies_start_above_the_ground(body):
     """And observe what TeachMyAgent's observe: the sizes of its observations and actions."""

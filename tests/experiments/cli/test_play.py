@@ -29,6 +29,7 @@ def game(name, seed=0, **settings):
     return Game(environments.make(name, **settings), seed, color=False)
 
 
+@pytest.mark.slow
 def test_keys_are_the_actions_of_the_world():
     """The same levels and steps by hand, until an episode ends."""
     mine, world = game(SMALL), environments.make(SMALL)

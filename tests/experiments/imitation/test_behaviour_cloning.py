@@ -62,6 +62,7 @@ def test_what_was_learned_is_kept_when_it_is_stopped(recording, tmp_path, monkey
     assert policy.card["scores"] == {}
 
 
+@pytest.mark.slow
 def test_a_stop_during_the_last_update_is_not_forgotten(tmp_path, monkeypatch):
     recorded(Record("random", tmp_path / "r", env="ToyGrid", episodes=64))
     monkeypatch.setattr(behaviour_cloning, "_tell", lambda *_: signal.raise_signal(signal.SIGTERM))
@@ -116,6 +117,7 @@ def window_of(rng, length, lanes, action):
     )
 
 
+@pytest.mark.slow
 def test_the_carry_goes_on_from_window_to_window():
     """One long window and two short ones of the same lanes read the same."""
     spaces = {"numbers": ArraySpace((3,), np.float32, -9.0, 9.0)}

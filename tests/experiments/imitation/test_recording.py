@@ -53,6 +53,7 @@ def random_of(environment):
     return student_actor(random_actions(environment.action_space), ())
 
 
+@pytest.mark.slow
 def test_recorded_episodes_are_those_of_their_keys_and_actions(tmp_path):
     """Levels from the keys of their numbers, stepped once more, beside every row on disk."""
     environment = make(ROOM)

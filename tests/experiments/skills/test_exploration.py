@@ -40,6 +40,7 @@ def test_other_ends_are_ends_of_skills(chain, settings):
     assert len(discover(world, num_envs=16).goals) == 2
 
 
+@pytest.mark.slow
 def test_a_network_learns_goals_beyond_the_own_one(chain):
     world = chain()
     found = discover(world, num_envs=16)

@@ -147,6 +147,7 @@ def test_a_run_that_is_gone_on_with_knows_what_was_spent(asked, tmp_path, capsys
     assert (told["calls"], told["dropped"]["calls"]) == (3, 2)
 
 
+@pytest.mark.slow
 def test_with_a_limit_of_money(asked, tmp_path):
     place, llm = asked(wrote(1), wrote(2), wrote(3), prices=(1e6, 0.0), max_cost=20.0)
     train(**SETTINGS | {"proposer": "language-model", "llm": llm}, run=tmp_path / "run")

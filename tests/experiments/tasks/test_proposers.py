@@ -108,6 +108,7 @@ def test_proposed_tasks_are_played(scripted):
     assert sum(attempts[row].sum() for row in rows) > 0
 
 
+@pytest.mark.slow
 def test_from_its_transcript_it_is_the_same_run(scripted, tmp_path):
     run, settings = scripted
     again = settings | {"proposer": "replayed", "transcript": run / "transcript.jsonl"}
@@ -283,6 +284,7 @@ def test_a_maker_is_told_what_was_spent(with_proposer, monkeypatch, tmp_path):
     assert posts[-1].run == tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_nobody_is_asked_during_a_warm_up(with_proposer):
     asked = Slow(tasks)
     asked.immediate = True

@@ -118,11 +118,13 @@ def test_every_region_has_integers_of_its_own(regions):
         assert len(np.unique(np.asarray(tasks)[..., column])) == values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("actions", ["region", "points"])
 def test_conforms_to_environments_and_gymnasium(actions):
     check(Teaching(actions=actions, **SMALL))
 
 
+@pytest.mark.slow
 def test_a_life_ends_as_a_success():
     world = Teaching(toy_pupil(side=1), regions=1, lesson_size=2, budget=9)
     state, _ = world.reset(jax.random.key(0), jnp.array([[0.0, 40.0]]))

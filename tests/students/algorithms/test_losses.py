@@ -213,6 +213,7 @@ def test_total_is_the_weighted_sum():
     assert set(metrics) >= {"policy_loss", "value_loss", "explained_variance", "extra"}
 
 
+@pytest.mark.slow
 def test_rows_without_weight_do_not_count():
     """Terms and metrics are those of the other rows alone, whatever stands in these."""
     outputs, made = batch()

@@ -201,6 +201,7 @@ def test_the_same_key_takes_the_same_actions(example):
     jax.tree.map(np.testing.assert_array_equal, one, two)
 
 
+@pytest.mark.slow
 def test_actions_follow_the_policy(example):
     made, state, rollout = example
     now = {name: jnp.repeat(x[0, :1], 4000, axis=0) for name, x in rollout.observation.items()}

@@ -208,6 +208,7 @@ def branches(function, *arguments):
     return str(jax.make_jaxpr(function)(*arguments)).count(" cond[")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["act", "learn"])
 def test_seeds_take_one_path_through_the_encoder_of_instructions(what):
     """Under `vmap`, a choice that depends on the seed would compute all paths."""

@@ -26,6 +26,8 @@ from didact.students.algorithms import losses
 from didact.students.data.recordings import RecordingWriter, open_recording
 from didact.students.data.shards import Shard
 
+pytestmark = pytest.mark.slow
+
 T, N, E = 5, 6, 2
 LOW, HIGH = np.array(JOINTS.low), np.array(JOINTS.high)
 SMALL = NetworkConfig(hidden=8, memory=5)

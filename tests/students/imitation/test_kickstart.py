@@ -204,6 +204,7 @@ def test_what_a_masked_expert_with_a_memory_reads(others):
     np.testing.assert_array_equal(carry[0], read.sum(0))
 
 
+@pytest.mark.slow
 def test_an_expert_may_know_some_of_the_actions():
     policy = policy_of(2, actions=("forward", "left"))
     advice, _ = experts.of_policy(policy, ACTIONS).advise(
@@ -252,6 +253,7 @@ def test_experts_are_masked_to_their_tasks():
     assert set(expert.privileged_observations) == {"solver", "task"}
 
 
+@pytest.mark.slow
 def test_no_gradient_reaches_the_expert():
     table = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4)), jnp.float32)
 

@@ -100,6 +100,7 @@ def test_what_is_said_matters_and_silence_says_nothing():
     assert not np.any(encoder.apply(params, rows))
 
 
+@pytest.mark.slow
 def test_vectors_are_read_in_place_of_words():
     vector = ArraySpace((4,), jnp.float32, -1, 1, role="feedback")
     spaces = TOLD | {"feedback_vector": vector}

@@ -33,6 +33,7 @@ def test_the_ring_keeps_the_last_steps():
     assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == {0: 10, 1: 30, 2: 30, 3: 30}
 
 
+@pytest.mark.slow
 def test_values_become_what_a_step_promises():
     """One remembered step: it led to goal 1, or ended the world, or led to a place beyond."""
     config = GoalLearnerConfig(hidden=32, cell=4, batch=64, memory=3, learning_rate=1e-2)

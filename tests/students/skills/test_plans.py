@@ -32,6 +32,7 @@ def test_published_tasks_are_solved_in_the_least_steps(name):
     np.testing.assert_array_equal(steps, planned(world, made)[made.initial, world.free])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sampler",
     [

@@ -10,6 +10,8 @@ from didact.environments import Box, Dimension, SettingError
 from didact.teachers import Outcomes, Proposals
 from didact.teachers.adversary.regrets import REGRETS
 
+pytestmark = pytest.mark.slow
+
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 SMALL = {"steps": 2, "batch": 64, "critic_steps": 4, "memory": 600, "width": 8, "layers": 1}
 SMALL["heads"] = 2

@@ -17,6 +17,8 @@ from didact.teachers.adversary.transformer.model import Transformer, log_probabi
 from didact.teachers.adversary.transformer.teacher import policy_loss
 from didact.teachers.adversary.transformer.tokens import Tokens
 
+pytestmark = pytest.mark.slow
+
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 SMALL = {"steps": 2, "batch": 64, "critic_steps": 4, "memory": 600, "width": 8, "layers": 1}
 SMALL["heads"] = 2

@@ -17,6 +17,8 @@ from didact.teachers import (
     warm_started,
 )
 
+pytestmark = pytest.mark.slow
+
 SPACE = Box((Dimension("size", 1, 9), Dimension("help", 0.2, 1)))
 
 

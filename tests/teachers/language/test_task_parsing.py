@@ -205,6 +205,7 @@ def good(rng, space):
     return f"Of course!\n```json\n{text}\n```\nGood luck" if form == 2 else text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("space", "count"), [(BOX, 8_000), (MAZES, 2_000)], ids=["box", "mazes"])
 def test_ten_thousand_answers(space, count):
     """Whatever comes, tasks are tasks, and a refusal has a reason."""

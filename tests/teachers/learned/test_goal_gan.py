@@ -12,6 +12,8 @@ from didact.teachers.learned.distant_tasks import DistantTasks
 from didact.teachers.learned.goal_gan import GENERATIONS, REPLAY
 from didact.teachers.learned.least_squares_gan import Gan, discriminator_loss, generator_loss
 
+pytestmark = pytest.mark.slow
+
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 OTHER = Box((Dimension("z", 0, 1),))
 SMALL = {"generator_width": 8, "discriminator_width": 8, "batch": 16, "pretrain": 5, "steps": 5}

@@ -15,6 +15,8 @@ from didact.teachers import FOREIGN, Outcomes, Proposals, propose
 from didact.teachers.learned.goal_sets import GoalSet, features_of
 from didact.teachers.learned.rarity import kernel_log_densities, log_densities
 
+pytestmark = pytest.mark.slow
+
 COLORS, THINGS = vocabulary.COLORS, ("ball", "key", "box", "door")
 TEXTS = [f"go to the {c} {t}" for c in COLORS for t in THINGS]
 TOKENS = np.array([vocabulary.tokens(text) for text in TEXTS])

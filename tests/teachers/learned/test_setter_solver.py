@@ -19,6 +19,8 @@ from didact.teachers.learned.setter_losses import (
     setter_loss,
 )
 
+pytestmark = pytest.mark.slow
+
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 OTHER = Box((Dimension("z", 0, 1),))
 

@@ -20,6 +20,8 @@ from didact.teachers.pacing.gaussian_trust_region import (
     maximized,
 )
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(3)
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 MIXED = Box(

@@ -115,6 +115,7 @@ def test_fits_as_well_as_scikit_learn_from_its_own_start():
     assert np.mean(ours) >= np.mean(theirs) - 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [2, 7, 20])
 def test_best_of_ten_starts_is_scikit_learns(d):
     rng = np.random.default_rng(d)
@@ -172,6 +173,7 @@ def test_covariances_are_exact_far_from_the_center(scale):
         np.testing.assert_allclose(found.covariances[0, k], exact, rtol=0.03, atol=3e-8 * scale)
 
 
+@pytest.mark.slow
 def test_sizes_do_not_affect_each_other():
     # Sizes are fitted in two batches, whose results are put back into the order of the sizes.
     rows, mask, key = jnp.asarray(blobs(1)), jnp.ones(300, bool), jax.random.key(0)

@@ -74,6 +74,7 @@ def test_a_split_is_the_best_by_brute_force(seed):
         assert abs((float(split.threshold) * 5) % 1 - 0.5) < 1e-4
 
 
+@pytest.mark.slow
 def test_invalid_splits_are_found():
     tasks = jnp.full((50, 1), 0.5)
     mask, ones = jnp.ones(50, bool), jnp.ones(1)
@@ -178,6 +179,7 @@ def test_regions_hold_what_a_plain_tree_holds(batch):
     assert np.all(np.asarray(state.held)[np.asarray(state.leaf)] <= 41)
 
 
+@pytest.mark.slow
 def test_proposes_where_progress_is_made():
     teacher, shares = teachers.riac(UNIT, max_region_size=60), []
     observe = jax.jit(teacher.observe)

@@ -15,6 +15,8 @@ from didact.teachers import propose, testing
 from didact.teachers.replay import candidates as rounds
 from didact.teachers.replay import ncc, sfl
 
+pytestmark = pytest.mark.slow
+
 BOX = Box((Dimension("p", 0, 1), Dimension("n", 0, 9, integer=True)))
 MAZES = Levels(5, 5, Blocks(0, 20))
 SMALL = {"candidates": 8, "tries": 2}

@@ -186,6 +186,7 @@ def compare(name, theirs, state):
     assert (state.max_steps <= environment.max_steps).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FEW)
 def test_levels_are_distributed_as_the_official_ones(name):
     compare(name, FEWER.get(name, COUNT), our_levels(name)[1])

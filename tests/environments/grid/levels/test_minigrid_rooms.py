@@ -64,6 +64,7 @@ def compare(name, theirs, **how):
         assert set(one[certain]) == set(other[certain]), certain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FEW)
 def test_levels_are_distributed_as_the_official_ones(name):
     compare(name, 150)

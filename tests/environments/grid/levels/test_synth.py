@@ -31,6 +31,7 @@ NAMES = list(synth.LEVELS)
 FEW = mostly_slow(NAMES, lambda name: "family", count=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FEW)
 def test_levels_are_distributed_as_the_official_ones(name):
     samples = [collections.defaultdict(list), collections.defaultdict(list)]

@@ -83,6 +83,7 @@ def test_walks_are_those_of_the_official_package(view_size, through, packed):
     assert ends >= 3
 
 
+@pytest.mark.slow
 def test_the_small_view_is_what_is_lit():
     world = random_mazes(5, 5, view_size=5)
     tasks = jnp.asarray(world.task_space.parse(".#...\n.#.G.\n.....\n...#.\n..^..")[None])

@@ -60,6 +60,7 @@ def test_official_levels_look_as_minigrid_draws_them(level):
             np.testing.assert_array_equal(draw(symbols, *place, cells, tile_size=8), bright)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tile_size", [7, 32])
 def test_every_kind_of_cell_under_every_agent(tile_size):
     cells = every_cell()

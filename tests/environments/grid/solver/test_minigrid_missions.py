@@ -36,6 +36,7 @@ FOR_NOTHING = "MiniGrid-Playground"
 OURS = [e.name for e in registered() if e.name.startswith("MiniGrid-")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", TOGETHER.values(), ids=TOGETHER)
 def test_official_levels_are_ended(names):
     levels = [level for name in names for level in official_levels(name, range(20))]

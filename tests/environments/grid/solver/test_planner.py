@@ -126,6 +126,7 @@ def played(name, count, seed=0):
     return environment, state, *solved(environment, state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "count", "excess"),
     [("BabyAI-GoToLocalS6N4-v0", 200, 1.0), ("BabyAI-PutNextLocalS5N3-v0", 40, 1.02)],

@@ -153,6 +153,7 @@ def test_flaws_are_noticed(damage):
     assert list(flaws(state, i, environment.width))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HARDEST[3:4])
 def test_missions_can_be_fulfilled(name):
     left, _ = check(name, 1)
