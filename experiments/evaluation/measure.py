@@ -77,6 +77,11 @@ def evaluate(
         counterpart = loaded.make_environment().official if loaded else None
         if counterpart is not None:
             engine, name = "gymnasium", name if env else counterpart.name
+        elif loaded and "instruction" not in loaded.observation_space:
+            if not env:
+                allowed = f"given with --official: {loaded.environment} has no official counterpart"
+                raise SettingError("--env", None, allowed)
+            engine = "gymnasium"
     if loaded is None and engine != "didact":
         raise SettingError("policy", RANDOM, f"a trained policy with {elsewhere}")
     if loaded is None and not name:

@@ -172,7 +172,11 @@ class Parkour(WalkerEnvironment):
 
     @property
     def evaluation_tasks(self) -> dict[str, np.ndarray]:
-        """Four tasks, from gentle to steep slopes; the last one starts in shallow water."""
+        """Four tasks, from gentle to steep slopes; the last one starts in shallow water.
+
+        For climbers, "gentle" and "hills" are in the easy tasks and beside them, and "shore" has
+        water below, out of which the creepers hang.
+        """
         swims = self.walker.kind == "swimmer"
         water, shallow = (1.0, 0.836) if swims else (0.0, 0.811)
         rows = {
@@ -181,6 +185,12 @@ class Parkour(WalkerEnvironment):
             "steep": (-0.25, 0.7, 0.0, water, 2.0, 1.0),
             "shore": (-0.1, 0.95, 0.15, shallow, 1.0, 4.0),
         }
+        if self.walker.kind == "climber":
+            rows |= {
+                "gentle": (-0.165, 0.905, 0.13, 0.1, 3.0, 0.5),
+                "hills": (-0.2, 0.85, 0.1, 0.1, 3.0, 1.0),
+                "shore": (-0.165, 0.905, 0.13, 0.5, 2.0, 2.0),
+            }
         tasks = np.array(list(rows.values()), np.float32)
         if self.task_space.size == 8:
             tasks = np.asarray(completed(jnp.asarray(tasks)))

@@ -12,7 +12,7 @@ from didact.environments import SettingError, make
 from didact.environments.adapters import OfficialMinigrid
 from didact.environments.language import vocabulary
 from didact.experiments.config import TrainConfig
-from didact.experiments.evaluation import official
+from didact.experiments.evaluation import measure, official
 from didact.experiments.evaluation.evaluate import Results, evaluator, summary
 from didact.experiments.evaluation.fixed_tasks import UNIFORM, evaluation_tasks_of, repeated
 from didact.experiments.evaluation.official import play_official
@@ -312,6 +312,22 @@ def test_policies_that_read_something_else_are_refused(untrained):
     )
     with pytest.raises(SettingError, match="reads image, direction and instruction"):
         play_official(Policy(told, None), OBJECT, episodes=1)
+
+
+def test_policies_without_an_instruction_play_in_gymnasium(monkeypatch):
+    """Also those trained in a world that gymnasium does not have, if they are told where."""
+    told = []
+
+    def play(policy, name, **settings):
+        told.append((name, settings["engine"]))
+        return Results(np.zeros(1), np.zeros(1), np.ones(1))
+
+    monkeypatch.setattr(measure, "play_official", play)
+    with pytest.raises(SettingError, match="Parkour has no official counterpart"):
+        measure.evaluate("swimmer", official=True)
+    measure.evaluate("swimmer", "Elsewhere-v3", official=True, episodes=1)
+    measure.evaluate("walker", official=True, episodes=1)
+    assert told == [("Elsewhere-v3", "gymnasium"), ("BipedalWalker-v3", "gymnasium")]
 
 
 @pytest.mark.parametrize(
