@@ -117,6 +117,7 @@ def test_a_setting_of_an_environments_own_comes_first(little):
     assert make("Own", formula="F there").table == "F there"
 
 
+@pytest.mark.slow
 def test_formulas_are_known_without_students(tmp_path):
     """They are an entry point of this package: whoever knows of it, `make` does."""
     import subprocess

@@ -15,6 +15,8 @@ from didact.students import NetworkConfig, PPOConfig, ppo
 from didact.teachers.replay import accel, ncc, plr, plr_robust, sfl
 from didact.teachers.replay import candidates as rounds
 
+pytestmark = pytest.mark.slow
+
 N, T = 16, 16
 SPACE = Levels(5, 5, Blocks(0, 10))
 NETWORK = NetworkConfig(hidden=16, memory=8, cell_embedding=4, instruction_features=4)
@@ -41,7 +43,6 @@ def unchanged(one, other):
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-@pytest.mark.slow
 def test_robust_plr_learns_nothing_from_new_levels():
     """Bitwise: until the buffer is half full, and not after that; also once it has learned."""
     loop = loop_of(plr_robust(SPACE, capacity=200, score="positive_value_loss"))
@@ -71,7 +72,6 @@ def test_robust_plr_learns_nothing_from_new_levels():
         assert unchanged(trained, state.student)
 
 
-@pytest.mark.slow
 def test_plain_plr_learns_at_once():
     loop = loop_of(plr(SPACE, capacity=200, score="positive_value_loss"))
     state = loop.init(0)
@@ -80,7 +80,6 @@ def test_plain_plr_learns_at_once():
     assert not unchanged(start, state.student)
 
 
-@pytest.mark.slow
 def test_success_rates_of_looks_are_those_of_an_evaluation():
     """With a student that does not change; its success rate differs from level to level."""
     m, tries = 24, 12
@@ -134,7 +133,6 @@ def test_every_step_counts(teacher):
     assert records.metrics["length_sum"].sum() + running == updates * n * steps
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "teacher",
     [

@@ -257,6 +257,7 @@ SUITE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.one_of(damage.json_damage(SUITE), damage.byte_damage(json.dumps(SUITE).encode())))
 def test_results_of_suites(folder, data):
     (folder / comparison.RESULT).write_bytes(data)

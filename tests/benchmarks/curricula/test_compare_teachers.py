@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent / "teachers" / "suppo
 
 import chat_server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
@@ -39,7 +41,6 @@ def compared(tmp_path_factory):
     return config, compare_teachers.compare(config)
 
 
-@pytest.mark.slow
 def test_curves_and_their_summaries(compared):
     config, result = compared
     for row in result["teachers"].values():
@@ -60,7 +61,6 @@ def test_curves_and_their_summaries(compared):
         assert low <= np.mean(row["average"]) <= high
 
 
-@pytest.mark.slow
 def test_each_seed_has_its_own_proposals(compared):
     config, _ = compared
     found = exchanges(Path(config.out) / "pool-scripted" / "transcript.jsonl")
@@ -68,7 +68,6 @@ def test_each_seed_has_its_own_proposals(compared):
     assert all(e.accepted for e in found)
 
 
-@pytest.mark.slow
 def test_a_language_model_proposes(tmp_path, monkeypatch):
     """And what one comparison spent is nothing to the next in its folder."""
     monkeypatch.setattr(LanguageModel, "immediate", True)  # it is waited for
@@ -122,7 +121,6 @@ def test_p_values_are_scipys(monkeypatch, tmp_path):
     assert one["final_p"] < 0.05 < one["average_p"]
 
 
-@pytest.mark.slow
 def test_what_is_written_and_shown(compared):
     config, result = compared
     assert json.loads(json.dumps(result)) == result
@@ -218,7 +216,6 @@ def test_a_damaged_file_is_kept(interrupted, damage):
     assert path.read_text() == before
 
 
-@pytest.mark.slow
 def test_teachers_with_settings_and_training_settings_of_a_file(monkeypatch, tmp_path):
     file = tmp_path / "training.yaml"
     file.write_text("ppo: {learning_rate: 0.0005}\nsteps: 7\n")

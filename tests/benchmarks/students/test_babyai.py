@@ -11,6 +11,8 @@ from didact.benchmarks.config import BabyAIConfig
 from didact.benchmarks.students import babyai
 from didact.environments import SettingError, make
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
@@ -25,7 +27,6 @@ def learned(tmp_path_factory):
     return config, babyai.learn_levels(config)
 
 
-@pytest.mark.slow
 def test_what_is_told_of_a_level(learned):
     config, result = learned
     row = result["levels"]["ToyGrid"]
@@ -39,7 +40,6 @@ def test_what_is_told_of_a_level(learned):
     assert (row["solved_at"] is None) == (max(row["success"]) < 0.99 or row["sampled"] < 0.99)
 
 
-@pytest.mark.slow
 def test_what_is_written_and_shown(learned):
     config, result = learned
     with open(f"{config.out}/babyai.json") as file:
@@ -51,7 +51,6 @@ def test_what_is_written_and_shown(learned):
         assert part in text
 
 
-@pytest.mark.slow
 def test_levels_are_not_trained_twice(learned, monkeypatch):
     config, result = learned
 

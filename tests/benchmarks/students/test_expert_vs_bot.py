@@ -10,6 +10,8 @@ from didact.benchmarks.config import ExpertsConfig
 from didact.benchmarks.students import expert_vs_bot
 from didact.environments import SettingError
 
+pytestmark = pytest.mark.slow
+
 IDS = ("BabyAI-GoToObjS4-v0", "BabyAI-GoToRedBall-v0", "BabyAI-GoToLocalS8N7-v0")
 
 

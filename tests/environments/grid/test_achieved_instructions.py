@@ -13,6 +13,8 @@ from didact.environments.grid import achieved_instructions, cells, rules, verifi
 from didact.environments.language import vocabulary
 from didact.environments.language.grammar import GO_TO, OPEN, PICK_UP, PUT_NEXT
 
+pytestmark = pytest.mark.slow
+
 N, T = 64, 120
 KINDS = {"go": GO_TO, "open": OPEN, "pick": PICK_UP, "put": PUT_NEXT}
 
@@ -67,7 +69,6 @@ def parsed(text, objects):
     return kind, one, other
 
 
-@pytest.mark.slow
 def test_the_verifier_agrees(walk):
     world, steps = walk
     count = collections.Counter()
@@ -90,7 +91,6 @@ def test_the_verifier_agrees(walk):
     assert all(count[kind] > 10 for kind in wanted), count
 
 
-@pytest.mark.slow
 def test_nothing_that_hands_did_is_missed(walk):
     world, steps = walk
     count = collections.Counter()

@@ -20,6 +20,8 @@ from didact.students.skills import automaton, plan_action_values
 from didact.students.skills.deep import GoalLearnerConfig, GoalNetwork, action_values
 from didact.students.skills.plans import GoalPlans
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ("size=5", "max_steps=10")
 
 
@@ -45,7 +47,6 @@ def runs(tmp_path_factory):
     return (folder / "first", first), (folder / "again", again), found.goals
 
 
-@pytest.mark.slow
 def test_a_network_is_used_again(runs):
     (folder, first), (other, again), _ = runs
     assert (first["steps"], again["steps"]) == (6400, 0)
@@ -53,7 +54,6 @@ def test_a_network_is_used_again(runs):
     jax.tree.map(np.testing.assert_array_equal, *networks)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_saved_policy_acts_as_the_plan_over_its_network_says(runs, number):
     (folder, result), goals = runs[number], runs[-1]
@@ -126,7 +126,6 @@ def test_goals_without_images_have_no_ways():
     assert (between[[0, 2]] > 0).all()
 
 
-@pytest.mark.slow
 def test_a_network_for_other_goals_is_no_longer_taken(runs, tmp_path):
     """Its card says which goals it has and in which settings of the environment."""
     (folder, _), _, goals = runs

@@ -12,6 +12,8 @@ from didact.experiments.skills.skill_training import discover, train_skills
 from didact.students.skills import automaton, compose, tabular, with_formula
 from didact.students.skills.deep import GoalLearnerConfig
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_success_of_the_own_task_is_no_end_of_skills(chain):
     """The way to the end leads through the own goal; values are the discounted distances."""
@@ -40,7 +42,6 @@ def test_other_ends_are_ends_of_skills(chain, settings):
     assert len(discover(world, num_envs=16).goals) == 2
 
 
-@pytest.mark.slow
 def test_a_network_learns_goals_beyond_the_own_one(chain):
     world = chain()
     found = discover(world, num_envs=16)

@@ -25,6 +25,8 @@ from didact.teachers.language.background import BackgroundProposer
 from didact.teachers.language.proposer import BudgetSpent, ProposerError, Reply
 from didact.teachers.language.transcript import Exchange, exchanges, totals
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = """
     --env Counting --teacher pool --teacher-settings capacity=24 --num-envs 16 --rollout-length 4
     --chunk 2 --warm-up 0 --evaluate-every 1 --checkpoint-every 1 --ppo.num-minibatches 2
@@ -108,7 +110,6 @@ def test_proposed_tasks_are_played(scripted):
     assert sum(attempts[row].sum() for row in rows) > 0
 
 
-@pytest.mark.slow
 def test_from_its_transcript_it_is_the_same_run(scripted, tmp_path):
     run, settings = scripted
     again = settings | {"proposer": "replayed", "transcript": run / "transcript.jsonl"}
@@ -125,7 +126,6 @@ def test_from_its_transcript_it_is_the_same_run(scripted, tmp_path):
     assert not (tmp_path / "without" / "transcript.jsonl").exists()
 
 
-@pytest.mark.slow
 def test_gone_on_with_it_ends_the_same(scripted, tmp_path):
     run, _ = scripted
     copy = tmp_path / "copy"
@@ -175,7 +175,6 @@ def with_proposer(monkeypatch, tmp_path):
     return run
 
 
-@pytest.mark.slow
 def test_answers_from_a_thread_come_when_they_come(with_proposer, tmp_path):
     """The training does not wait, and is repeated bit for bit from its transcript."""
 
@@ -202,7 +201,6 @@ def test_answers_from_a_thread_come_when_they_come(with_proposer, tmp_path):
     assert curves(tmp_path / "again") == curves(run)
 
 
-@pytest.mark.slow
 def test_two_answers_at_the_same_update_are_repeated(with_proposer, monkeypatch, tmp_path):
     """Of the first question, and of the next one, which is answered at once."""
     asked = Slow(lambda number: tasks(*range(10 * number, 10 * number + 6)))
@@ -236,7 +234,6 @@ def test_errors_do_not_end_a_training_and_are_asked_about_less_and_less(with_pro
     assert not any(e.accepted for e in found)
 
 
-@pytest.mark.slow
 def test_an_outage_of_two_rounds_with_two_seeds(with_proposer):
     asked = Slow(lambda number: ProposerError("Nobody is there.") if number <= 4 else tasks(number))
     asked.immediate = True
@@ -245,7 +242,6 @@ def test_an_outage_of_two_rounds_with_two_seeds(with_proposer):
     assert [e.asked for e in found if e.seed == 1] == [4, 8, *range(16, 40, 4)]
 
 
-@pytest.mark.slow
 def test_when_the_budget_is_spent_nobody_is_asked_any_more(with_proposer, tmp_path):
     def answer(number):
         return tasks(1) if number == 1 else BudgetSpent("All calls are spent.")
@@ -261,7 +257,6 @@ def test_when_the_budget_is_spent_nobody_is_asked_any_more(with_proposer, tmp_pa
     assert len(asked.reports) == 2
 
 
-@pytest.mark.slow
 def test_a_maker_is_told_what_was_spent(with_proposer, monkeypatch, tmp_path):
     asked = Slow(tasks)
     asked.immediate = True
@@ -284,7 +279,6 @@ def test_a_maker_is_told_what_was_spent(with_proposer, monkeypatch, tmp_path):
     assert posts[-1].run == tmp_path / "run"
 
 
-@pytest.mark.slow
 def test_nobody_is_asked_during_a_warm_up(with_proposer):
     asked = Slow(tasks)
     asked.immediate = True
@@ -305,7 +299,6 @@ class Told(fakes.Counting):
         return super().reset(key, tasks[:, :3])
 
 
-@pytest.mark.slow
 def test_while_feedback_fades_proposers_are_told_how_students_fare(tmp_path):
     register("Told", Told, "counts, and is told")
     train(**SETTINGS | {"env": "Told", "anneal_help": 0.5}, run=tmp_path / "run")
@@ -324,7 +317,6 @@ def snapshot_rates(path):
         return held["tasks"][:, 3]
 
 
-@pytest.mark.slow
 def test_several_devices(finished, tmp_path):
     """The pool is on all of them; the run is that of one process with the same devices."""
     for name, more in (("one", ["scripted"]), ("two", ["replayed", "--transcript", "one/t.jsonl"])):
@@ -352,7 +344,6 @@ main()
 """
 
 
-@pytest.mark.slow
 def test_ctrl_c_during_a_slow_call(process, tmp_path):
     words = [*WORDS, "--steps", 64 * 1_000_000, "--propose-every", 0.00001, "--run", "run"]
     started = process("train", *words, "--proposer", "sleeper", folder=tmp_path, code=SLEEPER)

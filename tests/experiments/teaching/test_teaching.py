@@ -167,6 +167,7 @@ def recording(space, m):
     return Teacher(init, propose, observe)
 
 
+@pytest.mark.slow
 def test_a_teacher_observes_what_became_of_its_own_tasks():
     world = Teaching(actions="points", **SMALL)
     teacher = recording(world.taught_space, 6)

@@ -176,6 +176,7 @@ def test_passes_follow_one_another_without_a_gap(tmp_path):
     assert len(set(first_passes)) > 50  # and each pass in an order of its own
 
 
+@pytest.mark.slow
 def test_memory_holds_a_few_shards_only(tmp_path):
     recording = write(tmp_path / "r", [50] * 2000, 50)
     whole = recording.num_steps * (6 + 1 + 8 + 1 + 4 + 4 + 3)

@@ -23,6 +23,8 @@ from didact.students.algorithms.losses import Outputs
 from didact.students.imitation import experts
 from didact.students.networks import Categorical, SquashedNormal
 
+pytestmark = pytest.mark.slow
+
 T, N, E = 5, 6, 3
 NAMES = ("left", "right", "forward", "done")
 ACTIONS = Discrete(4, NAMES)
@@ -156,7 +158,6 @@ def policy_of(seed, actions=NAMES, network=NETWORK):
     return Policy(card("toy", SPACES, Discrete(len(actions), actions), network), params)
 
 
-@pytest.mark.slow
 def test_a_policy_with_a_memory_and_other_sizes_follows_the_students_episodes():
     """Its advice is what it would say itself, had it watched each episode from its beginning."""
     policy = policy_of(1, network=NetworkConfig(hidden=6, memory=9))
@@ -204,7 +205,6 @@ def test_what_a_masked_expert_with_a_memory_reads(others):
     np.testing.assert_array_equal(carry[0], read.sum(0))
 
 
-@pytest.mark.slow
 def test_an_expert_may_know_some_of_the_actions():
     policy = policy_of(2, actions=("forward", "left"))
     advice, _ = experts.of_policy(policy, ACTIONS).advise(
@@ -253,7 +253,6 @@ def test_experts_are_masked_to_their_tasks():
     assert set(expert.privileged_observations) == {"solver", "task"}
 
 
-@pytest.mark.slow
 def test_no_gradient_reaches_the_expert():
     table = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4)), jnp.float32)
 
@@ -273,7 +272,6 @@ def test_no_gradient_reaches_the_expert():
     np.testing.assert_array_equal(jax.grad(loss)(table, False), 0)
 
 
-@pytest.mark.slow
 def test_lambda_0_equals_no_expert_bit_for_bit():
     expert = experts.of_policy(policy_of(4), ACTIONS)
     plain = ppo(SPACES, ACTIONS, CONFIG, num_updates=3)

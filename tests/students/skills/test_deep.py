@@ -17,6 +17,8 @@ from didact.students.skills.deep import (
     goal_of,
 )
 
+pytestmark = pytest.mark.slow
+
 GOALS = np.array([[False, False], [False, True], [True, False]])
 CONFIG = GoalLearnerConfig(hidden=8, cell=2, batch=64, memory=100)
 
@@ -33,7 +35,6 @@ def test_the_ring_keeps_the_last_steps():
     assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == {0: 10, 1: 30, 2: 30, 3: 30}
 
 
-@pytest.mark.slow
 def test_values_become_what_a_step_promises():
     """One remembered step: it led to goal 1, or ended the world, or led to a place beyond."""
     config = GoalLearnerConfig(hidden=32, cell=4, batch=64, memory=3, learning_rate=1e-2)
@@ -91,7 +92,6 @@ def test_settings_without_meaning_are_refused(setting, value):
         GoalLearnerConfig(**{setting: value})
 
 
-@pytest.mark.slow
 def test_ways_to_all_goals_are_learned_and_constraints_are_kept():
     """Zero-shot, beside the shortest ways on the torus; about two minutes."""
     world = MovingTargets()

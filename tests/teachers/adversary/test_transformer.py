@@ -154,7 +154,6 @@ def taught(name, **settings):
     return teacher, jax.tree.map(np.asarray, (skill, away)), state
 
 
-@pytest.mark.slow
 def test_proposals_follow_a_frontier_that_moves():
     _, (skill, away), _ = taught("transformer")
     _, (least, aimless), _ = taught("uniform")
@@ -232,7 +231,6 @@ def test_bad_settings_are_named(bad):
         teachers.transformer(UNIT, **bad)
 
 
-@pytest.mark.slow
 def test_masters_more_of_the_toy_grid_than_alp_gmm():
     def score(name):
         teacher = teachers.make(name, toy_grid.task_space(2))

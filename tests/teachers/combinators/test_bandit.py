@@ -12,6 +12,8 @@ from didact import teachers
 from didact.environments import Box, Dimension, SettingError
 from didact.teachers import FOREIGN, Outcomes, Proposals, Teacher, propose, testing
 
+pytestmark = pytest.mark.slow
+
 SPACE = Box((Dimension("x", 0, 10), Dimension("y", -1, 1)))
 
 
@@ -178,7 +180,6 @@ def test_each_part_observes_its_own_tags():
     np.testing.assert_array_equal(state.parts[1], [FOREIGN, 7, FOREIGN])
 
 
-@pytest.mark.slow
 def test_it_keeps_the_promises_of_a_teacher():
     def make(space):
         parts = teachers.uniform(space), teachers.pool(space, 8)

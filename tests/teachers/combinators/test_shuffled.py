@@ -12,6 +12,8 @@ from didact.environments import Box, Dimension, SettingError
 from didact.teachers import Outcomes, Proposals, Teacher, propose, testing
 from didact.teachers.combinators.moved_parts import moved_part
 
+pytestmark = pytest.mark.slow
+
 SPACE = Box(
     (
         Dimension("x", -2, 6),
@@ -120,7 +122,6 @@ def test_points_and_levels_move_with_their_cells():
         np.testing.assert_array_equal(picture[name], moved)
 
 
-@pytest.mark.slow
 def test_it_keeps_the_promises_of_a_teacher():
     """With all cells permuted at once: see the test of all registered teachers."""
 

@@ -83,7 +83,6 @@ def test_losses_and_gradients_are_those_of_numpy():
         np.testing.assert_allclose(found[f"Dense_{i}"]["kernel"], expected[i], atol=1e-5)
 
 
-@pytest.mark.slow
 def test_the_generator_learns_good_points(optimised):
     gan = Gan(2)
     points = jax.random.uniform(jax.random.key(0), (400, 2))
@@ -179,7 +178,6 @@ def test_late_outcomes_count_until_their_goal_is_replaced():
         assert more.tolist() == [number < GENERATIONS] * 16 + [0] * 16 * (GENERATIONS - 1)
 
 
-@pytest.mark.slow
 def test_goals_are_those_of_intermediate_difficulty(optimised):
     teacher = teachers.goal_gan(UNIT, noise=0.02)
 

@@ -144,7 +144,6 @@ def taught(teacher, success_of, rounds, n=256):
     return jax.lax.scan(lesson, teacher.init(jax.random.key(0)), keys)[0]
 
 
-@pytest.mark.slow
 def test_feasible_tasks_are_where_the_student_succeeds(optimised):
     """The student succeeds with a probability that falls from 1 at the left to 0 at the right."""
     teacher = teachers.setter_solver(UNIT, steps=10, width=32, learning_rate=3e-3)
@@ -164,7 +163,6 @@ def test_feasible_tasks_are_where_the_student_succeeds(optimised):
     assert np.abs(judged - (1 - points[:, 0])).mean() < 0.1
 
 
-@pytest.mark.slow
 def test_where_nothing_succeeds_tasks_are_uniform_or_easy():
     easy = UNIT.restricted(x=(0.0, 0.2))
     for part, widest in [(None, 1.0), (easy, 0.2)]:

@@ -15,6 +15,8 @@ from didact.environments import Box, Dimension, SettingError
 from didact.teachers import FOREIGN, Outcomes, Proposals, propose
 from didact.teachers.pacing import success_rates, unit_boxes
 
+pytestmark = pytest.mark.slow
+
 SPACE = Box((Dimension("x", 0, 10), Dimension("n", 0, 20, integer=True), Dimension("c", 5, 5)))
 EASY = SPACE.restricted(x=(8, 10), n=(0, 2))
 ALL = {

@@ -58,7 +58,6 @@ def made(space, **kwargs):
     return teacher, jax.jit(teacher.observe), jax.jit(lambda s, k: propose(teacher, s, k, 40))
 
 
-@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     st.sampled_from([UNIT, MIXED]),
@@ -205,7 +204,6 @@ def test_where_nothing_succeeds_tasks_are_uniform_or_easy():
         np.testing.assert_allclose(tasks.std(0), np.array([widest, 1]) / 12**0.5, atol=0.03)
 
 
-@pytest.mark.slow
 def test_from_an_unknown_start_it_finds_where_tasks_succeed():
     teacher = teachers.self_paced(UNIT)
 

@@ -11,6 +11,8 @@ from didact.environments import Box, Dimension, SettingError
 from didact.environments.toys import toy_grid
 from didact.teachers import Outcomes, Proposals
 
+pytestmark = pytest.mark.slow
+
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 EASY = UNIT.restricted(x=(0, 0.1), y=(0, 0.1))
 
@@ -98,7 +100,6 @@ def test_bad_settings_are_named(bad):
         teachers.covar_gmm(UNIT, **bad)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("useless", [0, 5])
 def test_masters_the_toy_grid_as_published(useless, optimised):
     space = toy_grid.task_space(2, useless)

@@ -10,6 +10,8 @@ from didact.environments import Box, Dimension, SettingError
 from didact.teachers import Outcomes, Proposals
 from didact.teachers.progress.learning_progress import cells_of
 
+pytestmark = pytest.mark.slow
+
 SPACE = Box(
     (
         Dimension("x", -2, 2),

@@ -14,6 +14,8 @@ from didact.teachers import Outcomes, Proposals
 from didact.teachers.pacing import unit_boxes
 from didact.teachers.progress import region_splits
 
+pytestmark = pytest.mark.slow
+
 UNIT = Box((Dimension("x", 0, 1), Dimension("y", 0, 1)))
 
 
@@ -74,7 +76,6 @@ def test_a_split_is_the_best_by_brute_force(seed):
         assert abs((float(split.threshold) * 5) % 1 - 0.5) < 1e-4
 
 
-@pytest.mark.slow
 def test_invalid_splits_are_found():
     tasks = jnp.full((50, 1), 0.5)
     mask, ones = jnp.ones(50, bool), jnp.ones(1)
@@ -179,7 +180,6 @@ def test_regions_hold_what_a_plain_tree_holds(batch):
     assert np.all(np.asarray(state.held)[np.asarray(state.leaf)] <= 41)
 
 
-@pytest.mark.slow
 def test_proposes_where_progress_is_made():
     teacher, shares = teachers.riac(UNIT, max_region_size=60), []
     observe = jax.jit(teacher.observe)
@@ -195,7 +195,6 @@ def test_proposes_where_progress_is_made():
     assert np.mean(shares[20:]) > 0.55
 
 
-@pytest.mark.slow
 def test_mutates_the_worst_task():
     teacher = teachers.riac(UNIT, random_fraction=0.0, worst_fraction=1.0, noise=0.0)
     rng = np.random.default_rng(0)
@@ -226,7 +225,6 @@ def test_noise_in_task_units():
         np.testing.assert_allclose(proposed.std(0), spread, rtol=0.1)
 
 
-@pytest.mark.slow
 def test_without_progress_tasks_are_uniform_or_easy():
     easy = UNIT.restricted(x=(0.9, 1), y=(0.9, 1))
     for given in (None, easy):
@@ -260,7 +258,6 @@ def test_bad_settings_are_named(bad):
         teachers.riac(UNIT, **bad)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("useless", [0, 5])
 def test_masters_the_toy_grid_as_published(useless, optimised):
     teacher = teachers.make("riac", toy_grid.task_space(2, useless), preset="tma_class")

@@ -22,7 +22,6 @@ MAZES = Levels(5, 5, Blocks(0, 20))
 SMALL = {"candidates": 8, "tries": 2}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "settings", "space"),
     [
