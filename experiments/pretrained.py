@@ -72,6 +72,14 @@ POLICIES = {
         "--ppo.entropy-coefficient 0.0005 --ppo.final-entropy-coefficient 0.0005 "
         "--ppo.network.memory 0 --ppo.network.hidden 64 --ppo.network.initial-std 1.0",
     ),
+    "climber": (
+        "Hangs from the ceiling or from creepers as a chimpanzee, and swings forward.",
+        "train --env Parkour --env-settings body=climbing_chimpanzee --teacher paced --warm-up 0 "
+        "--num-envs 128 --rollout-length 256 --steps 8000000 --seed 0 --ppo.num-minibatches 16 "
+        "--ppo.num-epochs 5 --ppo.learning-rate 5e-4 --ppo.final-learning-rate 1e-4 "
+        "--ppo.entropy-coefficient 0.0005 --ppo.final-entropy-coefficient 0.0005 "
+        "--ppo.network.memory 0 --ppo.network.hidden 64 --ppo.network.initial-std 1.0",
+    ),
     "generalist": (
         "Follows six kinds of instructions in two rooms with four objects.",
         "distill --env MiniSynth --steps 6000000 "
