@@ -55,9 +55,9 @@ def pytest_configure(config):
 
 # Files that take more than 20 seconds. They begin first, so that all processes end together.
 LONG = {
-    *("test_conformance", "test_resume", "test_training", "test_documentation", "test_proposers"),
-    *("test_testing", "test_encoders", "test_registry", "test_loop", "test_alp_gmm"),
-    *("test_toy_suite", "test_minigrid_rooms", "test_task_space", "test_recording", "test_ppo"),
+    *("test_conformance", "test_resume", "test_training", "test_documentation", "test_testing"),
+    *("test_encoders", "test_registry", "test_loop", "test_alp_gmm", "test_toy_suite"),
+    *("test_task_space", "test_recording", "test_ppo"),
 }
 
 
