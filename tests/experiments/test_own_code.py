@@ -16,6 +16,8 @@ from didact.students import register as register_student
 from didact.students.registry import STUDENTS
 from didact.teachers.registry import TEACHERS
 
+pytestmark = pytest.mark.slow
+
 FILE = Path(__file__).parent / "support" / "own.py"
 OWN = {
     "--env-settings": ["pay=2"],
@@ -142,7 +144,6 @@ def test_an_unknown_environment_of_a_card(run, refused, tmp_path):
     assert "--env is 'Signs', but must be registered here; training used --import" in message
 
 
-@pytest.mark.slow
 def test_it_is_listed(run, capsys):
     as_in_a_new_process()
     for what, name, settings in (
@@ -156,7 +157,6 @@ def test_it_is_listed(run, capsys):
         assert name in printed(capsys, "list", what, "--import", FILE)
 
 
-@pytest.mark.slow
 def test_a_resumed_run_imports_the_same_again(run, refused, tmp_path):
     """And it ends with the same parameters as without a pause."""
     import jax
@@ -199,7 +199,6 @@ def test_files_alone_never_run_code(run, tmp_path, refused):
     assert not (tmp_path / "EXECUTED").exists()
 
 
-@pytest.mark.slow
 def test_the_settings_of_a_run_serve_another(run, folder, capsys):
     """`--config` takes the file that a run writes, and options come before it."""
     as_in_a_new_process()

@@ -8,6 +8,8 @@ from crafting_states import added, grassland
 from didact.environments.crafting import layout
 from didact.environments.crafting.rules import balance
 
+pytestmark = pytest.mark.slow
+
 N, NOON, MIDNIGHT = 200, 60, 210
 AREAS = balance.AREAS
 
@@ -40,7 +42,6 @@ def number(of, *arguments, **density):
     return (after(*arguments, **density)[0] == of).sum(1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("cows", [0, 0.25, 0.8, 0.99, 1])
 def test_fewer_cows_appear_less_often(cows):
     appeared = number(layout.COW, grassland(N), NOON, cows=cows).mean()

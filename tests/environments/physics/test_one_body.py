@@ -9,6 +9,8 @@ from didact.environments.physics import Body, Engine, Mechanism, Reach, flat
 from didact.environments.physics.contacts import candidates, nearest
 from didact.environments.physics.shapes import box
 
+pytestmark = pytest.mark.slow
+
 STEP, G, N, SIZE = 0.02, 10.0, 4, 0.4
 FRICTION = np.sqrt(0.2 * 2.5)  # of the body and the ground
 
@@ -55,7 +57,6 @@ def test_it_comes_to_rest_on_the_ground(one):
         np.testing.assert_allclose(speed, 0, atol=0.02)
 
 
-@pytest.mark.slow
 def test_it_slides_until_friction_has_stopped_it(one):
     speed = 4.0
     bodies = one.after(one.placed(SIZE / 2 + 0.015), 1)
@@ -67,7 +68,6 @@ def test_it_slides_until_friction_has_stopped_it(one):
     np.testing.assert_allclose(motion.vx, 0, atol=0.01)
 
 
-@pytest.mark.slow
 def test_surfaces_that_are_not_there_are_none(one):
     """Three edges are near the box; the fourth one does not exist, and can be touched nowhere."""
     polygons = one.mechanism.solid
