@@ -199,7 +199,9 @@ def worst(path: Path, result: Mapping[str, Any], names: list[str], drawn: Styles
             axes.fill_between(row["shares"], low, high, color=color, alpha=0.12, linewidth=0)
             axes.plot(row["shares"], values.mean(0), label=name, linewidth=1.8, **drawn[name])
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
+        shares = result["teachers"][tested[0]]["worst"]["shares"]
+        axes.set_xticks(shares, [f"{100 * share:g}%" for share in shares])
+        axes.minorticks_off()
         mark_percent(axes.yaxis)
         axes.set_xlabel("worst part of the tasks")
         axes.set_ylabel("success in it")
